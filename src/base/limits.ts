@@ -1,0 +1,16 @@
+// Every bound of the program that is not a flag, by name, with its reason. What bites is counted or told, never silent.
+
+export const limits = {
+  /** AnyValue nesting; deeper is malformed (protobuf's own default is 100; OTLP says nothing; field.md §6.2 asks 16). */
+  anyValueDepthMax: 16,
+  /** Attributes of one span, event list and links apart. Above: the span is rejected by name. */
+  attributesPerSpanMax: 1024,
+  /** One span's OTLP bytes; above it is rejected by name. 4 MiB is what one gRPC message of default size can carry. */
+  spanBytesMax: 4 << 20,
+  /** Traces one search may return, checked before anything is allocated. */
+  searchTracesMax: 10_000,
+  /** Request bodies that wait for the write thread; above it the client is told to retry. */
+  pendingWriteBytesMax: 128 << 20,
+  /** Rows one group commit may hold; the next one starts when it is on disk. */
+  commitRowsMax: 32_768,
+} as const;

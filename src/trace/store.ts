@@ -1,0 +1,62 @@
+// The two ports that make the roles: everything above them (api, cluster) speaks only through these, everything below
+// implements them. Spans cross them as OTLP protobuf bytes, the one lossless form that every role and client knows.
+import type { Tenant } from './tenant.ts';
+import type { TraceQuery } from './trace-query.ts';
+
+export type RejectReason =
+  | 'invalid_trace_id' // not 16 bytes, or all zero
+  | 'invalid_span_id' // not 8 bytes, or all zero
+  | 'invalid_parent_span_id' // neither empty nor 8 bytes
+  | 'too_small_timestamp' // start before now - retention
+  | 'too_big_timestamp' // start after now + futureRetention
+  | 'too_many_attributes' // above limits.attributesPerSpanMax
+  | 'too_large'; // one span above limits.spanBytesMax
+
+/** What became of one request. received = stored + the sum over `rejected`. */
+export interface WriteResult {
+  readonly stored: number;
+  readonly rejected: ReadonlyMap<RejectReason, number>;
+}
+
+export interface SpanWriter {
+  /**
+   * Stores the spans of one OTLP ExportTraceServiceRequest (protobuf, already decompressed).
+   * Resolves when every accepted span is on disk, fsynced, and visible to the next query.
+   * Ownership of `body` passes to the writer (its ArrayBuffer may be transferred to another thread and become empty here).
+   * Throws INVALID_REQUEST (malformed: nothing of it is stored), OVERLOADED, READ_ONLY, UNAVAILABLE.
+   */
+  write(tenant: Tenant, body: Uint8Array): Promise<WriteResult>;
+}
+
+/** Span kinds as OTLP numbers: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
+export interface Operation {
+  readonly name: string;
+  readonly kind: number;
+}
+
+/** Calls from spans of `parent` to child spans of `child`, both service names. Same-service pairs are not counted. */
+export interface Dependency {
+  readonly parent: string;
+  readonly child: string;
+  readonly callCount: number;
+}
+
+/** One whole trace: an OTLP TracesData message, spans in (start, span id) order, duplicates removed, deterministic bytes. */
+export interface FoundTrace {
+  /** 16 bytes. */
+  readonly traceId: Uint8Array;
+  readonly otlp: Uint8Array;
+}
+
+export interface TraceReader {
+  /** Service names in byte order. */
+  listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]>;
+  /** Operations of `service`, by (name, kind); only those of `kind` when it is given. Unknown service: []. */
+  listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Operation[]>;
+  /** The traces among `traceIds` (16 bytes each) that exist, in the order asked. */
+  findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTrace[]>;
+  /** The newest `query.limit` matching traces, whole, newest matching span first. See trace-query.ts for what matches. */
+  searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTrace[]>;
+  /** Links summed over spans whose start is in [startNs, endNs], sorted by (parent, child). */
+  listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]>;
+}

@@ -1,0 +1,24 @@
+// The one form of a trace search; Jaeger v1, v3 and gRPC are three spellings of it.
+// Every condition must hold on ONE span (contract/jaeger.md §7.1); the answer is the whole trace of such a span.
+
+/** A tag condition: key and the value's string form, as clients send it. Rewrites of contract/jaeger.md §4.3 are the query's job. */
+export interface TagCondition {
+  readonly key: string;
+  readonly value: string;
+}
+
+export interface TraceQuery {
+  /** Exact service name; undefined = any. */
+  readonly service: string | undefined;
+  /** Exact span name; undefined = any. */
+  readonly operation: string | undefined;
+  readonly tags: readonly TagCondition[];
+  /** Span start, ns since the epoch, both ends inclusive. */
+  readonly startMinNs: bigint;
+  readonly startMaxNs: bigint;
+  /** Span duration in ns, inclusive; undefined = unbounded. */
+  readonly durationMinNs: bigint | undefined;
+  readonly durationMaxNs: bigint | undefined;
+  /** Traces wanted, 1 … limits.searchTracesMax. */
+  readonly limit: number;
+}
