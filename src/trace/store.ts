@@ -60,3 +60,37 @@ export interface TraceReader {
   /** Links summed over spans whose start is in [startNs, endNs], sorted by (parent, child). */
   listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]>;
 }
+
+/** One row of the ledger and of the state of the store, for /metrics. Counters are since start, gauges are now. */
+export interface StoreStats {
+  readonly rowsReceived: number;
+  readonly rowsStored: number;
+  readonly rowsRejected: Readonly<Partial<Record<RejectReason, number>>>;
+  readonly requestsMalformed: number;
+  readonly bytesReceived: number;
+  readonly commits: number;
+  readonly commitBytes: number;
+  readonly partitions: number;
+  readonly parts: number;
+  readonly blocks: number;
+  /** Spans on disk now, in parts and in the log (duplicates not yet merged away included). */
+  readonly partRows: number;
+  readonly logRows: number;
+  readonly diskBytes: number;
+  readonly flushes: number;
+  readonly merges: number;
+  readonly rowsMerged: number;
+  readonly duplicatesRemoved: number;
+  readonly corruptBlocks: number;
+  readonly quarantinedFiles: number;
+  readonly isReadOnly: boolean;
+}
+
+/** What an operator asks of a local store. */
+export interface StoreAdmin {
+  /** Resolves when every span acknowledged before the call is in a part. */
+  forceFlush(): Promise<void>;
+  /** Resolves when every partition whose name (YYYYMMDD) begins with `partitionPrefix` is one part. */
+  forceMerge(partitionPrefix: string): Promise<void>;
+  stats(): Promise<StoreStats>;
+}

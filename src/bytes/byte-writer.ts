@@ -1,0 +1,155 @@
+// A growing byte buffer with the two vocabularies this project writes: protobuf fields and its own little-endian records.
+// The buffer is reused: take() copies out and rewinds, so a writer can live as long as its owner.
+
+export class ByteWriter {
+  bytes: Uint8Array<ArrayBuffer>;
+  length = 0;
+
+  constructor(capacityBytes = 4096) {
+    this.bytes = new Uint8Array(capacityBytes);
+  }
+
+  /** Makes room for `sizeBytes` more; every raw write below calls it first. */
+  reserve(sizeBytes: number): void {
+    const need = this.length + sizeBytes;
+    if (need <= this.bytes.length) return;
+    const grown = new Uint8Array(Math.max(need, this.bytes.length * 2));
+    grown.set(this.bytes.subarray(0, this.length));
+    this.bytes = grown;
+  }
+
+  u8(value: number): void {
+    this.reserve(1);
+    this.bytes[this.length++] = value;
+  }
+
+  u32(value: number): void {
+    this.reserve(4);
+    const { bytes, length } = this;
+    bytes[length] = value;
+    bytes[length + 1] = value >>> 8;
+    bytes[length + 2] = value >>> 16;
+    bytes[length + 3] = value >>> 24;
+    this.length = length + 4;
+  }
+
+  u64(lo: number, hi: number): void {
+    this.u32(lo);
+    this.u32(hi);
+  }
+
+  f64(value: number): void {
+    this.reserve(8);
+    new DataView(this.bytes.buffer).setFloat64(this.length, value, true);
+    this.length += 8;
+  }
+
+  /** A varint of a non-negative integer up to 2^53. */
+  varint(value: number): void {
+    this.reserve(8);
+    let rest = value;
+    while (rest > 0x7fffffff) {
+      this.bytes[this.length++] = (rest % 128) | 128;
+      rest = Math.floor(rest / 128);
+    }
+    while (rest > 127) {
+      this.bytes[this.length++] = (rest & 127) | 128;
+      rest >>>= 7;
+    }
+    this.bytes[this.length++] = rest;
+  }
+
+  /** A varint of 64 bits given as two uint32. */
+  varint64(lo: number, hi: number): void {
+    this.reserve(10);
+    while (hi !== 0) {
+      this.bytes[this.length++] = (lo & 127) | 128;
+      lo = ((lo >>> 7) | (hi << 25)) >>> 0;
+      hi >>>= 7;
+    }
+    lo >>>= 0;
+    while (lo > 127) {
+      this.bytes[this.length++] = (lo & 127) | 128;
+      lo >>>= 7;
+    }
+    this.bytes[this.length++] = lo;
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Copies [start, end) of `source`; byte loop for the short runs that dominate, memcpy for the rest. */
+  rawRange(source: Uint8Array, start: number, end: number): void {
+    const size = end - start;
+    this.reserve(size);
+    const { bytes, length } = this;
+    if (size < 48) for (let i = 0; i < size; i++) bytes[length + i] = source[start + i]!;
+    else bytes.set(source.subarray(start, end), length);
+    this.length = length + size;
+  }
+
+  /** Protobuf tag: field number and wire type. */
+  tag(field: number, wire: number): void {
+    this.varint(field * 8 + wire);
+  }
+
+  /** Protobuf length-delimited field. */
+  bytesField(field: number, value: Uint8Array): void {
+    this.tag(field, 2);
+    this.varint(value.length);
+    this.raw(value);
+  }
+
+  stringField(field: number, value: string): void {
+    this.bytesField(field, Buffer.from(value, 'utf8'));
+  }
+
+  /**
+   * Protobuf sub-message written by `body`, with a canonical (minimal) length prefix.
+   * The body is written first and moved by the prefix's size when that is not one byte.
+   */
+  message(field: number, body: () => void): void {
+    this.tag(field, 2);
+    const start = this.beginMessage();
+    body();
+    this.endMessage(start);
+  }
+
+  /** The closure-free halves of message(): tag first, then begin … write … end. */
+  beginMessage(): number {
+    this.reserve(1);
+    this.length++;
+    return this.length;
+  }
+
+  endMessage(start: number): void {
+    const size = this.length - start;
+    if (size < 128) {
+      this.bytes[start - 1] = size;
+      return;
+    }
+    let prefix = 1;
+    for (let rest = size >>> 7; rest > 0; rest >>>= 7) prefix++;
+    this.reserve(prefix - 1);
+    this.bytes.copyWithin(start + prefix - 1, start, this.length);
+    const end = this.length + prefix - 1;
+    this.length = start - 1;
+    this.varint(size);
+    this.length = end;
+  }
+
+  /** A copy of what was written; the writer is empty afterwards. */
+  take(): Uint8Array<ArrayBuffer> {
+    const out = this.bytes.slice(0, this.length);
+    this.length = 0;
+    return out;
+  }
+
+  /** A view of what was written, valid until the next write. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.bytes.subarray(0, this.length);
+  }
+}
