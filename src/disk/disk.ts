@@ -1,0 +1,65 @@
+// The one door to the file system. Everything that stores goes through a Disk, so that tests can crash the program
+// after any call, fail any call, and drop what was not fsynced. No other file of src/ imports node:fs for data.
+// Calls are synchronous: they run on threads that own nothing latency-critical (merge, query, recovery); only the log,
+// whose fdatasync must overlap with receiving, is asynchronous. Failures are StoreError DISK with the path and errno text.
+
+export interface FileStat {
+  readonly sizeBytes: number;
+  readonly isDirectory: boolean;
+}
+
+/** A file opened for appending; owned by one writer. After a failed append or sync it must not be written again. */
+export interface AppendFile {
+  readonly path: string;
+  /** Bytes appended so far, including those not yet synced. */
+  readonly sizeBytes: number;
+  /** Appends all of `chunks` in order (one writev). Not durable until sync() resolves. */
+  append(chunks: readonly Uint8Array[]): Promise<void>;
+  /** fdatasync. A failure is final: the page cache may have dropped the data (fsyncgate), so nobody may retry and claim success. */
+  sync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** A new file being written once, start to end; durable after sync() of it and syncDir() of its folder. */
+export interface WriteFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  write(bytes: Uint8Array): void;
+  sync(): void;
+  close(): void;
+}
+
+export interface ReadFile {
+  readonly path: string;
+  readonly sizeBytes: number;
+  /** Exactly `sizeBytes` bytes from `offset`; throws CORRUPTION when the file is shorter. The result is the caller's own. */
+  read(offset: number, sizeBytes: number): Uint8Array<ArrayBuffer>;
+  close(): void;
+}
+
+export interface Disk {
+  /** Creates the file (its folder must exist) or opens it and appends at its end. The caller syncs the folder of a new file. */
+  openAppend(path: string): AppendFile;
+  /** Creates a file that must not exist yet. */
+  createFile(path: string): WriteFile;
+  openRead(path: string): ReadFile;
+  /** Names in `path`, sorted bytewise. */
+  list(path: string): string[];
+  /** undefined when nothing is there. */
+  stat(path: string): FileStat | undefined;
+  makeDir(path: string): void;
+  /** fsync of a folder: makes created, renamed and removed names in it durable. */
+  syncDir(path: string): void;
+  rename(from: string, to: string): void;
+  /** Removes a file or a whole folder; nothing there is not an error. */
+  remove(path: string): void;
+  link(from: string, to: string): void;
+  truncate(path: string, sizeBytes: number): void;
+  /** Bytes an unprivileged writer can still use on the file system of `path`. */
+  freeBytes(path: string): number;
+  /**
+   * Runs a durable commit made by foreign code (an LMDB transaction) as ONE disk call named `name`,
+   * so that a test can crash before or after it, or make it fail.
+   */
+  foreign<T>(name: string, action: () => T): T;
+}
