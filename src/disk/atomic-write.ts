@@ -1,0 +1,44 @@
+// Whole small files: read in one piece, replaced in one step. After replaceFile returns, the path holds the new bytes for
+// ever; after a crash anywhere inside it, the path holds the old bytes or the new ones, never a mixture (field.md §5.3).
+import { dirname } from 'node:path';
+import { StoreError } from '../base/errors.ts';
+import type { Disk } from './disk.ts';
+
+/** Left behind by a crash between create and rename; whoever lists the folder may remove such names. */
+export const TEMPORARY_SUFFIX = '.tmp';
+
+/** Writes `bytes` as `path`, replacing what was there: temporary file, fsync, rename, fsync of the folder. */
+export function replaceFile(disk: Disk, path: string, bytes: Uint8Array): void {
+  const temporary = path + TEMPORARY_SUFFIX;
+  disk.remove(temporary);
+  writeWholeFile(disk, temporary, bytes);
+  disk.rename(temporary, path);
+  disk.syncDir(dirname(path));
+}
+
+/** Creates `path` (it must not exist) with `bytes`, fsynced. Its name is durable only after syncDir of its folder. */
+export function writeWholeFile(disk: Disk, path: string, bytes: Uint8Array): void {
+  const file = disk.createFile(path);
+  try {
+    file.write(bytes);
+    file.sync();
+  } finally {
+    file.close();
+  }
+}
+
+/** All bytes of `path`. Throws CORRUPTION above `sizeBytesMax`, which guards against allocating what damage asks for. */
+export function readWholeFile(disk: Disk, path: string, sizeBytesMax: number = 1 << 30): Uint8Array<ArrayBuffer> {
+  const file = disk.openRead(path);
+  try {
+    if (file.sizeBytes > sizeBytesMax) {
+      throw new StoreError(
+        'CORRUPTION',
+        `${path}: ${file.sizeBytes} bytes where at most ${sizeBytesMax} are expected; restore it from a snapshot or a replica`,
+      );
+    }
+    return file.read(0, file.sizeBytes);
+  } finally {
+    file.close();
+  }
+}
