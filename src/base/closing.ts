@@ -1,0 +1,51 @@
+// What must be closed, in one stack: last opened, first closed, each exactly once, one after the other.
+// A closer that fails does not keep the ones below it from running; the failures come out together at the end.
+import { assert } from './assert.ts';
+
+interface Closer {
+  readonly name: string;
+  readonly close: () => Promise<void> | void;
+}
+
+export class Closing implements AsyncDisposable {
+  readonly #closers: Closer[] = [];
+  #closed: Promise<void> | undefined;
+  #isFinished = false;
+
+  /**
+   * Puts a closer on top of the stack. `name` appears in the error when it fails. While close() runs a closer may still
+   * be added (an open that was under way when the signal came): it runs next. After close() has finished it is a bug.
+   */
+  add(name: string, close: () => Promise<void> | void): void {
+    assert(!this.#isFinished, `closer ${name} added after everything was closed`);
+    this.#closers.push({ name, close });
+  }
+
+  /**
+   * Runs every closer, newest first. A second call waits for the first and runs nothing. Rejects with one AggregateError
+   * (its `errors` in the order they came) when any closer failed.
+   */
+  close(): Promise<void> {
+    this.#closed ??= this.#closeAll();
+    return this.#closed;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #closeAll(): Promise<void> {
+    const errors: unknown[] = [];
+    const lines: string[] = [];
+    for (let closer = this.#closers.pop(); closer !== undefined; closer = this.#closers.pop()) {
+      try {
+        await closer.close();
+      } catch (error) {
+        errors.push(error);
+        lines.push(`${closer.name}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    this.#isFinished = true;
+    if (errors.length > 0) throw new AggregateError(errors, `could not close ${lines.join('; ')}`);
+  }
+}
