@@ -1,0 +1,108 @@
+// Interns byte strings: equal bytes get equal ids, 0, 1, 2 … in order of first sight. Entries live back to back in one
+// arena; no object and no JS string per entry. Ids are valid until clear().
+import { hashBytes } from './hash.ts';
+
+export class ByteTable {
+  #arena = new Uint8Array(4096);
+  #ends = new Uint32Array(256);
+  #hashes = new Uint32Array(256);
+  /** Open addressing, id + 1 per slot, 0 = free; at most half full. */
+  #slots = new Uint32Array(512);
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get arena(): Uint8Array {
+    return this.#arena;
+  }
+
+  get sizeBytes(): number {
+    return this.#count === 0 ? 0 : this.#ends[this.#count - 1]!;
+  }
+
+  start(id: number): number {
+    return id === 0 ? 0 : this.#ends[id - 1]!;
+  }
+
+  end(id: number): number {
+    return this.#ends[id]!;
+  }
+
+  /** A view of entry `id`, valid until the next intern(). */
+  bytes(id: number): Uint8Array {
+    return this.#arena.subarray(this.start(id), this.end(id));
+  }
+
+  /** Entry `id` as text; invalid UTF-8 becomes U+FFFD. Not for per-span paths. */
+  text(id: number): string {
+    return Buffer.from(this.#arena.buffer, this.start(id), this.end(id) - this.start(id)).toString('utf8');
+  }
+
+  /** True when entry `id` equals source[start, end). */
+  equals(id: number, source: Uint8Array, start: number, end: number): boolean {
+    let at = this.start(id);
+    if (this.#ends[id]! - at !== end - start) return false;
+    const arena = this.#arena;
+    for (let i = start; i < end; i++) if (arena[at++] !== source[i]) return false;
+    return true;
+  }
+
+  /** The id of source[start, end), added when it is new. */
+  intern(source: Uint8Array, start: number, end: number): number {
+    const hash = hashBytes(source, start, end);
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (let entry = this.#slots[slot]!; entry !== 0; entry = this.#slots[slot]!) {
+      if (this.#hashes[entry - 1] === hash && this.equals(entry - 1, source, start, end)) return entry - 1;
+      slot = (slot + 1) & mask;
+    }
+    return this.#add(source, start, end, hash, slot);
+  }
+
+  #add(source: Uint8Array, start: number, end: number, hash: number, slot: number): number {
+    const id = this.#count;
+    const at = this.sizeBytes;
+    const stop = at + end - start;
+    if (stop > this.#arena.length) {
+      const grown = new Uint8Array(Math.max(stop, this.#arena.length * 2));
+      grown.set(this.#arena.subarray(0, at));
+      this.#arena = grown;
+    }
+    this.#arena.set(source.subarray(start, end), at);
+    if (id === this.#ends.length) {
+      this.#ends = growUint32(this.#ends);
+      this.#hashes = growUint32(this.#hashes);
+    }
+    this.#ends[id] = stop;
+    this.#hashes[id] = hash;
+    this.#slots[slot] = id + 1;
+    this.#count = id + 1;
+    if (this.#count * 2 > this.#slots.length) this.#rehash();
+    return id;
+  }
+
+  #rehash(): void {
+    const slots = new Uint32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let id = 0; id < this.#count; id++) {
+      let slot = this.#hashes[id]! & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = id + 1;
+    }
+    this.#slots = slots;
+  }
+
+  /** Forgets every entry but keeps the memory. */
+  clear(): void {
+    this.#count = 0;
+    this.#slots.fill(0);
+  }
+}
+
+function growUint32(old: Uint32Array): Uint32Array<ArrayBuffer> {
+  const grown = new Uint32Array(old.length * 2);
+  grown.set(old);
+  return grown;
+}

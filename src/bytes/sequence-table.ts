@@ -1,0 +1,91 @@
+// Interns sequences of int32 (templates): equal sequences get equal ids in order of first sight. All entries live in
+// one Int32Array. Ids are valid until clear().
+import { hashInts } from './hash.ts';
+
+export class SequenceTable {
+  #ints = new Int32Array(1024);
+  #ends = new Uint32Array(64);
+  #hashes = new Uint32Array(64);
+  #slots = new Uint32Array(128);
+  #count = 0;
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** The array holding every entry: read ints[start(id)] … ints[end(id) - 1]. Replaced when it grows: do not keep it over an intern(). */
+  get ints(): Int32Array {
+    return this.#ints;
+  }
+
+  start(id: number): number {
+    return id === 0 ? 0 : this.#ends[id - 1]!;
+  }
+
+  end(id: number): number {
+    return this.#ends[id]!;
+  }
+
+  /** The id of scratch[0, length), added when it is new. */
+  intern(scratch: Int32Array, length: number): number {
+    const hash = hashInts(scratch, 0, length);
+    const mask = this.#slots.length - 1;
+    let slot = hash & mask;
+    for (let entry = this.#slots[slot]!; entry !== 0; entry = this.#slots[slot]!) {
+      if (this.#hashes[entry - 1] === hash && this.#equals(entry - 1, scratch, length)) return entry - 1;
+      slot = (slot + 1) & mask;
+    }
+    return this.#add(scratch, length, hash, slot);
+  }
+
+  #equals(id: number, scratch: Int32Array, length: number): boolean {
+    const start = this.start(id);
+    if (this.#ends[id]! - start !== length) return false;
+    const ints = this.#ints;
+    for (let i = 0; i < length; i++) if (ints[start + i] !== scratch[i]) return false;
+    return true;
+  }
+
+  #add(scratch: Int32Array, length: number, hash: number, slot: number): number {
+    const id = this.#count;
+    const start = id === 0 ? 0 : this.#ends[id - 1]!;
+    if (start + length > this.#ints.length) {
+      const grown = new Int32Array(Math.max(start + length, this.#ints.length * 2));
+      grown.set(this.#ints.subarray(0, start));
+      this.#ints = grown;
+    }
+    for (let i = 0; i < length; i++) this.#ints[start + i] = scratch[i]!;
+    if (id === this.#ends.length) this.#grow();
+    this.#ends[id] = start + length;
+    this.#hashes[id] = hash;
+    this.#slots[slot] = id + 1;
+    this.#count = id + 1;
+    if (this.#count * 2 > this.#slots.length) this.#rehash();
+    return id;
+  }
+
+  #grow(): void {
+    const ends = new Uint32Array(this.#ends.length * 2);
+    ends.set(this.#ends);
+    this.#ends = ends;
+    const hashes = new Uint32Array(this.#hashes.length * 2);
+    hashes.set(this.#hashes);
+    this.#hashes = hashes;
+  }
+
+  #rehash(): void {
+    const slots = new Uint32Array(this.#slots.length * 2);
+    const mask = slots.length - 1;
+    for (let id = 0; id < this.#count; id++) {
+      let slot = this.#hashes[id]! & mask;
+      while (slots[slot] !== 0) slot = (slot + 1) & mask;
+      slots[slot] = id + 1;
+    }
+    this.#slots = slots;
+  }
+
+  clear(): void {
+    this.#count = 0;
+    this.#slots.fill(0);
+  }
+}

@@ -1,0 +1,154 @@
+// Canonical protobuf of OTLP's nested values: fields in number order, minimal varints, unknown fields verbatim at the
+// end. Two senders that mean the same resource, scope, list or map then give the same bytes, which is what interning,
+// duplicate detection and deterministic answers compare.
+import { limits } from '../base/limits.ts';
+import type { ByteWriter } from '../bytes/byte-writer.ts';
+import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+
+/** Writes the body of an AnyValue read from [start, end). Throws INVALID_REQUEST when malformed or nested too deep. */
+export function writeCanonicalAnyValue(out: ByteWriter, bytes: Uint8Array, start: number, end: number, depth: number): void {
+  if (depth > limits.anyValueDepthMax) malformed(`an attribute value nested deeper than ${limits.anyValueDepthMax}`, start);
+  const reader = new WireReader(bytes, start, end);
+  const unknown: [number, number][] = [];
+  let last = 0;
+  let lo = 0;
+  let hi = 0;
+  let valueStart = 0;
+  let valueEnd = 0;
+  while (reader.next()) {
+    const { field } = reader;
+    if (field > 7) {
+      unknown.push([reader.fieldStart, reader.pos]);
+      continue;
+    }
+    reader.expect(field === 2 || field === 3 ? WIRE_VARINT : field === 4 ? WIRE_FIXED64 : WIRE_BYTES, 'AnyValue');
+    last = field;
+    ({ lo, hi, valueStart, valueEnd } = reader);
+  }
+  switch (last) {
+    case 1:
+    case 7:
+      out.bytesField(last, bytes.subarray(valueStart, valueEnd));
+      break;
+    case 2:
+      out.tag(2, WIRE_VARINT);
+      out.u8(lo === 0 && hi === 0 ? 0 : 1);
+      break;
+    case 3:
+      out.tag(3, WIRE_VARINT);
+      out.varint64(lo, hi);
+      break;
+    case 4:
+      out.tag(4, WIRE_FIXED64);
+      out.u64(lo, hi);
+      break;
+    case 5:
+    case 6: {
+      out.tag(last, WIRE_BYTES);
+      const at = out.beginMessage();
+      writeCanonicalList(out, bytes, { start: valueStart, end: valueEnd, isMap: last === 6, depth });
+      out.endMessage(at);
+      break;
+    }
+    default:
+  }
+  for (const [from, to] of unknown) out.rawRange(bytes, from, to);
+}
+
+function writeCanonicalList(
+  out: ByteWriter,
+  bytes: Uint8Array,
+  list: { start: number; end: number; isMap: boolean; depth: number },
+): void {
+  const reader = new WireReader(bytes, list.start, list.end);
+  while (reader.next()) {
+    if (reader.field !== 1) {
+      out.rawRange(bytes, reader.fieldStart, reader.pos);
+      continue;
+    }
+    reader.expect(WIRE_BYTES, list.isMap ? 'KeyValueList.values' : 'ArrayValue.values');
+    out.tag(1, WIRE_BYTES);
+    const at = out.beginMessage();
+    if (list.isMap) writeCanonicalKeyValue(out, bytes, reader.valueStart, reader.valueEnd, list.depth + 1);
+    else writeCanonicalAnyValue(out, bytes, reader.valueStart, reader.valueEnd, list.depth + 1);
+    out.endMessage(at);
+  }
+}
+
+/** Writes the body of a KeyValue read from [start, end); `depth` is that of its value. */
+export function writeCanonicalKeyValue(out: ByteWriter, bytes: Uint8Array, start: number, end: number, depth: number): void {
+  const reader = new WireReader(bytes, start, end);
+  const unknown: [number, number][] = [];
+  let keyStart = 0;
+  let keyEnd = 0;
+  let valueStart = -1;
+  let valueEnd = 0;
+  while (reader.next()) {
+    if (reader.field > 2) {
+      unknown.push([reader.fieldStart, reader.pos]);
+      continue;
+    }
+    reader.expect(WIRE_BYTES, 'KeyValue');
+    if (reader.field === 1) [keyStart, keyEnd] = [reader.valueStart, reader.valueEnd];
+    else [valueStart, valueEnd] = [reader.valueStart, reader.valueEnd];
+  }
+  if (keyEnd > keyStart) out.bytesField(1, bytes.subarray(keyStart, keyEnd));
+  if (valueStart >= 0) {
+    out.tag(2, WIRE_BYTES);
+    const at = out.beginMessage();
+    writeCanonicalAnyValue(out, bytes, valueStart, valueEnd, depth);
+    out.endMessage(at);
+  }
+  for (const [from, to] of unknown) out.rawRange(bytes, from, to);
+}
+
+/** Where a Resource keeps its attributes and dropped count: fields 1 and 2; a Scope: 3 and 4, after name 1 and version 2. */
+export interface DescriptorLayout {
+  readonly attributes: number;
+  readonly dropped: number;
+  readonly texts: readonly number[];
+}
+
+export const RESOURCE_LAYOUT: DescriptorLayout = { attributes: 1, dropped: 2, texts: [] };
+export const SCOPE_LAYOUT: DescriptorLayout = { attributes: 3, dropped: 4, texts: [1, 2] };
+
+/** Writes the body of a Resource or InstrumentationScope read from [start, end). */
+export function writeCanonicalDescriptor(
+  out: ByteWriter,
+  bytes: Uint8Array,
+  range: { start: number; end: number },
+  layout: DescriptorLayout,
+): void {
+  const texts = new Map<number, Uint8Array>();
+  const attributes: [number, number][] = [];
+  const unknown: [number, number][] = [];
+  let dropped = 0;
+  const reader = new WireReader(bytes, range.start, range.end);
+  while (reader.next()) {
+    if (reader.field === layout.attributes) {
+      reader.expect(WIRE_BYTES, 'attributes');
+      attributes.push([reader.valueStart, reader.valueEnd]);
+    } else if (reader.field === layout.dropped) {
+      reader.expect(WIRE_VARINT, 'dropped_attributes_count');
+      dropped = reader.lo;
+    } else if (layout.texts.includes(reader.field)) {
+      reader.expect(WIRE_BYTES, 'name or version');
+      texts.set(reader.field, reader.value());
+    } else unknown.push([reader.fieldStart, reader.pos]);
+  }
+  for (const field of layout.texts) {
+    const text = texts.get(field);
+    if (text !== undefined && text.length > 0) out.bytesField(field, text);
+  }
+  for (const [from, to] of attributes) {
+    out.tag(layout.attributes, WIRE_BYTES);
+    const at = out.beginMessage();
+    writeCanonicalKeyValue(out, bytes, from, to, 1);
+    out.endMessage(at);
+  }
+  if (dropped !== 0) {
+    out.tag(layout.dropped, WIRE_VARINT);
+    out.varint(dropped);
+  }
+  for (const [from, to] of unknown) out.rawRange(bytes, from, to);
+}

@@ -1,0 +1,316 @@
+// The field level of the scan: attributes, events, links and rare fields of one span into template sequences and value
+// words. Events and links wait until the span's start is known, because their times are kept as distances from it.
+import { limits } from '../base/limits.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
+import type { RejectReason } from '../trace/store.ts';
+import * as T from '../trace/templates.ts';
+import { writeCanonicalAnyValue } from './canonical.ts';
+
+const NO_BYTES = new Uint8Array(0);
+/** Enough for every field a span may have: more attributes than the limit are counted but not kept. */
+const SEQUENCE_INTS = T.SPAN_HEAD + limits.attributesPerSpanMax + 64;
+
+/** A template being collected, and the value list that gets its values. */
+class Sequence {
+  readonly ints = new Int32Array(SEQUENCE_INTS);
+  length = 0;
+  /** Key id met at each position last time: the next span mostly has the same keys, and comparing beats hashing. */
+  readonly keys = new Int32Array(SEQUENCE_INTS).fill(-1);
+  isFull = false;
+  readonly values: ValueList;
+
+  constructor(values: ValueList) {
+    this.values = values;
+  }
+
+  begin(head: number): Int32Array {
+    this.length = head;
+    this.isFull = false;
+    return this.ints;
+  }
+
+  push(field: number, a: number, b: number): void {
+    if (this.length === SEQUENCE_INTS) {
+      this.isFull = true;
+      return;
+    }
+    this.ints[this.length++] = field;
+    this.values.push(a, b);
+  }
+}
+
+export class FieldScanner {
+  readonly #batch: SpanBatch;
+  readonly #span: Sequence;
+  readonly #event: Sequence;
+  readonly #link: Sequence;
+  #bytes: Uint8Array = NO_BYTES;
+  #attribute = new WireReader(NO_BYTES);
+  #any = new WireReader(NO_BYTES);
+  #child = new WireReader(NO_BYTES);
+  readonly #raw = new ByteWriter();
+  readonly #deferredEvents: number[] = [];
+  readonly #deferredLinks: number[] = [];
+  #attributes = 0;
+  #type = 0;
+  #a = 0;
+  #b = 0;
+
+  constructor(batch: SpanBatch) {
+    this.#batch = batch;
+    this.#span = new Sequence(batch.values);
+    this.#event = new Sequence(batch.events.values);
+    this.#link = new Sequence(batch.links.values);
+  }
+
+  /** Forgets cached ids: the batch was cleared. */
+  clear(): void {
+    for (const sequence of [this.#span, this.#event, this.#link]) sequence.keys.fill(-1);
+  }
+
+  /** Starts on the arena holding a new request. */
+  begin(bytes: Uint8Array): void {
+    this.#bytes = bytes;
+    this.#attribute = new WireReader(bytes);
+    this.#any = new WireReader(bytes);
+    this.#child = new WireReader(bytes);
+  }
+
+  beginSpan(): Int32Array {
+    this.#attributes = 0;
+    this.#deferredEvents.length = 0;
+    this.#deferredLinks.length = 0;
+    return this.#span.begin(T.SPAN_HEAD);
+  }
+
+  /** Set once the span has more attributes than the limit. */
+  get tooMany(): RejectReason | undefined {
+    return this.#attributes > limits.attributesPerSpanMax || this.#span.isFull ? 'too_many_attributes' : undefined;
+  }
+
+  internName(start: number, end: number): number {
+    return this.#batch.strings.intern(this.#bytes, start, end);
+  }
+
+  internSpan(): number {
+    return this.#batch.spanTemplates.intern(this.#span.ints, this.#span.length);
+  }
+
+  /** An attribute of the span. */
+  scanAttribute(start: number, end: number): void {
+    this.#attributes++;
+    this.#scanKeyValue(this.#span, start, end);
+  }
+
+  pushRange(field: number, type: number, start: number, end: number): void {
+    this.#span.push(T.intrinsicField(field, type), start, end - start);
+  }
+
+  pushInt(field: number, lo: number, hi: number): void {
+    this.#span.push(T.intrinsicField(field, T.TYPE_INT), lo, hi);
+  }
+
+  deferEvent(start: number, end: number): void {
+    this.#deferredEvents.push(start, end);
+  }
+
+  deferLink(start: number, end: number): void {
+    this.#deferredLinks.push(start, end);
+  }
+
+  /** Span fields most spans do not have: trace state, dropped counts, and what a newer OTLP adds. */
+  scanRareSpanField(reader: WireReader): void {
+    const { field } = reader;
+    if (field === 3) {
+      reader.expect(WIRE_BYTES, 'Span.trace_state');
+      if (reader.valueEnd > reader.valueStart) this.pushRange(T.FIELD_TRACE_STATE, T.TYPE_STRING, reader.valueStart, reader.valueEnd);
+    } else if (field === 10 || field === 12 || field === 14) {
+      reader.expect(WIRE_VARINT, 'Span.dropped_*_count');
+      if (reader.lo !== 0) this.pushInt(T.FIELD_DROPPED_ATTRIBUTES + (field - 10) / 2, reader.lo, 0);
+    } else this.pushRange(T.FIELD_EXTRA, T.TYPE_BYTES, reader.fieldStart, reader.pos);
+  }
+
+  #scanKeyValue(into: Sequence, start: number, end: number): void {
+    const reader = this.#attribute.reset(start, end);
+    let keyStart = 0;
+    let keyEnd = 0;
+    this.#type = T.TYPE_ABSENT;
+    this.#a = this.#b = 0;
+    while (reader.next()) {
+      if (reader.field > 2) continue;
+      reader.expect(WIRE_BYTES, 'KeyValue');
+      if (reader.field === 1) {
+        keyStart = reader.valueStart;
+        keyEnd = reader.valueEnd;
+      } else this.#scanAnyValue(reader.valueStart, reader.valueEnd);
+    }
+    const position = into.length;
+    let keyId = position < SEQUENCE_INTS ? into.keys[position]! : 0;
+    if (keyId < 0 || !this.#batch.strings.equals(keyId, this.#bytes, keyStart, keyEnd)) {
+      keyId = this.#batch.strings.intern(this.#bytes, keyStart, keyEnd);
+      if (position < SEQUENCE_INTS) into.keys[position] = keyId;
+    }
+    into.push(T.attributeField(keyId, this.#type), this.#a, this.#b);
+  }
+
+  #scanAnyValue(start: number, end: number): void {
+    const reader = this.#any.reset(start, end);
+    this.#type = T.TYPE_EMPTY;
+    this.#a = this.#b = 0;
+    while (reader.next()) {
+      switch (reader.field) {
+        case 1:
+        case 7:
+          reader.expect(WIRE_BYTES, 'AnyValue');
+          this.#set(reader.field === 1 ? T.TYPE_STRING : T.TYPE_BYTES, reader.valueStart, reader.valueEnd - reader.valueStart);
+          break;
+        case 2:
+          reader.expect(WIRE_VARINT, 'AnyValue.bool_value');
+          this.#set(T.TYPE_BOOL, reader.lo === 0 && reader.hi === 0 ? 0 : 1, 0);
+          break;
+        case 3:
+          reader.expect(WIRE_VARINT, 'AnyValue.int_value');
+          this.#set(T.TYPE_INT, reader.lo, reader.hi);
+          break;
+        case 4:
+          reader.expect(WIRE_FIXED64, 'AnyValue.double_value');
+          this.#set(T.TYPE_DOUBLE, reader.lo, reader.hi);
+          break;
+        default:
+          this.#scanRaw(start, end);
+          return;
+      }
+    }
+  }
+
+  #set(type: number, a: number, b: number): void {
+    this.#type = type;
+    this.#a = a;
+    this.#b = b;
+  }
+
+  /** Lists, maps and fields of a newer OTLP: kept whole, as canonical AnyValue bytes behind the request in the arena. */
+  #scanRaw(start: number, end: number): void {
+    const out = this.#raw;
+    out.length = 0;
+    writeCanonicalAnyValue(out, this.#bytes, start, end, 1);
+    this.#set(T.TYPE_RAW, this.#batch.appendArena(out.bytes, 0, out.length), out.length);
+  }
+
+  /** Scans the events and links of the span whose start is given; returns its presence bits for them. */
+  scanDeferred(startLo: number, startHi: number): number {
+    const events = this.#deferredEvents;
+    const links = this.#deferredLinks;
+    for (let i = 0; i < events.length; i += 2) this.#scanEvent(events[i]!, events[i + 1]!, startLo, startHi);
+    for (let i = 0; i < links.length; i += 2) this.#scanLink(links[i]!, links[i + 1]!);
+    return (events.length > 0 ? T.HAS_EVENTS : 0) | (links.length > 0 ? T.HAS_LINKS : 0);
+  }
+
+  /** The same for a span that is rejected: its request is malformed all the same when an event of it is. */
+  checkDeferred(): void {
+    this.scanDeferred(0, 0);
+  }
+
+  #scanEvent(start: number, end: number, startLo: number, startHi: number): void {
+    const { events, eventTemplates } = this.#batch;
+    const into = this.#event;
+    const ints = into.begin(T.EVENT_HEAD);
+    const valuesBefore = events.values.count;
+    const reader = this.#child.reset(start, end);
+    let nameStart = 0;
+    let nameEnd = 0;
+    let lo = 0;
+    let hi = 0;
+    while (reader.next()) {
+      switch (reader.field) {
+        case 1:
+          reader.expect(WIRE_FIXED64, 'Event.time_unix_nano');
+          lo = reader.lo;
+          hi = reader.hi;
+          break;
+        case 2:
+          reader.expect(WIRE_BYTES, 'Event.name');
+          nameStart = reader.valueStart;
+          nameEnd = reader.valueEnd;
+          break;
+        case 3:
+          reader.expect(WIRE_BYTES, 'Event.attributes');
+          this.#scanKeyValue(into, reader.valueStart, reader.valueEnd);
+          break;
+        default:
+          this.#scanRareChildField(into, 4);
+      }
+    }
+    ints[T.EVENT_NAME] = this.internName(nameStart, nameEnd);
+    const high = hi - startHi;
+    const isExact = high > -T.EXACT_HIGH_WORD_MAX && high < T.EXACT_HIGH_WORD_MAX;
+    if (!isExact) into.push(T.intrinsicField(T.FIELD_TIME, T.TYPE_INT), lo, hi);
+    this.#refuseWhenFull(into, 'event', start);
+    events.push(eventTemplates.intern(ints, into.length), isExact ? high * 4294967296 + (lo - startLo) : 0, valuesBefore);
+  }
+
+  #scanLink(start: number, end: number): void {
+    const { links, linkTemplates } = this.#batch;
+    const into = this.#link;
+    const ints = into.begin(T.LINK_HEAD);
+    ints[T.LINK_PRESENCE] = ints[T.LINK_FLAGS] = 0;
+    const valuesBefore = links.values.count;
+    const at = this.#batch.reserveLink();
+    const ids = this.#batch.linkIds;
+    ids.fill(0, at, at + 6);
+    const reader = this.#child.reset(start, end);
+    while (reader.next()) {
+      switch (reader.field) {
+        case 1:
+        case 2:
+          reader.expect(WIRE_BYTES, 'Link ids');
+          ints[T.LINK_PRESENCE]! |= this.#scanLinkId(into, reader, ids, at);
+          break;
+        case 3:
+          reader.expect(WIRE_BYTES, 'Link.trace_state');
+          into.push(T.intrinsicField(T.FIELD_TRACE_STATE, T.TYPE_STRING), reader.valueStart, reader.valueEnd - reader.valueStart);
+          break;
+        case 4:
+          reader.expect(WIRE_BYTES, 'Link.attributes');
+          this.#scanKeyValue(into, reader.valueStart, reader.valueEnd);
+          break;
+        case 6:
+          reader.expect(WIRE_FIXED32, 'Link.flags');
+          ints[T.LINK_FLAGS] = reader.lo;
+          break;
+        default:
+          this.#scanRareChildField(into, 5);
+      }
+    }
+    this.#refuseWhenFull(into, 'link', start);
+    links.push(linkTemplates.intern(ints, into.length), 0, valuesBefore);
+  }
+
+  /** Ids of the usual lengths go to the id columns; any other length is kept as it came, in a field. */
+  #scanLinkId(into: Sequence, reader: WireReader, ids: Uint32Array, at: number): number {
+    const isTrace = reader.field === 1;
+    const size = reader.valueEnd - reader.valueStart;
+    if (size !== (isTrace ? 16 : 8)) {
+      const field = isTrace ? T.FIELD_LINK_TRACE_ID : T.FIELD_LINK_SPAN_ID;
+      into.push(T.intrinsicField(field, T.TYPE_BYTES), reader.valueStart, size);
+      return 0;
+    }
+    const view = new Uint8Array(ids.buffer, (at + (isTrace ? 0 : 4)) * 4, size);
+    view.set(reader.value());
+    return isTrace ? T.HAS_LINK_TRACE_ID : T.HAS_LINK_SPAN_ID;
+  }
+
+  #scanRareChildField(into: Sequence, droppedField: number): void {
+    const reader = this.#child;
+    if (reader.field === droppedField) {
+      reader.expect(WIRE_VARINT, 'dropped_attributes_count');
+      if (reader.lo !== 0) into.push(T.intrinsicField(T.FIELD_DROPPED_ATTRIBUTES, T.TYPE_INT), reader.lo, 0);
+    } else into.push(T.intrinsicField(T.FIELD_EXTRA, T.TYPE_BYTES), reader.fieldStart, reader.pos - reader.fieldStart);
+  }
+
+  #refuseWhenFull(into: Sequence, what: string, start: number): void {
+    if (into.isFull) malformed(`an ${what} with more than ${limits.attributesPerSpanMax} attributes`, start);
+  }
+}

@@ -1,0 +1,206 @@
+// Spans in memory, columnar: what the scan appends to, what a block is encoded from and decoded into, what a query
+// assembles traces in. No object per span, no string per attribute: rows are typed arrays, text is byte ranges of one
+// arena, everything that repeats is a template id. One batch holds rows of one tenant and any number of days.
+// Row r has the values [valueStart[r], valueStart[r+1]), one for each field of its template, and likewise its events
+// and links, which are rows of their own sections.
+import { assert } from '../base/assert.ts';
+import { ByteTable } from '../bytes/byte-table.ts';
+import { SequenceTable } from '../bytes/sequence-table.ts';
+
+/** Values in two uint32 words each; see templates.ts for what the words mean by type. */
+export class ValueList {
+  a = new Uint32Array(1024);
+  b = new Uint32Array(1024);
+  count = 0;
+
+  push(a: number, b: number): void {
+    if (this.count === this.a.length) this.reserve(1);
+    this.a[this.count] = a;
+    this.b[this.count++] = b;
+  }
+
+  /** Makes room for `more` values behind count. */
+  reserve(more: number): void {
+    if (this.count + more <= this.a.length) return;
+    const size = Math.max(this.count + more, this.a.length * 2);
+    this.a = copyInto(new Uint32Array(size), this.a);
+    this.b = copyInto(new Uint32Array(size), this.b);
+  }
+}
+
+/** Rows below the span: events or links. Their order is the order of their spans. */
+export class ChildRows {
+  count = 0;
+  template = new Int32Array(256);
+  /** Events: ns after the span's start (0 where FIELD_TIME says it). Links: unused. */
+  time = new Float64Array(256);
+  valueStart = new Uint32Array(257);
+  readonly values = new ValueList();
+
+  /** Adds a row whose values were pushed already; `valuesBefore` is values.count from before them. */
+  push(template: number, time: number, valuesBefore: number): void {
+    if (this.count + 1 >= this.template.length) this.#grow();
+    this.template[this.count] = template;
+    this.time[this.count] = time;
+    this.valueStart[this.count] = valuesBefore;
+    this.valueStart[++this.count] = this.values.count;
+  }
+
+  #grow(): void {
+    const size = this.template.length * 2;
+    this.template = copyInto(new Int32Array(size), this.template);
+    this.time = copyInto(new Float64Array(size), this.time);
+    this.valueStart = copyInto(new Uint32Array(size + 1), this.valueStart);
+  }
+
+  truncate(count: number): void {
+    this.count = count;
+    this.values.count = this.valueStart[count]!;
+  }
+}
+
+export class SpanBatch {
+  /** Keys and names. */
+  readonly strings = new ByteTable();
+  /** Descriptors: presence byte, varint length of the schema URL, schema URL, canonical Resource (or Scope) message. */
+  readonly resources = new ByteTable();
+  readonly scopes = new ByteTable();
+  readonly spanTemplates = new SequenceTable();
+  readonly eventTemplates = new SequenceTable();
+  readonly linkTemplates = new SequenceTable();
+
+  rowCount = 0;
+  /** Ids as the words of their bytes in memory order: 4, 2 and 2 words a row. Byte views: idBytes(). */
+  traceId = new Uint32Array(4 * 256);
+  spanId = new Uint32Array(2 * 256);
+  parentId = new Uint32Array(2 * 256);
+  /** UTC day of the start, days since 1970-01-01; and ns since that day's midnight, an exact integer. */
+  day = new Int32Array(256);
+  start = new Float64Array(256);
+  /** end - start in ns, exact; where that does not fit, ±2^53 and FIELD_END_TIME holds the end. */
+  duration = new Float64Array(256);
+  template = new Int32Array(256);
+  valueStart = new Uint32Array(257);
+  eventStart = new Uint32Array(257);
+  linkStart = new Uint32Array(257);
+  readonly values = new ValueList();
+  readonly events = new ChildRows();
+  readonly links = new ChildRows();
+  /** Links' ids, 6 words each: trace id, span id. */
+  linkIds = new Uint32Array(6 * 256);
+
+  arena = new Uint8Array(1 << 16);
+  arenaLength = 0;
+  /** Grows with every clear(): ids interned before it mean nothing afterwards. */
+  generation = 0;
+
+  get arenaBytes(): number {
+    return this.arenaLength;
+  }
+
+  /** Starts a row at the end; the caller fills its columns and values, then calls commitRow(). */
+  beginRow(): number {
+    if (this.rowCount + 1 >= this.template.length) this.#growRows(this.rowCount + 2);
+    return this.rowCount;
+  }
+
+  commitRow(): void {
+    const next = ++this.rowCount;
+    this.valueStart[next] = this.values.count;
+    this.eventStart[next] = this.events.count;
+    this.linkStart[next] = this.links.count;
+  }
+
+  /** Drops everything from row `row` on, a row being filled included. Interned entries stay: they cost only memory. */
+  truncate(row: number): void {
+    this.rowCount = row;
+    this.values.count = this.valueStart[row]!;
+    this.events.truncate(this.eventStart[row]!);
+    this.links.truncate(this.linkStart[row]!);
+  }
+
+  /** Makes room for `more` rows. */
+  reserveRows(more: number): void {
+    if (this.rowCount + more + 1 >= this.template.length) this.#growRows(this.rowCount + more + 2);
+  }
+
+  #growRows(need: number): void {
+    const size = Math.max(need, this.template.length * 2);
+    this.traceId = copyInto(new Uint32Array(4 * size), this.traceId);
+    this.spanId = copyInto(new Uint32Array(2 * size), this.spanId);
+    this.parentId = copyInto(new Uint32Array(2 * size), this.parentId);
+    this.day = copyInto(new Int32Array(size), this.day);
+    this.start = copyInto(new Float64Array(size), this.start);
+    this.duration = copyInto(new Float64Array(size), this.duration);
+    this.template = copyInto(new Int32Array(size), this.template);
+    this.valueStart = copyInto(new Uint32Array(size + 1), this.valueStart);
+    this.eventStart = copyInto(new Uint32Array(size + 1), this.eventStart);
+    this.linkStart = copyInto(new Uint32Array(size + 1), this.linkStart);
+  }
+
+  /** Words for the next link's ids. */
+  reserveLink(): number {
+    const at = 6 * this.links.count;
+    if (at + 6 > this.linkIds.length) this.linkIds = copyInto(new Uint32Array(2 * this.linkIds.length), this.linkIds);
+    return at;
+  }
+
+  /** Copies bytes[start, end) behind the arena; returns its offset there. */
+  appendArena(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+    const at = this.arenaLength;
+    const size = end - start;
+    assert(at + size <= 0xffffffff, 'a batch arena beyond 4 GiB');
+    if (at + size > this.arena.length) {
+      this.arena = copyInto(new Uint8Array(Math.max(at + size, this.arena.length * 2)), this.arena.subarray(0, at));
+    }
+    this.arena.set(size === bytes.length ? bytes : bytes.subarray(start, end), at);
+    this.arenaLength = at + size;
+    return at;
+  }
+
+  /** Forgets the rows but keeps memory and interned entries, which the next rows will meet again. */
+  clearRows(): void {
+    this.truncate(0);
+    this.arenaLength = 0;
+  }
+
+  /** Forgets everything but keeps the memory. */
+  clear(): void {
+    this.generation++;
+    this.clearRows();
+    for (const table of [this.strings, this.resources, this.scopes, this.spanTemplates, this.eventTemplates, this.linkTemplates]) {
+      table.clear();
+    }
+  }
+
+  /** Bytes held by interned entries: what a long-lived batch watches to decide on clear(). */
+  get dictionaryBytes(): number {
+    return this.strings.sizeBytes + this.resources.sizeBytes + this.scopes.sizeBytes + 32 * this.spanTemplates.count;
+  }
+}
+
+/** The rows of each day, in row order. Keys: days since 1970-01-01 UTC. */
+export function rowsByDay(batch: SpanBatch): Map<number, Uint32Array> {
+  const counts = new Map<number, number>();
+  const { day, rowCount } = batch;
+  // Nearly every batch is of one day: count runs, not rows.
+  for (let row = 0; row < rowCount; ) {
+    const key = day[row]!;
+    const from = row;
+    while (row < rowCount && day[row] === key) row++;
+    counts.set(key, (counts.get(key) ?? 0) + row - from);
+  }
+  const out = new Map<number, Uint32Array>();
+  for (const [key, count] of counts) {
+    const rows = new Uint32Array(count);
+    let at = 0;
+    for (let row = 0; row < rowCount; row++) if (day[row] === key) rows[at++] = row;
+    out.set(key, rows);
+  }
+  return out;
+}
+
+function copyInto<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(target: T, source: T): T {
+  target.set(source);
+  return target;
+}
