@@ -1,0 +1,156 @@
+// The catalog: which parts of a partition are live, and how much of its log they contain. commitParts is the one commit
+// point of the store: before it returns the new parts' files are garbage, afterwards the replaced ones are, and the log
+// files up to flushedLogSeq too. Parts and the names in them change in the same transaction, so the service list is
+// never behind the data.
+import { Packr } from 'msgpackr';
+import { assert } from '../base/assert.ts';
+import { StoreError } from '../base/errors.ts';
+import type { Environment, IndexReader, IndexTransaction } from './environment.ts';
+import { HEAD_KEY, PART_RANGE, partKey } from './keys.ts';
+import { type NameSet, writeNames } from './names.ts';
+
+/** One live part: what a query needs to know without opening it. */
+export interface PartEntry {
+  /** Also the name of its folder. Positive, never used twice for a committed part. */
+  readonly id: number;
+  /** 1 for a flushed part; a merge's output is one above its highest input. */
+  readonly level: number;
+  readonly rows: number;
+  readonly blocks: number;
+  /** All its files together. */
+  readonly sizeBytes: number;
+  /** Smallest and greatest span start, ns since the epoch, both inclusive. */
+  readonly minStartNs: bigint;
+  readonly maxStartNs: bigint;
+  /** Ids of the parts it was merged from, for people reading a catalog; nothing depends on it. */
+  readonly replaces?: readonly number[];
+}
+
+export interface CatalogState {
+  /** By id. */
+  readonly parts: readonly PartEntry[];
+  /** Every log file with seq ≤ this is in parts and may be deleted. 0 at first, so log files are numbered from 1. */
+  readonly flushedLogSeq: number;
+  /** Above every id ever committed. A folder in parts/ that is not in the catalog is left from a crash: remove it. */
+  readonly nextPartId: number;
+  /** Grows by one with every commit: 0 for a new partition. */
+  readonly generation: number;
+}
+
+export interface CatalogChange {
+  readonly add: readonly PartEntry[];
+  readonly remove: readonly number[];
+  /** Given when `add` holds what the log files up to it held; never goes back. */
+  readonly flushedLogSeq?: number;
+  /** Names to merge in: what the flushed spans hold. A merge of parts has none. */
+  readonly names?: NameSet;
+}
+
+type Head = Omit<CatalogState, 'parts'>;
+
+// Maps with plain keys rather than msgpackr's records: every entry can be read by any msgpack tool.
+const packr = new Packr({ useRecords: false, variableMapSize: true });
+
+/** The catalog as of the last commit. Throws CORRUPTION. */
+export function readCatalog(env: Environment): CatalogState {
+  const parts: PartEntry[] = [];
+  for (const { payload } of env.scan(PART_RANGE)) parts.push(decodePart(env.path, payload));
+  return { ...readHead(env, env.path), parts };
+}
+
+/**
+ * Swaps parts and merges names in one durable transaction: on return it is on disk, on a throw nothing happened.
+ * The files of `add` must be on disk and synced before, those of `remove` may be deleted afterwards.
+ * Returns the new generation. Throws DISK; removing a part that is not there or adding one that is, is a bug.
+ */
+export function commitParts(env: Environment, change: CatalogChange): number {
+  return env.transaction('commit parts', (txn) => {
+    const head = readHead(txn, env.path);
+    for (const id of change.remove) assert(txn.remove(partKey(id)), `part ${id} is not in the catalog of ${env.path}`);
+    let nextPartId = head.nextPartId;
+    for (const part of change.add) {
+      assert(!txn.has(partKey(part.id)), `part ${part.id} is already in the catalog of ${env.path}`);
+      txn.put(partKey(part.id), packr.pack(checkedPart(part)));
+      nextPartId = Math.max(nextPartId, part.id + 1);
+    }
+    const flushedLogSeq = change.flushedLogSeq ?? head.flushedLogSeq;
+    assert(flushedLogSeq >= head.flushedLogSeq, `flushedLogSeq goes back from ${head.flushedLogSeq} to ${flushedLogSeq}`);
+    if (change.names !== undefined) writeNames(txn, change.names);
+    const generation = head.generation + 1;
+    writeHead(txn, { flushedLogSeq, nextPartId, generation });
+    return generation;
+  });
+}
+
+function readHead(index: IndexReader, path: string): Head {
+  const payload = index.find(HEAD_KEY);
+  if (payload === undefined) return { flushedLogSeq: 0, nextPartId: 1, generation: 0 };
+  const fields = unpackFields(path, payload);
+  return {
+    flushedLogSeq: countOf(path, fields, 'flushedLogSeq'),
+    nextPartId: countOf(path, fields, 'nextPartId'),
+    generation: countOf(path, fields, 'generation'),
+  };
+}
+
+function writeHead(txn: IndexTransaction, head: Head): void {
+  txn.put(HEAD_KEY, packr.pack(head));
+}
+
+function checkedPart(part: PartEntry): PartEntry {
+  for (const count of [part.level, part.rows, part.blocks, part.sizeBytes]) {
+    assert(Number.isSafeInteger(count) && count >= 0, `part ${part.id} has a count of ${count}`);
+  }
+  assert(part.minStartNs >= 0n && part.minStartNs <= part.maxStartNs, `part ${part.id} ends before it starts`);
+  return part;
+}
+
+function decodePart(path: string, payload: Uint8Array): PartEntry {
+  const fields = unpackFields(path, payload);
+  const replaces = fields['replaces'];
+  if (replaces !== undefined && !(Array.isArray(replaces) && replaces.every((id) => Number.isSafeInteger(id)))) {
+    throw malformed(path, 'replaces');
+  }
+  return {
+    id: countOf(path, fields, 'id'),
+    level: countOf(path, fields, 'level'),
+    rows: countOf(path, fields, 'rows'),
+    blocks: countOf(path, fields, 'blocks'),
+    sizeBytes: countOf(path, fields, 'sizeBytes'),
+    minStartNs: bigintOf(path, fields, 'minStartNs'),
+    maxStartNs: bigintOf(path, fields, 'maxStartNs'),
+    ...(replaces === undefined ? {} : { replaces: replaces as number[] }),
+  };
+}
+
+function unpackFields(path: string, payload: Uint8Array): Record<string, unknown> {
+  let fields: unknown;
+  try {
+    fields = packr.unpack(payload);
+  } catch (error) {
+    throw malformed(path, 'an entry', error);
+  }
+  if (typeof fields !== 'object' || fields === null) throw malformed(path, 'an entry');
+  return fields as Record<string, unknown>;
+}
+
+function countOf(path: string, fields: Record<string, unknown>, name: string): number {
+  const value = fields[name];
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) throw malformed(path, name);
+  return value;
+}
+
+/** msgpack has one integer type: what was a bigint comes back as a number where it fits. */
+function bigintOf(path: string, fields: Record<string, unknown>, name: string): bigint {
+  const value = fields[name];
+  if (typeof value === 'bigint') return value;
+  return BigInt(countOf(path, fields, name));
+}
+
+function malformed(path: string, what: string, cause?: unknown): StoreError {
+  return new StoreError(
+    'CORRUPTION',
+    `${path}: catalog: ${what} is malformed; rebuild the index from the parts, or restore it from a snapshot or a replica`,
+    { cause },
+  );
+}

@@ -1,0 +1,304 @@
+// One LMDB environment: the index of one partition, a folder with data.mdb. Every change is one durable transaction,
+// every entry carries a CRC-32 over its key and payload, every failure is a StoreError. Keys and payloads are bytes.
+//
+// Durability, as found in lmdb 3.5.6 (src/env.cpp, dependencies/lmdb/.../mdb.c): transactionSync begins its transaction
+// with flags & 0xf0000 = 0, so MDB_NOSYNC is off and mdb_txn_commit writes the pages, calls fdatasync, and then writes
+// the meta page through a descriptor opened O_DSYNC, all before it returns. With lmdb-js's default overlappingSync that
+// still holds for transactionSync (only put() and transaction() resolve before the flush), but the environment then
+// keeps a third meta page and picks between them by boot id; overlappingSync: false gives plain LMDB, which is what the
+// crash tests have seen. Never used here: put/batch/transaction outside transactionSync (they hang or reject unhandled on
+// a full disk, dependencies.md §0.4 and §0.5), useWritemap (SIGBUS on a full disk), noSync, noMemInit.
+import { dirname, join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { open, type RootDatabase } from 'lmdb';
+import { assert, BugError } from '../base/assert.ts';
+import { StoreError } from '../base/errors.ts';
+import type { Disk } from '../disk/disk.ts';
+import { STAMP_KEY, type KeyRange } from './keys.ts';
+
+/** Format of keys and values in the environment; docs/format/index.md has its history. */
+export const INDEX_FORMAT_VERSION = 1;
+
+const STAMP_MAGIC = 'TLIX';
+const CRC_BYTES = 4;
+const REPAIR = 'move this folder aside and rebuild it from the parts, or restore it from a snapshot or a replica';
+
+export interface EnvironmentOptions {
+  /** The environment's folder, `<partition>/index`; its parent exists. */
+  readonly path: string;
+  readonly disk: Disk;
+}
+
+export interface IndexEntry {
+  readonly key: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
+/** What can be asked of an environment, or inside a transaction of what it will be. */
+export interface IndexReader {
+  /** The payload stored under `key`, the caller's own copy. Throws CORRUPTION when its checksum is wrong. */
+  find(key: Uint8Array): Uint8Array | undefined;
+  /** Entries of `range` in key order. Throws CORRUPTION at the first damaged one. */
+  scan(range: KeyRange): Iterable<IndexEntry>;
+}
+
+/** Usable only until the function it was given to returns. */
+export interface IndexTransaction extends IndexReader {
+  has(key: Uint8Array): boolean;
+  /** Stores `payload` under `key`, replacing what was there. */
+  put(key: Uint8Array, payload: Uint8Array): void;
+  /** False when nothing was there. */
+  remove(key: Uint8Array): boolean;
+}
+
+/**
+ * Opens the environment at `path`, creating it when nothing is there. A new one appears by a rename, so a crash while
+ * creating leaves none, never half of one. Throws CORRUPTION (damaged), FORMAT_TOO_NEW, DISK.
+ */
+export function openEnvironment(options: EnvironmentOptions): Environment {
+  const { path, disk } = options;
+  if (disk.stat(path) === undefined) createEnvironment(disk, path);
+  else if (disk.stat(join(path, 'data.mdb')) === undefined) {
+    throw new StoreError('CORRUPTION', `${path}: data.mdb is missing; ${REPAIR}`);
+  }
+  const environment = new Environment(options);
+  try {
+    checkStamp(path, environment.find(STAMP_KEY));
+  } catch (error) {
+    environment.close();
+    throw error;
+  }
+  return environment;
+}
+
+function createEnvironment(disk: Disk, path: string): void {
+  const fresh = `${path}.tmp`;
+  disk.remove(fresh);
+  disk.makeDir(fresh);
+  const environment = new Environment({ path: fresh, disk });
+  try {
+    environment.transaction('create', (txn) => txn.put(STAMP_KEY, encodeStamp()));
+  } finally {
+    environment.close();
+  }
+  disk.syncDir(fresh);
+  disk.rename(fresh, path);
+  disk.syncDir(dirname(path));
+}
+
+function encodeStamp(): Uint8Array {
+  const stamp = Buffer.alloc(STAMP_MAGIC.length + 2);
+  stamp.write(STAMP_MAGIC, 'latin1');
+  stamp.writeUInt16LE(INDEX_FORMAT_VERSION, STAMP_MAGIC.length);
+  return stamp;
+}
+
+function checkStamp(path: string, stamp: Uint8Array | undefined): void {
+  const bytes = Buffer.from(stamp ?? []);
+  if (bytes.length < STAMP_MAGIC.length + 2 || bytes.toString('latin1', 0, STAMP_MAGIC.length) !== STAMP_MAGIC) {
+    throw new StoreError('CORRUPTION', `${path}: no stamp of a Tracelith index; ${REPAIR}`);
+  }
+  const version = bytes.readUInt16LE(STAMP_MAGIC.length);
+  if (version > INDEX_FORMAT_VERSION) {
+    throw new StoreError(
+      'FORMAT_TOO_NEW',
+      `${path}: index format ${version}, newest known ${INDEX_FORMAT_VERSION}; upgrade this node`,
+    );
+  }
+}
+
+/** An open environment; owned by one thread. */
+export class Environment implements IndexReader, Disposable {
+  readonly path: string;
+  readonly #disk: Disk;
+  /** undefined: closed, or to be opened again after a failed commit. */
+  #db: RootDatabase<Buffer, Uint8Array> | undefined;
+  #isClosed = false;
+  #isInTransaction = false;
+
+  /** Use openEnvironment: this opens LMDB alone, without looking at what is inside. */
+  constructor(options: EnvironmentOptions) {
+    this.path = options.path;
+    this.#disk = options.disk;
+    this.#db = openDatabase(this.path);
+  }
+
+  find(key: Uint8Array): Uint8Array | undefined {
+    const framed = this.#try('read', () => this.#database().getBinary(key));
+    return framed === undefined ? undefined : unframe(this.path, key, framed);
+  }
+
+  *scan(range: KeyRange): Generator<IndexEntry, void, undefined> {
+    const entries = this.#try('read', () => this.#database().getRange({ start: range.start, end: range.end })[Symbol.iterator]());
+    let isFinished = false;
+    try {
+      for (let next = this.#try('read', () => entries.next()); !next.done; next = this.#try('read', () => entries.next())) {
+        const { key, value } = next.value;
+        yield { key, payload: unframe(this.path, key, value) };
+      }
+      isFinished = true;
+    } finally {
+      if (!isFinished) entries.return?.();
+    }
+  }
+
+  /**
+   * Runs `change` as one transaction: when this returns, all of it is on disk; when it throws, none of it is in effect.
+   * `change` is synchronous, may read its own writes, and must not use the environment itself. What it throws passes
+   * through. Throws DISK when the commit fails; the environment stays usable and shows the state before.
+   */
+  transaction<T>(name: string, change: (txn: IndexTransaction) => T): T {
+    assert(!this.#isInTransaction, `${this.path}: transaction ${name} inside another`);
+    return this.#disk.foreign(`lmdb ${name}`, () => {
+      const db = this.#database();
+      this.#isInTransaction = true;
+      let thrown: unknown = NOTHING;
+      try {
+        return db.transactionSync(() => {
+          try {
+            const result = change(new Transaction(this, db));
+            assert(!(result instanceof Promise), `transaction ${name} is asynchronous`);
+            return result;
+          } catch (error) {
+            thrown = error;
+            throw error;
+          }
+        });
+      } catch (error) {
+        // A commit that failed while writing the meta page leaves LMDB refusing everything until it is opened again;
+        // one that failed earlier does not, but from here they look alike.
+        if (error !== thrown) this.#closeDatabase();
+        throw mapped('commit', this.path, error);
+      } finally {
+        this.#isInTransaction = false;
+      }
+    });
+  }
+
+  /** Closes LMDB; everything committed is on disk already. Any use afterwards is a bug, closing again is not. */
+  close(): void {
+    assert(!this.#isInTransaction, `${this.path}: closed inside a transaction`);
+    this.#isClosed = true;
+    this.#closeDatabase();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #database(): RootDatabase<Buffer, Uint8Array> {
+    assert(!this.#isClosed, `${this.path}: environment used after close`);
+    this.#db ??= openDatabase(this.path);
+    return this.#db;
+  }
+
+  #closeDatabase(): void {
+    const db = this.#db;
+    this.#db = undefined;
+    if (db === undefined) return;
+    // close() only waits for asynchronous writes; there are none, so it is done when it returns.
+    void db.close();
+    assert((db as unknown as { status: string }).status === 'closed', `${this.path}: LMDB did not close at once`);
+  }
+
+  #try<T>(call: string, action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw mapped(call, this.path, error);
+    }
+  }
+}
+
+const NOTHING = Symbol('nothing thrown');
+
+class Transaction implements IndexTransaction {
+  readonly #environment: Environment;
+  readonly #db: RootDatabase<Buffer, Uint8Array>;
+
+  constructor(environment: Environment, db: RootDatabase<Buffer, Uint8Array>) {
+    this.#environment = environment;
+    this.#db = db;
+  }
+
+  // lmdb-js reads through the write transaction while one is open, so these see what was put.
+  find(key: Uint8Array): Uint8Array | undefined {
+    return this.#environment.find(key);
+  }
+
+  scan(range: KeyRange): Iterable<IndexEntry> {
+    return this.#environment.scan(range);
+  }
+
+  has(key: Uint8Array): boolean {
+    return this.#try(() => this.#db.doesExist(key));
+  }
+
+  put(key: Uint8Array, payload: Uint8Array): void {
+    this.#try(() => this.#db.putSync(key, frame(key, payload)));
+  }
+
+  remove(key: Uint8Array): boolean {
+    return this.#try(() => this.#db.removeSync(key));
+  }
+
+  #try<T>(action: () => T): T {
+    try {
+      return action();
+    } catch (error) {
+      throw mapped('write', this.#environment.path, error);
+    }
+  }
+}
+
+function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
+  try {
+    return open<Buffer, Uint8Array>({
+      path,
+      // Said outright: lmdb-js otherwise takes a path with a dot for a file.
+      noSubdir: false,
+      keyEncoding: 'binary',
+      encoding: 'binary',
+      overlappingSync: false,
+      maxDbs: 1,
+    });
+  } catch (error) {
+    throw mapped('open', path, error);
+  }
+}
+
+function frame(key: Uint8Array, payload: Uint8Array): Buffer {
+  const framed = Buffer.allocUnsafe(CRC_BYTES + payload.length);
+  framed.writeUInt32LE(crc32(payload, crc32(key)), 0);
+  framed.set(payload, CRC_BYTES);
+  return framed;
+}
+
+function unframe(path: string, key: Uint8Array, framed: Uint8Array): Uint8Array {
+  const payload = framed.subarray(CRC_BYTES);
+  if (framed.length < CRC_BYTES || Buffer.from(framed.buffer, framed.byteOffset, CRC_BYTES).readUInt32LE(0) !== crc32(payload, crc32(key))) {
+    throw new StoreError('CORRUPTION', `${path}: entry ${Buffer.from(key).toString('hex')} fails its checksum; ${REPAIR}`);
+  }
+  return payload;
+}
+
+/** LMDB's own codes, lmdb.h; those above 0 are errno. */
+const MDB_DAMAGE: ReadonlySet<number> = new Set([
+  -30797, // MDB_PAGE_NOTFOUND
+  -30796, // MDB_CORRUPTED
+  -30794, // MDB_VERSION_MISMATCH
+  -30793, // MDB_INVALID
+  -30784, // MDB_INCOMPATIBLE
+]);
+
+function mapped(call: string, path: string, error: unknown): unknown {
+  if (error instanceof StoreError || error instanceof BugError || !(error instanceof Error)) return error;
+  const code: unknown = (error as { code?: unknown }).code;
+  if (typeof code !== 'number') return error;
+  if (MDB_DAMAGE.has(code)) {
+    return new StoreError('CORRUPTION', `${path}: LMDB ${call} failed: ${error.message}; ${REPAIR}`, { cause: error });
+  }
+  // LMDB reports a full disk as EIO (dependencies.md §0.5), so the advice names both.
+  const advice = 'free space on this file system; if there is enough, see the system log for errors of the device';
+  return new StoreError('DISK', `${path}: LMDB ${call} failed: ${error.message} (${code}); ${advice}`, { cause: error });
+}

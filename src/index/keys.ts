@@ -1,0 +1,104 @@
+// Every key layout of a partition's LMDB environment, and nothing else (docs/format/index.md has the tables).
+// Keys sort bytewise; the first byte is the kind of entry, so each kind is one contiguous range. Names never stand in a
+// key: LMDB's limit is 1,978 bytes and names have none, so keys carry 16 bytes of SHA-256 and values the full text.
+//
+//   00                                          stamp: format of the environment
+//   01                                          head: generation, flushed log, next part id
+//   02 | part id u64                            one live part
+//   10 | tenant 8 | service hash 16             one service
+//   11 | tenant 8 | service hash 16 | operation hash 16
+//   12 | tenant 8 | tag hash 16                 one tag key at one level with one value type
+//   20 … 3f                                     reserved: postings and roll-ups
+import { hash } from 'node:crypto';
+import { assert } from '../base/assert.ts';
+import type { Tenant } from '../trace/tenant.ts';
+
+export const STAMP_KEY: Uint8Array = Uint8Array.of(0x00);
+export const HEAD_KEY: Uint8Array = Uint8Array.of(0x01);
+const PART = 0x02;
+const SERVICE = 0x10;
+const OPERATION = 0x11;
+const TAG = 0x12;
+
+const TENANT_BYTES = 8;
+const HASH_BYTES = 16;
+
+/** A half-open range of keys: start ≤ key < end. */
+export interface KeyRange {
+  readonly start: Uint8Array;
+  readonly end: Uint8Array;
+}
+
+/** Key of the part `id`; ids sort as numbers because they are big-endian. */
+export function partKey(id: number): Uint8Array {
+  assert(Number.isSafeInteger(id) && id > 0, `part id ${id}`);
+  const key = Buffer.alloc(9);
+  key[0] = PART;
+  key.writeBigUInt64BE(BigInt(id), 1);
+  return key;
+}
+
+/** All parts. */
+export const PART_RANGE: KeyRange = { start: Uint8Array.of(PART), end: Uint8Array.of(PART + 1) };
+
+export function serviceKey(tenant: Tenant, service: string): Uint8Array {
+  return Buffer.concat([tenantPrefix(SERVICE, tenant), nameHash(service)]);
+}
+
+/** All services of `tenant`. */
+export function serviceRange(tenant: Tenant): KeyRange {
+  return rangeOf(tenantPrefix(SERVICE, tenant));
+}
+
+/** `prefix` is operationPrefix() of the service: one hash of the service serves all its operations. */
+export function operationKey(prefix: Uint8Array, name: string, kind: number): Uint8Array {
+  const text = Buffer.from(name, 'utf8');
+  const hashed = Buffer.alloc(4 + text.length);
+  hashed.writeInt32LE(kind, 0);
+  hashed.set(text, 4);
+  return Buffer.concat([prefix, nameHash(hashed)]);
+}
+
+/** What the keys of all operations of `service` begin with. */
+export function operationPrefix(tenant: Tenant, service: string): Uint8Array {
+  return Buffer.concat([tenantPrefix(OPERATION, tenant), nameHash(service)]);
+}
+
+/** All operations of `service`. */
+export function operationRange(tenant: Tenant, service: string): KeyRange {
+  return rangeOf(operationPrefix(tenant, service));
+}
+
+/** `level` and `type` as one byte each; see names.ts for what they mean. */
+export function tagKey(tenant: Tenant, key: string, level: number, type: number): Uint8Array {
+  return Buffer.concat([tenantPrefix(TAG, tenant), nameHash(Buffer.concat([Uint8Array.of(level, type), Buffer.from(key, 'utf8')]))]);
+}
+
+/** All tags of `tenant`. */
+export function tagRange(tenant: Tenant): KeyRange {
+  return rangeOf(tenantPrefix(TAG, tenant));
+}
+
+/** Kind byte, then both numbers of "account:project" as uint32, big-endian. */
+function tenantPrefix(kind: number, tenant: Tenant): Uint8Array {
+  const colon = tenant.indexOf(':');
+  const prefix = Buffer.alloc(1 + TENANT_BYTES);
+  prefix[0] = kind;
+  prefix.writeUInt32BE(Number(tenant.slice(0, colon)), 1);
+  prefix.writeUInt32BE(Number(tenant.slice(colon + 1)), 5);
+  return prefix;
+}
+
+/** 128 bits of SHA-256: two different names never meet, not even when somebody tries. */
+function nameHash(name: string | Uint8Array): Uint8Array {
+  return hash('sha256', name, 'buffer').subarray(0, HASH_BYTES);
+}
+
+/** All keys that begin with `prefix`. No prefix here ends in ff bytes only, so the end always exists. */
+function rangeOf(prefix: Uint8Array): KeyRange {
+  const end = Uint8Array.from(prefix);
+  let last = end.length - 1;
+  while (end[last] === 0xff) last--;
+  end[last]!++;
+  return { start: prefix, end: end.subarray(0, last + 1) };
+}
