@@ -1,0 +1,397 @@
+// OTLP JSON ExportTraceServiceRequest → the same request as canonical protobuf, so that JSON takes the one way in that
+// protobuf takes. Canonical: fields in number order, minimal varints, default-valued scalars left out; a sub-message that
+// is present but empty stays present. Accepted (contract/jaeger.md §4.1): camelCase and snake_case names, unknown fields,
+// null for absent, integers as numbers or decimal text (64 bits exact), enums as numbers or names, ids in hex of any case.
+// The wrong length of an id is not this file's business: the store rejects that span by name and keeps the others.
+import { limits } from '../base/limits.ts';
+import { StoreError } from '../base/errors.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import {
+  describeJson,
+  isObject,
+  parseJson,
+  readBase64,
+  readDouble,
+  readHex,
+  readInt,
+  readInt64,
+  readUint64,
+  Uint64,
+  type JsonObject,
+} from './json-value.ts';
+
+/**
+ * Converts one request; the result is exact-sized and owned by the caller. Throws INVALID_REQUEST with the JSON path of
+ * what is wrong, what was expected and what was found; nothing is converted then.
+ */
+export function jsonToRequest(text: Uint8Array): Uint8Array<ArrayBuffer> {
+  // Protobuf takes about half of the JSON's size.
+  return new RequestWriter(text.length >> 1).write(parseJson(text));
+}
+
+const SPAN_KINDS: ReadonlyMap<string, number> = new Map(
+  ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'].map((name, i) => [`SPAN_KIND_${name}`, i]),
+);
+const STATUS_CODES: ReadonlyMap<string, number> = new Map(
+  ['UNSET', 'OK', 'ERROR'].map((name, i) => [`STATUS_CODE_${name}`, i]),
+);
+const UINT32_MAX = 0xffff_ffff;
+const INT32_MAX = 0x7fff_ffff;
+const utf8 = new TextEncoder();
+
+/** Where a field is: its two JSON spellings. */
+interface Name {
+  readonly camel: string;
+  readonly snake: string;
+}
+
+function nameOf(camel: string): Name {
+  return { camel, snake: camel.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`) };
+}
+
+const N = {
+  resourceSpans: nameOf('resourceSpans'),
+  resource: nameOf('resource'),
+  scopeSpans: nameOf('scopeSpans'),
+  schemaUrl: nameOf('schemaUrl'),
+  scope: nameOf('scope'),
+  spans: nameOf('spans'),
+  attributes: nameOf('attributes'),
+  droppedAttributesCount: nameOf('droppedAttributesCount'),
+  droppedEventsCount: nameOf('droppedEventsCount'),
+  droppedLinksCount: nameOf('droppedLinksCount'),
+  entityRefs: nameOf('entityRefs'),
+  idKeys: nameOf('idKeys'),
+  descriptionKeys: nameOf('descriptionKeys'),
+  type: nameOf('type'),
+  name: nameOf('name'),
+  version: nameOf('version'),
+  traceId: nameOf('traceId'),
+  spanId: nameOf('spanId'),
+  parentSpanId: nameOf('parentSpanId'),
+  traceState: nameOf('traceState'),
+  kind: nameOf('kind'),
+  startTimeUnixNano: nameOf('startTimeUnixNano'),
+  endTimeUnixNano: nameOf('endTimeUnixNano'),
+  timeUnixNano: nameOf('timeUnixNano'),
+  events: nameOf('events'),
+  links: nameOf('links'),
+  status: nameOf('status'),
+  flags: nameOf('flags'),
+  message: nameOf('message'),
+  code: nameOf('code'),
+  key: nameOf('key'),
+  value: nameOf('value'),
+  values: nameOf('values'),
+} as const;
+
+/** The members of AnyValue's oneof, by field number. */
+const ANY_VALUE = [
+  'stringValue',
+  'boolValue',
+  'intValue',
+  'doubleValue',
+  'arrayValue',
+  'kvlistValue',
+  'bytesValue',
+].map(nameOf);
+
+type WriteBody = (this: RequestWriter, message: JsonObject, depth: number) => void;
+
+/** One conversion. The path to the object being written is kept as two stacks and put into words only for an error. */
+class RequestWriter {
+  readonly #out: ByteWriter;
+  readonly #bits = new Uint64();
+  readonly #pathNames: string[] = [];
+  readonly #pathIndexes: number[] = [];
+
+  constructor(capacityBytes: number) {
+    this.#out = new ByteWriter(Math.max(capacityBytes, 64));
+  }
+
+  write(request: unknown): Uint8Array<ArrayBuffer> {
+    if (!isObject(request)) this.#malformed('', 'a JSON object', request);
+    this.#messages(request, 1, N.resourceSpans, this.#resourceSpans);
+    return this.#out.take();
+  }
+
+  #resourceSpans(message: JsonObject): void {
+    this.#message(message, 1, N.resource, this.#resource);
+    this.#messages(message, 2, N.scopeSpans, this.#scopeSpans);
+    this.#string(message, 3, N.schemaUrl);
+  }
+
+  #resource(message: JsonObject): void {
+    this.#messages(message, 1, N.attributes, this.#keyValue);
+    this.#uint32(message, 2, N.droppedAttributesCount);
+    this.#messages(message, 3, N.entityRefs, this.#entityRef);
+  }
+
+  #entityRef(message: JsonObject): void {
+    this.#string(message, 1, N.schemaUrl);
+    this.#string(message, 2, N.type);
+    this.#strings(message, 3, N.idKeys);
+    this.#strings(message, 4, N.descriptionKeys);
+  }
+
+  #scopeSpans(message: JsonObject): void {
+    this.#message(message, 1, N.scope, this.#scope);
+    this.#messages(message, 2, N.spans, this.#span);
+    this.#string(message, 3, N.schemaUrl);
+  }
+
+  #scope(message: JsonObject): void {
+    this.#string(message, 1, N.name);
+    this.#string(message, 2, N.version);
+    this.#messages(message, 3, N.attributes, this.#keyValue);
+    this.#uint32(message, 4, N.droppedAttributesCount);
+  }
+
+  #span(span: JsonObject): void {
+    this.#id(span, 1, N.traceId);
+    this.#id(span, 2, N.spanId);
+    this.#string(span, 3, N.traceState);
+    this.#id(span, 4, N.parentSpanId);
+    this.#string(span, 5, N.name);
+    this.#enum(span, 6, N.kind, SPAN_KINDS);
+    this.#fixed64(span, 7, N.startTimeUnixNano);
+    this.#fixed64(span, 8, N.endTimeUnixNano);
+    this.#messages(span, 9, N.attributes, this.#keyValue);
+    this.#uint32(span, 10, N.droppedAttributesCount);
+    this.#messages(span, 11, N.events, this.#event);
+    this.#uint32(span, 12, N.droppedEventsCount);
+    this.#messages(span, 13, N.links, this.#link);
+    this.#uint32(span, 14, N.droppedLinksCount);
+    this.#message(span, 15, N.status, this.#status);
+    this.#fixed32(span, 16, N.flags);
+  }
+
+  #event(event: JsonObject): void {
+    this.#fixed64(event, 1, N.timeUnixNano);
+    this.#string(event, 2, N.name);
+    this.#messages(event, 3, N.attributes, this.#keyValue);
+    this.#uint32(event, 4, N.droppedAttributesCount);
+  }
+
+  #link(link: JsonObject): void {
+    this.#id(link, 1, N.traceId);
+    this.#id(link, 2, N.spanId);
+    this.#string(link, 3, N.traceState);
+    this.#messages(link, 4, N.attributes, this.#keyValue);
+    this.#uint32(link, 5, N.droppedAttributesCount);
+    this.#fixed32(link, 6, N.flags);
+  }
+
+  #status(status: JsonObject): void {
+    this.#string(status, 2, N.message);
+    this.#enum(status, 3, N.code, STATUS_CODES);
+  }
+
+  #keyValue(pair: JsonObject, depth: number): void {
+    this.#string(pair, 1, N.key);
+    this.#message(pair, 2, N.value, this.#anyValue, depth + 1);
+  }
+
+  /** `depth` is 1 for the value of an attribute itself, as in the wire scan. */
+  #anyValue(message: JsonObject, depth: number): void {
+    if (depth > limits.anyValueDepthMax) this.#malformed('', `at most ${limits.anyValueDepthMax} levels of values`);
+    let member = 0;
+    for (let i = 0; i < ANY_VALUE.length; i++) {
+      if (find(message, ANY_VALUE[i]!) === undefined) continue;
+      if (member > 0) this.#malformed('', `one value, got ${ANY_VALUE[member - 1]!.camel} and ${ANY_VALUE[i]!.camel}`);
+      member = i + 1;
+    }
+    if (member === 0) return;
+    const name = ANY_VALUE[member - 1]!;
+    if (member === 5) this.#message(message, 5, name, this.#arrayValue, depth);
+    else if (member === 6) this.#message(message, 6, name, this.#kvlistValue, depth);
+    else this.#scalarValue(find(message, name), member, name);
+  }
+
+  #arrayValue(message: JsonObject, depth: number): void {
+    this.#messages(message, 1, N.values, this.#anyValue, depth + 1);
+  }
+
+  #kvlistValue(message: JsonObject, depth: number): void {
+    this.#messages(message, 1, N.values, this.#keyValue, depth);
+  }
+
+  /** Members of the oneof are written even when they are 0 or empty: the member tells the type. */
+  #scalarValue(value: unknown, member: number, name: Name): void {
+    const out = this.#out;
+    if (member === 1) {
+      if (typeof value !== 'string') this.#malformed(name.camel, 'a string', value);
+      this.#text(1, value);
+    } else if (member === 2) {
+      if (typeof value !== 'boolean') this.#malformed(name.camel, 'true or false', value);
+      out.tag(2, WIRE_VARINT);
+      out.u8(value ? 1 : 0);
+    } else if (member === 3) {
+      if (!readInt64(value, this.#bits)) this.#malformed(name.camel, 'a 64-bit integer', value);
+      out.tag(3, WIRE_VARINT);
+      out.varint64(this.#bits.lo, this.#bits.hi);
+    } else if (member === 4) {
+      const double = readDouble(value);
+      if (double === undefined) this.#malformed(name.camel, 'a number, "NaN", "Infinity" or "-Infinity"', value);
+      out.tag(4, WIRE_FIXED64);
+      out.f64(double);
+    } else {
+      const bytes = typeof value === 'string' ? readBase64(value) : undefined;
+      if (bytes === undefined) this.#malformed(name.camel, 'base64', value);
+      out.bytesField(7, bytes);
+    }
+  }
+
+  #message(parent: JsonObject, field: number, name: Name, body: WriteBody, depth = 0): void {
+    const value = find(parent, name);
+    if (value === undefined) return;
+    this.#oneMessage(value, field, name.camel, -1, body, depth);
+  }
+
+  #messages(parent: JsonObject, field: number, name: Name, body: WriteBody, depth = 0): void {
+    const values = this.#array(parent, name);
+    for (let i = 0; i < values.length; i++) this.#oneMessage(values[i], field, name.camel, i, body, depth);
+  }
+
+  // Six parameters: the innermost step of a hot walk, where an object of arguments per message would be garbage.
+  #oneMessage(value: unknown, field: number, name: string, index: number, body: WriteBody, depth: number): void {
+    this.#pathNames.push(name);
+    this.#pathIndexes.push(index);
+    if (!isObject(value)) this.#malformed('', 'an object', value);
+    this.#out.tag(field, WIRE_BYTES);
+    const start = this.#out.beginMessage();
+    body.call(this, value, depth);
+    this.#out.endMessage(start);
+    this.#pathNames.pop();
+    this.#pathIndexes.pop();
+  }
+
+  #array(parent: JsonObject, name: Name): readonly unknown[] {
+    const value = find(parent, name);
+    if (value === undefined) return [];
+    if (!Array.isArray(value)) this.#malformed(name.camel, 'an array', value);
+    return value;
+  }
+
+  #string(parent: JsonObject, field: number, name: Name): void {
+    const value = find(parent, name);
+    if (value === undefined || value === '') return;
+    if (typeof value !== 'string') this.#malformed(name.camel, 'a string', value);
+    this.#text(field, value);
+  }
+
+  #strings(parent: JsonObject, field: number, name: Name): void {
+    const values = this.#array(parent, name);
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i];
+      if (typeof value !== 'string') this.#malformed(`${name.camel}[${i}]`, 'a string', value);
+      this.#text(field, value);
+    }
+  }
+
+  /**
+   * Unpaired surrogates become U+FFFD, as in every UTF-8 encoder: JavaScript exporters send them when they cut a text
+   * in the middle of an emoji, and the protobuf exporter of the same SDK does the same.
+   */
+  #text(field: number, text: string): void {
+    const out = this.#out;
+    out.tag(field, WIRE_BYTES);
+    const start = out.beginMessage();
+    // Three bytes per UTF-16 unit are the worst case; a long text is measured first, to keep the body's memory bounded.
+    out.reserve(text.length <= 1024 ? text.length * 3 : Buffer.byteLength(text));
+    if (!writeShortAscii(out, text)) {
+      out.length += utf8.encodeInto(text, out.bytes.subarray(out.length)).written;
+    }
+    out.endMessage(start);
+  }
+
+  #id(parent: JsonObject, field: number, name: Name): void {
+    const value = find(parent, name);
+    if (value === undefined || value === '') return;
+    if (typeof value !== 'string') this.#malformed(name.camel, 'hex', value);
+    const out = this.#out;
+    out.tag(field, WIRE_BYTES);
+    const start = out.beginMessage();
+    out.reserve(value.length >> 1);
+    const size = readHex(value, out.bytes, out.length);
+    if (size === undefined) this.#malformed(name.camel, 'hex', value);
+    out.length += size;
+    out.endMessage(start);
+  }
+
+  #fixed64(parent: JsonObject, field: number, name: Name): void {
+    const value = find(parent, name);
+    if (value === undefined) return;
+    const bits = this.#bits;
+    if (!readUint64(value, bits)) this.#malformed(name.camel, 'nanoseconds as an unsigned 64-bit integer', value);
+    if (bits.lo === 0 && bits.hi === 0) return;
+    this.#out.tag(field, WIRE_FIXED64);
+    this.#out.u64(bits.lo, bits.hi);
+  }
+
+  #uint32(parent: JsonObject, field: number, name: Name): void {
+    const number = this.#readUint32(parent, name);
+    if (number === 0) return;
+    this.#out.tag(field, WIRE_VARINT);
+    this.#out.varint(number);
+  }
+
+  #fixed32(parent: JsonObject, field: number, name: Name): void {
+    const number = this.#readUint32(parent, name);
+    if (number === 0) return;
+    this.#out.tag(field, WIRE_FIXED32);
+    this.#out.u32(number);
+  }
+
+  #readUint32(parent: JsonObject, name: Name): number {
+    const value = find(parent, name);
+    if (value === undefined) return 0;
+    const number = readInt(value, 0, UINT32_MAX);
+    if (number === undefined) this.#malformed(name.camel, 'an unsigned 32-bit integer', value);
+    return number;
+  }
+
+  /** Numbers unknown to us pass (newer senders); negative ones are sign-extended to 64 bits, as protobuf wants it. */
+  #enum(parent: JsonObject, field: number, name: Name, names: ReadonlyMap<string, number>): void {
+    const value = find(parent, name);
+    if (value === undefined) return;
+    const named = typeof value === 'string' ? names.get(value) : undefined;
+    const number = named ?? readInt(value, -INT32_MAX - 1, INT32_MAX);
+    if (number === undefined) this.#malformed(name.camel, `a number or one of ${[...names.keys()].join(', ')}`, value);
+    if (number === 0) return;
+    this.#out.tag(field, WIRE_VARINT);
+    this.#out.varint64(number >>> 0, number < 0 ? UINT32_MAX : 0);
+  }
+
+  /** Throws INVALID_REQUEST: `path.field: expected X, got Y`. Called without `got`, `expected` tells the whole. */
+  #malformed(field: string, expected: string, ...got: [value?: unknown]): never {
+    const names = this.#pathNames;
+    const steps = names.map((name, i) => (this.#pathIndexes[i]! < 0 ? name : `${name}[${this.#pathIndexes[i]!}]`));
+    if (field !== '') steps.push(field);
+    const found = got.length === 0 ? '' : `, got ${describeJson(got[0])}`;
+    throw new StoreError(
+      'INVALID_REQUEST',
+      `malformed OTLP JSON: ${steps.join('.') || 'body'}: expected ${expected}${found}`,
+    );
+  }
+}
+
+/** The field under either spelling; null is absent. */
+function find(message: JsonObject, name: Name): unknown {
+  return message[name.camel] ?? message[name.snake] ?? undefined;
+}
+
+/** Keys and most values are short ASCII, where a loop beats the call into the encoder. The caller has reserved. */
+function writeShortAscii(out: ByteWriter, text: string): boolean {
+  const { length } = text;
+  if (length > 40) return false;
+  const { bytes, length: at } = out;
+  for (let i = 0; i < length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return false;
+    bytes[at + i] = code;
+  }
+  out.length = at + length;
+  return true;
+}
