@@ -1,0 +1,99 @@
+// Command line and environment in the VictoriaMetrics habit: `-name=value`, `--name value`, `-boolean`, and with
+// -envflag.enable the variables of the same names. What is unknown, repeated or misplaced is refused with a line that
+// says what to write instead; nothing is ignored. The values themselves are read by flag-value.ts.
+import { parseArgs } from 'node:util';
+import { StoreError } from './errors.ts';
+
+/** What this file needs to know of a flag. */
+export interface FlagName {
+  readonly name: string;
+  readonly example: string;
+  readonly isBoolean: boolean;
+}
+
+/** The text given for a flag and where it stood, for messages. */
+export interface GivenFlag {
+  readonly text: string;
+  readonly source: string;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Reads the arguments after the program's name into name → text. Throws CONFIG for the first argument that is not one of
+ * `known`, is given twice, lacks its value, or is no flag at all.
+ */
+export function readArguments(argv: readonly string[], known: readonly FlagName[]): Map<string, GivenFlag> {
+  const flags = new Map(known.map((flag) => [flag.name, flag]));
+  const options = Object.fromEntries(
+    known.map((flag) => [flag.name, { type: flag.isBoolean ? ('boolean' as const) : ('string' as const) }]),
+  );
+  // parseArgs knows only double dashes for long names; with strict off it reports what it saw and we judge it.
+  const args = argv.map((arg) => (/^-[^-]/.test(arg) ? `-${arg}` : arg));
+  const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
+  const given = new Map<string, GivenFlag>();
+  for (const token of tokens) {
+    if (token.kind !== 'option') refuseArgument(token.kind === 'positional' ? token.value : '--');
+    const flag = flags.get(token.name) ?? refuseUnknown(token.name, known);
+    if (given.has(flag.name)) refuse(`flag -${flag.name} is given more than once; give it once`);
+    const isMissing = token.value === undefined || (!token.inlineValue && token.value.startsWith('-'));
+    if (isMissing && !flag.isBoolean) refuse(`flag -${flag.name} needs a value, for example ${flag.example}`);
+    given.set(flag.name, { text: token.value ?? 'true', source: `flag -${flag.name}` });
+  }
+  return given;
+}
+
+/**
+ * Adds the flags that stand in the environment and not on the command line, which wins. A variable is named as its flag
+ * with `prefix` before it and `_` for every dot. A variable that is set but empty is a value; other variables are not ours.
+ */
+export function addEnvironment(given: Map<string, GivenFlag>, known: readonly FlagName[], env: Environment, prefix: string): void {
+  for (const { name } of known) {
+    const variable = prefix + name.replaceAll('.', '_');
+    const text = env[variable];
+    if (text !== undefined && !given.has(name)) given.set(name, { text, source: `environment variable ${variable}` });
+  }
+}
+
+/** The known name that `name` was most likely meant to be, or undefined when none is near. */
+export function nearestName(name: string, known: readonly string[]): string | undefined {
+  const wanted = name.toLowerCase();
+  // A third of the letters wrong is still recognisable; beyond that a suggestion misleads.
+  let distanceMax = Math.max(2, Math.floor(wanted.length / 3));
+  let nearest = known.find((other) => wanted !== '' && other.toLowerCase().split('.').at(-1) === wanted);
+  for (const other of nearest === undefined ? known : []) {
+    const distance = editDistance(wanted, other.toLowerCase());
+    if (distance > distanceMax) continue;
+    distanceMax = distance - 1;
+    nearest = other;
+  }
+  return nearest;
+}
+
+/** Levenshtein's distance, one row at a time: insertions, deletions and replacements. Names are short; cost is n × m. */
+function editDistance(from: string, to: string): number {
+  let row = Array.from({ length: to.length + 1 }, (_, column) => column);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replace = (row[j - 1] ?? 0) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replace, (row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] ?? 0;
+}
+
+function refuseUnknown(name: string, known: readonly FlagName[]): never {
+  const shown = JSON.stringify(name.slice(0, 60)).slice(1, -1);
+  const nearest = nearestName(name.slice(0, 60), known.map((flag) => flag.name));
+  refuse(`unknown flag -${shown}; ${nearest === undefined ? '' : `did you mean -${nearest}? `}-help lists every flag`);
+}
+
+function refuseArgument(argument: string): never {
+  refuse(`unexpected argument ${JSON.stringify(argument.slice(0, 60))}; a flag is written -name=value, -help lists every flag`);
+}
+
+function refuse(message: string): never {
+  throw new StoreError('CONFIG', message);
+}

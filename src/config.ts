@@ -1,0 +1,284 @@
+// Flags and environment → one frozen Config. Every setting of the program stands here once, with its unit, default and
+// reason; the names are VictoriaTraces' where it has the flag. Nothing else reads process.argv or process.env.
+import { availableParallelism } from 'node:os';
+import { isStoreError, StoreError } from './base/errors.ts';
+import {
+  boolean,
+  bytes,
+  choice,
+  count,
+  duration,
+  listenAddress,
+  optionalListenAddress,
+  path,
+  text,
+  urlPrefix,
+  type FlagKind,
+} from './base/flag-value.ts';
+import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
+import { limits } from './base/limits.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './base/log.ts';
+
+export { parseBytes, parseDurationMs } from './base/flag-value.ts';
+
+type FlagGroup = 'storage' | 'ingest' | 'search' | 'http' | 'process';
+
+/** A flag as -help and docs/CONFIG.md show it. */
+export interface FlagRow {
+  /** Without dashes. */
+  readonly name: string;
+  readonly group: FlagGroup;
+  readonly unit: string;
+  /** As a person would write it; for a computed default, how it is computed. */
+  readonly default: string;
+  readonly meaning: string;
+  /** Why the default is what it is. */
+  readonly reason: string;
+  readonly example: string;
+  readonly isBoolean: boolean;
+  /** The value is never shown. */
+  readonly isSecret: boolean;
+}
+
+interface Words {
+  readonly default: string;
+  /** Stands in for `default` in help and docs where the default depends on the machine. */
+  readonly shownDefault?: string;
+  readonly meaning: string;
+  readonly reason: string;
+  readonly example: string;
+  readonly isSecret?: boolean;
+}
+
+interface Flag<T> {
+  readonly row: FlagRow;
+  readonly default: string;
+  readonly parse: (text: string) => T;
+}
+
+function flag<T>(group: FlagGroup, name: string, kind: FlagKind<T>, words: Words): Flag<T> {
+  const { default: value, shownDefault, meaning, reason, example, isSecret = false } = words;
+  const isBoolean = kind.unit === boolean.unit;
+  const row = { name, group, unit: kind.unit, default: shownDefault ?? value, meaning, reason, example, isBoolean, isSecret };
+  return { row: Object.freeze(row), default: value, parse: kind.parse };
+}
+
+function authKey(name: string, meaning: string): Flag<string> {
+  return flag('http', name, text, {
+    default: '',
+    meaning: `Key that ${meaning} must carry as \`authKey=…\`; empty asks for none.`,
+    reason: 'The default listener is on loopback, where a key would protect nothing.',
+    example: `-${name}=3f9c1e`,
+    isSecret: true,
+  });
+}
+
+const cores = availableParallelism();
+/** A request that can never fit among the bodies waiting for the write thread would be told to retry for ever. */
+const requestBytesMost = `${limits.pendingWriteBytesMax / 2 ** 20}MiB`;
+
+const flags = {
+  storageDataPath: flag('storage', 'storageDataPath', path, {
+    default: 'tracelith-data',
+    meaning: 'Directory that holds everything stored; created when absent, owned by one process at a time.',
+    reason: 'A first start must work without a choice, and leave its data where one sees it.',
+    example: '-storageDataPath=/var/lib/tracelith',
+  }),
+  retentionMs: flag('storage', 'retentionPeriod', duration({ min: '1d', max: '100y', bareMonths: true }), {
+    default: '7d',
+    meaning: 'Spans that started longer ago are rejected, and days that are wholly older are dropped.',
+    reason: 'As in VictoriaTraces: traces are looked at within days.',
+    example: '-retentionPeriod=30d',
+  }),
+  futureRetentionMs: flag('storage', 'futureRetention', duration({ min: '1d', max: '100y', bareMonths: true }), {
+    default: '2d',
+    meaning: 'Spans that start further in the future are rejected.',
+    reason: 'As in VictoriaTraces: covers a clock in the wrong time zone, not one in the wrong year.',
+    example: '-futureRetention=1d',
+  }),
+  flushIntervalMs: flag('storage', 'inmemoryDataFlushInterval', duration({ min: '1s', max: '1h' }), {
+    default: '10s',
+    meaning: 'How often the log is turned into parts. Spans are on disk and searchable before, from the acknowledgement on.',
+    reason: 'Twice VictoriaTraces\' 5s: nothing is lost by waiting, and fewer, larger parts mean fewer merges.',
+    example: '-inmemoryDataFlushInterval=5s',
+  }),
+  freeDiskBytesMin: flag('storage', 'storage.minFreeDiskSpaceBytes', bytes({ min: '0', max: '1024TiB' }), {
+    default: '10MB',
+    meaning: 'With less free space on the disk of -storageDataPath, data is refused (429, Retry-After) until there is more.',
+    reason: 'As in VictoriaTraces. Set it to about a tenth of the disk where merges of large days matter.',
+    example: '-storage.minFreeDiskSpaceBytes=10GiB',
+  }),
+  mergeWorkers: flag('storage', 'mergeWorkers', count('threads', { min: 1, max: 64 }), {
+    default: '1',
+    meaning: 'Threads that merge parts.',
+    reason: 'One keeps up with ingest on two cores, and more would take the core that answers.',
+    example: '-mergeWorkers=2',
+  }),
+  requestBytesMax: flag('ingest', 'opentelemetry.traces.maxRequestSize', bytes({ min: '1KiB', max: requestBytesMost }), {
+    default: '64MiB',
+    meaning: 'Bytes of one OTLP request after decompression; a larger one is refused (413).',
+    reason: 'As in VictoriaTraces, and half of what may wait for the write thread, so that one request never fills it.',
+    example: '-opentelemetry.traces.maxRequestSize=16MiB',
+  }),
+  concurrentInsertsMax: flag('ingest', 'maxConcurrentInserts', count('requests', { min: 1, max: 65_536 }), {
+    default: `${32 * cores}`,
+    shownDefault: '32 × CPU cores',
+    meaning: 'OTLP requests served at once; further ones wait -insert.maxQueueDuration.',
+    reason: 'VictoriaTraces has 2 × CPU, for requests that only decode. Here one also waits for its group commit, which many share.',
+    example: '-maxConcurrentInserts=128',
+  }),
+  insertQueueMaxMs: flag('ingest', 'insert.maxQueueDuration', duration({ min: '1ms', max: '1h' }), {
+    default: '1m',
+    meaning: 'How long a request waits for one of -maxConcurrentInserts before it is told to come back (503, Retry-After).',
+    reason: 'As in VictoriaTraces: exporters time out sooner, so it bounds only those that wait for ever.',
+    example: '-insert.maxQueueDuration=10s',
+  }),
+  otlpGrpcListenAddr: flag('ingest', 'otlpGRPCListenAddr', optionalListenAddress, {
+    default: '127.0.0.1:4317',
+    meaning: 'Where OTLP over gRPC is served.',
+    reason: 'The port every OTLP exporter tries first; loopback, because there is no authentication on it.',
+    example: '-otlpGRPCListenAddr=:4317',
+  }),
+  concurrentSearchesMax: flag('search', 'search.maxConcurrentRequests', count('requests', { min: 1, max: 1_024 }), {
+    default: `${cores <= 4 ? 2 * cores : Math.min(cores, 16)}`,
+    shownDefault: '2 × CPU cores up to 4 cores, else CPU cores, at most 16',
+    meaning: 'Queries that run at once; further ones wait.',
+    reason: 'As in VictoriaTraces: a query keeps a core busy, so more at once only makes all of them slower.',
+    example: '-search.maxConcurrentRequests=8',
+  }),
+  searchMaxMs: flag('search', 'search.maxQueryDuration', duration({ min: '1ms', max: '1h' }), {
+    default: '30s',
+    meaning: 'A query that takes longer is ended (503).',
+    reason: 'As in VictoriaTraces: beyond it the person who asked has gone.',
+    example: '-search.maxQueryDuration=1m',
+  }),
+  searchTracesMax: flag('search', 'search.maxTraces', count('traces', { min: 1, max: limits.searchTracesMax }), {
+    default: '1000',
+    meaning: 'Highest `limit` a trace search may ask for; above it the search is refused (400).',
+    reason: 'As in VictoriaTraces: every trace is read and sent whole.',
+    example: '-search.maxTraces=200',
+  }),
+  queryWorkers: flag('search', 'queryWorkers', count('threads', { min: 1, max: 64 }), {
+    default: '1',
+    meaning: 'Threads that decode blocks for queries.',
+    reason: 'One answers within the goals on two cores; set it near the number of cores where queries matter most.',
+    example: '-queryWorkers=4',
+  }),
+  httpListenAddr: flag('http', 'httpListenAddr', listenAddress, {
+    default: '127.0.0.1:10428',
+    meaning: 'Where OTLP over HTTP, the query API, /metrics and /health are served.',
+    reason: 'VictoriaTraces\' port; loopback, because there is no authentication unless a proxy adds it.',
+    example: '-httpListenAddr=:10428',
+  }),
+  httpPathPrefix: flag('http', 'http.pathPrefix', urlPrefix, {
+    default: '',
+    meaning: 'Put before every HTTP path, for a proxy that does not take its own prefix away.',
+    reason: 'Most proxies do.',
+    example: '-http.pathPrefix=/tracelith',
+  }),
+  shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
+    default: '7s',
+    meaning: 'After SIGTERM, how long requests under way may take to finish before their connections are closed.',
+    reason: 'As in VictoriaTraces: leaves most of the ten seconds that container runtimes wait before they kill.',
+    example: '-http.maxGracefulShutdownDuration=20s',
+  }),
+  forceFlushAuthKey: authKey('forceFlushAuthKey', 'POST /internal/force_flush'),
+  forceMergeAuthKey: authKey('forceMergeAuthKey', 'POST /internal/force_merge'),
+  metricsAuthKey: authKey('metricsAuthKey', 'GET /metrics'),
+  flagsAuthKey: authKey('flagsAuthKey', 'GET /flags'),
+  loggerFormat: flag('process', 'loggerFormat', choice(LOG_FORMATS), {
+    default: 'default',
+    meaning: 'Lines of text, or one JSON object a line, on stderr.',
+    reason: 'The first reader is a person at a terminal.',
+    example: '-loggerFormat=json',
+  }),
+  loggerLevel: flag('process', 'loggerLevel', choice(LOG_LEVELS), {
+    default: 'INFO',
+    meaning: 'Lines below this level are not written.',
+    reason: 'INFO is a few lines in the life of a process.',
+    example: '-loggerLevel=WARN',
+  }),
+  envflagEnable: flag('process', 'envflag.enable', boolean, {
+    default: 'false',
+    meaning: 'Also take flags from environment variables of the same names, `_` for `.`; the command line wins.',
+    reason: 'As in VictoriaTraces: a stray variable must not change a server that was not asked to look.',
+    example: '-envflag.enable',
+  }),
+  envflagPrefix: flag('process', 'envflag.prefix', text, {
+    default: '',
+    meaning: 'Put before the names of these variables.',
+    reason: 'As in VictoriaTraces.',
+    example: '-envflag.prefix=TRACELITH_',
+  }),
+  version: flag('process', 'version', boolean, {
+    default: 'false',
+    meaning: 'Print the version and exit.',
+    reason: 'An action, not a setting.',
+    example: '-version',
+  }),
+  help: flag('process', 'help', boolean, {
+    default: 'false',
+    meaning: 'Print this list and exit.',
+    reason: 'An action, not a setting.',
+    example: '-help',
+  }),
+} as const;
+
+/** A flag's value as /flags may show it: secrets masked. */
+export interface ShownFlag {
+  readonly name: string;
+  readonly value: string;
+  readonly isSet: boolean;
+}
+
+/** All settings of one process, frozen. Keys, units and reasons: the table above. */
+export type Config = { readonly [K in keyof typeof flags]: ReturnType<(typeof flags)[K]['parse']> } & {
+  /** Every flag with its text, by group, for /flags. */
+  readonly shownFlags: readonly ShownFlag[];
+};
+
+/** Every flag, grouped, in the order of help and docs. */
+export const flagTable: readonly FlagRow[] = Object.values(flags).map((entry) => entry.row);
+
+/**
+ * Reads the arguments after the program's name, and the environment when -envflag.enable is given. Throws CONFIG with one
+ * line that says which flag is wrong, what was expected and what was found; a secret's value is never part of it.
+ */
+export function parseConfig(argv: readonly string[] = process.argv.slice(2), env: Environment = process.env): Config {
+  const given = readArguments(argv, flagTable);
+  if (valueOf(flags.envflagEnable, given)) {
+    const prefix = valueOf(flags.envflagPrefix, given);
+    addEnvironment(given, flagTable.filter((row) => !row.name.startsWith('envflag.')), env, prefix);
+  }
+  const values = Object.entries(flags).map(([key, entry]) => [key, valueOf<unknown>(entry, given)] as const);
+  const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
+  return Object.freeze({ ...Object.fromEntries(values), shownFlags }) as Config;
+}
+
+function valueOf<T>(entry: Flag<T>, given: ReadonlyMap<string, GivenFlag>): T {
+  const found = given.get(entry.row.name);
+  try {
+    return entry.parse(found?.text ?? entry.default);
+  } catch (error) {
+    if (!isStoreError(error, 'CONFIG')) throw error;
+    throw new StoreError('CONFIG', `${found?.source ?? `default of -${entry.row.name}`}: ${error.message}`, { cause: error });
+  }
+}
+
+function showFlag(entry: Flag<unknown>, given: ReadonlyMap<string, GivenFlag>): ShownFlag {
+  const { name, isSecret } = entry.row;
+  const value = isSecret ? 'secret' : (given.get(name)?.text ?? entry.default);
+  return Object.freeze({ name, value, isSet: given.has(name) });
+}
+
+/** What -help prints: every flag with its unit, default and meaning. */
+export function helpText(): string {
+  const lines = ['Tracelith stores distributed traces: OpenTelemetry in, Jaeger out.', ''];
+  lines.push('Flags, with one dash or two, as -name=value or -name value:');
+  for (const row of flagTable) {
+    const isText = row.default === '' || row.unit === 'text';
+    lines.push('', `  -${row.name} ${row.isBoolean ? '' : `<${row.unit}> `}(default ${isText ? `"${row.default}"` : row.default})`);
+    lines.push(`      ${row.meaning.replaceAll('`', '')}`);
+  }
+  return `${lines.join('\n')}\n`;
+}

@@ -1,0 +1,209 @@
+import { describe, expect, test } from 'vitest';
+import { StoreError } from '../src/base/errors.ts';
+import { limits } from '../src/base/limits.ts';
+import { flagTable, helpText, parseBytes, parseConfig, parseDurationMs, type Config } from '../src/config.ts';
+
+const dayMs = 86_400_000;
+
+function refusal(argv: string[], env: Record<string, string> = {}): string {
+  try {
+    parseConfig(argv, env);
+  } catch (error) {
+    expect(error).toBeInstanceOf(StoreError);
+    expect((error as StoreError).code).toBe('CONFIG');
+    return (error as StoreError).message;
+  }
+  throw new Error(`${JSON.stringify(argv)} was accepted`);
+}
+
+describe('defaults', () => {
+  test('are those the README promises', () => {
+    const config = parseConfig([], {});
+    expect(config).toMatchObject({
+      storageDataPath: 'tracelith-data',
+      httpListenAddr: { host: '127.0.0.1', port: 10_428 },
+      otlpGrpcListenAddr: { host: '127.0.0.1', port: 4_317 },
+      retentionMs: 7 * dayMs,
+      futureRetentionMs: 2 * dayMs,
+      requestBytesMax: 64 << 20,
+      insertQueueMaxMs: 60_000,
+      freeDiskBytesMin: 10_000_000,
+      flushIntervalMs: 10_000,
+      searchMaxMs: 30_000,
+      searchTracesMax: 1_000,
+      httpPathPrefix: '',
+      forceFlushAuthKey: '',
+      forceMergeAuthKey: '',
+      metricsAuthKey: '',
+      flagsAuthKey: '',
+      loggerFormat: 'default',
+      loggerLevel: 'INFO',
+      version: false,
+      help: false,
+      envflagEnable: false,
+      envflagPrefix: '',
+      shutdownMaxMs: 7_000,
+      queryWorkers: 1,
+      mergeWorkers: 1,
+    } satisfies Partial<Config>);
+    expect(config.concurrentInsertsMax).toBeGreaterThanOrEqual(32);
+    expect(config.concurrentSearchesMax).toBeGreaterThanOrEqual(2);
+    expect(config.concurrentSearchesMax).toBeLessThanOrEqual(16);
+  });
+
+  test('the whole of it is frozen', () => {
+    const config = parseConfig([], {});
+    for (const value of [config, config.shownFlags, config.shownFlags[0], config.httpListenAddr]) {
+      expect(Object.isFrozen(value)).toBe(true);
+    }
+  });
+});
+
+describe('a flag', () => {
+  test.each<[string, keyof Config, unknown]>([
+    ['-storageDataPath=/var/lib/tracelith', 'storageDataPath', '/var/lib/tracelith'],
+    ['-httpListenAddr=:10428', 'httpListenAddr', { host: '0.0.0.0', port: 10_428 }],
+    ['-httpListenAddr=[::1]:10428', 'httpListenAddr', { host: '::1', port: 10_428 }],
+    ['-otlpGRPCListenAddr=', 'otlpGrpcListenAddr', undefined],
+    ['-otlpGRPCListenAddr=:0', 'otlpGrpcListenAddr', { host: '0.0.0.0', port: 0 }],
+    ['-retentionPeriod=1', 'retentionMs', 31 * dayMs],
+    ['-retentionPeriod=1y', 'retentionMs', 365 * dayMs],
+    ['-futureRetention=1d', 'futureRetentionMs', dayMs],
+    ['-opentelemetry.traces.maxRequestSize=1MiB', 'requestBytesMax', 1 << 20],
+    ['-maxConcurrentInserts=7', 'concurrentInsertsMax', 7],
+    ['-insert.maxQueueDuration=250ms', 'insertQueueMaxMs', 250],
+    ['-storage.minFreeDiskSpaceBytes=1GiB', 'freeDiskBytesMin', 1 << 30],
+    ['-storage.minFreeDiskSpaceBytes=0', 'freeDiskBytesMin', 0],
+    ['-inmemoryDataFlushInterval=1s', 'flushIntervalMs', 1_000],
+    ['-search.maxConcurrentRequests=3', 'concurrentSearchesMax', 3],
+    ['-search.maxQueryDuration=1m', 'searchMaxMs', 60_000],
+    ['-search.maxTraces=10000', 'searchTracesMax', limits.searchTracesMax],
+    ['-http.pathPrefix=/t/', 'httpPathPrefix', '/t'],
+    ['-forceFlushAuthKey=a b', 'forceFlushAuthKey', 'a b'],
+    ['-forceMergeAuthKey=k', 'forceMergeAuthKey', 'k'],
+    ['-metricsAuthKey=k', 'metricsAuthKey', 'k'],
+    ['-flagsAuthKey=k', 'flagsAuthKey', 'k'],
+    ['-loggerFormat=json', 'loggerFormat', 'json'],
+    ['-loggerLevel=ERROR', 'loggerLevel', 'ERROR'],
+    ['-http.maxGracefulShutdownDuration=0s', 'shutdownMaxMs', 0],
+    ['-queryWorkers=4', 'queryWorkers', 4],
+    ['-mergeWorkers=2', 'mergeWorkers', 2],
+    ['-version', 'version', true],
+    ['-help', 'help', true],
+    ['-help=false', 'help', false],
+  ])('%s sets %s', (argument, key, expected) => {
+    expect(parseConfig([argument], {})[key]).toEqual(expected);
+    expect(parseConfig([`-${argument}`], {})[key]).toEqual(expected);
+  });
+
+  test.each<[string, string]>([
+    ['-retentionPeriod=23h', 'flag -retentionPeriod: expected a duration from 1d to 100y, got "23h"'],
+    ['-retentionPeriod=12m', 'flag -retentionPeriod: expected a duration without minutes (months are M, as in 1M), got "12m"'],
+    ['-retentionPeriod=soon', 'flag -retentionPeriod: expected a duration such as 500ms, 30s, 15m, 12h, 7d, 2w, 1M or 1y, got "soon"'],
+    ['-futureRetention=1h', 'flag -futureRetention: expected a duration from 1d to 100y, got "1h"'],
+    ['-inmemoryDataFlushInterval=500ms', 'flag -inmemoryDataFlushInterval: expected a duration from 1s to 1h, got "500ms"'],
+    ['-inmemoryDataFlushInterval=5', 'flag -inmemoryDataFlushInterval: expected a duration with a suffix such as ms, s, m or h, got "5"'],
+    ['-opentelemetry.traces.maxRequestSize=1GiB', 'flag -opentelemetry.traces.maxRequestSize: expected a size from 1KiB to 128MiB, got "1GiB"'],
+    ['-maxConcurrentInserts=0', 'flag -maxConcurrentInserts: expected a whole number from 1 to 65536, got "0"'],
+    ['-search.maxTraces=10001', 'flag -search.maxTraces: expected a whole number from 1 to 10000, got "10001"'],
+    ['-search.maxQueryDuration=30', 'flag -search.maxQueryDuration: expected a duration with a suffix such as ms, s, m or h, got "30"'],
+    ['-httpListenAddr=', 'flag -httpListenAddr: expected an address such as 127.0.0.1:10428, :10428 or [::1]:10428, got ""'],
+    ['-otlpGRPCListenAddr=4317', 'flag -otlpGRPCListenAddr: expected an address such as 127.0.0.1:10428, :10428 or [::1]:10428, got "4317"'],
+    ['-loggerLevel=debug', 'flag -loggerLevel: expected INFO or WARN or ERROR, got "debug"'],
+    ['-loggerFormat=xml', 'flag -loggerFormat: expected default or json, got "xml"'],
+    ['-queryWorkers=many', 'flag -queryWorkers: expected a whole number from 1 to 64, got "many"'],
+    ['-version=maybe', 'flag -version: expected true or false, got "maybe"'],
+    ['-storageDataPath=', 'flag -storageDataPath: expected the path of a directory, got ""'],
+    ['-retention.maxDiskSpaceUsageBytes=1', 'unknown flag -retention.maxDiskSpaceUsageBytes; -help lists every flag'],
+    ['-otlpGrpcListenAddr=:1', 'unknown flag -otlpGrpcListenAddr; did you mean -otlpGRPCListenAddr? -help lists every flag'],
+  ])('%s is refused with a line that helps', (argument, message) => {
+    expect(refusal([argument])).toBe(message);
+  });
+});
+
+describe('the environment', () => {
+  test('is not looked at unless asked', () => {
+    expect(parseConfig([], { retentionPeriod: '30d' }).retentionMs).toBe(7 * dayMs);
+  });
+
+  test('gives what the command line does not', () => {
+    const env = { retentionPeriod: '30d', futureRetention: '3d', search_maxTraces: '5', otlpGRPCListenAddr: '', HOME: '/root' };
+    const config = parseConfig(['-envflag.enable', '-futureRetention=4d'], env);
+    expect(config).toMatchObject({ retentionMs: 30 * dayMs, futureRetentionMs: 4 * dayMs, searchTracesMax: 5, otlpGrpcListenAddr: undefined });
+    expect(config.shownFlags).toContainEqual({ name: 'search.maxTraces', value: '5', isSet: true });
+  });
+
+  test('is read with a prefix when there is one', () => {
+    const env = { retentionPeriod: '30d', VT_retentionPeriod: '60d' };
+    expect(parseConfig(['-envflag.enable', '-envflag.prefix=VT_'], env).retentionMs).toBe(60 * dayMs);
+  });
+
+  test('cannot switch itself on, nor name its own prefix', () => {
+    expect(parseConfig([], { envflag_enable: 'true', retentionPeriod: '30d' }).retentionMs).toBe(7 * dayMs);
+    expect(parseConfig(['-envflag.enable'], { envflag_prefix: 'X_', X_retentionPeriod: '30d' }).envflagPrefix).toBe('');
+  });
+
+  test('is named where its value is wrong', () => {
+    const message = 'environment variable VT_search_maxTraces: expected a whole number from 1 to 10000, got "x"';
+    expect(refusal(['-envflag.enable', '-envflag.prefix=VT_'], { VT_search_maxTraces: 'x' })).toBe(message);
+  });
+
+  test('is the process\'s own by default', () => {
+    expect(parseConfig([]).retentionMs).toBe(7 * dayMs);
+  });
+});
+
+describe('secrets', () => {
+  test('are masked wherever flags are shown, set or not', () => {
+    const secrets = flagTable.filter((row) => row.isSecret).map((row) => row.name);
+    expect(secrets).toEqual(['forceFlushAuthKey', 'forceMergeAuthKey', 'metricsAuthKey', 'flagsAuthKey']);
+    const config = parseConfig(['-metricsAuthKey=hunter2'], {});
+    expect(JSON.stringify(config.shownFlags)).not.toContain('hunter2');
+    expect(config.shownFlags.filter((flag) => secrets.includes(flag.name))).toEqual([
+      { name: 'forceFlushAuthKey', value: 'secret', isSet: false },
+      { name: 'forceMergeAuthKey', value: 'secret', isSet: false },
+      { name: 'metricsAuthKey', value: 'secret', isSet: true },
+      { name: 'flagsAuthKey', value: 'secret', isSet: false },
+    ]);
+  });
+
+  test('are not repeated in an error', () => {
+    expect(refusal(['-metricsAuthKey=hunter2', '-metricsAuthKey=hunter3'])).not.toContain('hunter');
+  });
+});
+
+describe('the table', () => {
+  test('has each name once, and a meaning, a reason and an example for each', () => {
+    expect(new Set(flagTable.map((row) => row.name)).size).toBe(flagTable.length);
+    for (const row of flagTable) {
+      expect(row.meaning, row.name).toMatch(/^[A-Z].*\.$/);
+      expect(row.reason, row.name).toMatch(/\.$/);
+      expect(row.example, row.name).toMatch(new RegExp(`^-${row.name.replaceAll('.', '\\.')}(=|$)`));
+    }
+  });
+
+  test('every example works, and changes the default', () => {
+    const defaults = parseConfig([], {});
+    for (const row of flagTable) {
+      const config = parseConfig([row.example], {});
+      expect(config.shownFlags.find((flag) => flag.name === row.name)).toMatchObject({ isSet: true });
+      const changed = Object.keys(config).filter((key) => {
+        return key !== 'shownFlags' && JSON.stringify(config[key as keyof Config]) !== JSON.stringify(defaults[key as keyof Config]);
+      });
+      expect(changed, row.example).toHaveLength(1);
+    }
+  });
+
+  test('-help shows every flag with its default', () => {
+    const help = helpText();
+    for (const row of flagTable) expect(help).toContain(`  -${row.name} `);
+    expect(help).toContain('-retentionPeriod <duration; a bare number is months> (default 7d)');
+    expect(help).toContain('-otlpGRPCListenAddr <address, or empty for off> (default 127.0.0.1:4317)');
+    expect(help).toContain('-version (default false)');
+    expect(help).not.toContain('`');
+  });
+
+  test('durations and sizes are exported for others', () => {
+    expect([parseDurationMs('1h'), parseBytes('1KiB')]).toEqual([3_600_000, 1_024]);
+  });
+});
