@@ -1,0 +1,178 @@
+// Encodes rows of a batch as one block: self-contained, checksummed, immutable, already searchable. The rows come in
+// trace-major order (regroup.ts); the block's layout is in docs/format/block.md.
+import { assert } from '../base/assert.ts';
+import { CODEC_LZ4, CODEC_ZSTD } from '../bytes/compression.ts';
+import { encodeNumbers } from '../codec/numbers.ts';
+import type { SpanBatch } from '../trace/span-batch.ts';
+import * as T from '../trace/templates.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import * as C from './block-columns.ts';
+import { BLOCK_HEADER_SIZE_MIN, encodeBlockHeader } from './block-header.ts';
+import { ColumnWriter, type FrameLayout } from './column-writer.ts';
+import { encodeTraceColumns } from './encode-traces.ts';
+import { bucketRows, SectionEncoder, type SectionRows } from './encode-section.ts';
+import { LocalIds } from './local-ids.ts';
+
+/** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd, both with dictionaries and several frames. */
+export type BlockProfile = 'log' | 'young' | 'merged';
+
+const LAYOUTS: Readonly<Record<BlockProfile, FrameLayout & { dictionary: boolean }>> = {
+  // A log block is a commit's few hundred rows, read whole by recovery and flush and short-lived: one frame.
+  log: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 1 << 30, dictionary: false },
+  young: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 16 << 10, dictionary: true },
+  merged: { compression: { codec: CODEC_ZSTD, level: 3 }, frameBytes: 16 << 10, dictionary: true },
+};
+
+export interface BlockOptions {
+  readonly tenant: Tenant;
+  /** UTC day of every row, days since 1970-01-01. */
+  readonly day: number;
+  readonly profile: BlockProfile;
+}
+
+/** Encodes `rows` (at least one, whole traces together, all of options.day) as one block. */
+export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockOptions): Uint8Array<ArrayBuffer> {
+  assert(rows.length > 0, 'a block without rows');
+  const layout = LAYOUTS[options.profile];
+  const columns = new ColumnWriter();
+  const ids = new LocalIds(batch);
+  const spans = spanRows(batch, rows);
+  const { buckets, local } = bucketRows(spans);
+  const encoder = new SectionEncoder(spans, columns, ids, layout.dictionary);
+  encoder.encodeTemplates(buckets, local, (ints, start) => {
+    assert(batch.day[rows[0]!] === options.day, 'a row of another day');
+    columns.out.varint(ids.resources.id(ints[start + T.SPAN_RESOURCE]!));
+    columns.out.varint(ids.scopes.id(ints[start + T.SPAN_SCOPE]!));
+    columns.out.varint(ids.strings.id(ints[start + T.SPAN_NAME]!));
+    columns.out.u32(ints[start + T.SPAN_KIND]!);
+    columns.out.u32(ints[start + T.SPAN_STATUS]!);
+    columns.out.u32(ints[start + T.SPAN_PRESENCE]!);
+    columns.out.u32(ints[start + T.SPAN_FLAGS]!);
+  });
+  const traces = encodeTraceColumns(batch, rows, buckets, columns);
+  encoder.encodeValues(buckets);
+  encodeEvents(batch, rows, { columns, ids, dictionary: layout.dictionary });
+  encodeLinks(batch, rows, { columns, ids, dictionary: layout.dictionary });
+  columns.end(C.COLUMN_STRINGS, ids.strings.write(columns.out));
+  columns.end(C.COLUMN_RESOURCES, ids.resources.write(columns.out));
+  columns.end(C.COLUMN_SCOPES, ids.scopes.write(columns.out));
+  const { directory, frames } = columns.finish(layout);
+  return assemble(directory, frames, { ...traces, ...options, rowCount: rows.length });
+}
+
+function assemble(
+  directory: Uint8Array,
+  frames: readonly Uint8Array[],
+  header: Omit<Parameters<typeof encodeBlockHeader>[0], 'sizeBytes' | 'directoryBytes'>,
+): Uint8Array<ArrayBuffer> {
+  let sizeBytes = BLOCK_HEADER_SIZE_MIN + directory.length;
+  for (const frame of frames) sizeBytes += frame.length;
+  const block = new Uint8Array(sizeBytes);
+  block.set(encodeBlockHeader({ ...header, sizeBytes, directoryBytes: directory.length }));
+  let at = BLOCK_HEADER_SIZE_MIN;
+  for (const piece of [directory, ...frames]) {
+    block.set(piece, at);
+    at += piece.length;
+  }
+  return block;
+}
+
+function spanRows(batch: SpanBatch, rows: Uint32Array): SectionRows {
+  const template = new Int32Array(rows.length);
+  const valueStart = new Uint32Array(rows.length);
+  for (let i = 0; i < rows.length; i++) {
+    template[i] = batch.template[rows[i]!]!;
+    valueStart[i] = batch.valueStart[rows[i]!]!;
+  }
+  return {
+    section: C.SECTION_SPANS,
+    headInts: T.SPAN_HEAD,
+    templates: batch.spanTemplates,
+    count: rows.length,
+    template,
+    valueStart,
+    values: batch.values,
+    arena: batch.arena,
+  };
+}
+
+interface ChildContext {
+  readonly columns: ColumnWriter;
+  readonly ids: LocalIds;
+  readonly dictionary: boolean;
+}
+
+/** The events (or links) of the rows in order, as batch indexes; and how many each row that has any has. */
+function childIndexes(rows: Uint32Array, starts: Uint32Array): { children: Uint32Array; counts: Float64Array } {
+  let total = 0;
+  let parents = 0;
+  for (const row of rows) {
+    const count = starts[row + 1]! - starts[row]!;
+    total += count;
+    if (count > 0) parents++;
+  }
+  const children = new Uint32Array(total);
+  const counts = new Float64Array(parents);
+  let to = 0;
+  parents = 0;
+  for (const row of rows) {
+    const from = starts[row]!;
+    const end = starts[row + 1]!;
+    if (end > from) counts[parents++] = end - from;
+    for (let child = from; child < end; child++) children[to++] = child;
+  }
+  return { children, counts };
+}
+
+function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: ChildContext): void {
+  const { children, counts } = childIndexes(rows, batch.eventStart);
+  if (children.length === 0) return;
+  const { columns, ids } = context;
+  encodeNumbers(columns.out, counts, counts.length);
+  columns.end(C.COLUMN_CHILD_COUNTS + C.SECTION_EVENTS, counts.length);
+  const { events } = batch;
+  const times = new Float64Array(children.length);
+  for (let i = 0; i < children.length; i++) times[i] = events.time[children[i]!]!;
+  const section = childRows(C.SECTION_EVENTS, T.EVENT_HEAD, { rows: events, templates: batch.eventTemplates, children, arena: batch.arena });
+  const { buckets, local } = bucketRows(section);
+  const encoder = new SectionEncoder(section, columns, ids, context.dictionary);
+  encoder.encodeTemplates(buckets, local, (ints, start) => columns.out.varint(ids.strings.id(ints[start + T.EVENT_NAME]!)));
+  encodeNumbers(columns.out, times, times.length);
+  columns.end(C.COLUMN_EVENT_TIMES, times.length);
+  encoder.encodeValues(buckets);
+}
+
+function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: ChildContext): void {
+  const { children, counts } = childIndexes(rows, batch.linkStart);
+  if (children.length === 0) return;
+  const { columns, ids } = context;
+  encodeNumbers(columns.out, counts, counts.length);
+  columns.end(C.COLUMN_CHILD_COUNTS + C.SECTION_LINKS, counts.length);
+  const { links } = batch;
+  const section = childRows(C.SECTION_LINKS, T.LINK_HEAD, { rows: links, templates: batch.linkTemplates, children, arena: batch.arena });
+  const { buckets, local } = bucketRows(section);
+  const encoder = new SectionEncoder(section, columns, ids, context.dictionary);
+  encoder.encodeTemplates(buckets, local, (ints, start) => {
+    columns.out.u32(ints[start + T.LINK_PRESENCE]!);
+    columns.out.u32(ints[start + T.LINK_FLAGS]!);
+  });
+  const linkIds = new Uint8Array(batch.linkIds.buffer);
+  for (const link of children) columns.out.rawRange(linkIds, link * 24, link * 24 + 24);
+  columns.end(C.COLUMN_LINK_IDS, children.length, { isRandom: true });
+  encoder.encodeValues(buckets);
+}
+
+function childRows(
+  section: number,
+  headInts: number,
+  source: { rows: SpanBatch['events']; templates: SpanBatch['eventTemplates']; children: Uint32Array; arena: Uint8Array },
+): SectionRows {
+  const { children, rows } = source;
+  const template = new Int32Array(children.length);
+  const valueStart = new Uint32Array(children.length);
+  for (let i = 0; i < children.length; i++) {
+    template[i] = rows.template[children[i]!]!;
+    valueStart[i] = rows.valueStart[children[i]!]!;
+  }
+  return { section, headInts, templates: source.templates, count: children.length, template, valueStart, values: rows.values, arena: source.arena };
+}

@@ -1,0 +1,189 @@
+// Encodes one section of a block (spans, events or links): its templates, which template each row has, and the values.
+// Values are gathered per field over all templates, template by template, so that what resembles each other is together;
+// a field that is the same in every row of a template is written once, in the template, and costs no row anything.
+import { encodeNumbers } from '../codec/numbers.ts';
+import { encodeTextColumn, encodeTextList, tableTexts } from '../codec/texts.ts';
+import { encodeDoubles, encodeInts } from '../codec/words.ts';
+import { ByteTable } from '../bytes/byte-table.ts';
+import type { SequenceTable } from '../bytes/sequence-table.ts';
+import type { ValueList } from '../trace/span-batch.ts';
+import * as T from '../trace/templates.ts';
+import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES } from './block-columns.ts';
+import type { ColumnWriter } from './column-writer.ts';
+import type { LocalIds } from './local-ids.ts';
+
+export interface SectionRows {
+  readonly section: number;
+  /** Ints of a template before its fields. */
+  readonly headInts: number;
+  readonly templates: SequenceTable;
+  readonly count: number;
+  /** Batch template and first value of each row, in block order. */
+  readonly template: Int32Array;
+  readonly valueStart: Uint32Array;
+  readonly values: ValueList;
+  readonly arena: Uint8Array;
+}
+
+/** Rows of each template, most frequent template first: rows[starts[t]] … rows[starts[t + 1] - 1], in block order. */
+export interface Buckets {
+  readonly rows: Uint32Array;
+  readonly starts: Uint32Array;
+  /** Batch template ids in block order. */
+  readonly templates: Int32Array;
+}
+
+/** A field of a template that differs between rows: all rows' values of it go to one column. */
+interface Slot {
+  readonly template: number;
+  readonly position: number;
+}
+
+/** Maps a template's head ints to the block's own ids while they are written. */
+export type WriteHead = (ints: Int32Array, start: number) => void;
+
+export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32Array } {
+  const counts = new Uint32Array(rows.templates.count);
+  const seen: number[] = [];
+  for (let i = 0; i < rows.count; i++) {
+    const template = rows.template[i]!;
+    if (counts[template]!++ === 0) seen.push(template);
+  }
+  // Frequent templates get small numbers; ties keep the order of first sight, so equal rows give equal blocks.
+  const order = seen.map((template, rank) => ({ template, rank, count: counts[template]! }));
+  order.sort((x, y) => y.count - x.count || x.rank - y.rank);
+  const local = new Int32Array(rows.templates.count).fill(-1);
+  const starts = new Uint32Array(order.length + 1);
+  const templates = new Int32Array(order.length);
+  order.forEach(({ template, count }, id) => {
+    local[template] = id;
+    templates[id] = template;
+    starts[id + 1] = starts[id]! + count;
+  });
+  const next = starts.slice();
+  const bucketed = new Uint32Array(rows.count);
+  const localOfRow = new Int32Array(rows.count);
+  for (let i = 0; i < rows.count; i++) {
+    const id = local[rows.template[i]!]!;
+    localOfRow[i] = id;
+    bucketed[next[id]!++] = i;
+  }
+  return { buckets: { rows: bucketed, starts, templates }, local: localOfRow };
+}
+
+export class SectionEncoder {
+  readonly #rows: SectionRows;
+  readonly #columns: ColumnWriter;
+  readonly #ids: LocalIds;
+  readonly #dictionary: boolean;
+  readonly #constants = new ByteTable();
+  /** Local field → its slots, in order of first appearance. */
+  readonly #slots = new Map<number, Slot[]>();
+
+  constructor(rows: SectionRows, columns: ColumnWriter, ids: LocalIds, dictionary: boolean) {
+    this.#rows = rows;
+    this.#columns = columns;
+    this.#ids = ids;
+    this.#dictionary = dictionary;
+  }
+
+  /** Writes templates, constants and the template of each row. Values follow by encodeValues(). */
+  encodeTemplates(buckets: Buckets, local: Int32Array, writeHead: WriteHead): void {
+    const { section } = this.#rows;
+    const { out } = this.#columns;
+    for (let id = 0; id < buckets.templates.length; id++) this.#encodeTemplate(buckets, id, writeHead);
+    this.#columns.end(COLUMN_TEMPLATES + section, buckets.templates.length);
+    encodeTextList(out, tableTexts(this.#constants), this.#constants.count, this.#dictionary);
+    this.#columns.end(COLUMN_CONSTANTS + section, this.#constants.count);
+    encodeNumbers(out, Float64Array.from(local), local.length);
+    this.#columns.end(COLUMN_ROW_TEMPLATES + section, local.length);
+  }
+
+  #encodeTemplate(buckets: Buckets, id: number, writeHead: WriteHead): void {
+    const { templates, headInts } = this.#rows;
+    const { out } = this.#columns;
+    const template = buckets.templates[id]!;
+    const { ints } = templates;
+    const start = templates.start(template);
+    const end = templates.end(template);
+    writeHead(ints, start);
+    out.varint(end - start - headInts);
+    for (let i = start + headInts; i < end; i++) {
+      const field = this.#ids.field(ints[i]!);
+      const position = i - start - headInts;
+      const isConstant = this.#isConstant(buckets, id, position, T.fieldType(field));
+      out.varint(field * 2 + (isConstant ? 1 : 0));
+      if (isConstant) this.#writeConstant(buckets, id, position, T.fieldType(field));
+      else this.#addSlot(field, { template: id, position });
+    }
+  }
+
+  #addSlot(field: number, slot: Slot): void {
+    const slots = this.#slots.get(field);
+    if (slots === undefined) this.#slots.set(field, [slot]);
+    else slots.push(slot);
+  }
+
+  #isConstant(buckets: Buckets, id: number, position: number, type: number): boolean {
+    const { valueStart, values, arena } = this.#rows;
+    const { a, b } = values;
+    const first = valueStart[buckets.rows[buckets.starts[id]!]!]! + position;
+    const firstA = a[first]!;
+    const firstB = b[first]!;
+    const isArena = T.isArenaType(type);
+    for (let i = buckets.starts[id]! + 1; i < buckets.starts[id + 1]!; i++) {
+      const at = valueStart[buckets.rows[i]!]! + position;
+      if (b[at] !== firstB) return false;
+      if (a[at] === firstA) continue;
+      if (!isArena || !sameBytes(arena, a[at]!, firstA, firstB)) return false;
+    }
+    return true;
+  }
+
+  #writeConstant(buckets: Buckets, id: number, position: number, type: number): void {
+    const { valueStart, values, arena } = this.#rows;
+    const { out } = this.#columns;
+    const at = valueStart[buckets.rows[buckets.starts[id]!]!]! + position;
+    const a = values.a[at]!;
+    const b = values.b[at]!;
+    if (T.isArenaType(type)) out.varint(this.#constants.intern(arena, a, a + b));
+    else if (type === T.TYPE_BOOL) out.u8(a);
+    else if (type === T.TYPE_INT || type === T.TYPE_DOUBLE) out.u64(a, b);
+  }
+
+  /** Writes one column for each field that is not constant everywhere. */
+  encodeValues(buckets: Buckets): void {
+    const { section, arena } = this.#rows;
+    const { out } = this.#columns;
+    for (const [field, slots] of this.#slots) {
+      const { a, b, count } = this.#gather(buckets, slots);
+      const type = T.fieldType(field);
+      if (T.isArenaType(type)) encodeTextColumn(out, { bytes: arena, a, b }, count, this.#dictionary);
+      else if (type === T.TYPE_DOUBLE) encodeDoubles(out, { a, b }, count);
+      else encodeInts(out, { a, b }, count);
+      this.#columns.end(COLUMN_VALUES, count, { section, field });
+    }
+  }
+
+  #gather(buckets: Buckets, slots: readonly Slot[]): { a: Uint32Array; b: Uint32Array; count: number } {
+    const { valueStart, values } = this.#rows;
+    let count = 0;
+    for (const { template } of slots) count += buckets.starts[template + 1]! - buckets.starts[template]!;
+    const a = new Uint32Array(count);
+    const b = new Uint32Array(count);
+    let to = 0;
+    for (const { template, position } of slots) {
+      for (let i = buckets.starts[template]!; i < buckets.starts[template + 1]!; i++) {
+        const at = valueStart[buckets.rows[i]!]! + position;
+        a[to] = values.a[at]!;
+        b[to++] = values.b[at]!;
+      }
+    }
+    return { a, b, count };
+  }
+}
+
+function sameBytes(arena: Uint8Array, x: number, y: number, size: number): boolean {
+  for (let i = 0; i < size; i++) if (arena[x + i] !== arena[y + i]) return false;
+  return true;
+}

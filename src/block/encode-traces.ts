@@ -1,0 +1,188 @@
+// The columns every span has: ids, parent, start, duration, in trace-major order. Trace ids are written once a trace,
+// parents as positions inside it, starts as surprises over a prediction (trace-clock.ts), durations template by template.
+import { encodeNumbers } from '../codec/numbers.ts';
+import type { SpanBatch } from '../trace/span-batch.ts';
+import * as C from './block-columns.ts';
+import type { ColumnWriter } from './column-writer.ts';
+import type { Buckets } from './encode-section.ts';
+import { TraceClock } from './trace-clock.ts';
+
+/** What the block's header says of its rows. */
+export interface TraceSummary {
+  readonly traceCount: number;
+  readonly startMin: number;
+  readonly startMax: number;
+  readonly durationMin: number;
+  readonly durationMax: number;
+}
+
+export function encodeTraceColumns(batch: SpanBatch, rows: Uint32Array, buckets: Buckets, columns: ColumnWriter): TraceSummary {
+  const count = rows.length;
+  const starts = new Float64Array(count);
+  const durations = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    starts[i] = batch.start[rows[i]!]!;
+    durations[i] = batch.duration[rows[i]!]!;
+  }
+  const firsts = traceFirsts(batch, rows);
+  const parents = findParents(batch, rows, firsts);
+  writeTraces(batch, rows, { firsts, starts, columns });
+  writeParents(batch, rows, parents, columns);
+  writeDurations(durations, buckets, columns);
+  writeStarts(starts, durations, { firsts, parents, columns });
+  const ids = new Uint8Array(batch.spanId.buffer);
+  for (const row of rows) columns.out.rawRange(ids, row * 8, row * 8 + 8);
+  columns.end(C.COLUMN_SPAN_IDS, count, { isRandom: true });
+  const [startMin, startMax] = range(starts);
+  const [durationMin, durationMax] = range(durations);
+  return { traceCount: firsts.length - 1, startMin, startMax, durationMin, durationMax };
+}
+
+/** First row (block order) of each trace, and the row count behind the last. */
+function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
+  const ids = batch.traceId;
+  const firsts: number[] = [0];
+  for (let i = 1; i < rows.length; i++) {
+    const x = rows[i - 1]! * 4;
+    const y = rows[i]! * 4;
+    if (ids[x] !== ids[y] || ids[x + 1] !== ids[y + 1] || ids[x + 2] !== ids[y + 2] || ids[x + 3] !== ids[y + 3]) firsts.push(i);
+  }
+  firsts.push(rows.length);
+  return Uint32Array.from(firsts);
+}
+
+/** Block position of each row's parent inside its trace (the first row with that span id), -1 none, -2 not in the trace. */
+function findParents(batch: SpanBatch, rows: Uint32Array, firsts: Uint32Array): Int32Array {
+  const parents = new Int32Array(rows.length);
+  const { spanId, parentId } = batch;
+  let slots = new Int32Array(64);
+  for (let trace = 0; trace + 1 < firsts.length; trace++) {
+    const first = firsts[trace]!;
+    const end = firsts[trace + 1]!;
+    let size = 8;
+    while (size < 2 * (end - first)) size *= 2;
+    if (size > slots.length) slots = new Int32Array(size);
+    slots.fill(0, 0, size);
+    const mask = size - 1;
+    for (let i = end - 1; i >= first; i--) {
+      // Backwards: an earlier row with the same span id takes the slot over.
+      const at = rows[i]! * 2;
+      let slot = mix(spanId[at]!, spanId[at + 1]!) & mask;
+      for (let other = slots[slot]!; other !== 0; other = slots[slot]!) {
+        const otherAt = rows[first + other - 1]! * 2;
+        if (spanId[otherAt] === spanId[at] && spanId[otherAt + 1] === spanId[at + 1]) break;
+        slot = (slot + 1) & mask;
+      }
+      slots[slot] = i - first + 1;
+    }
+    for (let i = first; i < end; i++) {
+      const at = rows[i]! * 2;
+      const lo = parentId[at]!;
+      const hi = parentId[at + 1]!;
+      parents[i] = lo === 0 && hi === 0 ? -1 : -2;
+      if (parents[i] === -1) continue;
+      let slot = mix(lo, hi) & mask;
+      for (let other = slots[slot]!; other !== 0; other = slots[slot]!) {
+        const otherAt = rows[first + other - 1]! * 2;
+        if (spanId[otherAt] === lo && spanId[otherAt + 1] === hi) {
+          parents[i] = first + other - 1;
+          break;
+        }
+        slot = (slot + 1) & mask;
+      }
+    }
+  }
+  return parents;
+}
+
+/** Span ids are random; only hand-made ones need mixing. */
+function mix(lo: number, hi: number): number {
+  const h = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0xc2b2ae35);
+  return h ^ (h >>> 15);
+}
+
+function writeTraces(
+  batch: SpanBatch,
+  rows: Uint32Array,
+  traces: { firsts: Uint32Array; starts: Float64Array; columns: ColumnWriter },
+): void {
+  const { firsts, starts, columns } = traces;
+  const count = firsts.length - 1;
+  const ids = new Uint8Array(batch.traceId.buffer);
+  const sizes = new Float64Array(count);
+  const gaps = new Float64Array(count);
+  let previous = range(starts)[0];
+  for (let trace = 0; trace < count; trace++) {
+    const first = firsts[trace]!;
+    columns.out.rawRange(ids, rows[first]! * 16, rows[first]! * 16 + 16);
+    sizes[trace] = firsts[trace + 1]! - first;
+    gaps[trace] = starts[first]! - previous;
+    previous = starts[first]!;
+  }
+  columns.end(C.COLUMN_TRACE_IDS, count, { isRandom: true });
+  encodeNumbers(columns.out, sizes, count);
+  columns.end(C.COLUMN_TRACE_SIZES, count);
+  encodeNumbers(columns.out, gaps, count);
+  columns.end(C.COLUMN_TRACE_STARTS, count);
+}
+
+function writeParents(batch: SpanBatch, rows: Uint32Array, parents: Int32Array, columns: ColumnWriter): void {
+  const codes = new Float64Array(rows.length);
+  const orphans: number[] = [];
+  for (let i = 0; i < rows.length; i++) {
+    const parent = parents[i]!;
+    if (parent === -1) codes[i] = C.PARENT_NONE;
+    else if (parent === -2) {
+      codes[i] = C.PARENT_ORPHAN;
+      orphans.push(rows[i]!);
+    } else {
+      // Distance back to the parent, at least 1 for a normal tree; 0 and below (itself, later rows) after zigzag.
+      const distance = i - parent - 1;
+      codes[i] = C.PARENT_FIRST + (distance >= 0 ? 2 * distance : -2 * distance - 1);
+    }
+  }
+  encodeNumbers(columns.out, codes, codes.length);
+  columns.end(C.COLUMN_PARENTS, codes.length);
+  if (orphans.length === 0) return;
+  const ids = new Uint8Array(batch.parentId.buffer);
+  for (const row of orphans) columns.out.rawRange(ids, row * 8, row * 8 + 8);
+  columns.end(C.COLUMN_ORPHAN_PARENTS, orphans.length, { isRandom: true });
+}
+
+function writeDurations(durations: Float64Array, buckets: Buckets, columns: ColumnWriter): void {
+  const ordered = new Float64Array(durations.length);
+  for (let i = 0; i < ordered.length; i++) ordered[i] = durations[buckets.rows[i]!]!;
+  encodeNumbers(columns.out, ordered, ordered.length);
+  columns.end(C.COLUMN_DURATIONS, ordered.length);
+}
+
+function writeStarts(
+  starts: Float64Array,
+  durations: Float64Array,
+  traces: { firsts: Uint32Array; parents: Int32Array; columns: ColumnWriter },
+): void {
+  const { firsts, parents, columns } = traces;
+  const clock = new TraceClock(starts, durations);
+  const surprises = new Float64Array(starts.length - firsts.length + 1);
+  let to = 0;
+  for (let trace = 0; trace + 1 < firsts.length; trace++) {
+    const first = firsts[trace]!;
+    clock.observe(first, parents[first]!);
+    for (let i = first + 1; i < firsts[trace + 1]!; i++) {
+      surprises[to++] = starts[i]! - clock.predict(i, parents[i]!, first);
+      clock.observe(i, parents[i]!);
+    }
+  }
+  encodeNumbers(columns.out, surprises, to);
+  columns.end(C.COLUMN_STARTS, to);
+}
+
+function range(values: Float64Array): [number, number] {
+  let min = values[0]!;
+  let max = min;
+  for (let i = 1; i < values.length; i++) {
+    if (values[i]! < min) min = values[i]!;
+    else if (values[i]! > max) max = values[i]!;
+  }
+  return [min, max];
+}

@@ -1,0 +1,127 @@
+// Reads one section of a block (spans, events or links): its templates as stored, which template each row has, and
+// where each field's values are. Both the full decoder and the query's predicates stand on it.
+import { StoreError } from '../base/errors.ts';
+import { decodeNumbers } from '../codec/numbers.ts';
+import { decodeTextColumn, type Arena, type TextColumn } from '../codec/texts.ts';
+import { decodeDoubles, decodeInts } from '../codec/words.ts';
+import * as T from '../trace/templates.ts';
+import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES, SECTION_EVENTS, SECTION_SPANS } from './block-columns.ts';
+import type { BlockReader } from './block-reader.ts';
+
+/** A field of a stored template. Ids are the block's own. */
+export interface StoredField {
+  /** templates.ts code, key in local numbering. */
+  readonly field: number;
+  readonly isConstant: boolean;
+  /** The constant's words (arena types: index into the section's constants), or, for others, 0. */
+  readonly a: number;
+  readonly b: number;
+  /** Others: index of the template's first value in the field's column. */
+  readonly valueStart: number;
+}
+
+export interface StoredTemplate {
+  /** Head ints, ids local. */
+  readonly head: Int32Array;
+  readonly fields: readonly StoredField[];
+  readonly rowCount: number;
+}
+
+/** A decoded value column: words, or text entries with codes. */
+export type ValueColumn = { readonly kind: 'words'; readonly a: Uint32Array; readonly b: Uint32Array } | ({ readonly kind: 'texts' } & TextColumn);
+
+export class SectionReader {
+  readonly section: number;
+  readonly templates: readonly StoredTemplate[];
+  /** Local template of each row. */
+  readonly rowTemplates: Float64Array;
+  /** Rows template by template, as the writer bucketed them: rows[starts[t]] … rows[starts[t+1]-1]. */
+  readonly rows: Uint32Array;
+  readonly starts: Uint32Array;
+  readonly #block: BlockReader;
+
+  constructor(block: BlockReader, section: number) {
+    this.#block = block;
+    this.section = section;
+    const rowColumn = block.find(COLUMN_ROW_TEMPLATES + section);
+    this.rowTemplates = rowColumn === undefined ? new Float64Array(0) : decodeNumbers(block.open(rowColumn), rowColumn.count);
+    const templateColumn = block.find(COLUMN_TEMPLATES + section);
+    const count = templateColumn?.count ?? 0;
+    this.starts = countRows(this.rowTemplates, count);
+    this.rows = bucket(this.rowTemplates, this.starts);
+    this.templates = templateColumn === undefined ? [] : this.#readTemplates(block.open(templateColumn), count);
+  }
+
+  #readTemplates(reader: ReturnType<BlockReader['open']>, count: number): StoredTemplate[] {
+    const templates: StoredTemplate[] = [];
+    const nextValue = new Map<number, number>();
+    for (let id = 0; id < count; id++) {
+      const head = readHead(reader, this.section);
+      const rowCount = this.starts[id + 1]! - this.starts[id]!;
+      const fields: StoredField[] = [];
+      for (let left = reader.count(1); left > 0; left--) {
+        const code = reader.varint();
+        const field = Math.floor(code / 2);
+        const isConstant = code % 2 === 1;
+        const valueStart = nextValue.get(field) ?? 0;
+        const [a, b] = isConstant ? readConstant(reader, T.fieldType(field)) : [0, 0];
+        if (!isConstant) nextValue.set(field, valueStart + rowCount);
+        fields.push({ field, isConstant, a, b, valueStart });
+      }
+      templates.push({ head, fields, rowCount });
+    }
+    return templates;
+  }
+
+  /** The constants' text, decoded into `arena`. */
+  constants(arena: Arena): { a: Uint32Array; b: Uint32Array } {
+    return this.#block.texts(COLUMN_CONSTANTS + this.section, arena);
+  }
+
+  /** The values of a field that is not constant everywhere; text goes to `arena`. */
+  values(field: number, arena: Arena): ValueColumn {
+    const entry = this.#block.find(COLUMN_VALUES, this.section, field);
+    if (entry === undefined) throw new StoreError('CORRUPTION', `a block without values of field ${field}`);
+    const reader = this.#block.open(entry);
+    const type = T.fieldType(field);
+    if (T.isArenaType(type)) return { kind: 'texts', ...decodeTextColumn(reader, entry.count, arena) };
+    const words = type === T.TYPE_DOUBLE ? decodeDoubles(reader, entry.count) : decodeInts(reader, entry.count);
+    return { kind: 'words', a: words.a, b: words.b };
+  }
+}
+
+function readHead(reader: ReturnType<BlockReader['open']>, section: number): Int32Array {
+  if (section === SECTION_SPANS) {
+    const head = new Int32Array(T.SPAN_HEAD);
+    for (const at of [T.SPAN_RESOURCE, T.SPAN_SCOPE, T.SPAN_NAME]) head[at] = reader.varint();
+    for (const at of [T.SPAN_KIND, T.SPAN_STATUS, T.SPAN_PRESENCE, T.SPAN_FLAGS]) head[at] = reader.u32();
+    return head;
+  }
+  if (section === SECTION_EVENTS) return Int32Array.of(reader.varint());
+  return Int32Array.of(reader.u32(), reader.u32());
+}
+
+function readConstant(reader: ReturnType<BlockReader['open']>, type: number): [number, number] {
+  if (T.isArenaType(type)) return [reader.varint(), 0];
+  if (type === T.TYPE_BOOL) return [reader.u8(), 0];
+  if (type === T.TYPE_INT || type === T.TYPE_DOUBLE) return [reader.u32(), reader.u32()];
+  return [0, 0];
+}
+
+function countRows(rowTemplates: Float64Array, count: number): Uint32Array {
+  const starts = new Uint32Array(count + 1);
+  for (let i = 0; i < rowTemplates.length; i++) {
+    const template = rowTemplates[i]!;
+    if (!(template >= 0 && template < count)) throw new StoreError('CORRUPTION', `row template ${template} of ${count}`);
+    starts[template + 1]!++;
+  }
+  for (let id = 0; id < count; id++) starts[id + 1] = starts[id + 1]! + starts[id]!;
+  return starts;
+}
+
+function bucket(rowTemplates: Float64Array, starts: Uint32Array): Uint32Array {
+  const next = starts.slice();
+  const rows = new Uint32Array(rowTemplates.length);
+  for (let i = 0; i < rowTemplates.length; i++) rows[next[rowTemplates[i]!]!++] = i;
+  return rows;
+}

@@ -1,0 +1,82 @@
+// Decodes the columns every span has; the mirror of encode-traces.ts.
+import { StoreError } from '../base/errors.ts';
+import { decodeNumbers } from '../codec/numbers.ts';
+import * as C from './block-columns.ts';
+import type { BlockReader } from './block-reader.ts';
+import type { SectionReader } from './read-section.ts';
+import { TraceClock } from './trace-clock.ts';
+
+export interface TraceColumns {
+  /** First row of each trace, and the row count behind the last. */
+  readonly firsts: Uint32Array;
+  /** Row of the parent inside the block, -1 none, -2 not in the trace (its id is in the orphan column, in row order). */
+  readonly parents: Int32Array;
+  /** ns since the day's midnight. */
+  readonly starts: Float64Array;
+  /** ns; see SpanBatch.duration. */
+  readonly durations: Float64Array;
+}
+
+export function readTraceColumns(block: BlockReader, spans: SectionReader): TraceColumns {
+  const { rowCount, traceCount } = block.header;
+  const firsts = readFirsts(block);
+  const durations = readDurations(block, spans);
+  const parents = readParents(block, rowCount);
+  const starts = new Float64Array(rowCount);
+  const gaps = block.numbers(C.COLUMN_TRACE_STARTS);
+  const surprises = block.numbers(C.COLUMN_STARTS);
+  if (gaps.length !== traceCount || surprises.length !== rowCount - traceCount) {
+    throw new StoreError('CORRUPTION', 'the start columns do not fit the rows');
+  }
+  const clock = new TraceClock(starts, durations);
+  let previous = block.header.startMin;
+  let from = 0;
+  for (let trace = 0; trace < traceCount; trace++) {
+    const first = firsts[trace]!;
+    previous += gaps[trace]!;
+    starts[first] = previous;
+    clock.observe(first, parents[first]!);
+    for (let i = first + 1; i < firsts[trace + 1]!; i++) {
+      starts[i] = clock.predict(i, parents[i]!, first) + surprises[from++]!;
+      clock.observe(i, parents[i]!);
+    }
+  }
+  return { firsts, parents, starts, durations };
+}
+
+function readFirsts(block: BlockReader): Uint32Array {
+  const { rowCount, traceCount } = block.header;
+  const sizes = block.numbers(C.COLUMN_TRACE_SIZES);
+  if (sizes.length !== traceCount) throw new StoreError('CORRUPTION', 'the trace sizes do not fit the traces');
+  const firsts = new Uint32Array(traceCount + 1);
+  for (let trace = 0; trace < traceCount; trace++) firsts[trace + 1] = firsts[trace]! + sizes[trace]!;
+  if (firsts[traceCount] !== rowCount) throw new StoreError('CORRUPTION', 'the trace sizes do not add up to the rows');
+  return firsts;
+}
+
+function readDurations(block: BlockReader, spans: SectionReader): Float64Array {
+  const { reader, count } = block.require(C.COLUMN_DURATIONS);
+  if (count !== spans.rows.length) throw new StoreError('CORRUPTION', 'the durations do not fit the rows');
+  const ordered = decodeNumbers(reader, count);
+  const durations = new Float64Array(count);
+  for (let i = 0; i < count; i++) durations[spans.rows[i]!] = ordered[i]!;
+  return durations;
+}
+
+function readParents(block: BlockReader, rowCount: number): Int32Array {
+  const codes = block.numbers(C.COLUMN_PARENTS);
+  if (codes.length !== rowCount) throw new StoreError('CORRUPTION', 'the parents do not fit the rows');
+  const parents = new Int32Array(rowCount);
+  for (let i = 0; i < rowCount; i++) {
+    const code = codes[i]!;
+    if (code < C.PARENT_FIRST) {
+      parents[i] = code === C.PARENT_NONE ? -1 : -2;
+      continue;
+    }
+    const zigzag = code - C.PARENT_FIRST;
+    const parent = i - 1 - (zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2);
+    if (!(parent >= 0 && parent < rowCount)) throw new StoreError('CORRUPTION', `parent row ${parent} of ${rowCount}`);
+    parents[i] = parent;
+  }
+  return parents;
+}

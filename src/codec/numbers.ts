@@ -1,0 +1,113 @@
+// A column of exact integers (|v| <= 2^53, held as doubles) ↔ bytes. Layout: docs/format/block.md, "number column".
+// The values are brought near zero (minimum, zigzag, common divisor) and written as byte planes: all lowest bytes, then
+// all second bytes … High planes are nearly constant and cost a general compressor next to nothing; the low ones are
+// noise that nothing can shrink. Byte planes beat varints under zstd because each plane has its own statistics.
+import { StoreError } from '../base/errors.ts';
+import type { ByteReader } from '../bytes/byte-reader.ts';
+import type { ByteWriter } from '../bytes/byte-writer.ts';
+
+const CONSTANT = 0;
+const PLANES = 1;
+const ZIGZAG_PLANES = 2;
+const TWO_32 = 4294967296;
+
+/** Writes values[0, count). Count itself is not written: the reader knows it. */
+export function encodeNumbers(out: ByteWriter, values: Float64Array, count: number): void {
+  let min = count > 0 ? values[0]! : 0;
+  let max = min;
+  for (let i = 1; i < count; i++) {
+    const value = values[i]!;
+    if (value < min) min = value;
+    else if (value > max) max = value;
+  }
+  if (min === max) {
+    out.u8(CONSTANT);
+    out.f64(min);
+    return;
+  }
+  const isSigned = min < 0;
+  // Subtracting the minimum pays only where it makes the range smaller; small non-negative values stay as they are.
+  const base = isSigned || min <= max - min ? 0 : min;
+  const divisor = commonDivisor(values, count, base);
+  const top = isSigned ? Math.max(2 * (max / divisor), -2 * (min / divisor) - 1) : (max - base) / divisor;
+  let width = 1;
+  for (let rest = Math.floor(top / 256); rest > 0; rest = Math.floor(rest / 256)) width++;
+  out.u8(isSigned ? ZIGZAG_PLANES : PLANES);
+  out.u8(width);
+  out.f64(base);
+  out.f64(divisor);
+  out.reserve(width * count);
+  writePlanes(out.bytes, out.length, { values, count, base, divisor, isSigned, width });
+  out.length += width * count;
+}
+
+interface Planes {
+  readonly values: Float64Array;
+  readonly count: number;
+  readonly base: number;
+  readonly divisor: number;
+  readonly isSigned: boolean;
+  readonly width: number;
+}
+
+function writePlanes(bytes: Uint8Array, start: number, planes: Planes): void {
+  const { values, count, base, divisor, isSigned, width } = planes;
+  for (let i = 0; i < count; i++) {
+    let value = (values[i]! - base) / divisor;
+    if (isSigned) value = value < 0 ? -2 * value - 1 : 2 * value;
+    let at = start + i;
+    let low = value;
+    if (width > 4) {
+      const high = Math.floor(value / TWO_32);
+      low = value - high * TWO_32;
+      for (let plane = 4, rest = high; plane < width; plane++, rest >>>= 8) bytes[at + plane * count] = rest & 255;
+    }
+    const planesLow = width > 4 ? 4 : width;
+    for (let plane = 0, rest = low >>> 0; plane < planesLow; plane++, rest >>>= 8) {
+      bytes[at] = rest & 255;
+      at += count;
+    }
+  }
+}
+
+/** Greatest common divisor of all (value - base): clocks of µs or ms granularity give 1000 or 1000000. Stops at 1. */
+function commonDivisor(values: Float64Array, count: number, base: number): number {
+  let divisor = 0;
+  for (let i = 0; i < count; i++) {
+    let a = Math.abs(values[i]! - base);
+    if (divisor === 1) return 1;
+    while (a !== 0) {
+      const rest = divisor % a;
+      divisor = a;
+      a = rest;
+    }
+  }
+  return divisor === 0 ? 1 : divisor;
+}
+
+/** Reads `count` numbers. Throws CORRUPTION when the column is too short or says what no writer wrote. */
+export function decodeNumbers(reader: ByteReader, count: number): Float64Array<ArrayBuffer> {
+  const encoding = reader.u8();
+  if (encoding === CONSTANT) return new Float64Array(count).fill(reader.f64());
+  if (encoding !== PLANES && encoding !== ZIGZAG_PLANES) throw new StoreError('CORRUPTION', `unknown number encoding ${encoding}`);
+  const width = reader.u8();
+  if (width < 1 || width > 7) throw new StoreError('CORRUPTION', `number width ${width}`);
+  const base = reader.f64();
+  const divisor = reader.f64();
+  const start = reader.skip(width * count);
+  const values = new Float64Array(count);
+  const { bytes } = reader;
+  for (let plane = width - 1; plane >= 0; plane--) {
+    const at = start + plane * count;
+    for (let i = 0; i < count; i++) values[i] = values[i]! * 256 + bytes[at + i]!;
+  }
+  if (encoding === ZIGZAG_PLANES) {
+    for (let i = 0; i < count; i++) {
+      const value = values[i]!;
+      values[i] = (value % 2 === 0 ? value / 2 : -(value + 1) / 2) * divisor;
+    }
+  } else if (base !== 0 || divisor !== 1) {
+    for (let i = 0; i < count; i++) values[i] = values[i]! * divisor + base;
+  }
+  return values;
+}

@@ -1,0 +1,126 @@
+// Columns of 64-bit values in two uint32 words ↔ bytes: int64 and double. Layout: docs/format/block.md, "word column".
+// Both go through the number codec when every value is an exact integer there (for doubles: after scaling by a power of
+// ten that gives every bit back); otherwise all eight byte planes are written.
+import { StoreError } from '../base/errors.ts';
+import type { ByteReader } from '../bytes/byte-reader.ts';
+import type { ByteWriter } from '../bytes/byte-writer.ts';
+import { decodeNumbers, encodeNumbers } from './numbers.ts';
+
+const RAW = 0;
+const INTEGERS = 1;
+/** DECIMALS + k: doubles that are integers / 10^k. */
+const DECIMALS = 2;
+const DECIMALS_MAX = 6;
+const TWO_32 = 4294967296;
+const EXACT_HIGH = 1 << 21;
+
+export interface Words {
+  readonly a: Uint32Array;
+  readonly b: Uint32Array;
+}
+
+/** Writes words[0, count) as signed 64-bit integers. */
+export function encodeInts(out: ByteWriter, words: Words, count: number): void {
+  const values = new Float64Array(count);
+  for (let i = 0; i < count; i++) {
+    const high = words.b[i]! | 0;
+    if (high >= EXACT_HIGH || high <= -EXACT_HIGH) {
+      writeRaw(out, words, count);
+      return;
+    }
+    values[i] = high * TWO_32 + words.a[i]!;
+  }
+  out.u8(INTEGERS);
+  encodeNumbers(out, values, count);
+}
+
+/** Writes words[0, count) as IEEE doubles, bit for bit (NaN payloads and -0 included). */
+export function encodeDoubles(out: ByteWriter, words: Words, count: number): void {
+  const bits = new Uint32Array(2 * count);
+  for (let i = 0; i < count; i++) {
+    bits[2 * i] = words.a[i]!;
+    bits[2 * i + 1] = words.b[i]!;
+  }
+  const doubles = new Float64Array(bits.buffer);
+  const scaled = new Float64Array(count);
+  for (let digits = 0; digits <= DECIMALS_MAX; digits++) {
+    if (!scaleExactly(doubles, scaled, 10 ** digits)) continue;
+    out.u8(DECIMALS + digits);
+    encodeNumbers(out, scaled, count);
+    return;
+  }
+  writeRaw(out, words, count);
+}
+
+function scaleExactly(doubles: Float64Array, scaled: Float64Array, scale: number): boolean {
+  for (let i = 0; i < doubles.length; i++) {
+    const value = doubles[i]!;
+    const whole = Math.round(value * scale);
+    // -0 would come back as 0: the number codec holds integers.
+    if (!(Math.abs(whole) <= 2 ** 51) || !Object.is(whole / scale, value) || Object.is(whole, -0)) return false;
+    scaled[i] = whole;
+  }
+  return true;
+}
+
+function writeRaw(out: ByteWriter, words: Words, count: number): void {
+  out.u8(RAW);
+  out.reserve(8 * count);
+  const { bytes } = out;
+  let at = out.length;
+  for (const source of [words.a, words.b]) {
+    for (let shift = 0; shift < 32; shift += 8) {
+      for (let i = 0; i < count; i++) bytes[at++] = source[i]! >>> shift;
+    }
+  }
+  out.length = at;
+}
+
+/** Reads `count` values written by encodeInts. */
+export function decodeInts(reader: ByteReader, count: number): Words {
+  const encoding = reader.u8();
+  if (encoding === RAW) return readRaw(reader, count);
+  if (encoding !== INTEGERS) throw new StoreError('CORRUPTION', `unknown integer encoding ${encoding}`);
+  const values = decodeNumbers(reader, count);
+  const a = new Uint32Array(count);
+  const b = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    const high = Math.floor(values[i]! / TWO_32);
+    a[i] = values[i]! - high * TWO_32;
+    b[i] = high;
+  }
+  return { a, b };
+}
+
+/** Reads `count` values written by encodeDoubles. */
+export function decodeDoubles(reader: ByteReader, count: number): Words {
+  const encoding = reader.u8();
+  if (encoding === RAW) return readRaw(reader, count);
+  if (encoding < DECIMALS || encoding > DECIMALS + DECIMALS_MAX) {
+    throw new StoreError('CORRUPTION', `unknown double encoding ${encoding}`);
+  }
+  const scale = 10 ** (encoding - DECIMALS);
+  const values = decodeNumbers(reader, count);
+  for (let i = 0; i < count; i++) values[i] = values[i]! / scale;
+  const bits = new Uint32Array(values.buffer, 0, 2 * count);
+  const a = new Uint32Array(count);
+  const b = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    a[i] = bits[2 * i]!;
+    b[i] = bits[2 * i + 1]!;
+  }
+  return { a, b };
+}
+
+function readRaw(reader: ByteReader, count: number): Words {
+  const a = new Uint32Array(count);
+  const b = new Uint32Array(count);
+  const { bytes } = reader;
+  let at = reader.skip(8 * count);
+  for (const target of [a, b]) {
+    for (let shift = 0; shift < 32; shift += 8) {
+      for (let i = 0; i < count; i++) target[i] = target[i]! | (bytes[at++]! << shift);
+    }
+  }
+  return { a, b };
+}
