@@ -27,7 +27,7 @@ export class RequestEncoder {
       message(w, 1, () => {
         message(w, 1, () => writeAttributes(w, 1, resource.attributes));
         for (const [scope, scopeSpans] of groupBy(list, (span) => span.scope)) this.#scopeSpans(scope, scopeSpans);
-        if (resource.schemaUrl !== undefined) writeString(w, 3, resource.schemaUrl);
+        writeString(w, 3, resource.schemaUrl ?? '');
       });
     }
     return w.take();
@@ -42,7 +42,7 @@ export class RequestEncoder {
         if (scope.attributes !== undefined) writeAttributes(w, 3, scope.attributes);
       });
       for (const span of spans) message(w, 2, () => this.#span(span));
-      if (scope.schemaUrl !== undefined) writeString(w, 3, scope.schemaUrl);
+      writeString(w, 3, scope.schemaUrl ?? '');
     });
   }
 
@@ -50,7 +50,7 @@ export class RequestEncoder {
     const w = this.#writer;
     w.bytesField(1, span.traceId);
     w.bytesField(2, span.spanId);
-    if (span.traceState !== '') writeString(w, 3, span.traceState);
+    writeString(w, 3, span.traceState);
     if (span.parentSpanId !== undefined) w.bytesField(4, span.parentSpanId);
     writeString(w, 5, span.name);
     writeCount(w, 6, span.kind);
@@ -64,7 +64,7 @@ export class RequestEncoder {
     writeCount(w, 14, span.dropped[2]);
     if (span.statusCode !== 0) {
       message(w, 15, () => {
-        if (span.statusMessage !== '') writeString(w, 2, span.statusMessage);
+        writeString(w, 2, span.statusMessage);
         writeCount(w, 3, span.statusCode);
       });
     }
@@ -105,7 +105,7 @@ function message(w: ByteWriter, field: number, body: () => void): void {
 function writeLink(w: ByteWriter, link: GeneratedLink): void {
   w.bytesField(1, link.traceId);
   w.bytesField(2, link.spanId);
-  if (link.traceState !== undefined) writeString(w, 3, link.traceState);
+  writeString(w, 3, link.traceState ?? '');
   writeAttributes(w, 4, link.attributes);
   writeFixed32(w, 6, link.flags ?? 0);
 }
@@ -123,7 +123,7 @@ function writeAttributes(w: ByteWriter, field: number, attributes: Attributes): 
 function writeAnyValue(w: ByteWriter, field: number, value: AttributeValue): void {
   w.tag(field, WIRE_BYTES);
   const start = w.beginMessage();
-  if (typeof value === 'string') writeString(w, 1, value);
+  if (typeof value === 'string') writeText(w, 1, value);
   else if (typeof value === 'boolean') writeVarint(w, 2, value ? 1n : 0n);
   else if (typeof value === 'number') writeInteger(w, 3, value);
   else if (value !== null) writeComposite(w, value);
@@ -169,9 +169,14 @@ function writeFixed32(w: ByteWriter, field: number, value: number): void {
   w.u32(value);
 }
 
+/** The empty string is proto3's default and is not written. */
+function writeString(w: ByteWriter, field: number, text: string): void {
+  if (text !== '') writeText(w, field, text);
+}
+
 // Most strings are short ASCII: a plain loop is several times faster than a Buffer per string (the generator must not be
 // what a benchmark measures). The first other character restarts with the general way.
-function writeString(w: ByteWriter, field: number, text: string): void {
+function writeText(w: ByteWriter, field: number, text: string): void {
   const size = text.length;
   const mark = w.length;
   if (size > 256) return w.stringField(field, text);

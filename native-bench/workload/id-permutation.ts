@@ -30,7 +30,7 @@ export class IdPermutation {
     const text = Buffer.from(bytes.buffer, bytes.byteOffset + at, 36);
     const version = text[14] ?? 0;
     const variant = text[19] ?? 0;
-    const id = Buffer.from(text.latin1Slice().replaceAll('-', ''), 'hex');
+    const id = Buffer.from(text.toString('latin1').replaceAll('-', ''), 'hex');
     this.traceId(id, 0);
     const h = id.toString('hex');
     text.write(`${h.slice(0, 8)}-${h.slice(8, 12)}-${h.slice(12, 16)}-${h.slice(16, 20)}-${h.slice(20)}`, 'latin1');
