@@ -1,0 +1,65 @@
+// Runs before `npm start` and `npm test`: makes node_modules match the lock file, and `node` the newest one at hand.
+// Plain JavaScript without dependencies, because on a fresh machine an older Node (20) runs it, before anything is installed.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const modules = join(root, 'node_modules');
+
+if (isStale()) install();
+chooseNode();
+
+/** npm writes node_modules/.package-lock.json when an installation is complete. */
+function isStale() {
+  const installed = statSync(join(modules, '.package-lock.json'), { throwIfNoEntry: false });
+  return installed === undefined || installed.mtimeMs < statSync(join(root, 'package-lock.json')).mtimeMs;
+}
+
+/** With the npm that started us, under its own Node: the one in node_modules is deleted while `npm ci` runs. */
+function install() {
+  process.stderr.write('tracelith: installing dependencies from package-lock.json (npm ci), once\n');
+  const { npm_node_execpath: node, npm_execpath: npm } = process.env;
+  const [command, first] = node && npm ? [node, [npm]] : ['npm', []];
+  // NODE_ENV=production must not leave out the test runner, nor the Node binary, which is an optional dependency.
+  const args = [...first, 'ci', '--no-audit', '--no-fund', '--include=dev', '--include=optional'];
+  const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
+  if (result.status === 0) return;
+  fail(`npm ci failed (${result.error?.message ?? `exit ${result.status ?? result.signal}`}); see its messages above`);
+}
+
+/**
+ * npm puts node_modules/.bin first in PATH, so the link there decides which Node every script runs on: the packaged one,
+ * unless the machine's own is newer, or there is no package for this platform.
+ */
+function chooseNode() {
+  const target = `node-${process.platform}-${process.arch}`;
+  const link = join(modules, '.bin', 'node');
+  const packaged = existsSync(join(modules, target, 'bin', 'node')) ? versionOf(join(modules, target, 'package.json')) : undefined;
+  // Not process.version: this script may already run on the packaged Node. npm tells which Node it runs on itself.
+  const machine = /node\/v(\S+)/.exec(process.env.npm_config_user_agent ?? '')?.[1] ?? process.versions.node;
+  if (packaged === undefined || isNewer(machine, packaged)) {
+    rmSync(link, { force: true });
+    if (isNewer('24.15.0', machine)) fail(`needs Node 24.15 or newer and has ${machine}; no Node is packaged for ${target}: install one`);
+  } else if (!existsSync(link)) {
+    rmSync(link, { force: true }); // a link to nowhere
+    symlinkSync(join('..', target, 'bin', 'node'), link);
+  }
+}
+
+function versionOf(file) {
+  return JSON.parse(readFileSync(file, 'utf8')).version;
+}
+
+/** Is version `a`, as 24.21.0, newer than `b`? */
+function isNewer(a, b) {
+  const [left, right] = [a, b].map((version) => version.split('.').map((part) => Number.parseInt(part, 10)));
+  const at = left.findIndex((part, index) => part !== right[index]);
+  return at >= 0 && left[at] > right[at];
+}
+
+function fail(message) {
+  process.stderr.write(`tracelith: ${message}\n`);
+  process.exit(1);
+}
