@@ -6,6 +6,7 @@ import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
 import { BlockReader, TextArena } from './block-reader.ts';
+import { readChildStarts } from './read-children.ts';
 import { SectionReader, type StoredTemplate, type ValueColumn } from './read-section.ts';
 import { readTraceColumns, type TraceColumns } from './read-traces.ts';
 
@@ -180,8 +181,8 @@ class RowCopier {
     this.#linkIds = block.fixed(C.COLUMN_LINK_IDS, 24);
     this.#eventTimes = block.numbers(C.COLUMN_EVENT_TIMES);
     const { rowCount } = block.header;
-    this.#eventStart = this.#childStarts(C.SECTION_EVENTS, T.HAS_EVENTS, decoded.events);
-    this.#linkStart = this.#childStarts(C.SECTION_LINKS, T.HAS_LINKS, decoded.links);
+    this.#eventStart = readChildStarts(block, decoded.spans.reader, decoded.events.reader);
+    this.#linkStart = readChildStarts(block, decoded.spans.reader, decoded.links.reader);
     this.#orphanRank = new Uint32Array(rowCount);
     let orphans = 0;
     for (let row = 0; row < rowCount; row++) if (decoded.columns.parents[row] === -2) this.#orphanRank[row] = orphans++;
@@ -191,23 +192,6 @@ class RowCopier {
       this.#linkIds.length !== 24 * decoded.links.reader.rows.length ||
       this.#eventTimes.length !== decoded.events.reader.rows.length;
     if (isShort) throw new StoreError('CORRUPTION', 'the id columns do not fit the rows');
-  }
-
-  /** First child of each row; rows whose template has none have no entry in the counts. */
-  #childStarts(section: number, bit: number, children: DecodedSection): Uint32Array {
-    const { reader } = this.#decoded.spans;
-    const counts = this.#block.numbers(C.COLUMN_CHILD_COUNTS + section);
-    const { rowCount } = this.#block.header;
-    const starts = new Uint32Array(rowCount + 1);
-    let from = 0;
-    for (let row = 0; row < rowCount; row++) {
-      const has = (reader.templates[reader.rowTemplates[row]!]!.head[T.SPAN_PRESENCE]! & bit) !== 0;
-      starts[row + 1] = starts[row]! + (has ? (counts[from++] ?? NaN) : 0);
-    }
-    if (from !== counts.length || starts[rowCount] !== children.reader.rows.length) {
-      throw new StoreError('CORRUPTION', 'the child counts do not fit the rows');
-    }
-    return starts;
   }
 
   copy(traces: readonly number[] | undefined): void {

@@ -1,0 +1,26 @@
+// Which events (or links) belong to which row of a block.
+import { StoreError } from '../base/errors.ts';
+import * as T from '../trace/templates.ts';
+import * as C from './block-columns.ts';
+import type { BlockReader } from './block-reader.ts';
+import type { SectionReader } from './read-section.ts';
+
+/**
+ * First child of each row, and the child count behind the last. Only rows whose template says so have children, and
+ * only those have an entry in the count column. Throws CORRUPTION when the counts do not add up.
+ */
+export function readChildStarts(block: BlockReader, spans: SectionReader, children: SectionReader): Uint32Array {
+  const bit = children.section === C.SECTION_EVENTS ? T.HAS_EVENTS : T.HAS_LINKS;
+  const counts = block.numbers(C.COLUMN_CHILD_COUNTS + children.section);
+  const { rowCount } = block.header;
+  const starts = new Uint32Array(rowCount + 1);
+  let from = 0;
+  for (let row = 0; row < rowCount; row++) {
+    const has = (spans.templates[spans.rowTemplates[row]!]!.head[T.SPAN_PRESENCE]! & bit) !== 0;
+    starts[row + 1] = starts[row]! + (has ? (counts[from++] ?? NaN) : 0);
+  }
+  if (from !== counts.length || starts[rowCount] !== children.rows.length) {
+    throw new StoreError('CORRUPTION', 'the child counts do not fit the rows');
+  }
+  return starts;
+}
