@@ -1,0 +1,347 @@
+// OTLP TracesData protobuf → OTLP JSON, byte for byte what Jaeger's /api/v3 writes (contract/jaeger.md §1.5): fields in
+// the order of the .proto files, ids in hex, enums as integers, 64-bit integers as decimal strings, NaN and infinities as
+// strings, bytes in base64; default-valued fields are omitted, but resource, scope, status and an attribute's value are
+// always there, {} when empty. Strings that are not UTF-8 have their bad bytes replaced by U+FFFD: JSON cannot carry them.
+// Fields this version does not know are not in the JSON (the stored protobuf keeps them).
+import { limits } from '../base/limits.ts';
+import { formatDouble, formatInt64, formatUint64, JsonWriter } from '../bytes/json-writer.ts';
+import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+
+/** A chunk is yielded when it has grown to this: large enough for the socket, small enough to share the event loop. */
+const CHUNK_BYTES = 65_536;
+/** Deepest message in a span: itself, an event, an attribute, then at most two messages (list, pair) per value level. */
+const NESTING_MAX = 3 + 2 * (limits.anyValueDepthMax + 1);
+
+type FieldKind = 'id' | 'string' | 'strings' | 'uint32' | 'fixed32' | 'enum' | 'nanos' | 'messages' | 'message' | 'value' | 'values';
+
+interface Field {
+  readonly number: number;
+  readonly name: string;
+  readonly kind: FieldKind;
+  readonly schema: Schema;
+}
+
+interface Schema {
+  /** In the order of the JSON. */
+  readonly fields: readonly Field[];
+  /** Wire type by field number; NO_WIRE where the number is unknown to us. */
+  readonly wires: Uint8Array;
+}
+
+const NO_WIRE = 255;
+const NO_FIELDS: Schema = { fields: [], wires: new Uint8Array(0) };
+
+const WIRE_OF: Readonly<Record<FieldKind, number>> = {
+  id: WIRE_BYTES,
+  string: WIRE_BYTES,
+  strings: WIRE_BYTES,
+  uint32: WIRE_VARINT,
+  fixed32: WIRE_FIXED32,
+  enum: WIRE_VARINT,
+  nanos: WIRE_FIXED64,
+  messages: WIRE_BYTES,
+  message: WIRE_BYTES,
+  value: WIRE_BYTES,
+  values: WIRE_BYTES,
+};
+
+function schemaOf(...fields: readonly (readonly [number, string, FieldKind, Schema?])[]): Schema {
+  const wires = new Uint8Array(Math.max(...fields.map(([number]) => number)) + 1).fill(NO_WIRE);
+  for (const [number, , kind] of fields) wires[number] = WIRE_OF[kind];
+  return { fields: fields.map(([number, name, kind, schema = NO_FIELDS]) => ({ number, name, kind, schema })), wires };
+}
+
+const KEY_VALUE = schemaOf([1, 'key', 'string'], [2, 'value', 'value']);
+const ENTITY_REF = schemaOf([1, 'schemaUrl', 'string'], [2, 'type', 'string'], [3, 'idKeys', 'strings'], [4, 'descriptionKeys', 'strings']);
+const RESOURCE = schemaOf([1, 'attributes', 'messages', KEY_VALUE], [2, 'droppedAttributesCount', 'uint32'], [3, 'entityRefs', 'messages', ENTITY_REF]);
+const SCOPE = schemaOf([1, 'name', 'string'], [2, 'version', 'string'], [3, 'attributes', 'messages', KEY_VALUE], [4, 'droppedAttributesCount', 'uint32']);
+const EVENT = schemaOf([1, 'timeUnixNano', 'nanos'], [2, 'name', 'string'], [3, 'attributes', 'messages', KEY_VALUE], [4, 'droppedAttributesCount', 'uint32']);
+const LINK = schemaOf(
+  [1, 'traceId', 'id'],
+  [2, 'spanId', 'id'],
+  [3, 'traceState', 'string'],
+  [4, 'attributes', 'messages', KEY_VALUE],
+  [5, 'droppedAttributesCount', 'uint32'],
+  [6, 'flags', 'fixed32'],
+);
+const STATUS = schemaOf([2, 'message', 'string'], [3, 'code', 'enum']);
+const SPAN = schemaOf(
+  [1, 'traceId', 'id'],
+  [2, 'spanId', 'id'],
+  [3, 'traceState', 'string'],
+  [4, 'parentSpanId', 'id'],
+  [16, 'flags', 'fixed32'],
+  [5, 'name', 'string'],
+  [6, 'kind', 'enum'],
+  [7, 'startTimeUnixNano', 'nanos'],
+  [8, 'endTimeUnixNano', 'nanos'],
+  [9, 'attributes', 'messages', KEY_VALUE],
+  [10, 'droppedAttributesCount', 'uint32'],
+  [11, 'events', 'messages', EVENT],
+  [12, 'droppedEventsCount', 'uint32'],
+  [13, 'links', 'messages', LINK],
+  [14, 'droppedLinksCount', 'uint32'],
+  [15, 'status', 'message', STATUS],
+);
+const LIST = schemaOf([1, 'values', 'values']);
+const KEY_VALUE_LIST = schemaOf([1, 'values', 'messages', KEY_VALUE]);
+
+/**
+ * Writes one or more TracesData messages (TracesData concatenates) as `{"resourceSpans":[…]}` in UTF-8 chunks of about
+ * 64 KiB. Throws INVALID_REQUEST, possibly after some chunks, when the bytes are malformed.
+ */
+export function* tracesToJson(otlp: Uint8Array): Generator<Buffer, void, undefined> {
+  const encoder = new OtlpJsonEncoder(otlp);
+  const { out } = encoder;
+  out.text('{');
+  const reader = new WireReader(otlp);
+  let count = 0;
+  while (reader.next()) {
+    if (reader.field !== 1) continue;
+    reader.expect(WIRE_BYTES, 'TracesData.resource_spans');
+    out.text(count++ === 0 ? '"resourceSpans":[' : ',');
+    yield* resourceSpans(encoder, reader.valueStart, reader.valueEnd);
+  }
+  out.text(count > 0 ? ']}' : '}');
+  yield out.take();
+}
+
+function* resourceSpans(encoder: OtlpJsonEncoder, start: number, end: number): Generator<Buffer, void, undefined> {
+  const { out } = encoder;
+  out.text('{"resource":');
+  encoder.lastMessage(start, end, 1, RESOURCE);
+  const reader = new WireReader(encoder.bytes, start, end);
+  let count = 0;
+  while (reader.next()) {
+    if (reader.field !== 2) continue;
+    reader.expect(WIRE_BYTES, 'ResourceSpans.scope_spans');
+    out.text(count++ === 0 ? ',"scopeSpans":[' : ',');
+    yield* scopeSpans(encoder, reader.valueStart, reader.valueEnd);
+  }
+  if (count > 0) out.text(']');
+  encoder.schemaUrl(start, end);
+  out.text('}');
+}
+
+function* scopeSpans(encoder: OtlpJsonEncoder, start: number, end: number): Generator<Buffer, void, undefined> {
+  const { out } = encoder;
+  out.text('{"scope":');
+  encoder.lastMessage(start, end, 1, SCOPE);
+  const reader = new WireReader(encoder.bytes, start, end);
+  let count = 0;
+  while (reader.next()) {
+    if (reader.field !== 2) continue;
+    reader.expect(WIRE_BYTES, 'ScopeSpans.spans');
+    out.text(count++ === 0 ? ',"spans":[' : ',');
+    encoder.message(reader.valueStart, reader.valueEnd, SPAN);
+    if (out.length >= CHUNK_BYTES) yield out.take();
+  }
+  if (count > 0) out.text(']');
+  encoder.schemaUrl(start, end);
+  out.text('}');
+}
+
+/** Numbers kept per field number while a message is scanned. */
+const MARK_INTS = 4;
+const FIRST = 0; // where the field's first occurrence begins, + 1; 0 = the field is absent
+const LAST = 1; // where its last occurrence ends
+const LOW = 2; // its last value: low half, or the start of the range
+const HIGH = 3; // high half, or the end of the range
+
+/** Writes any of the messages above from their tables. One scan finds each field's place, then they go out in order. */
+class OtlpJsonEncoder {
+  readonly bytes: Uint8Array;
+  readonly out = new JsonWriter({ isHtmlEscaped: false, capacityBytes: CHUNK_BYTES * 2 });
+  /** One set of marks per nesting level, reused: a message is written before its sibling is scanned. */
+  readonly #marks: Uint32Array[] = [];
+  #depth = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  /** Writes the last occurrence of message field `number` in [start, end), {} when absent. */
+  lastMessage(start: number, end: number, number: number, schema: Schema): void {
+    const reader = new WireReader(this.bytes, start, end);
+    let from = 0;
+    let to = 0;
+    while (reader.next()) {
+      if (reader.field !== number) continue;
+      reader.expect(WIRE_BYTES, 'a message');
+      from = reader.valueStart;
+      to = reader.valueEnd;
+    }
+    this.message(from, to, schema);
+  }
+
+  /** Writes `,"schemaUrl":…` of a ResourceSpans or ScopeSpans (field 3 of both) unless it is empty. */
+  schemaUrl(start: number, end: number): void {
+    const reader = new WireReader(this.bytes, start, end);
+    let from = 0;
+    let to = 0;
+    while (reader.next()) {
+      if (reader.field !== 3) continue;
+      reader.expect(WIRE_BYTES, 'schema_url');
+      from = reader.valueStart;
+      to = reader.valueEnd;
+    }
+    if (to === from) return;
+    this.out.text(',"schemaUrl":');
+    this.out.utf8(this.bytes, from, to);
+  }
+
+  message(start: number, end: number, schema: Schema): void {
+    const { out } = this;
+    if (this.#depth === NESTING_MAX) malformed(`nested deeper than ${NESTING_MAX} messages`, start);
+    const marks = (this.#marks[this.#depth++] ??= new Uint32Array(17 * MARK_INTS));
+    this.#scan(start, end, schema, marks);
+    const before = out.length + 1;
+    out.text('{');
+    for (const field of schema.fields) {
+      const at = field.number * MARK_INTS;
+      const isAlways = field.kind === 'message' || field.kind === 'value';
+      if (!isAlways && (marks[at] === 0 || this.#isDefault(field.kind, marks[at + LOW]!, marks[at + HIGH]!))) continue;
+      out.text(out.length === before ? `"${field.name}":` : `,"${field.name}":`);
+      this.#field(field, marks, at);
+    }
+    out.text('}');
+    this.#depth--;
+  }
+
+  #scan(start: number, end: number, schema: Schema, marks: Uint32Array): void {
+    const { wires } = schema;
+    marks.fill(0, 0, wires.length * MARK_INTS);
+    const reader = new WireReader(this.bytes, start, end);
+    while (reader.next()) {
+      if (reader.field >= wires.length || wires[reader.field] === NO_WIRE) continue;
+      reader.expect(wires[reader.field]!, `field ${reader.field}`);
+      const at = reader.field * MARK_INTS;
+      if (marks[at + FIRST] === 0) marks[at + FIRST] = reader.fieldStart + 1;
+      marks[at + LAST] = reader.pos;
+      marks[at + LOW] = reader.wire === WIRE_BYTES ? reader.valueStart : reader.lo;
+      marks[at + HIGH] = reader.wire === WIRE_BYTES ? reader.valueEnd : reader.hi;
+    }
+  }
+
+  #isDefault(kind: FieldKind, low: number, high: number): boolean {
+    switch (kind) {
+      case 'id':
+        for (let i = low; i < high; i++) if (this.bytes[i] !== 0) return false;
+        return true;
+      case 'string':
+        return low === high;
+      case 'uint32':
+      case 'fixed32':
+      case 'enum':
+        return low === 0;
+      case 'nanos':
+        return low === 0 && high === 0;
+      default:
+        return false;
+    }
+  }
+
+  #field(field: Field, marks: Uint32Array, at: number): void {
+    const { out, bytes } = this;
+    const low = marks[at + LOW]!;
+    const high = marks[at + HIGH]!;
+    switch (field.kind) {
+      case 'id':
+        return out.hex(bytes, low, high);
+      case 'string':
+        return out.utf8(bytes, low, high);
+      case 'uint32':
+      case 'fixed32':
+        return out.text(String(low));
+      case 'enum':
+        return out.text(String(low | 0));
+      case 'nanos':
+        return out.text(`"${formatUint64(low, high)}"`);
+      case 'message':
+        return this.message(low, high, field.schema);
+      case 'value':
+        return this.anyValue(low, high);
+      default:
+        return this.#repeated(field, marks[at + FIRST]! - 1, marks[at + LAST]!);
+    }
+  }
+
+  #repeated(field: Field, start: number, end: number): void {
+    const { out } = this;
+    const reader = new WireReader(this.bytes, start, end);
+    let count = 0;
+    while (reader.next()) {
+      if (reader.field !== field.number) continue;
+      out.text(count++ === 0 ? '[' : ',');
+      if (field.kind === 'strings') out.utf8(this.bytes, reader.valueStart, reader.valueEnd);
+      else if (field.kind === 'values') this.anyValue(reader.valueStart, reader.valueEnd);
+      else this.message(reader.valueStart, reader.valueEnd, field.schema);
+    }
+    out.text(']');
+  }
+
+  /** A oneof: the last member on the wire counts, and it is written even when it is zero or empty. */
+  anyValue(start: number, end: number): void {
+    const reader = new WireReader(this.bytes, start, end);
+    let field = 0;
+    let lo = 0;
+    let hi = 0;
+    while (reader.next()) {
+      if (reader.field > 7) continue;
+      field = reader.field;
+      reader.expect(field === 2 || field === 3 ? WIRE_VARINT : field === 4 ? WIRE_FIXED64 : WIRE_BYTES, 'AnyValue');
+      lo = reader.wire === WIRE_BYTES ? reader.valueStart : reader.lo;
+      hi = reader.wire === WIRE_BYTES ? reader.valueEnd : reader.hi;
+    }
+    this.#member(field, lo, hi);
+  }
+
+  #member(field: number, lo: number, hi: number): void {
+    const { out, bytes } = this;
+    switch (field) {
+      case 0:
+        return out.text('{}');
+      case 1:
+        out.text('{"stringValue":');
+        out.utf8(bytes, lo, hi);
+        break;
+      case 2:
+        out.text(lo === 0 && hi === 0 ? '{"boolValue":false' : '{"boolValue":true');
+        break;
+      case 3:
+        out.text(`{"intValue":"${formatInt64(lo, hi)}"`);
+        break;
+      case 4:
+        out.text(`{"doubleValue":${jsonDouble(lo, hi)}`);
+        break;
+      case 5:
+        out.text('{"arrayValue":');
+        this.message(lo, hi, LIST);
+        break;
+      case 6:
+        out.text('{"kvlistValue":');
+        this.message(lo, hi, KEY_VALUE_LIST);
+        break;
+      default:
+        out.text('{"bytesValue":');
+        out.base64(bytes, lo, hi);
+    }
+    out.text('}');
+  }
+}
+
+const doubles = new Float64Array(1);
+const doubleWords = new Uint32Array(doubles.buffer);
+
+/** The double whose bits are `lo` and `hi`. */
+export function doubleOf(lo: number, hi: number): number {
+  doubleWords[0] = lo;
+  doubleWords[1] = hi;
+  return doubles[0]!;
+}
+
+/** A double as protobuf's JSON has it: a number, or the strings "NaN", "Infinity", "-Infinity". */
+function jsonDouble(lo: number, hi: number): string {
+  const value = doubleOf(lo, hi);
+  return Number.isFinite(value) ? formatDouble(value) : `"${value}"`;
+}
