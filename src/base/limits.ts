@@ -13,4 +13,17 @@ export const limits = {
   pendingWriteBytesMax: 128 << 20,
   /** Rows one group commit may hold; the next one starts when it is on disk. */
   commitRowsMax: 32_768,
+  /**
+   * Bytes of OTLP bodies between socket and store: being received, decompressed, converted, written. Above it the client
+   * is told to retry. Twice pendingWriteBytesMax, so that a full write thread bites before slow uploads do.
+   */
+  intakeBytesMax: 256 << 20,
+  /** Frames of one zstd body; senders use one, and each costs a call. */
+  zstdFramesMax: 1_024,
+  /** Open HTTP connections; above it new ones are closed at once. */
+  httpConnectionsMax: 4_096,
+  /** HTTP request headers in bytes. Above: 431. */
+  httpHeaderBytesMax: 16 << 10,
+  /** Calls under way on one gRPC connection; a Collector uses 10. */
+  grpcStreamsPerConnectionMax: 100,
 } as const;

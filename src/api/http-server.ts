@@ -1,0 +1,153 @@
+// The HTTP listener: limits, routes of every kind, and what they have in common (readiness, errors as text, 404 and 405,
+// counters). No request log: it costs a fifth of a request, and the counters say what it would.
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { assert } from '../base/assert.ts';
+import { StoreError } from '../base/errors.ts';
+import { formatAddress, type ListenAddress } from '../base/flag-value.ts';
+import { limits } from '../base/limits.ts';
+import type { Log } from '../base/log.ts';
+import type { StoreAdmin, TraceReader } from '../trace/store.ts';
+import type { OpenServer } from './grpc-server.ts';
+import type { Intake } from './intake.ts';
+import type { Metrics } from './metrics.ts';
+import { ALWAYS_OPEN_PATHS, registerOperationsRoutes, type OperationsOptions } from './operations-routes.ts';
+import { OTLP_HTTP_PATHS, otlpEncodingOf, registerOtlpRoutes } from './otlp-http.ts';
+import { RouteTable } from './route-table.ts';
+import { messageOf, notReady, statusOf } from './status.ts';
+
+export interface HttpServerOptions {
+  /** The keys of Config that this listener uses. */
+  readonly config: OperationsOptions['config'] & {
+    readonly httpListenAddr: ListenAddress;
+    readonly httpPathPrefix: string;
+    readonly shutdownMaxMs: number;
+    readonly searchTracesMax: number;
+  };
+  readonly intake: Intake;
+  readonly reader: TraceReader;
+  readonly admin: StoreAdmin;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** False before the store is open and while it closes: all but health, metrics and flags get 503. */
+  readonly isReady: () => boolean;
+}
+
+/** A client sends its headers at once, or is no client. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** The largest body at 1 MiB/s; slower senders are cut off. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** How often Node looks for requests beyond these two. */
+const TIMEOUT_CHECK_MS = 5_000;
+
+/** Listens with all routes registered. Throws CONFIG when the address cannot be listened on. */
+export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
+  const { httpListenAddr, httpPathPrefix, shutdownMaxMs } = options.config;
+  const app = createApp();
+  const routes = new RouteTable(httpPathPrefix);
+  app.addHook('onRoute', ({ method, url }) => routes.add(method, url));
+  app.addHook('onRequest', async (request) => {
+    if (!options.isReady() && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url))) throw notReady();
+  });
+  app.addHook('onResponse', async (request, reply) =>
+    countAnswer(request, reply, { routes, metrics: options.metrics }),
+  );
+  app.setErrorHandler((error, _request, reply) => sendFailure(error, reply, options.log));
+  app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, routes));
+  await app.register(async (scope) => registerRoutes(scope, options), { prefix: httpPathPrefix });
+  try {
+    await app.listen({ host: httpListenAddr.host, port: httpListenAddr.port });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError('CONFIG', `-httpListenAddr=${formatAddress(httpListenAddr)}: cannot listen: ${reason}`, {
+      cause,
+    });
+  }
+  const bound = app.server.address();
+  assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
+  return { address: bound.address, port: bound.port, close: () => closeApp(app, shutdownMaxMs) };
+}
+
+function createApp(): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: {
+      maxHeaderSize: limits.httpHeaderBytesMax,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
+    routerOptions: {
+      // Exporters whose endpoint ends in a slash send //v1/traces; VictoriaTraces takes it too.
+      ignoreDuplicateSlashes: true,
+      // Service names are path segments; fastify's default of 100 characters would make long ones unknown paths.
+      maxParamLength: limits.httpHeaderBytesMax,
+    },
+  });
+  app.server.maxConnections = limits.httpConnectionsMax;
+  // Bodies are read by the routes that want one, under their own budget.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  return app;
+}
+
+function registerRoutes(scope: FastifyInstance, options: HttpServerOptions): void {
+  const { intake, log } = options;
+  registerOtlpRoutes(scope, { intake, log });
+  registerOperationsRoutes(scope, options);
+}
+
+function countAnswer(request: FastifyRequest, reply: FastifyReply, to: { routes: RouteTable; metrics: Metrics }): void {
+  const path = to.routes.shortPattern(request.routeOptions.url);
+  const isOtlp = (OTLP_HTTP_PATHS as readonly string[]).includes(path);
+  to.metrics.countRequest({
+    path,
+    format: isOtlp ? (otlpEncodingOf(request.headers['content-type']) ?? 'other') : undefined,
+    isError: reply.statusCode >= 400,
+    seconds: reply.elapsedTime / 1000,
+  });
+}
+
+/** Routes with an error format of their own have their own handler; this one is for people. */
+function sendFailure(error: unknown, reply: FastifyReply, log: Log): void {
+  const refused = clientStatusOf(error);
+  const { http, retrySeconds } = statusOf(error);
+  const status = refused ?? http;
+  if (status >= 500) log.error('an HTTP request failed', { status, error });
+  if (retrySeconds !== undefined) reply.header('retry-after', String(retrySeconds));
+  const message = refused === undefined ? messageOf(error) : (error as Error).message;
+  void reply.code(status).type('text/plain; charset=utf-8').send(`${message}\n`);
+}
+
+/** What fastify itself refuses (a malformed URL, a wrong Content-Length) carries its 4xx status. */
+function clientStatusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
+  const { statusCode } = error;
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? statusCode : undefined;
+}
+
+function sendNotFound(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): void {
+  const path = request.url.split('?', 1)[0]!;
+  const methods = routes.methodsOf(path);
+  const shown = JSON.stringify(path.slice(0, 200));
+  void reply.type('text/plain; charset=utf-8');
+  if (methods.length === 0) {
+    void reply.code(404).send(`unknown path ${shown}\n`);
+    return;
+  }
+  const allow = methods.join(', ');
+  void reply
+    .code(405)
+    .header('allow', allow)
+    .send(`method ${request.method} is not allowed for ${shown}: use ${allow}\n`);
+}
+
+/** Stops accepting, closes idle connections, lets requests finish, then cuts what is left at the deadline. */
+async function closeApp(app: FastifyInstance, shutdownMaxMs: number): Promise<void> {
+  const deadline = setTimeout(() => app.server.closeAllConnections(), shutdownMaxMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(deadline);
+  }
+}

@@ -1,0 +1,54 @@
+// The routes that are registered, for what the router does not tell: which methods a path has (405 instead of 404), and a
+// route's pattern without the prefix (the label of metrics, bounded by the number of routes).
+
+/** Stands for every path that no route matches. */
+const UNKNOWN = '*';
+
+export class RouteTable {
+  readonly #prefix: string;
+  readonly #methods = new Map<string, Set<string>>();
+  readonly #matchers: { readonly pattern: string; readonly regex: RegExp }[] = [];
+
+  /** `prefix` is what is put before every pattern, '' for nothing. */
+  constructor(prefix: string) {
+    this.#prefix = prefix;
+  }
+
+  /** Adds a route; `pattern` has `:name` for one segment and ends in `*` for any rest, as in the router. */
+  add(method: string | readonly string[], pattern: string): void {
+    let methods = this.#methods.get(pattern);
+    if (methods === undefined) {
+      methods = new Set();
+      this.#methods.set(pattern, methods);
+      this.#matchers.push({ pattern, regex: regexOf(pattern) });
+    }
+    for (const one of typeof method === 'string' ? [method] : method) methods.add(one);
+  }
+
+  /** Methods of the routes whose pattern matches `path`, sorted; [] for an unknown path. */
+  methodsOf(path: string): string[] {
+    const known = path.replace(/\/{2,}/g, '/');
+    const found = new Set<string>();
+    for (const { pattern, regex } of this.#matchers) {
+      if (!regex.test(known)) continue;
+      for (const method of this.#methods.get(pattern) ?? []) found.add(method);
+    }
+    return [...found].toSorted();
+  }
+
+  /** The pattern as written in the source, without the prefix; `*` when no route matched. */
+  shortPattern(pattern: string | undefined): string {
+    if (pattern === undefined || !this.#methods.has(pattern)) return UNKNOWN;
+    return pattern.startsWith(this.#prefix) ? pattern.slice(this.#prefix.length) : pattern;
+  }
+}
+
+function regexOf(pattern: string): RegExp {
+  const source = pattern
+    .split('/')
+    .map((segment) =>
+      segment === '*' ? '.*' : segment.startsWith(':') ? '[^/]+' : segment.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'),
+    )
+    .join('/');
+  return new RegExp(`^${source}$`);
+}

@@ -1,0 +1,38 @@
+// WriteResult → the reply to the sender. A rejected span is named by reason and count, with what to do about it: this
+// text ends up in the log of the application that sent it, and is the only thing its owner may ever see.
+import { limits } from '../base/limits.ts';
+import type { RejectReason, WriteResult } from '../trace/store.ts';
+import { encodeExportResponse, type OtlpEncoding, type PartialSuccess } from './rpc-messages.ts';
+
+const REMEDIES: Readonly<Record<RejectReason, string>> = {
+  invalid_trace_id: 'trace id must be 16 bytes and not all zero',
+  invalid_span_id: 'span id must be 8 bytes and not all zero',
+  invalid_parent_span_id: 'parent span id must be empty or 8 bytes',
+  too_small_timestamp: 'start is older than -retentionPeriod; check the clock of the sender or raise it',
+  too_big_timestamp: 'start is further ahead than -futureRetention; check the clock of the sender or raise it',
+  too_many_attributes: `at most ${limits.attributesPerSpanMax} attributes a span; set the limits of the SDK`,
+  too_large: `a span may have ${limits.spanBytesMax} bytes; set the attribute length limit of the SDK`,
+};
+
+/** Every reason a span can be rejected for, in the order it is reported. */
+export const REJECT_REASONS = Object.keys(REMEDIES) as readonly RejectReason[];
+
+/** Undefined when every span was stored. */
+export function partialSuccessOf(result: WriteResult): PartialSuccess | undefined {
+  const reasons: string[] = [];
+  let rejectedSpans = 0;
+  for (const reason of REJECT_REASONS) {
+    const count = result.rejected.get(reason) ?? 0;
+    if (count === 0) continue;
+    rejectedSpans += count;
+    reasons.push(`${count} ${reason} (${REMEDIES[reason]})`);
+  }
+  if (rejectedSpans === 0) return undefined;
+  const spans = rejectedSpans === 1 ? '1 span' : `${rejectedSpans} spans`;
+  return { rejectedSpans, errorMessage: `${spans} rejected: ${reasons.join(', ')}` };
+}
+
+/** The ExportTraceServiceResponse to a request that was written. */
+export function encodeWriteResult(result: WriteResult, encoding: OtlpEncoding): Buffer {
+  return encodeExportResponse(partialSuccessOf(result), encoding);
+}

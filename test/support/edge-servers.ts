@@ -1,0 +1,116 @@
+// The real HTTP and gRPC listeners on free loopback ports over a RecordingStore, and a raw HTTP client that shows exactly
+// what came back (fetch would decompress, retry and rewrite headers).
+import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { openGrpcServer, type OpenServer } from '../../src/api/grpc-server.ts';
+import { openHttpServer } from '../../src/api/http-server.ts';
+import { Intake } from '../../src/api/intake.ts';
+import { createMetrics, type Metrics } from '../../src/api/metrics.ts';
+import { parseConfig, type Config } from '../../src/config.ts';
+import { createLog } from '../../src/base/log.ts';
+import { RecordingStore } from './recording-store.ts';
+
+export interface EdgeOptions {
+  /** Flags beside the addresses. */
+  readonly flags?: readonly string[];
+  /** Bytes of all bodies in flight. */
+  readonly intakeBytesMax?: number;
+}
+
+export class EdgeServers implements AsyncDisposable {
+  readonly store: RecordingStore;
+  readonly http: OpenServer;
+  readonly grpc: OpenServer;
+  readonly metrics: Metrics;
+  readonly config: Config;
+  readonly logLines: string[];
+  readonly ready: { isReady: boolean };
+
+  constructor(parts: Omit<EdgeServers, typeof Symbol.asyncDispose | 'url' | 'post' | 'send'>) {
+    this.store = parts.store;
+    this.http = parts.http;
+    this.grpc = parts.grpc;
+    this.metrics = parts.metrics;
+    this.config = parts.config;
+    this.logLines = parts.logLines;
+    this.ready = parts.ready;
+  }
+
+  url(path: string): string {
+    return `http://127.0.0.1:${this.http.port}${path}`;
+  }
+
+  send(options: RawRequest): Promise<RawResponse> {
+    return sendRaw(this.http.port, options);
+  }
+
+  /** POST to /insert/opentelemetry/v1/traces. */
+  post(body: Uint8Array | string, headers: Record<string, string | string[]>): Promise<RawResponse> {
+    return this.send({ method: 'POST', path: '/insert/opentelemetry/v1/traces', headers, body });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all([this.http.close(), this.grpc.close()]);
+  }
+}
+
+export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeServers> {
+  const addresses = ['-httpListenAddr=127.0.0.1:0', '-otlpGRPCListenAddr=127.0.0.1:0'];
+  const config = parseConfig([...addresses, ...(options.flags ?? [])], {});
+  const store = new RecordingStore();
+  const logLines: string[] = [];
+  const log = createLog({ write: (line) => void logLines.push(line) });
+  const ready = { isReady: true };
+  const isReady = (): boolean => ready.isReady;
+  const { storageDataPath, shownFlags, shutdownMaxMs } = config;
+  const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
+  const bytesMax = options.intakeBytesMax === undefined ? {} : { bytesMax: options.intakeBytesMax };
+  const intake = new Intake({ ...config, writer: store, metrics, ...bytesMax });
+  const http = await openHttpServer({ config, intake, reader: store, admin: store, metrics, log, isReady });
+  const listenAddr = config.otlpGrpcListenAddr ?? { host: '127.0.0.1', port: 0 };
+  const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady });
+  return new EdgeServers({ store, http, grpc, metrics, config, logLines, ready });
+}
+
+export interface RawRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers?: Record<string, string | string[]>;
+  readonly body?: Uint8Array | string;
+  /** Sends a Content-Length; default is chunked when there is a body, as the JS exporters do. */
+  readonly hasLength?: boolean;
+}
+
+export interface RawResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly body: Buffer;
+  readonly text: string;
+}
+
+/** One request on a connection of its own. */
+export function sendRaw(port: number, options: RawRequest): Promise<RawResponse> {
+  const { method, path, headers = {}, body, hasLength = false } = options;
+  const length = hasLength && body !== undefined ? { 'content-length': String(Buffer.byteLength(body)) } : {};
+  return new Promise((resolve, reject) => {
+    const sent = httpRequest({
+      host: '127.0.0.1',
+      port,
+      method,
+      path,
+      headers: { ...headers, ...length },
+      agent: false,
+    });
+    sent.on('error', reject);
+    sent.on('response', (response) => {
+      const chunks: Buffer[] = [];
+      response.on('data', (chunk: Buffer) => void chunks.push(chunk));
+      response.on('error', reject);
+      response.on('end', () => {
+        const whole = Buffer.concat(chunks);
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole, text: whole.toString() });
+      });
+    });
+    if (body !== undefined) sent.write(body);
+    sent.end();
+  });
+}

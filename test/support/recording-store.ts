@@ -1,0 +1,93 @@
+// A port implementation that keeps every request it is given, for tests of the edges between socket and SpanWriter.
+// It stores nothing and searches nothing: what the store does with a request is tested on the store.
+import type { Operation, SpanWriter, StoreAdmin, StoreStats, TraceReader, WriteResult } from '../../src/trace/store.ts';
+import type { Tenant } from '../../src/trace/tenant.ts';
+import { decodeRequest, spansOf, type OtlpRequest } from './otlp-proto.ts';
+
+export interface RecordedWrite {
+  readonly tenant: Tenant;
+  readonly body: Uint8Array;
+  readonly request: OtlpRequest;
+}
+
+export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
+  /** Requests that were acknowledged, in order. */
+  readonly writes: RecordedWrite[] = [];
+  /** Thrown by the next calls of write, one each. */
+  readonly failures: unknown[] = [];
+  /** What write answers; by default everything is stored. */
+  result: ((request: OtlpRequest) => WriteResult) | undefined;
+  /** While set, writes wait for it. */
+  gate: Promise<void> | undefined;
+  readonly adminCalls: string[] = [];
+  stats_: Partial<StoreStats> = {};
+  attempts = 0;
+
+  async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
+    this.attempts++;
+    // As the write thread does: after this the caller's view is empty.
+    const owned = structuredClone(body, { transfer: [body.buffer as ArrayBuffer] });
+    await this.gate;
+    if (this.failures.length > 0) throw this.failures.shift();
+    const request = decodeRequest(owned);
+    this.writes.push({ tenant, body: owned, request });
+    return this.result?.(request) ?? { stored: spansOf(request).length, rejected: new Map() };
+  }
+
+  listServices(): Promise<string[]> {
+    return Promise.resolve([]);
+  }
+
+  listOperations(): Promise<Operation[]> {
+    return Promise.resolve([]);
+  }
+
+  findTraces(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
+  searchTraces(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
+  listDependencies(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.gate;
+    this.adminCalls.push('flush');
+  }
+
+  async forceMerge(partitionPrefix: string): Promise<void> {
+    await this.gate;
+    this.adminCalls.push(`merge ${partitionPrefix}`);
+  }
+
+  stats(): Promise<StoreStats> {
+    return Promise.resolve({ ...NO_STATS, ...this.stats_ });
+  }
+}
+
+const NO_STATS: StoreStats = {
+  rowsReceived: 0,
+  rowsStored: 0,
+  rowsRejected: {},
+  requestsMalformed: 0,
+  bytesReceived: 0,
+  commits: 0,
+  commitBytes: 0,
+  partitions: 0,
+  parts: 0,
+  blocks: 0,
+  partRows: 0,
+  logRows: 0,
+  diskBytes: 0,
+  flushes: 0,
+  merges: 0,
+  rowsMerged: 0,
+  duplicatesRemoved: 0,
+  corruptBlocks: 0,
+  quarantinedFiles: 0,
+  isReadOnly: false,
+};
