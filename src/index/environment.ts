@@ -15,6 +15,7 @@ import { assert, BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { STAMP_KEY, type KeyRange } from './keys.ts';
+import { verifyPages } from './verify-pages.ts';
 
 /** Format of keys and values in the environment; docs/format/index.md has its history. */
 export const INDEX_FORMAT_VERSION = 1;
@@ -53,14 +54,15 @@ export interface IndexTransaction extends IndexReader {
 
 /**
  * Opens the environment at `path`, creating it when nothing is there. A new one appears by a rename, so a crash while
- * creating leaves none, never half of one. Throws CORRUPTION (damaged), FORMAT_TOO_NEW, DISK.
+ * creating leaves none, never half of one. An old one is read and checked whole first, because damage that LMDB finds
+ * by itself can kill the process; so no other thread may be writing to it. Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
  */
 export function openEnvironment(options: EnvironmentOptions): Environment {
   const { path, disk } = options;
   if (disk.stat(path) === undefined) createEnvironment(disk, path);
-  else if (disk.stat(join(path, 'data.mdb')) === undefined) {
-    throw new StoreError('CORRUPTION', `${path}: data.mdb is missing; ${REPAIR}`);
-  }
+  const file = join(path, 'data.mdb');
+  if (disk.stat(file) === undefined) throw new StoreError('CORRUPTION', `${path}: data.mdb is missing; ${REPAIR}`);
+  verifyPages(disk, file, REPAIR, (key, value) => unframe(path, key, value));
   const environment = new Environment(options);
   try {
     checkStamp(path, environment.find(STAMP_KEY));

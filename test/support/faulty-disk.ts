@@ -57,9 +57,11 @@ export class FaultyDisk implements Disk {
   /**
    * Call number `k` throws StoreError DISK with `errno` once. It has no effect, with two exceptions that real disks make:
    * a write that meets ENOSPC leaves its first half, and after a failed sync the unsynced bytes never become durable.
+   * undefined takes the failure back.
    */
-  failAt(k: number, errno: FailErrno): void {
-    this.#failures.set(k, errno);
+  failAt(k: number, errno: FailErrno | undefined): void {
+    if (errno === undefined) this.#failures.delete(k);
+    else this.#failures.set(k, errno);
   }
 
   /** Closes what is open and rewrites the root to what survives. The disk is finished after this. */

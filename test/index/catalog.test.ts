@@ -1,0 +1,214 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { BugError } from '../../src/base/assert.ts';
+import { isStoreError } from '../../src/base/errors.ts';
+import type { Disk } from '../../src/disk/disk.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { commitParts, type PartEntry, readCatalog } from '../../src/index/catalog.ts';
+import { type Environment, openEnvironment } from '../../src/index/environment.ts';
+import { HEAD_KEY, partKey } from '../../src/index/keys.ts';
+import { listOperations, listServices, NameSet } from '../../src/index/names.ts';
+import type { Tenant } from '../../src/trace/tenant.ts';
+import { CrashError, FaultyDisk } from '../support/faulty-disk.ts';
+
+const TENANT = '0:0' as Tenant;
+
+let folder: string;
+let path: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tracelith-catalog-'));
+  path = join(folder, 'index');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const opened = (disk: Disk = nodeDisk): Environment => openEnvironment({ path, disk });
+
+function part(id: number, more: Partial<PartEntry> = {}): PartEntry {
+  return { id, level: 1, rows: id * 10, blocks: 1, sizeBytes: id * 1000, minStartNs: 1_795_132_800_000_000_000n, maxStartNs: 1_795_132_800_000_000_001n, ...more };
+}
+
+function namesOf(...services: string[]): NameSet {
+  const names = new NameSet();
+  for (const service of services) names.addOperation(TENANT, service, 'op', 1);
+  return names;
+}
+
+describe('catalog', () => {
+  test('a new one is empty', () => {
+    using env = opened();
+    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 0, nextPartId: 1, generation: 0 });
+  });
+
+  test('what was committed is there after reopening, parts by id, bigints as bigints', () => {
+    const added = [
+      part(300, { minStartNs: 0n, maxStartNs: 18446744073709551615n, replaces: [1, 2, 70000] }),
+      part(2, { minStartNs: 9007199254740993n, maxStartNs: 9223372036854775808n, rows: 2 ** 40, sizeBytes: Number.MAX_SAFE_INTEGER }),
+      part(10, { minStartNs: 5n, maxStartNs: 5n, replaces: [] }),
+    ];
+    let env = opened();
+    expect(commitParts(env, { add: added, remove: [], flushedLogSeq: 7, names: namesOf('cart') })).toBe(1);
+    env.close();
+    env = opened();
+    expect(readCatalog(env)).toEqual({ parts: [added[1], added[2], added[0]], flushedLogSeq: 7, nextPartId: 301, generation: 1 });
+    expect(listServices(env, TENANT)).toEqual(['cart']);
+    env.close();
+  });
+
+  test('a swap removes and adds at once; ids are not given again, flushedLogSeq stays without a new one', () => {
+    using env = opened();
+    commitParts(env, { add: [part(1), part(2), part(3)], remove: [], flushedLogSeq: 3 });
+    commitParts(env, { add: [part(4, { level: 2, replaces: [1, 3] })], remove: [1, 3] });
+    expect(readCatalog(env)).toEqual({ parts: [part(2), part(4, { level: 2, replaces: [1, 3] })], flushedLogSeq: 3, nextPartId: 5, generation: 2 });
+    commitParts(env, { add: [], remove: [2, 4] });
+    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 3, nextPartId: 5, generation: 3 });
+  });
+
+  test.each([
+    ['removing a part that is not there', { add: [], remove: [9] }],
+    ['adding a part that is there', { add: [part(1)], remove: [] }],
+    ['adding one part twice', { add: [part(5), part(5)], remove: [] }],
+    ['flushedLogSeq going back', { add: [], remove: [], flushedLogSeq: 2 }],
+    ['part id 0', { add: [part(0)], remove: [] }],
+    ['a count that is not one', { add: [part(5, { rows: 1.5 })], remove: [] }],
+    ['a part that ends before it starts', { add: [part(5, { minStartNs: 9n, maxStartNs: 8n })], remove: [] }],
+  ])('%s is a bug and changes nothing', (_what, change) => {
+    using env = opened();
+    commitParts(env, { add: [part(1)], remove: [], flushedLogSeq: 3 });
+    const before = readCatalog(env);
+    expect(() => commitParts(env, { ...change, names: namesOf('ghost') })).toThrow(BugError);
+    expect(readCatalog(env)).toEqual(before);
+    expect(listServices(env, TENANT)).toEqual([]);
+    commitParts(env, { add: [part(2)], remove: [1] });
+    expect(readCatalog(env).parts).toEqual([part(2)]);
+  });
+
+  test.each([
+    ['a head that is no msgpack', HEAD_KEY, Uint8Array.of(0xc1)],
+    ['a head that is a number', HEAD_KEY, Uint8Array.of(7)],
+    ['a head without its fields', HEAD_KEY, Uint8Array.of(0x80)],
+    ['a part without its fields', partKey(4), Uint8Array.of(0x80)],
+  ])('%s is CORRUPTION naming the index', (_what, key, payload) => {
+    using env = opened();
+    env.transaction('damage', (txn) => txn.put(key, payload));
+    expect(() => readCatalog(env)).toThrow(expect.objectContaining({ code: 'CORRUPTION', message: expect.stringContaining(path) as string }));
+  });
+});
+
+describe('crashes', () => {
+  /** One commit after the other: commit n swaps part n-1 for part n and adds service n. */
+  function run(disk: FaultyDisk, env: Environment, acknowledged: { generation: number }): void {
+    for (let n = 1; n <= 4; n++) {
+      commitParts(env, { add: [part(n)], remove: n > 1 ? [n - 1] : [], flushedLogSeq: n, names: namesOf(`s${n}`) });
+      acknowledged.generation = n;
+      disk.syncDir(folder);
+    }
+  }
+
+  function expectWhole(acknowledged: number, generationsMax: number): void {
+    using env = opened();
+    const { generation, parts, flushedLogSeq } = readCatalog(env);
+    expect(generation).toBeGreaterThanOrEqual(acknowledged);
+    expect(generation).toBeLessThanOrEqual(generationsMax);
+    expect(parts).toEqual(generation === 0 ? [] : [part(generation)]);
+    expect(flushedLogSeq).toBe(generation);
+    expect(listServices(env, TENANT)).toEqual(Array.from({ length: generation }, (_, i) => `s${i + 1}`));
+  }
+
+  test('before and after every disk call, with and without power loss: the last acknowledged commit or the one after', async () => {
+    let calls = Infinity;
+    for (let k = 1; k <= calls; k++) {
+      for (const before of [true, false]) {
+        for (const keepUnsynced of [0, 0.5, 1] as const) {
+          const disk = new FaultyDisk(folder);
+          disk.crashAfter(k, { before });
+          const acknowledged = { generation: 0 };
+          let env: Environment | undefined;
+          try {
+            env = opened(disk);
+            run(disk, env, acknowledged);
+            calls = disk.callCount;
+          } catch (error) {
+            expect(error).toBeInstanceOf(CrashError);
+          }
+          env?.close();
+          await disk.powerLoss({ keepUnsynced, seed: k });
+          expectWhole(acknowledged.generation, acknowledged.generation + 1);
+          rmSync(path, { recursive: true, force: true });
+          rmSync(`${path}.tmp`, { recursive: true, force: true });
+        }
+      }
+    }
+    expect(calls).toBeGreaterThanOrEqual(12);
+  }, 60_000);
+
+  test('failing every disk call in turn: DISK, nothing half done, and the next try succeeds', async () => {
+    for (const errno of ['EIO', 'ENOSPC', 'EMFILE', 'EACCES'] as const) {
+      let calls = Infinity;
+      for (let k = 1; k <= calls; k++) {
+        const disk = new FaultyDisk(folder);
+        disk.failAt(k, errno);
+        const acknowledged = { generation: 0 };
+        let env: Environment | undefined;
+        let failures = 0;
+        try {
+          env = opened(disk);
+          run(disk, env, acknowledged);
+        } catch (error) {
+          failures++;
+          expect(isStoreError(error, 'DISK'), String(error)).toBe(true);
+        }
+        // The last round only learned how many calls there are.
+        if (failures === 0) calls = k;
+        if (disk.callCount < k) disk.failAt(k, undefined);
+        env ??= opened(disk);
+        const { generation } = readCatalog(env);
+        expect(generation).toBe(acknowledged.generation);
+        commitParts(env, { add: [part(generation + 1)], remove: generation > 0 ? [generation] : [], flushedLogSeq: generation + 1, names: namesOf(`s${generation + 1}`) });
+        env.close();
+        await disk.close();
+        expectWhole(generation + 1, generation + 1);
+        rmSync(path, { recursive: true, force: true });
+      }
+    }
+  }, 60_000);
+
+  test('kill -9 in a commit loop, ten times: the catalog is the last acknowledged commit or one later, the names with it', async () => {
+    const module = (name: string): string => new URL(`../../src/${name}`, import.meta.url).href;
+    const script = `
+      import { openEnvironment } from '${module('index/environment.ts')}';
+      import { commitParts, readCatalog } from '${module('index/catalog.ts')}';
+      import { NameSet } from '${module('index/names.ts')}';
+      import { nodeDisk } from '${module('disk/node-disk.ts')}';
+      const env = openEnvironment({ path: process.argv[1], disk: nodeDisk });
+      for (let n = readCatalog(env).generation + 1; ; n++) {
+        const names = new NameSet();
+        for (let i = 0; i < 20; i++) names.addOperation('0:0', 's' + n, 'op' + i, 1);
+        const part = { id: n, level: 1, rows: n, blocks: 1, sizeBytes: 1, minStartNs: 1n, maxStartNs: 2n };
+        commitParts(env, { add: [part], remove: n > 1 ? [n - 1] : [], flushedLogSeq: n, names });
+        process.stdout.write(n + '\\n');
+      }`;
+    let reached = 0;
+    for (let round = 0; round < 10; round++) {
+      const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const target = reached + 1 + Math.floor(Math.random() * 60);
+      let acknowledged = reached;
+      for await (const line of createInterface({ input: child.stdout })) {
+        acknowledged = Number(line);
+        if (acknowledged >= target) child.kill('SIGKILL');
+      }
+      expect(acknowledged, 'the child ended by itself').toBeGreaterThanOrEqual(target);
+      using env = opened();
+      const { generation, parts, flushedLogSeq } = readCatalog(env);
+      expect([acknowledged, acknowledged + 1]).toContain(generation);
+      expect(parts.map((entry) => entry.id)).toEqual([generation]);
+      expect(flushedLogSeq).toBe(generation);
+      expect(listServices(env, TENANT).length).toBe(generation);
+      expect(listOperations(env, TENANT, `s${generation}`).length).toBe(20);
+      reached = generation;
+    }
+  }, 60_000);
+});
