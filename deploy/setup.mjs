@@ -36,12 +36,15 @@ function install() {
 function chooseNode() {
   const target = `node-${process.platform}-${process.arch}`;
   const link = join(modules, '.bin', 'node');
-  const packaged = existsSync(join(modules, target, 'bin', 'node')) ? versionOf(join(modules, target, 'package.json')) : undefined;
+  const packaged = existsSync(join(modules, target, 'bin', 'node'))
+    ? versionOf(join(modules, target, 'package.json'))
+    : undefined;
   // Not process.version: this script may already run on the packaged Node. npm tells which Node it runs on itself.
   const machine = /node\/v(\S+)/.exec(process.env.npm_config_user_agent ?? '')?.[1] ?? process.versions.node;
   if (packaged === undefined || isNewer(machine, packaged)) {
     rmSync(link, { force: true });
-    if (isNewer('24.15.0', machine)) fail(`needs Node 24.15 or newer and has ${machine}; no Node is packaged for ${target}: install one`);
+    if (isNewer('24.15.0', machine))
+      fail(`needs Node 24.15 or newer and has ${machine}; no Node is packaged for ${target}: install one`);
   } else if (!existsSync(link)) {
     rmSync(link, { force: true }); // a link to nowhere
     symlinkSync(join('..', target, 'bin', 'node'), link);

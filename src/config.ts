@@ -59,7 +59,17 @@ interface Flag<T> {
 function flag<T>(group: FlagGroup, name: string, kind: FlagKind<T>, words: Words): Flag<T> {
   const { default: value, shownDefault, meaning, reason, example, isSecret = false } = words;
   const isBoolean = kind.unit === boolean.unit;
-  const row = { name, group, unit: kind.unit, default: shownDefault ?? value, meaning, reason, example, isBoolean, isSecret };
+  const row = {
+    name,
+    group,
+    unit: kind.unit,
+    default: shownDefault ?? value,
+    meaning,
+    reason,
+    example,
+    isBoolean,
+    isSecret,
+  };
   return { row: Object.freeze(row), default: value, parse: kind.parse };
 }
 
@@ -98,13 +108,15 @@ const flags = {
   }),
   flushIntervalMs: flag('storage', 'inmemoryDataFlushInterval', duration({ min: '1s', max: '1h' }), {
     default: '10s',
-    meaning: 'How often the log is turned into parts. Spans are on disk and searchable before, from the acknowledgement on.',
-    reason: 'Twice VictoriaTraces\' 5s: nothing is lost by waiting, and fewer, larger parts mean fewer merges.',
+    meaning:
+      'How often the log is turned into parts. Spans are on disk and searchable before, from the acknowledgement on.',
+    reason: "Twice VictoriaTraces' 5s: nothing is lost by waiting, and fewer, larger parts mean fewer merges.",
     example: '-inmemoryDataFlushInterval=5s',
   }),
   freeDiskBytesMin: flag('storage', 'storage.minFreeDiskSpaceBytes', bytes({ min: '0', max: '1024TiB' }), {
     default: '10MB',
-    meaning: 'With less free space on the disk of -storageDataPath, data is refused (429, Retry-After) until there is more.',
+    meaning:
+      'With less free space on the disk of -storageDataPath, data is refused (429, Retry-After) until there is more.',
     reason: 'As in VictoriaTraces. Set it to about a tenth of the disk where merges of large days matter.',
     example: '-storage.minFreeDiskSpaceBytes=10GiB',
   }),
@@ -114,22 +126,29 @@ const flags = {
     reason: 'One keeps up with ingest on two cores, and more would take the core that answers.',
     example: '-mergeWorkers=2',
   }),
-  requestBytesMax: flag('ingest', 'opentelemetry.traces.maxRequestSize', bytes({ min: '1KiB', max: requestBytesMost }), {
-    default: '64MiB',
-    meaning: 'Bytes of one OTLP request after decompression; a larger one is refused (413).',
-    reason: 'As in VictoriaTraces, and half of what may wait for the write thread, so that one request never fills it.',
-    example: '-opentelemetry.traces.maxRequestSize=16MiB',
-  }),
+  requestBytesMax: flag(
+    'ingest',
+    'opentelemetry.traces.maxRequestSize',
+    bytes({ min: '1KiB', max: requestBytesMost }),
+    {
+      default: '64MiB',
+      meaning: 'Bytes of one OTLP request after decompression; a larger one is refused (413).',
+      reason:
+        'As in VictoriaTraces, and half of what may wait for the write thread, so that one request never fills it.',
+      example: '-opentelemetry.traces.maxRequestSize=16MiB',
+    },
+  ),
   concurrentInsertsMax: flag('ingest', 'maxConcurrentInserts', count('requests', { min: 1, max: 65_536 }), {
     default: `${32 * cores}`,
     shownDefault: '32 × CPU cores',
     meaning: 'OTLP requests served at once; further ones wait -insert.maxQueueDuration.',
-    reason: 'VictoriaTraces has 2 × CPU, for requests that only decode. Here one also waits for its group commit, which many share.',
+    reason:
+      'VictoriaTraces has 2 × CPU, for requests that only decode. Here one also waits for its group commit, which many share.',
     example: '-maxConcurrentInserts=128',
   }),
   insertQueueMaxMs: flag('ingest', 'insert.maxQueueDuration', duration({ min: '1ms', max: '1h' }), {
     default: '1m',
-    meaning: 'How long a request waits for one of -maxConcurrentInserts before it is told to come back (503, Retry-After).',
+    meaning: 'How long a request waits for one of -maxConcurrentInserts before it is told to come back (Retry-After).',
     reason: 'As in VictoriaTraces: exporters time out sooner, so it bounds only those that wait for ever.',
     example: '-insert.maxQueueDuration=10s',
   }),
@@ -167,7 +186,7 @@ const flags = {
   httpListenAddr: flag('http', 'httpListenAddr', listenAddress, {
     default: '127.0.0.1:10428',
     meaning: 'Where OTLP over HTTP, the query API, /metrics and /health are served.',
-    reason: 'VictoriaTraces\' port; loopback, because there is no authentication unless a proxy adds it.',
+    reason: "VictoriaTraces' port; loopback, because there is no authentication unless a proxy adds it.",
     example: '-httpListenAddr=:10428',
   }),
   httpPathPrefix: flag('http', 'http.pathPrefix', urlPrefix, {
@@ -248,7 +267,12 @@ export function parseConfig(argv: readonly string[] = process.argv.slice(2), env
   const given = readArguments(argv, flagTable);
   if (valueOf(flags.envflagEnable, given)) {
     const prefix = valueOf(flags.envflagPrefix, given);
-    addEnvironment(given, flagTable.filter((row) => !row.name.startsWith('envflag.')), env, prefix);
+    addEnvironment(
+      given,
+      flagTable.filter((row) => !row.name.startsWith('envflag.')),
+      env,
+      prefix,
+    );
   }
   const values = Object.entries(flags).map(([key, entry]) => [key, valueOf<unknown>(entry, given)] as const);
   const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
@@ -261,7 +285,9 @@ function valueOf<T>(entry: Flag<T>, given: ReadonlyMap<string, GivenFlag>): T {
     return entry.parse(found?.text ?? entry.default);
   } catch (error) {
     if (!isStoreError(error, 'CONFIG')) throw error;
-    throw new StoreError('CONFIG', `${found?.source ?? `default of -${entry.row.name}`}: ${error.message}`, { cause: error });
+    throw new StoreError('CONFIG', `${found?.source ?? `default of -${entry.row.name}`}: ${error.message}`, {
+      cause: error,
+    });
   }
 }
 
@@ -277,7 +303,10 @@ export function helpText(): string {
   lines.push('Flags, with one dash or two, as -name=value or -name value:');
   for (const row of flagTable) {
     const isText = row.default === '' || row.unit === 'text';
-    lines.push('', `  -${row.name} ${row.isBoolean ? '' : `<${row.unit}> `}(default ${isText ? `"${row.default}"` : row.default})`);
+    lines.push(
+      '',
+      `  -${row.name} ${row.isBoolean ? '' : `<${row.unit}> `}(default ${isText ? `"${row.default}"` : row.default})`,
+    );
     lines.push(`      ${row.meaning.replaceAll('`', '')}`);
   }
   return `${lines.join('\n')}\n`;

@@ -98,24 +98,51 @@ describe('a flag', () => {
 
   test.each<[string, string]>([
     ['-retentionPeriod=23h', 'flag -retentionPeriod: expected a duration from 1d to 100y, got "23h"'],
-    ['-retentionPeriod=12m', 'flag -retentionPeriod: expected a duration without minutes (months are M, as in 1M), got "12m"'],
-    ['-retentionPeriod=soon', 'flag -retentionPeriod: expected a duration such as 500ms, 30s, 15m, 12h, 7d, 2w, 1M or 1y, got "soon"'],
+    [
+      '-retentionPeriod=12m',
+      'flag -retentionPeriod: expected a duration without minutes (months are M, as in 1M), got "12m"',
+    ],
+    [
+      '-retentionPeriod=soon',
+      'flag -retentionPeriod: expected a duration such as 500ms, 30s, 15m, 12h, 7d, 2w, 1M or 1y, got "soon"',
+    ],
     ['-futureRetention=1h', 'flag -futureRetention: expected a duration from 1d to 100y, got "1h"'],
-    ['-inmemoryDataFlushInterval=500ms', 'flag -inmemoryDataFlushInterval: expected a duration from 1s to 1h, got "500ms"'],
-    ['-inmemoryDataFlushInterval=5', 'flag -inmemoryDataFlushInterval: expected a duration with a suffix such as ms, s, m or h, got "5"'],
-    ['-opentelemetry.traces.maxRequestSize=1GiB', 'flag -opentelemetry.traces.maxRequestSize: expected a size from 1KiB to 128MiB, got "1GiB"'],
+    [
+      '-inmemoryDataFlushInterval=500ms',
+      'flag -inmemoryDataFlushInterval: expected a duration from 1s to 1h, got "500ms"',
+    ],
+    [
+      '-inmemoryDataFlushInterval=5',
+      'flag -inmemoryDataFlushInterval: expected a duration with a suffix such as ms, s, m or h, got "5"',
+    ],
+    [
+      '-opentelemetry.traces.maxRequestSize=1GiB',
+      'flag -opentelemetry.traces.maxRequestSize: expected a size from 1KiB to 128MiB, got "1GiB"',
+    ],
     ['-maxConcurrentInserts=0', 'flag -maxConcurrentInserts: expected a whole number from 1 to 65536, got "0"'],
     ['-search.maxTraces=10001', 'flag -search.maxTraces: expected a whole number from 1 to 10000, got "10001"'],
-    ['-search.maxQueryDuration=30', 'flag -search.maxQueryDuration: expected a duration with a suffix such as ms, s, m or h, got "30"'],
-    ['-httpListenAddr=', 'flag -httpListenAddr: expected an address such as 127.0.0.1:10428, :10428 or [::1]:10428, got ""'],
-    ['-otlpGRPCListenAddr=4317', 'flag -otlpGRPCListenAddr: expected an address such as 127.0.0.1:10428, :10428 or [::1]:10428, got "4317"'],
+    [
+      '-search.maxQueryDuration=30',
+      'flag -search.maxQueryDuration: expected a duration with a suffix such as ms, s, m or h, got "30"',
+    ],
+    [
+      '-httpListenAddr=',
+      'flag -httpListenAddr: expected an address such as 127.0.0.1:10428, :10428 or [::1]:10428, got ""',
+    ],
+    [
+      '-otlpGRPCListenAddr=4317',
+      'flag -otlpGRPCListenAddr: expected an address such as 127.0.0.1:10428, :10428 or [::1]:10428, got "4317"',
+    ],
     ['-loggerLevel=debug', 'flag -loggerLevel: expected INFO or WARN or ERROR, got "debug"'],
     ['-loggerFormat=xml', 'flag -loggerFormat: expected default or json, got "xml"'],
     ['-queryWorkers=many', 'flag -queryWorkers: expected a whole number from 1 to 64, got "many"'],
     ['-version=maybe', 'flag -version: expected true or false, got "maybe"'],
     ['-storageDataPath=', 'flag -storageDataPath: expected the path of a directory, got ""'],
     ['-retention.maxDiskSpaceUsageBytes=1', 'unknown flag -retention.maxDiskSpaceUsageBytes; -help lists every flag'],
-    ['-otlpGrpcListenAddr=:1', 'unknown flag -otlpGrpcListenAddr; did you mean -otlpGRPCListenAddr? -help lists every flag'],
+    [
+      '-otlpGrpcListenAddr=:1',
+      'unknown flag -otlpGrpcListenAddr; did you mean -otlpGRPCListenAddr? -help lists every flag',
+    ],
   ])('%s is refused with a line that helps', (argument, message) => {
     expect(refusal([argument])).toBe(message);
   });
@@ -127,9 +154,20 @@ describe('the environment', () => {
   });
 
   test('gives what the command line does not', () => {
-    const env = { retentionPeriod: '30d', futureRetention: '3d', search_maxTraces: '5', otlpGRPCListenAddr: '', HOME: '/root' };
+    const env = {
+      retentionPeriod: '30d',
+      futureRetention: '3d',
+      search_maxTraces: '5',
+      otlpGRPCListenAddr: '',
+      HOME: '/root',
+    };
     const config = parseConfig(['-envflag.enable', '-futureRetention=4d'], env);
-    expect(config).toMatchObject({ retentionMs: 30 * dayMs, futureRetentionMs: 4 * dayMs, searchTracesMax: 5, otlpGrpcListenAddr: undefined });
+    expect(config).toMatchObject({
+      retentionMs: 30 * dayMs,
+      futureRetentionMs: 4 * dayMs,
+      searchTracesMax: 5,
+      otlpGrpcListenAddr: undefined,
+    });
     expect(config.shownFlags).toContainEqual({ name: 'search.maxTraces', value: '5', isSet: true });
   });
 
@@ -148,7 +186,7 @@ describe('the environment', () => {
     expect(refusal(['-envflag.enable', '-envflag.prefix=VT_'], { VT_search_maxTraces: 'x' })).toBe(message);
   });
 
-  test('is the process\'s own by default', () => {
+  test("is the process's own by default", () => {
     expect(parseConfig([]).retentionMs).toBe(7 * dayMs);
   });
 });
@@ -188,7 +226,10 @@ describe('the table', () => {
       const config = parseConfig([row.example], {});
       expect(config.shownFlags.find((flag) => flag.name === row.name)).toMatchObject({ isSet: true });
       const changed = Object.keys(config).filter((key) => {
-        return key !== 'shownFlags' && JSON.stringify(config[key as keyof Config]) !== JSON.stringify(defaults[key as keyof Config]);
+        return (
+          key !== 'shownFlags' &&
+          JSON.stringify(config[key as keyof Config]) !== JSON.stringify(defaults[key as keyof Config])
+        );
       });
       expect(changed, row.example).toHaveLength(1);
     }

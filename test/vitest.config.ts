@@ -24,7 +24,16 @@ export default defineConfig({
       },
       { test: { name: 'system', include: slow, pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000 } },
       // One file at a time: they measure recovery, and each loads the disk.
-      { test: { name: 'crash', include: crash, pool: 'forks', fileParallelism: false, testTimeout: 600_000, hookTimeout: 60_000 } },
+      {
+        test: {
+          name: 'crash',
+          include: crash,
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

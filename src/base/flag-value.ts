@@ -60,9 +60,11 @@ export function duration(bounds: { min: string; max: string; bareMonths?: boolea
   return {
     unit: bounds.bareMonths === true ? 'duration; a bare number is months' : 'duration',
     parse: (text) => {
-      if (bounds.bareMonths !== true && /^[\d.]+$/.test(text)) refuse('a duration with a suffix such as ms, s, m or h', text);
+      if (bounds.bareMonths !== true && /^[\d.]+$/.test(text))
+        refuse('a duration with a suffix such as ms, s, m or h', text);
       // 12m meant as twelve months would quietly keep twelve minutes if it were not for the minimum; say what to write.
-      if (bounds.bareMonths === true && /[^a-z]m$/.test(text)) refuse('a duration without minutes (months are M, as in 1M)', text);
+      if (bounds.bareMonths === true && /[^a-z]m$/.test(text))
+        refuse('a duration without minutes (months are M, as in 1M)', text);
       const ms = parseDurationMs(text);
       if (ms < minMs || ms > maxMs) refuse(`a duration from ${bounds.min} to ${bounds.max}`, text);
       return ms;

@@ -47,7 +47,12 @@ export function readArguments(argv: readonly string[], known: readonly FlagName[
  * Adds the flags that stand in the environment and not on the command line, which wins. A variable is named as its flag
  * with `prefix` before it and `_` for every dot. A variable that is set but empty is a value; other variables are not ours.
  */
-export function addEnvironment(given: Map<string, GivenFlag>, known: readonly FlagName[], env: Environment, prefix: string): void {
+export function addEnvironment(
+  given: Map<string, GivenFlag>,
+  known: readonly FlagName[],
+  env: Environment,
+  prefix: string,
+): void {
   for (const { name } of known) {
     const variable = prefix + name.replaceAll('.', '_');
     const text = env[variable];
@@ -86,12 +91,17 @@ function editDistance(from: string, to: string): number {
 
 function refuseUnknown(name: string, known: readonly FlagName[]): never {
   const shown = JSON.stringify(name.slice(0, 60)).slice(1, -1);
-  const nearest = nearestName(name.slice(0, 60), known.map((flag) => flag.name));
+  const nearest = nearestName(
+    name.slice(0, 60),
+    known.map((flag) => flag.name),
+  );
   refuse(`unknown flag -${shown}; ${nearest === undefined ? '' : `did you mean -${nearest}? `}-help lists every flag`);
 }
 
 function refuseArgument(argument: string): never {
-  refuse(`unexpected argument ${JSON.stringify(argument.slice(0, 60))}; a flag is written -name=value, -help lists every flag`);
+  refuse(
+    `unexpected argument ${JSON.stringify(argument.slice(0, 60))}; a flag is written -name=value, -help lists every flag`,
+  );
 }
 
 function refuse(message: string): never {

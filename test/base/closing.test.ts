@@ -15,7 +15,12 @@ describe('Closing', () => {
     }
     await closing.close();
     expect(events).toEqual([
-      'server begins', 'server ends', 'storage begins', 'storage ends', 'disk begins', 'disk ends',
+      'server begins',
+      'server ends',
+      'storage begins',
+      'storage ends',
+      'disk begins',
+      'disk ends',
     ]);
   });
 
@@ -37,7 +42,10 @@ describe('Closing', () => {
     closing.add('timer', () => {
       throw new Error('no such timer');
     });
-    const error: unknown = await closing.close().then(() => undefined, (failure: unknown) => failure);
+    const error: unknown = await closing.close().then(
+      () => undefined,
+      (failure: unknown) => failure,
+    );
     expect(error).toBeInstanceOf(AggregateError);
     expect((error as AggregateError).errors).toEqual([new Error('no such timer'), broken]);
     expect((error as AggregateError).message).toBe('could not close timer: no such timer; server: broken pipe');

@@ -6,7 +6,10 @@ describe('StoreError', () => {
     const cause = new Error('ENOSPC');
     const error = new StoreError('DISK', '/data: no space left; free some', { cause });
     expect([error.code, error.message, error.cause, error.name]).toEqual([
-      'DISK', '/data: no space left; free some', cause, 'StoreError',
+      'DISK',
+      '/data: no space left; free some',
+      cause,
+      'StoreError',
     ]);
   });
 

@@ -42,8 +42,34 @@ describe('parseDurationMs', () => {
   });
 
   test.each([
-    '', ' ', '1 s', ' 1s', '1s ', '-1s', '+1s', 's', '1x', '1S', '1D', '1H', '1ss', '1.s', '.5s', '1,5s', '1e3s', '0x10', '1h30',
-    '30 1h', 'NaN', 'Infinity', '1d\n', '٣d', '1us', '1ns', '1.2.3s', 'forever',
+    '',
+    ' ',
+    '1 s',
+    ' 1s',
+    '1s ',
+    '-1s',
+    '+1s',
+    's',
+    '1x',
+    '1S',
+    '1D',
+    '1H',
+    '1ss',
+    '1.s',
+    '.5s',
+    '1,5s',
+    '1e3s',
+    '0x10',
+    '1h30',
+    '30 1h',
+    'NaN',
+    'Infinity',
+    '1d\n',
+    '٣d',
+    '1us',
+    '1ns',
+    '1.2.3s',
+    'forever',
   ])('%j is refused', (text) => {
     expectRefused(() => parseDurationMs(text), /^expected a duration such as .*7d.*, got "/);
   });
@@ -72,9 +98,12 @@ describe('parseBytes', () => {
     expect(parseBytes(text)).toBe(expected);
   });
 
-  test.each(['', 'MiB', '1 MiB', '-1', '1M', '1K', '1PiB', '1e3', '0x10', '1.5.1', '.5', '10MBs', '1\n', '1_000'])('%j is refused', (text) => {
-    expectRefused(() => parseBytes(text), /^expected a size such as .*64MiB, got "/);
-  });
+  test.each(['', 'MiB', '1 MiB', '-1', '1M', '1K', '1PiB', '1e3', '0x10', '1.5.1', '.5', '10MBs', '1\n', '1_000'])(
+    '%j is refused',
+    (text) => {
+      expectRefused(() => parseBytes(text), /^expected a size such as .*64MiB, got "/);
+    },
+  );
 
   test('what no number can hold exactly is refused', () => {
     expectRefused(() => parseBytes('9007199254740993'), /2\^53/);
@@ -108,9 +137,19 @@ describe('bounds', () => {
     ['minutes after hours', period, '30h12m', /months are M/],
     ['a wait without suffix, which would be months', wait, '60', /with a suffix/],
     ['a wait below its minimum', wait, '999ms', /from 1s to 1h/],
-    ['a size below its minimum', kinds.bytes({ min: '1KiB', max: '1MiB' }), '1023', /^expected a size from 1KiB to 1MiB, got "1023"$/],
+    [
+      'a size below its minimum',
+      kinds.bytes({ min: '1KiB', max: '1MiB' }),
+      '1023',
+      /^expected a size from 1KiB to 1MiB, got "1023"$/,
+    ],
     ['a size above its maximum', kinds.bytes({ min: '1KiB', max: '1MiB' }), '1048577', /from 1KiB to 1MiB/],
-    ['a count of none', kinds.count('threads', { min: 1, max: 64 }), '0', /^expected a whole number from 1 to 64, got "0"$/],
+    [
+      'a count of none',
+      kinds.count('threads', { min: 1, max: 64 }),
+      '0',
+      /^expected a whole number from 1 to 64, got "0"$/,
+    ],
     ['a count above its maximum', kinds.count('threads', { min: 1, max: 64 }), '65', /from 1 to 64/],
     ['a count that is no whole number', kinds.count('threads', { min: 1, max: 64 }), '1.5', /whole number/],
     ['a negative count', kinds.count('threads', { min: 1, max: 64 }), '-1', /whole number/],
@@ -127,8 +166,15 @@ describe('bounds', () => {
 
 describe('words', () => {
   test.each<[string, boolean]>([
-    ['true', true], ['True', true], ['TRUE', true], ['t', true], ['1', true],
-    ['false', false], ['False', false], ['F', false], ['0', false],
+    ['true', true],
+    ['True', true],
+    ['TRUE', true],
+    ['t', true],
+    ['1', true],
+    ['false', false],
+    ['False', false],
+    ['F', false],
+    ['0', false],
   ])('%s is %s', (text, expected) => {
     expect(kinds.boolean.parse(text)).toBe(expected);
   });
@@ -150,10 +196,13 @@ describe('words', () => {
     expectRefused(() => kinds.path.parse('a\0b'), /path of a directory/);
   });
 
-  test.each<[string, string]>([['', ''], ['/', ''], ['/a', '/a'], ['/a/', '/a'], ['/a/b-c_d.e~1', '/a/b-c_d.e~1']])(
-    'URL prefix %j becomes %j',
-    (text, expected) => expect(kinds.urlPrefix.parse(text)).toBe(expected),
-  );
+  test.each<[string, string]>([
+    ['', ''],
+    ['/', ''],
+    ['/a', '/a'],
+    ['/a/', '/a'],
+    ['/a/b-c_d.e~1', '/a/b-c_d.e~1'],
+  ])('URL prefix %j becomes %j', (text, expected) => expect(kinds.urlPrefix.parse(text)).toBe(expected));
 
   test.each(['a', 'a/b', '//a', '/a//b', '/a b', '/a?b', '/a#', '/../a', '/a/..', '/./a', '/%61', 'http://x/a'])(
     'URL prefix %j is refused',
@@ -168,7 +217,11 @@ describe('addresses', () => {
     ['[::1]:10428', { host: '::1', port: 10_428 }, '[::1]:10428'],
     ['[::]:4317', { host: '::', port: 4_317 }, '[::]:4317'],
     ['localhost:0', { host: 'localhost', port: 0 }, 'localhost:0'],
-    ['trace-store.my_net.example:65535', { host: 'trace-store.my_net.example', port: 65_535 }, 'trace-store.my_net.example:65535'],
+    [
+      'trace-store.my_net.example:65535',
+      { host: 'trace-store.my_net.example', port: 65_535 },
+      'trace-store.my_net.example:65535',
+    ],
   ])('%s is read and written', (text, expected, shown) => {
     const address = kinds.listenAddress.parse(text);
     expect(address).toEqual(expected);
@@ -176,8 +229,28 @@ describe('addresses', () => {
   });
 
   test.each([
-    '', '10428', ':', 'localhost', 'localhost:', ':65536', ':123456', ':-1', ':http', '::1:10428', '::1', '[::1]', '[]:1', '[127.0.0.1]:1',
-    '[::g]:1', '300.0.0.1:1', '1.2.3:1', 'a b:1', 'http://localhost:1', 'localhost:1/', 'a:1,b:2', 'localhost:1\n',
+    '',
+    '10428',
+    ':',
+    'localhost',
+    'localhost:',
+    ':65536',
+    ':123456',
+    ':-1',
+    ':http',
+    '::1:10428',
+    '::1',
+    '[::1]',
+    '[]:1',
+    '[127.0.0.1]:1',
+    '[::g]:1',
+    '300.0.0.1:1',
+    '1.2.3:1',
+    'a b:1',
+    'http://localhost:1',
+    'localhost:1/',
+    'a:1,b:2',
+    'localhost:1\n',
   ])('%j is refused', (text) => {
     expectRefused(() => kinds.listenAddress.parse(text), /^expected an address such as .*:10428.*got/);
   });

@@ -40,32 +40,80 @@ describe('the command line', () => {
     ['a bare boolean', ['-version'], { version: 'true' }],
     ['a boolean said to be false', ['-version=false'], { version: 'false' }],
     ['a boolean said to be true', ['--version=true'], { version: 'true' }],
-    ['several', ['-version', '-storageDataPath', 'd', '--retentionPeriod=1d'], { version: 'true', storageDataPath: 'd', retentionPeriod: '1d' }],
+    [
+      'several',
+      ['-version', '-storageDataPath', 'd', '--retentionPeriod=1d'],
+      { version: 'true', storageDataPath: 'd', retentionPeriod: '1d' },
+    ],
   ])('%s is read', (_claim, argv, expected) => {
     expect(read(argv)).toEqual(expected);
   });
 
   test.each<[string, string[], string]>([
     ['a flag nobody knows', ['-colour=red'], 'unknown flag -colour; -help lists every flag'],
-    ['a slip of the pen', ['-retentionPeriode=7d'], 'unknown flag -retentionPeriode; did you mean -retentionPeriod? -help lists every flag'],
-    ['another case', ['--storagedatapath', '/d'], 'unknown flag -storagedatapath; did you mean -storageDataPath? -help lists every flag'],
-    ['a name without its group', ['-pathPrefix=/x'], 'unknown flag -pathPrefix; did you mean -http.pathPrefix? -help lists every flag'],
+    [
+      'a slip of the pen',
+      ['-retentionPeriode=7d'],
+      'unknown flag -retentionPeriode; did you mean -retentionPeriod? -help lists every flag',
+    ],
+    [
+      'another case',
+      ['--storagedatapath', '/d'],
+      'unknown flag -storagedatapath; did you mean -storageDataPath? -help lists every flag',
+    ],
+    [
+      'a name without its group',
+      ['-pathPrefix=/x'],
+      'unknown flag -pathPrefix; did you mean -http.pathPrefix? -help lists every flag',
+    ],
     ['a negated boolean', ['-no-version'], 'unknown flag -no-version; did you mean -version? -help lists every flag'],
     ['a name of the language', ['-__proto__=1'], 'unknown flag -__proto__; -help lists every flag'],
     ['a method of the language', ['-toString'], 'unknown flag -toString; -help lists every flag'],
     ['no name', ['-=x'], 'unknown flag -=x; -help lists every flag'],
     ['three dashes', ['---version'], 'unknown flag --version; did you mean -version? -help lists every flag'],
     ['a line break in a name', ['-a\nb'], 'unknown flag -a\\nb; -help lists every flag'],
-    ['the same flag twice', ['-retentionPeriod=1d', '-retentionPeriod=1d'], 'flag -retentionPeriod is given more than once; give it once'],
-    ['the same flag in two spellings', ['-version', '--version=true'], 'flag -version is given more than once; give it once'],
-    ['a missing value at the end', ['-retentionPeriod'], 'flag -retentionPeriod needs a value, for example -retentionPeriod=7d'],
-    ['a flag in the place of a value', ['-retentionPeriod', '-version'], 'flag -retentionPeriod needs a value, for example -retentionPeriod=7d'],
-    ['a word that is no flag', ['serve'], 'unexpected argument "serve"; a flag is written -name=value, -help lists every flag'],
-    ['a value after a boolean', ['-version', 'true'], 'unexpected argument "true"; a flag is written -name=value, -help lists every flag'],
-    ['two dashes alone', ['--', '-version'], 'unexpected argument "--"; a flag is written -name=value, -help lists every flag'],
+    [
+      'the same flag twice',
+      ['-retentionPeriod=1d', '-retentionPeriod=1d'],
+      'flag -retentionPeriod is given more than once; give it once',
+    ],
+    [
+      'the same flag in two spellings',
+      ['-version', '--version=true'],
+      'flag -version is given more than once; give it once',
+    ],
+    [
+      'a missing value at the end',
+      ['-retentionPeriod'],
+      'flag -retentionPeriod needs a value, for example -retentionPeriod=7d',
+    ],
+    [
+      'a flag in the place of a value',
+      ['-retentionPeriod', '-version'],
+      'flag -retentionPeriod needs a value, for example -retentionPeriod=7d',
+    ],
+    [
+      'a word that is no flag',
+      ['serve'],
+      'unexpected argument "serve"; a flag is written -name=value, -help lists every flag',
+    ],
+    [
+      'a value after a boolean',
+      ['-version', 'true'],
+      'unexpected argument "true"; a flag is written -name=value, -help lists every flag',
+    ],
+    [
+      'two dashes alone',
+      ['--', '-version'],
+      'unexpected argument "--"; a flag is written -name=value, -help lists every flag',
+    ],
     ['one dash alone', ['-'], 'unexpected argument "-"; a flag is written -name=value, -help lists every flag'],
     ['an empty argument', [''], 'unexpected argument ""; a flag is written -name=value, -help lists every flag'],
-    ['an assignment without dash', ['version=true'], 'unexpected argument "version=true"; a flag is written -name=value, -help lists every flag'],
+    [
+      'an assignment without dash',
+      ['version=true'],
+      'unexpected argument "version=true"; a flag is written -name=value, -help lists every flag',
+    ],
   ])('%s is refused', (_claim, argv, message) => {
     expect(refusal(argv)).toBe(message);
   });
@@ -79,7 +127,12 @@ describe('the command line', () => {
 describe('the environment', () => {
   test('adds what the command line left open, dots as underscores', () => {
     const given = readArguments(['-retentionPeriod=1d'], known);
-    addEnvironment(given, known, { retentionPeriod: '2d', http_pathPrefix: '', 'http.pathPrefix': '/no', PATH: '/bin' }, '');
+    addEnvironment(
+      given,
+      known,
+      { retentionPeriod: '2d', http_pathPrefix: '', 'http.pathPrefix': '/no', PATH: '/bin' },
+      '',
+    );
     expect([...given]).toEqual([
       ['retentionPeriod', { text: '1d', source: 'flag -retentionPeriod' }],
       ['http.pathPrefix', { text: '', source: 'environment variable http_pathPrefix' }],

@@ -1,5 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import { createLog, describeError, type LineLog, type LogFields, type LogFormat, type LogLevel } from '../../src/base/log.ts';
+import {
+  createLog,
+  describeError,
+  type LineLog,
+  type LogFields,
+  type LogFormat,
+  type LogLevel,
+} from '../../src/base/log.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -18,7 +25,11 @@ function record(format: LogFormat = 'default', level: LogLevel = 'INFO'): Record
 describe('a text line', () => {
   test.each<[string, LogFields, string]>([
     ['nothing but a message', {}, ''],
-    ['numbers, booleans and bigints bare', { rows: 12, isReadOnly: false, startNs: 17n }, ' rows=12 isReadOnly=false startNs=17'],
+    [
+      'numbers, booleans and bigints bare',
+      { rows: 12, isReadOnly: false, startNs: 17n },
+      ' rows=12 isReadOnly=false startNs=17',
+    ],
     ['a plain word bare', { path: '/data/a.log' }, ' path=/data/a.log'],
     ['spaces quoted', { path: '/my data' }, ' path="/my data"'],
     ['an empty text visible', { name: '' }, ' name=""'],
@@ -62,7 +73,13 @@ describe('a JSON line', () => {
     expect(lines).toHaveLength(1);
     expect(lines[0]!.endsWith('}\n')).toBe(true);
     expect(JSON.parse(lines[0]!)).toEqual({
-      ts: '2026-11-20T12:00:00.000Z', level: 'INFO', msg: 'opened', rows: 12, ok: true, startNs: '1152921504606846976', name: 'a "b"',
+      ts: '2026-11-20T12:00:00.000Z',
+      level: 'INFO',
+      msg: 'opened',
+      rows: 12,
+      ok: true,
+      startNs: '1152921504606846976',
+      name: 'a "b"',
       ratio: 'NaN',
     });
   });
@@ -126,7 +143,9 @@ describe('describeError', () => {
   test('follows causes and collected errors', () => {
     const cause = new StoreError('DISK', '/d/1.log: EIO');
     const error = new StoreError('CORRUPTION', 'part 7: cannot be read; see quarantine', { cause });
-    expect(describeError(error)).toBe('CORRUPTION part 7: cannot be read; see quarantine; caused by DISK /d/1.log: EIO');
+    expect(describeError(error)).toBe(
+      'CORRUPTION part 7: cannot be read; see quarantine; caused by DISK /d/1.log: EIO',
+    );
     const both = describeError(new AggregateError([cause, new StoreError('TIMEOUT', 'late')], 'two'));
     expect(both).toMatch(/AggregateError: two[^]*; caused by DISK \/d\/1\.log: EIO; caused by TIMEOUT late/);
   });

@@ -1,0 +1,386 @@
+// The house, checked by machine: layers, names, bounds, and that the documents list what the source has.
+// Each test collects every offence and shows them together; an exception stands in this file with its reason.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { status as grpcStatus } from '@grpc/grpc-js';
+import { FAILURE_STATUS } from '../src/api/status.ts';
+import { STORE_ERROR_CODES, type StoreErrorCode } from '../src/base/errors.ts';
+import { flagTable } from '../src/config.ts';
+import { blank, findCycle, listFiles, readSource, root, type SourceFile } from './support/source-tree.ts';
+
+const sources = listFiles('src', '.ts').map(readSource);
+
+/** Bottom to top. `api` and `cluster` share a rank and never import each other. */
+const LAYERS = [
+  'base',
+  'disk',
+  'bytes',
+  'codec',
+  'trace',
+  'otlp',
+  'block',
+  'part',
+  'index',
+  'partition',
+  'storage',
+  'query',
+  'api',
+];
+const PURE_LAYERS = ['bytes', 'codec', 'trace', 'otlp', 'block'];
+
+/** Source files without a test file of their own because nothing in them can be tested alone. */
+const NOT_TESTED: Readonly<Record<string, string>> = {
+  'src/base/limits.ts': 'constants; each is tested where it bites',
+  'src/main.ts': 'wiring; test/system starts the real process',
+  'src/disk/disk.ts': 'an interface',
+  'src/trace/store.ts': 'an interface',
+  'src/trace/trace-query.ts': 'an interface',
+};
+
+/** Tests that have no source file of their name, and the source files they are the test of. */
+const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
+  'test/block/block-round-trip.test.ts': [
+    'src/block/block-columns.ts',
+    'src/block/block-header.ts',
+    'src/block/block-reader.ts',
+    'src/block/column-writer.ts',
+    'src/block/decode-block.ts',
+    'src/block/encode-block.ts',
+    'src/block/encode-section.ts',
+    'src/block/encode-traces.ts',
+    'src/block/local-ids.ts',
+    'src/block/read-children.ts',
+    'src/block/read-section.ts',
+    'src/block/read-traces.ts',
+    'src/block/trace-clock.ts',
+  ],
+  'test/disk/faulty-disk.test.ts': [],
+};
+
+function layerOf(path: string): string {
+  const [, folder = '', file] = path.split('/');
+  return file === undefined ? folder : folder.replace('cluster', 'api');
+}
+
+/** Offending lines of `file` as path:line: text; comments and strings do not offend. */
+function offences(file: SourceFile, pattern: RegExp): string[] {
+  const lines = file.text.split('\n');
+  return file.code
+    .split('\n')
+    .flatMap((line, index) => (pattern.test(line) ? [`${file.path}:${index + 1}: ${lines[index]?.trim()}`] : []));
+}
+
+function offencesExcept(pattern: RegExp, allowed: readonly string[]): string[] {
+  return sources.filter((file) => !allowed.includes(file.path)).flatMap((file) => offences(file, pattern));
+}
+
+describe('the layers', () => {
+  test('every folder of src is one of them', () => {
+    const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    expect(folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'cluster'].includes(name))).toEqual([]);
+    const deep = sources.filter((file) => file.path.split('/').length > 3).map((file) => file.path);
+    expect(deep, 'folders are flat').toEqual([]);
+    expect(sources.map((file) => file.path).filter((path) => path.split('/').length === 2)).toEqual(
+      ['src/config.ts', 'src/main.ts'].filter((path) => existsSync(join(root, path))),
+    );
+  });
+
+  test('imports only point down; only main.ts sees everything', () => {
+    const wrong: string[] = [];
+    for (const { path, imports } of sources.filter((file) => file.path !== 'src/main.ts')) {
+      for (const target of imports) if (!mayImport(path, target)) wrong.push(`${path} must not import ${target}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('every import names a file that is there', () => {
+    const wrong = sources.flatMap((file) =>
+      file.imports.filter((target) => !existsSync(join(root, target))).map((target) => `${file.path}: ${target}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('the pure ones touch neither disk nor network, and node:fs is for disk/ alone', () => {
+    const wrong: string[] = [];
+    for (const { path, packages } of sources) {
+      const isPure = PURE_LAYERS.includes(layerOf(path));
+      const io = packages.filter(
+        (name) =>
+          /^(node:)?fs(\/|$)/.test(name) ||
+          (isPure && /^(node:)?(net|http|http2|https|dns|child_process)$|^lmdb$/.test(name)),
+      );
+      if (io.length > 0 && layerOf(path) !== 'disk' && path !== 'src/main.ts')
+        wrong.push(`${path} imports ${io.join(', ')}`);
+    }
+    expect(wrong).toEqual([]);
+  });
+
+  test('no file imports itself by a detour', () => {
+    expect(findCycle(new Map(sources.map((file) => [file.path, file.imports])))).toBeUndefined();
+  });
+});
+
+function mayImport(path: string, target: string): boolean {
+  if (!target.startsWith('src/') || target === 'src/main.ts') return false;
+  // config.ts knows no layer but base; the layers below api get what they need as arguments.
+  if (path === 'src/config.ts') return layerOf(target) === 'base';
+  if (target === 'src/config.ts') return path.startsWith('src/api/');
+  const [folder, targetFolder] = [path, target].map((file) => file.split('/')[1]);
+  if (folder !== targetFolder && layerOf(path) === layerOf(target)) return false; // api and cluster
+  if (PURE_LAYERS.includes(layerOf(path)) && layerOf(target) === 'disk') return false;
+  return LAYERS.indexOf(layerOf(target)) <= LAYERS.indexOf(layerOf(path));
+}
+
+describe('names and sizes', () => {
+  test('a file is named by its noun, in kebab-case', () => {
+    const paths = [
+      ...sources.map((file) => file.path),
+      ...listFiles('test', '.ts'),
+      ...listFiles('native-bench', '.ts'),
+    ];
+    const vague =
+      /^(index|utils?|helpers?|types|constants|common|shared|misc)\.(test\.)?ts$|(util|helper|manager)s?\.ts$/i;
+    expect(paths.filter((path) => vague.test(basename(path)))).toEqual([]);
+    expect(paths.filter((path) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.ts$/.test(basename(path)))).toEqual([]);
+    expect(paths.filter((path) => /(^|\/)(utils?|helpers?|common|shared|lib)\//.test(path))).toEqual([]);
+  });
+
+  test('a file has at most 500 lines, and says at its top what it is', () => {
+    const long = sources.filter((file) => file.text.split('\n').length > 501).map((file) => file.path);
+    const silent = sources.filter((file) => !/^\/[/*]/.test(file.text)).map((file) => file.path);
+    expect({ long, silent }).toEqual({ long: [], silent: [] });
+  });
+
+  test('the top level is the fixed set', () => {
+    const fixed = [
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'deploy',
+      'docs',
+      'fixtures',
+      'native-bench',
+      'package-lock.json',
+      'package.json',
+    ];
+    const ignored = readFileSync(join(root, '.gitignore'), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(toPattern);
+    const present = readdirSync(root).filter(
+      (name) => !name.startsWith('.') && !ignored.some((pattern) => pattern.test(name)),
+    );
+    expect(present.sort()).toEqual([...fixed, 'src', 'test', 'tsconfig.json'].sort());
+  });
+});
+
+/** The name a line of .gitignore stands for. Only `*` is used there. */
+function toPattern(line: string): RegExp {
+  return new RegExp(
+    `^${line
+      .replace(/^\/|\/$/g, '')
+      .replaceAll('.', '\\.')
+      .replaceAll('*', '.*')}$`,
+  );
+}
+
+describe('the source', () => {
+  test.each<[string, RegExp, string[]]>([
+    ['reads arguments and environment only in config.ts', /\bprocess\.(env|argv)\b/, ['src/config.ts']],
+    ['prints nothing: there is the log', /\bconsole\b/, ['src/main.ts']],
+    ['writes to stderr and stdout only in log.ts', /\bprocess\.(stderr|stdout)\b/, ['src/base/log.ts', 'src/main.ts']],
+    ['ends the process only in main.ts', /\bprocess\.(exit|abort)\b/, ['src/main.ts']],
+    ['exports by name', /^\s*export default\b|\bas default\b/, []],
+    ['has no `any`', /\bas any\b|:\s*any\b(?!\.)|[<,|&]\s*any\s*[>,|&[]|\bany\[\]/, []],
+    ['switches no check off', /@ts-(ignore|nocheck|expect-error)/, []],
+  ])('%s', (_claim, pattern, allowed) => {
+    expect(offencesExcept(pattern, allowed)).toEqual([]);
+  });
+
+  test('needs nothing from outside the repository', () => {
+    const outside = /\.\.\/shared|\/work\//;
+    const wrong = sources.filter((file) => outside.test(blank(file.text, false)));
+    expect(wrong.map((file) => file.path)).toEqual([]);
+  });
+
+  test('has no list of things to do', () => {
+    const wrong = sources.filter((file) => /\b(TODO|FIXME|XXX|HACK)\b/.test(file.text)).map((file) => file.path);
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('the tests', () => {
+  const paths = sources.map((file) => file.path);
+  const own = (path: string): string => path.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts');
+  const hasOwn = (path: string): boolean => existsSync(join(root, own(path)));
+  const covered = Object.values(TESTS_OF_SEVERAL).flat();
+
+  test('every source file has one, or a reason', () => {
+    const listed = [...covered, ...Object.keys(NOT_TESTED)];
+    expect(
+      paths.filter((path) => !hasOwn(path) && !listed.includes(path)),
+      'no test and no reason',
+    ).toEqual([]);
+    expect(Object.keys(NOT_TESTED).filter(hasOwn), 'a reason where there is a test').toEqual([]);
+    expect(
+      covered.filter((path) => !paths.includes(path)),
+      'listed and gone',
+    ).toEqual([]);
+  });
+
+  test('a test of several files reaches every one of them', () => {
+    const wrong = Object.entries(TESTS_OF_SEVERAL).flatMap(([path, files]) => {
+      if (!existsSync(join(root, path))) return [path];
+      const reached = reachable(path);
+      return files.filter((file) => !reached.has(file)).map((file) => `${path} does not reach ${file}`);
+    });
+    expect(wrong).toEqual([]);
+  });
+
+  test('each lies where its source file does', () => {
+    const folders = [...LAYERS, 'cluster'].map((layer) => `test/${layer}/`);
+    const tests = listFiles('test', '.test.ts').filter((path) => folders.some((folder) => path.startsWith(folder)));
+    const owned = new Set(paths.map(own));
+    expect(tests.filter((path) => !owned.has(path) && TESTS_OF_SEVERAL[path] === undefined)).toEqual([]);
+  });
+});
+
+/** Every file of the repository that `path` imports, directly or through others. */
+function reachable(path: string): Set<string> {
+  const found = new Set<string>([path]);
+  for (const file of found) {
+    if (!existsSync(join(root, file))) continue;
+    for (const target of readSource(file).imports) found.add(target);
+  }
+  return found;
+}
+
+/** The cells of the table rows of a page whose first cell is code, backticks of the first taken away. */
+function tableRows(page: string): string[][] {
+  const lines = readFileSync(join(root, page), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
+  return lines.map((line) => {
+    const cells = line
+      .slice(1, -1)
+      .split(/(?<!\\)\|/)
+      .map((cell) => cell.trim().replaceAll('\\|', '|'));
+    return [cells[0]?.replaceAll('`', '') ?? '', ...cells.slice(1)];
+  });
+}
+
+describe('the documents', () => {
+  test('CONFIG.md lists every flag as the program knows it', () => {
+    const expected = flagTable.map((row) => {
+      return [
+        `-${row.name}`,
+        row.default === '' ? '(empty)' : row.default,
+        row.unit,
+        row.meaning,
+        `\`${row.example}\``,
+      ];
+    });
+    expect(tableRows('docs/CONFIG.md')).toEqual(expected);
+  });
+
+  test('ERRORS.md lists every code with the status that is answered', () => {
+    const starting = ['CONFIG', 'LOCKED'];
+    const rows = tableRows('docs/ERRORS.md');
+    expect(rows.map(([code]) => code)).toEqual([...STORE_ERROR_CODES]);
+    for (const [code = '', http, grpc, ...words] of rows.filter(([name = '']) => !starting.includes(name))) {
+      const failure = FAILURE_STATUS[code as StoreErrorCode];
+      const retry = failure.retrySeconds === undefined ? '' : ', retry';
+      expect([code, http, grpc]).toEqual([code, `${failure.http}${retry}`, `${grpcStatus[failure.grpc]}${retry}`]);
+      expect(
+        words.filter((cell) => /^[A-Z].*\.$/.test(cell)),
+        code,
+      ).toHaveLength(2);
+    }
+  });
+
+  test('every relative link leads to a file, and to a heading of it', () => {
+    const pages = [
+      ...listFiles('docs', '.md'),
+      ...listFiles('native-bench', '.md'),
+      ...listFiles('deploy', '.md'),
+      'README.md',
+      'CHANGELOG.md',
+    ];
+    const broken: string[] = [];
+    for (const page of pages.filter((path) => existsSync(join(root, path)))) {
+      for (const link of relativeLinks(page)) if (!leadsSomewhere(page, link)) broken.push(`${page}: ${link}`);
+    }
+    expect(broken).toEqual([]);
+  });
+});
+
+/** Link targets of a page that name no other host; what stands in code blocks is no link. */
+function relativeLinks(page: string): string[] {
+  const text = readFileSync(join(root, page), 'utf8').replace(/```[^]*?```|`[^`\n]*`/g, '');
+  const links = [...text.matchAll(/\]\(([^)\s]+)\)|^\[[^\]]+\]:\s*(\S+)/gm)].map((match) => match[1] ?? match[2] ?? '');
+  return links.filter((link) => !/^[a-z]+:/.test(link));
+}
+
+function leadsSomewhere(page: string, link: string): boolean {
+  const [path = '', anchor] = link.split('#');
+  const target = path === '' ? join(root, page) : join(root, dirname(page), decodeURIComponent(path));
+  if (!target.startsWith(root) || !existsSync(target)) return false;
+  if (anchor === undefined || !target.endsWith('.md')) return true;
+  const headings = readFileSync(target, 'utf8').match(/^#+ .*$/gm) ?? [];
+  return headings.some((heading) => slug(heading.replace(/^#+ /, '')) === anchor);
+}
+
+/** GitHub's anchor of a heading. */
+function slug(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s_-]/gu, '')
+    .replaceAll(' ', '-');
+}
+
+interface PackageFile {
+  readonly scripts: Readonly<Record<string, string>>;
+  readonly dependencies: Readonly<Record<string, string>>;
+  readonly devDependencies: Readonly<Record<string, string>>;
+}
+
+interface LockFile {
+  readonly packages: Readonly<
+    Record<string, { readonly version: string; readonly optionalDependencies?: Readonly<Record<string, string>> }>
+  >;
+}
+
+describe('the package', () => {
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(root, name), 'utf8'));
+  const manifest = read('package.json') as PackageFile;
+  const lock = read('package-lock.json') as LockFile;
+
+  test('has at most 15 scripts, and those that run a server hand it the signals', () => {
+    expect(Object.keys(manifest.scripts).length).toBeLessThanOrEqual(15);
+    // Without exec a shell stands between npm and the server, which then outlives SIGTERM (npm exits, it does not).
+    for (const name of ['start', 'demo']) expect(manifest.scripts[name]).toMatch(/^exec /);
+  });
+
+  test('names exact versions, the lock file the same ones', () => {
+    for (const [name, version] of Object.entries({ ...manifest.dependencies, ...manifest.devDependencies })) {
+      const locked = lock.packages[`node_modules/${name}`]?.version;
+      expect(locked === version || locked?.startsWith(`${version}.`), `${name} ${version}, locked ${locked}`).toBe(
+        true,
+      );
+    }
+  });
+
+  test('can be installed by npm ci: every optional package of another platform is in the lock file too', () => {
+    const missing: string[] = [];
+    for (const [path, { optionalDependencies = {} }] of Object.entries(lock.packages)) {
+      for (const name of Object.keys(optionalDependencies)) {
+        const isLocked = [`${path}/node_modules/${name}`, `node_modules/${name}`].some(
+          (place) => lock.packages[place] !== undefined,
+        );
+        if (!isLocked) missing.push(`${path === '' ? 'package.json' : path} → ${name}`);
+      }
+    }
+    expect(missing, 'npm ci refuses a lock file like this; take a version whose packages all exist').toEqual([]);
+  });
+});
