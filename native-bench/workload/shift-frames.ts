@@ -61,18 +61,27 @@ export class FramePatcher {
     const ids = new IdPermutation(options.seed);
     for (const { frame, at } of this.#frames) {
       const body = frame.body.slice();
-      shiftTimes(body, at.times, deltaNs);
-      if (options.freshIds) {
-        for (const offset of at.traceIds) ids.traceId(body, offset);
-        for (const offset of at.spanIds) ids.spanId(body, offset);
-      }
-      if (options.freshUuids === true) for (const offset of at.uuids) ids.uuid(body, offset);
+      shiftTimes(body, at, deltaNs);
+      if (options.freshIds) renewIds(body, at, ids);
+      if (options.freshUuids === true) renewUuids(body, at, ids);
       yield { body, spans: frame.spans };
     }
   }
 }
 
-function shiftTimes(body: Uint8Array<ArrayBuffer>, offsets: readonly number[], deltaNs: bigint): void {
+/** Moves every time of a request in place. */
+export function shiftTimes(body: Uint8Array<ArrayBuffer>, at: WirePositions, deltaNs: bigint): void {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  for (const offset of offsets) view.setBigUint64(offset, BigInt.asUintN(64, view.getBigUint64(offset, true) + deltaNs), true);
+  for (const offset of at.times) view.setBigUint64(offset, BigInt.asUintN(64, view.getBigUint64(offset, true) + deltaNs), true);
+}
+
+/** Replaces every trace and span id of a request in place. */
+export function renewIds(body: Uint8Array, at: WirePositions, ids: IdPermutation): void {
+  for (const offset of at.traceIds) ids.traceId(body, offset);
+  for (const offset of at.spanIds) ids.spanId(body, offset);
+}
+
+/** Replaces every UUID text of a request in place. */
+export function renewUuids(body: Uint8Array, at: WirePositions, ids: IdPermutation): void {
+  for (const offset of at.uuids) ids.uuid(body, offset);
 }

@@ -1,0 +1,39 @@
+// Whole-system measurements: npm run bench -- <scenario> [options]. Each prints one table with the machine's own floor beside it,
+// and with --save writes a dated page. Everything started here is stopped here, at the latest when --timeout-seconds are over.
+import v8 from 'node:v8';
+import { describeMachine } from './harness/machine.ts';
+import type { BenchOptions } from './harness/options.ts';
+import { parseBenchOptions, usage } from './harness/options.ts';
+import type { Report } from './harness/report.ts';
+import { formatReport, saveReport } from './harness/report.ts';
+import { byId } from './scenarios/by-id.ts';
+import { density } from './scenarios/density.ts';
+import { ingest } from './scenarios/ingest.ts';
+import { search } from './scenarios/search.ts';
+
+// Young buffers must not start major collections (nodejs/node 61967): the load generator would measure itself.
+v8.setFlagsFromString('--external-memory-accounted-in-global-limit');
+
+const scenarios: Readonly<Record<string, (options: BenchOptions, command: string) => Promise<Report>>> = { ingest, density, 'by-id': byId, search };
+const resultsPath = new URL('results', import.meta.url).pathname;
+
+async function main(argv: readonly string[]): Promise<void> {
+  const { scenario, options } = parseBenchOptions(argv);
+  const run = scenarios[scenario ?? ''];
+  if (run === undefined) throw new Error(`no scenario ${scenario ?? 'given'}\n${usage(Object.keys(scenarios))}`);
+  const deadline = setTimeout(() => exitWith(`not done after ${options.timeoutSeconds} s; give --timeout-seconds`), options.timeoutSeconds * 1000);
+  const report = await run(options, `npm run bench -- ${argv.join(' ')}`);
+  clearTimeout(deadline);
+  const machine = describeMachine();
+  console.log(formatReport(report, machine));
+  if (options.save) console.log(`saved: ${saveReport(report, machine, resultsPath)}`);
+}
+
+// process.exit runs the exit handlers that kill child processes and remove temporary directories.
+function exitWith(message: string): never {
+  console.error(`bench: ${message}`);
+  process.exit(1);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => exitWith(signal));
+main(process.argv.slice(2)).catch((error: unknown) => exitWith(error instanceof Error ? error.message : String(error)));

@@ -1,0 +1,66 @@
+// Child processes of a measurement: started with a deadline, their last output kept for the error message, and always stopped:
+// by stop(), or by the exit of this process.
+import type { ChildProcess } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+const outputCharsMax = 8000;
+const stopTimeoutMs = 30_000;
+
+export class Child {
+  readonly pid: number;
+  readonly #process: ChildProcess;
+  #output = '';
+
+  private constructor(child: ChildProcess, pid: number) {
+    this.#process = child;
+    this.pid = pid;
+    for (const stream of [child.stdout, child.stderr]) {
+      stream?.setEncoding('utf8').on('data', (text: string) => {
+        this.#output = (this.#output + text).slice(-outputCharsMax);
+      });
+    }
+  }
+
+  /** Starts this same Node with `args`; stdin is closed, output is collected. */
+  static async start(args: readonly string[], cwd: string): Promise<Child> {
+    const spawned = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+    await once(spawned, 'spawn');
+    const kill = (): boolean => spawned.kill('SIGKILL');
+    process.once('exit', kill);
+    spawned.once('exit', () => process.removeListener('exit', kill));
+    return new Child(spawned, spawned.pid ?? -1);
+  }
+
+  /** The last of what it printed. */
+  get output(): string {
+    return this.#output;
+  }
+
+  get isRunning(): boolean {
+    return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** SIGTERM, then SIGKILL when it does not leave in time. Returns the exit code, undefined when killed. */
+  async stop(): Promise<number | undefined> {
+    if (!this.isRunning) return this.#process.exitCode ?? undefined;
+    const left = once(this.#process, 'exit');
+    this.#process.kill('SIGTERM');
+    const timer = setTimeout(() => this.#process.kill('SIGKILL'), stopTimeoutMs);
+    await left;
+    clearTimeout(timer);
+    return this.#process.exitCode ?? undefined;
+  }
+}
+
+/** A port that was free a moment ago, on the loopback interface. */
+export async function findFreePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}

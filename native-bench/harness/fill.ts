@@ -1,0 +1,48 @@
+// Fills a store before it is queried, and remembers a sample of what is in it.
+import type { Frame } from '../workload/frames.ts';
+import { Rng } from '../workload/rng.ts';
+import { traceIdsOf } from '../workload/wire-positions.ts';
+import { HttpClient } from './http-client.ts';
+import { driveLoad } from './load.ts';
+import type { BenchOptions } from './options.ts';
+import type { Target } from './target.ts';
+import { trafficStream } from './traffic.ts';
+
+export interface Filled {
+  readonly spans: number;
+  /** Trace ids (hex) of random requests, in random order. */
+  readonly traceIds: readonly string[];
+}
+
+export const fillSpansDefault = 500_000;
+
+const fillConnections = 8;
+// Ids are read from this many requests at most, chosen at random; one in the thousand traces is sample enough.
+const sampledRequests = 200;
+
+export async function fill(target: Target, options: BenchOptions): Promise<Filled> {
+  const spans = options.spans ?? fillSpansDefault;
+  const rng = new Rng(options.seed);
+  const share = Math.min(1, (sampledRequests * options.batch) / spans);
+  const stream = trafficStream(options, spans);
+  const traceIds = new Set<string>();
+  const next = (): Frame | undefined => {
+    const frame = stream.next().value;
+    if (frame !== undefined && rng.chance(share)) for (const id of traceIdsOf(frame.body)) traceIds.add(id);
+    return frame;
+  };
+  using client = new HttpClient(target.url, fillConnections);
+  const load = await driveLoad({ client, path: target.insertPath, connections: fillConnections, seconds: Infinity, rate: options.rate, next });
+  if (traceIds.size === 0) throw new Error('no trace ids were sampled: the traffic holds no spans');
+  return { spans: load.spans, traceIds: shuffled([...traceIds], rng) };
+}
+
+function shuffled<T>(list: T[], rng: Rng): T[] {
+  for (let i = list.length - 1; i > 0; i--) {
+    const j = rng.int(i + 1);
+    const moved = list[i] as T;
+    list[i] = list[j] as T;
+    list[j] = moved;
+  }
+  return list;
+}

@@ -1,0 +1,69 @@
+// A bounded keep-alive HTTP/1.1 client on node:http. Not autocannon: that rounds latencies to whole milliseconds, gives every
+// connection the same list of bodies, and does not say which body was acknowledged; here each body is sent once and accounted for.
+import { Agent, request } from 'node:http';
+
+export interface HttpReply {
+  readonly status: number;
+  readonly body: Buffer;
+  /** From the call to the last byte of the reply. */
+  readonly ms: number;
+  readonly retryAfterSeconds: number | undefined;
+}
+
+// A server that does not answer for this long has failed the run.
+const replyTimeoutMs = 60_000;
+
+export class HttpClient implements Disposable {
+  readonly #agent: Agent;
+  readonly #base: URL;
+
+  constructor(url: string, connections: number) {
+    this.#base = new URL(url);
+    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
+  }
+
+  post(path: string, body: Uint8Array, contentType = 'application/x-protobuf'): Promise<HttpReply> {
+    return this.#send('POST', path, { 'content-type': contentType, 'content-length': body.length }, body);
+  }
+
+  get(path: string): Promise<HttpReply> {
+    return this.#send('GET', path, {});
+  }
+
+  /** GET that must answer 200 with JSON. Throws with status and the body's beginning otherwise. */
+  async getJson(path: string): Promise<unknown> {
+    const reply = await this.get(path);
+    const text = reply.body.toString('utf8');
+    if (reply.status !== 200) throw new Error(`GET ${this.#base.origin}${path}: status ${reply.status}: ${text.slice(0, 300)}`);
+    return JSON.parse(text);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #send(method: string, path: string, headers: Record<string, string | number>, body?: Uint8Array): Promise<HttpReply> {
+    const { hostname, port, pathname } = this.#base;
+    const startMs = performance.now();
+    return new Promise((resolve, reject) => {
+      const fullPath = `${pathname.replace(/\/$/, '')}${path}`;
+      const sent = request({ hostname, port, method, path: fullPath, headers, agent: this.#agent, timeout: replyTimeoutMs }, (reply) => {
+        const chunks: Buffer[] = [];
+        reply.on('data', (chunk: Buffer) => chunks.push(chunk));
+        reply.on('error', reject);
+        reply.on('end', () => {
+          const retryAfter = Number(reply.headers['retry-after']);
+          const retryAfterSeconds = Number.isFinite(retryAfter) ? retryAfter : undefined;
+          resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(chunks), ms: performance.now() - startMs, retryAfterSeconds });
+        });
+      });
+      sent.on('timeout', () => sent.destroy(new Error(`${method} ${this.#base.origin}${fullPath}: no answer for ${replyTimeoutMs} ms`)));
+      sent.on('error', reject);
+      sent.end(body);
+    });
+  }
+}

@@ -1,0 +1,107 @@
+// The command line of the benchmarks: every option of every scenario, with its default, in one table.
+import { parseArgs } from 'node:util';
+import { isProfileName, profiles } from '../workload/requests.ts';
+import type { ProfileName } from '../workload/requests.ts';
+
+export interface Peer {
+  readonly name: string;
+  readonly url: string;
+}
+
+export interface BenchOptions {
+  readonly profile: ProfileName;
+  /** Captured requests to replicate instead of a profile. */
+  readonly frames: string | undefined;
+  readonly seed: number;
+  readonly batch: number;
+  readonly spans: number | undefined;
+  readonly seconds: number;
+  readonly warmupSeconds: number;
+  readonly connections: number;
+  readonly rate: number;
+  /** A node that already runs; its pid gives CPU and memory, its data path the bytes on disk. */
+  readonly url: string | undefined;
+  readonly pid: number | undefined;
+  readonly dataPath: string | undefined;
+  readonly peer: Peer | undefined;
+  readonly peerPid: number | undefined;
+  readonly peerDataPath: string | undefined;
+  readonly peerInsertPath: string;
+  readonly peerJaegerPath: string;
+  readonly flags: readonly string[];
+  readonly save: boolean;
+  readonly timeoutSeconds: number;
+}
+
+const text = { type: 'string' } as const;
+const rows = {
+  profile: { ...text, help: `${Object.keys(profiles).join(', ')}; default shop` },
+  frames: { ...text, help: 'replicate this frames file (fresh ids, UUIDs and times) instead of a profile' },
+  seed: { ...text, help: 'of the workload; default 1' },
+  batch: { ...text, help: 'spans in a request; default 1000' },
+  spans: { ...text, help: 'ingest: bodies kept ready (300000); density, by-id, search: spans stored (500000)' },
+  seconds: { ...text, help: 'measured time; default 10' },
+  'warmup-seconds': { ...text, help: 'ingest: not measured; default 2' },
+  connections: { ...text, help: 'parallel connections; default 8, for queries 1' },
+  rate: { ...text, help: 'spans/s over all connections; default 0: as fast as acknowledgements come' },
+  url: { ...text, help: 'measure the node at this address instead of starting one' },
+  pid: { ...text, help: 'its process id, for CPU and memory' },
+  'data-path': { ...text, help: 'its data directory, for bytes on disk; where a started node puts its own (default: a temporary one)' },
+  flag: { ...text, multiple: true, help: 'a further flag for the started node, for example --flag=-retentionPeriod=30d' },
+  peer: { ...text, help: 'name=url of another store that takes OTLP and speaks Jaeger JSON' },
+  'peer-pid': { ...text, help: 'its process id' },
+  'peer-data-path': { ...text, help: 'its data directory' },
+  'peer-insert-path': { ...text, help: 'default /v1/traces' },
+  'peer-jaeger-path': { ...text, help: 'default /api' },
+  save: { type: 'boolean', help: 'write the result to native-bench/results' },
+  'timeout-seconds': { ...text, help: 'give up after this long; default 600' },
+} as const;
+
+export function usage(scenarios: readonly string[]): string {
+  const lines = Object.entries(rows).map(([name, { help }]) => `  --${name.padEnd(18)} ${help}`);
+  return `usage: npm run bench -- <${scenarios.join('|')}> [options]\n${lines.join('\n')}`;
+}
+
+/** Throws with the option's name when a value is no good. */
+export function parseBenchOptions(argv: readonly string[]): { scenario: string | undefined; options: BenchOptions } {
+  const { values, positionals } = parseArgs({ args: [...argv], options: rows, allowPositionals: true });
+  const profile = values.profile ?? 'shop';
+  if (!isProfileName(profile)) throw new Error(`--profile ${profile} does not exist; there are ${Object.keys(profiles).join(', ')}`);
+  const isIngest = positionals[0] === 'ingest' || positionals[0] === 'density';
+  const options: BenchOptions = {
+    profile,
+    frames: values.frames,
+    seed: number('seed', values.seed, 1),
+    batch: number('batch', values.batch, 1000),
+    spans: values.spans === undefined ? undefined : number('spans', values.spans, 0),
+    seconds: number('seconds', values.seconds, 10),
+    warmupSeconds: number('warmup-seconds', values['warmup-seconds'], 2, 0),
+    connections: number('connections', values.connections, isIngest ? 8 : 1),
+    rate: number('rate', values.rate, 0, 0),
+    url: values.url,
+    pid: values.pid === undefined ? undefined : number('pid', values.pid, 0),
+    dataPath: values['data-path'],
+    flags: values.flag ?? [],
+    peer: values.peer === undefined ? undefined : parsePeer(values.peer),
+    peerPid: values['peer-pid'] === undefined ? undefined : number('peer-pid', values['peer-pid'], 0),
+    peerDataPath: values['peer-data-path'],
+    peerInsertPath: values['peer-insert-path'] ?? '/v1/traces',
+    peerJaegerPath: values['peer-jaeger-path'] ?? '/api',
+    save: values.save ?? false,
+    timeoutSeconds: number('timeout-seconds', values['timeout-seconds'], 600),
+  };
+  return { scenario: positionals[0], options };
+}
+
+function number(name: string, given: string | undefined, whenAbsent: number, min = 1): number {
+  if (given === undefined) return whenAbsent;
+  const value = Number(given);
+  if (!Number.isFinite(value) || value < min || given.trim() === '') throw new Error(`--${name} ${given} is not a number of at least ${min}`);
+  return value;
+}
+
+function parsePeer(given: string): Peer {
+  const found = /^([^=]+)=(https?:\/\/.+)$/.exec(given);
+  if (found === null) throw new Error(`--peer ${given} is not name=url, for example --peer vt=http://127.0.0.1:10428`);
+  return { name: found[1] ?? '', url: (found[2] ?? '').replace(/\/$/, '') };
+}
