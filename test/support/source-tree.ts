@@ -58,17 +58,21 @@ export function blank(text: string, strings: boolean): string {
     const closesTemplate = text[at] === '}' && templates.at(-1) === depth;
     const end = closesTemplate ? endOfTemplate(text, at + 1) : endOfToken(text, at, out);
     const token = text.slice(at, end);
-    const isComment = /^\/[/*]/.test(token) && end > at + 1;
-    const isString =
-      closesTemplate || (token.length > 1 && /^['"`]/.test(token)) || (token.length > 1 && /^\/[^/*]/.test(token));
+    const kind = closesTemplate ? 'string' : kindOf(token);
     if (closesTemplate) templates.pop();
     if ((closesTemplate || token.startsWith('`')) && token.endsWith('${')) templates.push(depth);
     if (token === '{') depth++;
     if (token === '}') depth--;
-    out += isComment || (isString && strings) ? token.replace(/[^\n]/g, ' ') : token;
+    out += kind === 'comment' || (kind === 'string' && strings) ? token.replace(/[^\n]/g, ' ') : token;
     at = end;
   }
   return out;
+}
+
+function kindOf(token: string): 'comment' | 'string' | 'code' {
+  if (token.length < 2) return 'code';
+  if (/^\/[/*]/.test(token)) return 'comment';
+  return /^['"`/]/.test(token) ? 'string' : 'code';
 }
 
 /** End of the comment, string, template or regular expression at `at`, or of the one character there. */
