@@ -1,0 +1,139 @@
+// The blocks a snapshot holds, as a query sees them: parts and log blocks are the same thing here. Runs on any thread:
+// it knows only paths, and the snapshot keeps the files from being removed. A block that fails its checksum is skipped,
+// counted and named in the answer's warnings; it never fails the query.
+import { isStoreError } from '../base/errors.ts';
+import type { Disk, ReadFile } from '../disk/disk.ts';
+import { openPart, readBlockAt, type PartReader } from '../part/part-reader.ts';
+import type { PartitionSnapshot, SnapshotLogBlock } from '../partition/snapshot.ts';
+import type { Tenant } from '../trace/tenant.ts';
+
+/** What a query needs of a snapshot: plain data, cloneable to another thread. The blocks in it are the tenant's. */
+export interface SnapshotFiles {
+  readonly partitions: readonly PartitionSnapshot[];
+}
+
+/** A block that may matter, by what is known without reading it. */
+export interface CandidateBlock {
+  readonly day: number;
+  /** ns since the day's midnight. */
+  readonly startMin: number;
+  readonly startMax: number;
+  readonly durationMin: number;
+  readonly durationMax: number;
+  /** The verified bytes, or undefined (and a warning) when the block is damaged. */
+  read(): Uint8Array | undefined;
+}
+
+/** Open parts kept from query to query; 3 file descriptors and some KB each. */
+const OPEN_PARTS_MAX = 64;
+
+/** Parts that stay open between the queries of one thread, least recently used closed first. */
+export class PartCache {
+  readonly #disk: Disk;
+  readonly #parts = new Map<string, PartReader>();
+
+  constructor(disk: Disk) {
+    this.#disk = disk;
+  }
+
+  get disk(): Disk {
+    return this.#disk;
+  }
+
+  open(path: string): PartReader {
+    const known = this.#parts.get(path);
+    const part = known ?? openPart(this.#disk, path);
+    this.#parts.delete(path);
+    this.#parts.set(path, part);
+    if (this.#parts.size > OPEN_PARTS_MAX) {
+      const [oldest, reader] = this.#parts.entries().next().value!;
+      this.#parts.delete(oldest);
+      reader.close();
+    }
+    return part;
+  }
+
+  close(): void {
+    for (const part of this.#parts.values()) part.close();
+    this.#parts.clear();
+  }
+}
+
+export class BlockSource implements Disposable {
+  readonly #cache: PartCache;
+  readonly #snapshot: SnapshotFiles;
+  readonly #tenant: Tenant;
+  readonly #logs = new Map<string, ReadFile>();
+  /** One line per block or part that could not be read. */
+  readonly warnings: string[] = [];
+
+  constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant) {
+    this.#cache = cache;
+    this.#snapshot = snapshot;
+    this.#tenant = tenant;
+  }
+
+  /** Every block of the tenant. */
+  blocks(): CandidateBlock[] {
+    const out: CandidateBlock[] = [];
+    for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
+      for (const { path } of parts) this.#addPart(out, day, path);
+      for (const place of logBlocks) this.#addLogBlock(out, day, place);
+    }
+    return out;
+  }
+
+  /** The blocks of the tenant that may hold one of the traces (16 bytes each). */
+  blocksOfTraces(traceIds: readonly Uint8Array[]): CandidateBlock[] {
+    const out: CandidateBlock[] = [];
+    for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
+      for (const { path } of parts) {
+        const part = this.#guard(() => this.#cache.open(path));
+        if (part === undefined) continue;
+        const numbers = new Set(traceIds.flatMap((traceId) => part.findTrace(traceId)));
+        for (const number of [...numbers].sort((x, y) => x - y)) this.#addPartBlock(out, day, part, number);
+      }
+      for (const place of logBlocks) this.#addLogBlock(out, day, place);
+    }
+    return out;
+  }
+
+  #addPart(out: CandidateBlock[], day: number, path: string): void {
+    const part = this.#guard(() => this.#cache.open(path));
+    part?.metadata.blocks.forEach((_, number) => this.#addPartBlock(out, day, part, number));
+  }
+
+  #addPartBlock(out: CandidateBlock[], day: number, part: PartReader, number: number): void {
+    const block = part.metadata.blocks[number]!;
+    if (block.tenant !== this.#tenant) return;
+    const { startMin, startMax, durationMin, durationMax } = block;
+    const read = (): Uint8Array | undefined => this.#guard(() => this.#cache.open(part.path).readBlock(number));
+    out.push({ day, startMin, startMax, durationMin, durationMax, read });
+  }
+
+  #addLogBlock(out: CandidateBlock[], day: number, place: SnapshotLogBlock): void {
+    const { startMin, startMax } = place;
+    const read = (): Uint8Array | undefined => this.#guard(() => readBlockAt(this.#openLog(place.path), place));
+    out.push({ day, startMin, startMax, durationMin: -Infinity, durationMax: Infinity, read });
+  }
+
+  #openLog(path: string): ReadFile {
+    let file = this.#logs.get(path);
+    if (file === undefined) this.#logs.set(path, (file = this.#cache.disk.openRead(path)));
+    return file;
+  }
+
+  #guard<T>(read: () => T): T | undefined {
+    try {
+      return read();
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
+      this.warnings.push(error.message);
+      return undefined;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of this.#logs.values()) file.close();
+  }
+}

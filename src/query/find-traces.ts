@@ -1,0 +1,62 @@
+// Reads whole traces by id: every piece from every part, log block and day, regrouped into one span list without
+// duplicates, as OTLP. The bytes depend only on the set of spans stored, not on where its pieces lie.
+import { BlockReader } from '../block/block-reader.ts';
+import { appendTraces } from '../block/decode-block.ts';
+import { regroupByTrace } from '../block/regroup.ts';
+import { writeTraces } from '../otlp/write-spans.ts';
+import { SpanBatch } from '../trace/span-batch.ts';
+import type { FoundTrace } from '../trace/store.ts';
+import type { BlockSource } from './block-source.ts';
+import type { Deadline } from './deadline.ts';
+
+/** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share a block's decoding. */
+const TRACES_PER_PASS = 64;
+
+/** The traces among `traceIds` that exist, in the order asked. */
+export function findTraces(source: BlockSource, traceIds: readonly Uint8Array[], deadline: Deadline): FoundTrace[] {
+  const found: FoundTrace[] = [];
+  for (let from = 0; from < traceIds.length; from += TRACES_PER_PASS) {
+    found.push(...findPass(source, traceIds.slice(from, from + TRACES_PER_PASS), deadline));
+  }
+  return found;
+}
+
+function findPass(source: BlockSource, traceIds: readonly Uint8Array[], deadline: Deadline): FoundTrace[] {
+  const wanted = new Set(traceIds.map(idKey));
+  const batch = new SpanBatch();
+  for (const candidate of source.blocksOfTraces(traceIds)) {
+    deadline.check();
+    const bytes = candidate.read();
+    if (bytes === undefined) continue;
+    const block = new BlockReader(bytes);
+    const traces = tracesIn(block, wanted);
+    if (traces.length > 0) appendTraces(batch, block, traces);
+  }
+  const { rows, traceEnds } = regroupByTrace(batch);
+  const byId = new Map<string, Uint8Array>();
+  let from = 0;
+  for (const end of traceEnds) {
+    const traceRows = rows.subarray(from, end);
+    from = end;
+    deadline.check();
+    byId.set(idKey(new Uint8Array(batch.traceId.buffer, traceRows[0]! * 16, 16)), writeTraces(batch, traceRows));
+  }
+  return traceIds.flatMap((traceId) => {
+    const otlp = byId.get(idKey(traceId));
+    return otlp === undefined ? [] : [{ traceId, otlp }];
+  });
+}
+
+/** A trace id as a map key. */
+export function idKey(traceId: Uint8Array): string {
+  return Buffer.from(traceId.buffer, traceId.byteOffset, 16).toString('latin1');
+}
+
+function tracesIn(block: BlockReader, wanted: ReadonlySet<string>): number[] {
+  const ids = block.traceIds();
+  const traces: number[] = [];
+  for (let trace = 0; trace < block.header.traceCount; trace++) {
+    if (wanted.has(idKey(ids.subarray(trace * 16, trace * 16 + 16)))) traces.push(trace);
+  }
+  return traces;
+}

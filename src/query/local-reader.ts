@@ -1,0 +1,119 @@
+// The TraceReader of a node with its own store: names come from the index on the write thread, spans from a snapshot's
+// files on the query workers. Every query is bounded: queue, wall clock, and it stops when its client leaves.
+import { extname } from 'node:path';
+import { Piscina } from 'piscina';
+import { BugError } from '../base/assert.ts';
+import { StoreError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { Dependency, FoundTrace, Operation, TraceReader } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import type { TraceQuery } from '../trace/trace-query.ts';
+import type { SnapshotFiles } from './block-source.ts';
+import type { QueryReply } from './query-worker.ts';
+import type { QueryJob, QueryResult, QueryTask } from './run-query.ts';
+
+/** What the reader needs of the store; ThreadedStore and Storage have it. */
+export interface SnapshotSource {
+  listServices(tenant: Tenant): Promise<string[]>;
+  listOperations(tenant: Tenant, service: string): Promise<Operation[]>;
+  takeSnapshot(tenant: Tenant, filter: SnapshotFilter): Promise<SnapshotFiles & { readonly id: number }>;
+  releaseSnapshot(id: number): void;
+}
+
+export interface LocalReaderOptions {
+  readonly source: SnapshotSource;
+  readonly log: Log;
+  /** Query threads. */
+  readonly workers: number;
+  /** Queries waiting for a thread; above it OVERLOADED. */
+  readonly queueMax: number;
+  /** Wall-clock bound of one query, ms. */
+  readonly durationMaxMs: number;
+}
+
+export class LocalReader implements TraceReader {
+  readonly #options: LocalReaderOptions;
+  readonly #pool: Piscina;
+
+  constructor(options: LocalReaderOptions) {
+    this.#options = options;
+    this.#pool = new Piscina({
+      filename: new URL(`./query-worker${extname(import.meta.filename)}`, import.meta.url).href,
+      name: 'run',
+      minThreads: options.workers,
+      maxThreads: options.workers,
+      maxQueue: options.queueMax,
+      // Workers only compute and read files: they may sleep on the next task.
+      atomics: 'disabled',
+    });
+  }
+
+  async listServices(tenant: Tenant): Promise<string[]> {
+    return this.#options.source.listServices(tenant);
+  }
+
+  async listOperations(tenant: Tenant, service: string, kind?: number): Promise<Operation[]> {
+    const operations = await this.#options.source.listOperations(tenant, service);
+    return kind === undefined ? operations : operations.filter((operation) => operation.kind === kind);
+  }
+
+  async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTrace[]> {
+    if (traceIds.length === 0) return [];
+    const result = await this.#run(tenant, { traceIds }, { kind: 'find', traceIds }, signal);
+    if (result.kind !== 'traces') throw new BugError(`a find was answered with ${result.kind}`);
+    return result.traces;
+  }
+
+  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTrace[]> {
+    const filter = { startMinNs: query.startMinNs, startMaxNs: query.startMaxNs };
+    const result = await this.#run(tenant, filter, { kind: 'search', query }, signal);
+    if (result.kind !== 'ids') throw new BugError(`a search was answered with ${result.kind}`);
+    // A second snapshot, of every day: the answer is the whole trace, wherever its spans lie.
+    return this.findTraces(tenant, result.traceIds, signal);
+  }
+
+  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
+    // A parent may have started on the day before its child, or (by a wrong clock) after it.
+    const dayNs = 86_400_000_000_000n;
+    const filter = { startMinNs: startNs - dayNs, startMaxNs: endNs + dayNs };
+    const result = await this.#run(tenant, filter, { kind: 'dependencies', startNs, endNs }, signal);
+    if (result.kind !== 'dependencies') throw new BugError(`dependencies were answered with ${result.kind}`);
+    return result.dependencies;
+  }
+
+  async #run(tenant: Tenant, filter: SnapshotFilter, task: QueryTask, signal: AbortSignal | undefined): Promise<QueryResult> {
+    const snapshot = await this.#options.source.takeSnapshot(tenant, filter);
+    const cancelled = new Int32Array(new SharedArrayBuffer(4));
+    const cancel = (): void => void Atomics.store(cancelled, 0, 1);
+    if (signal?.aborted === true) cancel();
+    signal?.addEventListener('abort', cancel, { once: true });
+    try {
+      const job: QueryJob = { task, tenant, snapshot, durationMaxMs: this.#options.durationMaxMs, cancelled };
+      return this.#take(await this.#submit(job));
+    } finally {
+      signal?.removeEventListener('abort', cancel);
+      this.#options.source.releaseSnapshot(snapshot.id);
+    }
+  }
+
+  async #submit(job: QueryJob): Promise<QueryReply> {
+    if (this.#pool.queueSize >= this.#options.queueMax) {
+      throw new StoreError('OVERLOADED', `${this.#options.queueMax} queries are waiting (-search.maxConcurrentRequests); try again later`);
+    }
+    return (await this.#pool.run(job)) as QueryReply;
+  }
+
+  #take(reply: QueryReply): QueryResult {
+    if (reply.kind === 'failed') {
+      if (reply.code === 'BUG') throw new BugError(`in a query worker: ${reply.message}`);
+      throw new StoreError(reply.code, reply.message);
+    }
+    for (const warning of reply.result.warnings) this.#options.log.warn('a query skipped damaged data', { warning });
+    return reply.result;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool.destroy();
+  }
+}

@@ -1,0 +1,47 @@
+// Entry of a query worker thread (piscina): reads blocks of a snapshot, never the index, never writes. Answers cross the
+// thread boundary as transferred bytes. Errors are returned as values: piscina drops an error's own properties.
+import { move, transferableSymbol, valueSymbol, type Transferable } from 'piscina';
+import { BugError } from '../base/assert.ts';
+import { StoreError, type StoreErrorCode } from '../base/errors.ts';
+import { nodeDisk } from '../disk/node-disk.ts';
+import { PartCache } from './block-source.ts';
+import { runQuery, type QueryJob, type QueryResult } from './run-query.ts';
+
+export type QueryReply =
+  | { readonly kind: 'done'; readonly result: QueryResult }
+  | { readonly kind: 'failed'; readonly code: StoreErrorCode | 'BUG'; readonly message: string };
+
+const cache = new PartCache(nodeDisk);
+
+/** Runs `job` on this thread. */
+export function run(job: QueryJob): unknown {
+  let reply: QueryReply;
+  try {
+    reply = { kind: 'done', result: runQuery(cache, job) };
+  } catch (error) {
+    if (error instanceof StoreError) reply = { kind: 'failed', code: error.code, message: error.message };
+    else if (error instanceof BugError || error instanceof Error) reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message };
+    else throw error;
+  }
+  const buffers = reply.kind === 'done' && reply.result.kind === 'traces' ? reply.result.traces.map(({ otlp }) => otlp.buffer) : [];
+  return move(new MovedReply(reply, buffers as ArrayBuffer[]));
+}
+
+/** A reply whose buffers are transferred to the asking thread, not copied. */
+class MovedReply implements Transferable {
+  readonly #reply: QueryReply;
+  readonly #buffers: ArrayBuffer[];
+
+  constructor(reply: QueryReply, buffers: ArrayBuffer[]) {
+    this.#reply = reply;
+    this.#buffers = buffers;
+  }
+
+  get [transferableSymbol](): ArrayBuffer[] {
+    return this.#buffers;
+  }
+
+  get [valueSymbol](): QueryReply {
+    return this.#reply;
+  }
+}

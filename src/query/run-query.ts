@@ -1,0 +1,47 @@
+// The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
+// snapshot's files, run by query-worker.ts on a thread of the pool and directly by tests.
+import type { Dependency, FoundTrace } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import type { TraceQuery } from '../trace/trace-query.ts';
+import { BlockSource, type PartCache, type SnapshotFiles } from './block-source.ts';
+import { Deadline } from './deadline.ts';
+import { listDependencies } from './dependencies.ts';
+import { findTraces } from './find-traces.ts';
+import { searchTraceIds } from './search-traces.ts';
+
+export type QueryTask =
+  | { readonly kind: 'find'; readonly traceIds: readonly Uint8Array[] }
+  | { readonly kind: 'search'; readonly query: TraceQuery }
+  | { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint };
+
+export interface QueryJob {
+  readonly task: QueryTask;
+  readonly tenant: Tenant;
+  readonly snapshot: SnapshotFiles;
+  readonly durationMaxMs: number;
+  /** One int, set to 1 when the client has gone. */
+  readonly cancelled: Int32Array;
+}
+
+export type QueryResult =
+  | { readonly kind: 'traces'; readonly traces: FoundTrace[]; readonly warnings: readonly string[] }
+  | { readonly kind: 'ids'; readonly traceIds: Uint8Array[]; readonly warnings: readonly string[] }
+  | { readonly kind: 'dependencies'; readonly dependencies: Dependency[]; readonly warnings: readonly string[] };
+
+/** Runs one job. Throws TIMEOUT, CANCELLED, FORMAT_TOO_NEW; damaged blocks are skipped and named in the warnings. */
+export function runQuery(cache: PartCache, job: QueryJob): QueryResult {
+  const deadline = new Deadline(job.durationMaxMs, job.cancelled);
+  using source = new BlockSource(cache, job.snapshot, job.tenant);
+  const { task } = job;
+  const { warnings } = source;
+  switch (task.kind) {
+    case 'find':
+      return { kind: 'traces', traces: findTraces(source, task.traceIds, deadline), warnings };
+    case 'search':
+      return { kind: 'ids', traceIds: searchTraceIds(source, task.query, deadline), warnings };
+    case 'dependencies':
+      return { kind: 'dependencies', dependencies: listDependencies(source, task.startNs, task.endNs, deadline), warnings };
+    default:
+      return task satisfies never;
+  }
+}

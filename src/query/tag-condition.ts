@@ -1,0 +1,152 @@
+// A tag condition compiled once per query: where to look (contract/jaeger.md §4.3 rewrites what clients see back to OTLP
+// fields) and what to compare with. Values are compared by their string form, against every type that has it.
+import { formatDouble } from '../bytes/json-writer.ts';
+import { textOfAnyValue } from '../otlp/attributes.ts';
+import * as T from '../trace/templates.ts';
+import type { TagCondition } from '../trace/trace-query.ts';
+
+/** Where an attribute may stand; a condition names a set of them. */
+export const LEVEL_SPAN = 1;
+export const LEVEL_EVENT = 2;
+export const LEVEL_LINK = 4;
+export const LEVEL_SCOPE = 8;
+export const LEVEL_RESOURCE = 16;
+export const LEVEL_ALL = 31;
+
+/** One way a condition can hold; a compiled tag holds when any of its ways does. */
+export type Way =
+  | { readonly kind: 'attribute'; readonly key: Buffer; readonly levels: number }
+  | { readonly kind: 'span-kind'; readonly value: number }
+  | { readonly kind: 'status'; readonly value: number }
+  | { readonly kind: 'intrinsic'; readonly field: number }
+  | { readonly kind: 'scope-text'; readonly field: number }
+  | { readonly kind: 'event-name' };
+
+export interface CompiledTag {
+  readonly ways: readonly Way[];
+  readonly value: ValueMatcher;
+  /** error=false: holds where none of the ways does. */
+  readonly isNegated: boolean;
+}
+
+const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
+const STATUSES = ['unset', 'ok', 'error'];
+
+/** Compiles one condition of a search. */
+export function compileTag({ key, value }: TagCondition): CompiledTag {
+  if (key === 'error' && (value === 'true' || value === 'false')) {
+    const ways: Way[] = [{ kind: 'status', value: 2 }, attribute(key, LEVEL_SPAN)];
+    return { ways, value: new ValueMatcher('true'), isNegated: value === 'false' };
+  }
+  return { ways: [...intrinsicWays(key, value), ...attributeWays(key)], value: new ValueMatcher(value), isNegated: false };
+}
+
+function attribute(key: string, levels: number): Way {
+  return { kind: 'attribute', key: Buffer.from(key, 'utf8'), levels };
+}
+
+function intrinsicWays(key: string, value: string): Way[] {
+  const lower = value.toLowerCase();
+  switch (key) {
+    case 'span.kind':
+      return KINDS.includes(lower) ? [{ kind: 'span-kind', value: KINDS.indexOf(lower) }] : [];
+    case 'span.status':
+    case 'otel.status_code':
+      return STATUSES.includes(lower) ? [{ kind: 'status', value: STATUSES.indexOf(lower) }] : [];
+    case 'otel.status_description':
+      return [{ kind: 'intrinsic', field: T.FIELD_STATUS_MESSAGE }];
+    case 'w3c.tracestate':
+      return [{ kind: 'intrinsic', field: T.FIELD_TRACE_STATE }];
+    case 'scope.name':
+    case 'otel.scope.name':
+    case 'otel.library.name':
+      return [{ kind: 'scope-text', field: 1 }];
+    case 'scope.version':
+    case 'otel.scope.version':
+    case 'otel.library.version':
+      return [{ kind: 'scope-text', field: 2 }];
+    case 'event':
+      return [{ kind: 'event-name' }];
+    default:
+      return [];
+  }
+}
+
+/** Prefixes that name one level: Jaeger's `resource.`, and VictoriaTraces' for those who come from there (§4.4). */
+const LEVEL_PREFIXES: readonly (readonly [string, number])[] = [
+  ['resource.', LEVEL_RESOURCE],
+  ['resource_attr:', LEVEL_RESOURCE],
+  ['scope_attr:', LEVEL_SCOPE],
+  ['span_attr:', LEVEL_SPAN],
+];
+
+function attributeWays(key: string): Way[] {
+  const ways = [attribute(key, LEVEL_ALL)];
+  for (const [prefix, level] of LEVEL_PREFIXES) {
+    if (key.startsWith(prefix) && key.length > prefix.length) ways.push(attribute(key.slice(prefix.length), level));
+  }
+  return ways;
+}
+
+const bits = new Uint32Array(2);
+const double = new Float64Array(bits.buffer);
+
+/** Compares stored values with a query's text. */
+export class ValueMatcher {
+  readonly text: string;
+  readonly #bytes: Buffer;
+  readonly #int: readonly [number, number] | undefined;
+  readonly #bool: number;
+
+  constructor(text: string) {
+    this.text = text;
+    this.#bytes = Buffer.from(text, 'utf8');
+    this.#int = parseInt64(text);
+    this.#bool = text === 'true' ? 1 : text === 'false' ? 0 : -1;
+  }
+
+  /** True when a value of `type` with these words (templates.ts) has the query's string form. */
+  matches(type: number, a: number, b: number, arena: Uint8Array): boolean {
+    switch (type) {
+      case T.TYPE_STRING:
+        return this.matchesBytes(arena, a, a + b);
+      case T.TYPE_BOOL:
+        return a === this.#bool;
+      case T.TYPE_INT:
+        return this.#int !== undefined && a === this.#int[0] && b === this.#int[1];
+      case T.TYPE_DOUBLE:
+        return this.#matchesDouble(a, b);
+      case T.TYPE_BYTES:
+        return Buffer.from(arena.buffer, arena.byteOffset + a, b).toString('base64') === this.text;
+      case T.TYPE_RAW:
+        return textOfAnyValue(arena.subarray(a, a + b)) === this.text;
+      default:
+        return this.text === '';
+    }
+  }
+
+  matchesBytes(bytes: Uint8Array, start: number, end: number): boolean {
+    const mine = this.#bytes;
+    if (end - start !== mine.length) return false;
+    for (let i = 0; i < mine.length; i++) if (bytes[start + i] !== mine[i]) return false;
+    return true;
+  }
+
+  #matchesDouble(lo: number, hi: number): boolean {
+    bits[0] = lo;
+    bits[1] = hi;
+    const value = double[0]!;
+    if (Number.isFinite(value)) return formatDouble(value) === this.text || String(value) === this.text;
+    if (Number.isNaN(value)) return this.text === 'NaN';
+    return this.text === (value > 0 ? '+Inf' : '-Inf') || this.text === String(value);
+  }
+}
+
+/** The words of a canonical decimal int64, or undefined: "007" and "+7" are texts, not the number 7. */
+function parseInt64(text: string): readonly [number, number] | undefined {
+  if (!/^(0|-?[1-9]\d{0,18})$/.test(text)) return undefined;
+  const value = BigInt(text);
+  if (BigInt.asIntN(64, value) !== value) return undefined;
+  const unsigned = BigInt.asUintN(64, value);
+  return [Number(unsigned & 0xffffffffn), Number(unsigned >> 32n)];
+}
