@@ -148,7 +148,8 @@ const flags = {
   }),
   insertQueueMaxMs: flag('ingest', 'insert.maxQueueDuration', duration({ min: '1ms', max: '1h' }), {
     default: '1m',
-    meaning: 'How long a request waits for one of -maxConcurrentInserts before it is told to come back (Retry-After).',
+    meaning:
+      'How long a request waits for one of -maxConcurrentInserts before it is told to come back (503, Retry-After).',
     reason: 'As in VictoriaTraces: exporters time out sooner, so it bounds only those that wait for ever.',
     example: '-insert.maxQueueDuration=10s',
   }),

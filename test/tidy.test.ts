@@ -55,6 +55,7 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/block/read-traces.ts',
     'src/block/trace-clock.ts',
   ],
+  'test/api/bad-input.test.ts': [],
   'test/disk/faulty-disk.test.ts': [],
 };
 
