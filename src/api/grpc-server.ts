@@ -5,6 +5,7 @@ import {
   Server,
   ServerCredentials,
   ServerInterceptingCall,
+  setLogger,
   status,
   type ServerInterceptor,
   type ServerOptions,
@@ -44,7 +45,9 @@ const KEEPALIVE_TIMEOUT_MS = 20_000;
 
 /** Listens with OTLP registered. Throws CONFIG when the address cannot be listened on. */
 export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenServer> {
-  const { listenAddr, shutdownMaxMs, intake, metrics } = options;
+  const { listenAddr, shutdownMaxMs, intake, metrics, log } = options;
+  // One per process, and otherwise the console: the library's own complaints become lines of our log.
+  setLogger({ error: (text: unknown) => log.warn('gRPC library', { text }) });
   const server = new Server(serverOptions(intake.requestBytesMax, metrics));
   registerOtlpService(server, options);
   const port = await new Promise<number>((resolve, reject) => {

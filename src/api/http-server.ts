@@ -57,6 +57,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
   try {
     await app.listen({ host: httpListenAddr.host, port: httpListenAddr.port });
   } catch (cause) {
+    await app.close();
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new StoreError('CONFIG', `-httpListenAddr=${formatAddress(httpListenAddr)}: cannot listen: ${reason}`, {
       cause,

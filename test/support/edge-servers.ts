@@ -54,8 +54,11 @@ export class EdgeServers implements AsyncDisposable {
 }
 
 export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeServers> {
-  const addresses = ['-httpListenAddr=127.0.0.1:0', '-otlpGRPCListenAddr=127.0.0.1:0'];
-  const config = parseConfig([...addresses, ...(options.flags ?? [])], {});
+  const flags = [...(options.flags ?? [])];
+  for (const name of ['-httpListenAddr', '-otlpGRPCListenAddr']) {
+    if (!flags.some((flag) => flag.startsWith(name))) flags.push(`${name}=127.0.0.1:0`);
+  }
+  const config = parseConfig(flags, {});
   const store = new RecordingStore();
   const logLines: string[] = [];
   const log = createLog({ write: (line) => void logLines.push(line) });
@@ -67,7 +70,12 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const intake = new Intake({ ...config, writer: store, metrics, ...bytesMax });
   const http = await openHttpServer({ config, intake, reader: store, admin: store, metrics, log, isReady });
   const listenAddr = config.otlpGrpcListenAddr ?? { host: '127.0.0.1', port: 0 };
-  const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady });
+  const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady }).catch(
+    async (error: unknown) => {
+      await http.close();
+      throw error;
+    },
+  );
   return new EdgeServers({ store, http, grpc, metrics, config, logLines, ready });
 }
 

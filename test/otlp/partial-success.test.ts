@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import { encodeWriteResult, partialSuccessOf, REJECT_REASONS } from '../../src/otlp/partial-success.ts';
+import { encodeRpcStatus } from '../../src/otlp/rpc-messages.ts';
+import type { RejectReason, WriteResult } from '../../src/trace/store.ts';
+import { decodeResponse, decodeRetrySeconds, decodeRpcStatus } from '../support/otlp-proto.ts';
+
+const result = (...rejected: [RejectReason, number][]): WriteResult => ({ stored: 1, rejected: new Map(rejected) });
+
+describe('partial success', () => {
+  test('is absent when every span was stored', () => {
+    for (const all of [result(), result(['too_large', 0])]) {
+      expect(partialSuccessOf(all)).toBeUndefined();
+      expect(encodeWriteResult(all, 'protobuf')).toHaveLength(0);
+      expect(encodeWriteResult(all, 'json').toString()).toBe('{}');
+    }
+  });
+
+  test('counts and names every reason once, whatever order they came in', () => {
+    const all = REJECT_REASONS.map((reason, i) => [reason, i + 1] as [RejectReason, number]);
+    const { rejectedSpans, errorMessage } = partialSuccessOf(result(...all.toReversed()))!;
+    expect(rejectedSpans).toBe(28);
+    expect(errorMessage).toMatch(/^28 spans rejected: 1 invalid_trace_id \(.*\), 2 invalid_span_id \(/);
+    for (const [reason, count] of all) expect(errorMessage).toContain(`${count} ${reason} (`);
+    expect(partialSuccessOf(result(...all))).toEqual({ rejectedSpans, errorMessage });
+  });
+
+  test('is the same in both encodings', () => {
+    const one = result(['too_big_timestamp', 1]);
+    const errorMessage =
+      '1 span rejected: 1 too_big_timestamp (start is further ahead than -futureRetention; check the clock of the sender or raise it)';
+    expect(decodeResponse(encodeWriteResult(one, 'protobuf'))).toEqual({
+      partialSuccess: { rejectedSpans: 1n, errorMessage },
+    });
+    expect(JSON.parse(encodeWriteResult(one, 'json').toString())).toEqual({
+      partialSuccess: { rejectedSpans: '1', errorMessage },
+    });
+  });
+});
+
+describe('google.rpc.Status', () => {
+  test('carries RetryInfo only when a retry helps', () => {
+    const plain = decodeRpcStatus(
+      encodeRpcStatus({ code: 3, message: 'bad \ud800', retrySeconds: undefined }, 'protobuf'),
+    );
+    expect(plain).toEqual({ code: 3, message: 'bad \ufffd' });
+    const retry = decodeRpcStatus(encodeRpcStatus({ code: 8, message: '', retrySeconds: 5 }, 'protobuf'));
+    expect(retry.details!.map((detail) => [detail.typeUrl, decodeRetrySeconds(detail.value!)])).toEqual([
+      ['type.googleapis.com/google.rpc.RetryInfo', 5n],
+    ]);
+  });
+});
