@@ -115,12 +115,9 @@ export class FieldScanner {
     this.#span.push(T.intrinsicField(field, T.TYPE_INT), lo, hi);
   }
 
-  deferEvent(start: number, end: number): void {
-    this.#deferredEvents.push(start, end);
-  }
-
-  deferLink(start: number, end: number): void {
-    this.#deferredLinks.push(start, end);
+  /** Keeps the range of an event (or link) for scanDeferred(). */
+  defer(isEvent: boolean, start: number, end: number): void {
+    (isEvent ? this.#deferredEvents : this.#deferredLinks).push(start, end);
   }
 
   /** Span fields most spans do not have: trace state, dropped counts, and what a newer OTLP adds. */
@@ -247,11 +244,6 @@ export class FieldScanner {
     for (let i = 0; i < events.length; i += 2) this.#scanEvent(events[i]!, events[i + 1]!, startLo, startHi);
     for (let i = 0; i < links.length; i += 2) this.#scanLink(links[i]!, links[i + 1]!);
     return (events.length > 0 ? T.HAS_EVENTS : 0) | (links.length > 0 ? T.HAS_LINKS : 0);
-  }
-
-  /** The same for a span that is rejected: its request is malformed all the same when an event of it is. */
-  checkDeferred(): void {
-    this.scanDeferred(0, 0);
   }
 
   #scanEvent(start: number, end: number, startLo: number, startHi: number): void {

@@ -19,6 +19,10 @@ export interface ScanBounds {
   readonly startMaxNs: bigint;
 }
 
+const HAS_TRACE_ID = 1;
+const HAS_SPAN_ID = 2;
+const HAS_PARENT = 4;
+
 const scanners = new WeakMap<SpanBatch, RequestScanner>();
 
 /** Appends the spans of `body` to `batch`. Throws INVALID_REQUEST when it is malformed: nothing of it is appended then. */
@@ -85,6 +89,10 @@ class RequestScanner {
   #generation = -1;
   #rejected = new Map<RejectReason, number>();
   #stored = 0;
+  /** State of the span being scanned. */
+  readonly #times = { startLo: 0, startHi: 0, endLo: 0, endHi: 0 };
+  #ids = 0;
+  #reason: RejectReason | undefined;
 
   constructor(batch: SpanBatch) {
     this.#batch = batch;
@@ -160,47 +168,43 @@ class RequestScanner {
 
   #scanSpan(start: number, end: number, resource: number, scope: number): void {
     const batch = this.#batch;
-    const row = batch.beginRow();
     const fields = this.#fields;
-    const reader = this.#span.reset(start, end);
-    const { bytes } = reader;
+    const row = batch.beginRow();
     const sequence = fields.beginSpan();
     sequence[T.SPAN_RESOURCE] = resource;
     sequence[T.SPAN_SCOPE] = scope;
-    sequence[T.SPAN_KIND] = 0;
-    sequence[T.SPAN_STATUS] = 0;
-    sequence[T.SPAN_FLAGS] = 0;
-    let presence = 0;
+    this.#reason = end - start > limits.spanBytesMax ? 'too_large' : undefined;
+    this.#scanSpanFields(this.#span.reset(start, end), row, sequence);
+    const times = this.#times;
+    this.#reason ??= this.#clock.place(batch, row, times.startLo, times.startHi) ?? fields.tooMany;
+    this.#clock.setDuration(batch, row, times, fields);
+    // Also for a span that will be rejected: a malformed event makes its whole request malformed.
+    const children = fields.scanDeferred(times.startLo, times.startHi);
+    if (this.#reason !== undefined) {
+      this.#reject(row, this.#reason);
+      return;
+    }
+    sequence[T.SPAN_PRESENCE]! |= children;
+    batch.template[row] = fields.internSpan();
+    batch.commitRow();
+    this.#stored++;
+  }
+
+  #scanSpanFields(reader: WireReader, row: number, sequence: Int32Array): void {
+    const fields = this.#fields;
+    const times = this.#times;
+    sequence[T.SPAN_KIND] = sequence[T.SPAN_STATUS] = sequence[T.SPAN_PRESENCE] = sequence[T.SPAN_FLAGS] = 0;
+    times.startLo = times.startHi = times.endLo = times.endHi = 0;
+    this.#ids = 0;
     let nameStart = 0;
     let nameEnd = 0;
-    let reason: RejectReason | undefined = end - start > limits.spanBytesMax ? 'too_large' : undefined;
-    let hasTraceId = false;
-    let hasSpanId = false;
-    let hasParent = false;
-    let startLo = 0;
-    let startHi = 0;
-    let endLo = 0;
-    let endHi = 0;
     while (reader.next()) {
       switch (reader.field) {
         case 1:
-          reader.expect(WIRE_BYTES, 'Span.trace_id');
-          hasTraceId = copyId(bytes, reader.valueStart, reader.valueEnd, batch.traceId, row * 4, 4);
-          if (!hasTraceId) reason = 'invalid_trace_id';
-          break;
         case 2:
-          reader.expect(WIRE_BYTES, 'Span.span_id');
-          hasSpanId = copyId(bytes, reader.valueStart, reader.valueEnd, batch.spanId, row * 2, 2);
-          if (!hasSpanId) reason ??= 'invalid_span_id';
-          break;
         case 4:
-          reader.expect(WIRE_BYTES, 'Span.parent_span_id');
-          if (reader.valueEnd === reader.valueStart) break;
-          hasParent = true;
-          if (!copyId(bytes, reader.valueStart, reader.valueEnd, batch.parentId, row * 2, 2)) {
-            if (reader.valueEnd - reader.valueStart !== 8) reason ??= 'invalid_parent_span_id';
-            else presence |= T.HAS_ZERO_PARENT;
-          }
+          reader.expect(WIRE_BYTES, 'Span ids');
+          this.#scanId(reader, row, sequence);
           break;
         case 5:
           reader.expect(WIRE_BYTES, 'Span.name');
@@ -213,29 +217,26 @@ class RequestScanner {
           break;
         case 7:
           reader.expect(WIRE_FIXED64, 'Span.start_time_unix_nano');
-          startLo = reader.lo;
-          startHi = reader.hi;
+          times.startLo = reader.lo;
+          times.startHi = reader.hi;
           break;
         case 8:
           reader.expect(WIRE_FIXED64, 'Span.end_time_unix_nano');
-          endLo = reader.lo;
-          endHi = reader.hi;
+          times.endLo = reader.lo;
+          times.endHi = reader.hi;
           break;
         case 9:
           reader.expect(WIRE_BYTES, 'Span.attributes');
           fields.scanAttribute(reader.valueStart, reader.valueEnd);
           break;
         case 11:
-          reader.expect(WIRE_BYTES, 'Span.events');
-          fields.deferEvent(reader.valueStart, reader.valueEnd);
-          break;
         case 13:
-          reader.expect(WIRE_BYTES, 'Span.links');
-          fields.deferLink(reader.valueStart, reader.valueEnd);
+          reader.expect(WIRE_BYTES, 'Span.events or links');
+          fields.defer(reader.field === 11, reader.valueStart, reader.valueEnd);
           break;
         case 15:
           reader.expect(WIRE_BYTES, 'Span.status');
-          presence |= T.HAS_STATUS;
+          sequence[T.SPAN_PRESENCE]! |= T.HAS_STATUS;
           this.#scanStatus(reader.valueStart, reader.valueEnd, sequence);
           break;
         case 16:
@@ -246,22 +247,26 @@ class RequestScanner {
           fields.scanRareSpanField(reader);
       }
     }
-    if (!hasTraceId) reason = 'invalid_trace_id';
-    else if (!hasSpanId) reason ??= 'invalid_span_id';
-    if (!hasParent || (presence & T.HAS_ZERO_PARENT) !== 0) batch.parentId[row * 2] = batch.parentId[row * 2 + 1] = 0;
     sequence[T.SPAN_NAME] = fields.internName(nameStart, nameEnd);
-    reason ??= this.#clock.place(batch, row, startLo, startHi);
-    reason ??= fields.tooMany;
-    this.#clock.setDuration(batch, row, { startLo, startHi, endLo, endHi }, fields);
-    if (reason !== undefined) {
-      fields.checkDeferred();
-      this.#reject(row, reason);
-      return;
-    }
-    sequence[T.SPAN_PRESENCE] = presence | fields.scanDeferred(startLo, startHi);
-    batch.template[row] = fields.internSpan();
-    batch.commitRow();
-    this.#stored++;
+    this.#checkIds(row);
+  }
+
+  #scanId(reader: WireReader, row: number, sequence: Int32Array): void {
+    const { bytes, valueStart, valueEnd, field } = reader;
+    const batch = this.#batch;
+    if (field === 1) {
+      if (copyId(bytes, valueStart, valueEnd, batch.traceId, row * 4, 4)) this.#ids |= HAS_TRACE_ID;
+    } else if (field === 2) {
+      if (copyId(bytes, valueStart, valueEnd, batch.spanId, row * 2, 2)) this.#ids |= HAS_SPAN_ID;
+    } else if (copyId(bytes, valueStart, valueEnd, batch.parentId, row * 2, 2)) this.#ids |= HAS_PARENT;
+    else if (valueEnd - valueStart === 8) sequence[T.SPAN_PRESENCE]! |= T.HAS_ZERO_PARENT;
+    else if (valueEnd > valueStart) this.#reason ??= 'invalid_parent_span_id';
+  }
+
+  #checkIds(row: number): void {
+    if ((this.#ids & HAS_PARENT) === 0) this.#batch.parentId[row * 2] = this.#batch.parentId[row * 2 + 1] = 0;
+    if ((this.#ids & HAS_TRACE_ID) === 0) this.#reason = 'invalid_trace_id';
+    else if ((this.#ids & HAS_SPAN_ID) === 0) this.#reason = 'invalid_span_id';
   }
 
   #scanStatus(start: number, end: number, sequence: Int32Array): void {

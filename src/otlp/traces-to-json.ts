@@ -12,7 +12,18 @@ const CHUNK_BYTES = 65_536;
 /** Deepest message in a span: itself, an event, an attribute, then at most two messages (list, pair) per value level. */
 const NESTING_MAX = 3 + 2 * (limits.anyValueDepthMax + 1);
 
-type FieldKind = 'id' | 'string' | 'strings' | 'uint32' | 'fixed32' | 'enum' | 'nanos' | 'messages' | 'message' | 'value' | 'values';
+type FieldKind =
+  | 'id'
+  | 'string'
+  | 'strings'
+  | 'uint32'
+  | 'fixed32'
+  | 'enum'
+  | 'nanos'
+  | 'messages'
+  | 'message'
+  | 'value'
+  | 'values';
 
 interface Field {
   readonly number: number;
@@ -52,10 +63,29 @@ function schemaOf(...fields: readonly (readonly [number, string, FieldKind, Sche
 }
 
 const KEY_VALUE = schemaOf([1, 'key', 'string'], [2, 'value', 'value']);
-const ENTITY_REF = schemaOf([1, 'schemaUrl', 'string'], [2, 'type', 'string'], [3, 'idKeys', 'strings'], [4, 'descriptionKeys', 'strings']);
-const RESOURCE = schemaOf([1, 'attributes', 'messages', KEY_VALUE], [2, 'droppedAttributesCount', 'uint32'], [3, 'entityRefs', 'messages', ENTITY_REF]);
-const SCOPE = schemaOf([1, 'name', 'string'], [2, 'version', 'string'], [3, 'attributes', 'messages', KEY_VALUE], [4, 'droppedAttributesCount', 'uint32']);
-const EVENT = schemaOf([1, 'timeUnixNano', 'nanos'], [2, 'name', 'string'], [3, 'attributes', 'messages', KEY_VALUE], [4, 'droppedAttributesCount', 'uint32']);
+const ENTITY_REF = schemaOf(
+  [1, 'schemaUrl', 'string'],
+  [2, 'type', 'string'],
+  [3, 'idKeys', 'strings'],
+  [4, 'descriptionKeys', 'strings'],
+);
+const RESOURCE = schemaOf(
+  [1, 'attributes', 'messages', KEY_VALUE],
+  [2, 'droppedAttributesCount', 'uint32'],
+  [3, 'entityRefs', 'messages', ENTITY_REF],
+);
+const SCOPE = schemaOf(
+  [1, 'name', 'string'],
+  [2, 'version', 'string'],
+  [3, 'attributes', 'messages', KEY_VALUE],
+  [4, 'droppedAttributesCount', 'uint32'],
+);
+const EVENT = schemaOf(
+  [1, 'timeUnixNano', 'nanos'],
+  [2, 'name', 'string'],
+  [3, 'attributes', 'messages', KEY_VALUE],
+  [4, 'droppedAttributesCount', 'uint32'],
+);
 const LINK = schemaOf(
   [1, 'traceId', 'id'],
   [2, 'spanId', 'id'],
