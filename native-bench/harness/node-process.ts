@@ -1,5 +1,6 @@
 // A Tracelith node of this checkout as a child process, started by the repository's own start command on free ports.
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child, findFreePort } from './child.ts';
 import { HttpClient } from './http-client.ts';
@@ -47,8 +48,8 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
 
 // What `npm start` runs, without npm in between: its flags for Node belong to what is measured.
 function startArguments(): string[] {
-  const manifest: unknown = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
-  const command = /"?start"?\s*:\s*"([^"]*)"/.exec(JSON.stringify(manifest))?.[1] ?? '';
+  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts?: Record<string, string> };
+  const command = manifest.scripts?.['start'] ?? '';
   const flags = /\bnode\s+(.*?)src\/main\.ts/.exec(command)?.[1] ?? '';
   return [...flags.split(' ').filter((flag) => flag !== ''), 'src/main.ts'];
 }

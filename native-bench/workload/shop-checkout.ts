@@ -4,6 +4,7 @@ import { KIND_CLIENT, KIND_CONSUMER, KIND_INTERNAL, KIND_PRODUCER, KIND_SERVER }
 import type { JourneyStart } from './shop-journeys.ts';
 import type { ShopTrace } from './shop-trace.ts';
 import { currencies, products } from './shop-trace.ts';
+import { durationUsOf } from './trace-builder.ts';
 
 export function checkout(trace: ShopTrace, { frontend, totalUs, error }: JourneyStart): void {
   const { rng, session } = trace;
@@ -32,24 +33,28 @@ export function checkout(trace: ShopTrace, { frontend, totalUs, error }: Journey
     { timeNs: place.startNs + 5000 + rng.int(1000), name: 'prepared', attributes: [] },
     { timeNs: place.startNs + 9000 + rng.int(1000), name: 'charged', attributes: [['app.payment.transaction.id', rng.uuid()]] },
   );
-  prepareOrder(trace, place, { totalUs, items });
-  charge(trace, place, totalUs);
-  ship(trace, place, totalUs);
-  confirm(trace, place, { totalUs, order });
-  publish(trace, place, totalUs);
+  // The steps below lay themselves out over this; the last of them ends at 0.76 of it.
+  const stepsUs = durationUsOf(place) / 0.8;
+  prepareOrder(trace, place, { totalUs: stepsUs, items });
+  charge(trace, place, stepsUs);
+  ship(trace, place, stepsUs);
+  confirm(trace, place, { totalUs: stepsUs, order });
+  publish(trace, place, stepsUs);
 }
 
-function prepareOrder(trace: ShopTrace, place: GeneratedSpan, { totalUs, items }: { totalUs: number; items: number }): void {
+function prepareOrder(trace: ShopTrace, place: GeneratedSpan, about: { totalUs: number; items: number }): void {
+  const { items } = about;
   const { rng, session } = trace;
   const prepare = trace.span({
     service: 'checkout',
     parent: place,
     name: 'prepareOrderItemsAndShippingQuoteFromCart',
     kind: KIND_INTERNAL,
-    offsetUs: totalUs * 0.02,
-    durationUs: totalUs * 0.4,
+    offsetUs: about.totalUs * 0.02,
+    durationUs: about.totalUs * 0.4,
     attributes: [],
   });
+  const totalUs = durationUsOf(prepare) / 0.4;
   const cart = trace.call({
     parent: prepare,
     from: 'checkout',

@@ -6,6 +6,7 @@ import type { Rng } from './rng.ts';
 import { checkout } from './shop-checkout.ts';
 import type { ShopTrace } from './shop-trace.ts';
 import { currencies, products } from './shop-trace.ts';
+import { durationUsOf } from './trace-builder.ts';
 
 export interface JourneyStart {
   readonly frontend: GeneratedSpan;
@@ -112,15 +113,24 @@ function recommendations(trace: ShopTrace, { frontend, totalUs, error }: Journey
     parent: server,
     name: 'get_product_list',
     kind: KIND_INTERNAL,
-    offsetUs: totalUs * 0.02,
-    durationUs: totalUs * 0.5,
+    offsetUs: durationUsOf(server) * 0.02,
+    durationUs: durationUsOf(server) * 0.8,
     attributes: [
       ['app.recommendation.cache_enabled', rng.chance(0.5)],
       ['app.cache_hit', rng.chance(0.8)],
     ],
   });
   const catalog = { to: 'product-catalog', service: 'oteldemo.ProductCatalogService' } as const;
-  trace.call({ ...catalog, parent: list, from: 'recommendation', method: 'ListProducts', offsetUs: totalUs * 0.02, durationUs: totalUs * 0.3, attributes: [['app.products.count', 10]], error });
+  trace.call({
+    ...catalog,
+    parent: list,
+    from: 'recommendation',
+    method: 'ListProducts',
+    offsetUs: durationUsOf(list) * 0.02,
+    durationUs: durationUsOf(list) * 0.6,
+    attributes: [['app.products.count', 10]],
+    error,
+  });
   for (let i = 0; i < 4; i++) {
     trace.call({
       ...catalog,

@@ -5,7 +5,7 @@ import { KIND_CLIENT, KIND_SERVER } from './model.ts';
 import type { Rng } from './rng.ts';
 import type { ShopServiceName } from './shop-services.ts';
 import { serviceIndex, shopScopes } from './shop-services.ts';
-import { TraceBuilder } from './trace-builder.ts';
+import { durationUsOf, TraceBuilder } from './trace-builder.ts';
 
 export const products: readonly string[] = [
   '0PUK6V6EV0',
@@ -101,8 +101,8 @@ export class ShopTrace {
       parent: client,
       name,
       kind: KIND_SERVER,
-      offsetUs: spec.durationUs * (0.02 + 0.1 * rng.float()),
-      durationUs: spec.durationUs * (0.7 + 0.15 * rng.float()),
+      offsetUs: durationUsOf(client) * (0.02 + 0.1 * rng.float()),
+      durationUs: durationUsOf(client) * (0.7 + 0.15 * rng.float()),
       attributes: [
         ...rpc,
         ['net.sock.peer.addr', `10.0.${rng.int(8)}.${rng.int(255)}`],

@@ -8,6 +8,7 @@ import { pickJourney } from './shop-journeys.ts';
 import { shopResources } from './shop-services.ts';
 import type { Session } from './shop-trace.ts';
 import { currencies, ShopTrace } from './shop-trace.ts';
+import { durationUsOf } from './trace-builder.ts';
 
 const userAgents = [
   'python-requests/2.32.4',
@@ -31,8 +32,9 @@ export function shopProfile(rng: Rng, instances: number): Profile {
       const trace = new ShopTrace(rng, { resources, instances }, { startNs, session: nextSession(rng, sessions) });
       const journey = pickJourney(rng);
       const error = rng.chance(0.02) ? failure : '';
-      const totalUs = rng.logNormal(9.6, 0.6);
-      journey.run(trace, { frontend: entry(trace, journey, { totalUs, error }), totalUs, error });
+      const frontend = entry(trace, journey, { totalUs: rng.logNormal(9.6, 0.6), error });
+      // Journeys lay out their calls over this; they leave its last tenth to the frontend itself.
+      journey.run(trace, { frontend, totalUs: durationUsOf(frontend) / 0.9, error });
       return trace.spans;
     },
   };
@@ -81,7 +83,7 @@ function entry(trace: ShopTrace, journey: Journey, { totalUs, error }: Entry): G
     name: 'ingress',
     kind: KIND_SERVER,
     offsetUs: totalUs * 0.02,
-    durationUs: totalUs * 0.95,
+    durationUs: durationUsOf(root) * 0.95,
     attributes: ingressAttributes(trace, { method, url, status }),
   });
   const egress = trace.span({
@@ -90,7 +92,7 @@ function entry(trace: ShopTrace, journey: Journey, { totalUs, error }: Entry): G
     name: 'router frontend egress',
     kind: KIND_CLIENT,
     offsetUs: totalUs * 0.02,
-    durationUs: totalUs * 0.9,
+    durationUs: durationUsOf(ingress) * 0.95,
     attributes: egressAttributes(rng, status),
   });
   return trace.span({
@@ -99,7 +101,7 @@ function entry(trace: ShopTrace, journey: Journey, { totalUs, error }: Entry): G
     name: `${method} ${path.replace(/\/[0-9A-Z]{10}$/, '/[productId]')}`,
     kind: KIND_SERVER,
     offsetUs: totalUs * 0.02,
-    durationUs: totalUs * 0.86,
+    durationUs: durationUsOf(egress) * 0.95,
     attributes: frontendAttributes(trace, { method, url, path, status }),
     error,
   });

@@ -11,7 +11,7 @@ export interface SpanSpec {
   readonly parent?: GeneratedSpan | undefined;
   readonly name: string;
   readonly kind: number;
-  /** Start after the parent's start, and length; both get nanosecond noise so that no two spans are alike. */
+  /** Start after the parent's start, and length at most (up to 8 % less); both get nanosecond noise: no two spans are alike. */
   readonly offsetUs: number;
   readonly durationUs: number;
   readonly attributes: Attribute[];
@@ -42,7 +42,7 @@ export class TraceBuilder {
     if (resource === undefined) throw new Error(`BUG: resource ${spec.resource} does not exist`);
     const from = spec.parent?.startNs ?? this.#startNs;
     const startNs = from + Math.floor(spec.offsetUs) * 1000 + rng.int(1000);
-    const endNs = startNs + Math.max(1, Math.floor(spec.durationUs * (0.9 + 0.2 * rng.float()))) * 1000 + rng.int(1000);
+    const endNs = startNs + Math.max(1, Math.floor(spec.durationUs * (0.92 + 0.08 * rng.float()))) * 1000 + rng.int(1000);
     const error = spec.error ?? '';
     const span: GeneratedSpan = {
       resource: spec.resource,
@@ -68,6 +68,11 @@ export class TraceBuilder {
     this.spans.push(span);
     return span;
   }
+}
+
+/** How long a span really became. */
+export function durationUsOf(span: GeneratedSpan): number {
+  return (span.endNs - span.startNs) / 1000;
 }
 
 function exceptionAttributes(message: string): Attribute[] {

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import type { GeneratedSpan } from '../../native-bench/workload/model.ts';
+import { KIND_CONSUMER } from '../../native-bench/workload/model.ts';
 import { promptBytes } from '../../native-bench/workload/llm.ts';
 import type { ProfileName, WorkloadOptions } from '../../native-bench/workload/requests.ts';
 import { defaultWorkload, generatedSpans, profiles, requests } from '../../native-bench/workload/requests.ts';
@@ -71,6 +72,16 @@ test('shop: about twelve spans a trace, 16 services less the idle one, 2 % failu
     const lost = trace.filter((span) => span.parentSpanId !== undefined && !ids.has(Buffer.from(span.parentSpanId).toString('hex')));
     expect(lost).toEqual([]);
   }
+});
+
+test('shop: a synchronous call lies within its caller', () => {
+  const spans = [...generatedSpans(workload({ profile: 'shop', spans: 10_000 }))];
+  const byId = new Map(spans.map((span) => [Buffer.from(span.spanId).toString('hex'), span]));
+  const outside = spans.filter((span) => {
+    const parent = byId.get(Buffer.from(span.parentSpanId ?? []).toString('hex'));
+    return parent !== undefined && span.kind !== KIND_CONSUMER && (span.startNs < parent.startNs || span.endNs > parent.endNs);
+  });
+  expect(outside.map((span) => span.name)).toEqual([]);
 });
 
 test('shop: spans of one trace come in several requests, as services export on their own clocks', () => {
