@@ -1,0 +1,178 @@
+// Many blocks in, one part out: a flush (blocks of log files), a merge (blocks of parts) and a repair (blocks found in a
+// part without metadata) are the same work. Tenant by tenant, blocks are decoded in order of their first start into a
+// window, whole traces are brought together inside it, exact duplicates dropped, and the rows encoded again.
+//
+// The window bounds memory, whatever the input: a trace whose rows come in further apart than one window stays split
+// over several blocks of the part, and duplicates that far apart stay for the query to drop. Answers do not change.
+// It reads and writes files only, so that it can run on any thread; making the part visible is its caller's work.
+import { isStoreError } from '../base/errors.ts';
+import { appendBlock } from '../block/decode-block.ts';
+import { encodeBlock, type BlockProfile } from '../block/encode-block.ts';
+import { regroupByTrace } from '../block/regroup.ts';
+import type { Disk, ReadFile } from '../disk/disk.ts';
+import { SpanBatch } from '../trace/span-batch.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import { cutBlocks } from './cut-blocks.ts';
+import type { PartMetadata, PartOrigin } from './part-metadata.ts';
+import { readBlockAt, type BlockRange } from './part-reader.ts';
+import { PartWriter } from './part-writer.ts';
+import { quarantine } from './quarantine.ts';
+
+/**
+ * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per span.
+ * 8 k is what the design starts from ("a few thousand"); the engine issue tunes it by measurement.
+ */
+export const BLOCK_ROWS_TARGET = 8_192;
+/** A block of very large spans is cut earlier, so that decoding one block never needs much more memory than this. */
+export const BLOCK_BYTES_TARGET: number = 16 << 20;
+/** Rows of a window. A decoded row takes 100 to 300 bytes, so a merge needs some 50 MB. */
+export const WINDOW_ROWS_MAX = 262_144;
+/** Text bytes of a window: very large spans end it before its rows do. */
+export const WINDOW_BYTES_MAX: number = 128 << 20;
+
+export interface MergeBlock extends BlockRange {
+  readonly tenant: Tenant;
+  /** ns since the day's midnight. */
+  readonly startMin: number;
+}
+
+/** A file of blocks: a log file or a part's data. */
+export interface MergeInput {
+  readonly path: string;
+  readonly blocks: readonly MergeBlock[];
+}
+
+export interface MergeJob {
+  readonly inputs: readonly MergeInput[];
+  /** The new part's folder; it must not exist. */
+  readonly partPath: string;
+  /** Days since 1970-01-01 UTC. */
+  readonly day: number;
+  readonly profile: BlockProfile;
+  readonly origin: PartOrigin;
+  /** Where damaged blocks are copied to. */
+  readonly quarantinePath: string;
+}
+
+export interface MergeResult {
+  /** undefined: no row was left, so no part was made. */
+  readonly part: PartMetadata | undefined;
+  readonly rowsRead: number;
+  readonly duplicates: number;
+  /** One message for each block that was left out because it was damaged, with its place. */
+  readonly damaged: readonly string[];
+}
+
+/** Runs `job`. When it returns, the part is durable but listed nowhere. Throws DISK; what was written is removed then. */
+export function mergeParts(disk: Disk, job: MergeJob): MergeResult {
+  using merge = new Merge(disk, job);
+  return merge.run();
+}
+
+interface Source extends MergeBlock {
+  readonly input: number;
+}
+
+class Merge implements Disposable {
+  readonly #disk: Disk;
+  readonly #job: MergeJob;
+  readonly #writer: PartWriter;
+  readonly #files = new Map<number, ReadFile>();
+  readonly #window = new SpanBatch();
+  readonly #damaged: string[] = [];
+  #rowsRead = 0;
+  #duplicates = 0;
+
+  constructor(disk: Disk, job: MergeJob) {
+    this.#disk = disk;
+    this.#job = job;
+    this.#writer = new PartWriter(disk, job.partPath);
+  }
+
+  run(): MergeResult {
+    for (const [tenant, sources] of sourcesByTenant(this.#job.inputs)) this.#mergeTenant(tenant, sources);
+    const hasRows = this.#rowsRead > 0;
+    return {
+      part: hasRows ? this.#writer.finish(this.#job.day, this.#job.origin) : undefined,
+      rowsRead: this.#rowsRead,
+      duplicates: this.#duplicates,
+      damaged: this.#damaged,
+    };
+  }
+
+  /** Closes what is open. A part that was not finished is removed. */
+  [Symbol.dispose](): void {
+    this.#writer.abandon();
+    for (const file of this.#files.values()) file.close();
+  }
+
+  #mergeTenant(tenant: Tenant, sources: readonly Source[]): void {
+    const window = this.#window;
+    for (const source of sources) {
+      this.#readInto(window, source);
+      if (window.rowCount >= WINDOW_ROWS_MAX || window.arenaBytes >= WINDOW_BYTES_MAX) this.#writeWindow(tenant);
+    }
+    this.#writeWindow(tenant);
+    window.clear();
+  }
+
+  #readInto(window: SpanBatch, source: Source): void {
+    const { rowCount } = window;
+    const file = this.#open(source.input);
+    try {
+      appendBlock(window, readBlockAt(file, source));
+      this.#rowsRead += window.rowCount - rowCount;
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION')) throw error;
+      this.#putAside(file, source, error.message);
+    }
+  }
+
+  #writeWindow(tenant: Tenant): void {
+    const window = this.#window;
+    if (window.rowCount === 0) return;
+    const { rows, traceEnds, duplicates } = regroupByTrace(window);
+    this.#duplicates += duplicates;
+    const rowBytes = window.arenaBytes / window.rowCount;
+    const rowsMax = Math.max(1, Math.min(BLOCK_ROWS_TARGET, Math.floor(BLOCK_BYTES_TARGET / (rowBytes + 1))));
+    const { day, profile } = this.#job;
+    let start = 0;
+    for (const end of cutBlocks(traceEnds, rowsMax)) {
+      this.#writer.addBlock(encodeBlock(window, rows.subarray(start, end), { tenant, day, profile }));
+      start = end;
+    }
+    window.clearRows();
+  }
+
+  #putAside(file: ReadFile, range: BlockRange, message: string): void {
+    this.#damaged.push(message);
+    const sizeBytes = Math.max(0, Math.min(range.sizeBytes, file.sizeBytes - range.offset));
+    const bytes = sizeBytes === 0 ? new Uint8Array(0) : file.read(range.offset, sizeBytes);
+    quarantine(this.#disk, this.#job.quarantinePath, { path: file.path, offset: range.offset, bytes, note: message });
+  }
+
+  #open(input: number): ReadFile {
+    let file = this.#files.get(input);
+    if (file === undefined) {
+      file = this.#disk.openRead(this.#job.inputs[input]!.path);
+      this.#files.set(input, file);
+    }
+    return file;
+  }
+}
+
+/** Blocks of each tenant by first start: what lies near in time is merged in one window. Ties by place: P8. */
+function sourcesByTenant(inputs: readonly MergeInput[]): Map<Tenant, Source[]> {
+  const byTenant = new Map<Tenant, Source[]>();
+  inputs.forEach(({ blocks }, input) => {
+    for (const block of blocks) {
+      const sources = byTenant.get(block.tenant);
+      if (sources === undefined) byTenant.set(block.tenant, [{ ...block, input }]);
+      else sources.push({ ...block, input });
+    }
+  });
+  for (const sources of byTenant.values()) {
+    sources.sort((a, b) => a.startMin - b.startMin || a.input - b.input || a.offset - b.offset);
+  }
+  return byTenant;
+}

@@ -1,0 +1,194 @@
+// The `metadata` file of a part: all that is kept in memory of it while it is listed. A block table for pruning, the
+// fences of the trace lookup, and what the part was made from, so that a lost catalog can be rebuilt from the parts alone.
+// Sections of (kind, length, bytes, CRC); byte layout and history: docs/format/part.md.
+import { StoreError } from '../base/errors.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { crc32 } from '../bytes/crc32.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import { checkFileHeader, encodeFileHeader, FILE_HEADER_SIZE, PART_METADATA_FORMAT } from './format-version.ts';
+
+/** One row of the block table. Times are ns since the day's 00:00 UTC, exact integers in a double, as in block headers. */
+export interface PartBlock {
+  readonly offset: number;
+  readonly sizeBytes: number;
+  readonly tenant: Tenant;
+  readonly rowCount: number;
+  readonly traceCount: number;
+  readonly startMin: number;
+  readonly startMax: number;
+  readonly durationMin: number;
+  readonly durationMax: number;
+}
+
+/** What a part replaces: log files up to a sequence number, other parts by id. */
+export interface PartOrigin {
+  /** Every log file numbered so or lower is in this part or in an older one; 0: no log file. */
+  readonly logSeqMax: number;
+  readonly partIds: readonly number[];
+}
+
+export interface PartMetadata {
+  /** Days since 1970-01-01 UTC. */
+  readonly day: number;
+  readonly origin: PartOrigin;
+  readonly rowCount: number;
+  /** Sizes of the two other files, checked when the part is opened. */
+  readonly dataBytes: number;
+  readonly tracesBytes: number;
+  readonly blocks: readonly PartBlock[];
+  /** First key of each page of `traces`. */
+  readonly fences: Uint32Array;
+}
+
+const SECTION_END = 0;
+const SECTION_PART = 1;
+const SECTION_TENANTS = 2;
+const SECTION_BLOCKS = 3;
+const SECTION_FENCES = 4;
+
+/** Fixed width of a block table row on disk. */
+const BLOCK_ROW_SIZE = 56;
+
+/** The whole file. */
+export function encodePartMetadata(metadata: PartMetadata): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter(4096 + metadata.blocks.length * BLOCK_ROW_SIZE + metadata.fences.byteLength);
+  out.raw(encodeFileHeader(PART_METADATA_FORMAT));
+  const tenants = [...new Set(metadata.blocks.map((block) => block.tenant))];
+  section(out, SECTION_PART, () => encodePart(out, metadata));
+  section(out, SECTION_TENANTS, () => encodeTenants(out, tenants));
+  section(out, SECTION_BLOCKS, () => encodeBlocks(out, metadata.blocks, tenants));
+  section(out, SECTION_FENCES, () => metadata.fences.forEach((fence) => out.u32(fence)));
+  section(out, SECTION_END, () => {});
+  return out.take();
+}
+
+/** Reads a whole file. Throws CORRUPTION or FORMAT_TOO_NEW, with `path` in the message. */
+export function decodePartMetadata(bytes: Uint8Array, path: string): PartMetadata {
+  checkFileHeader(PART_METADATA_FORMAT, bytes, path);
+  const sections = readSections(bytes, path);
+  const part = sectionView(sections, SECTION_PART, path);
+  const tenants = decodeTenants(sectionView(sections, SECTION_TENANTS, path), path);
+  const blocks = decodeBlocks(sectionView(sections, SECTION_BLOCKS, path), tenants, path);
+  return { ...decodePart(part, path), blocks, fences: decodeFences(sectionView(sections, SECTION_FENCES, path)) };
+}
+
+function section(out: ByteWriter, kind: number, body: () => void): void {
+  const start = out.length;
+  out.u32(kind);
+  out.u32(0);
+  body();
+  new DataView(out.bytes.buffer).setUint32(start + 4, out.length - start - 8, true);
+  out.u32(crc32(out.bytes.subarray(start, out.length)));
+}
+
+function readSections(bytes: Uint8Array, path: string): Map<number, DataView> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const sections = new Map<number, DataView>();
+  for (let at = FILE_HEADER_SIZE; ; ) {
+    if (bytes.length - at < 12) damaged(path, `a section is cut off at byte ${at}`);
+    const kind = view.getUint32(at, true);
+    const size = view.getUint32(at + 4, true);
+    if (size > bytes.length - at - 12) damaged(path, `section ${kind} at byte ${at} is longer than the file`);
+    if (view.getUint32(at + 8 + size, true) !== crc32(bytes.subarray(at, at + 8 + size))) {
+      damaged(path, `section ${kind} at byte ${at} fails its checksum`);
+    }
+    if (kind === SECTION_END) return sections;
+    sections.set(kind, new DataView(bytes.buffer, bytes.byteOffset + at + 8, size));
+    at += 12 + size;
+  }
+}
+
+function sectionView(sections: Map<number, DataView>, kind: number, path: string): DataView {
+  return sections.get(kind) ?? damaged(path, `section ${kind} is missing`);
+}
+
+function encodePart(out: ByteWriter, metadata: PartMetadata): void {
+  out.u32(metadata.day);
+  out.u32(metadata.origin.partIds.length);
+  u53(out, metadata.origin.logSeqMax);
+  u53(out, metadata.rowCount);
+  u53(out, metadata.dataBytes);
+  u53(out, metadata.tracesBytes);
+  for (const id of metadata.origin.partIds) u53(out, id);
+}
+
+function decodePart(view: DataView, path: string): Omit<PartMetadata, 'blocks' | 'fences'> {
+  const partIdCount = view.byteLength >= 40 ? view.getUint32(4, true) : -1;
+  if (view.byteLength !== 40 + 8 * partIdCount) damaged(path, 'the part section has a wrong length');
+  const partIds: number[] = [];
+  for (let i = 0; i < partIdCount; i++) partIds.push(readU53(view, 40 + 8 * i));
+  return {
+    day: view.getInt32(0, true),
+    origin: { logSeqMax: readU53(view, 8), partIds },
+    rowCount: readU53(view, 16),
+    dataBytes: readU53(view, 24),
+    tracesBytes: readU53(view, 32),
+  };
+}
+
+function encodeTenants(out: ByteWriter, tenants: readonly Tenant[]): void {
+  for (const tenant of tenants) {
+    for (const number of tenant.split(':')) out.u32(Number(number));
+  }
+}
+
+function decodeTenants(view: DataView, path: string): Tenant[] {
+  if (view.byteLength % 8 !== 0) damaged(path, 'the tenant table is cut off');
+  const tenants: Tenant[] = [];
+  for (let at = 0; at < view.byteLength; at += 8) {
+    tenants.push(`${view.getUint32(at, true)}:${view.getUint32(at + 4, true)}` as Tenant);
+  }
+  return tenants;
+}
+
+function encodeBlocks(out: ByteWriter, blocks: readonly PartBlock[], tenants: readonly Tenant[]): void {
+  const tenantIndex = new Map(tenants.map((tenant, index) => [tenant, index]));
+  for (const block of blocks) {
+    u53(out, block.offset);
+    out.u32(block.sizeBytes);
+    out.u32(block.rowCount);
+    out.u32(block.traceCount);
+    out.u32(tenantIndex.get(block.tenant)!);
+    out.f64(block.startMin);
+    out.f64(block.startMax);
+    out.f64(block.durationMin);
+    out.f64(block.durationMax);
+  }
+}
+
+function decodeBlocks(view: DataView, tenants: readonly Tenant[], path: string): PartBlock[] {
+  if (view.byteLength % BLOCK_ROW_SIZE !== 0) damaged(path, 'the block table is cut off');
+  const blocks: PartBlock[] = [];
+  for (let at = 0; at < view.byteLength; at += BLOCK_ROW_SIZE) {
+    blocks.push({
+      offset: readU53(view, at),
+      sizeBytes: view.getUint32(at + 8, true),
+      rowCount: view.getUint32(at + 12, true),
+      traceCount: view.getUint32(at + 16, true),
+      tenant: tenants[view.getUint32(at + 20, true)] ?? damaged(path, 'a block has an unknown tenant'),
+      startMin: view.getFloat64(at + 24, true),
+      startMax: view.getFloat64(at + 32, true),
+      durationMin: view.getFloat64(at + 40, true),
+      durationMax: view.getFloat64(at + 48, true),
+    });
+  }
+  return blocks;
+}
+
+function decodeFences(view: DataView): Uint32Array {
+  const fences = new Uint32Array(view.byteLength >>> 2);
+  for (let i = 0; i < fences.length; i++) fences[i] = view.getUint32(4 * i, true);
+  return fences;
+}
+
+function u53(out: ByteWriter, value: number): void {
+  out.u64(value % 2 ** 32, Math.floor(value / 2 ** 32));
+}
+
+function readU53(view: DataView, at: number): number {
+  return view.getUint32(at + 4, true) * 2 ** 32 + view.getUint32(at, true);
+}
+
+function damaged(path: string, what: string): never {
+  throw new StoreError('CORRUPTION', `${path}: ${what}; it is rebuilt from the part's data when the store starts`);
+}

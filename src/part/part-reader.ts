@@ -1,0 +1,98 @@
+// Reads a part: its metadata at once, its blocks and its trace lookup on demand. A part never changes, so any thread may
+// read one that a snapshot has pinned. What fails its checksum is CORRUPTION with the place in the message, one block at
+// a time: the rest of the part stays readable.
+import { join } from 'node:path';
+import { isStoreError, StoreError } from '../base/errors.ts';
+import { verifyBlock } from '../block/block-reader.ts';
+import { readWholeFile } from '../disk/atomic-write.ts';
+import type { Disk, ReadFile } from '../disk/disk.ts';
+import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
+import { DATA_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
+import { lookUpTrace } from './trace-lookup.ts';
+
+/** 56 bytes a block of some 8 k rows: a part of 10^9 rows has 7 MB. Above this the length itself is damage. */
+const METADATA_BYTES_MAX = 1 << 28;
+
+/** Where a block lies in a file. */
+export interface BlockRange {
+  readonly offset: number;
+  readonly sizeBytes: number;
+}
+
+/** The metadata of the part in folder `path`. Throws CORRUPTION when it or a file's length is wrong, FORMAT_TOO_NEW. */
+export function readPartMetadata(disk: Disk, path: string): PartMetadata {
+  const file = join(path, METADATA_FILE);
+  if (disk.stat(file) === undefined) throw new StoreError('CORRUPTION', `${file}: missing; it is rebuilt from the part's data`);
+  const metadata = decodePartMetadata(readWholeFile(disk, file, METADATA_BYTES_MAX), file);
+  checkLength(disk, join(path, DATA_FILE), metadata.dataBytes);
+  return metadata;
+}
+
+/** Opens the part in folder `path`. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
+export function openPart(disk: Disk, path: string): PartReader {
+  return new PartReader(disk, path, readPartMetadata(disk, path));
+}
+
+/** The block at `range` of `file`, every checksum verified. Throws CORRUPTION with the place in the message. */
+export function readBlockAt(file: ReadFile, range: BlockRange): Uint8Array<ArrayBuffer> {
+  const bytes = file.read(range.offset, range.sizeBytes);
+  try {
+    verifyBlock(bytes);
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    throw new StoreError('CORRUPTION', `${file.path}: block at byte ${range.offset}, ${range.sizeBytes} bytes: ${error.message}`, { cause: error });
+  }
+  return bytes;
+}
+
+export class PartReader implements Disposable {
+  readonly path: string;
+  readonly metadata: PartMetadata;
+  readonly #disk: Disk;
+  #data: ReadFile | undefined;
+  #traces: ReadFile | undefined;
+
+  /** Use openPart, or this when the metadata is at hand. Files are opened at their first use. */
+  constructor(disk: Disk, path: string, metadata: PartMetadata) {
+    this.#disk = disk;
+    this.path = path;
+    this.metadata = metadata;
+  }
+
+  /**
+   * Numbers, ascending, of the blocks that may hold the trace `traceId` (16 bytes), of any tenant. All blocks when the
+   * lookup is damaged: the answer is then slow but still exact.
+   */
+  findTrace(traceId: Uint8Array): number[] {
+    try {
+      this.#traces ??= this.#disk.openRead(join(this.path, TRACES_FILE));
+      return lookUpTrace(this.#traces, this.metadata.fences, traceId);
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION')) throw error;
+      return this.metadata.blocks.map((_, block) => block);
+    }
+  }
+
+  /** Block number `block`, verified. Throws CORRUPTION with the place in the message. */
+  readBlock(block: number): Uint8Array<ArrayBuffer> {
+    this.#data ??= this.#disk.openRead(join(this.path, DATA_FILE));
+    return readBlockAt(this.#data, this.metadata.blocks[block]!);
+  }
+
+  close(): void {
+    this.#data?.close();
+    this.#traces?.close();
+    this.#data = this.#traces = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function checkLength(disk: Disk, path: string, sizeBytes: number): void {
+  const stat = disk.stat(path);
+  if (stat?.sizeBytes !== sizeBytes) {
+    throw new StoreError('CORRUPTION', `${path}: ${stat?.sizeBytes ?? 'no'} bytes where ${sizeBytes} were written; restore it from a snapshot or a replica`);
+  }
+}

@@ -1,0 +1,97 @@
+// Writes a part: blocks go in as they come, the trace lookup and the metadata follow at the end. It writes to the part's
+// final folder from the start: a folder that no catalog lists is garbage, and is removed when the partition is opened.
+// When finish() returns, every byte and every name of the part is durable; before, nothing may refer to it.
+import { dirname, join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { isStoreError } from '../base/errors.ts';
+import { readBlockHeader } from '../block/block-header.ts';
+import { readBlockTraceIds } from '../block/block-reader.ts';
+import { writeWholeFile } from '../disk/atomic-write.ts';
+import type { Disk, WriteFile } from '../disk/disk.ts';
+import { encodeFileHeader, FILE_HEADER_SIZE, PART_DATA_FORMAT, PART_TRACES_FORMAT } from './format-version.ts';
+import { encodePartMetadata, type PartBlock, type PartMetadata, type PartOrigin } from './part-metadata.ts';
+import { TraceLookupBuilder } from './trace-lookup.ts';
+
+export const DATA_FILE = 'data';
+export const TRACES_FILE = 'traces';
+export const METADATA_FILE = 'metadata';
+
+export class PartWriter {
+  readonly #disk: Disk;
+  readonly #path: string;
+  readonly #data: WriteFile;
+  readonly #traces = new TraceLookupBuilder();
+  readonly #blocks: PartBlock[] = [];
+  #rowCount = 0;
+  #isFinished = false;
+
+  /** Creates the folder `path`, which must not exist; its parent does. */
+  constructor(disk: Disk, path: string) {
+    this.#disk = disk;
+    this.#path = path;
+    disk.makeDir(path);
+    this.#data = disk.createFile(join(path, DATA_FILE));
+    this.#data.write(encodeFileHeader(PART_DATA_FORMAT));
+  }
+
+  /** Appends one whole encoded block. */
+  addBlock(bytes: Uint8Array): void {
+    assert(!this.#isFinished, 'a block added to a finished part');
+    const { tenant, sizeBytes, rowCount, traceCount, startMin, startMax, durationMin, durationMax } = readBlockHeader(bytes);
+    assert(sizeBytes === bytes.length, 'a block of another length than its header says');
+    this.#traces.addBlock(this.#blocks.length, readBlockTraceIds(bytes));
+    const offset = this.#data.sizeBytes;
+    this.#blocks.push({ offset, sizeBytes, tenant, rowCount, traceCount, startMin, startMax, durationMin, durationMax });
+    this.#rowCount += rowCount;
+    this.#data.write(bytes);
+  }
+
+  /** Writes the rest, makes the part durable and closes it. */
+  finish(day: number, origin: PartOrigin): PartMetadata {
+    assert(!this.#isFinished, 'a part finished twice');
+    this.#data.sync();
+    this.#data.close();
+    const { pages, fences } = this.#traces.encode();
+    const metadata: PartMetadata = {
+      day,
+      origin,
+      rowCount: this.#rowCount,
+      dataBytes: this.#data.sizeBytes,
+      tracesBytes: FILE_HEADER_SIZE + pages.length,
+      blocks: this.#blocks,
+      fences,
+    };
+    this.#writeTraces(pages);
+    writeWholeFile(this.#disk, join(this.#path, METADATA_FILE), encodePartMetadata(metadata));
+    this.#disk.syncDir(this.#path);
+    this.#disk.syncDir(dirname(this.#path));
+    this.#isFinished = true;
+    return metadata;
+  }
+
+  /**
+   * Gives the part up: closes and removes what was written. After finish() it does nothing. It never throws, so that it
+   * cannot hide why the part was given up: what it fails to remove is listed nowhere and goes when the partition opens.
+   */
+  abandon(): void {
+    if (this.#isFinished) return;
+    this.#isFinished = true;
+    try {
+      this.#data.close();
+      this.#disk.remove(this.#path);
+    } catch (error) {
+      if (!isStoreError(error, 'DISK')) throw error;
+    }
+  }
+
+  #writeTraces(pages: Uint8Array): void {
+    const file = this.#disk.createFile(join(this.#path, TRACES_FILE));
+    try {
+      file.write(encodeFileHeader(PART_TRACES_FORMAT));
+      file.write(pages);
+      file.sync();
+    } finally {
+      file.close();
+    }
+  }
+}

@@ -1,0 +1,86 @@
+// Finds blocks that stand back to back, in a log file after a crash or in a part whose metadata is lost. Damage costs
+// only what it hit: a block whose content is damaged is stepped over by its header, one whose header is damaged is left
+// by searching for the next whole block. Reads one block at a time, writes nothing.
+import { isStoreError } from '../base/errors.ts';
+import { BLOCK_HEADER_SIZE_MIN, readBlockHeader, type BlockHeader } from '../block/block-header.ts';
+import type { ReadFile } from '../disk/disk.ts';
+import { readBlockAt } from './part-reader.ts';
+
+export interface DamagedRange {
+  readonly offset: number;
+  readonly sizeBytes: number;
+  /** What is wrong with it, and where. */
+  readonly message: string;
+}
+
+export interface BlockScan {
+  readonly damaged: readonly DamagedRange[];
+  /** Where the intact and the damaged end: what follows is the torn tail of a write that never finished. */
+  readonly end: number;
+}
+
+/** What every block begins with: "TLB". The version follows. */
+const MAGIC = Buffer.from('TLB', 'latin1');
+/** Bytes searched at once for the next header. */
+const SEARCH_BYTES = 1 << 20;
+
+/**
+ * Calls `visit` for each intact block of `file` from `offset` on, in file order. Bytes at the end that no whole block
+ * follows are a torn tail, not damage, unless they are one block of full length whose content is wrong.
+ * Throws FORMAT_TOO_NEW, DISK.
+ */
+export function scanBlocks(file: ReadFile, offset: number, visit: (at: number, header: BlockHeader, bytes: Uint8Array) => void): BlockScan {
+  const damaged: DamagedRange[] = [];
+  let at = offset;
+  while (at < file.sizeBytes) {
+    const header = readHeaderAt(file, at);
+    if (header === undefined) {
+      const next = findWholeBlock(file, at + 1);
+      if (next === undefined) break;
+      damaged.push({ offset: at, sizeBytes: next - at, message: `${file.path}: a block header at byte ${at} is damaged, ${next - at} bytes are lost` });
+      at = next;
+      continue;
+    }
+    const block = readWholeBlock(file, at, header);
+    if (typeof block === 'string') damaged.push({ offset: at, sizeBytes: header.sizeBytes, message: block });
+    else visit(at, header, block);
+    at += header.sizeBytes;
+  }
+  return { damaged, end: at };
+}
+
+/** The header at `at` when it is intact and its block fits into the file. */
+function readHeaderAt(file: ReadFile, at: number): BlockHeader | undefined {
+  if (file.sizeBytes - at < BLOCK_HEADER_SIZE_MIN) return undefined;
+  try {
+    const header = readBlockHeader(file.read(at, BLOCK_HEADER_SIZE_MIN));
+    return header.sizeBytes <= file.sizeBytes - at ? header : undefined;
+  } catch (error) {
+    if (isStoreError(error, 'CORRUPTION')) return undefined;
+    throw error;
+  }
+}
+
+/** The block's bytes, or what is wrong with them. */
+function readWholeBlock(file: ReadFile, at: number, header: BlockHeader): Uint8Array | string {
+  try {
+    return readBlockAt(file, { offset: at, sizeBytes: header.sizeBytes });
+  } catch (error) {
+    if (isStoreError(error, 'CORRUPTION')) return error.message;
+    throw error;
+  }
+}
+
+/** Offset of the next block that is whole and intact. Magic bytes inside a value are passed over. */
+function findWholeBlock(file: ReadFile, from: number): number | undefined {
+  for (let start = from; start < file.sizeBytes; start += SEARCH_BYTES) {
+    // Two bytes more than the step, so that a magic across two pieces is seen.
+    const piece = file.read(start, Math.min(SEARCH_BYTES + MAGIC.length - 1, file.sizeBytes - start));
+    const buffer = Buffer.from(piece.buffer);
+    for (let hit = buffer.indexOf(MAGIC); hit >= 0; hit = buffer.indexOf(MAGIC, hit + 1)) {
+      const header = readHeaderAt(file, start + hit);
+      if (header !== undefined && typeof readWholeBlock(file, start + hit, header) !== 'string') return start + hit;
+    }
+  }
+  return undefined;
+}

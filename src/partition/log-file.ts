@@ -1,0 +1,185 @@
+// One file of a day's log: a header, then blocks back to back, exactly as encoded. Blocks are written and synced first,
+// and published to readers only when the whole commit they belong to is on disk. After a failed write or sync the file is
+// sealed: its tail may hold blocks nobody was promised, so nothing may ever follow them. Layout: docs/format/log.md.
+import { dirname, join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import { isStoreError } from '../base/errors.ts';
+import { readBlockHeader, type BlockHeader } from '../block/block-header.ts';
+import { readBlockTraceIds } from '../block/block-reader.ts';
+import type { AppendFile, Disk } from '../disk/disk.ts';
+import { NameSet } from '../index/names.ts';
+import { encodeFileHeader, LOG_FORMAT } from '../part/format-version.ts';
+import { formatHexId, parseHexId } from '../part/hex-id.ts';
+import { sortedTraceKeys } from '../part/trace-key.ts';
+import { addBlockNames } from './block-names.ts';
+import { Pinned } from './pinned.ts';
+
+/** A published block of the log. */
+export interface LogBlock {
+  readonly offset: number;
+  readonly header: BlockHeader;
+  /** Ascending; for pruning by trace id. */
+  readonly traceKeys: Uint32Array;
+}
+
+const SUFFIX = '.log';
+
+export function logFileName(seq: number): string {
+  return formatHexId(seq) + SUFFIX;
+}
+
+/** undefined for a name that is not a log file's. */
+export function parseLogFileName(name: string): number | undefined {
+  return name.endsWith(SUFFIX) ? parseHexId(name.slice(0, -SUFFIX.length)) : undefined;
+}
+
+export class LogFile {
+  readonly seq: number;
+  readonly path: string;
+  /** Published blocks, in file order. Only ever appended to. */
+  readonly blocks: LogBlock[] = [];
+  /** Names in the published blocks. */
+  readonly names = new NameSet();
+  /** Dooming it deletes the file once no snapshot reads it. */
+  readonly pinned: Pinned;
+  readonly #disk: Disk;
+  #rowCount = 0;
+  #sizeBytes = 0;
+
+  constructor(disk: Disk, folder: string, seq: number) {
+    this.#disk = disk;
+    this.seq = seq;
+    this.path = join(folder, logFileName(seq));
+    this.pinned = new Pinned(() => disk.remove(this.path));
+  }
+
+  /** Rows in the published blocks. */
+  get rowCount(): number {
+    return this.#rowCount;
+  }
+
+  /** Bytes of the published blocks. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  /** Makes a block visible that is on disk at `offset`. */
+  publish(offset: number, bytes: Uint8Array): void {
+    const header = readBlockHeader(bytes);
+    this.blocks.push({ offset, header, traceKeys: sortedTraceKeys(readBlockTraceIds(bytes)) });
+    addBlockNames(this.names, header.tenant, bytes);
+    this.#rowCount += header.rowCount;
+    this.#sizeBytes += header.sizeBytes;
+  }
+
+  /** Creates the file and opens it for writing. Its name is durable when this returns. Throws DISK. */
+  openWriter(): LogWriter {
+    const file = this.#disk.openAppend(this.path);
+    this.#disk.syncDir(dirname(this.path));
+    return new LogWriter(this.#disk, this, file);
+  }
+}
+
+/** The open end of a log file; the one that a partition writes to. */
+export class LogWriter {
+  readonly logFile: LogFile;
+  readonly #disk: Disk;
+  readonly #file: AppendFile;
+  /** Everything before this is published, or the file header. */
+  #goodBytes = 0;
+  #isSealed = false;
+  #append: LogAppend | undefined;
+
+  constructor(disk: Disk, logFile: LogFile, file: AppendFile) {
+    this.#disk = disk;
+    this.logFile = logFile;
+    this.#file = file;
+    assert(file.sizeBytes === 0, 'a log file written by another process');
+  }
+
+  get isSealed(): boolean {
+    return this.#isSealed;
+  }
+
+  /**
+   * Starts writing and syncing `blocks`. When the promise of the result resolves they are on disk, not yet visible; the
+   * caller then must publish() or cancel(). One at a time.
+   */
+  append(blocks: readonly Uint8Array[]): LogAppend {
+    assert(!this.#isSealed && this.#append === undefined, 'a log file written to while sealed or busy');
+    const start = this.#file.sizeBytes;
+    const chunks = start === 0 ? [encodeFileHeader(LOG_FORMAT), ...blocks] : blocks;
+    this.#append = new LogAppend(this.#write(chunks), {
+      publish: () => this.#publish(blocks),
+      cancel: () => this.#cancel(),
+    });
+    return this.#append;
+  }
+
+  /** No write comes after this. Waits for the append under way, then closes the file. */
+  async seal(): Promise<void> {
+    this.#isSealed = true;
+    await this.#append?.ended;
+    await this.#file.close();
+  }
+
+  async #write(chunks: readonly Uint8Array[]): Promise<void> {
+    await this.#file.append(chunks);
+    await this.#file.sync();
+  }
+
+  #publish(blocks: readonly Uint8Array[]): void {
+    let offset = this.#file.sizeBytes;
+    for (const block of blocks) offset -= block.length;
+    for (const block of blocks) {
+      this.logFile.publish(offset, block);
+      offset += block.length;
+    }
+    this.#goodBytes = offset;
+    this.#append = undefined;
+  }
+
+  /**
+   * Seals the file and cuts off what the append wrote. When even that fails the tail stays: those blocks were never
+   * acknowledged, and a recovery may find them whole, torn, or not at all; any of it is right.
+   */
+  #cancel(): void {
+    this.#isSealed = true;
+    this.#append = undefined;
+    try {
+      this.#disk.truncate(this.logFile.path, this.#goodBytes);
+    } catch (error) {
+      if (!isStoreError(error, 'DISK')) throw error;
+    }
+  }
+}
+
+/** Blocks on their way to disk. */
+export class LogAppend {
+  /** Resolves when the blocks are on disk; rejects with DISK. */
+  readonly synced: Promise<void>;
+  /** Resolves when it was published or cancelled. */
+  readonly ended: Promise<void>;
+  readonly #actions: { publish: () => void; cancel: () => void };
+  readonly #end: () => void;
+
+  constructor(synced: Promise<void>, actions: { publish: () => void; cancel: () => void }) {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.synced = synced;
+    this.ended = promise;
+    this.#actions = actions;
+    this.#end = resolve;
+  }
+
+  /** The blocks are visible to the next snapshot when this returns. */
+  publish(): void {
+    this.#actions.publish();
+    this.#end();
+  }
+
+  /** The blocks never become visible in this process; their file takes no more. Only after `synced` has settled. */
+  cancel(): void {
+    this.#actions.cancel();
+    this.#end();
+  }
+}

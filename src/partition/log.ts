@@ -1,0 +1,87 @@
+// A day's log: the files of group-commit blocks that are not yet in a part. One file is written to, the others are
+// sealed: full, recovered, or given up after a failed write. A flush takes all sealed ones and drops them together.
+import { assert } from '../base/assert.ts';
+import type { Disk } from '../disk/disk.ts';
+import { LogFile, type LogAppend, type LogWriter } from './log-file.ts';
+
+/** A file above this takes no more blocks. A flush comes first in practice; this bounds what one flush could be waiting for. */
+const FILE_BYTES_MAX: number = 256 << 20;
+
+export interface LogOptions {
+  readonly disk: Disk;
+  /** The folder of the files, which exists. */
+  readonly folder: string;
+  /** The number of the next file: above every one that exists or was flushed. */
+  readonly nextSeq: number;
+  /** Recovered files, by seq. */
+  readonly files: readonly LogFile[];
+}
+
+export class Log {
+  readonly #disk: Disk;
+  readonly #folder: string;
+  readonly #files: LogFile[];
+  #writer: LogWriter | undefined;
+  #nextSeq: number;
+
+  constructor(options: LogOptions) {
+    this.#disk = options.disk;
+    this.#folder = options.folder;
+    this.#nextSeq = options.nextSeq;
+    this.#files = [...options.files];
+  }
+
+  /** Every file with blocks readers may see, by seq. */
+  get files(): readonly LogFile[] {
+    return this.#files;
+  }
+
+  get rowCount(): number {
+    return this.#files.reduce((sum, file) => sum + file.rowCount, 0);
+  }
+
+  get sizeBytes(): number {
+    return this.#files.reduce((sum, file) => sum + file.sizeBytes, 0);
+  }
+
+  /** Starts writing `blocks` to the open file, or to a new one. Throws DISK when none can be created. */
+  append(blocks: readonly Uint8Array[]): LogAppend {
+    if (this.#writer !== undefined && (this.#writer.isSealed || this.#writer.logFile.sizeBytes > FILE_BYTES_MAX)) this.#retireWriter();
+    this.#writer ??= this.#openWriter();
+    return this.#writer.append(blocks);
+  }
+
+  /** Seals the open file, once its append under way has ended, and gives all files: what a flush may take. */
+  async rotate(): Promise<readonly LogFile[]> {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    const files = [...this.#files];
+    await writer?.seal();
+    return files;
+  }
+
+  /** Forgets the files up to `seq`, which are in a part now; they are deleted when no snapshot reads them. */
+  dropFlushed(seq: number): void {
+    while (this.#files.length > 0 && this.#files[0]!.seq <= seq) {
+      const file = this.#files.shift()!;
+      assert(this.#writer?.logFile !== file, 'the open log file was flushed');
+      file.pinned.doom();
+    }
+  }
+
+  #openWriter(): LogWriter {
+    const logFile = new LogFile(this.#disk, this.#folder, this.#nextSeq);
+    // Taken even when opening fails: what a failed open left behind must not be written to again.
+    this.#nextSeq++;
+    const writer = logFile.openWriter();
+    this.#files.push(logFile);
+    return writer;
+  }
+
+  #retireWriter(): void {
+    const writer = this.#writer;
+    this.#writer = undefined;
+    // Its blocks are on disk already, or given up: a close that fails loses nothing.
+    writer?.seal().catch(() => undefined);
+  }
+}

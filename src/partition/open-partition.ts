@@ -1,0 +1,190 @@
+// Opening a partition: what the catalog lists is live, what it does not list is garbage of a crash and is removed, what
+// the log holds beyond it is read back. Nothing here fails because of one damaged file: a part that cannot be read is
+// repaired from its data, a lost or damaged index is rebuilt from the parts (rebuild-index.ts).
+import { basename, dirname, join } from 'node:path';
+import { isStoreError } from '../base/errors.ts';
+import type { Log as EventLog } from '../base/log.ts';
+import type { Disk } from '../disk/disk.ts';
+import { commitParts, readCatalog, type CatalogState, type PartEntry } from '../index/catalog.ts';
+import { openEnvironment, type Environment } from '../index/environment.ts';
+import { formatHexId, parseHexId } from '../part/hex-id.ts';
+import { readPartMetadata } from '../part/part-reader.ts';
+import { parseLogFileName, type LogFile } from './log-file.ts';
+import { livePart, partEntry, type LivePart } from './part-set.ts';
+import { rebuildIndex } from './rebuild-index.ts';
+import { recoverLogFile } from './recover-log.ts';
+import { repairPart } from './repair-part.ts';
+
+export interface PartitionPlace {
+  /** `<data path>/partitions/YYYYMMDD` */
+  readonly path: string;
+  /** Days since 1970-01-01 UTC. */
+  readonly day: number;
+  readonly disk: Disk;
+  readonly quarantinePath: string;
+  readonly log: EventLog;
+}
+
+/** What opening a partition found and did. */
+export interface RecoveryReport {
+  readonly parts: number;
+  readonly partRows: number;
+  readonly logFiles: number;
+  readonly logRows: number;
+  /** Bytes of writes that were never acknowledged. */
+  readonly tornBytes: number;
+  /** Blocks or parts that were damaged; their bytes are in quarantine. */
+  readonly damaged: readonly string[];
+}
+
+export interface OpenedPartition {
+  readonly env: Environment;
+  readonly catalog: CatalogState;
+  readonly parts: readonly LivePart[];
+  readonly logFiles: readonly LogFile[];
+  readonly nextLogSeq: number;
+  readonly report: RecoveryReport;
+}
+
+/** Creates what is missing of the folder, opens the index, and brings folder and catalog into agreement. Throws DISK, FORMAT_TOO_NEW. */
+export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
+  const { disk, path } = place;
+  const damaged: string[] = [];
+  makeFolders(disk, path);
+  const env = openIndex(place, damaged);
+  try {
+    const catalog = readCatalog(env);
+    removeUnlisted(place, catalog);
+    const parts = openParts(place, { env, catalog, damaged });
+    const logs = recoverLogs(place, catalog, damaged);
+    return {
+      env,
+      catalog: readCatalog(env),
+      parts,
+      logFiles: logs.files,
+      nextLogSeq: logs.nextSeq,
+      report: {
+        parts: parts.length,
+        partRows: parts.reduce((sum, part) => sum + part.entry.rows, 0),
+        logFiles: logs.files.length,
+        logRows: logs.files.reduce((sum, file) => sum + file.rowCount, 0),
+        tornBytes: logs.tornBytes,
+        damaged,
+      },
+    };
+  } catch (error) {
+    env.close();
+    throw error;
+  }
+}
+
+export function partsPath(path: string): string {
+  return join(path, 'parts');
+}
+
+export function logPath(path: string): string {
+  return join(path, 'log');
+}
+
+/** Every name is durable before the first acknowledgement may depend on it. */
+function makeFolders(disk: Disk, path: string): void {
+  const missing = [path, partsPath(path), logPath(path)].filter((folder) => disk.stat(folder) === undefined);
+  for (const folder of missing) disk.makeDir(folder);
+  for (const folder of new Set(missing.map((each) => dirname(each)))) disk.syncDir(folder);
+}
+
+/** An index that is lost or damaged is rebuilt; an index that never was, with no parts, is a new partition. */
+function openIndex(place: PartitionPlace, damaged: string[]): Environment {
+  const { disk, path } = place;
+  const indexPath = join(path, 'index');
+  const isNew = disk.stat(indexPath) === undefined && disk.list(partsPath(path)).length === 0;
+  let env: Environment | undefined;
+  try {
+    if (isNew || disk.stat(indexPath) !== undefined) {
+      env = openEnvironment({ path: indexPath, disk });
+      readCatalog(env);
+      return env;
+    }
+    damaged.push(`${indexPath}: missing; rebuilt from the parts`);
+  } catch (error) {
+    env?.close();
+    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    damaged.push(error.message);
+  }
+  return rebuildIndex(place, indexPath);
+}
+
+/** What a crash left between making files and committing them, or between a commit and removing what it replaced. */
+function removeUnlisted(place: PartitionPlace, catalog: CatalogState): void {
+  const { disk, path } = place;
+  const listed = new Set(catalog.parts.map((part) => formatHexId(part.id)));
+  for (const name of disk.list(partsPath(path))) {
+    if (!listed.has(name) && parseHexId(name) !== undefined) disk.remove(join(partsPath(path), name));
+  }
+  for (const name of disk.list(logPath(path))) {
+    const seq = parseLogFileName(name);
+    if (seq !== undefined && seq <= catalog.flushedLogSeq) disk.remove(join(logPath(path), name));
+  }
+}
+
+function openParts(place: PartitionPlace, found: { env: Environment; catalog: CatalogState; damaged: string[] }): LivePart[] {
+  const parts: LivePart[] = [];
+  let nextId = found.catalog.nextPartId;
+  for (const entry of found.catalog.parts) {
+    const path = join(partsPath(place.path), formatHexId(entry.id));
+    try {
+      parts.push(livePart(place.disk, partsPath(place.path), { entry, metadata: readPartMetadata(place.disk, path) }));
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION')) throw error;
+      found.damaged.push(error.message);
+      const repaired = tryReplaceDamaged(place, found, { entry, id: nextId++ });
+      if (repaired !== undefined) parts.push(repaired);
+    }
+  }
+  return parts;
+}
+
+/** As replaceDamaged; when the disk has no room for it the part waits, listed but not read, for the next start. */
+function tryReplaceDamaged(
+  place: PartitionPlace,
+  found: { env: Environment; damaged: string[] },
+  part: { entry: PartEntry; id: number },
+): LivePart | undefined {
+  try {
+    return replaceDamaged(place, found.env, part);
+  } catch (error) {
+    if (!isStoreError(error, 'DISK')) throw error;
+    found.damaged.push(error.message);
+    return undefined;
+  }
+}
+
+/** A part without readable metadata is written anew from the blocks that are found in its data. */
+function replaceDamaged(place: PartitionPlace, env: Environment, part: { entry: PartEntry; id: number }): LivePart | undefined {
+  const folder = partsPath(place.path);
+  const metadata = repairPart(place, part.entry.id, part.id);
+  // Nothing was found in it. It stays listed, so that restoring its folder from a snapshot brings it back.
+  if (metadata === undefined) return undefined;
+  const entry = partEntry(part.id, part.entry.level, metadata);
+  commitParts(env, { add: [entry], remove: [part.entry.id] });
+  place.disk.remove(join(folder, formatHexId(part.entry.id)));
+  return livePart(place.disk, folder, { entry, metadata });
+}
+
+function recoverLogs(place: PartitionPlace, catalog: CatalogState, damaged: string[]): { files: LogFile[]; nextSeq: number; tornBytes: number } {
+  const { disk, quarantinePath } = place;
+  const folder = logPath(place.path);
+  const seqs = disk.list(folder).map(parseLogFileName).filter((seq) => seq !== undefined);
+  const files: LogFile[] = [];
+  let tornBytes = 0;
+  for (const seq of seqs) {
+    const recovered = recoverLogFile(disk, { folder, quarantinePath }, seq);
+    damaged.push(...recovered.damaged);
+    tornBytes += recovered.tornBytes;
+    if (recovered.logFile.blocks.length > 0) files.push(recovered.logFile);
+    else disk.remove(recovered.logFile.path);
+  }
+  const nextSeq = Math.max(catalog.flushedLogSeq, ...seqs) + 1;
+  if (files.length > 0) place.log.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
+  return { files, nextSeq, tornBytes };
+}

@@ -1,0 +1,101 @@
+// The live parts of a partition, as the catalog lists them. Changed only right after a catalog commit, in one step, so
+// that a snapshot sees what the catalog says: the parts before a merge or the one after it, never both, never neither.
+import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
+import type { Disk } from '../disk/disk.ts';
+import type { PartEntry } from '../index/catalog.ts';
+import type { PartMetadata } from '../part/part-metadata.ts';
+import { formatHexId } from '../part/hex-id.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import { Pinned } from './pinned.ts';
+
+/** ns of a day, as a double. */
+export const DAY_NS = 86_400e9;
+
+export interface LivePart {
+  readonly entry: PartEntry;
+  readonly metadata: PartMetadata;
+  readonly path: string;
+  readonly tenants: ReadonlySet<Tenant>;
+  /** Dooming it deletes the folder once no snapshot reads it. */
+  readonly pinned: Pinned;
+}
+
+/** The part `entry`, whose files are durable in `folder`. */
+export function livePart(disk: Disk, folder: string, source: { entry: PartEntry; metadata: PartMetadata }): LivePart {
+  const path = join(folder, formatHexId(source.entry.id));
+  return {
+    ...source,
+    path,
+    tenants: new Set(source.metadata.blocks.map((block) => block.tenant)),
+    pinned: new Pinned(() => disk.remove(path)),
+  };
+}
+
+/** The catalog's row for a part with `metadata`. */
+export function partEntry(id: number, level: number, metadata: PartMetadata): PartEntry {
+  let startMin = Infinity;
+  let startMax = -Infinity;
+  for (const block of metadata.blocks) {
+    startMin = Math.min(startMin, block.startMin);
+    startMax = Math.max(startMax, block.startMax);
+  }
+  const dayNs = BigInt(metadata.day) * BigInt(DAY_NS);
+  return {
+    id,
+    level,
+    rows: metadata.rowCount,
+    blocks: metadata.blocks.length,
+    sizeBytes: metadata.dataBytes + metadata.tracesBytes,
+    minStartNs: dayNs + BigInt(startMin),
+    maxStartNs: dayNs + BigInt(startMax),
+    ...(metadata.origin.partIds.length === 0 ? {} : { replaces: metadata.origin.partIds }),
+  };
+}
+
+export class PartSet {
+  readonly #parts = new Map<number, LivePart>();
+  /** Inputs of merges under way. */
+  readonly #busy = new Set<number>();
+  #nextId: number;
+
+  constructor(parts: readonly LivePart[], nextId: number) {
+    for (const part of parts) this.#parts.set(part.entry.id, part);
+    this.#nextId = nextId;
+  }
+
+  /** By id. */
+  get all(): LivePart[] {
+    return [...this.#parts.values()].sort((a, b) => a.entry.id - b.entry.id);
+  }
+
+  get count(): number {
+    return this.#parts.size;
+  }
+
+  /** Parts that no merge is reading. */
+  get idle(): LivePart[] {
+    return this.all.filter((part) => !this.#busy.has(part.entry.id));
+  }
+
+  /** A number for a new part, never given before. */
+  takeId(): number {
+    return this.#nextId++;
+  }
+
+  /** Reserves `parts` for a merge; hand the result to `using`, so that they are free again however it ends. */
+  reserve(parts: readonly LivePart[]): Disposable {
+    for (const { entry } of parts) {
+      assert(this.#parts.has(entry.id) && !this.#busy.has(entry.id), `part ${entry.id} is not free to merge`);
+      this.#busy.add(entry.id);
+    }
+    return { [Symbol.dispose]: () => parts.forEach(({ entry }) => this.#busy.delete(entry.id)) };
+  }
+
+  /** Follows a catalog commit: `removed` go, `added` comes. */
+  replace(removed: readonly LivePart[], added: LivePart | undefined): void {
+    if (added !== undefined) this.#parts.set(added.entry.id, added);
+    for (const { entry } of removed) assert(this.#parts.delete(entry.id), `part ${entry.id} was replaced twice`);
+    for (const part of removed) part.pinned.doom();
+  }
+}

@@ -1,0 +1,248 @@
+// One UTC day on one node: a log that takes blocks, parts they are flushed and merged into, an index that says which of
+// them count. Everything visible changes on the thread that owns the partition, in one step after the catalog commit;
+// making the bytes is the merge runner's work. Files of a part are durable before the commit, and what it replaced is
+// removed after: a crash anywhere leaves the state before or the one after.
+import { basename, join } from 'node:path';
+import { isStoreError } from '../base/errors.ts';
+import type { Disk } from '../disk/disk.ts';
+import { commitParts, readCatalog, type CatalogChange } from '../index/catalog.ts';
+import type { Environment } from '../index/environment.ts';
+import { listOperations, listServices, NameSet } from '../index/names.ts';
+import { formatHexId } from '../part/hex-id.ts';
+import type { MergeInput, MergeJob, MergeResult } from '../part/merge-parts.ts';
+import { DATA_FILE } from '../part/part-writer.ts';
+import type { Operation } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import type { LogAppend, LogFile } from './log-file.ts';
+import { Log } from './log.ts';
+import type { MergeRunner } from './merge-runner.ts';
+import { logPath, openPartitionFiles, partsPath, type PartitionPlace, type RecoveryReport } from './open-partition.ts';
+import { livePart, partEntry, PartSet, type LivePart } from './part-set.ts';
+import { Pinned } from './pinned.ts';
+import { planMerge } from './plan-merge.ts';
+import { Serial } from './serial.ts';
+import { dayFilter, pickLogBlocks, pickParts, type PartitionSnapshot, type SnapshotFilter } from './snapshot.ts';
+
+export interface PartitionOptions extends PartitionPlace {
+  readonly mergeRunner: MergeRunner;
+  /** Removes the folder of a partition that was closed and whose `pinned` was doomed. */
+  readonly remove: () => void;
+}
+
+/** What flushes and merges of a partition have done since it was opened. */
+export interface PartitionCounters {
+  flushes: number;
+  merges: number;
+  rowsMerged: number;
+  duplicatesRemoved: number;
+  corruptBlocks: number;
+}
+
+export class Partition {
+  readonly day: number;
+  readonly path: string;
+  readonly report: RecoveryReport;
+  /** Every snapshot that reads from the partition pins it. */
+  readonly pinned: Pinned;
+  readonly counters: PartitionCounters = { flushes: 0, merges: 0, rowsMerged: 0, duplicatesRemoved: 0, corruptBlocks: 0 };
+  readonly #options: PartitionOptions;
+  readonly #disk: Disk;
+  readonly #env: Environment;
+  readonly #parts: PartSet;
+  readonly #log: Log;
+  readonly #flushes = new Serial();
+  readonly #merges = new Serial();
+  #generation: number;
+  #isClosed = false;
+
+  private constructor(options: PartitionOptions) {
+    const opened = openPartitionFiles(options);
+    this.#options = options;
+    this.#disk = options.disk;
+    this.day = options.day;
+    this.path = options.path;
+    this.report = opened.report;
+    this.pinned = new Pinned(options.remove);
+    this.#env = opened.env;
+    this.#generation = opened.catalog.generation;
+    this.#parts = new PartSet(opened.parts, opened.catalog.nextPartId);
+    const { logFiles, nextLogSeq } = opened;
+    this.#log = new Log({ disk: options.disk, folder: logPath(options.path), nextSeq: nextLogSeq, files: logFiles });
+  }
+
+  /** Opens the partition in `options.path`, creating it when nothing is there. Throws DISK, FORMAT_TOO_NEW. */
+  static open(options: PartitionOptions): Partition {
+    return new Partition(options);
+  }
+
+  get log(): Log {
+    return this.#log;
+  }
+
+  get parts(): readonly LivePart[] {
+    return this.#parts.all;
+  }
+
+  /** Starts writing blocks of this day to the log; see LogAppend for what follows. Throws DISK. */
+  append(blocks: readonly Uint8Array[]): LogAppend {
+    return this.#log.append(blocks);
+  }
+
+  /** Resolves when every block published before the call is in a part. Throws DISK: the log then stays as it was. */
+  flush(): Promise<void> {
+    return this.#flushes.run(async () => {
+      if (!this.#isClosed) await this.#flush();
+    });
+  }
+
+  /** Merges while the plan finds something worth it. */
+  mergeWorthwhile(): Promise<void> {
+    return this.#merges.run(async () => {
+      while (!this.#isClosed) {
+        const ids = planMerge(this.#parts.idle.map(({ entry }) => ({ id: entry.id, rows: entry.rows })));
+        if (ids.length === 0) return;
+        await this.#merge(this.#parts.idle.filter(({ entry }) => ids.includes(entry.id)));
+      }
+    });
+  }
+
+  /** Resolves when every part of the time of the call is in one part, in its final form. */
+  mergeAll(): Promise<void> {
+    return this.#merges.run(async () => {
+      const parts = this.#parts.idle;
+      const isMerged = parts.length === 0 || (parts.length === 1 && parts[0]!.entry.level > 1);
+      if (!isMerged && !this.#isClosed) await this.#merge(parts);
+    });
+  }
+
+  /** Services of the parts and of the log, not sorted, without repeats. Throws CORRUPTION. */
+  listServices(tenant: Tenant): string[] {
+    const names = new Set(listServices(this.#env, tenant));
+    for (const file of this.#log.files) for (const name of file.names.services(tenant)) names.add(name);
+    return [...names];
+  }
+
+  /** Operations of the parts and of the log, in no order, with repeats. Throws CORRUPTION. */
+  listOperations(tenant: Tenant, service: string): Operation[] {
+    const inLog = this.#log.files.flatMap((file) => file.names.operations(tenant, service));
+    return [...listOperations(this.#env, tenant, service), ...inLog];
+  }
+
+  /** The files that may hold something of `filter`, pinned: `pins` must all be unpinned once. undefined: none can. */
+  takeSnapshot(tenant: Tenant, filter: SnapshotFilter): { snapshot: PartitionSnapshot; pins: Pinned[] } | undefined {
+    const inDay = dayFilter(tenant, this.day, filter);
+    if (inDay === undefined) return undefined;
+    const parts = pickParts(this.#parts.all, this.day, inDay);
+    const pins = [this.pinned, ...parts.map((part) => part.pinned)];
+    const logBlocks = this.#log.files.flatMap((file) => {
+      const picked = pickLogBlocks(file, inDay);
+      if (picked.length > 0) pins.push(file.pinned);
+      return picked;
+    });
+    if (pins.length === 1) return undefined;
+    for (const pin of pins) pin.pin();
+    const snapshotParts = parts.map(({ entry, path }) => ({
+      id: entry.id,
+      path,
+      rowCount: entry.rows,
+      startMinNs: entry.minStartNs,
+      startMaxNs: entry.maxStartNs,
+    }));
+    return { snapshot: { day: this.day, path: this.path, parts: snapshotParts, logBlocks }, pins };
+  }
+
+  /** Waits for what is under way and closes the index; flushes and merges asked for later do nothing. Does not flush. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await this.#flushes.idle();
+    await this.#merges.idle();
+    await this.#log.rotate();
+    this.#env.close();
+  }
+
+  /** Closes the index as the end of the process would, whatever is under way. */
+  abandon(): void {
+    this.#isClosed = true;
+    this.#env.close();
+  }
+
+  async #flush(): Promise<void> {
+    const files = await this.#log.rotate();
+    const last = files.at(-1);
+    if (last === undefined) return;
+    const inputs = files.map(logInput);
+    const { part, id } = await this.#run(inputs, { profile: 'young', origin: { logSeqMax: last.seq, partIds: [] } });
+    const names = new NameSet();
+    for (const file of files) names.merge(file.names);
+    const added = part === undefined ? undefined : this.#livePart(id, 1, part);
+    this.#commit({ add: added === undefined ? [] : [added.entry], remove: [], flushedLogSeq: last.seq, names }, added);
+    this.#parts.replace([], added);
+    this.#log.dropFlushed(last.seq);
+    this.counters.flushes++;
+  }
+
+  async #merge(parts: readonly LivePart[]): Promise<void> {
+    using _reserved = this.#parts.reserve(parts);
+    const inputs = parts.map(partInput);
+    const origin = {
+      logSeqMax: Math.max(...parts.map(({ metadata }) => metadata.origin.logSeqMax)),
+      partIds: parts.map(({ entry }) => entry.id),
+    };
+    const { part, id } = await this.#run(inputs, { profile: 'merged', origin });
+    const level = 1 + Math.max(...parts.map(({ entry }) => entry.level));
+    const added = part === undefined ? undefined : this.#livePart(id, level, part);
+    this.#commit({ add: added === undefined ? [] : [added.entry], remove: origin.partIds }, added);
+    this.#parts.replace(parts, added);
+    this.counters.merges++;
+  }
+
+  async #run(inputs: readonly MergeInput[], how: Pick<MergeJob, 'profile' | 'origin'>): Promise<MergeResult & { id: number }> {
+    const { mergeRunner, quarantinePath, day, log } = this.#options;
+    const id = this.#parts.takeId();
+    const result = await mergeRunner.run({ inputs, ...how, day, quarantinePath, partPath: this.#partPath(id) });
+    this.counters.rowsMerged += result.rowsRead;
+    this.counters.duplicatesRemoved += result.duplicates;
+    this.counters.corruptBlocks += result.damaged.length;
+    for (const message of result.damaged) log.error('damaged block put into quarantine', { partition: basename(this.path), what: message });
+    return { ...result, id };
+  }
+
+  /**
+   * The one commit point. A commit that failed may still have reached the disk: the catalog itself says. Only when it
+   * surely has not are the new part's files removed.
+   */
+  #commit(change: CatalogChange, added: LivePart | undefined): void {
+    try {
+      this.#generation = commitParts(this.#env, change);
+    } catch (error) {
+      if (!isStoreError(error, 'DISK')) throw error;
+      const { generation } = readCatalog(this.#env);
+      if (generation === this.#generation) {
+        added?.pinned.doom();
+        throw error;
+      }
+      this.#generation = generation;
+    }
+  }
+
+  #livePart(id: number, level: number, metadata: NonNullable<MergeResult['part']>): LivePart {
+    return livePart(this.#disk, partsPath(this.path), { entry: partEntry(id, level, metadata), metadata });
+  }
+
+  #partPath(id: number): string {
+    return join(partsPath(this.path), formatHexId(id));
+  }
+}
+
+function logInput(file: LogFile): MergeInput {
+  const blocks = file.blocks.map(({ offset, header }) => {
+    const { sizeBytes, tenant, startMin } = header;
+    return { offset, sizeBytes, tenant, startMin };
+  });
+  return { path: file.path, blocks };
+}
+
+function partInput(part: LivePart): MergeInput {
+  const blocks = part.metadata.blocks.map(({ offset, sizeBytes, tenant, startMin }) => ({ offset, sizeBytes, tenant, startMin }));
+  return { path: join(part.path, DATA_FILE), blocks };
+}

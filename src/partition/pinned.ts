@@ -1,0 +1,42 @@
+// Things on disk that snapshots read while their owner may want to be rid of them: log files, parts, whole partitions.
+// Whoever reads pins; the owner dooms; what is doomed is removed when the last pin is gone, at once when there is none.
+import { assert } from '../base/assert.ts';
+import { isStoreError } from '../base/errors.ts';
+
+export class Pinned {
+  readonly #remove: () => void;
+  #pins = 0;
+  #isDoomed = false;
+
+  /** `remove` is called once, when nobody reads any more. */
+  constructor(remove: () => void) {
+    this.#remove = remove;
+  }
+
+  pin(): void {
+    assert(!this.#isDoomed, 'pinned after it was doomed');
+    this.#pins++;
+  }
+
+  unpin(): void {
+    assert(this.#pins > 0, 'unpinned more often than pinned');
+    this.#pins--;
+    if (this.#isDoomed && this.#pins === 0) this.#tryRemove();
+  }
+
+  /** Nothing new may pin it from now on. */
+  doom(): void {
+    assert(!this.#isDoomed, 'doomed twice');
+    this.#isDoomed = true;
+    if (this.#pins === 0) this.#tryRemove();
+  }
+
+  /** What is doomed is listed nowhere. When the disk refuses to remove it, the next opening of its partition does. */
+  #tryRemove(): void {
+    try {
+      this.#remove();
+    } catch (error) {
+      if (!isStoreError(error, 'DISK')) throw error;
+    }
+  }
+}

@@ -1,0 +1,53 @@
+// Reads a log file back after a restart: every block that was acknowledged is found again, whatever the crash or the
+// disk did to the rest. The file is never written again, so a torn tail may stay in it: it goes with the next flush.
+import { isStoreError } from '../base/errors.ts';
+import type { Disk, ReadFile } from '../disk/disk.ts';
+import { checkFileHeader, FILE_HEADER_SIZE, LOG_FORMAT } from '../part/format-version.ts';
+import { quarantine, type DamagedPiece } from '../part/quarantine.ts';
+import { scanBlocks } from '../part/scan-blocks.ts';
+import { LogFile } from './log-file.ts';
+
+export interface RecoveredLogFile {
+  readonly logFile: LogFile;
+  /** One message for each damaged range, which is in quarantine now. */
+  readonly damaged: readonly string[];
+  /** Bytes behind the last whole block: a write that was never acknowledged. */
+  readonly tornBytes: number;
+}
+
+/** Throws FORMAT_TOO_NEW, DISK. Damage is not an error: it is reported in the result. */
+export function recoverLogFile(disk: Disk, place: { folder: string; quarantinePath: string }, seq: number): RecoveredLogFile {
+  const logFile = new LogFile(disk, place.folder, seq);
+  const file = disk.openRead(logFile.path);
+  try {
+    const damaged: string[] = [];
+    if (file.sizeBytes >= FILE_HEADER_SIZE) checkHeader(file, damaged);
+    const scan = scanBlocks(file, FILE_HEADER_SIZE, (at, _header, bytes) => logFile.publish(at, bytes));
+    for (const { offset, sizeBytes, message } of scan.damaged) {
+      damaged.push(message);
+      putAside(disk, place.quarantinePath, { path: file.path, offset, bytes: file.read(offset, sizeBytes), note: message });
+    }
+    return { logFile, damaged, tornBytes: Math.max(0, file.sizeBytes - scan.end) };
+  } finally {
+    file.close();
+  }
+}
+
+/** A damaged header costs nothing: the blocks behind it have headers of their own. */
+function checkHeader(file: ReadFile, damaged: string[]): void {
+  try {
+    checkFileHeader(LOG_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path);
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    damaged.push(error.message);
+  }
+}
+
+/** A start does not fail because a full disk has no room for a copy of what is damaged: the report still names it. */
+function putAside(disk: Disk, quarantinePath: string, piece: DamagedPiece): void {
+  try {
+    quarantine(disk, quarantinePath, piece);
+  } catch (error) {
+    if (!isStoreError(error, 'DISK')) throw error;
+  }
+}

@@ -1,0 +1,57 @@
+// What crosses between the main thread and the engine thread. Every request carries a number, every reply the number of
+// its request; errors of the world go as data with their code, a bug ends the engine thread instead.
+import type { StoreErrorCode } from '../base/errors.ts';
+import type { LogFormat, LogLevel } from '../base/log.ts';
+import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { Operation, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import type { OpenReport } from './partition-set.ts';
+import type { StoreSnapshot } from './snapshots.ts';
+
+/** What the engine thread is started with. */
+export interface EngineOptions {
+  /** The data directory. */
+  readonly path: string;
+  readonly retentionMs: number;
+  readonly futureRetentionMs: number;
+  readonly freeDiskBytesMin: number;
+  readonly flushIntervalMs: number;
+  readonly mergeWorkers: number;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+export type EngineCall =
+  | { readonly kind: 'write'; readonly tenant: Tenant; readonly body: Uint8Array }
+  | { readonly kind: 'listServices'; readonly tenant: Tenant }
+  | { readonly kind: 'listOperations'; readonly tenant: Tenant; readonly service: string; readonly operationKind: number | undefined }
+  | { readonly kind: 'takeSnapshot'; readonly tenant: Tenant; readonly filter: SnapshotFilter }
+  | { readonly kind: 'releaseSnapshot'; readonly snapshotId: number }
+  | { readonly kind: 'forceFlush' }
+  | { readonly kind: 'forceMerge'; readonly partitionPrefix: string }
+  | { readonly kind: 'stats' }
+  | { readonly kind: 'close' };
+
+/** What each call answers. */
+export interface EngineResults {
+  write: WriteResult;
+  listServices: string[];
+  listOperations: Operation[];
+  takeSnapshot: StoreSnapshot;
+  releaseSnapshot: void;
+  forceFlush: void;
+  forceMerge: void;
+  stats: StoreStats;
+  close: void;
+}
+
+export interface EngineRequest {
+  readonly id: number;
+  readonly call: EngineCall;
+}
+
+export type EngineReply =
+  | { readonly kind: 'opened'; readonly report: OpenReport }
+  | { readonly kind: 'notOpened'; readonly code: StoreErrorCode; readonly message: string }
+  | { readonly kind: 'done'; readonly id: number; readonly result: EngineResults[keyof EngineResults] }
+  | { readonly kind: 'failed'; readonly id: number; readonly code: StoreErrorCode; readonly message: string };

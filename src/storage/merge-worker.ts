@@ -1,0 +1,16 @@
+// A merge thread: reads files, writes a part, answers. It never opens LMDB: a part becomes visible only through the
+// commit of the thread that owns the partition.
+import { isStoreError } from '../base/errors.ts';
+import { nodeDisk } from '../disk/node-disk.ts';
+import { mergeParts, type MergeJob } from '../part/merge-parts.ts';
+import type { MergeReply } from './merge-job.ts';
+
+/** Piscina's task. A bug is thrown, and ends the engine. */
+export function runMergeJob(job: MergeJob): MergeReply {
+  try {
+    return { kind: 'done', result: mergeParts(nodeDisk, job) };
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    return { kind: 'failed', code: error.code, message: error.message };
+  }
+}

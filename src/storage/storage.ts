@@ -1,0 +1,183 @@
+// The store of one node, on one thread: partitions by day, the group commit before them, and what runs by the clock:
+// flushes, merges, retention. It owns the data directory from open to close. It knows no threads and no sockets: the
+// engine worker hosts it in the program, tests and tools use it directly.
+import type { Clock } from '../base/clock.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
+import type { Log } from '../base/log.ts';
+import type { Disk } from '../disk/disk.ts';
+import type { DirectoryLock } from '../disk/lock.ts';
+import { compareOperations, compareUtf8 } from '../index/names.ts';
+import { formatDay } from '../partition/day.ts';
+import type { MergeRunner } from '../partition/merge-runner.ts';
+import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import { DiskGuard } from './disk-guard.ts';
+import { GroupCommit } from './group-commit.ts';
+import { Ledger } from './ledger.ts';
+import { Maintenance } from './maintenance.ts';
+import { PartitionSet, type OpenReport } from './partition-set.ts';
+import { acceptedStarts } from './retention.ts';
+import { Snapshots, type StoreSnapshot } from './snapshots.ts';
+import { collectStats } from './stats.ts';
+
+export interface StorageOptions {
+  /** The data directory. */
+  readonly path: string;
+  readonly disk: Disk;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly retentionMs: number;
+  readonly futureRetentionMs: number;
+  readonly freeDiskBytesMin: number;
+  readonly flushIntervalMs: number;
+  /** Owned by the storage from now on: it closes it. */
+  readonly mergeRunner: MergeRunner;
+  /** Makes this process the only one in the directory: takeLock of disk/lock.ts. */
+  readonly takeLock: (path: string) => DirectoryLock;
+}
+
+export class Storage implements SpanWriter, StoreAdmin {
+  readonly report: OpenReport;
+  readonly #options: StorageOptions;
+  readonly #lock: DirectoryLock;
+  readonly #partitions: PartitionSet;
+  readonly #ledger = new Ledger();
+  readonly #guard: DiskGuard;
+  readonly #commit: GroupCommit;
+  readonly #snapshots = new Snapshots();
+  readonly #maintenance: Maintenance;
+  #isClosing = false;
+
+  private constructor(options: StorageOptions) {
+    this.#options = options;
+    const { disk, path, clock } = options;
+    if (disk.stat(path) === undefined) disk.makeDir(path);
+    this.#lock = options.takeLock(path);
+    try {
+      this.#guard = new DiskGuard(options);
+      this.#partitions = PartitionSet.open(options);
+    } catch (error) {
+      this.#lock.release();
+      throw error;
+    }
+    this.report = this.#partitions.report;
+    this.#maintenance = new Maintenance({ ...options, partitions: this.#partitions, guard: this.#guard });
+    this.#commit = new GroupCommit({
+      append: (day, blocks) => this.#partitions.openDay(day).append(blocks),
+      acceptedStarts: () => acceptedStarts(clock.nowNs(), options),
+    });
+  }
+
+  /** Opens the store, recovering what the last process left. Throws LOCKED, DISK, FORMAT_TOO_NEW. */
+  static open(options: StorageOptions): Storage {
+    return new Storage(options);
+  }
+
+  async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
+    this.#assertOpen();
+    this.#guard.assertWritable();
+    const sizeBytes = body.length;
+    try {
+      const result = await this.#commit.write(tenant, body);
+      this.#ledger.addAnswered(result, sizeBytes);
+      this.#maintenance.afterCommit();
+      return result;
+    } catch (error) {
+      if (isStoreError(error, 'INVALID_REQUEST')) this.#ledger.addMalformed();
+      throw error;
+    }
+  }
+
+  /** Service names in byte order, of what is acknowledged. Throws CORRUPTION. */
+  listServices(tenant: Tenant): string[] {
+    const names = new Set(this.#partitions.all.flatMap((partition) => partition.listServices(tenant)));
+    return [...names].sort(compareUtf8);
+  }
+
+  /** Operations of `service` by name, then kind; only those of `kind` when it is given. Throws CORRUPTION. */
+  listOperations(tenant: Tenant, service: string, kind?: number): Operation[] {
+    const all = this.#partitions.all.flatMap((partition) => partition.listOperations(tenant, service)).sort(compareOperations);
+    return all.filter((operation, i) => {
+      const isRepeat = i > 0 && compareOperations(operation, all[i - 1]!) === 0;
+      return !isRepeat && (kind === undefined || operation.kind === kind);
+    });
+  }
+
+  /**
+   * The files that may hold something of `filter`: everything acknowledged before the call, each span in one of them.
+   * They stay in place until releaseSnapshot.
+   */
+  takeSnapshot(tenant: Tenant, filter: SnapshotFilter): StoreSnapshot {
+    this.#assertOpen();
+    return this.#snapshots.take(this.#partitions.all, tenant, filter);
+  }
+
+  releaseSnapshot(id: number): void {
+    this.#snapshots.release(id);
+  }
+
+  async forceFlush(): Promise<void> {
+    for (const partition of this.#partitions.all) await partition.flush();
+  }
+
+  async forceMerge(partitionPrefix: string): Promise<void> {
+    const matching = this.#partitions.all.filter(({ day }) => formatDay(day).startsWith(partitionPrefix));
+    for (const partition of matching) {
+      await partition.flush();
+      await partition.mergeAll();
+    }
+  }
+
+  async stats(): Promise<StoreStats> {
+    return {
+      ...this.#ledger.stats(),
+      ...this.#commit.stats,
+      ...collectStats(this.#options.disk, this.#partitions),
+      isReadOnly: this.#guard.isReadOnly,
+    };
+  }
+
+  /** From now on flushes, merges and drops happen by the clock. */
+  startMaintenance(): void {
+    this.#maintenance.startTimer();
+  }
+
+  /** Runs what is due by the clock now. Resolves when it is done. */
+  runMaintenance(): Promise<void> {
+    return this.#maintenance.run();
+  }
+
+  /**
+   * Refuses new requests, answers those under way, flushes, and closes everything. A flush that fails is logged, not
+   * thrown: the log is on disk, the next start reads it back.
+   */
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    this.#maintenance.stop();
+    await this.#commit.idle();
+    try {
+      await this.forceFlush();
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      this.#options.log.warn('flush at the end failed, the next start reads the log back', { error });
+    }
+    // Ends merges under way: their parts are listed nowhere yet, and are made again after the next start.
+    await this.#options.mergeRunner.close();
+    await this.#partitions.close();
+    this.#lock.release();
+  }
+
+  /** Lets go of the directory as a kill would: nothing is flushed, nothing on disk is touched. */
+  abandon(): void {
+    this.#isClosing = true;
+    this.#maintenance.stop();
+    this.#partitions.abandon();
+    this.#lock.release();
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosing) throw new StoreError('UNAVAILABLE', `${this.#options.path}: the store is closing; retry later`);
+  }
+}

@@ -1,0 +1,174 @@
+// The store as the main thread sees it: every call is a message to the engine thread and a promise. The main thread only
+// receives bodies and hands them over; their bytes are transferred, not copied, when they own their buffer.
+import { extname } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { assert } from '../base/assert.ts';
+import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
+import type { OpenReport } from './partition-set.ts';
+import type { StoreSnapshot } from './snapshots.ts';
+
+export interface ThreadedStoreOptions extends EngineOptions {
+  /** The engine thread has died of `error`: nothing can be stored or read any more, the process should end. Called once. */
+  readonly onFatal: (error: Error) => void;
+}
+
+/** Starts the engine thread and opens the store. Rejects with LOCKED, DISK, FORMAT_TOO_NEW. */
+export async function openThreadedStore(options: ThreadedStoreOptions): Promise<ThreadedStore> {
+  const { onFatal, ...engineOptions } = options;
+  const url = new URL(`./engine-worker${extname(import.meta.filename)}`, import.meta.url);
+  const worker = new Worker(url, { workerData: engineOptions satisfies EngineOptions, name: 'tracelith-engine' });
+  const report = await opened(worker);
+  return new ThreadedStore(worker, { path: options.path, report, onFatal });
+}
+
+interface Pending {
+  readonly resolve: (result: EngineResults[keyof EngineResults]) => void;
+  readonly reject: (error: Error) => void;
+}
+
+export class ThreadedStore implements SpanWriter, StoreAdmin {
+  /** What opening found and did. */
+  readonly report: OpenReport;
+  readonly #worker: Worker;
+  readonly #path: string;
+  readonly #onFatal: (error: Error) => void;
+  readonly #pending = new Map<number, Pending>();
+  #nextId = 1;
+  #pendingWriteBytes = 0;
+  #isClosing = false;
+  /** Why nothing can be called any more. */
+  #ended: StoreError | undefined;
+
+  /** Use openThreadedStore. */
+  constructor(worker: Worker, options: { path: string; report: OpenReport; onFatal: (error: Error) => void }) {
+    this.#worker = worker;
+    this.#path = options.path;
+    this.report = options.report;
+    this.#onFatal = options.onFatal;
+    worker.on('message', (reply: EngineReply) => this.#settle(reply));
+    worker.on('error', (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
+    worker.on('exit', (code) => this.#end(new Error(`the engine thread exited with code ${code}`)));
+  }
+
+  /** Bytes of bodies handed to write() and not yet answered. */
+  get pendingWriteBytes(): number {
+    return this.#pendingWriteBytes;
+  }
+
+  async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
+    const sizeBytes = body.byteLength;
+    if (this.#pendingWriteBytes + sizeBytes > limits.pendingWriteBytesMax) {
+      throw new StoreError(
+        'OVERLOADED',
+        `${this.#pendingWriteBytes} bytes of requests wait to be written, at most ${limits.pendingWriteBytesMax} may; retry later`,
+      );
+    }
+    const owned = owning(body);
+    this.#pendingWriteBytes += sizeBytes;
+    try {
+      return await this.#call({ kind: 'write', tenant, body: owned }, [owned.buffer]);
+    } finally {
+      this.#pendingWriteBytes -= sizeBytes;
+    }
+  }
+
+  /** Service names in byte order. */
+  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]> {
+    assertWanted(signal);
+    return this.#call({ kind: 'listServices', tenant });
+  }
+
+  /** Operations of `service` by (name, kind); only those of `kind` when it is given. */
+  async listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Operation[]> {
+    assertWanted(signal);
+    return this.#call({ kind: 'listOperations', tenant, service, operationKind: kind });
+  }
+
+  /** As Storage.takeSnapshot; to be released with releaseSnapshot. */
+  async takeSnapshot(tenant: Tenant, filter: SnapshotFilter): Promise<StoreSnapshot> {
+    return this.#call({ kind: 'takeSnapshot', tenant, filter });
+  }
+
+  async releaseSnapshot(snapshotId: number): Promise<void> {
+    await this.#call({ kind: 'releaseSnapshot', snapshotId });
+  }
+
+  async forceFlush(): Promise<void> {
+    await this.#call({ kind: 'forceFlush' });
+  }
+
+  async forceMerge(partitionPrefix: string): Promise<void> {
+    await this.#call({ kind: 'forceMerge', partitionPrefix });
+  }
+
+  async stats(): Promise<StoreStats> {
+    return this.#call({ kind: 'stats' });
+  }
+
+  /** Flushes, closes the store and ends the thread. Calls made meanwhile fail with UNAVAILABLE. */
+  async close(): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
+    if (this.#ended === undefined) await this.#call({ kind: 'close' });
+    await this.#worker.terminate();
+  }
+
+  #call<C extends EngineCall>(call: C, transfer: ArrayBuffer[] = []): Promise<EngineResults[C['kind']]> {
+    return new Promise<EngineResults[keyof EngineResults]>((resolve, reject) => {
+      if (this.#ended !== undefined) throw this.#ended;
+      const request: EngineRequest = { id: this.#nextId++, call };
+      this.#pending.set(request.id, { resolve, reject });
+      this.#worker.postMessage(request, transfer);
+    }) as Promise<EngineResults[C['kind']]>;
+  }
+
+  #settle(reply: EngineReply): void {
+    assert(reply.kind === 'done' || reply.kind === 'failed', `the engine sent ${reply.kind} after opening`);
+    const pending = this.#pending.get(reply.id);
+    assert(pending !== undefined, 'the engine answered a request that was not made');
+    this.#pending.delete(reply.id);
+    if (reply.kind === 'done') pending.resolve(reply.result);
+    else pending.reject(new StoreError(reply.code, reply.message));
+  }
+
+  /** The thread is gone. After close() that is what was asked for. */
+  #end(cause: Error): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = new StoreError('UNAVAILABLE', `${this.#path}: the store has ended; retry later`, { cause });
+    for (const { reject } of this.#pending.values()) reject(this.#ended);
+    this.#pending.clear();
+    if (!this.#isClosing) this.#onFatal(cause);
+  }
+}
+
+/** The first message: whether the store could be opened. */
+async function opened(worker: Worker): Promise<OpenReport> {
+  const { promise, resolve, reject } = Promise.withResolvers<EngineReply>();
+  const onExit = (code: number): void => reject(new Error(`the engine thread exited with code ${code} while opening`));
+  worker.once('message', resolve).once('error', reject).once('exit', onExit);
+  try {
+    const reply = await promise;
+    if (reply.kind === 'opened') return reply.report;
+    await worker.terminate();
+    assert(reply.kind === 'notOpened', `the engine began with ${reply.kind}`);
+    throw new StoreError(reply.code, reply.message);
+  } finally {
+    worker.off('message', resolve).off('error', reject).off('exit', onExit);
+  }
+}
+
+/** `body` itself when it is all of its buffer, so that the buffer can be transferred; a copy of it otherwise. */
+function owning(body: Uint8Array): Uint8Array<ArrayBuffer> {
+  const { buffer } = body;
+  const isWhole = buffer instanceof ArrayBuffer && body.byteOffset === 0 && body.byteLength === buffer.byteLength;
+  return isWhole ? (body as Uint8Array<ArrayBuffer>) : new Uint8Array(body);
+}
+
+function assertWanted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new StoreError('CANCELLED', 'the client has gone');
+}
