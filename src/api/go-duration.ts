@@ -1,4 +1,5 @@
 // Durations as Go reads and prints them, with Go's error texts: Jaeger's clients send "1.5s" and read "100ms" in warnings.
+import { quoteForTime } from './go-quote.ts';
 
 /** Longest first, so that "ms" is not read as "m". U+00B5 and U+03BC are both in use for micro. */
 const UNIT_NS: ReadonlyMap<string, bigint> = new Map([
@@ -20,9 +21,9 @@ export type ParsedDuration = { readonly ns: bigint } | { readonly error: string 
  * nanosecond is cut off. The error is Go's text.
  */
 export function parseGoDuration(text: string): ParsedDuration {
-  const invalid = { error: `time: invalid duration ${goQuote(text)}` };
-  const sign = /^[+-]/.exec(text)?.[0] ?? '';
-  let rest = text.slice(sign.length);
+  const invalid = { error: `time: invalid duration ${quoteForTime(text)}` };
+  const isNegative = text.startsWith('-');
+  let rest = text.replace(/^[+-]/, '');
   if (rest === '0') return { ns: 0n };
   if (rest === '') return invalid;
   let ns = 0n;
@@ -30,16 +31,18 @@ export function parseGoDuration(text: string): ParsedDuration {
     const number = /^([0-9]*)(?:\.([0-9]*))?/.exec(rest)!;
     const [all, whole = '', fraction = ''] = number;
     if (whole === '' && fraction === '') return invalid;
+    if (BigInt(whole) > INT64_MAX + 1n) return invalid; // BigInt('') is 0
     rest = rest.slice(all.length);
     const unit = /^[^.0-9]*/.exec(rest)![0];
-    if (unit === '') return { error: `time: missing unit in duration ${goQuote(text)}` };
+    if (unit === '') return { error: `time: missing unit in duration ${quoteForTime(text)}` };
     const unitNs = UNIT_NS.get(unit);
-    if (unitNs === undefined) return { error: `time: unknown unit ${goQuote(unit)} in duration ${goQuote(text)}` };
+    if (unitNs === undefined)
+      return { error: `time: unknown unit ${quoteForTime(unit)} in duration ${quoteForTime(text)}` };
     rest = rest.slice(unit.length);
-    ns += BigInt(whole === '' ? '0' : whole) * unitNs + (BigInt(fraction === '' ? '0' : fraction) * unitNs) / 10n ** BigInt(fraction.length);
-    if (ns > INT64_MAX + (sign === '-' ? 1n : 0n)) return invalid;
+    ns += BigInt(whole) * unitNs + (BigInt(fraction) * unitNs) / 10n ** BigInt(fraction.length);
+    if (ns > INT64_MAX + (isNegative ? 1n : 0n)) return invalid;
   }
-  return { ns: sign === '-' ? -ns : ns };
+  return { ns: isNegative ? -ns : ns };
 }
 
 /** Duration.String: "1h0m0.5s", "100ms", "-2µs", "0s". */
@@ -61,29 +64,4 @@ export function formatGoDuration(ns: bigint): string {
 function decimal(value: bigint, digits: number): string {
   const text = value.toString().padStart(digits + 1, '0');
   return `${text.slice(0, -digits)}.${text.slice(-digits)}`.replace(/\.?0+$/, '');
-}
-
-const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
-  ['\u0007', '\\a'],
-  ['\b', '\\b'],
-  ['\f', '\\f'],
-  ['\n', '\\n'],
-  ['\r', '\\r'],
-  ['\t', '\\t'],
-  ['\v', '\\v'],
-  ['"', '\\"'],
-  ['\\', '\\\\'],
-]);
-
-/** strconv.Quote: double quotes, escapes for what does not print. */
-export function goQuote(text: string): string {
-  return `"${text.replace(/["\\]|(?! )[\p{C}\p{Z}]/gu, goEscape)}"`;
-}
-
-function goEscape(char: string): string {
-  const short = SHORT_ESCAPES.get(char);
-  if (short !== undefined) return short;
-  const code = char.codePointAt(0)!;
-  if (code < 0x20 || code === 0x7f) return `\\x${code.toString(16).padStart(2, '0')}`;
-  return code > 0xffff ? `\\U${code.toString(16).padStart(8, '0')}` : `\\u${code.toString(16).padStart(4, '0')}`;
 }

@@ -66,14 +66,23 @@ interface Step {
 }
 
 function warnOfClockSkew(spans: readonly SpanView[]): void {
-  const steps = rootsOf(spans).map((node): Step => ({ node, parent: undefined, hostKey: node.span.resource.hostKey, deltaNs: 0n }));
+  const steps = rootsOf(spans).map((node): Step => ({
+    node,
+    parent: undefined,
+    hostKey: node.span.resource.hostKey,
+    deltaNs: 0n,
+  }));
   // A stack of our own: a chain of 100,000 calls must not end in a stack overflow.
   for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
     const { node, parent } = step;
     const { hostKey } = node.span.resource;
     let { deltaNs } = step;
     if (parent !== undefined && (hostKey !== step.hostKey || hostKey === '')) deltaNs = skewOf(node.span, parent);
-    if (deltaNs !== 0n) addWarning(node.span, `clock skew adjustment disabled; not applying calculated delta of ${formatGoDuration(deltaNs)}`);
+    if (deltaNs !== 0n)
+      addWarning(
+        node.span,
+        `clock skew adjustment disabled; not applying calculated delta of ${formatGoDuration(deltaNs)}`,
+      );
     for (const child of node.children) steps.push({ node: child, parent: node.span, hostKey, deltaNs });
   }
 }
@@ -127,5 +136,8 @@ function moveAttribute(bytes: Uint8Array, span: SpanView, attribute: Attribute):
 }
 
 function findAttribute(resource: ResourceView, key: string): Attribute | undefined {
-  return resource.attributes.find((attribute) => attribute.key === key) ?? resource.moved.find((attribute) => attribute.key === key);
+  return (
+    resource.attributes.find((attribute) => attribute.key === key) ??
+    resource.moved.find((attribute) => attribute.key === key)
+  );
 }

@@ -65,7 +65,13 @@ function readKeyValue(reader: WireReader, list: Attribute[], invalid: Attribute[
   const key = utf8Slice(bytes, keyStart, keyEnd);
   const attribute = readAnyValue(reader.reset(valueStart, valueEnd), key);
   if (!key.includes('\ufffd') || isUtf8Range(bytes, keyStart, keyEnd)) list.push(attribute);
-  else invalid.push(bytesAttribute(key, Buffer.concat([bytes.subarray(keyStart, keyEnd), Buffer.from(':'), rawValue(bytes, attribute)])));
+  else
+    invalid.push(
+      bytesAttribute(
+        key,
+        Buffer.concat([bytes.subarray(keyStart, keyEnd), Buffer.from(':'), rawValue(bytes, attribute)]),
+      ),
+    );
 }
 
 /** The AnyValue in the reader's range. A string that is not UTF-8 becomes bytes, as Jaeger's sanitizer does. */
@@ -76,7 +82,10 @@ function readAnyValue(reader: WireReader, key: string): Attribute {
   while (reader.next()) {
     const { field } = reader;
     if (field > BYTES) continue;
-    reader.expect(field === BOOL || field === INT ? WIRE_VARINT : field === DOUBLE ? WIRE_FIXED64 : WIRE_BYTES, 'AnyValue');
+    reader.expect(
+      field === BOOL || field === INT ? WIRE_VARINT : field === DOUBLE ? WIRE_FIXED64 : WIRE_BYTES,
+      'AnyValue',
+    );
     type = field;
     lo = reader.wire === WIRE_BYTES ? reader.valueStart : reader.lo;
     hi = reader.wire === WIRE_BYTES ? reader.valueEnd : reader.hi;
@@ -126,9 +135,13 @@ function jsonOf(bytes: Uint8Array, attribute: Attribute): string {
     case INT:
       return textOf(bytes, attribute);
     case DOUBLE:
-      return Number.isFinite(doubleOf(lo, hi)) ? formatDouble(doubleOf(lo, hi)) : quoteJson(infiniteText(doubleOf(lo, hi)));
+      return Number.isFinite(doubleOf(lo, hi))
+        ? formatDouble(doubleOf(lo, hi))
+        : quoteJson(infiniteText(doubleOf(lo, hi)));
     case LIST:
-      return `[${listItems(bytes, attribute).map((item) => jsonOf(bytes, item)).join(',')}]`;
+      return `[${listItems(bytes, attribute)
+        .map((item) => jsonOf(bytes, item))
+        .join(',')}]`;
     case MAP: {
       const byKey = new Map(readAttributes(bytes, lo, hi, 1).map((item) => [item.key, item]));
       const sorted = [...byKey.values()].sort(byKeyBytes);
@@ -197,7 +210,9 @@ export function writeTag(out: JsonWriter, bytes: Uint8Array, attribute: Attribut
       return;
     case DOUBLE: {
       const value = doubleOf(lo, hi);
-      out.text(`,"type":"float64","value":${Number.isFinite(value) ? formatDouble(value) : `"${infiniteText(value)}"`}}`);
+      out.text(
+        `,"type":"float64","value":${Number.isFinite(value) ? formatDouble(value) : `"${infiniteText(value)}"`}}`,
+      );
       return;
     }
     case BYTES:

@@ -4,12 +4,25 @@
 import { isUtf8Range, JsonWriter, quoteJson } from '../bytes/json-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import { doubleOf } from '../otlp/traces-to-json.ts';
-import { formatLegacyTraceId } from '../trace/ids.ts';
-import { byKeyBytes, bytesAttribute, DOUBLE, INT, LIST, listItems, readAttributes, STRING, textAttribute, textOf, writeTag } from './jaeger-attributes.ts';
+import {
+  byKeyBytes,
+  bytesAttribute,
+  DOUBLE,
+  INT,
+  LIST,
+  listItems,
+  readAttributes,
+  STRING,
+  textAttribute,
+  textOf,
+  writeTag,
+} from './jaeger-attributes.ts';
 import type { Attribute } from './jaeger-attributes.ts';
 import { adjustTrace } from './jaeger-adjusters.ts';
-import { lastRange, NO_SPAN, spanIdOf } from './jaeger-model.ts';
+import { lastRange } from './jaeger-model.ts';
 import type { ResourceView, SpanView, TraceView } from './jaeger-model.ts';
+import { readLink, writeReferences } from './jaeger-references.ts';
+import type { LinkView } from './jaeger-references.ts';
 
 /** A chunk is yielded when it has grown to this. */
 const CHUNK_BYTES = 65_536;
@@ -41,13 +54,6 @@ export function* jaegerTraceToJson(trace: TraceView, isRaw: boolean): Generator<
   encoder.processes();
   out.text(',"warnings":null}');
   yield out.take();
-}
-
-interface LinkView {
-  readonly traceId: string;
-  readonly spanId: string;
-  readonly isChildOf: boolean;
-  readonly isValid: boolean;
 }
 
 /** Where the parts of one Span message are; what is absent has start = end. */
@@ -84,7 +90,10 @@ class TraceEncoder {
     for (const link of parts.links) if (!link.isValid && !this.#isRaw) warnings.push('Invalid span link removed');
     out.text(`{"traceID":"${this.#trace.traceId}","spanID":"${span.spanId}","operationName":`);
     this.#name(parts, attributes);
-    this.#references(span, parts.links);
+    const links = this.#isRaw ? parts.links : parts.links.filter((link) => link.isValid);
+    out.text(',"references":[');
+    writeReferences(out, { traceId: this.#trace.traceId, parentId: span.parentId, links });
+    out.text(']');
     out.text(`,"startTime":${span.startNs / 1000n},"duration":${(span.endNs - span.startNs) / 1000n},"tags":[`);
     this.#tags(span, parts, this.#spanAttributes(span, attributes, warnings));
     out.text('],"logs":[');
@@ -145,23 +154,6 @@ class TraceEncoder {
     this.out.text('"invalid-span-name"');
   }
 
-  /** The parent first, then the links; a link to the parent is not repeated, its type counts instead. */
-  #references(span: SpanView, links: readonly LinkView[]): void {
-    const { out } = this;
-    const { traceId } = this.#trace;
-    const shown = this.#isRaw ? links : links.filter((link) => link.isValid);
-    const isParent = (link: LinkView): boolean => link.spanId === span.parentId && link.traceId === traceId;
-    const ofParent = span.parentId === '' ? undefined : shown.findLast(isParent);
-    const references = span.parentId === '' ? shown : shown.filter((link) => !isParent(link));
-    out.text(',"references":[');
-    if (span.parentId !== '') writeReference(out, { traceId, spanId: span.parentId, isChildOf: ofParent?.isChildOf ?? true });
-    references.forEach((link, i) => {
-      if (i > 0 || span.parentId !== '') out.text(',');
-      writeReference(out, link);
-    });
-    out.text(']');
-  }
-
   /** The span's own attributes as they are shown: without the warnings, adjusted and sorted unless raw. */
   #spanAttributes(span: SpanView, attributes: Attribute[], warnings: readonly string[]): Attribute[] {
     const shown = warnings.length > 0 ? attributes.filter(({ key }) => key !== WARNINGS_KEY) : attributes;
@@ -192,7 +184,8 @@ class TraceEncoder {
       code = reader.lo;
     }
     if (code === 1) tags.push(textAttribute('otel.status_code', 'OK'));
-    if (code === 2) tags.push(textAttribute('otel.status_code', 'ERROR'), { key: 'error', type: 2, lo: 1, hi: 0, own: undefined });
+    if (code === 2)
+      tags.push(textAttribute('otel.status_code', 'ERROR'), { key: 'error', type: 2, lo: 1, hi: 0, own: undefined });
     const [messageStart, messageEnd] = lastRange(this.#bytes, start, end, 2);
     pushText(tags, 'otel.status_description', messageStart, messageEnd);
   }
@@ -258,25 +251,6 @@ class TraceEncoder {
 
 function pushText(tags: Attribute[], key: string, start: number, end: number): void {
   if (end > start) tags.push({ key, type: STRING, lo: start, hi: end, own: undefined });
-}
-
-function writeReference(out: JsonWriter, to: Pick<LinkView, 'traceId' | 'spanId' | 'isChildOf'>): void {
-  out.text(`{"refType":"${to.isChildOf ? 'CHILD_OF' : 'FOLLOWS_FROM'}","traceID":"${to.traceId}","spanID":"${to.spanId}"}`);
-}
-
-function readLink(bytes: Uint8Array, start: number, end: number): LinkView {
-  const [idStart, idEnd] = lastRange(bytes, start, end, 1);
-  const traceBytes = bytes.subarray(idStart, idEnd);
-  const reader = new WireReader(bytes, start, end);
-  let spanId = NO_SPAN;
-  while (reader.next()) if (reader.field === 2) spanId = spanIdOf(bytes, reader);
-  const refType = readAttributes(bytes, start, end, 4).find(({ key }) => key === 'opentracing.ref_type');
-  return {
-    traceId: formatLegacyTraceId(traceBytes),
-    spanId,
-    isChildOf: refType?.type === STRING && textOf(bytes, refType) === 'child_of',
-    isValid: traceBytes.some((byte) => byte !== 0),
-  };
 }
 
 /** Warnings that came with the span: a list of strings, or anything else as one text. */

@@ -89,7 +89,12 @@ function readResourceSpans(bytes: Uint8Array, start: number, end: number, spans:
   }
 }
 
-function readScopeSpans(bytes: Uint8Array, start: number, end: number, to: { resource: ResourceView; spans: SpanView[] }): void {
+function readScopeSpans(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  to: { resource: ResourceView; spans: SpanView[] },
+): void {
   const [scopeStart, scopeEnd] = lastRange(bytes, start, end, 1);
   const [nameStart, nameEnd] = lastRange(bytes, scopeStart, scopeEnd, 1);
   const [versionStart, versionEnd] = lastRange(bytes, scopeStart, scopeEnd, 2);
@@ -140,13 +145,30 @@ function readSpan(reader: WireReader, resource: ResourceView, scope: ScopeView):
   const warnings = endNs > startNs ? undefined : [negativeDurationWarning(startNs, endNs)];
   if (warnings !== undefined) endNs = startNs + 1n;
   if (parentId === NO_SPAN) parentId = '';
-  return { start, end, resource, scope, spanId, parentId, kind, startNs, endNs, mayHoldLibraryKey, warnings, movedKeys: undefined };
+  return {
+    start,
+    end,
+    resource,
+    scope,
+    spanId,
+    parentId,
+    kind,
+    startNs,
+    endNs,
+    mayHoldLibraryKey,
+    warnings,
+    movedKeys: undefined,
+  };
 }
 
 /** The id in the reader's current field: 16 hex digits, zeros when it is empty. */
 export function spanIdOf(bytes: Uint8Array, reader: WireReader): string {
   reader.expect(WIRE_BYTES, 'a span id');
-  const hex = Buffer.from(bytes.buffer, bytes.byteOffset + reader.valueStart, reader.valueEnd - reader.valueStart).toString('hex');
+  const hex = Buffer.from(
+    bytes.buffer,
+    bytes.byteOffset + reader.valueStart,
+    reader.valueEnd - reader.valueStart,
+  ).toString('hex');
   return hex.padStart(16, '0').slice(-16);
 }
 

@@ -156,4 +156,3 @@ export function utf8Slice(source: Uint8Array, start: number, end: number): strin
 export function isUtf8Range(source: Uint8Array, start: number, end: number): boolean {
   return isUtf8(source.subarray(start, end));
 }
-

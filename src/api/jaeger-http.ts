@@ -1,0 +1,73 @@
+// What Jaeger's two API generations share over HTTP: tenant, query string, the signal that fires when the client leaves,
+// the undecoded rest of a path, and how errors are sent.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Log } from '../base/log.ts';
+import type { TraceReader } from '../trace/store.ts';
+import { parseTenant, type Tenant } from '../trace/tenant.ts';
+import { QueryString, unescapePercent } from './query-string.ts';
+import { messageOf, statusOf } from './status.ts';
+
+export interface JaegerOptions {
+  readonly reader: TraceReader;
+  /** Highest `limit` of a search. */
+  readonly maxTraces: number;
+  /** Milliseconds since the epoch; Date.now when absent. */
+  readonly now?: () => number;
+  /** Where answers of 500 and above are reported. */
+  readonly log?: Log;
+}
+
+export interface JaegerRequest {
+  readonly tenant: Tenant;
+  readonly params: QueryString;
+  /** Fires when the connection closes: work for this request is then in vain. */
+  readonly signal: AbortSignal;
+  readonly isPretty: boolean;
+}
+
+/** Reads what every route needs. Throws INVALID_REQUEST for a bad tenant. */
+export function readRequest(request: FastifyRequest, reply: FastifyReply): JaegerRequest {
+  const tenant = parseTenant(headerText(request, 'accountid'), headerText(request, 'projectid'));
+  const params = queryOf(request);
+  const pretty = params.first('prettyPrint');
+  const controller = new AbortController();
+  reply.raw.once('close', () => controller.abort());
+  return { tenant, params, signal: controller.signal, isPretty: pretty !== '' && pretty !== 'false' };
+}
+
+function queryOf(request: FastifyRequest): QueryString {
+  const question = request.url.indexOf('?');
+  return new QueryString(question === -1 ? '' : request.url.slice(question + 1));
+}
+
+function headerText(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : value?.[0];
+}
+
+/** The path before the query string, as the client escaped it. */
+export function rawPath(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0]!;
+}
+
+/** What follows the first `marker` in the path, unescaped once; slashes in it, escaped or not, are kept. */
+export function pathRest(request: FastifyRequest, marker: string): string {
+  const path = rawPath(request);
+  const rest = path.slice(path.indexOf(marker) + marker.length);
+  return unescapePercent(rest) ?? rest;
+}
+
+export interface ErrorAnswer {
+  readonly error: unknown;
+  readonly log: Log | undefined;
+  readonly body: (status: number, message: string) => string;
+}
+
+/** Answers with the status of the error and the body the API generation wants, a line feed after it as in Jaeger. */
+export function sendError(reply: FastifyReply, { error, log, body }: ErrorAnswer): void {
+  const { http, retrySeconds } = statusOf(error);
+  if (http >= 500) log?.error('a Jaeger request failed', { status: http, error });
+  if (retrySeconds !== undefined) reply.header('retry-after', String(retrySeconds));
+  reply.header('content-type', 'application/json').header('x-content-type-options', 'nosniff');
+  void reply.code(http).send(Buffer.from(`${body(http, messageOf(error))}\n`));
+}

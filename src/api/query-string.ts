@@ -1,0 +1,41 @@
+// A URL's query string as Go's url.ParseQuery reads it, since Jaeger's clients were written against that: repeated
+// parameters, bare ones ("?minDuration&limit=5"), "+" as space; a pair that holds ";" or a bad %-escape is left out.
+
+export class QueryString {
+  readonly #values = new Map<string, string[]>();
+
+  /** `raw` is what follows the "?" of the URL, still encoded. */
+  constructor(raw: string) {
+    for (const pair of raw.split('&')) {
+      if (pair === '' || pair.includes(';')) continue;
+      const equals = pair.indexOf('=');
+      const key = unescapeQuery(equals === -1 ? pair : pair.slice(0, equals));
+      const value = equals === -1 ? '' : unescapeQuery(pair.slice(equals + 1));
+      if (key === undefined || value === undefined) continue;
+      const values = this.#values.get(key);
+      if (values === undefined) this.#values.set(key, [value]);
+      else values.push(value);
+    }
+  }
+
+  /** The first value of `key`; "" when it is absent, which is the same to Jaeger. */
+  first(key: string): string {
+    return this.#values.get(key)?.[0] ?? '';
+  }
+
+  /** The values of `key` that are not empty, in order. */
+  all(key: string): string[] {
+    return (this.#values.get(key) ?? []).filter((value) => value !== '');
+  }
+}
+
+function unescapeQuery(text: string): string | undefined {
+  return unescapePercent(text.replaceAll('+', ' '));
+}
+
+/** Undoes %-escapes, once; undefined when one is malformed. Bytes that are not UTF-8 become U+FFFD. */
+export function unescapePercent(text: string): string | undefined {
+  if (!text.includes('%')) return text;
+  if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
+  return text.replace(/(?:%[0-9a-fA-F]{2})+/g, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString('utf8'));
+}

@@ -1,0 +1,107 @@
+// OTLP's trace messages as tables, for writing them as JSON: field numbers and names of opentelemetry-proto 1.x, each
+// message's fields in the order the Collector writes them.
+import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+
+export type FieldKind =
+  | 'id'
+  | 'string'
+  | 'strings'
+  | 'uint32'
+  | 'fixed32'
+  | 'enum'
+  | 'nanos'
+  | 'messages'
+  | 'message'
+  | 'value'
+  | 'values';
+
+export interface Field {
+  readonly number: number;
+  readonly name: string;
+  readonly kind: FieldKind;
+  readonly schema: Schema;
+}
+
+export interface Schema {
+  /** In the order of the JSON. */
+  readonly fields: readonly Field[];
+  /** Wire type by field number; NO_WIRE where the number is unknown to us. */
+  readonly wires: Uint8Array;
+}
+
+export const NO_WIRE = 255;
+const NO_FIELDS: Schema = { fields: [], wires: new Uint8Array(0) };
+
+const WIRE_OF: Readonly<Record<FieldKind, number>> = {
+  id: WIRE_BYTES,
+  string: WIRE_BYTES,
+  strings: WIRE_BYTES,
+  uint32: WIRE_VARINT,
+  fixed32: WIRE_FIXED32,
+  enum: WIRE_VARINT,
+  nanos: WIRE_FIXED64,
+  messages: WIRE_BYTES,
+  message: WIRE_BYTES,
+  value: WIRE_BYTES,
+  values: WIRE_BYTES,
+};
+
+function schemaOf(...fields: readonly (readonly [number, string, FieldKind, Schema?])[]): Schema {
+  const wires = new Uint8Array(Math.max(...fields.map(([number]) => number)) + 1).fill(NO_WIRE);
+  for (const [number, , kind] of fields) wires[number] = WIRE_OF[kind];
+  return { fields: fields.map(([number, name, kind, schema = NO_FIELDS]) => ({ number, name, kind, schema })), wires };
+}
+
+const KEY_VALUE = schemaOf([1, 'key', 'string'], [2, 'value', 'value']);
+const ENTITY_REF = schemaOf(
+  [1, 'schemaUrl', 'string'],
+  [2, 'type', 'string'],
+  [3, 'idKeys', 'strings'],
+  [4, 'descriptionKeys', 'strings'],
+);
+export const RESOURCE: Schema = schemaOf(
+  [1, 'attributes', 'messages', KEY_VALUE],
+  [2, 'droppedAttributesCount', 'uint32'],
+  [3, 'entityRefs', 'messages', ENTITY_REF],
+);
+export const SCOPE: Schema = schemaOf(
+  [1, 'name', 'string'],
+  [2, 'version', 'string'],
+  [3, 'attributes', 'messages', KEY_VALUE],
+  [4, 'droppedAttributesCount', 'uint32'],
+);
+const EVENT = schemaOf(
+  [1, 'timeUnixNano', 'nanos'],
+  [2, 'name', 'string'],
+  [3, 'attributes', 'messages', KEY_VALUE],
+  [4, 'droppedAttributesCount', 'uint32'],
+);
+const LINK = schemaOf(
+  [1, 'traceId', 'id'],
+  [2, 'spanId', 'id'],
+  [3, 'traceState', 'string'],
+  [4, 'attributes', 'messages', KEY_VALUE],
+  [5, 'droppedAttributesCount', 'uint32'],
+  [6, 'flags', 'fixed32'],
+);
+const STATUS = schemaOf([2, 'message', 'string'], [3, 'code', 'enum']);
+export const SPAN: Schema = schemaOf(
+  [1, 'traceId', 'id'],
+  [2, 'spanId', 'id'],
+  [3, 'traceState', 'string'],
+  [4, 'parentSpanId', 'id'],
+  [16, 'flags', 'fixed32'],
+  [5, 'name', 'string'],
+  [6, 'kind', 'enum'],
+  [7, 'startTimeUnixNano', 'nanos'],
+  [8, 'endTimeUnixNano', 'nanos'],
+  [9, 'attributes', 'messages', KEY_VALUE],
+  [10, 'droppedAttributesCount', 'uint32'],
+  [11, 'events', 'messages', EVENT],
+  [12, 'droppedEventsCount', 'uint32'],
+  [13, 'links', 'messages', LINK],
+  [14, 'droppedLinksCount', 'uint32'],
+  [15, 'status', 'message', STATUS],
+);
+export const LIST: Schema = schemaOf([1, 'values', 'values']);
+export const KEY_VALUE_LIST: Schema = schemaOf([1, 'values', 'messages', KEY_VALUE]);
