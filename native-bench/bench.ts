@@ -14,14 +14,22 @@ import { search } from './scenarios/search.ts';
 // Young buffers must not start major collections (nodejs/node 61967): the load generator would measure itself.
 v8.setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-const scenarios: Readonly<Record<string, (options: BenchOptions, command: string) => Promise<Report>>> = { ingest, density, 'by-id': byId, search };
+const scenarios: Readonly<Record<string, (options: BenchOptions, command: string) => Promise<Report>>> = {
+  ingest,
+  density,
+  'by-id': byId,
+  search,
+};
 const resultsPath = new URL('results', import.meta.url).pathname;
 
 async function main(argv: readonly string[]): Promise<void> {
   const { scenario, options } = parseBenchOptions(argv);
   const run = scenarios[scenario ?? ''];
   if (run === undefined) throw new Error(`no scenario ${scenario ?? 'given'}\n${usage(Object.keys(scenarios))}`);
-  const deadline = setTimeout(() => exitWith(`not done after ${options.timeoutSeconds} s; give --timeout-seconds`), options.timeoutSeconds * 1000);
+  const deadline = setTimeout(
+    () => exitWith(`not done after ${options.timeoutSeconds} s; give --timeout-seconds`),
+    options.timeoutSeconds * 1000,
+  );
   const report = await run(options, `npm run bench -- ${argv.join(' ')}`);
   clearTimeout(deadline);
   const machine = describeMachine();

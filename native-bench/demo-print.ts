@@ -6,7 +6,11 @@ const waterfallRowsMax = 40;
 const barColumns = 32;
 
 export function formatServices(services: readonly { name: string; operations: readonly string[] }[]): string {
-  const rows = services.map(({ name, operations }) => [name, String(operations.length), ellipsis(operations.join(', '), 80)]);
+  const rows = services.map(({ name, operations }) => [
+    name,
+    String(operations.length),
+    ellipsis(operations.join(', '), 80),
+  ]);
   return table(['service', 'operations', ''], rows, [1]);
 }
 
@@ -16,7 +20,14 @@ export function formatSearch(traces: readonly JaegerTrace[]): string {
     const { startUs, endUs } = extentOf(trace);
     const errors = trace.spans.filter((span) => span.isError).length;
     const start = new Date(startUs / 1000).toISOString().slice(11, 23);
-    return [trace.traceId, `${root.service}: ${root.operation}`, start, formatDuration(endUs - startUs), String(trace.spans.length), errors === 0 ? '' : String(errors)];
+    return [
+      trace.traceId,
+      `${root.service}: ${root.operation}`,
+      start,
+      formatDuration(endUs - startUs),
+      String(trace.spans.length),
+      errors === 0 ? '' : String(errors),
+    ];
   });
   return table(['trace id', 'root', 'start (UTC)', 'duration', 'spans', 'errors'], rows, [3, 4, 5]);
 }
@@ -25,12 +36,20 @@ export function formatSearch(traces: readonly JaegerTrace[]): string {
 export function formatWaterfall(trace: JaegerTrace): string {
   const extent = extentOf(trace);
   const ids = new Set(trace.spans.map((span) => span.spanId));
-  const children = Map.groupBy(trace.spans, ({ parentSpanId }) => (parentSpanId !== undefined && ids.has(parentSpanId) ? parentSpanId : ''));
+  const children = Map.groupBy(trace.spans, ({ parentSpanId }) =>
+    parentSpanId !== undefined && ids.has(parentSpanId) ? parentSpanId : '',
+  );
   const rows: string[][] = [];
   const add = (parentId: string, depth: number): void => {
     const list = [...(children.get(parentId) ?? [])].sort((a, b) => a.startUs - b.startUs);
     for (const span of list) {
-      rows.push([`${'  '.repeat(depth)}${ellipsis(span.operation, 60)}`, span.service, bar(span, extent), formatDuration(span.durationUs), span.isError ? 'error' : '']);
+      rows.push([
+        `${'  '.repeat(depth)}${ellipsis(span.operation, 60)}`,
+        span.service,
+        bar(span, extent),
+        formatDuration(span.durationUs),
+        span.isError ? 'error' : '',
+      ]);
       add(span.spanId, depth + 1);
     }
   };

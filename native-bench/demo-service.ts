@@ -29,17 +29,28 @@ interface Instrumented {
 }
 
 /** Runs `visits` visits; one in four asks for an item that does not exist. Resolves when every exporter has had its answer. */
-export async function runDemoService(node: { url: string; grpcAddress: string }, visits: number): Promise<{ outcomes: ExporterOutcome[]; traceIds: string[] }> {
+export async function runDemoService(
+  node: { url: string; grpcAddress: string },
+  visits: number,
+): Promise<{ outcomes: ExporterOutcome[]; traceIds: string[] }> {
   const traces = `${node.url}/v1/traces`;
   const visitor = instrument('demo-visitor', 'grpc', new GrpcExporter({ url: `http://${node.grpcAddress}` }));
   const storefront = instrument('demo-storefront', 'http/protobuf', new ProtobufExporter({ url: traces }));
   const stock = instrument('demo-stock', 'http/json', new JsonExporter({ url: traces }));
   const all = [visitor, storefront, stock];
   const stockServer = await listen((request, reply) => serveStock(stock.tracer, request, reply));
-  const storefrontServer = await listen((request, reply) => serveOrder(storefront.tracer, { request, reply, stockUrl: urlOf(stockServer) }));
+  const storefrontServer = await listen((request, reply) =>
+    serveOrder(storefront.tracer, { request, reply, stockUrl: urlOf(stockServer) }),
+  );
   const traceIds: string[] = [];
   try {
-    for (let i = 0; i < visits; i++) traceIds.push(await visit(visitor.tracer, `${urlOf(storefrontServer)}/orders/${i % 4 === 3 ? 'unobtainium' : 'telescope'}?quantity=${1 + i}`));
+    for (let i = 0; i < visits; i++)
+      traceIds.push(
+        await visit(
+          visitor.tracer,
+          `${urlOf(storefrontServer)}/orders/${i % 4 === 3 ? 'unobtainium' : 'telescope'}?quantity=${1 + i}`,
+        ),
+      );
   } finally {
     for (const server of [storefrontServer, stockServer]) server.close();
     // A failed export is in the outcomes, with its reason; shutdown() rejecting with the same says nothing more.
@@ -51,12 +62,22 @@ export async function runDemoService(node: { url: string; grpcAddress: string },
 function instrument(service: string, protocol: string, exporter: SpanExporter): Instrumented {
   const counting = new CountingExporter(exporter);
   const provider = new BasicTracerProvider({
-    resource: resourceFromAttributes({ 'service.name': service, 'service.version': '1.0.0', 'demo.exporter': protocol }),
+    resource: resourceFromAttributes({
+      'service.name': service,
+      'service.version': '1.0.0',
+      'demo.exporter': protocol,
+    }),
     spanProcessors: [new BatchSpanProcessor(counting)],
   });
   return {
     tracer: provider.getTracer('tracelith-demo', '1.0.0'),
-    outcome: () => ({ service, protocol, acknowledged: counting.acknowledged, failed: counting.failed, error: counting.error }),
+    outcome: () => ({
+      service,
+      protocol,
+      acknowledged: counting.acknowledged,
+      failed: counting.failed,
+      error: counting.error,
+    }),
     shutdown: () => provider.shutdown(),
   };
 }
@@ -103,7 +124,11 @@ function urlOf(server: Server): string {
 }
 
 async function visit(tracer: Tracer, url: string): Promise<string> {
-  const root = tracer.startSpan('visit', { kind: SpanKind.INTERNAL, attributes: { 'demo.page': new URL(url).pathname } }, ROOT_CONTEXT);
+  const root = tracer.startSpan(
+    'visit',
+    { kind: SpanKind.INTERNAL, attributes: { 'demo.page': new URL(url).pathname } },
+    ROOT_CONTEXT,
+  );
   const status = await call(tracer, url, trace.setSpan(ROOT_CONTEXT, root));
   root.setAttribute('demo.succeeded', status === 200);
   root.end();
@@ -113,22 +138,37 @@ async function visit(tracer: Tracer, url: string): Promise<string> {
 /** One HTTP call as a client span; the context travels in the traceparent header. */
 async function call(tracer: Tracer, url: string, parent: Context): Promise<number> {
   const { pathname, port } = new URL(url);
-  const span = tracer.startSpan('GET', { kind: SpanKind.CLIENT, attributes: { 'http.request.method': 'GET', 'url.full': url, 'server.port': Number(port) } }, parent);
+  const span = tracer.startSpan(
+    'GET',
+    {
+      kind: SpanKind.CLIENT,
+      attributes: { 'http.request.method': 'GET', 'url.full': url, 'server.port': Number(port) },
+    },
+    parent,
+  );
   const { traceId, spanId } = span.spanContext();
   const reply = await fetch(url, { headers: { traceparent: `00-${traceId}-${spanId}-01` } });
   await reply.arrayBuffer();
   span.setAttribute('http.response.status_code', reply.status);
-  if (reply.status >= 400) span.setStatus({ code: SpanStatusCode.ERROR, message: `${pathname}: status ${reply.status}` });
+  if (reply.status >= 400)
+    span.setStatus({ code: SpanStatusCode.ERROR, message: `${pathname}: status ${reply.status}` });
   span.end();
   return reply.status;
 }
 
-async function serveOrder(tracer: Tracer, { request, reply, stockUrl }: { request: IncomingMessage; reply: ServerResponse; stockUrl: string }): Promise<void> {
+async function serveOrder(
+  tracer: Tracer,
+  { request, reply, stockUrl }: { request: IncomingMessage; reply: ServerResponse; stockUrl: string },
+): Promise<void> {
   const url = new URL(request.url ?? '/', 'http://storefront');
   const item = url.pathname.split('/').at(-1) ?? '';
   const span = serverSpan(tracer, request, 'GET /orders/{item}');
   const inside = trace.setSpan(ROOT_CONTEXT, span);
-  const pricing = tracer.startSpan('compute price', { attributes: { 'order.quantity': Number(url.searchParams.get('quantity')), 'order.discount': 0.1 } }, inside);
+  const pricing = tracer.startSpan(
+    'compute price',
+    { attributes: { 'order.quantity': Number(url.searchParams.get('quantity')), 'order.discount': 0.1 } },
+    inside,
+  );
   pricing.addEvent('price list loaded', { 'price.currency': 'EUR' });
   pricing.end();
   const stockStatus = await call(tracer, `${stockUrl}/stock/${item}`, inside);
@@ -138,8 +178,16 @@ async function serveOrder(tracer: Tracer, { request, reply, stockUrl }: { reques
 async function serveStock(tracer: Tracer, request: IncomingMessage, reply: ServerResponse): Promise<void> {
   const item = (request.url ?? '').split('/').at(-1) ?? '';
   const span = serverSpan(tracer, request, 'GET /stock/{item}');
-  const attributes = { 'db.system.name': 'postgresql', 'db.query.text': 'SELECT count FROM stock WHERE item = $1', 'db.query.parameter.0': item };
-  const query = tracer.startSpan('SELECT stock', { kind: SpanKind.CLIENT, attributes }, trace.setSpan(ROOT_CONTEXT, span));
+  const attributes = {
+    'db.system.name': 'postgresql',
+    'db.query.text': 'SELECT count FROM stock WHERE item = $1',
+    'db.query.parameter.0': item,
+  };
+  const query = tracer.startSpan(
+    'SELECT stock',
+    { kind: SpanKind.CLIENT, attributes },
+    trace.setSpan(ROOT_CONTEXT, span),
+  );
   await new Promise((resolve) => setImmediate(resolve));
   query.end();
   if (item === 'unobtainium') span.recordException(new Error(`no such item: ${item}`));
@@ -147,7 +195,11 @@ async function serveStock(tracer: Tracer, request: IncomingMessage, reply: Serve
 }
 
 function serverSpan(tracer: Tracer, request: IncomingMessage, name: string): Span {
-  const attributes = { 'http.request.method': request.method ?? '', 'url.path': request.url ?? '', 'user_agent.original': request.headers['user-agent'] ?? '' };
+  const attributes = {
+    'http.request.method': request.method ?? '',
+    'url.path': request.url ?? '',
+    'user_agent.original': request.headers['user-agent'] ?? '',
+  };
   return tracer.startSpan(name, { kind: SpanKind.SERVER, attributes }, remoteParent(request.headers['traceparent']));
 }
 

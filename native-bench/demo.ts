@@ -29,7 +29,9 @@ async function main(): Promise<void> {
   const directory = mkdtempSync(join(tmpdir(), 'tracelith-demo-'));
   process.once('exit', () => rmSync(directory, { recursive: true, force: true }));
   const node = await startNode({ dataPath: join(directory, 'data'), grpc: true });
-  console.log(`A node runs on ${node.url} (OTLP/gRPC on ${node.grpcAddress}), data in ${directory}; it was up after ${Math.round(node.startMs)} ms.`);
+  console.log(
+    `A node runs on ${node.url} (OTLP/gRPC on ${node.grpcAddress}), data in ${directory}; it was up after ${Math.round(node.startMs)} ms.`,
+  );
   try {
     await show(node, values.frames);
     if (values.once !== true) {
@@ -68,42 +70,79 @@ async function show(node: NodeProcess, framesPath: string | undefined): Promise<
   const load = await sendTraffic(client, framesPath);
   const from = framesPath === undefined ? 'the shop workload' : `${framesPath}, shifted to now`;
   const rate = Math.round(load.spans / load.seconds).toLocaleString('en-US');
-  console.log(`\n${load.spans} spans of ${from} sent in ${load.requests} requests, each acknowledged when on disk: ${load.seconds.toFixed(2)} s, ${rate} spans/s.`);
+  console.log(
+    `\n${load.spans} spans of ${from} sent in ${load.requests} requests, each acknowledged when on disk: ${load.seconds.toFixed(2)} s, ${rate} spans/s.`,
+  );
   const { outcomes, traceIds } = await runDemoService(node, visits);
-  console.log(`\nA visitor, a storefront and a stock service, instrumented with the OpenTelemetry JS SDK, have sent:\n${formatOutcomes(outcomes)}`);
-  if (outcomes.some((outcome) => outcome.failed > 0)) throw new Error('an exporter was not acknowledged; see the table above');
+  console.log(
+    `\nA visitor, a storefront and a stock service, instrumented with the OpenTelemetry JS SDK, have sent:\n${formatOutcomes(outcomes)}`,
+  );
+  if (outcomes.some((outcome) => outcome.failed > 0))
+    throw new Error('an exporter was not acknowledged; see the table above');
   const services = await listServices(client);
   console.log(`\nServices (GET /api/services, /api/services/{service}/operations):\n${formatServices(services)}`);
-  const busiest = services.filter(({ name }) => !name.startsWith('demo-')).reduce((most, one) => (one.operations.length > most.operations.length ? one : most));
+  const busiest = services
+    .filter(({ name }) => !name.startsWith('demo-'))
+    .reduce((most, one) => (one.operations.length > most.operations.length ? one : most));
   const found = await searchTraces(client, busiest.name);
-  console.log(`\nThe newest traces with ${busiest.name} (GET /api/traces?service=${busiest.name}&limit=${searchLimit}):\n${formatSearch(found)}`);
+  console.log(
+    `\nThe newest traces with ${busiest.name} (GET /api/traces?service=${busiest.name}&limit=${searchLimit}):\n${formatSearch(found)}`,
+  );
   const largest = found.reduce((most, one) => (one.spans.length > most.spans.length ? one : most));
   console.log(`\nOne of them (GET /api/traces/${largest.traceId}):\n${formatWaterfall(largest)}`);
   const ownId = traceIds.at(-1) ?? '';
-  console.log(`\nA visit that came in through all three exporters (GET /api/traces/${ownId}):\n${formatWaterfall(await findTrace(client, ownId))}`);
+  console.log(
+    `\nA visit that came in through all three exporters (GET /api/traces/${ownId}):\n${formatWaterfall(await findTrace(client, ownId))}`,
+  );
   console.log(`\n${whereToLook(node, { service: busiest.name, traceId: ownId })}`);
 }
 
-async function sendTraffic(client: HttpClient, framesPath: string | undefined): Promise<{ spans: number; requests: number; seconds: number }> {
+async function sendTraffic(
+  client: HttpClient,
+  framesPath: string | undefined,
+): Promise<{ spans: number; requests: number; seconds: number }> {
   const nowNs = BigInt(Date.now()) * 1_000_000n;
   const generated = { profile: 'shop', frames: undefined, seed: 1, batch: 500 } as const;
   const frames: Iterator<Frame, undefined> =
-    framesPath === undefined ? trafficStream(generated, spansSent) : shiftFrames(readFrames(framesPath), { nowNs, freshIds: false, seed: 1 });
-  return driveLoad({ client, path: '/v1/traces', connections: 4, seconds: Infinity, rate: 0, next: () => frames.next().value });
+    framesPath === undefined
+      ? trafficStream(generated, spansSent)
+      : shiftFrames(readFrames(framesPath), { nowNs, freshIds: false, seed: 1 });
+  return driveLoad({
+    client,
+    path: '/v1/traces',
+    connections: 4,
+    seconds: Infinity,
+    rate: 0,
+    next: () => frames.next().value,
+  });
 }
 
 function formatOutcomes(outcomes: readonly ExporterOutcome[]): string {
-  const rows = outcomes.map(({ service, protocol, acknowledged, failed, error }) => [service, protocol, String(acknowledged), String(failed), error ?? '']);
+  const rows = outcomes.map(({ service, protocol, acknowledged, failed, error }) => [
+    service,
+    protocol,
+    String(acknowledged),
+    String(failed),
+    error ?? '',
+  ]);
   return table(['service', 'exporter', 'acknowledged', 'failed', ''], rows, [2, 3]);
 }
 
 async function listServices(client: HttpClient): Promise<{ name: string; operations: string[] }[]> {
   const names = await getData<string>(client, '/api/services');
-  return Promise.all(names.map(async (name) => ({ name, operations: await getData<string>(client, `/api/services/${encodeURIComponent(name)}/operations`) })));
+  return Promise.all(
+    names.map(async (name) => ({
+      name,
+      operations: await getData<string>(client, `/api/services/${encodeURIComponent(name)}/operations`),
+    })),
+  );
 }
 
 async function searchTraces(client: HttpClient, service: string): Promise<JaegerTrace[]> {
-  const found = await getData<unknown>(client, `/api/traces?${new URLSearchParams({ service, limit: String(searchLimit), lookback: '1h' }).toString()}`);
+  const found = await getData<unknown>(
+    client,
+    `/api/traces?${new URLSearchParams({ service, limit: String(searchLimit), lookback: '1h' }).toString()}`,
+  );
   if (found.length === 0) throw new Error(`no trace of ${service} is found, though its spans were acknowledged`);
   return found.map(parseJaegerTrace);
 }

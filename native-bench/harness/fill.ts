@@ -32,7 +32,14 @@ export async function fill(target: Target, options: BenchOptions): Promise<Fille
     return frame;
   };
   using client = new HttpClient(target.url, fillConnections);
-  const load = await driveLoad({ client, path: target.insertPath, connections: fillConnections, seconds: Infinity, rate: options.rate, next });
+  const load = await driveLoad({
+    client,
+    path: target.insertPath,
+    connections: fillConnections,
+    seconds: Infinity,
+    rate: options.rate,
+    next,
+  });
   if (traceIds.size === 0) throw new Error('no trace ids were sampled: the traffic holds no spans');
   return { spans: load.spans, traceIds: shuffled([...traceIds], rng) };
 }

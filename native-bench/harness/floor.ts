@@ -37,7 +37,10 @@ const postSeconds = 2;
 const serverStartTimeoutMs = 5000;
 
 /** `directory` must lie on the disk that is measured. Takes about four seconds. */
-export async function measureFloor(frames: readonly Frame[], { directory, connections }: { directory: string; connections: number }): Promise<Floor> {
+export async function measureFloor(
+  frames: readonly Frame[],
+  { directory, connections }: { directory: string; connections: number },
+): Promise<Floor> {
   const sample = takeSample(frames);
   const spans = sample.reduce((sum, frame) => sum + frame.spans, 0);
   const bytes = sample.reduce((sum, frame) => sum + frame.body.length, 0);
@@ -69,7 +72,10 @@ function zstd(body: Uint8Array, level: number): number {
   return zstdCompressSync(body, { params: { [constants.ZSTD_c_compressionLevel]: level } }).length;
 }
 
-function throughput(sample: readonly Frame[], compress: (body: Buffer) => number): { mbPerSecond: number; bytesOut: number } {
+function throughput(
+  sample: readonly Frame[],
+  compress: (body: Buffer) => number,
+): { mbPerSecond: number; bytesOut: number } {
   const bodies = sample.map(({ body }) => Buffer.from(body.buffer, body.byteOffset, body.byteLength));
   const startMs = performance.now();
   let bytesIn = 0;

@@ -34,7 +34,8 @@ export class HttpClient implements Disposable {
   async getJson(path: string): Promise<unknown> {
     const reply = await this.get(path);
     const text = reply.body.toString('utf8');
-    if (reply.status !== 200) throw new Error(`GET ${this.#base.origin}${path}: status ${reply.status}: ${text.slice(0, 300)}`);
+    if (reply.status !== 200)
+      throw new Error(`GET ${this.#base.origin}${path}: status ${reply.status}: ${text.slice(0, 300)}`);
     return JSON.parse(text);
   }
 
@@ -51,17 +52,27 @@ export class HttpClient implements Disposable {
     const startMs = performance.now();
     return new Promise((resolve, reject) => {
       const fullPath = `${pathname.replace(/\/$/, '')}${path}`;
-      const sent = request({ hostname, port, method, path: fullPath, headers, agent: this.#agent, timeout: replyTimeoutMs }, (reply) => {
-        const chunks: Buffer[] = [];
-        reply.on('data', (chunk: Buffer) => chunks.push(chunk));
-        reply.on('error', reject);
-        reply.on('end', () => {
-          const retryAfter = Number(reply.headers['retry-after']);
-          const retryAfterSeconds = Number.isFinite(retryAfter) ? retryAfter : undefined;
-          resolve({ status: reply.statusCode ?? 0, body: Buffer.concat(chunks), ms: performance.now() - startMs, retryAfterSeconds });
-        });
-      });
-      sent.on('timeout', () => sent.destroy(new Error(`${method} ${this.#base.origin}${fullPath}: no answer for ${replyTimeoutMs} ms`)));
+      const sent = request(
+        { hostname, port, method, path: fullPath, headers, agent: this.#agent, timeout: replyTimeoutMs },
+        (reply) => {
+          const chunks: Buffer[] = [];
+          reply.on('data', (chunk: Buffer) => chunks.push(chunk));
+          reply.on('error', reject);
+          reply.on('end', () => {
+            const retryAfter = Number(reply.headers['retry-after']);
+            const retryAfterSeconds = Number.isFinite(retryAfter) ? retryAfter : undefined;
+            resolve({
+              status: reply.statusCode ?? 0,
+              body: Buffer.concat(chunks),
+              ms: performance.now() - startMs,
+              retryAfterSeconds,
+            });
+          });
+        },
+      );
+      sent.on('timeout', () =>
+        sent.destroy(new Error(`${method} ${this.#base.origin}${fullPath}: no answer for ${replyTimeoutMs} ms`)),
+      );
       sent.on('error', reject);
       sent.end(body);
     });

@@ -27,7 +27,10 @@ type Json = Readonly<Record<string, unknown>>;
 export function parseJaegerTrace(value: unknown): JaegerTrace {
   const trace = objectOf(value, 'trace');
   const processes = objectOf(trace['processes'], 'processes');
-  return { traceId: textOf(trace, 'traceID'), spans: listOf(trace, 'spans').map((span) => parseSpan(objectOf(span, 'span'), processes)) };
+  return {
+    traceId: textOf(trace, 'traceID'),
+    spans: listOf(trace, 'spans').map((span) => parseSpan(objectOf(span, 'span'), processes)),
+  };
 }
 
 function parseSpan(span: Json, processes: Json): JaegerSpan {
@@ -50,7 +53,8 @@ function parseSpan(span: Json, processes: Json): JaegerSpan {
 
 function parseTag(tag: Json): JaegerTag {
   const value = tag['value'];
-  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean') throw unexpected('tag value', value);
+  if (typeof value !== 'string' && typeof value !== 'number' && typeof value !== 'boolean')
+    throw unexpected('tag value', value);
   return { key: textOf(tag, 'key'), value };
 }
 

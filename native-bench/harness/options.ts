@@ -46,8 +46,15 @@ const rows = {
   rate: { ...text, help: 'spans/s over all connections; default 0: as fast as acknowledgements come' },
   url: { ...text, help: 'measure the node at this address instead of starting one' },
   pid: { ...text, help: 'its process id, for CPU and memory' },
-  'data-path': { ...text, help: 'its data directory, for bytes on disk; where a started node puts its own (default: a temporary one)' },
-  flag: { ...text, multiple: true, help: 'a further flag for the started node, for example --flag=-retentionPeriod=30d' },
+  'data-path': {
+    ...text,
+    help: 'its data directory, for bytes on disk; where a started node puts its own (default: a temporary one)',
+  },
+  flag: {
+    ...text,
+    multiple: true,
+    help: 'a further flag for the started node, for example --flag=-retentionPeriod=30d',
+  },
   peer: { ...text, help: 'name=url of another store that takes OTLP and speaks Jaeger JSON' },
   'peer-pid': { ...text, help: 'its process id' },
   'peer-data-path': { ...text, help: 'its data directory' },
@@ -66,7 +73,8 @@ export function usage(scenarios: readonly string[]): string {
 export function parseBenchOptions(argv: readonly string[]): { scenario: string | undefined; options: BenchOptions } {
   const { values, positionals } = parseArgs({ args: [...argv], options: rows, allowPositionals: true });
   const profile = values.profile ?? 'shop';
-  if (!isProfileName(profile)) throw new Error(`--profile ${profile} does not exist; there are ${Object.keys(profiles).join(', ')}`);
+  if (!isProfileName(profile))
+    throw new Error(`--profile ${profile} does not exist; there are ${Object.keys(profiles).join(', ')}`);
   const isIngest = positionals[0] === 'ingest' || positionals[0] === 'density';
   const options: BenchOptions = {
     profile,
@@ -96,7 +104,8 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
 function number(name: string, given: string | undefined, whenAbsent: number, min = 1): number {
   if (given === undefined) return whenAbsent;
   const value = Number(given);
-  if (!Number.isFinite(value) || value < min || given.trim() === '') throw new Error(`--${name} ${given} is not a number of at least ${min}`);
+  if (!Number.isFinite(value) || value < min || given.trim() === '')
+    throw new Error(`--${name} ${given} is not a number of at least ${min}`);
   return value;
 }
 

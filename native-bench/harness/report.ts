@@ -24,12 +24,19 @@ export interface Report {
 }
 
 /** Joins the targets' own figures, in the order they first appear. */
-export function mergeRows(perTarget: readonly { target: string; rows: readonly (Omit<Row, 'values'> & { value: number | undefined })[] }[]): Row[] {
+export function mergeRows(
+  perTarget: readonly { target: string; rows: readonly (Omit<Row, 'values'> & { value: number | undefined })[] }[],
+): Row[] {
   const merged = new Map<string, Row>();
   for (const { target, rows } of perTarget) {
     for (const { metric, unit, value, floor } of rows) {
       const before = merged.get(metric);
-      merged.set(metric, { metric, unit, floor: before?.floor ?? floor, values: { ...before?.values, [target]: value } });
+      merged.set(metric, {
+        metric,
+        unit,
+        floor: before?.floor ?? floor,
+        values: { ...before?.values, [target]: value },
+      });
     }
   }
   return [...merged.values()];
@@ -47,8 +54,22 @@ export function saveReport(report: Report, machine: Machine, directory: string):
   const date = new Date().toISOString();
   const base = join(directory, `${date.slice(0, 16).replace(':', '')}-${report.scenario}`);
   const notes = report.notes.map((note) => `* ${note}`);
-  const tables = [...markdownTable(tableOf(report)), '', ...(report.floor === undefined ? [] : [...markdownTable(floorTable(report.floor)), ''])];
-  const text = [`# ${report.scenario}, ${date}`, '', describe(machine), '', `    ${report.command}`, '', ...tables, ...notes, ''];
+  const tables = [
+    ...markdownTable(tableOf(report)),
+    '',
+    ...(report.floor === undefined ? [] : [...markdownTable(floorTable(report.floor)), '']),
+  ];
+  const text = [
+    `# ${report.scenario}, ${date}`,
+    '',
+    describe(machine),
+    '',
+    `    ${report.command}`,
+    '',
+    ...tables,
+    ...notes,
+    '',
+  ];
   writeFileSync(`${base}.md`, text.join('\n'));
   writeFileSync(`${base}.json`, `${JSON.stringify({ date, machine, ...report }, undefined, 2)}\n`);
   return `${base}.md`;
@@ -61,7 +82,16 @@ function describe(machine: Machine): string {
 function tableOf({ rows, targets }: Report): string[][] {
   const first = targets[0] ?? '';
   const head = ['metric', 'unit', ...targets, 'floor', `${first}/floor`];
-  return [head, ...rows.map((row) => [row.metric, row.unit, ...targets.map((target) => figure(row.values[target])), figure(row.floor), ratio(row.values[first], row.floor)])];
+  return [
+    head,
+    ...rows.map((row) => [
+      row.metric,
+      row.unit,
+      ...targets.map((target) => figure(row.values[target])),
+      figure(row.floor),
+      ratio(row.values[first], row.floor),
+    ]),
+  ];
 }
 
 function floorTable(floor: Floor): string[][] {
@@ -79,7 +109,10 @@ function floorTable(floor: Floor): string[][] {
     ['empty POST p50', 'ms', floor.postP50Ms],
     ['empty POST p99', 'ms', floor.postP99Ms],
   ];
-  return [['floor of this machine, this run', 'unit', 'value'], ...rows.map(([name, unit, value]) => [name, unit, figure(value)])];
+  return [
+    ['floor of this machine, this run', 'unit', 'value'],
+    ...rows.map(([name, unit, value]) => [name, unit, figure(value)]),
+  ];
 }
 
 function figure(value: number | undefined): string {
@@ -94,7 +127,8 @@ function ratio(value: number | undefined, floor: number | undefined): string {
 
 function formatTable(cells: readonly (readonly string[])[]): string[] {
   const widths = (cells[0] ?? []).map((_, column) => Math.max(...cells.map((row) => row[column]?.length ?? 0)));
-  const line = (row: readonly string[]): string => row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ');
+  const line = (row: readonly string[]): string =>
+    row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0))).join('  ');
   return [line(cells[0] ?? []), widths.map((width) => '─'.repeat(width)).join('  '), ...cells.slice(1).map(line)];
 }
 

@@ -27,7 +27,14 @@ export async function openOwn(options: BenchOptions): Promise<Target> {
   const common = { name: 'tracelith', insertPath: '/v1/traces', jaegerPath: '/api' };
   if (options.url !== undefined) {
     const { url, pid, dataPath } = options;
-    return { ...common, url: url.replace(/\/$/, ''), pid, dataPath, scratchPath: dataPath ?? tmpdir(), close: async () => {} };
+    return {
+      ...common,
+      url: url.replace(/\/$/, ''),
+      pid,
+      dataPath,
+      scratchPath: dataPath ?? tmpdir(),
+      close: async () => {},
+    };
   }
   const scratchPath = mkdtempSync(join(options.dataPath ?? tmpdir(), 'tracelith-bench-'));
   const remove = (): void => rmSync(scratchPath, { recursive: true, force: true });
@@ -40,7 +47,8 @@ export async function openOwn(options: BenchOptions): Promise<Target> {
   const close = async (): Promise<void> => {
     const code = await node.child.stop();
     remove();
-    if (code !== 0) console.error(`the node left with code ${code ?? 'none (killed)'}; its last output:\n${node.child.output}`);
+    if (code !== 0)
+      console.error(`the node left with code ${code ?? 'none (killed)'}; its last output:\n${node.child.output}`);
   };
   return { ...common, url: node.url, pid: node.child.pid, dataPath, scratchPath, close };
 }
@@ -86,7 +94,10 @@ export async function settle(target: Target): Promise<number | undefined> {
   for (const path of ['/internal/force_flush', '/internal/force_merge']) {
     const reply = await client.post(path, new Uint8Array(0));
     if (reply.status === 404 || reply.status === 405) return undefined;
-    if (reply.status >= 300) throw new Error(`POST ${target.url}${path}: status ${reply.status}: ${reply.body.toString('utf8').slice(0, 300)}`);
+    if (reply.status >= 300)
+      throw new Error(
+        `POST ${target.url}${path}: status ${reply.status}: ${reply.body.toString('utf8').slice(0, 300)}`,
+      );
   }
   return performance.now() - startMs;
 }
@@ -102,7 +113,11 @@ export function bytesByKind(directory: string): Map<string, number> {
     const kind = path
       .slice(directory.length + 1)
       .split('/')
-      .map((segment) => (/^[0-9a-f-]{4,}(?=\.|$)/i.test(segment) || /^\d+(?=\.|$)/.test(segment) ? segment.replace(/^[0-9a-f-]+/i, '*') : segment))
+      .map((segment) =>
+        /^[0-9a-f-]{4,}(?=\.|$)/i.test(segment) || /^\d+(?=\.|$)/.test(segment)
+          ? segment.replace(/^[0-9a-f-]+/i, '*')
+          : segment,
+      )
       .join('/');
     kinds.set(kind, (kinds.get(kind) ?? 0) + stat.blocks * 512);
   }

@@ -19,7 +19,13 @@ export function* trafficStream(source: Source, spans: number): Generator<Frame> 
   const nowNs = BigInt(Date.now()) * 1_000_000n;
   const { seed, profile, batch } = source;
   if (source.frames !== undefined) {
-    yield* replicateFrames(readFrames(source.frames), { spans, nowNs, seconds: trafficSeconds, seed, freshUuids: true });
+    yield* replicateFrames(readFrames(source.frames), {
+      spans,
+      nowNs,
+      seconds: trafficSeconds,
+      seed,
+      freshUuids: true,
+    });
     return;
   }
   const startNs = nowNs - BigInt(trafficSeconds) * 1_000_000_000n;

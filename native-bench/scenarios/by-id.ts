@@ -19,13 +19,18 @@ interface Figure {
 }
 
 export async function byId(options: BenchOptions, command: string): Promise<Report> {
-  const measured = await onEachTarget(options, async (target) => ({ target: target.name, rows: await measureById(target, options) }));
+  const measured = await onEachTarget(options, async (target) => ({
+    target: target.name,
+    rows: await measureById(target, options),
+  }));
   return {
     scenario: 'by-id',
     command,
     targets: measured.map(({ target }) => target),
     rows: mergeRows(measured),
-    notes: [`${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, ${options.seconds} s per line`],
+    notes: [
+      `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, ${options.seconds} s per line`,
+    ],
   };
 }
 
@@ -69,7 +74,8 @@ function knownIds(target: Target, { traceIds }: Filled): Queries {
     check: (reply, i) => {
       // Parsing every answer would take the CPU the server needs: one in sixteen, and the status of all.
       if (reply.status === 200 && i % 16 !== 0) return;
-      if (jaegerData(reply, path(i)).length !== 1) throw new Error(`GET ${path(i)}: an acknowledged trace is not found`);
+      if (jaegerData(reply, path(i)).length !== 1)
+        throw new Error(`GET ${path(i)}: an acknowledged trace is not found`);
     },
   };
 }
@@ -82,7 +88,8 @@ function unknownIds(target: Target, seed: number): Queries {
     path,
     check: (reply, i) => {
       // Some Jaegers answer 200 with no data; ours answers 404.
-      if (reply.status !== 404 && jaegerData(reply, path(i)).length !== 0) throw new Error(`GET ${path(i)}: a trace nobody sent is found`);
+      if (reply.status !== 404 && jaegerData(reply, path(i)).length !== 0)
+        throw new Error(`GET ${path(i)}: a trace nobody sent is found`);
     },
   };
 }

@@ -31,7 +31,9 @@ export async function ingest(options: BenchOptions, command: string): Promise<Re
     targets: measured.map(({ target }) => target),
     rows: mergeRows(measured),
     floor,
-    notes: [`${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, ${rate}; the load generator shares the machine`],
+    notes: [
+      `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, ${rate}; the load generator shares the machine`,
+    ],
   };
 }
 
@@ -62,18 +64,37 @@ async function measureIngest(target: Target, { options, pool, floor }: Setup): P
     { metric: 'RSS after load', unit: 'MB', value: scaled(after?.residentBytes, 1e6) },
     { metric: 'RSS peak', unit: 'MB', value: scaled(end?.residentPeakBytes, 1e6) },
     { metric: 'flush + merge', unit: 'ms', value: settleMs },
-    { metric: 'bytes on disk (floor: zstd-3 of OTLP)', unit: 'B/span', value: scaled(storedBytes, storedSpans), floor: floor.zstd3BytesPerSpan },
+    {
+      metric: 'bytes on disk (floor: zstd-3 of OTLP)',
+      unit: 'B/span',
+      value: scaled(storedBytes, storedSpans),
+      floor: floor.zstd3BytesPerSpan,
+    },
     { metric: 'written / bytes on disk', unit: '×', value: writeAmplification({ idle, end }, storedBytes) },
-    { metric: 'written to disk', unit: 'B/span', value: scaled(difference(idle?.writtenBytes, end?.writtenBytes), storedSpans) },
+    {
+      metric: 'written to disk',
+      unit: 'B/span',
+      value: scaled(difference(idle?.writtenBytes, end?.writtenBytes), storedSpans),
+    },
   ];
 }
 
 function speedFigures(result: LoadResult, floor: Floor): Figures {
   const { p50Ms, p99Ms, maxMs } = result.latencies.summary();
   return [
-    { metric: 'acknowledged (floor: empty POST)', unit: 'spans/s', value: result.spans / result.seconds, floor: floor.postSpansPerSecond },
+    {
+      metric: 'acknowledged (floor: empty POST)',
+      unit: 'spans/s',
+      value: result.spans / result.seconds,
+      floor: floor.postSpansPerSecond,
+    },
     { metric: 'acknowledged', unit: 'MB/s', value: result.bytes / 1e6 / result.seconds },
-    { metric: 'ack p50 (floor: empty POST + fdatasync)', unit: 'ms', value: p50Ms, floor: floor.postP50Ms + floor.fdatasyncP50Ms },
+    {
+      metric: 'ack p50 (floor: empty POST + fdatasync)',
+      unit: 'ms',
+      value: p50Ms,
+      floor: floor.postP50Ms + floor.fdatasyncP50Ms,
+    },
     { metric: 'ack p99', unit: 'ms', value: p99Ms, floor: floor.postP99Ms + floor.fdatasyncP99Ms },
     { metric: 'ack max', unit: 'ms', value: maxMs },
     { metric: 'refused and sent again (429, 503)', unit: 'requests', value: result.refusals },
@@ -88,18 +109,29 @@ interface Usages {
   readonly end: ProcessUsage | undefined;
 }
 
-function cpuFigures({ idle, before, after, end }: Usages, about: { result: LoadResult; storedSpans: number; floor: Floor }): Figures {
+function cpuFigures(
+  { idle, before, after, end }: Usages,
+  about: { result: LoadResult; storedSpans: number; floor: Floor },
+): Figures {
   const { result, storedSpans, floor } = about;
   const underLoadMs = difference(before?.cpuMs, after?.cpuMs);
   const allInMs = difference(idle?.cpuMs, end?.cpuMs);
   return [
-    { metric: 'CPU under load (floor: empty POST)', unit: 'µs/span', value: scaled(underLoadMs, result.spans / 1000), floor: floor.postCpuUsPerSpan },
+    {
+      metric: 'CPU under load (floor: empty POST)',
+      unit: 'µs/span',
+      value: scaled(underLoadMs, result.spans / 1000),
+      floor: floor.postCpuUsPerSpan,
+    },
     { metric: 'CPU all in, with warm-up, flush, merge', unit: 'µs/span', value: scaled(allInMs, storedSpans / 1000) },
     { metric: 'CPU under load', unit: 'cores', value: scaled(underLoadMs, result.seconds * 1000) },
   ];
 }
 
-function writeAmplification({ idle, end }: Pick<Usages, 'idle' | 'end'>, storedBytes: number | undefined): number | undefined {
+function writeAmplification(
+  { idle, end }: Pick<Usages, 'idle' | 'end'>,
+  storedBytes: number | undefined,
+): number | undefined {
   const written = difference(idle?.writtenBytes, end?.writtenBytes);
   return storedBytes === undefined || storedBytes === 0 ? undefined : scaled(written, storedBytes);
 }

@@ -32,13 +32,18 @@ const samples = 40;
 const rareValue = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$|^[0-9a-f]{16,}$/;
 
 export async function search(options: BenchOptions, command: string): Promise<Report> {
-  const measured = await onEachTarget(options, async (target) => ({ target: target.name, rows: await measureSearch(target, options) }));
+  const measured = await onEachTarget(options, async (target) => ({
+    target: target.name,
+    rows: await measureSearch(target, options),
+  }));
   return {
     scenario: 'search',
     command,
     targets: measured.map(({ target }) => target),
     rows: mergeRows(measured),
-    notes: [`${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, limit ${limit}, ${options.seconds} s per line, after flush and merge`],
+    notes: [
+      `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, limit ${limit}, ${options.seconds} s per line, after flush and merge`,
+    ],
   };
 }
 
@@ -53,7 +58,11 @@ async function measureSearch(target: Target, options: BenchOptions): Promise<Fig
   return [...out, { metric: 'spans stored', unit: 'spans', value: spans }];
 }
 
-async function measureKind(client: HttpClient, { name, paths, traces }: SearchKind, options: BenchOptions): Promise<Figure[]> {
+async function measureKind(
+  client: HttpClient,
+  { name, paths, traces }: SearchKind,
+  options: BenchOptions,
+): Promise<Figure[]> {
   const path = (i: number): string => paths[i % paths.length] ?? '';
   const latencies = await driveQueries({
     client,
@@ -64,7 +73,8 @@ async function measureKind(client: HttpClient, { name, paths, traces }: SearchKi
       // Parsing every answer would take the CPU the server needs: each path once, and the status of all.
       if (reply.status === 200 && i >= paths.length) return;
       const found = jaegerData(reply, path(i)).length;
-      if (found < traces[0] || found > traces[1]) throw new Error(`GET ${path(i)}: ${found} found, expected ${traces.join(' to ')}`);
+      if (found < traces[0] || found > traces[1])
+        throw new Error(`GET ${path(i)}: ${found} found, expected ${traces.join(' to ')}`);
     },
   });
   const { p50Ms, p99Ms, maxMs } = latencies.summary();
@@ -84,18 +94,38 @@ async function makeQueries(client: HttpClient, target: Target, { traceIds, rng }
   const spans: JaegerSpan[] = [];
   for (const id of traceIds.slice(0, samples)) {
     const path = `${target.jaegerPath}/traces/${id}`;
-    for (const trace of jaegerData(await client.get(path), path)) spans.push(rng.pick(parseJaegerTrace(trace).spans), ...rareSpans(parseJaegerTrace(trace).spans));
+    for (const trace of jaegerData(await client.get(path), path))
+      spans.push(rng.pick(parseJaegerTrace(trace).spans), ...rareSpans(parseJaegerTrace(trace).spans));
   }
   const picked = spans.slice(0, samples * 2);
-  const query = (span: JaegerSpan, rest: Record<string, string> = {}): string => searchPath(target, { service: span.service, ...rest });
-  const common = picked.flatMap((span) => span.tags.filter(isCommon).slice(0, 3).map((tag) => query(span, { operation: span.operation, tags: tagJson(tag.key, tag.value) })));
-  const rare = picked.flatMap((span) => span.tags.filter(isRare).slice(0, 1).map((tag) => query(span, { tags: tagJson(tag.key, tag.value) })));
+  const query = (span: JaegerSpan, rest: Record<string, string> = {}): string =>
+    searchPath(target, { service: span.service, ...rest });
+  const common = picked.flatMap((span) =>
+    span.tags
+      .filter(isCommon)
+      .slice(0, 3)
+      .map((tag) => query(span, { operation: span.operation, tags: tagJson(tag.key, tag.value) })),
+  );
+  const rare = picked.flatMap((span) =>
+    span.tags
+      .filter(isRare)
+      .slice(0, 1)
+      .map((tag) => query(span, { tags: tagJson(tag.key, tag.value) })),
+  );
   const kinds: SearchKind[] = [
     { name: 'service', paths: picked.map((span) => query(span)), traces: [1, limit] },
-    { name: 'service + operation', paths: picked.map((span) => query(span, { operation: span.operation })), traces: [1, limit] },
+    {
+      name: 'service + operation',
+      paths: picked.map((span) => query(span, { operation: span.operation })),
+      traces: [1, limit],
+    },
     { name: 'service + operation + tag', paths: common, traces: [1, limit] },
     { name: 'service + rare tag', paths: rare, traces: [1, limit] },
-    { name: 'service + tag nobody has', paths: picked.map((span) => query(span, { tags: tagJson('app.order.id', rng.uuid()) })), traces: [0, 0] },
+    {
+      name: 'service + tag nobody has',
+      paths: picked.map((span) => query(span, { tags: tagJson('app.order.id', rng.uuid()) })),
+      traces: [0, 0],
+    },
     { name: 'services', paths: [`${target.jaegerPath}/services`], traces: [1, Infinity] },
   ];
   return kinds.filter(({ paths }) => paths.length > 0);
@@ -111,7 +141,12 @@ function isRare({ value }: { value: unknown }): boolean {
 
 // Tags that Jaeger derives (span.kind, otel.*, error) are found by rules of their own; the figure is for the user's.
 function isCommon({ key, value }: { key: string; value: unknown }): boolean {
-  return typeof value !== 'number' && !isRare({ value }) && value !== '' && !/^(span\.kind|internal\.|otel\.|error$)/.test(key);
+  return (
+    typeof value !== 'number' &&
+    !isRare({ value }) &&
+    value !== '' &&
+    !/^(span\.kind|internal\.|otel\.|error$)/.test(key)
+  );
 }
 
 function tagJson(key: string, value: string | number | boolean): string {

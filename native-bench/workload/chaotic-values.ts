@@ -2,7 +2,24 @@
 import type { Attribute, AttributeValue } from './model.ts';
 import type { Rng } from './rng.ts';
 
-const hostileStrings = ['', ' ', '0', '-1', 'true', 'null', '00ff', '1e400', '\u0000', 'line\nbreak', '"quoted"', '日本語のテキスト', '🙂🙃', '../../etc/passwd', '<b>bold</b>', "'; DROP TABLE spans;--"];
+const hostileStrings = [
+  '',
+  ' ',
+  '0',
+  '-1',
+  'true',
+  'null',
+  '00ff',
+  '1e400',
+  '\u0000',
+  'line\nbreak',
+  '"quoted"',
+  '日本語のテキスト',
+  '🙂🙃',
+  '../../etc/passwd',
+  '<b>bold</b>',
+  "'; DROP TABLE spans;--",
+];
 const edgeDoubles = [0, -0, NaN, Infinity, -Infinity, 5e-324, 1.7976931348623157e308, 0.1, -273.15];
 const edgeInt64 = [0n, -1n, 1n, 9223372036854775807n, -9223372036854775808n, 9007199254740993n, 2147483648n];
 // AnyValues nest; receivers refuse unlimited depth, so the workload stays well under any limit.
@@ -29,7 +46,12 @@ function value(rng: Rng, depth: number): AttributeValue {
   const draw = rng.float();
   if (draw < 0.5) return text(rng);
   if (draw < 0.68) return rng.chance(0.5) ? rng.zipf(1000) : -rng.int(1e12);
-  if (draw < 0.75) return { int64: rng.chance(0.3) ? rng.pick(edgeInt64) : BigInt.asIntN(64, (BigInt(rng.uint32()) << 32n) | BigInt(rng.uint32())) };
+  if (draw < 0.75)
+    return {
+      int64: rng.chance(0.3)
+        ? rng.pick(edgeInt64)
+        : BigInt.asIntN(64, (BigInt(rng.uint32()) << 32n) | BigInt(rng.uint32())),
+    };
   if (draw < 0.84) return { double: rng.chance(0.2) ? rng.pick(edgeDoubles) : rng.logNormal(0, 10) };
   if (draw < 0.9) return rng.chance(0.5);
   if (draw < 0.93) return { bytes: rng.bytes(rng.int(64)) };

@@ -26,15 +26,26 @@ export function chaoticProfile(rng: Rng, instances: number): Profile {
 }
 
 function chaoticResource(rng: Rng, service: number): GeneratedResource {
-  const attributes: Attribute[] = [['service.name', `svc-${service}`], ['service.instance.id', rng.uuid()], ...chaoticAttributes(rng, rng.int(12))];
+  const attributes: Attribute[] = [
+    ['service.name', `svc-${service}`],
+    ['service.instance.id', rng.uuid()],
+    ...chaoticAttributes(rng, rng.int(12)),
+  ];
   const base = { attributes, exportPhaseNs: rng.int(exportIntervalNs), clockSkewNs: 0 };
   return rng.chance(0.3) ? { ...base, schemaUrl: `https://opentelemetry.io/schemas/1.${rng.int(40)}.0` } : base;
 }
 
 function chaoticScope(rng: Rng, index: number): GeneratedScope {
-  const scope: GeneratedScope = { name: index === 0 ? '' : `scope-${index}`, version: rng.chance(0.3) ? '' : `0.${rng.int(99)}.${rng.int(9)}` };
+  const scope: GeneratedScope = {
+    name: index === 0 ? '' : `scope-${index}`,
+    version: rng.chance(0.3) ? '' : `0.${rng.int(99)}.${rng.int(9)}`,
+  };
   if (rng.chance(0.5)) return scope;
-  return { ...scope, attributes: chaoticAttributes(rng, 1 + rng.int(3)), schemaUrl: rng.chance(0.5) ? 'https://example.com/schema/1' : '' };
+  return {
+    ...scope,
+    attributes: chaoticAttributes(rng, 1 + rng.int(3)),
+    schemaUrl: rng.chance(0.5) ? 'https://example.com/schema/1' : '',
+  };
 }
 
 interface ChaoticTrace {
@@ -85,9 +96,21 @@ function spanName(rng: Rng): string {
 function disturb(rng: Rng, span: GeneratedSpan, recent: readonly GeneratedSpan[]): void {
   if (rng.chance(0.05) && recent.length > 0) {
     const { traceId, spanId } = rng.pick(recent);
-    span.links.push({ traceId, spanId, attributes: chaoticAttributes(rng, rng.int(3)), flags: rng.int(2), traceState: rng.chance(0.5) ? 'vendor=1' : '' });
+    span.links.push({
+      traceId,
+      spanId,
+      attributes: chaoticAttributes(rng, rng.int(3)),
+      flags: rng.int(2),
+      traceState: rng.chance(0.5) ? 'vendor=1' : '',
+    });
   }
-  if (rng.chance(0.2)) span.events.push({ timeNs: span.startNs + rng.int(1e6), name: rng.chance(0.1) ? '' : `event-${rng.zipf(300)}`, attributes: chaoticAttributes(rng, rng.int(6)), droppedAttributes: rng.chance(0.1) ? rng.int(9) : 0 });
+  if (rng.chance(0.2))
+    span.events.push({
+      timeNs: span.startNs + rng.int(1e6),
+      name: rng.chance(0.1) ? '' : `event-${rng.zipf(300)}`,
+      attributes: chaoticAttributes(rng, rng.int(6)),
+      droppedAttributes: rng.chance(0.1) ? rng.int(9) : 0,
+    });
   if (rng.chance(0.1)) span.traceState = `rojo=${rng.hex(16)},congo=t${rng.int(1000)}`;
   if (rng.chance(0.1)) span.flags = rng.uint32() & 0x3ff;
   if (rng.chance(0.05)) span.dropped = [rng.int(10), rng.int(3), rng.int(3)];

@@ -2,7 +2,15 @@
 // resource and scope as an OpenTelemetry Collector batches them.
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../../src/bytes/wire-reader.ts';
-import type { Attributes, AttributeValue, GeneratedEvent, GeneratedLink, GeneratedResource, GeneratedScope, GeneratedSpan } from './model.ts';
+import type {
+  Attributes,
+  AttributeValue,
+  GeneratedEvent,
+  GeneratedLink,
+  GeneratedResource,
+  GeneratedScope,
+  GeneratedSpan,
+} from './model.ts';
 
 const TWO_32 = 4294967296;
 

@@ -17,7 +17,7 @@ export function* readFrames(path: string): Generator<Frame> {
   const file = openSync(path, 'r');
   try {
     const head = Buffer.alloc(headBytes);
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const got = readSync(file, head, 0, headBytes, at);
       if (got === 0) return;
       const bodyBytes = head.readUInt32LE(0);
@@ -61,6 +61,6 @@ export class FrameWriter implements Disposable {
   }
 
   #writeAll(bytes: Uint8Array): void {
-    for (let done = 0; done < bytes.length; ) done += writeSync(this.#file, bytes, done, bytes.length - done);
+    for (let done = 0; done < bytes.length;) done += writeSync(this.#file, bytes, done, bytes.length - done);
   }
 }

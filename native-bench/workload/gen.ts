@@ -11,13 +11,25 @@ const usage = `usage: gen.ts --out FILE [--profile ${Object.keys(profiles).join(
 
 function parseOptions(): { workload: WorkloadOptions; out: string } {
   const text = { type: 'string' } as const;
-  const { values } = parseArgs({ options: { profile: text, spans: text, batch: text, seed: text, start: text, seconds: text, instances: text, out: text } });
+  const { values } = parseArgs({
+    options: {
+      profile: text,
+      spans: text,
+      batch: text,
+      seed: text,
+      start: text,
+      seconds: text,
+      instances: text,
+      out: text,
+    },
+  });
   const profile = values.profile ?? defaultWorkload.profile;
   if (values.out === undefined) throw new Error(`--out is missing; ${usage}`);
   if (!isProfileName(profile)) throw new Error(`no profile ${profile}; ${usage}`);
   const seconds = positive('seconds', values.seconds, defaultWorkload.seconds);
   const startMs = values.start === undefined ? Date.now() - seconds * 1000 : Date.parse(values.start);
-  if (Number.isNaN(startMs)) throw new Error(`--start ${values.start} is not a time; write it like 2026-11-20T00:00:00Z`);
+  if (Number.isNaN(startMs))
+    throw new Error(`--start ${values.start} is not a time; write it like 2026-11-20T00:00:00Z`);
   const workload: WorkloadOptions = {
     profile,
     seconds,

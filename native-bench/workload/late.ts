@@ -27,7 +27,10 @@ export function lateProfile(rng: Rng, instances: number): Profile {
         span.sendNs += delayNs(rng);
       }
       const duplicates = spans.filter(() => rng.chance(lateShares.duplicate));
-      return [...spans, ...duplicates.map((span) => ({ ...span, sendNs: span.sendNs + second + rng.int(30 * second) }))];
+      return [
+        ...spans,
+        ...duplicates.map((span) => ({ ...span, sendNs: span.sendNs + second + rng.int(30 * second) })),
+      ];
     },
   };
 }

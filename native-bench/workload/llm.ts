@@ -60,9 +60,28 @@ function conversation(rng: Rng, { builder, resource, name, system }: Conversatio
   const history: Message[] = [system, { role: 'user', content: sentences(rng, rng.logUniform(100, 12_000)) }];
   const turnUs = rng.logNormal(14, 0.5);
   const at = { resource, scope };
-  const root = builder.add({ ...at, name: `POST /v1/${name}`, kind: KIND_SERVER, offsetUs: 0, durationUs: turnUs * turns * 1.1, attributes: [['http.request.method', 'POST']] });
-  const attributes: Attribute[] = [['gen_ai.operation.name', 'invoke_agent'], ['gen_ai.agent.name', name], ['gen_ai.conversation.id', rng.uuid()]];
-  const agent = builder.add({ ...at, parent: root, name: `invoke_agent ${name}`, kind: KIND_INTERNAL, offsetUs: 500, durationUs: turnUs * turns, attributes });
+  const root = builder.add({
+    ...at,
+    name: `POST /v1/${name}`,
+    kind: KIND_SERVER,
+    offsetUs: 0,
+    durationUs: turnUs * turns * 1.1,
+    attributes: [['http.request.method', 'POST']],
+  });
+  const attributes: Attribute[] = [
+    ['gen_ai.operation.name', 'invoke_agent'],
+    ['gen_ai.agent.name', name],
+    ['gen_ai.conversation.id', rng.uuid()],
+  ];
+  const agent = builder.add({
+    ...at,
+    parent: root,
+    name: `invoke_agent ${name}`,
+    kind: KIND_INTERNAL,
+    offsetUs: 500,
+    durationUs: turnUs * turns,
+    attributes,
+  });
   for (let turn = 0; turn < turns; turn++) {
     const answer: Message = { role: 'assistant', content: sentences(rng, rng.logUniform(200, 4000)) };
     builder.add({
@@ -97,7 +116,10 @@ function conversation(rng: Rng, { builder, resource, name, system }: Conversatio
   }
 }
 
-function chatAttributes(rng: Rng, { model, history, answer }: { model: string; history: readonly Message[]; answer: Message }): Attribute[] {
+function chatAttributes(
+  rng: Rng,
+  { model, history, answer }: { model: string; history: readonly Message[]; answer: Message },
+): Attribute[] {
   const prompt = JSON.stringify(history).slice(0, promptBytes.max);
   return [
     ['gen_ai.operation.name', 'chat'],

@@ -53,7 +53,15 @@ function batchJob(rng: Rng, { resources, startNs, size }: BatchJob): GeneratedSp
   const stepUs = rng.logNormal(6, 0.5);
   const jobUs = (size / resources.length) * stepUs * 1.3;
   const job = rng.pick(jobs);
-  const root = builder.add({ resource: 0, scope, name: job, kind: KIND_INTERNAL, offsetUs: 0, durationUs: jobUs, attributes: [['batch.job.id', rng.uuid()]] });
+  const root = builder.add({
+    resource: 0,
+    scope,
+    name: job,
+    kind: KIND_INTERNAL,
+    offsetUs: 0,
+    durationUs: jobUs,
+    attributes: [['batch.job.id', rng.uuid()]],
+  });
   const stages = 5 + rng.int(20);
   for (let stage = 0; builder.spans.length < size; stage = (stage + 1) % stages) {
     const done = builder.spans.length / size;
@@ -68,7 +76,8 @@ function batchJob(rng: Rng, { resources, startNs, size }: BatchJob): GeneratedSp
       attributes: [['batch.stage', stage]],
     });
     const tasks = Math.min(200, Math.ceil((size - builder.spans.length) / (steps.length + 1)));
-    for (let task = 0; task < tasks; task++) batchTask(builder, rng, { parent, task, stepUs, workers: resources.length - 1 });
+    for (let task = 0; task < tasks; task++)
+      batchTask(builder, rng, { parent, task, stepUs, workers: resources.length - 1 });
   }
   return builder.spans;
 }
@@ -104,7 +113,13 @@ function batchTask(builder: TraceBuilder, rng: Rng, { parent, task, stepUs, work
       kind: i === 1 ? KIND_INTERNAL : KIND_CLIENT,
       offsetUs: i * stepUs * 1.1,
       durationUs: stepUs * rng.logNormal(0, 0.2),
-      attributes: i === 1 ? [['batch.rows', 100 + rng.int(900)]] : [['db.system', i === 2 ? 'redis' : 'postgresql'], ['db.rows', rng.int(1000)]],
+      attributes:
+        i === 1
+          ? [['batch.rows', 100 + rng.int(900)]]
+          : [
+              ['db.system', i === 2 ? 'redis' : 'postgresql'],
+              ['db.rows', rng.int(1000)],
+            ],
     });
   });
 }

@@ -40,7 +40,14 @@ export interface WorkloadOptions {
   readonly instances: number;
 }
 
-export const defaultWorkload: Omit<WorkloadOptions, 'startNs'> = { profile: 'shop', spans: 200_000, batch: 1000, seed: 1, seconds: 600, instances: 3 };
+export const defaultWorkload: Omit<WorkloadOptions, 'startNs'> = {
+  profile: 'shop',
+  spans: 200_000,
+  batch: 1000,
+  seed: 1,
+  seconds: 600,
+  instances: 3,
+};
 
 /** Yields the requests in the order a server would receive them. `spans` counts duplicates too. */
 export function* requests(options: WorkloadOptions): Generator<Frame> {
@@ -68,7 +75,7 @@ function* inSendOrder(profile: Profile, rng: Rng, options: WorkloadOptions): Gen
   const queue = new SendQueue();
   const nsPerSpan = (options.seconds * 1e9) / options.spans;
   let startNs = 0;
-  for (let made = 0; made < options.spans; ) {
+  for (let made = 0; made < options.spans;) {
     while (queue.nextNs < startNs) yield queue.take();
     const spans = profile.trace(startNs, options.spans - made);
     for (const span of spans) queue.add(span);

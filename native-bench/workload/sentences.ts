@@ -2,7 +2,10 @@
 // Real prompts compress about three to four times with zstd; so does this.
 import type { Rng } from './rng.ts';
 
-const syllables = 'ba be bo ca ce co da de di fa fe ga go ha he in is ka ke la le li lo ma me mi mo na ne no on or pa pe po ra re ri ro sa se si so ta te ti to un va ve vi wa we'.split(' ');
+const syllables =
+  'ba be bo ca ce co da de di fa fe ga go ha he in is ka ke la le li lo ma me mi mo na ne no on or pa pe po ra re ri ro sa se si so ta te ti to un va ve vi wa we'.split(
+    ' ',
+  );
 
 // Words are made once from syllables by a fixed rule, so that no natural text has to be carried along.
 const words: readonly string[] = Array.from({ length: 1200 }, (_, i) => {
@@ -25,7 +28,8 @@ export function sentences(rng: Rng, size: number): string {
 function sentence(rng: Rng): string {
   const length = 4 + rng.int(16);
   const out: string[] = [];
-  for (let i = 0; i < length; i++) out.push(rng.chance(0.03) ? String(rng.int(100_000)) : (words[rng.zipf(words.length)] ?? ''));
+  for (let i = 0; i < length; i++)
+    out.push(rng.chance(0.03) ? String(rng.int(100_000)) : (words[rng.zipf(words.length)] ?? ''));
   const text = out.join(' ');
   return `${text.charAt(0).toUpperCase()}${text.slice(1)}. `;
 }

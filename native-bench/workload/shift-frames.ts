@@ -72,7 +72,8 @@ export class FramePatcher {
 /** Moves every time of a request in place. */
 export function shiftTimes(body: Uint8Array<ArrayBuffer>, at: WirePositions, deltaNs: bigint): void {
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  for (const offset of at.times) view.setBigUint64(offset, BigInt.asUintN(64, view.getBigUint64(offset, true) + deltaNs), true);
+  for (const offset of at.times)
+    view.setBigUint64(offset, BigInt.asUintN(64, view.getBigUint64(offset, true) + deltaNs), true);
 }
 
 /** Replaces every trace and span id of a request in place. */

@@ -31,7 +31,11 @@ export function checkout(trace: ShopTrace, { frontend, totalUs, error }: Journey
   });
   place.events.push(
     { timeNs: place.startNs + 5000 + rng.int(1000), name: 'prepared', attributes: [] },
-    { timeNs: place.startNs + 9000 + rng.int(1000), name: 'charged', attributes: [['app.payment.transaction.id', rng.uuid()]] },
+    {
+      timeNs: place.startNs + 9000 + rng.int(1000),
+      name: 'charged',
+      attributes: [['app.payment.transaction.id', rng.uuid()]],
+    },
   );
   // The steps below lay themselves out over this; the last of them ends at 0.76 of it.
   const stepsUs = durationUsOf(place) / 0.8;
@@ -83,7 +87,11 @@ function prepareOrder(trace: ShopTrace, place: GeneratedSpan, about: { totalUs: 
   quote(trace, prepare, { totalUs, items, zip: String(10000 + rng.int(89999)) });
 }
 
-function priceItem(trace: ShopTrace, prepare: GeneratedSpan, { totalUs, offsetUs }: { totalUs: number; offsetUs: number }): void {
+function priceItem(
+  trace: ShopTrace,
+  prepare: GeneratedSpan,
+  { totalUs, offsetUs }: { totalUs: number; offsetUs: number },
+): void {
   const { rng } = trace;
   trace.call({
     parent: prepare,

@@ -22,11 +22,23 @@ export interface Journey {
 }
 
 const journeys: readonly Journey[] = [
-  { weight: 0.45, request: (rng) => ({ method: 'GET', path: `/api/products/${rng.pick(products)}` }), run: viewProduct },
+  {
+    weight: 0.45,
+    request: (rng) => ({ method: 'GET', path: `/api/products/${rng.pick(products)}` }),
+    run: viewProduct,
+  },
   { weight: 0.15, request: () => ({ method: 'GET', path: '/api/recommendations' }), run: recommendations },
   { weight: 0.1, request: () => ({ method: 'GET', path: '/api/data' }), run: advertisements },
-  { weight: 0.12, request: () => ({ method: 'POST', path: '/api/cart' }), run: (trace, start) => cart(trace, start, 'AddItem') },
-  { weight: 0.08, request: () => ({ method: 'GET', path: '/api/cart' }), run: (trace, start) => cart(trace, start, 'GetCart') },
+  {
+    weight: 0.12,
+    request: () => ({ method: 'POST', path: '/api/cart' }),
+    run: (trace, start) => cart(trace, start, 'AddItem'),
+  },
+  {
+    weight: 0.08,
+    request: () => ({ method: 'GET', path: '/api/cart' }),
+    run: (trace, start) => cart(trace, start, 'GetCart'),
+  },
   { weight: 0.1, request: () => ({ method: 'POST', path: '/api/checkout' }), run: checkout },
 ];
 

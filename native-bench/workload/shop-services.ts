@@ -14,7 +14,11 @@ const services: readonly ShopService[] = [
   { name: 'frontend-proxy', language: 'cpp', scope: 'envoy' },
   { name: 'frontend', language: 'nodejs', scope: '@opentelemetry/instrumentation-http' },
   { name: 'cart', language: 'dotnet', scope: 'OpenTelemetry.Instrumentation.AspNetCore' },
-  { name: 'checkout', language: 'go', scope: 'go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc' },
+  {
+    name: 'checkout',
+    language: 'go',
+    scope: 'go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc',
+  },
   { name: 'product-catalog', language: 'go', scope: 'product-catalog' },
   { name: 'currency', language: 'cpp', scope: 'currency' },
   { name: 'shipping', language: 'rust', scope: 'tonic' },
@@ -55,7 +59,10 @@ export function serviceIndex(name: ShopServiceName): number {
   return index;
 }
 
-export const shopScopes: readonly GeneratedScope[] = services.map((service) => ({ name: service.scope, version: '0.60.1' }));
+export const shopScopes: readonly GeneratedScope[] = services.map((service) => ({
+  name: service.scope,
+  version: '0.60.1',
+}));
 
 /** Resources in service-major order: instance i of service s is at s * instances + i. */
 export function shopResources(rng: Rng, instances: number): GeneratedResource[] {

@@ -57,7 +57,11 @@ export class ShopTrace {
   readonly #builder: TraceBuilder;
   readonly #instances: number;
 
-  constructor(rng: Rng, world: { resources: readonly GeneratedResource[]; instances: number }, at: { startNs: number; session: Session }) {
+  constructor(
+    rng: Rng,
+    world: { resources: readonly GeneratedResource[]; instances: number },
+    at: { startNs: number; session: Session },
+  ) {
     this.rng = rng;
     this.session = at.session;
     this.#instances = world.instances;
@@ -112,14 +116,19 @@ export class ShopTrace {
       ],
       error,
     });
-    server.events.push({ timeNs: server.startNs + 1000 + rng.int(1000), name: 'message', attributes: receivedMessage(rng) });
+    server.events.push({
+      timeNs: server.startNs + 1000 + rng.int(1000),
+      name: 'message',
+      attributes: receivedMessage(rng),
+    });
     return server;
   }
 
   // Spans of one service under each other run in one process; a call to another service lands on any of its instances.
   #resourceOf(service: number, parent: GeneratedSpan | undefined): number {
     const first = service * this.#instances;
-    if (parent !== undefined && parent.resource >= first && parent.resource < first + this.#instances) return parent.resource;
+    if (parent !== undefined && parent.resource >= first && parent.resource < first + this.#instances)
+      return parent.resource;
     return first + this.rng.int(this.#instances);
   }
 }

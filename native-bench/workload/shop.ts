@@ -107,7 +107,10 @@ function entry(trace: ShopTrace, journey: Journey, { totalUs, error }: Entry): G
   });
 }
 
-function ingressAttributes({ rng, session }: ShopTrace, http: { method: string; url: string; status: number }): Attribute[] {
+function ingressAttributes(
+  { rng, session }: ShopTrace,
+  http: { method: string; url: string; status: number },
+): Attribute[] {
   return [
     ['http.protocol', 'HTTP/1.1'],
     ['http.method', http.method],
@@ -142,7 +145,10 @@ function egressAttributes(rng: Rng, status: number): Attribute[] {
   ];
 }
 
-function frontendAttributes(trace: ShopTrace, http: { method: string; url: string; path: string; status: number }): Attribute[] {
+function frontendAttributes(
+  trace: ShopTrace,
+  http: { method: string; url: string; path: string; status: number },
+): Attribute[] {
   return [
     ['http.url', http.url],
     ['http.host', 'frontend-proxy:8080'],

@@ -42,7 +42,8 @@ export class TraceBuilder {
     if (resource === undefined) throw new Error(`BUG: resource ${spec.resource} does not exist`);
     const from = spec.parent?.startNs ?? this.#startNs;
     const startNs = from + Math.floor(spec.offsetUs) * 1000 + rng.int(1000);
-    const endNs = startNs + Math.max(1, Math.floor(spec.durationUs * (0.92 + 0.08 * rng.float()))) * 1000 + rng.int(1000);
+    const endNs =
+      startNs + Math.max(1, Math.floor(spec.durationUs * (0.92 + 0.08 * rng.float()))) * 1000 + rng.int(1000);
     const error = spec.error ?? '';
     const span: GeneratedSpan = {
       resource: spec.resource,
@@ -64,7 +65,8 @@ export class TraceBuilder {
       flags: usualFlags,
       dropped: [0, 0, 0],
     };
-    if (error !== '') span.events.push({ timeNs: endNs - 1000, name: 'exception', attributes: exceptionAttributes(error) });
+    if (error !== '')
+      span.events.push({ timeNs: endNs - 1000, name: 'exception', attributes: exceptionAttributes(error) });
     this.spans.push(span);
     return span;
   }

@@ -83,7 +83,7 @@ class Collector {
 
   #uuidsIn(start: number, end: number): void {
     const bytes = this.#bytes;
-    for (let at = start; at + 36 <= end; ) {
+    for (let at = start; at + 36 <= end;) {
       if (isUuidAt(bytes, at)) {
         this.uuids.push(at);
         at += 36;
@@ -95,17 +95,22 @@ class Collector {
 /** Throws INVALID_REQUEST when the body is not protobuf. */
 export function findWirePositions(body: Uint8Array): WirePositions {
   const found = new Collector(body);
-  const request = new WireReader(body);
-  while (request.next()) {
-    if (request.field !== 1) continue;
-    const resourceSpans = new WireReader(body, request.valueStart, request.valueEnd);
-    while (resourceSpans.next()) {
-      if (resourceSpans.field !== 2) continue;
-      const scopeSpans = new WireReader(body, resourceSpans.valueStart, resourceSpans.valueEnd);
-      while (scopeSpans.next()) if (scopeSpans.field === 2) found.span(scopeSpans.valueStart, scopeSpans.valueEnd);
+  // request.resource_spans = 1, resource_spans.scope_spans = 2, scope_spans.spans = 2
+  visitMessages(new WireReader(body), 1, (resourceSpans) => {
+    visitMessages(resourceSpans, 2, (scopeSpans) => {
+      visitMessages(scopeSpans, 2, (span) => found.span(span.pos, span.end));
+    });
+  });
+  return found;
+}
+
+/** Visits the sub-messages with number `field`, each as a reader of its own range. */
+function visitMessages(reader: WireReader, field: number, visit: (message: WireReader) => void): void {
+  while (reader.next()) {
+    if (reader.field === field && reader.wire === WIRE_BYTES) {
+      visit(new WireReader(reader.bytes, reader.valueStart, reader.valueEnd));
     }
   }
-  return found;
 }
 
 /** The distinct trace ids in a request, as hex. */
@@ -118,7 +123,8 @@ const dash = 0x2d;
 
 /** 8-4-4-4-12 lower-case hex digits. */
 function isUuidAt(bytes: Uint8Array, at: number): boolean {
-  if (bytes[at + 8] !== dash || bytes[at + 13] !== dash || bytes[at + 18] !== dash || bytes[at + 23] !== dash) return false;
+  if (bytes[at + 8] !== dash || bytes[at + 13] !== dash || bytes[at + 18] !== dash || bytes[at + 23] !== dash)
+    return false;
   for (let i = 0; i < 36; i++) {
     const byte = bytes[at + i] ?? 0;
     const isDash = i === 8 || i === 13 || i === 18 || i === 23;

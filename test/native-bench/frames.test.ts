@@ -11,7 +11,10 @@ afterAll(() => rmSync(directory, { recursive: true }));
 
 test('frames written are the frames read', () => {
   const path = join(directory, 'round-trip');
-  const frames = [...requests({ ...defaultWorkload, startNs: 1n, spans: 500, batch: 64 }), { body: new Uint8Array(0), spans: 0 }];
+  const frames = [
+    ...requests({ ...defaultWorkload, startNs: 1n, spans: 500, batch: 64 }),
+    { body: new Uint8Array(0), spans: 0 },
+  ];
   {
     using writer = new FrameWriter(path);
     for (const frame of frames) writer.write(frame);

@@ -48,7 +48,9 @@ test('a request has the batch asked for, and the whole run the spans asked for',
 });
 
 test('times count from startNs to the nanosecond and spread over the seconds', () => {
-  const first = [...requests(workload({ profile: 'shop', spans: 20_000, batch: 1000 }))].flatMap((frame) => spansOf(decodeRequest(frame.body)));
+  const first = [...requests(workload({ profile: 'shop', spans: 20_000, batch: 1000 }))].flatMap((frame) =>
+    spansOf(decodeRequest(frame.body)),
+  );
   const starts = first.map((span) => span.startTimeUnixNano ?? 0n);
   const oldest = starts.reduce((a, b) => (a < b ? a : b));
   const newest = starts.reduce((a, b) => (a > b ? a : b));
@@ -64,12 +66,15 @@ test('shop: about twelve spans a trace, 16 services less the idle one, 2 % failu
   expect(spans.length / traces.size).toBeGreaterThan(9);
   expect(spans.length / traces.size).toBeLessThan(16);
   expect(new Set(spans.map((span) => Math.floor(span.resource / 3))).size).toBe(15);
-  const failed = [...traces.values()].filter((trace) => trace.some((span) => span.statusCode === 2)).length / traces.size;
+  const failed =
+    [...traces.values()].filter((trace) => trace.some((span) => span.statusCode === 2)).length / traces.size;
   expect(failed).toBeGreaterThan(0.01);
   expect(failed).toBeLessThan(0.04);
   for (const trace of traces.values()) {
     const ids = new Set(trace.map((span) => Buffer.from(span.spanId).toString('hex')));
-    const lost = trace.filter((span) => span.parentSpanId !== undefined && !ids.has(Buffer.from(span.parentSpanId).toString('hex')));
+    const lost = trace.filter(
+      (span) => span.parentSpanId !== undefined && !ids.has(Buffer.from(span.parentSpanId).toString('hex')),
+    );
     expect(lost).toEqual([]);
   }
 });
@@ -79,7 +84,11 @@ test('shop: a synchronous call lies within its caller', () => {
   const byId = new Map(spans.map((span) => [Buffer.from(span.spanId).toString('hex'), span]));
   const outside = spans.filter((span) => {
     const parent = byId.get(Buffer.from(span.parentSpanId ?? []).toString('hex'));
-    return parent !== undefined && span.kind !== KIND_CONSUMER && (span.startNs < parent.startNs || span.endNs > parent.endNs);
+    return (
+      parent !== undefined &&
+      span.kind !== KIND_CONSUMER &&
+      (span.startNs < parent.startNs || span.endNs > parent.endNs)
+    );
   });
   expect(outside.map((span) => span.name)).toEqual([]);
 });
@@ -106,7 +115,8 @@ test('late: the shares of late and duplicate spans are those of the field', () =
     if (seen.has(idOf(span))) duplicates.push(span);
     else seen.add(idOf(span));
   }
-  const over = (seconds: number): number => spans.filter((span) => span.sendNs - span.endNs > seconds * 1e9).length / spans.length;
+  const over = (seconds: number): number =>
+    spans.filter((span) => span.sendNs - span.endNs > seconds * 1e9).length / spans.length;
   expect(over(30)).toBeGreaterThan(0.008);
   expect(over(30)).toBeLessThan(0.013);
   expect(over(600)).toBeGreaterThan(0.0006);
@@ -148,7 +158,8 @@ test('long: traces of 10,000 to 100,000 spans', () => {
 test('llm: prompts of 2 to 50 KB', () => {
   const prompts: number[] = [];
   for (const span of generatedSpans(workload({ profile: 'llm', spans: 500 }))) {
-    for (const [key, value] of span.attributes) if (key === 'gen_ai.input.messages' && typeof value === 'string') prompts.push(value.length);
+    for (const [key, value] of span.attributes)
+      if (key === 'gen_ai.input.messages' && typeof value === 'string') prompts.push(value.length);
   }
   expect(prompts.length).toBeGreaterThan(100);
   for (const size of prompts) {
@@ -159,14 +170,33 @@ test('llm: prompts of 2 to 50 KB', () => {
 });
 
 test('chaotic: every value type, odd kinds, links, duplicate keys and orphans occur; names are many', () => {
-  const spans = [...requests(workload({ profile: 'chaotic', spans: 5000 }))].flatMap(({ body }) => spansOf(decodeRequest(body)));
-  const types = new Set(spans.flatMap((span) => (span.attributes ?? []).map((attribute) => Object.keys(attribute.value ?? {})[0] ?? 'empty')));
-  expect([...types].sort()).toEqual(['arrayValue', 'boolValue', 'bytesValue', 'doubleValue', 'empty', 'intValue', 'kvlistValue', 'stringValue']);
+  const spans = [...requests(workload({ profile: 'chaotic', spans: 5000 }))].flatMap(({ body }) =>
+    spansOf(decodeRequest(body)),
+  );
+  const types = new Set(
+    spans.flatMap((span) =>
+      (span.attributes ?? []).map((attribute) => Object.keys(attribute.value ?? {})[0] ?? 'empty'),
+    ),
+  );
+  expect([...types].sort()).toEqual([
+    'arrayValue',
+    'boolValue',
+    'bytesValue',
+    'doubleValue',
+    'empty',
+    'intValue',
+    'kvlistValue',
+    'stringValue',
+  ]);
   expect(spans.some((span) => (span.kind ?? 0) > 5)).toBe(true);
   expect(spans.some((span) => (span.links ?? []).length > 0)).toBe(true);
   expect(new Set(spans.map((span) => span.name)).size).toBeGreaterThan(1000);
-  const duplicateKeys = spans.filter((span) => new Set((span.attributes ?? []).map((a) => a.key)).size < (span.attributes ?? []).length);
+  const duplicateKeys = spans.filter(
+    (span) => new Set((span.attributes ?? []).map((a) => a.key)).size < (span.attributes ?? []).length,
+  );
   expect(duplicateKeys.length).toBeGreaterThan(100);
   const ids = new Set(spans.map((span) => Buffer.from(span.spanId ?? []).toString('hex')));
-  expect(spans.some((span) => span.parentSpanId !== undefined && !ids.has(Buffer.from(span.parentSpanId).toString('hex')))).toBe(true);
+  expect(
+    spans.some((span) => span.parentSpanId !== undefined && !ids.has(Buffer.from(span.parentSpanId).toString('hex'))),
+  ).toBe(true);
 });

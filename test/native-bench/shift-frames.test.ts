@@ -71,21 +71,34 @@ function expectOnlyTimesAndIdsChanged(frames: readonly Frame[]): void {
   const deltaNs = nowNs - newestEnd(spansBefore);
   const pairs = idPairs(spansBefore, after.flatMap(spansOf));
   expect(newestEnd(after.flatMap(spansOf))).toBe(nowNs);
-  const expected = before.map((request) => mapped(request, (at) => (at === 0n ? 0n : at + deltaNs), (id) => pairs.get(id) ?? 'unpaired'));
+  const expected = before.map((request) =>
+    mapped(
+      request,
+      (at) => (at === 0n ? 0n : at + deltaNs),
+      (id) => pairs.get(id) ?? 'unpaired',
+    ),
+  );
   expect(after).toEqual(expected);
 }
 
-test.each(['shop', 'chaotic'] as const)('%s: everything but times and ids stays equal, and ids map one to one', (profile) => {
-  expectOnlyTimesAndIdsChanged(generated(profile));
-});
+test.each(['shop', 'chaotic'] as const)(
+  '%s: everything but times and ids stays equal, and ids map one to one',
+  (profile) => {
+    expectOnlyTimesAndIdsChanged(generated(profile));
+  },
+);
 
-test.skipIf(!existsSync(corpus))('otel-demo corpus: everything but times and ids stays equal, and ids map one to one', () => {
-  expectOnlyTimesAndIdsChanged([...readFrames(corpus)]);
-});
+test.skipIf(!existsSync(corpus))(
+  'otel-demo corpus: everything but times and ids stays equal, and ids map one to one',
+  () => {
+    expectOnlyTimesAndIdsChanged([...readFrames(corpus)]);
+  },
+);
 
 test('every id is replaced, and another seed gives other ids', () => {
   const frames = generated('shop');
-  const idsOf = (list: Iterable<Frame>): string[] => Array.from(list, (frame) => spansOf(decodeRequest(frame.body)).map((span) => hex(span.spanId))).flat();
+  const idsOf = (list: Iterable<Frame>): string[] =>
+    Array.from(list, (frame) => spansOf(decodeRequest(frame.body)).map((span) => hex(span.spanId))).flat();
   const one = idsOf(shiftFrames(frames, { nowNs, freshIds: true, seed: 1 }));
   const two = idsOf(shiftFrames(frames, { nowNs, freshIds: true, seed: 2 }));
   expect(new Set([...idsOf(frames), ...one, ...two]).size).toBe(one.length * 3);
@@ -96,7 +109,8 @@ test('without fresh ids only times change, and the given frames never do', () =>
   const copies = frames.map((frame) => frame.body.slice());
   const shifted = [...shiftFrames(frames, { nowNs, freshIds: false, seed: 1 })];
   expect(frames.map((frame) => frame.body)).toEqual(copies);
-  const ids = (list: readonly Frame[]): string[] => list.flatMap((frame) => spansOf(decodeRequest(frame.body)).map((span) => hex(span.traceId)));
+  const ids = (list: readonly Frame[]): string[] =>
+    list.flatMap((frame) => spansOf(decodeRequest(frame.body)).map((span) => hex(span.traceId)));
   expect(ids(shifted)).toEqual(ids(frames));
 });
 
@@ -108,12 +122,18 @@ test('ids that are invalid and times that are unset stay so', () => {
 
 test('fresh UUIDs keep their shape, and stay equal where they were equal', () => {
   const values = (list: Iterable<Frame>, key: string): string[] =>
-    Array.from(list, (frame) => spansOf(decodeRequest(frame.body)).flatMap((span) => (span.attributes ?? []).filter((a) => a.key === key).map((a) => a.value?.stringValue ?? ''))).flat();
+    Array.from(list, (frame) =>
+      spansOf(decodeRequest(frame.body)).flatMap((span) =>
+        (span.attributes ?? []).filter((a) => a.key === key).map((a) => a.value?.stringValue ?? ''),
+      ),
+    ).flat();
   const frames = generated('shop');
   const shifted = [...shiftFrames(frames, { nowNs, freshIds: true, freshUuids: true, seed: 3 })];
   const before = values(frames, 'app.session.id');
   const after = values(shifted, 'app.session.id');
-  expect(after.every((text) => /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/.test(text))).toBe(true);
+  expect(after.every((text) => /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/.test(text))).toBe(
+    true,
+  );
   expect(new Set(after).size).toBe(new Set(before).size);
   expect(after.some((text) => before.includes(text))).toBe(false);
   const urls = values(shifted, 'http.url').filter((url) => url.includes('sessionId='));
