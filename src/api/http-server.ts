@@ -9,6 +9,7 @@ import type { Log } from '../base/log.ts';
 import type { StoreAdmin, TraceReader } from '../trace/store.ts';
 import type { OpenServer } from './grpc-server.ts';
 import type { Intake } from './intake.ts';
+import { registerJaegerRoutes } from './jaeger-v1.ts';
 import type { Metrics } from './metrics.ts';
 import { ALWAYS_OPEN_PATHS, registerOperationsRoutes, type OperationsOptions } from './operations-routes.ts';
 import { OTLP_HTTP_PATHS, otlpEncodingOf, registerOtlpRoutes } from './otlp-http.ts';
@@ -93,9 +94,10 @@ function createApp(): FastifyInstance {
 }
 
 function registerRoutes(scope: FastifyInstance, options: HttpServerOptions): void {
-  const { intake, log } = options;
+  const { config, intake, reader, log } = options;
   registerOtlpRoutes(scope, { intake, log });
   registerOperationsRoutes(scope, options);
+  registerJaegerRoutes(scope, { reader, maxTraces: config.searchTracesMax, log });
 }
 
 function countAnswer(request: FastifyRequest, reply: FastifyReply, to: { routes: RouteTable; metrics: Metrics }): void {

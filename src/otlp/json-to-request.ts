@@ -97,14 +97,17 @@ const ANY_VALUE = [
   'bytesValue',
 ].map(nameOf);
 
-type WriteBody = (this: RequestWriter, message: JsonObject, depth: number) => void;
+type WriteBody = (this: RequestWriter, message: JsonObject) => void;
 
 /** One conversion. The path to the object being written is kept as two stacks and put into words only for an error. */
 class RequestWriter {
   readonly #out: ByteWriter;
   readonly #bits = new Uint64();
   readonly #pathNames: string[] = [];
+  /** The index in an array, -1 for a field that is none. */
   readonly #pathIndexes: number[] = [];
+  /** Of AnyValues around the field being written. */
+  #depth = 0;
 
   constructor(capacityBytes: number) {
     this.#out = new ByteWriter(Math.max(capacityBytes, 64));
@@ -188,33 +191,40 @@ class RequestWriter {
     this.#enum(status, 3, N.code, STATUS_CODES);
   }
 
-  #keyValue(pair: JsonObject, depth: number): void {
+  #keyValue(pair: JsonObject): void {
     this.#string(pair, 1, N.key);
-    this.#message(pair, 2, N.value, this.#anyValue, depth + 1);
+    this.#message(pair, 2, N.value, this.#anyValue);
   }
 
-  /** `depth` is 1 for the value of an attribute itself, as in the wire scan. */
-  #anyValue(message: JsonObject, depth: number): void {
-    if (depth > limits.anyValueDepthMax) this.#malformed('', `at most ${limits.anyValueDepthMax} levels of values`);
+  /** The value of an attribute itself is at depth 1, as in the wire scan. */
+  #anyValue(message: JsonObject): void {
+    this.#depth++;
+    if (this.#depth > limits.anyValueDepthMax)
+      this.#malformed('', `at most ${limits.anyValueDepthMax} levels of values`);
+    const member = this.#memberOf(message);
+    if (member === 5) this.#message(message, 5, ANY_VALUE[4]!, this.#arrayValue);
+    else if (member === 6) this.#message(message, 6, ANY_VALUE[5]!, this.#kvlistValue);
+    else if (member > 0) this.#scalarValue(find(message, ANY_VALUE[member - 1]!), member, ANY_VALUE[member - 1]!);
+    this.#depth--;
+  }
+
+  /** The field number of the one member that is set, 0 for none. */
+  #memberOf(message: JsonObject): number {
     let member = 0;
     for (let i = 0; i < ANY_VALUE.length; i++) {
       if (find(message, ANY_VALUE[i]!) === undefined) continue;
       if (member > 0) this.#malformed('', `one value, got ${ANY_VALUE[member - 1]!.camel} and ${ANY_VALUE[i]!.camel}`);
       member = i + 1;
     }
-    if (member === 0) return;
-    const name = ANY_VALUE[member - 1]!;
-    if (member === 5) this.#message(message, 5, name, this.#arrayValue, depth);
-    else if (member === 6) this.#message(message, 6, name, this.#kvlistValue, depth);
-    else this.#scalarValue(find(message, name), member, name);
+    return member;
   }
 
-  #arrayValue(message: JsonObject, depth: number): void {
-    this.#messages(message, 1, N.values, this.#anyValue, depth + 1);
+  #arrayValue(message: JsonObject): void {
+    this.#messages(message, 1, N.values, this.#anyValue);
   }
 
-  #kvlistValue(message: JsonObject, depth: number): void {
-    this.#messages(message, 1, N.values, this.#keyValue, depth);
+  #kvlistValue(message: JsonObject): void {
+    this.#messages(message, 1, N.values, this.#keyValue);
   }
 
   /** Members of the oneof are written even when they are 0 or empty: the member tells the type. */
@@ -243,28 +253,35 @@ class RequestWriter {
     }
   }
 
-  #message(parent: JsonObject, field: number, name: Name, body: WriteBody, depth = 0): void {
+  #message(parent: JsonObject, field: number, name: Name, body: WriteBody): void {
     const value = find(parent, name);
     if (value === undefined) return;
-    this.#oneMessage(value, field, name.camel, -1, body, depth);
+    this.#pathNames.push(name.camel);
+    this.#pathIndexes.push(-1);
+    this.#writeMessage(value, field, body);
+    this.#pathNames.pop();
+    this.#pathIndexes.pop();
   }
 
-  #messages(parent: JsonObject, field: number, name: Name, body: WriteBody, depth = 0): void {
+  #messages(parent: JsonObject, field: number, name: Name, body: WriteBody): void {
     const values = this.#array(parent, name);
-    for (let i = 0; i < values.length; i++) this.#oneMessage(values[i], field, name.camel, i, body, depth);
+    if (values.length === 0) return;
+    this.#pathNames.push(name.camel);
+    this.#pathIndexes.push(0);
+    for (let i = 0; i < values.length; i++) {
+      this.#pathIndexes[this.#pathIndexes.length - 1] = i;
+      this.#writeMessage(values[i], field, body);
+    }
+    this.#pathNames.pop();
+    this.#pathIndexes.pop();
   }
 
-  // Six parameters: the innermost step of a hot walk, where an object of arguments per message would be garbage.
-  #oneMessage(value: unknown, field: number, name: string, index: number, body: WriteBody, depth: number): void {
-    this.#pathNames.push(name);
-    this.#pathIndexes.push(index);
+  #writeMessage(value: unknown, field: number, body: WriteBody): void {
     if (!isObject(value)) this.#malformed('', 'an object', value);
     this.#out.tag(field, WIRE_BYTES);
     const start = this.#out.beginMessage();
-    body.call(this, value, depth);
+    body.call(this, value);
     this.#out.endMessage(start);
-    this.#pathNames.pop();
-    this.#pathIndexes.pop();
   }
 
   #array(parent: JsonObject, name: Name): readonly unknown[] {

@@ -92,10 +92,25 @@ describe('paths', () => {
     expect([response.status, response.headers['allow']]).toEqual([405, 'POST']);
   });
 
+  test('Jaeger is served under its prefixes, with its own errors while not ready', async () => {
+    for (const prefix of ['/select/jaeger', '', '/jaeger']) {
+      const response = await get(`${prefix}/api/services`);
+      expect([response.status, JSON.parse(response.text)]).toMatchObject([200, { data: [], errors: null }]);
+    }
+    edge.ready.isReady = false;
+    const response = await get('/select/jaeger/api/services');
+    const { errors } = JSON.parse(response.text) as { errors: unknown };
+    expect([response.status, errors]).toEqual([
+      503,
+      [{ code: 503, msg: 'the server is starting or closing; try again' }],
+    ]);
+  });
+
   test('with -http.pathPrefix everything moves under it', async () => {
     await using prefixed = await openEdgeServers({ flags: ['-http.pathPrefix=/tracelith'] });
     expect((await get('/tracelith/health', prefixed)).text).toBe('OK');
     expect((await get('/health', prefixed)).status).toBe(404);
+    expect((await get('/tracelith/select/jaeger/api/services/a%2Fb/operations', prefixed)).status).toBe(200);
     expect((await get('/tracelith/internal/force_flush', prefixed)).status).toBe(405);
     expect((await get('/tracelith/metrics', prefixed)).text).toContain('vt_http_requests_total{path="/health"} 1');
   });

@@ -151,7 +151,7 @@ describe('valid requests', () => {
     ['{"intValue":1.50e1}', { intValue: 15n }],
     ['{"int_value":7}', { intValue: 7n }],
     ['{"doubleValue":1.5}', { doubleValue: 1.5 }],
-    ['{"doubleValue":12345678901234567890}', { doubleValue: 12345678901234567890 }],
+    ['{"doubleValue":12345678901234567890}', { doubleValue: Number(12345678901234567890n) }],
     ['{"doubleValue":"NaN"}', { doubleValue: NaN }],
     ['{"doubleValue":"-Infinity"}', { doubleValue: -Infinity }],
     ['{"doubleValue":"1e-3"}', { doubleValue: 0.001 }],
