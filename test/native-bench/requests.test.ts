@@ -48,7 +48,7 @@ test('a request has the batch asked for, and the whole run the spans asked for',
 });
 
 test('times count from startNs to the nanosecond and spread over the seconds', () => {
-  const first = [...requests(workload({ profile: 'shop', spans: 20_000, batch: 1000 }))].flatMap((frame) =>
+  const first = [...requests(workload({ profile: 'shop', spans: 5000, batch: 1000 }))].flatMap((frame) =>
     spansOf(decodeRequest(frame.body)),
   );
   const starts = first.map((span) => span.startTimeUnixNano ?? 0n);
@@ -61,7 +61,7 @@ test('times count from startNs to the nanosecond and spread over the seconds', (
 });
 
 test('shop: about twelve spans a trace, 16 services less the idle one, 2 % failures, parents in the trace', () => {
-  const spans = [...generatedSpans(workload({ profile: 'shop', spans: 30_000 }))];
+  const spans = [...generatedSpans(workload({ profile: 'shop', spans: 15_000 }))];
   const traces = Map.groupBy(spans, (span) => Buffer.from(span.traceId).toString('hex'));
   expect(spans.length / traces.size).toBeGreaterThan(9);
   expect(spans.length / traces.size).toBeLessThan(16);
@@ -96,7 +96,7 @@ test('shop: a synchronous call lies within its caller', () => {
 test('shop: spans of one trace come in several requests, as services export on their own clocks', () => {
   const requestsOfTrace = new Map<string, Set<number>>();
   let index = 0;
-  for (const { body } of requests(workload({ profile: 'shop', spans: 20_000, seconds: 60, batch: 100 }))) {
+  for (const { body } of requests(workload({ profile: 'shop', spans: 5000, seconds: 60, batch: 100 }))) {
     for (const span of spansOf(decodeRequest(body))) {
       const id = Buffer.from(span.traceId ?? []).toString('hex');
       requestsOfTrace.set(id, (requestsOfTrace.get(id) ?? new Set()).add(index));
@@ -108,7 +108,7 @@ test('shop: spans of one trace come in several requests, as services export on t
 });
 
 test('late: the shares of late and duplicate spans are those of the field', () => {
-  const spans = [...generatedSpans(workload({ profile: 'late', spans: 200_000, seconds: 600 }))];
+  const spans = [...generatedSpans(workload({ profile: 'late', spans: 100_000, seconds: 600 }))];
   const seen = new Set<string>();
   const duplicates: GeneratedSpan[] = [];
   for (const span of spans) {
@@ -129,7 +129,7 @@ test('late: the shares of late and duplicate spans are those of the field', () =
 test('late: a duplicate is equal to its first copy in every field on the wire', () => {
   const copies = new Map<string, string>();
   let duplicates = 0;
-  for (const { body } of requests(workload({ profile: 'late', spans: 20_000, batch: 1000 }))) {
+  for (const { body } of requests(workload({ profile: 'late', spans: 8000, batch: 1000 }))) {
     for (const span of spansOf(decodeRequest(body))) {
       const id = Buffer.concat([span.traceId ?? new Uint8Array(), span.spanId ?? new Uint8Array()]).toString('hex');
       const text = JSON.stringify(span, (_, value) => (typeof value === 'bigint' ? value.toString() : value));

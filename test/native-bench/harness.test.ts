@@ -1,0 +1,157 @@
+// The measuring instruments themselves: bodies never repeat, every body is accounted for, figures are what they say.
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import type { Server } from 'node:http';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { Child } from '../../native-bench/harness/child.ts';
+import { HttpClient } from '../../native-bench/harness/http-client.ts';
+import { Latencies, quantile } from '../../native-bench/harness/latencies.ts';
+import { driveLoad } from '../../native-bench/harness/load.ts';
+import { parseBenchOptions } from '../../native-bench/harness/options.ts';
+import { readUsage } from '../../native-bench/harness/process-usage.ts';
+import { formatReport, mergeRows } from '../../native-bench/harness/report.ts';
+import { bytesByKind } from '../../native-bench/harness/target.ts';
+import { TrafficPool } from '../../native-bench/harness/traffic.ts';
+import type { Frame } from '../../native-bench/workload/frames.ts';
+import { decodeRequest, spansOf } from '../support/otlp-proto.ts';
+
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.close();
+    server.closeAllConnections();
+  }
+});
+
+async function serve(statusOf: (i: number) => number): Promise<{ url: string; bodies: Buffer[] }> {
+  const bodies: Buffer[] = [];
+  const server = createServer((request, reply) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      bodies.push(Buffer.concat(chunks));
+      reply.writeHead(statusOf(bodies.length - 1), { 'retry-after': '0' }).end('because');
+    });
+  }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, bodies };
+}
+
+function framesOf(count: number): () => Frame | undefined {
+  let made = 0;
+  return () => (made < count ? { body: new Uint8Array([made++]), spans: 10 } : undefined);
+}
+
+test('every body is sent once and its spans are counted when acknowledged', async () => {
+  const { url, bodies } = await serve(() => 200);
+  using client = new HttpClient(url, 3);
+  const load = await driveLoad({
+    client,
+    path: '/v1/traces',
+    connections: 3,
+    seconds: Infinity,
+    rate: 0,
+    next: framesOf(50),
+  });
+  expect([load.requests, load.spans, load.bytes, load.refusals, load.latencies.count]).toEqual([50, 500, 50, 0, 50]);
+  expect(bodies.map((body) => body[0] ?? -1).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+});
+
+test('a refused body is sent again and counted once', async () => {
+  const { url, bodies } = await serve((i) => (i < 2 ? 503 : 200));
+  using client = new HttpClient(url, 1);
+  const load = await driveLoad({ client, path: '/', connections: 1, seconds: Infinity, rate: 0, next: framesOf(2) });
+  expect([load.requests, load.spans, load.refusals]).toEqual([2, 20, 2]);
+  expect(bodies.map((body) => body[0])).toEqual([0, 0, 0, 1]);
+});
+
+test('any other status ends the run with what the server said', async () => {
+  const { url } = await serve(() => 400);
+  using client = new HttpClient(url, 1);
+  const load = driveLoad({ client, path: '/x', connections: 1, seconds: Infinity, rate: 0, next: framesOf(1) });
+  await expect(load).rejects.toThrow('POST /x: status 400: because');
+});
+
+test('a pool that goes round gives every span a fresh identity and keeps the rest', () => {
+  const pool = new TrafficPool({ profile: 'shop', frames: undefined, seed: 5, batch: 100 }, 300);
+  const rounds = [0, 1, 2].map(() =>
+    pool.frames.flatMap(() => {
+      const frame = pool.next();
+      expect(spansOf(decodeRequest(frame.body))).toHaveLength(frame.spans);
+      return spansOf(decodeRequest(frame.body));
+    }),
+  );
+  const ids = rounds.flat().map((span) => Buffer.from(span.spanId ?? []).toString('hex'));
+  expect(new Set(ids).size).toBe(ids.length);
+  const names = rounds.map((spans) => spans.map((span) => span.name));
+  expect(names[1]).toEqual(names[0]);
+  expect(names[2]).toEqual(names[0]);
+});
+
+test.each([
+  [[5], 0.99, 5],
+  [[1, 2, 3, 4], 0.5, 2],
+  [[1, 2, 3, 4], 1, 4],
+  [Array.from({ length: 100 }, (_, i) => i + 1), 0.99, 99],
+])('quantile of %j at %d is %d', (values, q, expected) => {
+  expect(quantile(Float64Array.from(values), q)).toBe(expected);
+});
+
+test('nothing measured shows as missing, not as zero', () => {
+  const { p50Ms } = new Latencies().summary();
+  const rows = mergeRows([{ target: 'a', rows: [{ metric: 'p50', unit: 'ms', value: p50Ms }] }]);
+  const machine = { cpu: 'cpu', cores: 2, memoryGiB: 1, kernel: '6', node: 'v24' };
+  const text = formatReport({ scenario: 's', command: 'c', targets: ['a'], rows, notes: [] }, machine);
+  expect(text).toContain('p50     ms    –');
+});
+
+test('rows of several targets are joined by metric, the floor of the first kept', () => {
+  const rows = mergeRows([
+    { target: 'a', rows: [{ metric: 'm', unit: 'ms', value: 1, floor: 2 }] },
+    { target: 'b', rows: [{ metric: 'm', unit: 'ms', value: 3 }] },
+  ]);
+  expect(rows).toEqual([{ metric: 'm', unit: 'ms', floor: 2, values: { a: 1, b: 3 } }]);
+});
+
+test('files of all days and parts are summed by kind', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tracelith-kinds-'));
+  try {
+    for (const part of ['00000001', '0000000a']) {
+      mkdirSync(join(directory, 'partitions/20261120/parts', part), { recursive: true });
+      writeFileSync(join(directory, 'partitions/20261120/parts', part, 'data'), Buffer.alloc(4096));
+    }
+    mkdirSync(join(directory, 'partitions/20261120/log'));
+    writeFileSync(join(directory, 'partitions/20261120/log/00000007.log'), Buffer.alloc(4096));
+    const kinds = bytesByKind(directory);
+    expect([...kinds.keys()].sort()).toEqual(['partitions/*/log/*.log', 'partitions/*/parts/*/data']);
+    expect(kinds.get('partitions/*/parts/*/data')).toBe(8192);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+});
+
+test('usage of a process is read with all its threads; one that is gone has none', async () => {
+  const child = await Child.start(
+    ['-e', 'process.on("SIGTERM", () => process.exit(7)); setInterval(() => {}, 1000); console.log("up")'],
+    tmpdir(),
+  );
+  await expect.poll(() => child.output).toContain('up');
+  const usage = readUsage(child.pid);
+  expect(usage?.residentPeakBytes).toBeGreaterThanOrEqual(usage?.residentBytes ?? Infinity);
+  expect(usage?.residentBytes).toBeGreaterThan(10e6);
+  expect(await child.stop()).toBe(7);
+  expect(readUsage(child.pid)).toBeUndefined();
+});
+
+test.each([
+  [['ingest', '--seconds', 'x'], '--seconds x is not a number of at least 1'],
+  [['ingest', '--profile', 'odd'], '--profile odd does not exist; there are shop, chaotic, long, late, llm'],
+  [['ingest', '--peer', 'vt'], '--peer vt is not name=url'],
+])('bad options %j are refused by name', (argv, message) => {
+  expect(() => parseBenchOptions(argv)).toThrow(message);
+});
