@@ -141,7 +141,7 @@ async function listServices(client: HttpClient): Promise<{ name: string; operati
 async function searchTraces(client: HttpClient, service: string): Promise<JaegerTrace[]> {
   const found = await getData<unknown>(
     client,
-    `/api/traces?${new URLSearchParams({ service, limit: String(searchLimit), lookback: '1h' }).toString()}`,
+    `/api/traces?${new URLSearchParams({ service, limit: String(searchLimit) }).toString()}`,
   );
   if (found.length === 0) throw new Error(`no trace of ${service} is found, though its spans were acknowledged`);
   return found.map(parseJaegerTrace);

@@ -22,8 +22,10 @@ export class HttpClient implements Disposable {
     this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
   }
 
+  /** An empty body goes without a content type: it is a command, not a document. */
   post(path: string, body: Uint8Array, contentType = 'application/x-protobuf'): Promise<HttpReply> {
-    return this.#send('POST', path, { 'content-type': contentType, 'content-length': body.length }, body);
+    const type = body.length === 0 ? {} : { 'content-type': contentType };
+    return this.#send('POST', path, { ...type, 'content-length': body.length }, body);
   }
 
   get(path: string): Promise<HttpReply> {
