@@ -16,8 +16,8 @@ import {
   textAttribute,
   textOf,
   writeTag,
-} from './jaeger-attributes.ts';
-import type { Attribute } from './jaeger-attributes.ts';
+} from '../otlp/attributes.ts';
+import type { Attribute } from '../otlp/attributes.ts';
 import { adjustTrace } from './jaeger-adjusters.ts';
 import { lastRange } from './jaeger-model.ts';
 import type { ResourceView, SpanView, TraceView } from './jaeger-model.ts';

@@ -4,8 +4,8 @@
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import { serviceName } from '../otlp/service-name.ts';
 import { formatLegacyTraceId } from '../trace/ids.ts';
-import { LIST, listItems, readAttributes, STRING, textOf } from './jaeger-attributes.ts';
-import type { Attribute } from './jaeger-attributes.ts';
+import { LIST, listItems, readAttributes, STRING, textOf } from '../otlp/attributes.ts';
+import type { Attribute } from '../otlp/attributes.ts';
 
 /** An all-zero span id means none. */
 export const NO_SPAN: string = '0'.repeat(16);

@@ -2,7 +2,7 @@
 import type { JsonWriter } from '../bytes/json-writer.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
 import { formatLegacyTraceId } from '../trace/ids.ts';
-import { readAttributes, STRING, textOf } from './jaeger-attributes.ts';
+import { readAttributes, STRING, textOf } from '../otlp/attributes.ts';
 import { lastRange, NO_SPAN, spanIdOf } from './jaeger-model.ts';
 
 export interface LinkView {

@@ -1,6 +1,6 @@
 // Entry of a query worker thread (piscina): reads blocks of a snapshot, never the index, never writes. Answers cross the
 // thread boundary as transferred bytes. Errors are returned as values: piscina drops an error's own properties.
-import { move, transferableSymbol, valueSymbol, type Transferable } from 'piscina';
+import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
@@ -28,7 +28,7 @@ export function run(job: QueryJob): unknown {
 }
 
 /** A reply whose buffers are transferred to the asking thread, not copied. */
-class MovedReply implements Transferable {
+class MovedReply {
   readonly #reply: QueryReply;
   readonly #buffers: ArrayBuffer[];
 

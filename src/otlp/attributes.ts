@@ -4,7 +4,7 @@
 import { formatDouble, formatInt64, isUtf8Range, quoteJson, utf8Slice } from '../bytes/json-writer.ts';
 import type { JsonWriter } from '../bytes/json-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
-import { doubleOf } from '../otlp/traces-to-json.ts';
+import { doubleOf } from './traces-to-json.ts';
 
 /** Member numbers of OTLP's AnyValue; 0 is a value without one. */
 export const EMPTY = 0;
@@ -123,6 +123,11 @@ export function textOf(bytes: Uint8Array, attribute: Attribute): string {
     default:
       return jsonOf(bytes, attribute);
   }
+}
+
+/** The text form of an AnyValue message: what a search compares with. */
+export function textOfAnyValue(anyValue: Uint8Array): string {
+  return textOf(anyValue, readAnyValue(new WireReader(anyValue), ''));
 }
 
 /** The value as compact JSON text; map keys sorted and unique (the last one counts), as Go marshals a map. */

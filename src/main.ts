@@ -1,0 +1,113 @@
+// Composition root: config → store → listeners → signal → close. The only file that sees every layer; it decides nothing
+// but the order in which things start and stop.
+import { readFileSync } from 'node:fs';
+import { describeError, createLog, type LineLog } from './base/log.ts';
+import { Closing } from './base/closing.ts';
+import { isStoreError } from './base/errors.ts';
+import { helpText, parseConfig, type Config } from './config.ts';
+import { openGrpcServer } from './api/grpc-server.ts';
+import { openHttpServer } from './api/http-server.ts';
+import { Intake } from './api/intake.ts';
+import { createMetrics } from './api/metrics.ts';
+import { LocalReader } from './query/local-reader.ts';
+import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
+
+const EXIT_FAILED = 1;
+const EXIT_CONFIG = 2;
+
+const version = String((JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version);
+
+/** Opens everything `config` asks for; what was opened is on the returned stack, in order. */
+async function openNode(config: Config, log: LineLog): Promise<Closing> {
+  const closing = new Closing();
+  let isReady = false;
+  const store = await openThreadedStore({ ...engineOptions(config), onFatal: (error) => fail(log, 'the store has failed', error) });
+  closing.add('store', () => store.close());
+  const reader = new LocalReader({
+    source: store,
+    log,
+    workers: config.queryWorkers,
+    queueMax: config.concurrentSearchesMax,
+    durationMaxMs: config.searchMaxMs,
+  });
+  closing.add('query workers', () => reader.close());
+  const { storageDataPath, shownFlags } = config;
+  const metrics = createMetrics({ admin: store, version, storageDataPath, shownFlags, suppressedLogLines: () => log.suppressedLines() });
+  const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
+  const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
+  const http = await openHttpServer({ config, intake, reader, admin: store, metrics, log, isReady: () => isReady });
+  closing.add('http', () => http.close());
+  const addresses: { http: string; otlpGrpc?: string } = { http: http.address };
+  if (config.otlpGrpcListenAddr !== undefined) {
+    const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs } = config;
+    const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady: () => isReady });
+    closing.add('grpc', () => grpc.close());
+    addresses.otlpGrpc = grpc.address;
+  }
+  // Closed first: nothing new is accepted while the listeners drain.
+  closing.add('readiness', () => {
+    isReady = false;
+  });
+  isReady = true;
+  logStart(log, config, store, addresses);
+  return closing;
+}
+
+function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal'> {
+  const { storageDataPath: path, retentionMs, futureRetentionMs, freeDiskBytesMin, flushIntervalMs, mergeWorkers } = config;
+  const { loggerLevel: logLevel, loggerFormat: logFormat } = config;
+  return { path, retentionMs, futureRetentionMs, freeDiskBytesMin, flushIntervalMs, mergeWorkers, logLevel, logFormat };
+}
+
+function logStart(log: LineLog, config: Config, store: ThreadedStore, addresses: { http: string; otlpGrpc?: string }): void {
+  const { damaged, dropped, tookMs, ...recovered } = store.report;
+  for (const damage of damaged) log.warn('damaged data was set aside in quarantine', { damage });
+  log.info('tracelith is ready', {
+    version,
+    data: config.storageDataPath,
+    ...addresses,
+    ...recovered,
+    damaged: damaged.length,
+    droppedDays: dropped.length,
+    recoveredInMs: Math.round(tookMs),
+  });
+}
+
+function fail(log: LineLog, what: string, error: unknown): never {
+  log.error(what, { error: describeError(error) });
+  process.exit(EXIT_FAILED);
+}
+
+/** Closes on the first SIGTERM or SIGINT and ends the process; a second one ends it at once. */
+function closeOnSignal(closing: Closing, log: LineLog): void {
+  const close = async (signal: NodeJS.Signals): Promise<void> => {
+    log.info('closing', { signal });
+    process.once(signal, () => fail(log, 'killed while closing', new Error(signal)));
+    await closing.close();
+    log.info('closed: everything acknowledged is on disk');
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.once(signal, () => close(signal).catch((error: unknown) => fail(log, 'closing failed', error)));
+  }
+}
+
+async function main(): Promise<void> {
+  const config = parseConfig();
+  if (config.help) {
+    process.stdout.write(helpText());
+    return;
+  }
+  if (config.version) {
+    process.stdout.write(`tracelith ${version}\n`);
+    return;
+  }
+  const log = createLog({ level: config.loggerLevel, format: config.loggerFormat });
+  closeOnSignal(await openNode(config, log), log);
+}
+
+main().catch((error: unknown) => {
+  const isConfig = isStoreError(error, 'CONFIG');
+  process.stderr.write(`tracelith: ${isStoreError(error) ? error.message : describeError(error)}\n`);
+  process.exit(isConfig ? EXIT_CONFIG : EXIT_FAILED);
+});
