@@ -77,45 +77,6 @@ describe('forced actions', () => {
   });
 });
 
-describe('paths', () => {
-  test('an unknown path is 404 and named', async () => {
-    const response = await get('/no/such?x=1');
-    expect([response.status, response.headers['content-type'], response.text]).toEqual([
-      404,
-      'text/plain; charset=utf-8',
-      'unknown path "/no/such"\n',
-    ]);
-  });
-
-  test('GET on the ingest path is 405 with Allow', async () => {
-    const response = await get('/v1/traces');
-    expect([response.status, response.headers['allow']]).toEqual([405, 'POST']);
-  });
-
-  test('Jaeger is served under its prefixes, with its own errors while not ready', async () => {
-    for (const prefix of ['/select/jaeger', '', '/jaeger']) {
-      const response = await get(`${prefix}/api/services`);
-      expect([response.status, JSON.parse(response.text)]).toMatchObject([200, { data: [], errors: null }]);
-    }
-    edge.ready.isReady = false;
-    const response = await get('/select/jaeger/api/services');
-    const { errors } = JSON.parse(response.text) as { errors: unknown };
-    expect([response.status, errors]).toEqual([
-      503,
-      [{ code: 503, msg: 'the server is starting or closing; try again' }],
-    ]);
-  });
-
-  test('with -http.pathPrefix everything moves under it', async () => {
-    await using prefixed = await openEdgeServers({ flags: ['-http.pathPrefix=/tracelith'] });
-    expect((await get('/tracelith/health', prefixed)).text).toBe('OK');
-    expect((await get('/health', prefixed)).status).toBe(404);
-    expect((await get('/tracelith/select/jaeger/api/services/a%2Fb/operations', prefixed)).status).toBe(200);
-    expect((await get('/tracelith/internal/force_flush', prefixed)).status).toBe(405);
-    expect((await get('/tracelith/metrics', prefixed)).text).toContain('vt_http_requests_total{path="/health"} 1');
-  });
-});
-
 describe('keys', () => {
   const flags = ['-forceFlushAuthKey=f', '-forceMergeAuthKey=m', '-metricsAuthKey=s', '-flagsAuthKey=g'];
 
@@ -145,9 +106,4 @@ describe('keys', () => {
     expect(text).toContain('-metricsAuthKey="secret"\n');
     expect(text).not.toContain('hush');
   });
-});
-
-test('headers above 16 KiB are 431', async () => {
-  const response = await edge.send({ method: 'GET', path: '/health', headers: { 'x-big': 'x'.repeat(17_000) } });
-  expect(response.status).toBe(431);
 });

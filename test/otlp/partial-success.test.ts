@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { encodeWriteResult, partialSuccessOf, REJECT_REASONS } from '../../src/otlp/partial-success.ts';
-import { encodeRpcStatus } from '../../src/otlp/rpc-messages.ts';
 import type { RejectReason, WriteResult } from '../../src/trace/store.ts';
-import { decodeResponse, decodeRetrySeconds, decodeRpcStatus } from '../support/otlp-proto.ts';
+import { decodeResponse } from '../support/otlp-proto.ts';
 
 const result = (...rejected: [RejectReason, number][]): WriteResult => ({ stored: 1, rejected: new Map(rejected) });
 
@@ -34,18 +33,5 @@ describe('partial success', () => {
     expect(JSON.parse(encodeWriteResult(one, 'json').toString())).toEqual({
       partialSuccess: { rejectedSpans: '1', errorMessage },
     });
-  });
-});
-
-describe('google.rpc.Status', () => {
-  test('carries RetryInfo only when a retry helps', () => {
-    const plain = decodeRpcStatus(
-      encodeRpcStatus({ code: 3, message: 'bad \ud800', retrySeconds: undefined }, 'protobuf'),
-    );
-    expect(plain).toEqual({ code: 3, message: 'bad \ufffd' });
-    const retry = decodeRpcStatus(encodeRpcStatus({ code: 8, message: '', retrySeconds: 5 }, 'protobuf'));
-    expect(retry.details!.map((detail) => [detail.typeUrl, decodeRetrySeconds(detail.value!)])).toEqual([
-      ['type.googleapis.com/google.rpc.RetryInfo', 5n],
-    ]);
   });
 });
