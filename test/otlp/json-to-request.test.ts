@@ -1,4 +1,5 @@
 // OTLP JSON in, canonical protobuf out: compared byte for byte with protobufjs's encoding of the same request.
+import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../src/base/errors.ts';
 import { limits } from '../../src/base/limits.ts';
@@ -171,6 +172,21 @@ describe('valid requests', () => {
   ])('value %s', (text, expected) => {
     expect(convertValueText(text)).toEqual(expected);
   });
+});
+
+const CORPUS = new URL('../../../shared/corpora/otel-demo.otlpframes', import.meta.url);
+
+test.skipIf(!existsSync(CORPUS))('the requests of the OpenTelemetry demo survive the way through JSON', () => {
+  const frames = readFileSync(CORPUS);
+  let spans = 0;
+  for (let at = 0; at < frames.length;) {
+    const size = frames.readUInt32LE(at);
+    const request = decodeRequest(frames.subarray(at + 8, at + 8 + size));
+    expect(Buffer.compare(convert(toOtlpJson(request)), encodeRequest(request))).toBe(0);
+    spans += spansOf(request).length;
+    at += 8 + size;
+  }
+  expect(spans).toBe(4_743);
 });
 
 describe('malformed requests', () => {
