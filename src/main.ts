@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { describeError, createLog, type LineLog } from './base/log.ts';
 import { Closing } from './base/closing.ts';
 import { isStoreError } from './base/errors.ts';
+import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, type Config } from './config.ts';
 import { openGrpcServer } from './api/grpc-server.ts';
 import { openHttpServer } from './api/http-server.ts';
@@ -37,12 +38,12 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
   const http = await openHttpServer({ config, intake, reader, admin: store, metrics, log, isReady: () => isReady });
   closing.add('http', () => http.close());
-  const addresses: { http: string; otlpGrpc?: string } = { http: http.address };
+  const addresses: { http: string; otlpGrpc?: string } = { http: formatAddress({ host: http.address, port: http.port }) };
   if (config.otlpGrpcListenAddr !== undefined) {
     const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs } = config;
     const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady: () => isReady });
     closing.add('grpc', () => grpc.close());
-    addresses.otlpGrpc = grpc.address;
+    addresses.otlpGrpc = formatAddress({ host: grpc.address, port: grpc.port });
   }
   // Closed first: nothing new is accepted while the listeners drain.
   closing.add('readiness', () => {
