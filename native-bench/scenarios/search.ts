@@ -82,6 +82,7 @@ async function measureKind(
     { metric: `${name}: p50`, unit: 'ms', value: p50Ms },
     { metric: `${name}: p99`, unit: 'ms', value: p99Ms },
     { metric: `${name}: max`, unit: 'ms', value: maxMs },
+    { metric: `${name}: queries`, unit: '', value: latencies.count },
   ];
 }
 
