@@ -278,7 +278,8 @@ function frame(key: Uint8Array, payload: Uint8Array): Buffer {
 
 function unframe(path: string, key: Uint8Array, framed: Uint8Array): Uint8Array {
   const payload = framed.subarray(CRC_BYTES);
-  if (framed.length < CRC_BYTES || Buffer.from(framed.buffer, framed.byteOffset, CRC_BYTES).readUInt32LE(0) !== crc32(payload, crc32(key))) {
+  const stored = (framed[0]! | (framed[1]! << 8) | (framed[2]! << 16) | (framed[3]! << 24)) >>> 0;
+  if (framed.length < CRC_BYTES || stored !== crc32(payload, crc32(key))) {
     throw new StoreError('CORRUPTION', `${path}: entry ${Buffer.from(key).toString('hex')} fails its checksum; ${REPAIR}`);
   }
   return payload;

@@ -86,13 +86,26 @@ class PageCheck {
     const first = this.#readMeta(0, 0);
     const second = this.#readMeta(1, first.pageBytes);
     if (second.pageBytes !== first.pageBytes) this.#damaged('the meta pages disagree on the page size');
-    // Every commit writes the page of its parity, one above the other's number; a new file has 0 in both.
-    for (const [page, { txnid }] of [first, second].entries()) {
-      if (txnid !== 0n && Number(txnid & 1n) !== page) this.#damaged(`meta page ${page} has transaction ${txnid}`);
-    }
-    const distance = first.txnid > second.txnid ? first.txnid - second.txnid : second.txnid - first.txnid;
-    if (distance > 1n) this.#damaged(`meta pages of transactions ${first.txnid} and ${second.txnid}`);
-    return first.txnid > second.txnid ? first : second;
+    const [older, newest] = first.txnid > second.txnid ? [second, first] : [first, second];
+    this.#checkRoot(newest, !isEmpty(older));
+    // In a new file, and in a compacted copy (mdb_env_copy), one page is still empty and says nothing.
+    if (isEmpty(older)) return newest;
+    // Every commit writes the page of its parity, one above the other's number.
+    const isNext = newest.txnid - older.txnid === 1n && first.txnid % 2n === 0n;
+    if (!isNext) this.#damaged(`meta pages of transactions ${first.txnid} and ${second.txnid}`);
+    this.#checkRoot(older, false);
+    return newest;
+  }
+
+  /**
+   * Finds a wrong transaction number in a meta page, which would make LMDB go back by a commit: every commit writes a new
+   * root page with its number, and does not touch the root of the commit before. Copies keep older numbers in their pages.
+   */
+  #checkRoot({ txnid, main, pageBytes }: Meta, isExact: boolean): void {
+    if (main.root === NO_PAGE) return;
+    if (Number(main.root) * pageBytes >= this.#file.sizeBytes) this.#damaged(`root page ${main.root} is out of range`);
+    const written = this.#read(Number(main.root) * pageBytes, HEADER_BYTES).readBigUInt64LE(8);
+    if (written > txnid || (isExact && written < txnid)) this.#damaged(`transaction ${txnid} has the root of ${written}`);
   }
 
   #readMeta(page: number, pageBytes: number): Meta {
@@ -104,18 +117,16 @@ class PageCheck {
     const mapBytes = bytes.readBigUInt64LE(HEADER_BYTES + 16);
     const isSizeSane = size >= 512 && size <= 65536 && (size & (size - 1)) === 0 && mapBytes <= MAP_BYTES_MAX;
     if (!isSizeSane || bytes.readBigUInt64LE(HEADER_BYTES + 8) !== 0n) this.#damaged(`page ${page}: senseless sizes`);
-    return {
-      pageBytes: size,
-      lastPage: bytes.readBigUInt64LE(HEADER_BYTES + 120),
-      txnid: bytes.readBigUInt64LE(HEADER_BYTES + 128),
-      free: treeAt(bytes, HEADER_BYTES + 24, 'free list', compareTransactions),
-      main: treeAt(bytes, HEADER_BYTES + 72, 'main tree', (a, b) => Buffer.compare(a, b)),
-    };
+    const lastPage = bytes.readBigUInt64LE(HEADER_BYTES + 120);
+    if (lastPage * BigInt(size) > mapBytes) this.#damaged(`page ${page}: last page ${lastPage}`);
+    const free = treeAt(bytes, HEADER_BYTES + 24, 'free list', compareTransactions);
+    const main = treeAt(bytes, HEADER_BYTES + 72, 'main tree', (a, b) => Buffer.compare(a, b));
+    // LMDB takes flags from either meta page, so those of the older count too.
+    if (free.flags !== INTEGER_KEY || main.flags !== 0) this.#damaged(`page ${page}: flags ${free.flags} and ${main.flags}`);
+    return { pageBytes: size, lastPage, txnid: bytes.readBigUInt64LE(HEADER_BYTES + 128), free, main };
   }
 
   #walkTree(tree: Tree, checkEntry: EntryCheck): void {
-    const isFree = tree.compare === compareTransactions;
-    if (tree.flags !== (isFree ? INTEGER_KEY : 0)) this.#damaged(`${tree.name}: flags ${tree.flags}`);
     const counts = { branch: 0n, leaf: 0n, overflow: 0n, entries: 0n };
     if (tree.root === NO_PAGE) {
       if (tree.depth !== 0) this.#damaged(`${tree.name}: no root`);
@@ -152,15 +163,19 @@ class PageCheck {
     return this.#meta.pageBytes;
   }
 
+  get txnid(): bigint {
+    return this.#meta.txnid;
+  }
+
   /** `count` whole pages from `pgno`, which nothing else may use; flags and the rest of the header as a page in use has them. */
   pages(pgno: bigint, count: number, flags: number): Buffer {
     if (pgno < 2n || pgno + BigInt(count) - 1n > this.#meta.lastPage) this.#damaged(`page ${pgno} is out of range`);
     const first = Number(pgno);
+    const bytes = this.#read(first * this.pageBytes, count * this.pageBytes);
     for (let page = first; page < first + count; page++) {
       if (this.#used.has(page)) this.#damaged(`page ${page} is used twice`);
       this.#used.add(page);
     }
-    const bytes = this.#read(first * this.pageBytes, count * this.pageBytes);
     const isOurs = bytes.readBigUInt64LE(0) === pgno && bytes.readBigUInt64LE(8) <= this.#meta.txnid;
     if (!isOurs || bytes.readUInt16LE(18) !== flags) this.#damaged(`page ${pgno} has another page's header`);
     return bytes;
@@ -258,16 +273,20 @@ class TreeWalk {
     const sizeBytes = bytes.readUInt32LE(node);
     const start = node + NODE_BYTES + key.length;
     if (bytes.readUInt16LE(node + 4) !== BIG_VALUE) return bytes.subarray(start, start + sizeBytes);
-    const pages = Math.floor((HEADER_BYTES - 1 + sizeBytes) / this.#check.pageBytes) + 1;
-    const isSane = bytes.readBigUInt64LE(start + 16) === BigInt(pages);
-    if (!isSane) this.#check.damaged(`${this.#tree.name}: senseless overflow run`);
+    const pagesMin = Math.floor((HEADER_BYTES - 1 + sizeBytes) / this.#check.pageBytes) + 1;
+    // A value replaced by a smaller one within its transaction keeps the pages of the larger.
+    const pages = Number(bytes.readBigUInt64LE(start + 16));
+    if (!(pages >= pagesMin && pages <= MAP_BYTES_MAX)) this.#check.damaged(`${this.#tree.name}: senseless overflow run`);
     const run = this.#check.pages(bytes.readBigUInt64LE(start), pages, OVERFLOW);
-    if (run.readUInt32LE(20) !== pages || run.readBigUInt64LE(8) !== bytes.readBigUInt64LE(start + 8)) {
-      this.#check.damaged(`${this.#tree.name}: senseless overflow pages`);
-    }
+    const isSane = run.readUInt32LE(20) === pages && bytes.readBigUInt64LE(start + 8) <= this.#check.txnid;
+    if (!isSane) this.#check.damaged(`${this.#tree.name}: senseless overflow pages`);
     this.#counts.overflow += BigInt(pages);
     return run.subarray(HEADER_BYTES, HEADER_BYTES + sizeBytes);
   }
+}
+
+function isEmpty({ txnid, main }: Meta): boolean {
+  return txnid === 0n && main.root === NO_PAGE;
 }
 
 /** NaN, which fails every comparison with a bound, for flags that our trees never have. */
