@@ -4,13 +4,11 @@ import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { PartEntry } from '../index/catalog.ts';
+import { DAY_NS } from '../otlp/day-clock.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { formatHexId } from '../part/hex-id.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { Pinned } from './pinned.ts';
-
-/** ns of a day, as a double. */
-export const DAY_NS = 86_400e9;
 
 export interface LivePart {
   readonly entry: PartEntry;

@@ -1,10 +1,11 @@
 // What a query reads: the files of a moment, pinned until it is released. Plain data, so that it can cross threads; what
 // certainly holds nothing of the answer is left out by what is in memory: tenant, time and trace keys. Pure but for the
 // pins, which the partition sets.
+import { DAY_NS } from '../otlp/day-clock.ts';
 import { hasTraceKey, traceKeyHigh } from '../part/trace-key.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { LogFile } from './log-file.ts';
-import { DAY_NS, type LivePart } from './part-set.ts';
+import type { LivePart } from './part-set.ts';
 
 export interface SnapshotFilter {
   /** Span start, ns since the epoch, inclusive; ignored when traceIds is given: a trace is wanted whole. */

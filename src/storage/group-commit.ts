@@ -25,6 +25,8 @@ export interface GroupCommitOptions {
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
   /** Span starts accepted now. */
   readonly acceptedStarts: () => ScanBounds;
+  /** Bytes of requests that may be unanswered at once; above it: OVERLOADED. */
+  readonly pendingBytesMax: number;
 }
 
 interface Request {
@@ -66,10 +68,11 @@ export class GroupCommit {
   /** As SpanWriter.write. Throws INVALID_REQUEST, OVERLOADED, DISK. */
   async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
     if (this.#broken !== undefined) throw this.#broken;
-    if (this.#pendingBytes + body.length > limits.pendingWriteBytesMax) {
-      throw new StoreError('OVERLOADED', `${this.#pendingBytes} bytes of requests wait to be written, at most ${limits.pendingWriteBytesMax} may; retry later`);
-    }
     const { length } = body;
+    const { pendingBytesMax } = this.#options;
+    if (this.#pendingBytes + length > pendingBytesMax) {
+      throw new StoreError('OVERLOADED', `${this.#pendingBytes} bytes of requests wait to be written, at most ${pendingBytesMax} may; retry later`);
+    }
     this.#pendingBytes += length;
     try {
       return await new Promise((resolve, reject) => this.#accept({ tenant, body, resolve, reject }));

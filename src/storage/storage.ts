@@ -3,6 +3,7 @@
 // engine worker hosts it in the program, tests and tools use it directly.
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
@@ -66,6 +67,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.openDay(day).append(blocks),
       acceptedStarts: () => acceptedStarts(clock.nowNs(), options),
+      pendingBytesMax: limits.pendingWriteBytesMax,
     });
   }
 

@@ -1,0 +1,214 @@
+// P6: one bad byte costs at most one block. Bytes of every file of a store are damaged, and it opens all the same, with
+// everything but that block, the damaged bytes in quarantine and a line in the report.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { encodeFileHeader, LOG_FORMAT } from '../../src/part/format-version.ts';
+import { openPart } from '../../src/part/part-reader.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { spanSet } from '../support/span-set.ts';
+import { openStore, TemporaryFolder } from './open-store.ts';
+import { partitionPath, requestOf, storedRows, storedSpans, traceIdOf } from './stored-spans.ts';
+
+const stored = (storage: Storage): string[] => storedSpans(storage, nodeDisk, DEFAULT_TENANT);
+const rows = (storage: Storage): number => storedRows(storage, nodeDisk, DEFAULT_TENANT);
+const bodies = [0, 1, 2, 3, 4].map((i) => requestOf({ first: 8 * i, count: 8 }));
+const all = spanSet(bodies);
+const HEADER = 16;
+const ROWS = 17_000;
+
+/** Five blocks of 8 spans in one log file; the store is then gone without a flush. */
+async function writeLog(path: string): Promise<{ file: string; blocks: { offset: number; sizeBytes: number }[] }> {
+  const storage = openStore(path);
+  for (const body of bodies) await storage.write(DEFAULT_TENANT, body.slice());
+  const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+  storage.abandon();
+  return { file: snapshot.partitions[0]!.logBlocks[0]!.path, blocks: [...snapshot.partitions[0]!.logBlocks] };
+}
+
+/** One part of three blocks. */
+async function writePart(path: string): Promise<string> {
+  const storage = openStore(path);
+  await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: ROWS }));
+  await storage.forceFlush();
+  const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+  await storage.close();
+  return snapshot.partitions[0]!.parts[0]!.path;
+}
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at]! ^= 0x40;
+  writeFileSync(path, bytes);
+}
+
+const quarantined = (path: string): string[] => nodeDisk.list(join(path, 'quarantine'));
+
+describe('a damaged log file', () => {
+  test('costs the block with the damaged byte, wherever in the block that is', async () => {
+    using folder = new TemporaryFolder();
+    const { file, blocks } = await writeLog(folder.path);
+    const intact = readFileSync(file);
+    const second = blocks[1]!;
+    const expected = spanSet([0, 2, 3, 4].map((i) => bodies[i]!));
+    for (let at = 0; at < second.sizeBytes; at += 23) {
+      writeFileSync(file, intact);
+      flip(file, second.offset + at);
+      const storage = openStore(folder.path);
+      expect(stored(storage), `byte ${at}`).toEqual(expected);
+      expect(storage.report.damaged).toHaveLength(1);
+      expect((await storage.stats()).corruptBlocks).toBe(1);
+      storage.abandon();
+    }
+    expect(quarantined(folder.path)).toEqual([
+      `partitions-20261120-log-0000000000000001.log-${second.offset}`,
+      `partitions-20261120-log-0000000000000001.log-${second.offset}.txt`,
+    ]);
+  });
+
+  test('loses nothing when its file header is damaged', async () => {
+    using folder = new TemporaryFolder();
+    const { file } = await writeLog(folder.path);
+    flip(file, 3);
+    const storage = openStore(folder.path);
+    expect(stored(storage)).toEqual(all);
+    expect(storage.report.damaged).toHaveLength(1);
+    await storage.close();
+  });
+
+  test('that was cut off anywhere keeps the blocks before the cut, and reports no damage', async () => {
+    using folder = new TemporaryFolder();
+    const { file, blocks } = await writeLog(folder.path);
+    const intact = readFileSync(file);
+    for (let size = 0; size <= intact.length; size += 37) {
+      writeFileSync(file, intact.subarray(0, size));
+      const whole = blocks.filter(({ offset, sizeBytes }) => offset + sizeBytes <= size).length;
+      const storage = openStore(folder.path);
+      expect(stored(storage), `${size} bytes`).toEqual(spanSet(bodies.slice(0, whole)));
+      expect(storage.report.damaged).toEqual([]);
+      expect(storage.report.tornBytes).toBe(Math.max(0, size - (whole === 0 ? HEADER : blocks[whole - 1]!.offset + blocks[whole - 1]!.sizeBytes)));
+      storage.abandon();
+      writeFileSync(file, intact);
+    }
+  });
+
+  test('of a newer version is refused with FORMAT_TOO_NEW, not taken for damage', async () => {
+    using folder = new TemporaryFolder();
+    const { file } = await writeLog(folder.path);
+    const bytes = readFileSync(file);
+    bytes.set(encodeFileHeader({ ...LOG_FORMAT, version: LOG_FORMAT.version + 1 }));
+    writeFileSync(file, bytes);
+    expect(() => openStore(folder.path)).toThrow(expect.objectContaining({ code: 'FORMAT_TOO_NEW' }));
+    expect(readFileSync(file)).toEqual(bytes);
+  });
+});
+
+describe('a damaged part', () => {
+  test('loses one block to a byte in its data, which the next merge puts into quarantine', async () => {
+    using folder = new TemporaryFolder();
+    const path = await writePart(folder.path);
+    const { blocks } = openPart(nodeDisk, path).metadata;
+    expect(blocks.length).toBe(3);
+    flip(join(path, 'data'), blocks[1]!.offset + 3_000);
+    const storage = openStore(folder.path);
+    using part = openPart(nodeDisk, path);
+    expect(() => part.readBlock(1)).toThrow(expect.objectContaining({ code: 'CORRUPTION', message: expect.stringContaining(`byte ${blocks[1]!.offset}`) }));
+    await storage.forceMerge('');
+    expect(rows(storage)).toBe(ROWS - blocks[1]!.rowCount);
+    expect(await storage.stats()).toMatchObject({ corruptBlocks: 1, quarantinedFiles: 1, parts: 1 });
+    await storage.close();
+  });
+
+  test.each(['metadata', 'traces'])('loses nothing to a byte in its %s', async (name) => {
+    using folder = new TemporaryFolder();
+    const path = await writePart(folder.path);
+    const size = readFileSync(join(path, name)).length;
+    for (const at of [0, 9, 20, size >> 1, size - 1]) {
+      flip(join(path, name), at);
+      const storage = openStore(folder.path);
+      expect(rows(storage), `byte ${at}`).toBe(ROWS);
+      expect(storage.report.parts).toBe(1);
+      const snapshot = storage.takeSnapshot(DEFAULT_TENANT, { traceIds: [traceIdOf(3)] });
+      const readPath = snapshot.partitions[0]!.parts[0]!.path;
+      using part = openPart(nodeDisk, readPath);
+      expect(part.findTrace(traceIdOf(3)).length).toBeGreaterThan(0);
+      await storage.close();
+      if (readPath !== path) return;
+      flip(join(path, name), at);
+    }
+  });
+
+  test('whose data is cut off keeps the blocks before the cut', async () => {
+    using folder = new TemporaryFolder();
+    const path = await writePart(folder.path);
+    const { blocks } = openPart(nodeDisk, path).metadata;
+    const last = blocks.at(-1)!;
+    nodeDisk.truncate(join(path, 'data'), last.offset + 100);
+    const storage = openStore(folder.path);
+    expect(rows(storage)).toBe(ROWS - last.rowCount);
+    expect(storage.report.damaged).toHaveLength(1);
+    await storage.close();
+    const again = openStore(folder.path);
+    expect(again.report).toMatchObject({ damaged: [], parts: 1 });
+    await again.close();
+  });
+
+  test('that is gone altogether costs itself alone, and comes back with its folder', async () => {
+    using folder = new TemporaryFolder();
+    const path = await writePart(folder.path);
+    nodeDisk.rename(path, join(folder.path, 'elsewhere'));
+    const storage = openStore(folder.path);
+    expect(rows(storage)).toBe(0);
+    expect(storage.report.damaged).toHaveLength(1);
+    await storage.write(DEFAULT_TENANT, requestOf({ first: ROWS, count: 4 }));
+    await storage.forceMerge('');
+    await storage.close();
+    nodeDisk.rename(join(folder.path, 'elsewhere'), path);
+    const again = openStore(folder.path);
+    expect(again.report.damaged).toEqual([]);
+    expect(rows(again)).toBe(ROWS + 4);
+    await again.close();
+  });
+});
+
+describe('a lost or damaged index', () => {
+  async function writeMixed(path: string): Promise<void> {
+    const storage = openStore(path);
+    for (const body of bodies.slice(0, 4)) {
+      await storage.write(DEFAULT_TENANT, body.slice());
+      await storage.forceFlush();
+    }
+    await storage.forceMerge('');
+    await storage.write(DEFAULT_TENANT, requestOf({ first: 100, count: 4, service: 'late' }));
+    await storage.forceFlush();
+    await storage.write(DEFAULT_TENANT, bodies[4]!.slice());
+    storage.abandon();
+  }
+  const expected = spanSet([...bodies, requestOf({ first: 100, count: 4, service: 'late' })]);
+
+  test.each([
+    ['is missing', (index: string) => nodeDisk.remove(index)],
+    ['has lost its file', (index: string) => nodeDisk.remove(join(index, 'data.mdb'))],
+    ['is empty', (index: string) => writeFileSync(join(index, 'data.mdb'), '')],
+    ['is noise', (index: string) => writeFileSync(join(index, 'data.mdb'), Buffer.alloc(65_536, 'noise'))],
+  ])('that %s is rebuilt from the parts', async (_, damage) => {
+    using folder = new TemporaryFolder();
+    await writeMixed(folder.path);
+    damage(join(partitionPath(folder.path), 'index'));
+    const storage = openStore(folder.path);
+    expect(stored(storage)).toEqual(expected);
+    expect(storage.report).toMatchObject({ parts: 2, logRows: 8 });
+    expect(storage.report.damaged).toHaveLength(1);
+    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['late', 'shop']);
+    expect(storage.listOperations(DEFAULT_TENANT, 'shop')).toHaveLength(15);
+    await storage.forceMerge('');
+    expect(stored(storage)).toEqual(expected);
+    await storage.close();
+    const again = openStore(folder.path);
+    expect(again.report).toMatchObject({ parts: 1, logRows: 0, damaged: [] });
+    expect(stored(again)).toEqual(expected);
+    await again.close();
+  });
+});

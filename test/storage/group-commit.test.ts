@@ -1,0 +1,140 @@
+// The group commit alone, over a log whose disk the test holds back or fails.
+import { describe, expect, test } from 'vitest';
+import { BugError } from '../../src/base/assert.ts';
+import { isStoreError, StoreError } from '../../src/base/errors.ts';
+import { LogAppend } from '../../src/partition/log-file.ts';
+import { GroupCommit } from '../../src/storage/group-commit.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { spanSet } from '../support/span-set.ts';
+import { blockSpans, DAY_NS, NOON_NS, requestOf } from './stored-spans.ts';
+
+interface HeldAppend {
+  readonly day: number;
+  readonly blocks: readonly Uint8Array[];
+  readonly finish: () => void;
+  readonly fail: (error: Error) => void;
+  outcome: 'under way' | 'published' | 'cancelled';
+}
+
+/** A log that keeps every append until the test lets it end. */
+class HeldLog {
+  readonly appends: HeldAppend[] = [];
+  #arrived = Promise.withResolvers<void>();
+
+  append(day: number, blocks: readonly Uint8Array[]): LogAppend {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const held: HeldAppend = { day, blocks, finish: resolve, fail: reject, outcome: 'under way' };
+    this.appends.push(held);
+    this.#arrived.resolve();
+    this.#arrived = Promise.withResolvers<void>();
+    return new LogAppend(promise, {
+      publish: () => void (held.outcome = 'published'),
+      cancel: () => void (held.outcome = 'cancelled'),
+    });
+  }
+
+  async waitFor(count: number): Promise<void> {
+    while (this.appends.length < count) await this.#arrived.promise;
+  }
+
+  commit(pendingBytesMax = 1 << 20): GroupCommit {
+    return new GroupCommit({
+      append: (day, blocks) => this.append(day, blocks),
+      acceptedStarts: () => ({ startMinNs: 0n, startMaxNs: 2n ** 64n - 1n }),
+      pendingBytesMax,
+    });
+  }
+}
+
+const outcomeOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => 'stored',
+    (error: unknown) => (isStoreError(error) ? error.code : String(error)),
+  );
+const one = (n: number): Uint8Array<ArrayBuffer> => requestOf({ first: n, count: 1 });
+
+describe('a group commit', () => {
+  test('takes everything that arrived while the one before it was under way', async () => {
+    const log = new HeldLog();
+    const commit = log.commit();
+    const first = commit.write(DEFAULT_TENANT, one(0));
+    await log.waitFor(1);
+    const later = [1, 2, 3].map((n) => commit.write(DEFAULT_TENANT, one(n)));
+    log.appends[0]!.finish();
+    await first;
+    await log.waitFor(2);
+    expect(blockSpans(log.appends[1]!.blocks[0]!)).toEqual(spanSet([1, 2, 3].map(one)));
+    log.appends[1]!.finish();
+    await Promise.all(later);
+    expect(commit.stats.commits).toBe(2);
+  });
+
+  test('answers nobody before its blocks are published', async () => {
+    const log = new HeldLog();
+    const commit = log.commit();
+    let isAnswered = false;
+    const write = commit.write(DEFAULT_TENANT, one(0)).then(() => {
+      isAnswered = true;
+      expect(log.appends[0]!.outcome).toBe('published');
+    });
+    await log.waitFor(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(isAnswered).toBe(false);
+    log.appends[0]!.finish();
+    await write;
+  });
+
+  test('that fails fails exactly its own requests, and the next one stores', async () => {
+    const log = new HeldLog();
+    const commit = log.commit();
+    const doomed = [0, 1].map((n) => outcomeOf(commit.write(DEFAULT_TENANT, one(n))));
+    await log.waitFor(1);
+    const next = outcomeOf(commit.write(DEFAULT_TENANT, one(2)));
+    log.appends[0]!.fail(new StoreError('DISK', 'no space'));
+    expect(await Promise.all(doomed)).toEqual(['DISK', 'DISK']);
+    await log.waitFor(2);
+    log.appends[1]!.finish();
+    expect(await next).toBe('stored');
+    expect(blockSpans(log.appends[1]!.blocks[0]!)).toEqual(spanSet([one(2)]));
+    expect(log.appends.map((append) => append.outcome)).toEqual(['cancelled', 'published']);
+  });
+
+  test('over two days is given up in both when one fails', async () => {
+    const log = new HeldLog();
+    const commit = log.commit();
+    const body = requestOf({ first: 0, count: 2, startNs: (n) => NOON_NS - BigInt(n) * DAY_NS });
+    const write = outcomeOf(commit.write(DEFAULT_TENANT, body));
+    await log.waitFor(2);
+    log.appends[0]!.finish();
+    log.appends[1]!.fail(new StoreError('DISK', 'broken'));
+    expect(await write).toBe('DISK');
+    expect(log.appends.map((append) => append.outcome)).toEqual(['cancelled', 'cancelled']);
+  });
+
+  test('refuses what would wait beyond its bytes, and takes more when it has answered', async () => {
+    const log = new HeldLog();
+    const size = one(0).length;
+    const commit = log.commit(2 * size);
+    const writes = [0, 1].map((n) => commit.write(DEFAULT_TENANT, one(n)));
+    expect(await outcomeOf(commit.write(DEFAULT_TENANT, one(2)))).toBe('OVERLOADED');
+    await log.waitFor(1);
+    log.appends[0]!.finish();
+    await Promise.all(writes);
+    const more = commit.write(DEFAULT_TENANT, one(3));
+    await log.waitFor(2);
+    log.appends[1]!.finish();
+    expect((await more).stored).toBe(1);
+  });
+
+  test('that meets a bug passes it to every request, waiting or to come', async () => {
+    const log = new HeldLog();
+    const commit = log.commit();
+    const first = outcomeOf(commit.write(DEFAULT_TENANT, one(0)));
+    await log.waitFor(1);
+    const waiting = outcomeOf(commit.write(DEFAULT_TENANT, one(1)));
+    log.appends[0]!.fail(new BugError('the ground shook'));
+    const texts = await Promise.all([first, waiting, outcomeOf(commit.write(DEFAULT_TENANT, one(2)))]);
+    expect(new Set(texts)).toEqual(new Set(['BugError: BUG: the ground shook']));
+    await commit.idle();
+  });
+});
