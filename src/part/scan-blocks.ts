@@ -14,9 +14,15 @@ export interface DamagedRange {
 }
 
 export interface BlockScan {
+  /** Ranges that an intact block follows. */
   readonly damaged: readonly DamagedRange[];
-  /** Where the intact and the damaged end: what follows is the torn tail of a write that never finished. */
+  /** Where the last intact block ends. What follows is the tail. */
   readonly end: number;
+  /**
+   * What is wrong with a block in the tail whose header is intact; undefined when there is none. After a power loss that
+   * is a write that never finished, as any other tail; without one it may be damage.
+   */
+  readonly tailFault: string | undefined;
 }
 
 /** What every block begins with: "TLB". The version follows. */
@@ -24,13 +30,10 @@ const MAGIC = Buffer.from('TLB', 'latin1');
 /** Bytes searched at once for the next header. */
 const SEARCH_BYTES = 1 << 20;
 
-/**
- * Calls `visit` for each intact block of `file` from `offset` on, in file order. Bytes at the end that no whole block
- * follows are a torn tail, not damage, unless they are one block of full length whose content is wrong.
- * Throws FORMAT_TOO_NEW, DISK.
- */
+/** Calls `visit` for each intact block of `file` from `offset` on, in file order. Throws FORMAT_TOO_NEW, DISK. */
 export function scanBlocks(file: ReadFile, offset: number, visit: (at: number, header: BlockHeader, bytes: Uint8Array) => void): BlockScan {
   const damaged: DamagedRange[] = [];
+  let end = Math.min(offset, file.sizeBytes);
   let at = offset;
   while (at < file.sizeBytes) {
     const header = readHeaderAt(file, at);
@@ -43,10 +46,17 @@ export function scanBlocks(file: ReadFile, offset: number, visit: (at: number, h
     }
     const block = readWholeBlock(file, at, header);
     if (typeof block === 'string') damaged.push({ offset: at, sizeBytes: header.sizeBytes, message: block });
-    else visit(at, header, block);
+    else {
+      visit(at, header, block);
+      end = at + header.sizeBytes;
+    }
     at += header.sizeBytes;
   }
-  return { damaged, end: at };
+  return {
+    damaged: damaged.filter((range) => range.offset < end),
+    end,
+    tailFault: damaged.find((range) => range.offset >= end)?.message,
+  };
 }
 
 /** The header at `at` when it is intact and its block fits into the file. */

@@ -27,7 +27,12 @@ export function recoverLogFile(disk: Disk, place: { folder: string; quarantinePa
       damaged.push(message);
       putAside(disk, place.quarantinePath, { path: file.path, offset, bytes: file.read(offset, sizeBytes), note: message });
     }
-    return { logFile, damaged, tornBytes: Math.max(0, file.sizeBytes - scan.end) };
+    const tornBytes = file.sizeBytes - scan.end;
+    if (scan.tailFault !== undefined) {
+      const note = `${scan.tailFault}; nothing follows it: a write that a power loss cut short, or damage`;
+      putAside(disk, place.quarantinePath, { path: file.path, offset: scan.end, bytes: file.read(scan.end, tornBytes), note });
+    }
+    return { logFile, damaged, tornBytes };
   } finally {
     file.close();
   }

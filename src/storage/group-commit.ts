@@ -168,18 +168,20 @@ export class GroupCommit {
   /** All days or none: when one day's log fails, what the others wrote is given up too. Gives the failure, if any. */
   async #write(blocks: ReadonlyMap<number, readonly Uint8Array[]>): Promise<StoreError | undefined> {
     const appends: LogAppend[] = [];
-    let failure: StoreError | undefined;
+    const failures: unknown[] = [];
     try {
       for (const [day, dayBlocks] of blocks) appends.push(this.#options.append(day, dayBlocks));
     } catch (error) {
-      failure = storeError(error);
+      failures.push(error);
     }
     for (const outcome of await Promise.allSettled(appends.map((append) => append.synced))) {
-      if (outcome.status === 'rejected') failure ??= storeError(outcome.reason);
+      if (outcome.status === 'rejected') failures.push(outcome.reason);
     }
-    if (failure !== undefined) {
+    // A bug anywhere counts more than what the disk refused.
+    for (const failure of failures) if (!(failure instanceof StoreError)) throw failure;
+    if (failures.length > 0) {
       for (const append of appends) append.cancel();
-      return failure;
+      return failures[0] as StoreError;
     }
     for (const append of appends) append.publish();
     this.#commits++;
@@ -195,12 +197,6 @@ export class GroupCommit {
     this.#waiters = [];
     this.#queue = [];
   }
-}
-
-/** `error` when the world caused it; a bug is thrown on. */
-function storeError(error: unknown): StoreError {
-  if (error instanceof StoreError) return error;
-  throw error;
 }
 
 /** A log block may be as large as a commit: it is short-lived, and one is cheaper to write than many. */
