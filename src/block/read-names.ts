@@ -1,4 +1,5 @@
 // The names a block holds, read from its dictionaries alone: what the index lists. No row is decoded.
+import { ByteTable } from '../bytes/byte-table.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
 import { operationName, serviceName } from '../otlp/service-name.ts';
@@ -9,31 +10,40 @@ import { SectionReader } from './read-section.ts';
 
 export type TagLevel = 'span' | 'event' | 'link' | 'scope' | 'resource';
 
-export interface BlockNames {
-  readonly operations: readonly { readonly service: string; readonly name: string; readonly kind: number }[];
-  /** Attribute keys with the level they stand at and their value type (templates.ts TYPE_*). */
-  readonly tags: readonly { readonly key: string; readonly level: TagLevel; readonly type: number }[];
+export interface TagName {
+  readonly key: string;
+  readonly level: TagLevel;
+  /** Field number in OTLP's AnyValue: 1 string, 2 bool, 3 int, 4 double, 5 list or map, 7 bytes; 0 empty or absent. */
+  readonly type: number;
 }
 
-/** AnyValue's field number → TYPE_*. */
-const TYPE_OF_FIELD = [T.TYPE_EMPTY, T.TYPE_STRING, T.TYPE_BOOL, T.TYPE_INT, T.TYPE_DOUBLE, T.TYPE_RAW, T.TYPE_RAW, T.TYPE_BYTES];
+export interface BlockNames {
+  readonly operations: readonly { readonly service: string; readonly name: string; readonly kind: number }[];
+  readonly tags: readonly TagName[];
+}
+
+/** TYPE_* → AnyValue's field number. */
+const FIELD_OF_TYPE = [0, 0, 1, 2, 3, 4, 7, 5];
+const KVLIST_FIELD = 6;
+const LIST_FIELD = 5;
 
 /** The operations and tags of the block that `bytes` begins with; the same one may be listed more than once. Throws CORRUPTION. */
 export function readBlockNames(bytes: Uint8Array): BlockNames {
   const block = new BlockReader(bytes);
   const arena = new TextArena();
-  const strings = readTexts(block, C.COLUMN_STRINGS, arena).map((text) => Buffer.from(text).toString('utf8'));
-  const resources = readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => parseDescriptor(text).message);
-  const scopes = readTexts(block, C.COLUMN_SCOPES, arena).map((text) => parseDescriptor(text).message);
-  const services = resources.map(serviceName);
-  const tags: { key: string; level: TagLevel; type: number }[] = [];
-  for (const message of resources) addDescriptorTags(tags, message, 'resource', 1);
-  for (const message of scopes) addDescriptorTags(tags, message, 'scope', 3);
+  const strings = readTexts(block, C.COLUMN_STRINGS, arena).map((text) => Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'));
+  const tags: TagName[] = [];
+  for (const text of readTexts(block, C.COLUMN_SCOPES, arena)) tags.push(...knownDescriptors.find(text, 'scope').tags);
+  const services = readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => {
+    const known = knownDescriptors.find(text, 'resource');
+    tags.push(...known.tags);
+    return known.service;
+  });
   const operations: { service: string; name: string; kind: number }[] = [];
   const levels: readonly TagLevel[] = ['span', 'event', 'link'];
   levels.forEach((level, section) => {
     const seen = new Set<number>();
-    for (const { head, fields } of new SectionReader(block, section).templates) {
+    for (const { head, fields } of new SectionReader(block, section, 'templates').templates) {
       if (level === 'span') {
         const name = operationName(strings[head[T.SPAN_NAME]!]!);
         operations.push({ service: services[head[T.SPAN_RESOURCE]!]!, name, kind: head[T.SPAN_KIND]! });
@@ -41,7 +51,7 @@ export function readBlockNames(bytes: Uint8Array): BlockNames {
       for (const { field } of fields) {
         if (T.isIntrinsic(field) || seen.has(field)) continue;
         seen.add(field);
-        tags.push({ key: strings[T.fieldId(field)]!, level, type: T.fieldType(field) });
+        tags.push({ key: strings[T.fieldId(field)]!, level, type: FIELD_OF_TYPE[T.fieldType(field)]! });
       }
     }
   });
@@ -54,17 +64,51 @@ export function readTexts(block: BlockReader, code: number, arena: TextArena): U
   return Array.from(a, (start, i) => arena.arena.subarray(start, start + b[i]!));
 }
 
-function addDescriptorTags(tags: { key: string; level: TagLevel; type: number }[], message: Uint8Array, level: TagLevel, field: number): void {
+interface DescriptorNames {
+  /** Of a resource; '' of a scope. */
+  readonly service: string;
+  readonly tags: readonly TagName[];
+}
+
+/** Bytes of descriptors remembered; above it all are forgotten: a flood of new ones is not worth keeping. */
+const KNOWN_BYTES_MAX: number = 4 << 20;
+
+/**
+ * The same resources come in block after block, and reading one takes as long as a hundred spans' share of a commit: what
+ * was read is remembered.
+ */
+class KnownDescriptors {
+  readonly #resources = { table: new ByteTable(), names: [] as DescriptorNames[] };
+  readonly #scopes = { table: new ByteTable(), names: [] as DescriptorNames[] };
+
+  find(descriptor: Uint8Array, level: 'resource' | 'scope'): DescriptorNames {
+    const known = level === 'resource' ? this.#resources : this.#scopes;
+    if (known.table.sizeBytes > KNOWN_BYTES_MAX) {
+      known.table.clear();
+      known.names.length = 0;
+    }
+    const id = known.table.intern(descriptor, 0, descriptor.length);
+    return (known.names[id] ??= readDescriptor(descriptor, level));
+  }
+}
+
+const knownDescriptors = new KnownDescriptors();
+
+function readDescriptor(descriptor: Uint8Array, level: 'resource' | 'scope'): DescriptorNames {
+  const { message } = parseDescriptor(descriptor);
+  const attributesField = level === 'resource' ? 1 : 3;
+  const tags: TagName[] = [];
   const reader = new WireReader(message);
   while (reader.next()) {
-    if (reader.field !== field) continue;
+    if (reader.field !== attributesField) continue;
     const attribute = new WireReader(message, reader.valueStart, reader.valueEnd);
     let key = '';
-    let type: number = T.TYPE_ABSENT;
+    let type = 0;
     while (attribute.next()) {
       if (attribute.field === 1) key = Buffer.from(attribute.value()).toString('utf8');
-      else if (attribute.field === 2) type = TYPE_OF_FIELD[(attribute.value()[0] ?? 0) >>> 3] ?? T.TYPE_RAW;
+      else if (attribute.field === 2) type = (attribute.value()[0] ?? 0) >>> 3;
     }
-    tags.push({ key, level, type });
+    tags.push({ key, level, type: type === KVLIST_FIELD ? LIST_FIELD : type });
   }
+  return { service: level === 'resource' ? serviceName(message) : '', tags };
 }

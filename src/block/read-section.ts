@@ -40,10 +40,11 @@ export class SectionReader {
   readonly starts: Uint32Array;
   readonly #block: BlockReader;
 
-  constructor(block: BlockReader, section: number) {
+  /** `what` 'templates' leaves the rows out: for those who ask only which templates there are. */
+  constructor(block: BlockReader, section: number, what: 'rows' | 'templates' = 'rows') {
     this.#block = block;
     this.section = section;
-    const rowColumn = block.find(COLUMN_ROW_TEMPLATES + section);
+    const rowColumn = what === 'rows' ? block.find(COLUMN_ROW_TEMPLATES + section) : undefined;
     this.rowTemplates = rowColumn === undefined ? new Float64Array(0) : decodeNumbers(block.open(rowColumn), rowColumn.count);
     const templateColumn = block.find(COLUMN_TEMPLATES + section);
     const count = templateColumn?.count ?? 0;
