@@ -52,6 +52,8 @@ export interface MergeJob {
   readonly origin: PartOrigin;
   /** Where damaged blocks are copied to. */
   readonly quarantinePath: string;
+  /** Default WINDOW_ROWS_MAX. */
+  readonly windowRowsMax?: number;
 }
 
 export interface MergeResult {
@@ -108,9 +110,10 @@ class Merge implements Disposable {
 
   #mergeTenant(tenant: Tenant, sources: readonly Source[]): void {
     const window = this.#window;
+    const { windowRowsMax = WINDOW_ROWS_MAX } = this.#job;
     for (const source of sources) {
       this.#readInto(window, source);
-      if (window.rowCount >= WINDOW_ROWS_MAX || window.arenaBytes >= WINDOW_BYTES_MAX) this.#writeWindow(tenant);
+      if (window.rowCount >= windowRowsMax || window.arenaBytes >= WINDOW_BYTES_MAX) this.#writeWindow(tenant);
     }
     this.#writeWindow(tenant);
     window.clear();

@@ -1,0 +1,185 @@
+// Merging: what goes in comes out, whole traces together, once, in the same order whatever it came from.
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { encodeBlock } from '../../src/block/encode-block.ts';
+import { readBlockHeader } from '../../src/block/block-header.ts';
+import { regroupByTrace } from '../../src/block/regroup.ts';
+import type { Disk } from '../../src/disk/disk.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { scanRequest } from '../../src/otlp/scan-request.ts';
+import { BLOCK_ROWS_TARGET, mergeParts, type MergeBlock, type MergeInput, type MergeJob } from '../../src/part/merge-parts.ts';
+import { openPart } from '../../src/part/part-reader.ts';
+import { scanBlocks } from '../../src/part/scan-blocks.ts';
+import { rowsByDay, SpanBatch } from '../../src/trace/span-batch.ts';
+import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';
+import { TemporaryFolder } from '../storage/open-store.ts';
+import { blockSpans, NOON_NS, requestOf, traceIdOf, type MadeSpans } from '../storage/stored-spans.ts';
+import { spanSet } from '../support/span-set.ts';
+
+const DAY = 20_777;
+const OTHER = parseTenant('1', '2');
+
+function blockOf(spec: MadeSpans, tenant: Tenant = DEFAULT_TENANT): Uint8Array {
+  const batch = new SpanBatch();
+  scanRequest(batch, requestOf(spec), { startMinNs: 0n, startMaxNs: 2n ** 64n - 1n });
+  expect([...rowsByDay(batch).keys()]).toEqual([DAY]);
+  return encodeBlock(batch, regroupByTrace(batch).rows, { tenant, day: DAY, profile: 'log' });
+}
+
+/** A file of blocks with 16 bytes before them, as logs and part data have. */
+function inputOf(path: string, blocks: readonly Uint8Array[]): MergeInput {
+  const file = nodeDisk.createFile(path);
+  file.write(new Uint8Array(16));
+  const places: MergeBlock[] = [];
+  for (const block of blocks) {
+    const { tenant, startMin, sizeBytes } = readBlockHeader(block);
+    places.push({ offset: file.sizeBytes, sizeBytes, tenant, startMin });
+    file.write(block);
+  }
+  file.close();
+  return { path, blocks: places };
+}
+
+function jobIn(folder: string, inputs: readonly MergeInput[], name = '1'): MergeJob {
+  const quarantinePath = join(folder, 'quarantine');
+  nodeDisk.makeDir(quarantinePath);
+  return { inputs, partPath: join(folder, name), day: DAY, profile: 'merged', origin: { logSeqMax: 4, partIds: [] }, quarantinePath };
+}
+
+function blocksIn(path: string): string[][] {
+  using part = openPart(nodeDisk, path);
+  return part.metadata.blocks.map((_, block) => blockSpans(part.readBlock(block)));
+}
+
+describe('a merge', () => {
+  test('brings whole traces together, drops exact duplicates, and keeps tenants apart', () => {
+    using folder = new TemporaryFolder();
+    const traceOf = (n: number): number => n % 5;
+    const inputs = [
+      inputOf(join(folder.path, 'a'), [blockOf({ first: 0, count: 20, traceOf }), blockOf({ first: 0, count: 3 }, OTHER)]),
+      inputOf(join(folder.path, 'b'), [blockOf({ first: 15, count: 25, traceOf })]),
+    ];
+    const job = jobIn(folder.path, inputs);
+    const result = mergeParts(nodeDisk, job);
+    expect(result).toMatchObject({ rowsRead: 48, duplicates: 5, damaged: [] });
+    expect(result.part).toMatchObject({ rowCount: 43, day: DAY, origin: { logSeqMax: 4 } });
+    expect(blocksIn(job.partPath)).toEqual([spanSet([requestOf({ first: 0, count: 40, traceOf })]), spanSet([requestOf({ first: 0, count: 3 })])]);
+    using part = openPart(nodeDisk, job.partPath);
+    expect(part.metadata).toEqual(result.part);
+    expect(part.findTrace(traceIdOf(0))).toEqual([0, 1]);
+    expect(part.findTrace(traceIdOf(3))).toEqual([0]);
+    expect(part.findTrace(traceIdOf(99))).toEqual([]);
+  });
+
+  test('gives the same bytes whatever order its inputs come in', () => {
+    using folder = new TemporaryFolder();
+    const a = inputOf(join(folder.path, 'a'), [0, 1, 2].map((i) => blockOf({ first: 10 * i, count: 10, traceOf: (n) => n % 4 })));
+    const b = inputOf(join(folder.path, 'b'), [blockOf({ first: 5, count: 30, traceOf: (n) => n % 4, startNs: (n) => NOON_NS - BigInt(n) })]);
+    const jobs = [jobIn(folder.path, [a, b], 'ab'), jobIn(folder.path, [b, a], 'ba')];
+    for (const job of jobs) mergeParts(nodeDisk, job);
+    expect(blocksIn(jobs[1]!.partPath)).toEqual(blocksIn(jobs[0]!.partPath));
+  });
+
+  test('cuts blocks between traces, and splits only a trace above the target', () => {
+    using folder = new TemporaryFolder();
+    const long = BLOCK_ROWS_TARGET * 2 + 100;
+    const input = inputOf(join(folder.path, 'a'), [
+      blockOf({ first: 0, count: 10_000, traceOf: (n) => n >> 3 }),
+      blockOf({ first: 10_000, count: long, traceOf: () => 5_000 }),
+    ]);
+    const job = jobIn(folder.path, [input]);
+    const { part } = mergeParts(nodeDisk, job);
+    expect(part?.blocks.map((block) => block.rowCount)).toEqual([8_192, 1_808, 8_192, 8_192, 100]);
+    using reader = openPart(nodeDisk, job.partPath);
+    for (let trace = 0; trace < 1_250; trace++) expect(reader.findTrace(traceIdOf(trace))).toEqual([trace < 1_024 ? 0 : 1]);
+    expect(reader.findTrace(traceIdOf(5_000))).toEqual([2, 3, 4]);
+  });
+
+  test('of more rows than a window keeps every row, and every trace inside its window whole', () => {
+    using folder = new TemporaryFolder();
+    const count = 1_000;
+    const blocks = Array.from({ length: 9 }, (_, i) => blockOf({ first: i * count, count, traceOf: (n) => n % 50 }));
+    const job = { ...jobIn(folder.path, [inputOf(join(folder.path, 'a'), blocks)]), windowRowsMax: 4_000 };
+    const result = mergeParts(nodeDisk, job);
+    expect(result.part?.blocks.map((block) => [block.rowCount, block.traceCount])).toEqual([[4_000, 50], [4_000, 50], [1_000, 50]]);
+    expect(blocksIn(job.partPath).flat().sort()).toEqual(spanSet([requestOf({ first: 0, count: 9_000, traceOf: (n) => n % 50 })]));
+  });
+
+  test('leaves a damaged block out, keeps its bytes in quarantine, and merges the rest', () => {
+    using folder = new TemporaryFolder();
+    const good = blockOf({ first: 0, count: 5 });
+    const bad = blockOf({ first: 5, count: 5 });
+    bad[bad.length - 2]! ^= 1;
+    const input = inputOf(join(folder.path, 'a'), [bad, good]);
+    const job = jobIn(folder.path, [input]);
+    for (const name of ['1', '2']) {
+      const result = mergeParts(nodeDisk, { ...job, partPath: join(folder.path, name) });
+      expect(result.damaged).toHaveLength(1);
+      expect(blocksIn(join(folder.path, name))).toEqual([spanSet([requestOf({ first: 0, count: 5 })])]);
+    }
+    expect(nodeDisk.list(job.quarantinePath)).toEqual(['a-16', 'a-16.txt']);
+    const kept = nodeDisk.openRead(join(job.quarantinePath, 'a-16'));
+    expect(Buffer.compare(kept.read(0, kept.sizeBytes), bad)).toBe(0);
+    kept.close();
+  });
+
+  test('of which nothing is left makes no part', () => {
+    using folder = new TemporaryFolder();
+    const job = jobIn(folder.path, []);
+    expect(mergeParts(nodeDisk, job)).toEqual({ part: undefined, rowsRead: 0, duplicates: 0, damaged: [] });
+    expect(nodeDisk.stat(job.partPath)).toBeUndefined();
+  });
+
+  test('that the disk refuses leaves no folder behind and says why', () => {
+    using folder = new TemporaryFolder();
+    const job = jobIn(folder.path, [inputOf(join(folder.path, 'a'), [blockOf({ first: 0, count: 5 })])]);
+    const disk: Disk = {
+      ...nodeDisk,
+      createFile: (path) => (path.endsWith('metadata') ? nodeDisk.createFile(join(folder.path, 'no', 'such', 'folder')) : nodeDisk.createFile(path)),
+    };
+    expect(() => mergeParts(disk, job)).toThrow(expect.objectContaining({ code: 'DISK' }));
+    expect(nodeDisk.stat(job.partPath)).toBeUndefined();
+  });
+});
+
+describe('a scan for blocks', () => {
+  const blocks = [0, 1, 2].map((i) => blockOf({ first: 4 * i, count: 4 }));
+
+  function scan(folder: string, bytes: Uint8Array): { found: number[] } & Omit<ReturnType<typeof scanBlocks>, 'damaged'> & { damaged: number[][] } {
+    const path = join(folder, 'scanned');
+    nodeDisk.remove(path);
+    const written = nodeDisk.createFile(path);
+    written.write(bytes);
+    written.close();
+    const file = nodeDisk.openRead(path);
+    const found: number[] = [];
+    const { damaged, ...rest } = scanBlocks(file, 0, (at) => found.push(at));
+    file.close();
+    return { found, ...rest, damaged: damaged.map(({ offset, sizeBytes }) => [offset, sizeBytes]) };
+  }
+
+  test('passes over a block header that stands inside damaged bytes, and finds the next whole block', () => {
+    using folder = new TemporaryFolder();
+    const [a, b, c] = blocks as [Uint8Array, Uint8Array, Uint8Array];
+    const noise = Buffer.concat([Buffer.from('TLB\u0001noise TLB'), b.subarray(0, 76)]);
+    const result = scan(folder.path, Buffer.concat([a, noise, c]));
+    expect(result).toEqual({ found: [0, a.length + noise.length], damaged: [[a.length, noise.length]], end: a.length + noise.length + c.length, tailFault: undefined });
+  });
+
+  test('finds a block whose magic lies across two pieces of the search', () => {
+    using folder = new TemporaryFolder();
+    const noise = Buffer.alloc((1 << 20) - 1 + 1, 'n');
+    expect(scan(folder.path, Buffer.concat([noise, blocks[0]!])).found).toEqual([noise.length]);
+    expect(scan(folder.path, Buffer.concat([noise.subarray(0, -1), blocks[0]!])).found).toEqual([noise.length - 1]);
+    expect(scan(folder.path, Buffer.concat([noise, Buffer.from('n'), blocks[0]!])).found).toEqual([noise.length + 1]);
+  });
+
+  test('takes what no whole block follows for a tail, and says when a header in it is intact', () => {
+    using folder = new TemporaryFolder();
+    const [a, b] = blocks as [Uint8Array, Uint8Array];
+    expect(scan(folder.path, Buffer.concat([a, b.subarray(0, -1)]))).toEqual({ found: [0], damaged: [], end: a.length, tailFault: undefined });
+    const zeroed = b.slice().fill(0, 80);
+    expect(scan(folder.path, Buffer.concat([a, zeroed]))).toMatchObject({ found: [0], damaged: [], end: a.length, tailFault: expect.stringContaining('checksum') });
+    expect(scan(folder.path, new Uint8Array(500))).toEqual({ found: [], damaged: [], end: 0, tailFault: undefined });
+  });
+});

@@ -1,0 +1,43 @@
+import { describe, expect, test } from 'vitest';
+import { MERGE_PARTS_MAX, MERGE_ROWS_MAX, planMerge } from '../../src/partition/plan-merge.ts';
+
+const parts = (...rows: number[]): { id: number; rows: number }[] => rows.map((count, i) => ({ id: i + 1, rows: count }));
+
+describe('planMerge', () => {
+  test.each([
+    { what: 'nothing', rows: [], expected: [] },
+    { what: 'too few parts', rows: [10, 10, 10], expected: [] },
+    { what: 'four tiny parts of whatever size', rows: [1, 16_000, 3, 500], expected: [1, 2, 3, 4] },
+    { what: 'four parts of a size', rows: [100_000, 110_000, 90_000, 120_000], expected: [1, 2, 3, 4] },
+    { what: 'a large part apart from small ones', rows: [5_000_000, 100_000, 100_000, 100_000, 100_000], expected: [2, 3, 4, 5] },
+    { what: 'three of each of many sizes', rows: [1, 1, 1, 1e5, 1e5, 1e5, 1e6, 1e6, 1e6, 1e7, 1e7, 1e7], expected: [] },
+    { what: 'the smallest tier first', rows: [1e6, 1e6, 1e6, 1e6, 1e5, 1e5, 1e5, 1e5], expected: [5, 6, 7, 8] },
+    { what: 'parts that together would pass the bound', rows: [4e7, 4e7, 4e7, 4e7], expected: [] },
+  ])('given $what picks $expected', ({ rows, expected }) => {
+    expect(planMerge(parts(...rows))).toEqual(expected);
+  });
+
+  test('never picks more parts than one merge may open', () => {
+    expect(planMerge(parts(...Array.from({ length: 50 }, () => 1_000)))).toHaveLength(MERGE_PARTS_MAX);
+  });
+
+  test('keeps a day of flushes to few parts, and rewrites a row a few times', () => {
+    let live = parts();
+    let nextId = 1;
+    let rewritten = 0;
+    let partsMost = 0;
+    for (let flush = 0; flush < 8_640; flush++) {
+      live.push({ id: nextId++, rows: 50_000 });
+      for (let picked = planMerge(live); picked.length > 0; picked = planMerge(live)) {
+        const rows = live.filter(({ id }) => picked.includes(id)).reduce((sum, part) => sum + part.rows, 0);
+        expect(rows).toBeLessThanOrEqual(MERGE_ROWS_MAX);
+        rewritten += rows;
+        live = [...live.filter(({ id }) => !picked.includes(id)), { id: nextId++, rows }];
+      }
+      partsMost = Math.max(partsMost, live.length);
+    }
+    expect(live.reduce((sum, part) => sum + part.rows, 0)).toBe(8_640 * 50_000);
+    expect(partsMost).toBeLessThan(40);
+    expect(rewritten / (8_640 * 50_000)).toBeLessThan(7);
+  });
+});

@@ -1,0 +1,107 @@
+// The store behind its thread, with real workers: the same promises through messages.
+import { describe, expect, test } from 'vitest';
+import { isStoreError } from '../../src/base/errors.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { openThreadedStore, type ThreadedStore, type ThreadedStoreOptions } from '../../src/storage/threaded-store.ts';
+import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
+import { spanSet } from '../support/span-set.ts';
+import { DAY_MS, TemporaryFolder } from './open-store.ts';
+import { requestOf, spansIn, type MadeSpans } from './stored-spans.ts';
+
+const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Promise<ThreadedStore> =>
+  openThreadedStore({
+    path,
+    retentionMs: 7 * DAY_MS,
+    futureRetentionMs: 2 * DAY_MS,
+    freeDiskBytesMin: 0,
+    flushIntervalMs: 10_000,
+    mergeWorkers: 1,
+    logLevel: 'ERROR',
+    logFormat: 'default',
+    onFatal: (error) => {
+      throw error;
+    },
+    ...options,
+  });
+
+/** This store's clock is the machine's. */
+const todayNs = BigInt(Math.floor(Date.now() / DAY_MS) * DAY_MS) * 1_000_000n;
+const today = (spec: MadeSpans): Uint8Array<ArrayBuffer> => requestOf({ startNs: (n) => todayNs + BigInt(n), ...spec });
+
+async function stored(store: ThreadedStore): Promise<string[]> {
+  const snapshot = await store.takeSnapshot(DEFAULT_TENANT, {});
+  const spans = spansIn(nodeDisk, snapshot);
+  await store.releaseSnapshot(snapshot.id);
+  return spans;
+}
+
+describe('a threaded store', () => {
+  test('stores, lists, snapshots, flushes, merges and reopens as the storage does', async () => {
+    using folder = new TemporaryFolder();
+    const bodies = [0, 1, 2].map((i) => today({ first: 10 * i, count: 10 }));
+    const expected = spanSet(bodies);
+    let store = await openOn(folder.path);
+    expect(store.report).toMatchObject({ partitions: 0, damaged: [] });
+    for (const body of bodies) {
+      expect(await store.write(DEFAULT_TENANT, body.slice())).toEqual({ stored: 10, rejected: new Map() });
+      await store.forceFlush();
+    }
+    expect(await stored(store)).toEqual(expected);
+    await store.forceMerge('');
+    expect(await stored(store)).toEqual(expected);
+    expect(await store.listServices(DEFAULT_TENANT)).toEqual(['shop']);
+    expect(await store.listServices(parseTenant('1', '1'))).toEqual([]);
+    expect(await store.listOperations(DEFAULT_TENANT, 'shop', 1)).toHaveLength(3);
+    expect(await store.stats()).toMatchObject({ rowsReceived: 30, rowsStored: 30, parts: 1, logRows: 0, isReadOnly: false });
+    await store.close();
+    await store.close();
+    store = await openOn(folder.path);
+    expect(store.report).toMatchObject({ parts: 1, partRows: 30, logRows: 0 });
+    expect(await stored(store)).toEqual(expected);
+    await store.close();
+  }, 30_000);
+
+  test('transfers a body that owns its buffer, and copies one that does not', async () => {
+    using folder = new TemporaryFolder();
+    const store = await openOn(folder.path);
+    const owning = today({ first: 0, count: 2 });
+    const shared = new Uint8Array(new Uint8Array([9, ...today({ first: 2, count: 2 }), 9]).buffer).subarray(1, -1);
+    const before = shared.slice();
+    await Promise.all([store.write(DEFAULT_TENANT, owning), store.write(DEFAULT_TENANT, shared)]);
+    expect(owning.length).toBe(0);
+    expect(shared).toEqual(before);
+    expect(await stored(store)).toHaveLength(4);
+    await store.close();
+  }, 30_000);
+
+  test('gives errors back with their code', async () => {
+    using folder = new TemporaryFolder();
+    const store = await openOn(folder.path);
+    const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'none', (error: unknown) => (isStoreError(error) ? error.code : String(error)));
+    expect(await codeOf(store.write(DEFAULT_TENANT, Uint8Array.of(0xff)))).toBe('INVALID_REQUEST');
+    expect(await codeOf(openOn(folder.path))).toBe('LOCKED');
+    expect(await codeOf(store.listServices(DEFAULT_TENANT, AbortSignal.abort()))).toBe('CANCELLED');
+    const huge = [0, 1].map(() => codeOf(store.write(DEFAULT_TENANT, new Uint8Array(100 << 20))));
+    expect(await Promise.all(huge)).toEqual(['INVALID_REQUEST', 'OVERLOADED']);
+    expect(store.pendingWriteBytes).toBe(0);
+    await store.close();
+    expect(await codeOf(store.write(DEFAULT_TENANT, today({ first: 0, count: 1 })))).toBe('UNAVAILABLE');
+  }, 30_000);
+
+  test('that dies fails what waits with UNAVAILABLE and says so once', async () => {
+    using folder = new TemporaryFolder();
+    const fatal: string[] = [];
+    const store = await openOn(folder.path, { onFatal: (error) => fatal.push(error.message) });
+    await store.write(DEFAULT_TENANT, today({ first: 0, count: 3 }));
+    // Releasing what was never taken is harmless; a message of no known shape is a bug, and ends the thread.
+    const waiting = [store.stats(), store.takeSnapshot(null as never, { traceIds: 'not a list' as never }), store.stats()];
+    const outcomes = await Promise.allSettled(waiting);
+    expect(outcomes[1]).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
+    expect(fatal).toHaveLength(1);
+    await expect(store.stats()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await store.close();
+    const again = await openOn(folder.path);
+    expect(again.report).toMatchObject({ logRows: 3 });
+    await again.close();
+  }, 30_000);
+});
