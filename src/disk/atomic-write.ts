@@ -1,5 +1,6 @@
-// Whole small files: read in one piece, replaced in one step. After replaceFile returns, the path holds the new bytes for
-// ever; after a crash anywhere inside it, the path holds the old bytes or the new ones, never a mixture (field.md §5.3).
+// Whole small files: read in one piece, replaced in one step. After replaceFile returns, the path holds the new bytes
+// for ever; after a crash anywhere inside it, the path holds the old bytes or the new ones, never a mixture (field.md
+// §5.3).
 import { dirname } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import type { Disk } from './disk.ts';
@@ -27,14 +28,18 @@ export function writeWholeFile(disk: Disk, path: string, bytes: Uint8Array): voi
   }
 }
 
-/** All bytes of `path`. Throws CORRUPTION above `sizeBytesMax`, which guards against allocating what damage asks for. */
+/**
+ * All bytes of `path`. Throws CORRUPTION above `sizeBytesMax`, which guards against allocating what damage asks
+ * for.
+ */
 export function readWholeFile(disk: Disk, path: string, sizeBytesMax: number = 1 << 30): Uint8Array<ArrayBuffer> {
   const file = disk.openRead(path);
   try {
     if (file.sizeBytes > sizeBytesMax) {
       throw new StoreError(
         'CORRUPTION',
-        `${path}: ${file.sizeBytes} bytes where at most ${sizeBytesMax} are expected; restore it from a snapshot or a replica`,
+        `${path}: ${file.sizeBytes} bytes where at most ${sizeBytesMax} are expected; ` +
+          'restore it from a snapshot or a replica',
       );
     }
     return file.read(0, file.sizeBytes);

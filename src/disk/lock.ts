@@ -1,8 +1,9 @@
-// One process per data directory. The lock is an operating-system file lock, so it vanishes with its process however that
-// ends: there is no stale lock, no pid to compare and no race between two starters. Node has no flock; its built-in
-// SQLite takes such locks, and BEGIN EXCLUSIVE on an empty file does nothing else (docs/decisions/0003-lock.md).
-// Nothing in this process may open and close flock.lock by other means: POSIX drops a process's locks on a file when
-// any descriptor of it is closed. SQLite itself takes care of that, also between threads.
+// One process per data directory. The lock is an operating-system file lock, so it vanishes with its process however
+// that ends: there is no stale lock, no pid to compare and no race between two starters. Node has no flock; its
+// built-in SQLite takes such locks, and BEGIN EXCLUSIVE on an empty file does nothing else
+// (docs/decisions/0003-lock.md). Nothing in this process may open and close flock.lock by other means: POSIX drops a
+// process's locks on a file when any descriptor of it is closed. SQLite itself takes care of that, also between
+// threads.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -56,13 +57,21 @@ function lockFile(path: string, file: string): DatabaseSync {
 
 function lockedError(path: string, file: string, cause: unknown): StoreError {
   const pid = holderOf(file);
-  const who = pid === undefined ? 'another process' : pid === process.pid ? `this process (pid ${pid})` : `process ${pid}`;
-  return new StoreError('LOCKED', `${path}: ${who} already uses this data directory; stop it, or choose another -storageDataPath`, {
-    cause,
-  });
+  const who =
+    pid === undefined ? 'another process' : pid === process.pid ? `this process (pid ${pid})` : `process ${pid}`;
+  return new StoreError(
+    'LOCKED',
+    `${path}: ${who} already uses this data directory; stop it, or choose another -storageDataPath`,
+    {
+      cause,
+    },
+  );
 }
 
-/** The holder's pid as the kernel tells it; undefined where it does not (no /proc, or a process of another container). */
+/**
+ * The holder's pid as the kernel tells it; undefined where it does not (no /proc, or a process of another
+ * container).
+ */
 function holderOf(file: string): number | undefined {
   try {
     const inode = statSync(file).ino;

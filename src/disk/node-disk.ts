@@ -1,6 +1,7 @@
-// The Disk that is a disk: node:fs, nothing cached, nothing retried. Every failure becomes a StoreError DISK whose message
-// names the call, the path and the errno, with the original error as its cause; callers never see a raw node error.
-// The log's AppendFile is the one asynchronous thing: its writes and fdatasync run on libuv's pool while the caller receives.
+// The Disk that is a disk: node:fs, nothing cached, nothing retried. Every failure becomes a StoreError DISK whose
+// message names the call, the path and the errno, with the original error as its cause; callers never see a raw node
+// error. The log's AppendFile is the one asynchronous thing: its writes and fdatasync run on libuv's pool while the
+// caller receives.
 import {
   close as closeAsync,
   closeSync,
@@ -99,7 +100,10 @@ function statOf(path: string): FileStat | undefined {
   return stat === undefined ? undefined : { sizeBytes: stat.size, isDirectory: stat.isDirectory() };
 }
 
-/** Creates the missing folders of `path` and syncs the folder of each new one but the last, which is the caller's to sync. */
+/**
+ * Creates the missing folders of `path` and syncs the folder of each new one but the last, which is the caller's to
+ * sync.
+ */
 function makeDirs(path: string): void {
   const missing: string[] = [];
   for (let at = path; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.push(at);
@@ -173,7 +177,10 @@ class NodeAppendFile implements AppendFile {
     });
   }
 
-  /** One call at a time, and none after a failure: half a block may be in the file, or the page cache may have lost it. */
+  /**
+   * One call at a time, and none after a failure: half a block may be in the file, or the page cache may have lost
+   * it.
+   */
   async #alone(call: string, action: () => Promise<void>): Promise<void> {
     assert(!this.#isBusy, `${this.path}: ${call} while another call is under way`);
     assert(!this.#isClosed, `${this.path}: ${call} after close`);
@@ -224,7 +231,7 @@ class NodeWriteFile implements WriteFile {
 
   write(bytes: Uint8Array): void {
     assert(!this.#isClosed, `${this.path}: write after close`);
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const sizeBytes = Math.min(bytes.length - at, TRANSFER_BYTES_MAX);
       const written = attempt('write', this.path, () => writeSync(this.#fd, bytes, at, sizeBytes));
       if (written === 0) throw diskError('write', this.path, new Error('write wrote 0 bytes'));
@@ -262,7 +269,7 @@ class NodeReadFile implements ReadFile {
     // Checked before anything is allocated: a damaged length must give CORRUPTION, never an out-of-memory crash.
     if (!(offset >= 0 && sizeBytes >= 0 && offset + sizeBytes <= this.sizeBytes)) this.#tooShort(offset, sizeBytes);
     const bytes = new Uint8Array(sizeBytes);
-    for (let at = 0; at < sizeBytes; ) {
+    for (let at = 0; at < sizeBytes;) {
       const wanted = Math.min(sizeBytes - at, TRANSFER_BYTES_MAX);
       const count = attempt('read', this.path, () => readSync(this.#fd, bytes, at, wanted, offset + at));
       if (count === 0) this.#tooShort(offset, sizeBytes);

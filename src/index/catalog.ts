@@ -74,7 +74,10 @@ export function commitParts(env: Environment, change: CatalogChange): number {
       nextPartId = Math.max(nextPartId, part.id + 1);
     }
     const flushedLogSeq = change.flushedLogSeq ?? head.flushedLogSeq;
-    assert(flushedLogSeq >= head.flushedLogSeq, `flushedLogSeq goes back from ${head.flushedLogSeq} to ${flushedLogSeq}`);
+    assert(
+      flushedLogSeq >= head.flushedLogSeq,
+      `flushedLogSeq goes back from ${head.flushedLogSeq} to ${flushedLogSeq}`,
+    );
     if (change.names !== undefined) writeNames(txn, change.names);
     const generation = head.generation + 1;
     writeHead(txn, { flushedLogSeq, nextPartId, generation });
@@ -150,7 +153,8 @@ function bigintOf(path: string, fields: Record<string, unknown>, name: string): 
 function malformed(path: string, what: string, cause?: unknown): StoreError {
   return new StoreError(
     'CORRUPTION',
-    `${path}: catalog: ${what} is malformed; rebuild the index from the parts, or restore it from a snapshot or a replica`,
+    `${path}: catalog: ${what} is malformed; ` +
+      'rebuild the index from the parts, or restore it from a snapshot or a replica',
     { cause },
   );
 }

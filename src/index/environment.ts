@@ -6,8 +6,8 @@
 // the meta page through a descriptor opened O_DSYNC, all before it returns. With lmdb-js's default overlappingSync that
 // still holds for transactionSync (only put() and transaction() resolve before the flush), but the environment then
 // keeps a third meta page and picks between them by boot id; overlappingSync: false gives plain LMDB, which is what the
-// crash tests have seen. Never used here: put/batch/transaction outside transactionSync (they hang or reject unhandled on
-// a full disk, dependencies.md §0.4 and §0.5), useWritemap (SIGBUS on a full disk), noSync, noMemInit.
+// crash tests have seen. Never used here: put/batch/transaction outside transactionSync (they hang or reject unhandled
+// on a full disk, dependencies.md §0.4 and §0.5), useWritemap (SIGBUS on a full disk), noSync, noMemInit.
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { open, type RootDatabase } from 'lmdb';
@@ -131,10 +131,16 @@ export class Environment implements IndexReader, Disposable {
   }
 
   *scan(range: KeyRange): Generator<IndexEntry, void, undefined> {
-    const entries = this.#try('read', () => this.#database().getRange({ start: range.start, end: range.end })[Symbol.iterator]());
+    const entries = this.#try('read', () =>
+      this.#database().getRange({ start: range.start, end: range.end })[Symbol.iterator](),
+    );
     let isFinished = false;
     try {
-      for (let next = this.#try('read', () => entries.next()); !next.done; next = this.#try('read', () => entries.next())) {
+      for (
+        let next = this.#try('read', () => entries.next());
+        !next.done;
+        next = this.#try('read', () => entries.next())
+      ) {
         const { key, value } = next.value;
         yield { key, payload: unframe(this.path, key, value) };
       }
@@ -280,7 +286,10 @@ function unframe(path: string, key: Uint8Array, framed: Uint8Array): Uint8Array 
   const payload = framed.subarray(CRC_BYTES);
   const stored = (framed[0]! | (framed[1]! << 8) | (framed[2]! << 16) | (framed[3]! << 24)) >>> 0;
   if (framed.length < CRC_BYTES || stored !== crc32(payload, crc32(key))) {
-    throw new StoreError('CORRUPTION', `${path}: entry ${Buffer.from(key).toString('hex')} fails its checksum; ${REPAIR}`);
+    throw new StoreError(
+      'CORRUPTION',
+      `${path}: entry ${Buffer.from(key).toString('hex')} fails its checksum; ${REPAIR}`,
+    );
   }
   return payload;
 }
@@ -303,5 +312,7 @@ function mapped(call: string, path: string, error: unknown): unknown {
   }
   // LMDB reports a full disk as EIO (dependencies.md §0.5), so the advice names both.
   const advice = 'free space on this file system; if there is enough, see the system log for errors of the device';
-  return new StoreError('DISK', `${path}: LMDB ${call} failed: ${error.message} (${code}); ${advice}`, { cause: error });
+  return new StoreError('DISK', `${path}: LMDB ${call} failed: ${error.message} (${code}); ${advice}`, {
+    cause: error,
+  });
 }

@@ -71,7 +71,10 @@ export function operationRange(tenant: Tenant, service: string): KeyRange {
 
 /** `level` and `type` as one byte each; see names.ts for what they mean. */
 export function tagKey(tenant: Tenant, key: string, level: number, type: number): Uint8Array {
-  return Buffer.concat([tenantPrefix(TAG, tenant), nameHash(Buffer.concat([Uint8Array.of(level, type), Buffer.from(key, 'utf8')]))]);
+  return Buffer.concat([
+    tenantPrefix(TAG, tenant),
+    nameHash(Buffer.concat([Uint8Array.of(level, type), Buffer.from(key, 'utf8')])),
+  ]);
 }
 
 /** All tags of `tenant`. */

@@ -15,7 +15,10 @@ export type TagLevel = (typeof TAG_LEVELS)[number];
 export interface Tag {
   readonly key: string;
   readonly level: TagLevel;
-  /** Field number in OTLP's AnyValue: 1 string, 2 bool, 3 int, 4 double, 5 array, 6 key-value list, 7 bytes; 0 empty. */
+  /**
+   * Field number in OTLP's AnyValue: 1 string, 2 bool, 3 int, 4 double, 5 array, 6 key-value list, 7 bytes; 0
+   * empty.
+   */
   readonly type: number;
 }
 
@@ -123,7 +126,10 @@ export class NameSet {
   }
 }
 
-/** Merges `names` into the environment. Entries go in key order, which LMDB takes three times faster and packs denser. */
+/**
+ * Merges `names` into the environment. Entries go in key order, which LMDB takes three times faster and packs
+ * denser.
+ */
 export function writeNames(txn: IndexTransaction, names: NameSet): void {
   const entries: { key: Uint8Array; payload: Uint8Array }[] = [];
   for (const tenant of names.tenants()) {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isStoreError } from '../../src/base/errors.ts';
 import { replaceFile } from '../../src/disk/atomic-write.ts';
 import { errnoOf } from '../../src/disk/node-disk.ts';
-import { CrashError, FaultyDisk } from '../support/faulty-disk.ts';
+import { CrashError, crashPoints, FaultyDisk } from '../support/faulty-disk.ts';
 
 let root: string;
 let disk: FaultyDisk;
@@ -33,7 +33,10 @@ function write(name: string, text: string, isSynced = true): void {
 }
 
 /** The same script under many seeds: what was found after the power loss, each outcome once. */
-async function outcomes(script: (on: FaultyDisk, path: (name: string) => string) => Promise<void> | void, show: (path: (name: string) => string) => string): Promise<string[]> {
+async function outcomes(
+  script: (on: FaultyDisk, path: (name: string) => string) => Promise<void> | void,
+  show: (path: (name: string) => string) => string,
+): Promise<string[]> {
   const seen = new Set<string>();
   for (let seed = 0; seed < 60; seed++) {
     const folder = mkdtempSync(join(tmpdir(), 'tracelith-faulty-'));
@@ -71,8 +74,19 @@ describe('counting', () => {
     disk.freeBytes(root);
     disk.openRead(at('d/g')).close();
     expect(disk.calls).toEqual([
-      'makeDir d', 'syncDir .', 'openAppend d/log', 'append d/log', 'sync d/log', 'createFile d/f', 'write d/f', 'sync d/f',
-      'rename d/f', 'link d/h', 'truncate d/h', 'remove d/h', 'foreign lmdb commit',
+      'makeDir d',
+      'syncDir .',
+      'openAppend d/log',
+      'append d/log',
+      'sync d/log',
+      'createFile d/f',
+      'write d/f',
+      'sync d/f',
+      'rename d/f',
+      'link d/h',
+      'truncate d/h',
+      'remove d/h',
+      'foreign lmdb commit',
     ]);
     expect(disk.callCount).toBe(13);
   });
@@ -87,9 +101,15 @@ describe('crashing', () => {
     expect(() => file.write(bytes('more'))).toThrow(CrashError);
     expect(() => file.sync()).toThrow(CrashError);
     for (const call of [
-      () => disk.openRead(at('f')), () => disk.list(root), () => disk.stat(at('f')), () => disk.freeBytes(root),
-      () => disk.openAppend(at('f')), () => disk.remove(at('f')), () => disk.foreign('x', () => 1),
-    ]) expect(call).toThrow(CrashError);
+      () => disk.openRead(at('f')),
+      () => disk.list(root),
+      () => disk.stat(at('f')),
+      () => disk.freeBytes(root),
+      () => disk.openAppend(at('f')),
+      () => disk.remove(at('f')),
+      () => disk.foreign('x', () => 1),
+    ])
+      expect(call).toThrow(CrashError);
     file.close();
     expect(content('f')).toBe('hello');
     expect(disk.callCount).toBe(2);
@@ -127,21 +147,24 @@ describe('crashing', () => {
 });
 
 describe('failing', () => {
-  test.each(['ENOSPC', 'EIO', 'EMFILE', 'EACCES'] as const)('failAt: the k-th call throws DISK with %s once and has no effect', (errno) => {
-    disk.failAt(1, errno);
-    let error: unknown;
-    try {
+  test.each(['ENOSPC', 'EIO', 'EMFILE', 'EACCES'] as const)(
+    'failAt: the k-th call throws DISK with %s once and has no effect',
+    (errno) => {
+      disk.failAt(1, errno);
+      let error: unknown;
+      try {
+        disk.makeDir(at('d'));
+      } catch (thrown) {
+        error = thrown;
+      }
+      expect(isStoreError(error, 'DISK')).toBe(true);
+      expect(errnoOf(error)).toBe(errno);
+      expect((error as Error).message).toContain(at('d'));
+      expect(existsSync(at('d'))).toBe(false);
       disk.makeDir(at('d'));
-    } catch (thrown) {
-      error = thrown;
-    }
-    expect(isStoreError(error, 'DISK')).toBe(true);
-    expect(errnoOf(error)).toBe(errno);
-    expect((error as Error).message).toContain(at('d'));
-    expect(existsSync(at('d'))).toBe(false);
-    disk.makeDir(at('d'));
-    expect(existsSync(at('d'))).toBe(true);
-  });
+      expect(existsSync(at('d'))).toBe(true);
+    },
+  );
 
   test('a write that meets a full disk leaves its first half', async () => {
     const log = disk.openAppend(at('log'));
@@ -298,7 +321,10 @@ describe('power loss', () => {
     const lengths = new Set(seen.map((text) => text.length));
     expect([...lengths].sort((a, b) => a - b)).toEqual([4, 5, 6, 7, 8, 9, 10]);
     for (const text of seen) expect(text).toMatch(/^AAAA[b\0]*$/);
-    expect(seen.some((text) => text.includes('\0')), 'length without bytes').toBe(true);
+    expect(
+      seen.some((text) => text.includes('\0')),
+      'length without bytes',
+    ).toBe(true);
   });
 
   test('0.5: unsynced names survive in every combination, a rename always whole', async () => {
@@ -368,32 +394,29 @@ describe('power loss', () => {
 });
 
 test('replaceFile is atomic: crash before or after every call, power lost, then the old bytes or the new', async () => {
-  const count = await calls(async (on, path) => replaceFile(on, path, bytes('new')));
-  for (let k = 1; k <= count; k++) {
-    for (const before of [false, true]) {
-      for (const keepUnsynced of [0, 0.5, 1] as const) {
-        const folder = mkdtempSync(join(tmpdir(), 'tracelith-faulty-'));
-        writeFileSync(join(folder, 'm'), 'old');
-        const one = new FaultyDisk(folder);
-        one.crashAfter(k, { before });
-        let isAcknowledged = false;
-        try {
-          replaceFile(one, join(folder, 'm'), bytes('new'));
-          isAcknowledged = true;
-        } catch (error) {
-          expect(error).toBeInstanceOf(CrashError);
-        }
-        await one.powerLoss({ keepUnsynced, seed: k });
-        const found = readFileSync(join(folder, 'm'), 'utf8');
-        expect(isAcknowledged ? ['new'] : ['old', 'new'], `crash ${before ? 'before' : 'after'} call ${k}`).toContain(found);
-        rmSync(folder, { recursive: true });
-      }
+  replaceFile(disk, at('counted'), bytes('new'));
+  for (const { k, before, label, ...survival } of crashPoints(disk.callCount, 3)) {
+    const folder = mkdtempSync(join(tmpdir(), 'tracelith-faulty-'));
+    writeFileSync(join(folder, 'm'), 'old');
+    const one = new FaultyDisk(folder);
+    one.crashAfter(k, { before });
+    let isAcknowledged = false;
+    try {
+      replaceFile(one, join(folder, 'm'), bytes('new'));
+      isAcknowledged = true;
+    } catch (error) {
+      expect(error).toBeInstanceOf(CrashError);
     }
+    await one.powerLoss(survival);
+    const found = readFileSync(join(folder, 'm'), 'utf8');
+    expect(isAcknowledged ? ['new'] : ['old', 'new'], label).toContain(found);
+    rmSync(folder, { recursive: true });
   }
 });
 
-/** How many calls `script` makes. */
-async function calls(script: (on: FaultyDisk, path: string) => Promise<void>): Promise<number> {
-  await script(disk, at('counted'));
-  return disk.callCount;
-}
+test('crashPoints goes before and after each call, with nothing, everything and every toss kept', () => {
+  const points = [...crashPoints(2, 2)];
+  expect(points.length).toBe(2 * 2 * 4);
+  expect(new Set(points.map((point) => point.label)).size).toBe(points.length);
+  expect(points.map(({ k }) => k)).toEqual([1, 1, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2]);
+});

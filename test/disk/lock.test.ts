@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isStoreError, StoreError } from '../../src/base/errors.ts';
+import { isStoreError, type StoreError } from '../../src/base/errors.ts';
 import { LOCK_FILE, takeLock } from '../../src/disk/lock.ts';
 
 const lockModule = new URL('../../src/disk/lock.ts', import.meta.url).href;
@@ -34,7 +34,9 @@ interface Starter {
 }
 
 function start(path: string): Promise<Starter> {
-  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', holder, path], { stdio: ['pipe', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', holder, path], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
   children.push(child);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
@@ -121,5 +123,7 @@ test('garbage in the lock file does not keep the store from starting', () => {
 
 test('a directory that is not there is DISK with its path', () => {
   const path = join(folder, 'nothing');
-  expect(() => takeLock(path)).toThrow(expect.objectContaining({ code: 'DISK', message: expect.stringContaining(path) as string }));
+  expect(() => takeLock(path)).toThrow(
+    expect.objectContaining({ code: 'DISK', message: expect.stringContaining(path) as string }),
+  );
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BugError } from '../../src/base/assert.ts';
-import { isStoreError, StoreError } from '../../src/base/errors.ts';
+import { isStoreError, type StoreError } from '../../src/base/errors.ts';
 import { readWholeFile, replaceFile, TEMPORARY_SUFFIX, writeWholeFile } from '../../src/disk/atomic-write.ts';
 import { diskError, errnoOf, nodeDisk } from '../../src/disk/node-disk.ts';
 
@@ -100,7 +100,15 @@ describe('WriteFile and ReadFile', () => {
     reader.close();
   });
 
-  test.each([[0, 12], [11, 1], [1e12, 1], [0, 1e15], [-1, 2], [0, -1], [Number.NaN, 1]])('read(%d, %d) of 11 bytes is CORRUPTION and allocates nothing', (offset, size) => {
+  test.each([
+    [0, 12],
+    [11, 1],
+    [1e12, 1],
+    [0, 1e15],
+    [-1, 2],
+    [0, -1],
+    [Number.NaN, 1],
+  ])('read(%d, %d) of 11 bytes is CORRUPTION and allocates nothing', (offset, size) => {
     const path = join(folder, 'short');
     writeFileSync(path, 'hello world');
     const reader = nodeDisk.openRead(path);
@@ -115,7 +123,12 @@ describe('WriteFile and ReadFile', () => {
     writeFileSync(path, 'hello world');
     const reader = nodeDisk.openRead(path);
     nodeDisk.truncate(path, 3);
-    expect(isStoreError(thrownBy(() => reader.read(0, 11)), 'CORRUPTION')).toBe(true);
+    expect(
+      isStoreError(
+        thrownBy(() => reader.read(0, 11)),
+        'CORRUPTION',
+      ),
+    ).toBe(true);
     reader.close();
   });
 
@@ -192,7 +205,13 @@ describe('folders and names', () => {
   test('foreign runs the action once and passes its result and its error through', () => {
     expect(nodeDisk.foreign('x', () => 7)).toBe(7);
     const boom = new Error('boom');
-    expect(thrownBy(() => nodeDisk.foreign('x', () => { throw boom; }))).toBe(boom);
+    expect(
+      thrownBy(() =>
+        nodeDisk.foreign('x', () => {
+          throw boom;
+        }),
+      ),
+    ).toBe(boom);
   });
 });
 
@@ -239,6 +258,11 @@ describe('atomic-write', () => {
     const path = join(folder, 'big');
     writeWholeFile(nodeDisk, path, new Uint8Array(11));
     expect(readWholeFile(nodeDisk, path, 11).length).toBe(11);
-    expect(isStoreError(thrownBy(() => readWholeFile(nodeDisk, path, 10)), 'CORRUPTION')).toBe(true);
+    expect(
+      isStoreError(
+        thrownBy(() => readWholeFile(nodeDisk, path, 10)),
+        'CORRUPTION',
+      ),
+    ).toBe(true);
   });
 });

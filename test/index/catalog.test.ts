@@ -13,7 +13,7 @@ import { type Environment, openEnvironment } from '../../src/index/environment.t
 import { HEAD_KEY, partKey } from '../../src/index/keys.ts';
 import { listOperations, listServices, NameSet } from '../../src/index/names.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
-import { CrashError, FaultyDisk } from '../support/faulty-disk.ts';
+import { CrashError, crashPoints, FaultyDisk } from '../support/faulty-disk.ts';
 
 const TENANT = '0:0' as Tenant;
 
@@ -28,7 +28,16 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 const opened = (disk: Disk = nodeDisk): Environment => openEnvironment({ path, disk });
 
 function part(id: number, more: Partial<PartEntry> = {}): PartEntry {
-  return { id, level: 1, rows: id * 10, blocks: 1, sizeBytes: id * 1000, minStartNs: 1_795_132_800_000_000_000n, maxStartNs: 1_795_132_800_000_000_001n, ...more };
+  return {
+    id,
+    level: 1,
+    rows: id * 10,
+    blocks: 1,
+    sizeBytes: id * 1000,
+    minStartNs: 1_795_132_800_000_000_000n,
+    maxStartNs: 1_795_132_800_000_000_001n,
+    ...more,
+  };
 }
 
 function namesOf(...services: string[]): NameSet {
@@ -46,14 +55,24 @@ describe('catalog', () => {
   test('what was committed is there after reopening, parts by id, bigints as bigints', () => {
     const added = [
       part(300, { minStartNs: 0n, maxStartNs: 18446744073709551615n, replaces: [1, 2, 70000] }),
-      part(2, { minStartNs: 9007199254740993n, maxStartNs: 9223372036854775808n, rows: 2 ** 40, sizeBytes: Number.MAX_SAFE_INTEGER }),
+      part(2, {
+        minStartNs: 9007199254740993n,
+        maxStartNs: 9223372036854775808n,
+        rows: 2 ** 40,
+        sizeBytes: Number.MAX_SAFE_INTEGER,
+      }),
       part(10, { minStartNs: 5n, maxStartNs: 5n, replaces: [] }),
     ];
     let env = opened();
     expect(commitParts(env, { add: added, remove: [], flushedLogSeq: 7, names: namesOf('cart') })).toBe(1);
     env.close();
     env = opened();
-    expect(readCatalog(env)).toEqual({ parts: [added[1], added[2], added[0]], flushedLogSeq: 7, nextPartId: 301, generation: 1 });
+    expect(readCatalog(env)).toEqual({
+      parts: [added[1], added[2], added[0]],
+      flushedLogSeq: 7,
+      nextPartId: 301,
+      generation: 1,
+    });
     expect(listServices(env, TENANT)).toEqual(['cart']);
     env.close();
   });
@@ -62,7 +81,12 @@ describe('catalog', () => {
     using env = opened();
     commitParts(env, { add: [part(1), part(2), part(3)], remove: [], flushedLogSeq: 3 });
     commitParts(env, { add: [part(4, { level: 2, replaces: [1, 3] })], remove: [1, 3] });
-    expect(readCatalog(env)).toEqual({ parts: [part(2), part(4, { level: 2, replaces: [1, 3] })], flushedLogSeq: 3, nextPartId: 5, generation: 2 });
+    expect(readCatalog(env)).toEqual({
+      parts: [part(2), part(4, { level: 2, replaces: [1, 3] })],
+      flushedLogSeq: 3,
+      nextPartId: 5,
+      generation: 2,
+    });
     commitParts(env, { add: [], remove: [2, 4] });
     expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 3, nextPartId: 5, generation: 3 });
   });
@@ -94,18 +118,40 @@ describe('catalog', () => {
   ])('%s is CORRUPTION naming the index', (_what, key, payload) => {
     using env = opened();
     env.transaction('damage', (txn) => txn.put(key, payload));
-    expect(() => readCatalog(env)).toThrow(expect.objectContaining({ code: 'CORRUPTION', message: expect.stringContaining(path) as string }));
+    expect(() => readCatalog(env)).toThrow(
+      expect.objectContaining({ code: 'CORRUPTION', message: expect.stringContaining(path) as string }),
+    );
   });
 });
 
 describe('crashes', () => {
-  /** One commit after the other: commit n swaps part n-1 for part n and adds service n. */
+  /** Commit n swaps part n-1 for part n and adds service n. */
+  function commitNext(env: Environment, n: number): void {
+    commitParts(env, { add: [part(n)], remove: n > 1 ? [n - 1] : [], flushedLogSeq: n, names: namesOf(`s${n}`) });
+  }
+
   function run(disk: FaultyDisk, env: Environment, acknowledged: { generation: number }): void {
     for (let n = 1; n <= 4; n++) {
-      commitParts(env, { add: [part(n)], remove: n > 1 ? [n - 1] : [], flushedLogSeq: n, names: namesOf(`s${n}`) });
+      commitNext(env, n);
       acknowledged.generation = n;
       disk.syncDir(folder);
     }
+  }
+
+  function startAgain(): void {
+    rmSync(path, { recursive: true, force: true });
+    rmSync(`${path}.tmp`, { recursive: true, force: true });
+  }
+
+  async function callsOfRun(): Promise<number> {
+    const disk = new FaultyDisk(folder);
+    using env = opened(disk);
+    run(disk, env, { generation: 0 });
+    env.close();
+    await disk.close();
+    startAgain();
+    expect(disk.callCount).toBeGreaterThanOrEqual(12);
+    return disk.callCount;
   }
 
   function expectWhole(acknowledged: number, generationsMax: number): void {
@@ -118,65 +164,53 @@ describe('crashes', () => {
     expect(listServices(env, TENANT)).toEqual(Array.from({ length: generation }, (_, i) => `s${i + 1}`));
   }
 
-  test('before and after every disk call, with and without power loss: the last acknowledged commit or the one after', async () => {
-    let calls = Infinity;
-    for (let k = 1; k <= calls; k++) {
-      for (const before of [true, false]) {
-        for (const keepUnsynced of [0, 0.5, 1] as const) {
-          const disk = new FaultyDisk(folder);
-          disk.crashAfter(k, { before });
-          const acknowledged = { generation: 0 };
-          let env: Environment | undefined;
-          try {
-            env = opened(disk);
-            run(disk, env, acknowledged);
-            calls = disk.callCount;
-          } catch (error) {
-            expect(error).toBeInstanceOf(CrashError);
-          }
-          env?.close();
-          await disk.powerLoss({ keepUnsynced, seed: k });
-          expectWhole(acknowledged.generation, acknowledged.generation + 1);
-          rmSync(path, { recursive: true, force: true });
-          rmSync(`${path}.tmp`, { recursive: true, force: true });
-        }
+  test('around every disk call, with and without power loss: the last acknowledged commit or one later', async () => {
+    for (const { k, before, label, ...survival } of crashPoints(await callsOfRun())) {
+      const disk = new FaultyDisk(folder);
+      disk.crashAfter(k, { before });
+      const acknowledged = { generation: 0 };
+      let env: Environment | undefined;
+      try {
+        env = opened(disk);
+        run(disk, env, acknowledged);
+      } catch (error) {
+        expect(error, label).toBeInstanceOf(CrashError);
       }
+      env?.close();
+      await disk.powerLoss(survival);
+      expectWhole(acknowledged.generation, acknowledged.generation + 1);
+      startAgain();
     }
-    expect(calls).toBeGreaterThanOrEqual(12);
   }, 60_000);
 
   test('failing every disk call in turn: DISK, nothing half done, and the next try succeeds', async () => {
-    for (const errno of ['EIO', 'ENOSPC', 'EMFILE', 'EACCES'] as const) {
-      let calls = Infinity;
-      for (let k = 1; k <= calls; k++) {
-        const disk = new FaultyDisk(folder);
-        disk.failAt(k, errno);
-        const acknowledged = { generation: 0 };
-        let env: Environment | undefined;
-        let failures = 0;
-        try {
-          env = opened(disk);
-          run(disk, env, acknowledged);
-        } catch (error) {
-          failures++;
-          expect(isStoreError(error, 'DISK'), String(error)).toBe(true);
-        }
-        // The last round only learned how many calls there are.
-        if (failures === 0) calls = k;
-        if (disk.callCount < k) disk.failAt(k, undefined);
-        env ??= opened(disk);
-        const { generation } = readCatalog(env);
-        expect(generation).toBe(acknowledged.generation);
-        commitParts(env, { add: [part(generation + 1)], remove: generation > 0 ? [generation] : [], flushedLogSeq: generation + 1, names: namesOf(`s${generation + 1}`) });
-        env.close();
-        await disk.close();
-        expectWhole(generation + 1, generation + 1);
-        rmSync(path, { recursive: true, force: true });
+    const calls = await callsOfRun();
+    for (let i = 0; i < calls * 4; i++) {
+      const errno = (['EIO', 'ENOSPC', 'EMFILE', 'EACCES'] as const)[i % 4]!;
+      const disk = new FaultyDisk(folder);
+      disk.failAt(1 + (i >> 2), errno);
+      const acknowledged = { generation: 0 };
+      let env: Environment | undefined;
+      let failure: unknown;
+      try {
+        env = opened(disk);
+        run(disk, env, acknowledged);
+      } catch (error) {
+        failure = error;
       }
+      expect(isStoreError(failure, 'DISK'), String(failure)).toBe(true);
+      env ??= opened(disk);
+      const { generation } = readCatalog(env);
+      expect(generation).toBe(acknowledged.generation);
+      commitNext(env, generation + 1);
+      env.close();
+      await disk.close();
+      expectWhole(generation + 1, generation + 1);
+      startAgain();
     }
   }, 60_000);
 
-  test('kill -9 in a commit loop, ten times: the catalog is the last acknowledged commit or one later, the names with it', async () => {
+  test('kill -9 in a commit loop, ten times: the last acknowledged commit or one later, names included', async () => {
     const module = (name: string): string => new URL(`../../src/${name}`, import.meta.url).href;
     const script = `
       import { openEnvironment } from '${module('index/environment.ts')}';
@@ -193,7 +227,9 @@ describe('crashes', () => {
       }`;
     let reached = 0;
     for (let round = 0; round < 10; round++) {
-      const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script, path], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      });
       const target = reached + 1 + Math.floor(Math.random() * 60);
       let acknowledged = reached;
       for await (const line of createInterface({ input: child.stdout })) {

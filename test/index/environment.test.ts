@@ -85,15 +85,19 @@ describe('transactions', () => {
   test('what throws changes nothing and passes through', () => {
     using env = open();
     const boom = new Error('boom');
-    expect(() => env.transaction('fails', (txn) => {
-      txn.put(key(1), Buffer.from('x'));
-      throw boom;
-    })).toThrow(boom);
+    expect(() =>
+      env.transaction('fails', (txn) => {
+        txn.put(key(1), Buffer.from('x'));
+        throw boom;
+      }),
+    ).toThrow(boom);
     expect(env.find(key(1))).toBeUndefined();
-    expect(env.transaction('works', (txn) => {
-      txn.put(key(1), Buffer.from('y'));
-      return 7;
-    })).toBe(7);
+    expect(
+      env.transaction('works', (txn) => {
+        txn.put(key(1), Buffer.from('y'));
+        return 7;
+      }),
+    ).toBe(7);
   });
 
   test('nesting, promises and use after close are bugs', () => {
@@ -168,11 +172,16 @@ describe('opening', () => {
   test('a newer format is FORMAT_TOO_NEW with both versions', () => {
     open().close();
     rewriteStamp('TLIX\x02\x00');
-    expect(failure()).toMatchObject({ code: 'FORMAT_TOO_NEW', message: `${path}: index format 2, newest known 1; upgrade this node` });
+    expect(failure()).toMatchObject({
+      code: 'FORMAT_TOO_NEW',
+      message: `${path}: index format 2, newest known 1; upgrade this node`,
+    });
   });
 
   function rewriteStamp(stamp: string | undefined): void {
     using env = open();
-    env.transaction('stamp', (txn) => (stamp === undefined ? txn.remove(STAMP_KEY) : txn.put(STAMP_KEY, Buffer.from(stamp, 'latin1'))));
+    env.transaction('stamp', (txn) =>
+      stamp === undefined ? txn.remove(STAMP_KEY) : txn.put(STAMP_KEY, Buffer.from(stamp, 'latin1')),
+    );
   }
 });

@@ -6,7 +6,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { commitParts } from '../../src/index/catalog.ts';
 import { type Environment, openEnvironment } from '../../src/index/environment.ts';
-import { compareUtf8, listOperations, listServices, listTags, NameSet, TAG_LEVELS, type Tag } from '../../src/index/names.ts';
+import {
+  compareUtf8,
+  listOperations,
+  listServices,
+  listTags,
+  NameSet,
+  TAG_LEVELS,
+  type Tag,
+} from '../../src/index/names.ts';
 import type { Operation } from '../../src/trace/store.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 
@@ -43,7 +51,10 @@ describe('NameSet', () => {
     expect(names.addTag(A, 'k', 'event', 1)).toBe(true);
     expect(names.addTag(A, 'k', 'span', 3)).toBe(true);
     expect(names.services(A)).toEqual(['cart', 'shop']);
-    expect(names.operations(A, 'cart')).toEqual([{ name: 'GET /', kind: 2 }, { name: 'GET /', kind: 3 }]);
+    expect(names.operations(A, 'cart')).toEqual([
+      { name: 'GET /', kind: 2 },
+      { name: 'GET /', kind: 3 },
+    ]);
     expect(names.operations(A, 'none')).toEqual([]);
     expect(names.services(C)).toEqual([]);
     expect(names.tags(C)).toEqual([]);
@@ -100,7 +111,11 @@ describe('on disk', () => {
     expect(listServices(env, B)).toEqual(['other']);
     expect(listServices(env, C)).toEqual(['third']);
     expect(listServices(env, '1:0' as Tenant)).toEqual([]);
-    expect(listOperations(env, A, 'b')).toEqual([{ name: 'a', kind: 5 }, { name: 'z', kind: 1 }, { name: 'z', kind: 2 }]);
+    expect(listOperations(env, A, 'b')).toEqual([
+      { name: 'a', kind: 5 },
+      { name: 'z', kind: 1 },
+      { name: 'z', kind: 2 },
+    ]);
     expect(listOperations(env, B, 'other')).toEqual([{ name: 'x', kind: -7 }]);
     expect(listOperations(env, C, 'third')).toEqual([{ name: 'x', kind: 2147483647 }]);
     expect(listOperations(env, A, 'other')).toEqual([]);
@@ -109,7 +124,18 @@ describe('on disk', () => {
   });
 
   test('names of any length and content round trip: empty, 1 MiB, NUL, emoji, replacement character', () => {
-    const texts = ['', 'x'.repeat(1 << 20), 'x'.repeat(1 << 20) + 'y', 'a\0b', '\u{1F600}', '\uFFFD', '\uFEFFbom', 'é', 'e\u0301', ' '];
+    const texts = [
+      '',
+      'x'.repeat(1 << 20),
+      'x'.repeat(1 << 20) + 'y',
+      'a\0b',
+      '\u{1F600}',
+      '\uFFFD',
+      '\uFEFFbom',
+      'é',
+      'e\u0301',
+      ' ',
+    ];
     const names = new NameSet();
     for (const text of texts) {
       names.addOperation(A, text, text, 1);
@@ -124,31 +150,41 @@ describe('on disk', () => {
 
   test('any set of names, committed in any portions, lists as the set itself does', () => {
     const operation = fc.tuple(fc.constantFrom(A, B, C), anyText, anyText, fc.integer({ min: -3, max: 7 }));
-    const tag = fc.tuple(fc.constantFrom(A, B, C), anyText, fc.constantFrom(...TAG_LEVELS), fc.integer({ min: 0, max: 7 }));
+    const tag = fc.tuple(
+      fc.constantFrom(A, B, C),
+      anyText,
+      fc.constantFrom(...TAG_LEVELS),
+      fc.integer({ min: 0, max: 7 }),
+    );
     let run = 0;
-    const commitsListAsTheUnion = fc.property(fc.array(fc.tuple(fc.array(operation), fc.array(tag)), { maxLength: 4 }), (portions) => {
-      const path = join(folder, `run${run++}`);
-      using index = openEnvironment({ path, disk: nodeDisk });
-      const all = new NameSet();
-      for (const [operations, tags] of portions) {
-        const names = new NameSet();
-        for (const [tenant, service, name, kind] of operations) names.addOperation(tenant, service, name, kind);
-        for (const [tenant, key, level, type] of tags) names.addTag(tenant, key, level, type);
-        commitParts(index, { add: [], remove: [], names });
-        all.merge(names);
-      }
-      for (const tenant of [A, B, C]) {
-        expect(listServices(index, tenant)).toEqual(all.services(tenant));
-        for (const service of all.services(tenant)) expect(listOperations(index, tenant, service)).toEqual(all.operations(tenant, service));
-        expect(listTags(index, tenant)).toEqual(all.tags(tenant));
-      }
-    });
+    const commitsListAsTheUnion = fc.property(
+      fc.array(fc.tuple(fc.array(operation), fc.array(tag)), { maxLength: 4 }),
+      (portions) => {
+        const path = join(folder, `run${run++}`);
+        using index = openEnvironment({ path, disk: nodeDisk });
+        const all = new NameSet();
+        for (const [operations, tags] of portions) {
+          const names = new NameSet();
+          for (const [tenant, service, name, kind] of operations) names.addOperation(tenant, service, name, kind);
+          for (const [tenant, key, level, type] of tags) names.addTag(tenant, key, level, type);
+          commitParts(index, { add: [], remove: [], names });
+          all.merge(names);
+        }
+        for (const tenant of [A, B, C]) {
+          expect(listServices(index, tenant)).toEqual(all.services(tenant));
+          for (const service of all.services(tenant))
+            expect(listOperations(index, tenant, service)).toEqual(all.operations(tenant, service));
+          expect(listTags(index, tenant)).toEqual(all.tags(tenant));
+        }
+      },
+    );
     fc.assert(commitsListAsTheUnion, { numRuns: 40 });
   });
 
   test('services of 1,000 with 250 operations each are listed within 5 ms', () => {
     const names = new NameSet();
-    for (let s = 0; s < 1000; s++) for (let o = 0; o < 250; o++) names.addOperation(A, `service-${s}`, `/api/v1/things/${o}`, o % 6);
+    for (let s = 0; s < 1000; s++)
+      for (let o = 0; o < 250; o++) names.addOperation(A, `service-${s}`, `/api/v1/things/${o}`, o % 6);
     commit(names);
     let bestMs = Infinity;
     for (let i = 0; i < 20; i++) {
@@ -165,16 +201,31 @@ describe('on disk', () => {
 describe('order', () => {
   test('compareUtf8 orders as the bytes do', () => {
     const text = fc.string({ unit: 'binary', maxLength: 6 });
-    const near = fc.array(fc.constantFrom('a', '\u007f', '\u07ff', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}'), { maxLength: 4 }).map((parts) => parts.join(''));
+    const near = fc
+      .array(fc.constantFrom('a', '\u007f', '\u07ff', '\ud7ff', '\ue000', '\uffff', '\u{10000}', '\u{10ffff}'), {
+        maxLength: 4,
+      })
+      .map((parts) => parts.join(''));
     const either = fc.oneof(text, near);
-    fc.assert(fc.property(either, either, (a, b) => {
-      expect(Math.sign(compareUtf8(a, b))).toBe(byUtf8(a, b));
-    }), { numRuns: 2000 });
+    fc.assert(
+      fc.property(either, either, (a, b) => {
+        expect(Math.sign(compareUtf8(a, b))).toBe(byUtf8(a, b));
+      }),
+      { numRuns: 2000 },
+    );
   });
 
   test('lists do not depend on the order of adding', () => {
-    const operations: Operation[] = [{ name: 'b', kind: 1 }, { name: 'a', kind: 2 }, { name: 'a', kind: 1 }];
-    const tags: Tag[] = [{ key: 'k', level: 'span', type: 2 }, { key: 'k', level: 'resource', type: 9 }, { key: 'a', level: 'link', type: 1 }];
+    const operations: Operation[] = [
+      { name: 'b', kind: 1 },
+      { name: 'a', kind: 2 },
+      { name: 'a', kind: 1 },
+    ];
+    const tags: Tag[] = [
+      { key: 'k', level: 'span', type: 2 },
+      { key: 'k', level: 'resource', type: 9 },
+      { key: 'a', level: 'link', type: 1 },
+    ];
     const forward = new NameSet();
     const backward = new NameSet();
     for (const { name, kind } of operations) forward.addOperation(A, 's', name, kind);

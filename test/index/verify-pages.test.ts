@@ -28,7 +28,8 @@ beforeAll(() => {
   const env = openEnvironment({ path, disk: nodeDisk });
   for (let commit = 1; commit <= 6; commit++) {
     const names = new NameSet();
-    for (let s = 0; s < 20; s++) for (let o = 0; o < 5; o++) names.addOperation(TENANT, `service-${s}`, `operation ${commit}-${o}`, o);
+    for (let s = 0; s < 20; s++)
+      for (let o = 0; o < 5; o++) names.addOperation(TENANT, `service-${s}`, `operation ${commit}-${o}`, o);
     for (let t = 0; t < 20; t++) names.addTag(TENANT, `tag.${commit}.${t}`, 'span', 1);
     if (commit === 3) names.addTag(TENANT, 'long'.repeat(4000), 'span', 1);
     const part = { id: commit, level: 1, rows: 5, blocks: 1, sizeBytes: 77, minStartNs: 5n, maxStartNs: 7n };
@@ -128,7 +129,9 @@ test('no false alarm: an environment that changed in every way opens after each 
   const key = (n: number): Uint8Array => Buffer.from([0x50, n >> 8, n & 255, 1, 2, 3]);
   for (let opening = 0; opening < 40; opening++) {
     using env = openEnvironment({ path: changed, disk: nodeDisk });
-    expect([...env.scan({ start: Uint8Array.of(0x50), end: Uint8Array.of(0x51) })].length, `seed ${SEED}`).toBe(model.size);
+    expect([...env.scan({ start: Uint8Array.of(0x50), end: Uint8Array.of(0x51) })].length, `seed ${SEED}`).toBe(
+      model.size,
+    );
     for (let commit = random(12); commit > 0; commit--) {
       env.transaction('change', (txn) => {
         for (let i = random(random(800) + 1); i > 0; i--) {
@@ -145,7 +148,10 @@ test('no false alarm: an environment that changed in every way opens after each 
   }
 }, 60_000);
 
-test.each([['plain', false], ['compacted', true]])('a %s copy made by LMDB opens, takes commits and opens again', async (name, isCompacted) => {
+test.each([
+  ['plain', false],
+  ['compacted', true],
+])('a %s copy made by LMDB opens, takes commits and opens again', async (name, isCompacted) => {
   writeFileSync(file, whole);
   const copy = join(folder, name);
   nodeDisk.makeDir(copy);

@@ -1,8 +1,19 @@
 // The model of what a power loss leaves: for every file how many bytes were synced, for every folder which names were.
-// The real folder is the page cache; this remembers the disk beneath it. Every file is also hard-linked into a shadow folder
-// beside the root, so that a removal which did not reach the disk can be undone. The model is harsher than ext4 or XFS:
-// changes of names that were not synced survive independently of each other, in any combination.
-import { linkSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+// The real folder is the page cache; this remembers the disk beneath it. Every file is also hard-linked into a shadow
+// folder beside the root, so that a removal which did not reach the disk can be undone. The model is harsher than ext4
+// or XFS: changes of names that were not synced survive independently of each other, in any combination.
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { assert } from '../../src/base/assert.ts';
 
@@ -41,7 +52,10 @@ interface PendingChange {
 }
 
 export interface Survival {
-  /** 0: nothing that was not synced survives; 1: all of it; 0.5: each thing by the toss of a coin, tails cut anywhere. */
+  /**
+   * 0: nothing that was not synced survives; 1: all of it; 0.5: each thing by the toss of a coin, tails cut
+   * anywhere.
+   */
   readonly keepUnsynced: 0 | 0.5 | 1;
   readonly seed: number;
 }
@@ -83,7 +97,7 @@ export class DurableTree {
   removed(path: string): void {
     const node = this.#find(path);
     if (node === undefined) return;
-    if (node.kind === 'folder') for (const name of [...node.now.keys()]) this.removed(join(path, name));
+    if (node.kind === 'folder') for (const name of node.now.keys()) this.removed(join(path, name));
     this.#change(node.kind === 'folder', [{ ...this.#place(path), after: undefined }]);
   }
 
@@ -139,7 +153,10 @@ export class DurableTree {
     this.#adoptFolder(this.root, this.#top);
   }
 
-  /** Rewrites the root to what survives a power loss now, and forgets everything else. The tree is finished after this. */
+  /**
+   * Rewrites the root to what survives a power loss now, and forgets everything else. The tree is finished after
+   * this.
+   */
   lose({ keepUnsynced, seed }: Survival): void {
     this.adopt();
     const random = seededRandom(seed);
@@ -217,7 +234,9 @@ export class DurableTree {
   }
 
   #find(path: string): Node | undefined {
-    const steps = relative(this.root, resolve(path)).split('/').filter((step) => step !== '');
+    const steps = relative(this.root, resolve(path))
+      .split('/')
+      .filter((step) => step !== '');
     assert(steps[0] !== '..', `${path} is outside ${this.root}`);
     let node: Node | undefined = this.#top;
     for (const step of steps) node = node?.kind === 'folder' ? node.now.get(step) : undefined;

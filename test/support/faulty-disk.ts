@@ -1,9 +1,10 @@
-// A Disk that counts its mutating calls, dies after the k-th, fails the k-th, and can lose power: nodeDisk on a real folder
-// with a DurableTree beside it. After a crash every call throws CrashError, as if the process were gone; then
+// A Disk that counts its mutating calls, dies after the k-th, fails the k-th, and can lose power: nodeDisk on a real
+// folder with a DurableTree beside it. After a crash every call throws CrashError, as if the process were gone; then
 // `await disk.powerLoss(…)` rewrites the folder, and the test opens the store again on a new disk.
 //
-// Counted, one each: openAppend of a new file, append, sync of an AppendFile, createFile, write, sync of a WriteFile, makeDir,
-// syncDir, rename, remove, link, truncate, foreign. Reads, stat, list and close are not, but reads throw after a crash too.
+// Counted, one each: openAppend of a new file, append, sync of an AppendFile, createFile, write, sync of a WriteFile,
+// makeDir, syncDir, rename, remove, link, truncate, foreign. Reads, stat, list and close are not, but reads throw
+// after a crash too.
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { relative } from 'node:path';
 import { assert } from '../../src/base/assert.ts';
@@ -16,6 +17,33 @@ export class CrashError extends Error {
   constructor(call: string) {
     super(`crashed: ${call}`);
     this.name = 'CrashError';
+  }
+}
+
+/** One way to die: how a crash test's inner loop varies. */
+export interface CrashPoint extends Survival {
+  readonly k: number;
+  readonly before: boolean;
+  /** "crash before call 7, keep 0.5, seed 7": for messages. */
+  readonly label: string;
+}
+
+/** Before and after each of `callCount` calls, with each share of the unsynced kept; `seeds` tosses for the 0.5. */
+export function* crashPoints(callCount: number, seeds = 1): Generator<CrashPoint, void, undefined> {
+  for (let i = 0; i < callCount * 2 * (2 + seeds); i++) {
+    const way = i % (2 * (2 + seeds));
+    const k = 1 + Math.floor(i / (2 * (2 + seeds)));
+    const before = way % 2 === 0;
+    const share = way >> 1;
+    const keepUnsynced = share === 0 ? 0 : share === 1 ? 1 : 0.5;
+    const seed = k * 1000 + share;
+    yield {
+      k,
+      before,
+      keepUnsynced,
+      seed,
+      label: `crash ${before ? 'before' : 'after'} call ${k}, keep ${keepUnsynced}, seed ${seed}`,
+    };
   }
 }
 
@@ -47,7 +75,10 @@ export class FaultyDisk implements Disk {
     return this.#isCrashed;
   }
 
-  /** Call number `k` (from 1, counted since construction) is the last to take effect; with `before` it takes none and throws. */
+  /**
+   * Call number `k` (from 1, counted since construction) is the last to take effect; with `before` it takes none and
+   * throws.
+   */
   crashAfter(k: number, options: { before?: boolean } = {}): void {
     this.#crashCall = k;
     this.#isCrashBefore = options.before ?? false;
@@ -55,13 +86,12 @@ export class FaultyDisk implements Disk {
   }
 
   /**
-   * Call number `k` throws StoreError DISK with `errno` once. It has no effect, with two exceptions that real disks make:
-   * a write that meets ENOSPC leaves its first half, and after a failed sync the unsynced bytes never become durable.
-   * undefined takes the failure back.
+   * Call number `k` throws StoreError DISK with `errno` once. It has no effect, with two exceptions that real disks
+   * make: a write that meets ENOSPC leaves its first half, and after a failed sync the unsynced bytes never become
+   * durable. undefined takes the failure back.
    */
-  failAt(k: number, errno: FailErrno | undefined): void {
-    if (errno === undefined) this.#failures.delete(k);
-    else this.#failures.set(k, errno);
+  failAt(k: number, errno: FailErrno): void {
+    this.#failures.set(k, errno);
   }
 
   /** Closes what is open and rewrites the root to what survives. The disk is finished after this. */
@@ -189,7 +219,12 @@ export class FaultyDisk implements Disk {
   }
 
   /** The same for asynchronous calls, which powerLoss() waits for. */
-  async mutateLater(call: string, path: string, action: () => Promise<void>, onFailure: (errno: FailErrno) => void): Promise<void> {
+  async mutateLater(
+    call: string,
+    path: string,
+    action: () => Promise<void>,
+    onFailure: (errno: FailErrno) => void,
+  ): Promise<void> {
     const failure = this.#begin(call, path);
     if (failure !== undefined) {
       onFailure(failure);
@@ -243,7 +278,7 @@ export class FaultyDisk implements Disk {
   async #stop(): Promise<void> {
     this.#isCrashed = true;
     await Promise.allSettled(this.#underWay);
-    for (const file of [...this.#open]) await file.close();
+    for (const file of this.#open) await file.close();
     assert(this.#open.size === 0, 'a file stayed open');
   }
 }
