@@ -55,7 +55,8 @@ export function encodeBlockHeader(header: BlockHeader): Uint8Array<ArrayBuffer> 
  * Throws CORRUPTION when it is not a block header, FORMAT_TOO_NEW when a newer version wrote it.
  */
 export function readBlockHeader(bytes: Uint8Array, offset = 0): BlockHeader {
-  if (bytes.length - offset < BLOCK_HEADER_SIZE_MIN) throw new StoreError('CORRUPTION', 'a block is shorter than its header');
+  if (bytes.length - offset < BLOCK_HEADER_SIZE_MIN)
+    throw new StoreError('CORRUPTION', 'a block is shorter than its header');
   const view = new DataView(bytes.buffer, bytes.byteOffset + offset, BLOCK_HEADER_SIZE_MIN);
   const magic = view.getUint32(0, true);
   if ((magic & 0xffffff) !== BLOCK_MAGIC) throw new StoreError('CORRUPTION', 'no block begins here: wrong magic');

@@ -55,7 +55,8 @@ export class BlockReader {
   constructor(bytes: Uint8Array) {
     this.header = readBlockHeader(bytes);
     const { sizeBytes, directoryBytes } = this.header;
-    if (bytes.length < sizeBytes) throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes has only ${bytes.length}`);
+    if (bytes.length < sizeBytes)
+      throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes has only ${bytes.length}`);
     const directory = bytes.subarray(BLOCK_HEADER_SIZE_MIN, BLOCK_HEADER_SIZE_MIN + directoryBytes);
     const crcAt = directoryBytes - 4;
     if (crcAt < 0 || new ByteReader(directory, crcAt).u32() !== crc32(directory.subarray(0, crcAt))) {
@@ -76,7 +77,8 @@ export class BlockReader {
   /** A cursor over the column's bytes. Throws CORRUPTION when its frame fails the checksum. */
   open(entry: ColumnEntry): ByteReader {
     const raw = this.#frame(entry.frame);
-    if (entry.start + entry.size > raw.length) throw new StoreError('CORRUPTION', `column ${entry.code} leaves its frame`);
+    if (entry.start + entry.size > raw.length)
+      throw new StoreError('CORRUPTION', `column ${entry.code} leaves its frame`);
     return new ByteReader(raw, entry.start, entry.start + entry.size);
   }
 
@@ -113,7 +115,8 @@ export class BlockReader {
 
   #fixed(code: number, sizeBytes: number, count: number): Uint8Array {
     const column = this.require(code);
-    if (column.count !== count) throw new StoreError('CORRUPTION', `column ${code} has ${column.count} entries, not ${count}`);
+    if (column.count !== count)
+      throw new StoreError('CORRUPTION', `column ${code} has ${column.count} entries, not ${count}`);
     return column.reader.view(count * sizeBytes);
   }
 
@@ -124,8 +127,10 @@ export class BlockReader {
 
   #check(index: number): Frame {
     const frame = this.#frames[index];
-    if (frame === undefined) throw new StoreError('CORRUPTION', `a column names frame ${index} of ${this.#frames.length}`);
-    if (crc32(frame.stored) !== frame.crc) throw new StoreError('CORRUPTION', `frame ${index} of a block fails its checksum`);
+    if (frame === undefined)
+      throw new StoreError('CORRUPTION', `a column names frame ${index} of ${this.#frames.length}`);
+    if (crc32(frame.stored) !== frame.crc)
+      throw new StoreError('CORRUPTION', `frame ${index} of a block fails its checksum`);
     return frame;
   }
 

@@ -50,7 +50,8 @@ function appendRows(batch: SpanBatch, block: BlockReader, traces: readonly numbe
     head[T.SPAN_SCOPE] = mapped(scopes, head[T.SPAN_SCOPE]!);
     head[T.SPAN_NAME] = mapped(strings, head[T.SPAN_NAME]!);
   });
-  if (spans.reader.rows.length !== block.header.rowCount) throw new StoreError('CORRUPTION', 'the rows do not fit the header');
+  if (spans.reader.rows.length !== block.header.rowCount)
+    throw new StoreError('CORRUPTION', 'the rows do not fit the header');
   const events = section(C.SECTION_EVENTS, batch.eventTemplates, (head) => {
     head[T.EVENT_NAME] = mapped(strings, head[T.EVENT_NAME]!);
   });
@@ -91,12 +92,15 @@ function decodeSection(reader: SectionReader, target: SectionTarget): DecodedSec
     target.mapHead(scratch);
     stored.fields.forEach(({ field }, i) => {
       const isLocal = !T.isIntrinsic(field);
-      scratch[stored.head.length + i] = isLocal ? T.attributeField(mapped(strings, T.fieldId(field)), T.fieldType(field)) : field;
+      scratch[stored.head.length + i] = isLocal
+        ? T.attributeField(mapped(strings, T.fieldId(field)), T.fieldType(field))
+        : field;
     });
     templates[id] = table.intern(scratch, length);
   });
   const valueStart = new Uint32Array(count + 1);
-  for (let row = 0; row < count; row++) valueStart[row + 1] = valueStart[row]! + reader.templates[reader.rowTemplates[row]!]!.fields.length;
+  for (let row = 0; row < count; row++)
+    valueStart[row + 1] = valueStart[row]! + reader.templates[reader.rowTemplates[row]!]!.fields.length;
   const a = new Uint32Array(valueStart[count]!);
   const b = new Uint32Array(valueStart[count]!);
   const section = { reader, templates, valueStart, a, b };
@@ -113,7 +117,8 @@ function fillValues(section: DecodedSection, batch: SpanBatch): void {
     stored.fields.forEach((field, position) => {
       if (field.isConstant) {
         const isArena = T.isArenaType(T.fieldType(field.field));
-        if (isArena && field.a >= constants.a.length) throw new StoreError('CORRUPTION', `constant ${field.a} of ${constants.a.length}`);
+        if (isArena && field.a >= constants.a.length)
+          throw new StoreError('CORRUPTION', `constant ${field.a} of ${constants.a.length}`);
         fillConstant(section, id, position, isArena ? { a: constants.a[field.a]!, b: constants.b[field.a]! } : field);
         return;
       }
@@ -141,7 +146,8 @@ function fillColumn(
   const { reader, valueStart, a, b } = section;
   const codes = column.kind === 'texts' ? column.codes : undefined;
   const available = codes === undefined ? column.a.length : codes.length;
-  if (slot.valueStart + slot.stored.rowCount > available) throw new StoreError('CORRUPTION', 'a value column is too short for its rows');
+  if (slot.valueStart + slot.stored.rowCount > available)
+    throw new StoreError('CORRUPTION', 'a value column is too short for its rows');
   let from = slot.valueStart;
   for (let i = reader.starts[slot.id]!; i < reader.starts[slot.id + 1]!; i++, from++) {
     const to = valueStart[reader.rows[i]!]! + slot.position;

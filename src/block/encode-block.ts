@@ -133,10 +133,17 @@ function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: ChildContext
   const { events } = batch;
   const times = new Float64Array(children.length);
   for (let i = 0; i < children.length; i++) times[i] = events.time[children[i]!]!;
-  const section = childRows(C.SECTION_EVENTS, T.EVENT_HEAD, { rows: events, templates: batch.eventTemplates, children, arena: batch.arena });
+  const section = childRows(C.SECTION_EVENTS, T.EVENT_HEAD, {
+    rows: events,
+    templates: batch.eventTemplates,
+    children,
+    arena: batch.arena,
+  });
   const { buckets, local } = bucketRows(section);
   const encoder = new SectionEncoder(section, columns, ids, context.dictionary);
-  encoder.encodeTemplates(buckets, local, (ints, start) => columns.out.varint(ids.strings.id(ints[start + T.EVENT_NAME]!)));
+  encoder.encodeTemplates(buckets, local, (ints, start) =>
+    columns.out.varint(ids.strings.id(ints[start + T.EVENT_NAME]!)),
+  );
   encodeNumbers(columns.out, times, times.length);
   columns.end(C.COLUMN_EVENT_TIMES, times.length);
   encoder.encodeValues(buckets);
@@ -149,7 +156,12 @@ function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: ChildContext)
   encodeNumbers(columns.out, counts, counts.length);
   columns.end(C.COLUMN_CHILD_COUNTS + C.SECTION_LINKS, counts.length);
   const { links } = batch;
-  const section = childRows(C.SECTION_LINKS, T.LINK_HEAD, { rows: links, templates: batch.linkTemplates, children, arena: batch.arena });
+  const section = childRows(C.SECTION_LINKS, T.LINK_HEAD, {
+    rows: links,
+    templates: batch.linkTemplates,
+    children,
+    arena: batch.arena,
+  });
   const { buckets, local } = bucketRows(section);
   const encoder = new SectionEncoder(section, columns, ids, context.dictionary);
   encoder.encodeTemplates(buckets, local, (ints, start) => {
@@ -165,7 +177,12 @@ function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: ChildContext)
 function childRows(
   section: number,
   headInts: number,
-  source: { rows: SpanBatch['events']; templates: SpanBatch['eventTemplates']; children: Uint32Array; arena: Uint8Array },
+  source: {
+    rows: SpanBatch['events'];
+    templates: SpanBatch['eventTemplates'];
+    children: Uint32Array;
+    arena: Uint8Array;
+  },
 ): SectionRows {
   const { children, rows } = source;
   const template = new Int32Array(children.length);
@@ -174,5 +191,14 @@ function childRows(
     template[i] = rows.template[children[i]!]!;
     valueStart[i] = rows.valueStart[children[i]!]!;
   }
-  return { section, headInts, templates: source.templates, count: children.length, template, valueStart, values: rows.values, arena: source.arena };
+  return {
+    section,
+    headInts,
+    templates: source.templates,
+    count: children.length,
+    template,
+    valueStart,
+    values: rows.values,
+    arena: source.arena,
+  };
 }

@@ -16,7 +16,12 @@ export interface TraceSummary {
   readonly durationMax: number;
 }
 
-export function encodeTraceColumns(batch: SpanBatch, rows: Uint32Array, buckets: Buckets, columns: ColumnWriter): TraceSummary {
+export function encodeTraceColumns(
+  batch: SpanBatch,
+  rows: Uint32Array,
+  buckets: Buckets,
+  columns: ColumnWriter,
+): TraceSummary {
   const count = rows.length;
   const starts = new Float64Array(count);
   const durations = new Float64Array(count);
@@ -45,7 +50,8 @@ function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
   for (let i = 1; i < rows.length; i++) {
     const x = rows[i - 1]! * 4;
     const y = rows[i]! * 4;
-    if (ids[x] !== ids[y] || ids[x + 1] !== ids[y + 1] || ids[x + 2] !== ids[y + 2] || ids[x + 3] !== ids[y + 3]) firsts.push(i);
+    if (ids[x] !== ids[y] || ids[x + 1] !== ids[y + 1] || ids[x + 2] !== ids[y + 2] || ids[x + 3] !== ids[y + 3])
+      firsts.push(i);
   }
   firsts.push(rows.length);
   return Uint32Array.from(firsts);

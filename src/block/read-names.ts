@@ -31,7 +31,9 @@ const LIST_FIELD = 5;
 export function readBlockNames(bytes: Uint8Array): BlockNames {
   const block = new BlockReader(bytes);
   const arena = new TextArena();
-  const strings = readTexts(block, C.COLUMN_STRINGS, arena).map((text) => Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'));
+  const strings = readTexts(block, C.COLUMN_STRINGS, arena).map((text) =>
+    Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'),
+  );
   const tags: TagName[] = [];
   for (const text of readTexts(block, C.COLUMN_SCOPES, arena)) tags.push(...knownDescriptors.find(text, 'scope').tags);
   const services = readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => {

@@ -5,7 +5,14 @@ import { decodeNumbers } from '../codec/numbers.ts';
 import { decodeTextColumn, type Arena, type TextColumn } from '../codec/texts.ts';
 import { decodeDoubles, decodeInts } from '../codec/words.ts';
 import * as T from '../trace/templates.ts';
-import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES, SECTION_EVENTS, SECTION_SPANS } from './block-columns.ts';
+import {
+  COLUMN_CONSTANTS,
+  COLUMN_ROW_TEMPLATES,
+  COLUMN_TEMPLATES,
+  COLUMN_VALUES,
+  SECTION_EVENTS,
+  SECTION_SPANS,
+} from './block-columns.ts';
 import type { BlockReader } from './block-reader.ts';
 
 /** A field of a stored template. Ids are the block's own. */
@@ -28,7 +35,9 @@ export interface StoredTemplate {
 }
 
 /** A decoded value column: words, or text entries with codes. */
-export type ValueColumn = { readonly kind: 'words'; readonly a: Uint32Array; readonly b: Uint32Array } | ({ readonly kind: 'texts' } & TextColumn);
+export type ValueColumn =
+  | { readonly kind: 'words'; readonly a: Uint32Array; readonly b: Uint32Array }
+  | ({ readonly kind: 'texts' } & TextColumn);
 
 export class SectionReader {
   readonly section: number;
@@ -45,7 +54,8 @@ export class SectionReader {
     this.#block = block;
     this.section = section;
     const rowColumn = what === 'rows' ? block.find(COLUMN_ROW_TEMPLATES + section) : undefined;
-    this.rowTemplates = rowColumn === undefined ? new Float64Array(0) : decodeNumbers(block.open(rowColumn), rowColumn.count);
+    this.rowTemplates =
+      rowColumn === undefined ? new Float64Array(0) : decodeNumbers(block.open(rowColumn), rowColumn.count);
     const templateColumn = block.find(COLUMN_TEMPLATES + section);
     const count = templateColumn?.count ?? 0;
     this.starts = countRows(this.rowTemplates, count);
@@ -113,7 +123,8 @@ function countRows(rowTemplates: Float64Array, count: number): Uint32Array {
   const starts = new Uint32Array(count + 1);
   for (let i = 0; i < rowTemplates.length; i++) {
     const template = rowTemplates[i]!;
-    if (!(template >= 0 && template < count)) throw new StoreError('CORRUPTION', `row template ${template} of ${count}`);
+    if (!(template >= 0 && template < count))
+      throw new StoreError('CORRUPTION', `row template ${template} of ${count}`);
     starts[template + 1]!++;
   }
   for (let id = 0; id < count; id++) starts[id + 1] = starts[id + 1]! + starts[id]!;

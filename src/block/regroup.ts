@@ -96,7 +96,11 @@ function orderTraces(batch: SpanBatch, grouped: Uint32Array, ends: Uint32Array, 
   order.sort((x, y) => {
     const a = first(x);
     const b = first(y);
-    return batch.day[a]! - batch.day[b]! || batch.start[a]! - batch.start[b]! || compareBytes(batch.traceId, a * 16, b * 16, 16);
+    return (
+      batch.day[a]! - batch.day[b]! ||
+      batch.start[a]! - batch.start[b]! ||
+      compareBytes(batch.traceId, a * 16, b * 16, 16)
+    );
   });
   const rows = new Uint32Array(grouped.length);
   const traceEnds = new Uint32Array(order.length);

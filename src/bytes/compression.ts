@@ -39,15 +39,19 @@ export function decompress(codec: number, stored: Uint8Array, rawBytes: number):
     if (codec === CODEC_NONE) raw = stored;
     else if (codec === CODEC_LZ4) {
       // lz4-napi believes the length in front of the data and allocates it: check it against ours first.
-      if (buffer.length < 4 || buffer.readUInt32LE(0) !== rawBytes) throw new StoreError('CORRUPTION', 'an LZ4 frame disagrees with its header about its length');
+      if (buffer.length < 4 || buffer.readUInt32LE(0) !== rawBytes)
+        throw new StoreError('CORRUPTION', 'an LZ4 frame disagrees with its header about its length');
       raw = uncompressSync(buffer);
-    }
-    else if (codec === CODEC_ZSTD) raw = zstdDecompressSync(buffer, { chunkSize: Math.max(64, rawBytes), maxOutputLength: Math.max(64, rawBytes) });
+    } else if (codec === CODEC_ZSTD)
+      raw = zstdDecompressSync(buffer, { chunkSize: Math.max(64, rawBytes), maxOutputLength: Math.max(64, rawBytes) });
     else throw new StoreError('CORRUPTION', `unknown compression codec ${codec}`);
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
-    throw new StoreError('CORRUPTION', `a frame of ${stored.length} bytes does not decompress with codec ${codec}`, { cause });
+    throw new StoreError('CORRUPTION', `a frame of ${stored.length} bytes does not decompress with codec ${codec}`, {
+      cause,
+    });
   }
-  if (raw.length !== rawBytes) throw new StoreError('CORRUPTION', `a frame decompressed to ${raw.length} bytes, its header says ${rawBytes}`);
+  if (raw.length !== rawBytes)
+    throw new StoreError('CORRUPTION', `a frame decompressed to ${raw.length} bytes, its header says ${rawBytes}`);
   return raw;
 }

@@ -56,7 +56,8 @@ export class WireReader {
       case WIRE_BYTES: {
         this.varint();
         const start = this.pos;
-        if (this.hi !== 0 || this.lo > this.end - start) malformed(`field ${this.field} is longer than its message`, this.fieldStart);
+        if (this.hi !== 0 || this.lo > this.end - start)
+          malformed(`field ${this.field} is longer than its message`, this.fieldStart);
         this.valueStart = start;
         this.pos = this.valueEnd = start + this.lo;
         break;
@@ -125,7 +126,8 @@ export class WireReader {
     let lo = 0;
     let hi = 0;
     for (let shift = 0; ; shift += 7) {
-      if (pos >= end || shift > 63) malformed(pos >= end ? 'truncated varint' : 'varint longer than 10 bytes', this.pos);
+      if (pos >= end || shift > 63)
+        malformed(pos >= end ? 'truncated varint' : 'varint longer than 10 bytes', this.pos);
       const byte = bytes[pos++]!;
       const bits = byte & 0x7f;
       if (shift < 28) lo |= bits << shift;

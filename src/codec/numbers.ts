@@ -89,7 +89,8 @@ function commonDivisor(values: Float64Array, count: number, base: number): numbe
 export function decodeNumbers(reader: ByteReader, count: number): Float64Array<ArrayBuffer> {
   const encoding = reader.u8();
   if (encoding === CONSTANT) return new Float64Array(count).fill(reader.f64());
-  if (encoding !== PLANES && encoding !== ZIGZAG_PLANES) throw new StoreError('CORRUPTION', `unknown number encoding ${encoding}`);
+  if (encoding !== PLANES && encoding !== ZIGZAG_PLANES)
+    throw new StoreError('CORRUPTION', `unknown number encoding ${encoding}`);
   const width = reader.u8();
   if (width < 1 || width > 7) throw new StoreError('CORRUPTION', `number width ${width}`);
   const base = reader.f64();

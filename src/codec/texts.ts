@@ -83,7 +83,11 @@ export function decodeTextList(reader: ByteReader, count: number, arena: Arena):
 }
 
 /** Offsets from 0 and lengths × factor; CORRUPTION when they exceed `max` stored bytes. */
-function offsets(lengths: Float64Array, factor: number, max: number): { a: Uint32Array; b: Uint32Array; total: number } {
+function offsets(
+  lengths: Float64Array,
+  factor: number,
+  max: number,
+): { a: Uint32Array; b: Uint32Array; total: number } {
   const a = new Uint32Array(lengths.length);
   const b = new Uint32Array(lengths.length);
   let total = 0;

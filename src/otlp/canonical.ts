@@ -6,8 +6,15 @@ import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
 /** Writes the body of an AnyValue read from [start, end). Throws INVALID_REQUEST when malformed or nested too deep. */
-export function writeCanonicalAnyValue(out: ByteWriter, bytes: Uint8Array, start: number, end: number, depth: number): void {
-  if (depth > limits.anyValueDepthMax) malformed(`an attribute value nested deeper than ${limits.anyValueDepthMax}`, start);
+export function writeCanonicalAnyValue(
+  out: ByteWriter,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  depth: number,
+): void {
+  if (depth > limits.anyValueDepthMax)
+    malformed(`an attribute value nested deeper than ${limits.anyValueDepthMax}`, start);
   const reader = new WireReader(bytes, start, end);
   const unknown: [number, number][] = [];
   let last = 0;
@@ -76,7 +83,13 @@ function writeCanonicalList(
 }
 
 /** Writes the body of a KeyValue read from [start, end); `depth` is that of its value. */
-export function writeCanonicalKeyValue(out: ByteWriter, bytes: Uint8Array, start: number, end: number, depth: number): void {
+export function writeCanonicalKeyValue(
+  out: ByteWriter,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  depth: number,
+): void {
   const reader = new WireReader(bytes, start, end);
   const unknown: [number, number][] = [];
   let keyStart = 0;

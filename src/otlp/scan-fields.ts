@@ -125,7 +125,8 @@ export class FieldScanner {
     const { field } = reader;
     if (field === 3) {
       reader.expect(WIRE_BYTES, 'Span.trace_state');
-      if (reader.valueEnd > reader.valueStart) this.pushRange(T.FIELD_TRACE_STATE, T.TYPE_STRING, reader.valueStart, reader.valueEnd);
+      if (reader.valueEnd > reader.valueStart)
+        this.pushRange(T.FIELD_TRACE_STATE, T.TYPE_STRING, reader.valueStart, reader.valueEnd);
     } else if (field === 10 || field === 12 || field === 14) {
       reader.expect(WIRE_VARINT, 'Span.dropped_*_count');
       if (reader.lo !== 0) this.pushInt(T.FIELD_DROPPED_ATTRIBUTES + (field - 10) / 2, reader.lo, 0);
@@ -202,7 +203,11 @@ export class FieldScanner {
         case 1:
         case 7:
           reader.expect(WIRE_BYTES, 'AnyValue');
-          this.#set(reader.field === 1 ? T.TYPE_STRING : T.TYPE_BYTES, reader.valueStart, reader.valueEnd - reader.valueStart);
+          this.#set(
+            reader.field === 1 ? T.TYPE_STRING : T.TYPE_BYTES,
+            reader.valueStart,
+            reader.valueEnd - reader.valueStart,
+          );
           break;
         case 2:
           reader.expect(WIRE_VARINT, 'AnyValue.bool_value');
@@ -281,7 +286,11 @@ export class FieldScanner {
     const isExact = high > -T.EXACT_HIGH_WORD_MAX && high < T.EXACT_HIGH_WORD_MAX;
     if (!isExact) into.push(T.intrinsicField(T.FIELD_TIME, T.TYPE_INT), lo, hi);
     this.#refuseWhenFull(into, 'event', start);
-    events.push(eventTemplates.intern(ints, into.length), isExact ? high * 4294967296 + (lo - startLo) : 0, valuesBefore);
+    events.push(
+      eventTemplates.intern(ints, into.length),
+      isExact ? high * 4294967296 + (lo - startLo) : 0,
+      valuesBefore,
+    );
   }
 
   #scanLink(start: number, end: number): void {
@@ -303,7 +312,11 @@ export class FieldScanner {
           break;
         case 3:
           reader.expect(WIRE_BYTES, 'Link.trace_state');
-          into.push(T.intrinsicField(T.FIELD_TRACE_STATE, T.TYPE_STRING), reader.valueStart, reader.valueEnd - reader.valueStart);
+          into.push(
+            T.intrinsicField(T.FIELD_TRACE_STATE, T.TYPE_STRING),
+            reader.valueStart,
+            reader.valueEnd - reader.valueStart,
+          );
           break;
         case 4:
           reader.expect(WIRE_BYTES, 'Link.attributes');

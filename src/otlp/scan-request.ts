@@ -284,7 +284,14 @@ class RequestScanner {
 }
 
 /** Copies an id of `words` × 4 bytes; false when its length is wrong or it is all zero. */
-function copyId(bytes: Uint8Array, start: number, end: number, target: Uint32Array, at: number, words: number): boolean {
+function copyId(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  target: Uint32Array,
+  at: number,
+  words: number,
+): boolean {
   if (end - start !== words * 4) return false;
   let any = 0;
   for (let word = 0, i = start; word < words; word++, i += 4) {

@@ -48,7 +48,8 @@ export class SpanWriterOtlp {
     this.#bytesField(1, new Uint8Array(batch.traceId.buffer, row * 16, 16));
     this.#bytesField(2, new Uint8Array(batch.spanId.buffer, row * 8, 8));
     this.#intrinsicText(fields, T.FIELD_TRACE_STATE, 3);
-    const hasParent = batch.parentId[row * 2] !== 0 || batch.parentId[row * 2 + 1] !== 0 || (presence & T.HAS_ZERO_PARENT) !== 0;
+    const hasParent =
+      batch.parentId[row * 2] !== 0 || batch.parentId[row * 2 + 1] !== 0 || (presence & T.HAS_ZERO_PARENT) !== 0;
     if (hasParent) this.#bytesField(4, new Uint8Array(batch.parentId.buffer, row * 8, 8));
     this.#text(5, batch.strings, ints[head + T.SPAN_NAME]!);
     this.#int32(6, ints[head + T.SPAN_KIND]!);
@@ -126,9 +127,11 @@ export class SpanWriterOtlp {
       const presence = fields.ints[fields.head - T.LINK_HEAD + T.LINK_PRESENCE]!;
       this.out.tag(13, 2);
       const at = this.out.beginMessage();
-      if ((presence & T.HAS_LINK_TRACE_ID) !== 0) this.#bytesField(1, new Uint8Array(batch.linkIds.buffer, link * 24, 16));
+      if ((presence & T.HAS_LINK_TRACE_ID) !== 0)
+        this.#bytesField(1, new Uint8Array(batch.linkIds.buffer, link * 24, 16));
       this.#intrinsicText(fields, T.FIELD_LINK_TRACE_ID, 1);
-      if ((presence & T.HAS_LINK_SPAN_ID) !== 0) this.#bytesField(2, new Uint8Array(batch.linkIds.buffer, link * 24 + 16, 8));
+      if ((presence & T.HAS_LINK_SPAN_ID) !== 0)
+        this.#bytesField(2, new Uint8Array(batch.linkIds.buffer, link * 24 + 16, 8));
       this.#intrinsicText(fields, T.FIELD_LINK_SPAN_ID, 2);
       this.#intrinsicText(fields, T.FIELD_TRACE_STATE, 3);
       this.#attributes(4, fields);
@@ -262,7 +265,13 @@ interface Fields {
 
 function childFields(rows: ChildRows, templates: SpanBatch['eventTemplates'], row: number, headInts: number): Fields {
   const head = templates.start(rows.template[row]!) + headInts;
-  return { ints: templates.ints, head, end: templates.end(rows.template[row]!), values: rows.values, shift: rows.valueStart[row]! - head };
+  return {
+    ints: templates.ints,
+    head,
+    end: templates.end(rows.template[row]!),
+    values: rows.values,
+    shift: rows.valueStart[row]! - head,
+  };
 }
 
 /** Index into values of the LAST such intrinsic (proto3: the last one on the wire wins), or -1. */

@@ -20,7 +20,10 @@ export class Deadline {
       throw new StoreError('CANCELLED', 'the client closed the connection before its query was answered');
     }
     if (performance.now() > this.#endMs) {
-      throw new StoreError('TIMEOUT', `the query ran longer than ${this.#durationMs} ms (-search.maxQueryDuration); narrow its time range or conditions`);
+      throw new StoreError(
+        'TIMEOUT',
+        `the query ran longer than ${this.#durationMs} ms (-search.maxQueryDuration); narrow its time range or conditions`,
+      );
     }
   }
 }

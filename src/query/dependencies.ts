@@ -27,9 +27,16 @@ interface CallSpan {
 }
 
 /** Links of spans starting in [startNs, endNs], sorted by (parent, child). */
-export function listDependencies(source: BlockSource, startNs: bigint, endNs: bigint, deadline: Deadline): Dependency[] {
+export function listDependencies(
+  source: BlockSource,
+  startNs: bigint,
+  endNs: bigint,
+  deadline: Deadline,
+): Dependency[] {
   const blocks = source.blocks();
-  const isAsked = blocks.map((block) => timesOf(block, startNs, endNs)).map(([min, max], i) => blocks[i]!.startMax >= min && blocks[i]!.startMin <= max);
+  const isAsked = blocks
+    .map((block) => timesOf(block, startNs, endNs))
+    .map(([min, max], i) => blocks[i]!.startMax >= min && blocks[i]!.startMin <= max);
   const homes = traceHomes(blocks, deadline);
   const calls = new Map<string, Map<string, number>>();
   const split = new Map<string, CallSpan[]>();
@@ -89,7 +96,9 @@ function readSpans(
   if (bytes === undefined) return;
   const block = new BlockReader(bytes);
   const rows = new SectionReader(block, C.SECTION_SPANS);
-  const services = readTexts(block, C.COLUMN_RESOURCES, new TextArena()).map((text) => serviceName(parseDescriptor(text).message));
+  const services = readTexts(block, C.COLUMN_RESOURCES, new TextArena()).map((text) =>
+    serviceName(parseDescriptor(text).message),
+  );
   const { firsts, parents, starts, durations } = readTraceColumns(block, rows);
   const traceIds = block.traceIds();
   const spanIds = idTexts(block.fixed(C.COLUMN_SPAN_IDS, 8));
@@ -139,7 +148,8 @@ function countCalls(calls: Map<string, Map<string, number>>, spans: readonly Cal
 
 function sorted(calls: Map<string, Map<string, number>>): Dependency[] {
   const out: Dependency[] = [];
-  for (const [parent, callees] of calls) for (const [child, callCount] of callees) out.push({ parent, child, callCount });
+  for (const [parent, callees] of calls)
+    for (const [child, callCount] of callees) out.push({ parent, child, callCount });
   const compare = (x: string, y: string): number => Buffer.compare(Buffer.from(x), Buffer.from(y));
   return out.sort((x, y) => compare(x.parent, y.parent) || compare(x.child, y.child));
 }

@@ -82,7 +82,12 @@ export class LocalReader implements TraceReader {
     return result.dependencies;
   }
 
-  async #run(tenant: Tenant, filter: SnapshotFilter, task: QueryTask, signal: AbortSignal | undefined): Promise<QueryResult> {
+  async #run(
+    tenant: Tenant,
+    filter: SnapshotFilter,
+    task: QueryTask,
+    signal: AbortSignal | undefined,
+  ): Promise<QueryResult> {
     const snapshot = await this.#options.source.takeSnapshot(tenant, filter);
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const cancel = (): void => void Atomics.store(cancelled, 0, 1);
@@ -99,7 +104,10 @@ export class LocalReader implements TraceReader {
 
   async #submit(job: QueryJob): Promise<QueryReply> {
     if (this.#pool.queueSize >= this.#options.queueMax) {
-      throw new StoreError('OVERLOADED', `${this.#options.queueMax} queries are waiting (-search.maxConcurrentRequests); try again later`);
+      throw new StoreError(
+        'OVERLOADED',
+        `${this.#options.queueMax} queries are waiting (-search.maxConcurrentRequests); try again later`,
+      );
     }
     return (await this.#pool.run(job)) as QueryReply;
   }

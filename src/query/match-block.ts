@@ -12,7 +12,16 @@ import { textOfAnyValue } from '../otlp/attributes.ts';
 import { operationName, serviceName } from '../otlp/service-name.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
 import * as T from '../trace/templates.ts';
-import { LEVEL_EVENT, LEVEL_LINK, LEVEL_RESOURCE, LEVEL_SCOPE, LEVEL_SPAN, type CompiledTag, type ValueMatcher, type Way } from './tag-condition.ts';
+import {
+  LEVEL_EVENT,
+  LEVEL_LINK,
+  LEVEL_RESOURCE,
+  LEVEL_SCOPE,
+  LEVEL_SPAN,
+  type CompiledTag,
+  type ValueMatcher,
+  type Way,
+} from './tag-condition.ts';
 
 /** A search against one block: times are the block's own, ns since its day's midnight. */
 export interface BlockQuery {
@@ -64,8 +73,12 @@ class BlockMatcher {
   /** A flag per row, set where service and operation fit; undefined when no template fits. */
   candidates(query: BlockQuery): Uint8Array | undefined {
     const { service, operation } = query;
-    const services = service === undefined ? undefined : this.#resources.map((message) => serviceName(message) === service);
-    const names = operation === undefined ? undefined : this.#strings.map((text) => operationName(Buffer.from(text).toString('utf8')) === operation);
+    const services =
+      service === undefined ? undefined : this.#resources.map((message) => serviceName(message) === service);
+    const names =
+      operation === undefined
+        ? undefined
+        : this.#strings.map((text) => operationName(Buffer.from(text).toString('utf8')) === operation);
     let flags: Uint8Array | undefined;
     this.#spans.templates.forEach(({ head }, id) => {
       if (services !== undefined && !services[head[T.SPAN_RESOURCE]!]) return;
@@ -98,7 +111,13 @@ class BlockMatcher {
         if (flags[row] === 0) continue;
         const start = starts[row]!;
         const duration = durations[row]!;
-        if (start < query.startMin || start > query.startMax || duration < query.durationMin || duration > query.durationMax) continue;
+        if (
+          start < query.startMin ||
+          start > query.startMax ||
+          duration < query.durationMin ||
+          duration > query.durationMax
+        )
+          continue;
         if (start > latest) latest = start;
       }
       if (latest >= 0) out.push({ trace, start: latest });
@@ -122,7 +141,11 @@ class BlockMatcher {
         this.#applyFields(met, this.#spans, (field) => T.isIntrinsic(field) && T.fieldId(field) === way.field, value);
         break;
       case 'scope-text':
-        this.#applyDescriptors(met, T.SPAN_SCOPE, this.#scopes.map((message) => hasText(message, way.field, value)));
+        this.#applyDescriptors(
+          met,
+          T.SPAN_SCOPE,
+          this.#scopes.map((message) => hasText(message, way.field, value)),
+        );
         break;
       case 'event-name':
         this.#applyChildren(met, C.SECTION_EVENTS, (events, flags) => this.#applyEventNames(events, flags, value));
@@ -147,23 +170,39 @@ class BlockMatcher {
   #applyAttribute(met: Uint8Array, way: Way & { kind: 'attribute' }, value: ValueMatcher): void {
     const { key, levels } = way;
     if ((levels & LEVEL_RESOURCE) !== 0) {
-      this.#applyDescriptors(met, T.SPAN_RESOURCE, this.#resources.map((message) => hasAttribute(message, 1, key, value)));
+      this.#applyDescriptors(
+        met,
+        T.SPAN_RESOURCE,
+        this.#resources.map((message) => hasAttribute(message, 1, key, value)),
+      );
     }
     if ((levels & LEVEL_SCOPE) !== 0) {
-      this.#applyDescriptors(met, T.SPAN_SCOPE, this.#scopes.map((message) => hasAttribute(message, 3, key, value)));
+      this.#applyDescriptors(
+        met,
+        T.SPAN_SCOPE,
+        this.#scopes.map((message) => hasAttribute(message, 3, key, value)),
+      );
     }
     const keyId = this.#strings.findIndex((text) => key.equals(text));
     if (keyId < 0) return;
     const isField = (field: number): boolean => !T.isIntrinsic(field) && T.fieldId(field) === keyId;
     if ((levels & LEVEL_SPAN) !== 0) this.#applyFields(met, this.#spans, isField, value);
-    for (const [level, section] of [[LEVEL_EVENT, C.SECTION_EVENTS], [LEVEL_LINK, C.SECTION_LINKS]] as const) {
+    for (const [level, section] of [
+      [LEVEL_EVENT, C.SECTION_EVENTS],
+      [LEVEL_LINK, C.SECTION_LINKS],
+    ] as const) {
       if ((levels & level) === 0) continue;
       this.#applyChildren(met, section, (children, flags) => this.#applyFields(flags, children, isField, value));
     }
   }
 
   /** Sets the flag of each row of `section` one of whose chosen fields has the value. */
-  #applyFields(flags: Uint8Array, section: SectionReader, isField: (field: number) => boolean, value: ValueMatcher): void {
+  #applyFields(
+    flags: Uint8Array,
+    section: SectionReader,
+    isField: (field: number) => boolean,
+    value: ValueMatcher,
+  ): void {
     section.templates.forEach(({ fields }, id) => {
       for (const field of fields) {
         if (!isField(field.field)) continue;
@@ -182,7 +221,12 @@ class BlockMatcher {
     return value.matches(type, constants.a[a]!, constants.b[a]!, this.#arena.arena);
   }
 
-  #applyColumn(flags: Uint8Array, section: SectionReader, slot: { id: number; field: StoredField }, value: ValueMatcher): void {
+  #applyColumn(
+    flags: Uint8Array,
+    section: SectionReader,
+    slot: { id: number; field: StoredField },
+    value: ValueMatcher,
+  ): void {
     const { field, valueStart } = slot.field;
     const type = T.fieldType(field);
     const columnKey = field * 4 + section.section;
@@ -221,7 +265,8 @@ class BlockMatcher {
 /** Name (field 1) or version (field 2) of a canonical Scope message. */
 function hasText(message: Uint8Array, field: number, value: ValueMatcher): boolean {
   const reader = new WireReader(message);
-  while (reader.next()) if (reader.field === field) return value.matchesBytes(message, reader.valueStart, reader.valueEnd);
+  while (reader.next())
+    if (reader.field === field) return value.matchesBytes(message, reader.valueStart, reader.valueEnd);
   return false;
 }
 

@@ -20,10 +20,12 @@ export function run(job: QueryJob): unknown {
     reply = { kind: 'done', result: runQuery(cache, job) };
   } catch (error) {
     if (error instanceof StoreError) reply = { kind: 'failed', code: error.code, message: error.message };
-    else if (error instanceof BugError || error instanceof Error) reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message };
+    else if (error instanceof BugError || error instanceof Error)
+      reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message };
     else throw error;
   }
-  const buffers = reply.kind === 'done' && reply.result.kind === 'traces' ? reply.result.traces.map(({ otlp }) => otlp.buffer) : [];
+  const buffers =
+    reply.kind === 'done' && reply.result.kind === 'traces' ? reply.result.traces.map(({ otlp }) => otlp.buffer) : [];
   return move(new MovedReply(reply, buffers as ArrayBuffer[]));
 }
 

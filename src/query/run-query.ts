@@ -40,7 +40,11 @@ export function runQuery(cache: PartCache, job: QueryJob): QueryResult {
     case 'search':
       return { kind: 'ids', traceIds: searchTraceIds(source, task.query, deadline), warnings };
     case 'dependencies':
-      return { kind: 'dependencies', dependencies: listDependencies(source, task.startNs, task.endNs, deadline), warnings };
+      return {
+        kind: 'dependencies',
+        dependencies: listDependencies(source, task.startNs, task.endNs, deadline),
+        warnings,
+      };
     default:
       return task satisfies never;
   }

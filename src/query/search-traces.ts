@@ -30,7 +30,15 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
     const last = hits.length >= query.limit ? hits[query.limit - 1]! : undefined;
     // Not >=: a match as late as the last hit may still win by its trace id.
     if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) break;
-    hits = mergeHits(hits, matchCandidate(block, { ...blockTimes(block.day, query), service: query.service, operation: query.operation, tags }));
+    hits = mergeHits(
+      hits,
+      matchCandidate(block, {
+        ...blockTimes(block.day, query),
+        service: query.service,
+        operation: query.operation,
+        tags,
+      }),
+    );
     hits.length = Math.min(hits.length, query.limit);
   }
   return hits.map((hit) => hit.traceId);
@@ -42,7 +50,11 @@ function matchCandidate(candidate: CandidateBlock, query: BlockQuery): Hit[] {
   const matches = matchBlock(bytes, query);
   if (matches.length === 0) return [];
   const ids = new BlockReader(bytes).traceIds();
-  return matches.map(({ trace, start }) => ({ traceId: ids.slice(trace * 16, trace * 16 + 16), day: candidate.day, start }));
+  return matches.map(({ trace, start }) => ({
+    traceId: ids.slice(trace * 16, trace * 16 + 16),
+    day: candidate.day,
+    start,
+  }));
 }
 
 /** One hit a trace, its latest; sorted newest first. */
@@ -57,7 +69,10 @@ function mergeHits(hits: readonly Hit[], more: readonly Hit[]): Hit[] {
 }
 
 /** The query's window on a block's day, in the block's own numbers. */
-function blockTimes(day: number, query: TraceQuery): Pick<BlockQuery, 'startMin' | 'startMax' | 'durationMin' | 'durationMax'> {
+function blockTimes(
+  day: number,
+  query: TraceQuery,
+): Pick<BlockQuery, 'startMin' | 'startMax' | 'durationMin' | 'durationMax'> {
   const midnight = BigInt(day) * DAY_NS_BIG;
   return {
     startMin: Number(query.startMinNs - midnight),

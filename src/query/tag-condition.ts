@@ -38,7 +38,11 @@ export function compileTag({ key, value }: TagCondition): CompiledTag {
     const ways: Way[] = [{ kind: 'status', value: 2 }, attribute(key, LEVEL_SPAN)];
     return { ways, value: new ValueMatcher('true'), isNegated: value === 'false' };
   }
-  return { ways: [...intrinsicWays(key, value), ...attributeWays(key)], value: new ValueMatcher(value), isNegated: false };
+  return {
+    ways: [...intrinsicWays(key, value), ...attributeWays(key)],
+    value: new ValueMatcher(value),
+    isNegated: false,
+  };
 }
 
 function attribute(key: string, levels: number): Way {

@@ -168,7 +168,14 @@ export class SpanBatch {
   clear(): void {
     this.generation++;
     this.clearRows();
-    for (const table of [this.strings, this.resources, this.scopes, this.spanTemplates, this.eventTemplates, this.linkTemplates]) {
+    for (const table of [
+      this.strings,
+      this.resources,
+      this.scopes,
+      this.spanTemplates,
+      this.eventTemplates,
+      this.linkTemplates,
+    ]) {
       table.clear();
     }
   }
@@ -184,7 +191,7 @@ export function rowsByDay(batch: SpanBatch): Map<number, Uint32Array> {
   const counts = new Map<number, number>();
   const { day, rowCount } = batch;
   // Nearly every batch is of one day: count runs, not rows.
-  for (let row = 0; row < rowCount; ) {
+  for (let row = 0; row < rowCount;) {
     const key = day[row]!;
     const from = row;
     while (row < rowCount && day[row] === key) row++;

@@ -16,7 +16,10 @@ function parseUint32(header: string, text: string | undefined): number {
   if (text === undefined || text === '') return 0;
   const value = /^\d{1,10}$/.test(text) ? Number(text) : NaN;
   if (!(value <= 0xffffffff)) {
-    throw new StoreError('INVALID_REQUEST', `header ${header}: expected a decimal number from 0 to 4294967295, got ${JSON.stringify(text.slice(0, 40))}`);
+    throw new StoreError(
+      'INVALID_REQUEST',
+      `header ${header}: expected a decimal number from 0 to 4294967295, got ${JSON.stringify(text.slice(0, 40))}`,
+    );
   }
   return value;
 }

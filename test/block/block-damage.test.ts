@@ -13,7 +13,15 @@ import { createRandom, printedSeed } from '../support/random-request.ts';
 
 function smallBlock(profile: BlockProfile): Uint8Array {
   const batch = new SpanBatch();
-  for (const { body } of requests({ profile: 'shop', spans: 60, batch: 100, seed: 3, startNs: 1_790_000_000_000_000_000n, seconds: 1, instances: 1 })) {
+  for (const { body } of requests({
+    profile: 'shop',
+    spans: 60,
+    batch: 100,
+    seed: 3,
+    startNs: 1_790_000_000_000_000_000n,
+    seconds: 1,
+    instances: 1,
+  })) {
     scanRequest(batch, body, { startMinNs: 0n, startMaxNs: 2n ** 64n - 1n });
   }
   return encodeBlock(batch, regroupByTrace(batch).rows, { tenant: DEFAULT_TENANT, day: batch.day[0]!, profile });
@@ -22,7 +30,10 @@ function smallBlock(profile: BlockProfile): Uint8Array {
 function decoded(bytes: Uint8Array): Uint8Array {
   const batch = new SpanBatch();
   appendBlock(batch, bytes);
-  return writeTraces(batch, Uint32Array.from({ length: batch.rowCount }, (_, row) => row));
+  return writeTraces(
+    batch,
+    Uint32Array.from({ length: batch.rowCount }, (_, row) => row),
+  );
 }
 
 test.each<BlockProfile>(['log', 'young', 'merged'])('every byte of a %s block: a flipped bit is found', (profile) => {

@@ -23,7 +23,12 @@ function roundTrip(bodies: readonly Uint8Array[], profile: BlockProfile): Uint8A
   const batch = new SpanBatch();
   for (const body of bodies) scanRequest(batch, body, ALL_TIME);
   const out = recode(recode(batch, profile), 'merged');
-  return [writeTraces(out, Uint32Array.from({ length: out.rowCount }, (_, row) => row))];
+  return [
+    writeTraces(
+      out,
+      Uint32Array.from({ length: out.rowCount }, (_, row) => row),
+    ),
+  ];
 }
 
 function recode(batch: SpanBatch, profile: BlockProfile): SpanBatch {
@@ -45,9 +50,17 @@ describe.each(BLOCK_PROFILES)('a %s block', (profile) => {
 
   test.each(Object.keys(profiles) as ProfileName[])('gives back every span of the %s workload', (name) => {
     const spans = name === 'long' ? 10_000 : 3000;
-    const bodies = [...requests({ profile: name, spans, batch: 200, seed: 7, startNs: 1_790_000_000_000_000_000n, seconds: 60, instances: 2 })].map(
-      (frame) => frame.body,
-    );
+    const bodies = [
+      ...requests({
+        profile: name,
+        spans,
+        batch: 200,
+        seed: 7,
+        startNs: 1_790_000_000_000_000_000n,
+        seconds: 60,
+        instances: 2,
+      }),
+    ].map((frame) => frame.body);
     expect(unique(spanSet(roundTrip(bodies, profile)))).toEqual(unique(spanSet(bodies)));
   });
 

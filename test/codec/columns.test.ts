@@ -42,7 +42,8 @@ describe('numbers', () => {
       const sign = random() < 0.5 ? 1 : -1;
       const offset = random() < 0.5 ? 0 : Math.floor(random() * 2 ** 52);
       const values = Array.from({ length: Math.floor(random() * 40) }, () => {
-        const value = Math.floor(random() * scale) * (random() < 0.5 ? 1 : sign) + (offset + scale < 2 ** 53 ? offset : 0);
+        const value =
+          Math.floor(random() * scale) * (random() < 0.5 ? 1 : sign) + (offset + scale < 2 ** 53 ? offset : 0);
         return value === 0 ? 0 : value;
       });
       expect(numbersAfter(values)).toEqual(values);
@@ -103,7 +104,8 @@ function textsAfter(values: readonly Buffer[], dictionary: boolean): { back: Buf
   return { back, sizeBytes: out.length };
 }
 
-const hexOf = (random: Random, length: number): string => Array.from({ length }, () => '0123456789abcdef'[Math.floor(random() * 16)]).join('');
+const hexOf = (random: Random, length: number): string =>
+  Array.from({ length }, () => '0123456789abcdef'[Math.floor(random() * 16)]).join('');
 const uuidOf = (random: Random): string => [8, 4, 4, 4, 12].map((length) => hexOf(random, length)).join('-');
 
 describe.each([false, true])('texts, dictionary %s', (dictionary) => {
@@ -128,11 +130,18 @@ describe.each([false, true])('texts, dictionary %s', (dictionary) => {
 
   test('random columns of mixed forms', () => {
     const random = createRandom(printedSeed('texts'));
-    const forms = [uuidOf, (r: Random) => hexOf(r, 16), (r: Random) => String(Math.floor(r() * 1e6)), (r: Random) => `/cart/${Math.floor(r() * 5)}`];
+    const forms = [
+      uuidOf,
+      (r: Random) => hexOf(r, 16),
+      (r: Random) => String(Math.floor(r() * 1e6)),
+      (r: Random) => `/cart/${Math.floor(r() * 5)}`,
+    ];
     for (let round = 0; round < 300; round++) {
       const odd = random() < 0.3;
       const form = forms[Math.floor(random() * forms.length)]!;
-      const values = Array.from({ length: Math.floor(random() * 60) }, () => Buffer.from(odd && random() < 0.1 ? '-odd-' : form(random)));
+      const values = Array.from({ length: Math.floor(random() * 60) }, () =>
+        Buffer.from(odd && random() < 0.1 ? '-odd-' : form(random)),
+      );
       expect(textsAfter(values, dictionary).back).toEqual(values);
     }
   });

@@ -6,7 +6,13 @@ import { scanRequest } from '../../src/otlp/scan-request.ts';
 import { writeTraces } from '../../src/otlp/write-spans.ts';
 import { SpanBatch } from '../../src/trace/span-batch.ts';
 import type { RejectReason } from '../../src/trace/store.ts';
-import { decodeRequest, encodeRequest, type OtlpAnyValue, type OtlpRequest, type OtlpSpan } from '../support/otlp-proto.ts';
+import {
+  decodeRequest,
+  encodeRequest,
+  type OtlpAnyValue,
+  type OtlpRequest,
+  type OtlpSpan,
+} from '../support/otlp-proto.ts';
 import { createRandom, printedSeed, randomRequest } from '../support/random-request.ts';
 import { spanSet } from '../support/span-set.ts';
 
@@ -43,7 +49,14 @@ function request(...spans: OtlpSpan[]): OtlpRequest {
 }
 
 function stored(batch: SpanBatch): Uint8Array[] {
-  return batch.rowCount === 0 ? [] : [writeTraces(batch, Uint32Array.from({ length: batch.rowCount }, (_, row) => row))];
+  return batch.rowCount === 0
+    ? []
+    : [
+        writeTraces(
+          batch,
+          Uint32Array.from({ length: batch.rowCount }, (_, row) => row),
+        ),
+      ];
 }
 
 describe('a malformed request', () => {
@@ -85,7 +98,8 @@ describe('a malformed request', () => {
     }
   });
 
-  const nested = (depth: number): OtlpAnyValue => (depth === 0 ? { intValue: 1n } : { arrayValue: { values: [nested(depth - 1)] } });
+  const nested = (depth: number): OtlpAnyValue =>
+    depth === 0 ? { intValue: 1n } : { arrayValue: { values: [nested(depth - 1)] } };
   const raw = (write: (out: ByteWriter) => void): Uint8Array => {
     const out = new ByteWriter();
     write(out);
@@ -98,13 +112,25 @@ describe('a malformed request', () => {
     ['a group', raw((out) => out.tag(1, 3)), /wire type 3/],
     ['a reserved wire type', raw((out) => out.tag(1, 7)), /wire type 7/],
     ['field number 0', raw((out) => out.varint(2)), /field number 0/],
-    ['resource_spans as a varint', raw((out) => (out.tag(1, 0), out.varint(5))), /resource_spans has wire type 0, expected 2/],
+    [
+      'resource_spans as a varint',
+      raw((out) => (out.tag(1, 0), out.varint(5))),
+      /resource_spans has wire type 0, expected 2/,
+    ],
     ['a trace id as fixed64', inSpan((out) => (out.tag(1, 1), out.u64(1, 1))), /Span ids has wire type 1, expected 2/],
     ['a name as a varint', inSpan((out) => (out.tag(5, 0), out.varint(1))), /Span.name has wire type 0/],
-    ['a start time as a varint', inSpan((out) => (out.tag(7, 0), out.varint(1))), /start_time_unix_nano has wire type 0/],
+    [
+      'a start time as a varint',
+      inSpan((out) => (out.tag(7, 0), out.varint(1))),
+      /start_time_unix_nano has wire type 0/,
+    ],
     ['a kind as bytes', inSpan((out) => out.stringField(6, 'server')), /Span.kind has wire type 2/],
     ['an endless varint', inSpan((out) => (out.tag(6, 0), out.raw(new Uint8Array(11).fill(0xff)))), /varint/],
-    ['a value nested too deep', encodeRequest(request({ ...goodSpan, attributes: [{ key: 'k', value: nested(40) }] })), /nested deeper than 16/],
+    [
+      'a value nested too deep',
+      encodeRequest(request({ ...goodSpan, attributes: [{ key: 'k', value: nested(40) }] })),
+      /nested deeper than 16/,
+    ],
     [
       'a malformed event of a span that is rejected anyway',
       inSpan((out) => out.message(11, () => (out.tag(1, 0), out.varint(1)))),
@@ -119,7 +145,10 @@ describe('a malformed request', () => {
 });
 
 describe('a span is rejected by name, its neighbours are stored', () => {
-  const attributes = Array.from({ length: limits.attributesPerSpanMax + 1 }, (_, i) => ({ key: `k${i}`, value: { intValue: BigInt(i) } }));
+  const attributes = Array.from({ length: limits.attributesPerSpanMax + 1 }, (_, i) => ({
+    key: `k${i}`,
+    value: { intValue: BigInt(i) },
+  }));
   test.each<[string, Partial<OtlpSpan>, RejectReason]>([
     ['a trace id of 7 bytes', { traceId: new Uint8Array(7).fill(1) }, 'invalid_trace_id'],
     ['no trace id', { traceId: new Uint8Array(0) }, 'invalid_trace_id'],
@@ -132,7 +161,11 @@ describe('a span is rejected by name, its neighbours are stored', () => {
     ['a start 1 ns beyond the future', { startTimeUnixNano: BOUNDS.startMaxNs + 1n }, 'too_big_timestamp'],
     ['the largest start', { startTimeUnixNano: 2n ** 64n - 1n }, 'too_big_timestamp'],
     ['too many attributes', { attributes }, 'too_many_attributes'],
-    ['a value beyond the span limit', { attributes: [{ key: 'k', value: { stringValue: 'x'.repeat(limits.spanBytesMax) } }] }, 'too_large'],
+    [
+      'a value beyond the span limit',
+      { attributes: [{ key: 'k', value: { stringValue: 'x'.repeat(limits.spanBytesMax) } }] },
+      'too_large',
+    ],
   ])('%s', (_, change, reason) => {
     const batch = new SpanBatch();
     const good = request(goodSpan, { ...goodSpan, spanId: new Uint8Array(8).fill(7) });
@@ -148,7 +181,15 @@ describe('a span is rejected by name, its neighbours are stored', () => {
     ['an end of 0', { endTimeUnixNano: 0n }],
     ['the largest end', { endTimeUnixNano: 2n ** 64n - 1n }],
     ['an event in 1970', { events: [{ timeUnixNano: 1n, name: '' }] }],
-    ['link ids of odd lengths', { links: [{ traceId: new Uint8Array(3).fill(1), spanId: new Uint8Array(0) }, { spanId: new Uint8Array(9).fill(2) }] }],
+    [
+      'link ids of odd lengths',
+      {
+        links: [
+          { traceId: new Uint8Array(3).fill(1), spanId: new Uint8Array(0) },
+          { spanId: new Uint8Array(9).fill(2) },
+        ],
+      },
+    ],
     ['link ids of zeros', { links: [{ traceId: new Uint8Array(16), spanId: new Uint8Array(8) }] }],
     ['a parent of zeros', { parentSpanId: new Uint8Array(8) }],
     ['an unknown kind and status', { kind: -7, status: { code: 99 } }],
@@ -196,7 +237,10 @@ test('random requests come back span by span, whatever was scanned into the batc
 });
 
 test('decodeRequest of the written trace is the request itself, attribute order and duplicates included', () => {
-  const body = request({ ...goodSpan, attributes: [{ key: 'b', value: { intValue: 1n } }, { key: 'a' }, { key: 'b', value: {} }] });
+  const body = request({
+    ...goodSpan,
+    attributes: [{ key: 'b', value: { intValue: 1n } }, { key: 'a' }, { key: 'b', value: {} }],
+  });
   const batch = new SpanBatch();
   scanRequest(batch, encodeRequest(body), BOUNDS);
   expect(decodeRequest(stored(batch)[0]!)).toEqual(decodeRequest(encodeRequest(body)));
