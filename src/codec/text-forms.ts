@@ -1,7 +1,13 @@
 // The forms a list of strings can be stored in more narrowly than as text. A form is chosen only when EVERY string of
 // the list is exactly what the decoder will print, so that nothing is lost: one odd string and the list stays text.
 import type { ByteWriter } from '../bytes/byte-writer.ts';
-import type { Texts } from './texts.ts';
+
+/** Byte strings as (offset, length) pairs into `bytes`. */
+export interface Texts {
+  readonly bytes: Uint8Array;
+  readonly a: Uint32Array;
+  readonly b: Uint32Array;
+}
 
 /** Value of a lower-case hex digit, 255 for any other byte. */
 const HEX_VALUE = new Uint8Array(256).fill(255);

@@ -7,7 +7,7 @@ import type { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { decodeNumbers, encodeNumbers } from './numbers.ts';
-import { decimalForm, hexForm, uuidForm, writeDecimal, writeHex, writeUuid } from './text-forms.ts';
+import { decimalForm, hexForm, uuidForm, writeDecimal, writeHex, writeUuid, type Texts } from './text-forms.ts';
 
 const PLAIN = 0;
 const UUID = 1;
@@ -15,13 +15,6 @@ const HEX = 2;
 const DECIMAL = 3;
 const LIST = 0;
 const DICTIONARY = 1;
-
-/** Byte strings as (offset, length) pairs into `bytes`. */
-export interface Texts {
-  readonly bytes: Uint8Array;
-  readonly a: Uint32Array;
-  readonly b: Uint32Array;
-}
 
 /** Where decoded text goes: returns the offset of the first byte. */
 export interface Arena {

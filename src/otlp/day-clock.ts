@@ -3,7 +3,6 @@
 import type { SpanBatch } from '../trace/span-batch.ts';
 import type { RejectReason } from '../trace/store.ts';
 import * as T from '../trace/templates.ts';
-import type { ScanBounds } from './scan-request.ts';
 
 export const DAY_NS = 86_400_000_000_000;
 const DAY_NS_BIG = 86_400_000_000_000n;
@@ -31,11 +30,12 @@ export class DayClock {
   #dayLo = 0;
   #dayHi = 0;
 
-  setBounds(bounds: ScanBounds): void {
-    this.#minDay = Number(bounds.startMinNs / DAY_NS_BIG);
-    this.#minOffset = Number(bounds.startMinNs % DAY_NS_BIG);
-    this.#maxDay = Number(bounds.startMaxNs / DAY_NS_BIG);
-    this.#maxOffset = Number(bounds.startMaxNs % DAY_NS_BIG);
+  /** Span starts to accept, ns since the epoch, both inclusive. */
+  setBounds(startMinNs: bigint, startMaxNs: bigint): void {
+    this.#minDay = Number(startMinNs / DAY_NS_BIG);
+    this.#minOffset = Number(startMinNs % DAY_NS_BIG);
+    this.#maxDay = Number(startMaxNs / DAY_NS_BIG);
+    this.#maxOffset = Number(startMaxNs % DAY_NS_BIG);
   }
 
   /** Sets the row's day and start; names the reason when that is outside the bounds. */

@@ -109,7 +109,7 @@ class RequestScanner {
       this.#scopes.clear();
       this.#fields.clear();
     }
-    this.#clock.setBounds(bounds);
+    this.#clock.setBounds(bounds.startMinNs, bounds.startMaxNs);
     this.#rejected = new Map();
     this.#stored = 0;
     const start = batch.appendArena(body);
