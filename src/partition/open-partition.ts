@@ -3,7 +3,6 @@
 // repaired from its data, a lost or damaged index is rebuilt from the parts (rebuild-index.ts).
 import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
-import type { Log as EventLog } from '../base/log.ts';
 import type { Disk } from '../disk/disk.ts';
 import { commitParts, readCatalog, type CatalogState, type PartEntry } from '../index/catalog.ts';
 import { openEnvironment, type Environment } from '../index/environment.ts';
@@ -11,19 +10,10 @@ import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
 import { parseLogFileName, type LogFile } from './log-file.ts';
 import { livePart, partEntry, type LivePart } from './part-set.ts';
+import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { rebuildIndex } from './rebuild-index.ts';
 import { recoverLogFile } from './recover-log.ts';
 import { repairPart } from './repair-part.ts';
-
-export interface PartitionPlace {
-  /** `<data path>/partitions/YYYYMMDD` */
-  readonly path: string;
-  /** Days since 1970-01-01 UTC. */
-  readonly day: number;
-  readonly disk: Disk;
-  readonly quarantinePath: string;
-  readonly log: EventLog;
-}
 
 /** What opening a partition found and did. */
 export interface RecoveryReport {
@@ -76,14 +66,6 @@ export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
     env.close();
     throw error;
   }
-}
-
-export function partsPath(path: string): string {
-  return join(path, 'parts');
-}
-
-export function logPath(path: string): string {
-  return join(path, 'log');
 }
 
 /** Every name is durable before the first acknowledgement may depend on it. */

@@ -10,7 +10,7 @@ import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { PartReader, readPartMetadata } from '../part/part-reader.ts';
 import { addBlockNames } from './block-names.ts';
-import { partsPath, type PartitionPlace } from './open-partition.ts';
+import { partsPath, type PartitionPlace } from './partition-place.ts';
 import { partEntry } from './part-set.ts';
 import { repairPart } from './repair-part.ts';
 

@@ -9,7 +9,7 @@ import type { PartMetadata } from '../part/part-metadata.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
 import { quarantine } from '../part/quarantine.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
-import { partsPath, type PartitionPlace } from './open-partition.ts';
+import { partsPath, type PartitionPlace } from './partition-place.ts';
 
 /** Writes part `newId` from the blocks of part `id`, durable but listed nowhere; undefined when it has none. Throws DISK. */
 export function repairPart(place: PartitionPlace, id: number, newId: number): PartMetadata | undefined {

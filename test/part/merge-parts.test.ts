@@ -1,30 +1,18 @@
 // Merging: what goes in comes out, whole traces together, once, in the same order whatever it came from.
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { encodeBlock } from '../../src/block/encode-block.ts';
 import { readBlockHeader } from '../../src/block/block-header.ts';
-import { regroupByTrace } from '../../src/block/regroup.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { scanRequest } from '../../src/otlp/scan-request.ts';
 import { BLOCK_ROWS_TARGET, mergeParts, type MergeBlock, type MergeInput, type MergeJob } from '../../src/part/merge-parts.ts';
 import { openPart } from '../../src/part/part-reader.ts';
-import { scanBlocks } from '../../src/part/scan-blocks.ts';
-import { rowsByDay, SpanBatch } from '../../src/trace/span-batch.ts';
-import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';
+import { parseTenant } from '../../src/trace/tenant.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
-import { blockSpans, NOON_NS, requestOf, traceIdOf, type MadeSpans } from '../storage/stored-spans.ts';
+import { blockSpans, NOON_NS, requestOf, traceIdOf } from '../storage/stored-spans.ts';
 import { spanSet } from '../support/span-set.ts';
+import { blockOf, DAY } from './made-blocks.ts';
 
-const DAY = 20_777;
 const OTHER = parseTenant('1', '2');
-
-function blockOf(spec: MadeSpans, tenant: Tenant = DEFAULT_TENANT): Uint8Array {
-  const batch = new SpanBatch();
-  scanRequest(batch, requestOf(spec), { startMinNs: 0n, startMaxNs: 2n ** 64n - 1n });
-  expect([...rowsByDay(batch).keys()]).toEqual([DAY]);
-  return encodeBlock(batch, regroupByTrace(batch).rows, { tenant, day: DAY, profile: 'log' });
-}
 
 /** A file of blocks with 16 bytes before them, as logs and part data have. */
 function inputOf(path: string, blocks: readonly Uint8Array[]): MergeInput {
@@ -139,47 +127,5 @@ describe('a merge', () => {
     };
     expect(() => mergeParts(disk, job)).toThrow(expect.objectContaining({ code: 'DISK' }));
     expect(nodeDisk.stat(job.partPath)).toBeUndefined();
-  });
-});
-
-describe('a scan for blocks', () => {
-  const blocks = [0, 1, 2].map((i) => blockOf({ first: 4 * i, count: 4 }));
-
-  function scan(folder: string, bytes: Uint8Array): { found: number[] } & Omit<ReturnType<typeof scanBlocks>, 'damaged'> & { damaged: number[][] } {
-    const path = join(folder, 'scanned');
-    nodeDisk.remove(path);
-    const written = nodeDisk.createFile(path);
-    written.write(bytes);
-    written.close();
-    const file = nodeDisk.openRead(path);
-    const found: number[] = [];
-    const { damaged, ...rest } = scanBlocks(file, 0, (at) => found.push(at));
-    file.close();
-    return { found, ...rest, damaged: damaged.map(({ offset, sizeBytes }) => [offset, sizeBytes]) };
-  }
-
-  test('passes over a block header that stands inside damaged bytes, and finds the next whole block', () => {
-    using folder = new TemporaryFolder();
-    const [a, b, c] = blocks as [Uint8Array, Uint8Array, Uint8Array];
-    const noise = Buffer.concat([Buffer.from('TLB\u0001noise TLB'), b.subarray(0, 76)]);
-    const result = scan(folder.path, Buffer.concat([a, noise, c]));
-    expect(result).toEqual({ found: [0, a.length + noise.length], damaged: [[a.length, noise.length]], end: a.length + noise.length + c.length, tailFault: undefined });
-  });
-
-  test('finds a block whose magic lies across two pieces of the search', () => {
-    using folder = new TemporaryFolder();
-    const noise = Buffer.alloc((1 << 20) - 1 + 1, 'n');
-    expect(scan(folder.path, Buffer.concat([noise, blocks[0]!])).found).toEqual([noise.length]);
-    expect(scan(folder.path, Buffer.concat([noise.subarray(0, -1), blocks[0]!])).found).toEqual([noise.length - 1]);
-    expect(scan(folder.path, Buffer.concat([noise, Buffer.from('n'), blocks[0]!])).found).toEqual([noise.length + 1]);
-  });
-
-  test('takes what no whole block follows for a tail, and says when a header in it is intact', () => {
-    using folder = new TemporaryFolder();
-    const [a, b] = blocks as [Uint8Array, Uint8Array];
-    expect(scan(folder.path, Buffer.concat([a, b.subarray(0, -1)]))).toEqual({ found: [0], damaged: [], end: a.length, tailFault: undefined });
-    const zeroed = b.slice().fill(0, 80);
-    expect(scan(folder.path, Buffer.concat([a, zeroed]))).toMatchObject({ found: [0], damaged: [], end: a.length, tailFault: expect.stringContaining('checksum') });
-    expect(scan(folder.path, new Uint8Array(500))).toEqual({ found: [], damaged: [], end: 0, tailFault: undefined });
   });
 });

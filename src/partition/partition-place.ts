@@ -1,0 +1,22 @@
+// Where a partition lies, and with what it is opened.
+import { join } from 'node:path';
+import type { Log as EventLog } from '../base/log.ts';
+import type { Disk } from '../disk/disk.ts';
+
+export interface PartitionPlace {
+  /** `<data path>/partitions/YYYYMMDD` */
+  readonly path: string;
+  /** Days since 1970-01-01 UTC. */
+  readonly day: number;
+  readonly disk: Disk;
+  readonly quarantinePath: string;
+  readonly log: EventLog;
+}
+
+export function partsPath(path: string): string {
+  return join(path, 'parts');
+}
+
+export function logPath(path: string): string {
+  return join(path, 'log');
+}

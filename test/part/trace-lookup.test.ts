@@ -1,0 +1,59 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { lookUpTrace, PAGE_ENTRIES_MAX, TraceLookupBuilder } from '../../src/part/trace-lookup.ts';
+import { TemporaryFolder } from '../storage/open-store.ts';
+import { createRandom, printedSeed, randomBytes } from '../support/random-request.ts';
+
+const corruption = expect.objectContaining({ code: 'CORRUPTION' });
+
+describe('a trace lookup', () => {
+  function write(path: string, builder: TraceLookupBuilder): Uint32Array {
+    const { pages, fences } = builder.encode();
+    writeFileSync(path, Buffer.concat([new Uint8Array(16), pages]));
+    return fences;
+  }
+
+  test.each([1, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MAX + 1, 10_000])('of %d traces finds each in its block, and no unknown one', (count) => {
+    using folder = new TemporaryFolder();
+    const random = createRandom(printedSeed('lookup'));
+    const ids = randomBytes(random, 16 * count);
+    const builder = new TraceLookupBuilder();
+    for (let block = 0; block * 100 < count; block++) builder.addBlock(block, ids.subarray(block * 1600, Math.min(ids.length, (block + 1) * 1600)));
+    const fences = write(join(folder.path, 'traces'), builder);
+    const file = nodeDisk.openRead(join(folder.path, 'traces'));
+    for (let i = 0; i < count; i++) expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
+    let wrong = 0;
+    for (let i = 0; i < 1000; i++) wrong += lookUpTrace(file, fences, randomBytes(random, 16)).length;
+    expect(wrong).toBeLessThan(3);
+    file.close();
+  });
+
+  test('gives all blocks of a trace that is in more blocks than a page holds, in order', () => {
+    using folder = new TemporaryFolder();
+    const builder = new TraceLookupBuilder();
+    const id = Uint8Array.from({ length: 16 }, (_, i) => i);
+    for (let block = 1_999; block >= 0; block--) builder.addBlock(block, id);
+    builder.addBlock(2_000, new Uint8Array(16));
+    const fences = write(join(folder.path, 'traces'), builder);
+    const file = nodeDisk.openRead(join(folder.path, 'traces'));
+    expect(lookUpTrace(file, fences, id)).toEqual(Array.from({ length: 2_000 }, (_, block) => block));
+    expect(lookUpTrace(file, fences, new Uint8Array(16))).toEqual([2_000]);
+    file.close();
+  });
+
+  test('with a damaged page is CORRUPTION for the traces on it', () => {
+    using folder = new TemporaryFolder();
+    const path = join(folder.path, 'traces');
+    const builder = new TraceLookupBuilder();
+    builder.addBlock(0, new Uint8Array(16));
+    const fences = write(path, builder);
+    const bytes = readFileSync(path);
+    bytes[40]! ^= 1;
+    writeFileSync(path, bytes);
+    const file = nodeDisk.openRead(path);
+    expect(() => lookUpTrace(file, fences, new Uint8Array(16))).toThrow(corruption);
+    file.close();
+  });
+});

@@ -1,0 +1,99 @@
+// One log file: what is published is on disk at its place, and a cancelled append leaves nothing behind.
+import { describe, expect, test } from 'vitest';
+import { BugError } from '../../src/base/assert.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { readBlockAt } from '../../src/part/part-reader.ts';
+import { LogFile, logFileName, parseLogFileName } from '../../src/partition/log-file.ts';
+import { recoverLogFile } from '../../src/partition/recover-log.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { blockOf } from '../part/made-blocks.ts';
+import { TemporaryFolder } from '../storage/open-store.ts';
+
+test.each(['1.log', '0000000000000001', '000000000000000g.log', 'x'])('a log file is not named %j', (name) => {
+  expect(parseLogFileName(name)).toBeUndefined();
+  expect(parseLogFileName(logFileName(77))).toBe(77);
+});
+
+describe('a log file', () => {
+  const blocks = [0, 1, 2, 3].map((i) => blockOf({ first: 4 * i, count: 4, service: `s${i}` }));
+  const recover = (folder: string): ReturnType<typeof recoverLogFile> => recoverLogFile(nodeDisk, { folder, quarantinePath: folder }, 1);
+
+  test('gives every published block at its place, and the same after recovery', async () => {
+    using folder = new TemporaryFolder();
+    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const writer = logFile.openWriter();
+    for (const some of [blocks.slice(0, 1), blocks.slice(1, 3), blocks.slice(3)]) {
+      const append = writer.append(some);
+      await append.synced;
+      const before = logFile.blocks.length;
+      append.publish();
+      expect(logFile.blocks.length - before).toBe(some.length);
+    }
+    await writer.seal();
+    const file = nodeDisk.openRead(logFile.path);
+    logFile.blocks.forEach(({ offset, header }, i) => {
+      expect(Buffer.compare(readBlockAt(file, { offset, sizeBytes: header.sizeBytes }), blocks[i]!)).toBe(0);
+    });
+    file.close();
+    expect(logFile.rowCount).toBe(16);
+    expect(logFile.names.services(DEFAULT_TENANT)).toEqual(['s0', 's1', 's2', 's3']);
+    const recovered = recover(folder.path);
+    expect(recovered).toMatchObject({ damaged: [], tornBytes: 0 });
+    expect(recovered.logFile.blocks).toEqual(logFile.blocks);
+    expect(recovered.logFile.names.services(DEFAULT_TENANT)).toEqual(logFile.names.services(DEFAULT_TENANT));
+  });
+
+  test('takes nothing more after a cancelled append, of which nothing is left', async () => {
+    using folder = new TemporaryFolder();
+    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const writer = logFile.openWriter();
+    const kept = writer.append([blocks[0]!]);
+    await kept.synced;
+    kept.publish();
+    const cancelled = writer.append([blocks[1]!]);
+    expect(() => writer.append([blocks[2]!])).toThrow(BugError);
+    await cancelled.synced;
+    cancelled.cancel();
+    expect(writer.isSealed).toBe(true);
+    expect(() => writer.append([blocks[2]!])).toThrow(BugError);
+    await writer.seal();
+    expect(recover(folder.path)).toMatchObject({ logFile: { rowCount: 4 }, tornBytes: 0 });
+  });
+
+  test('is sealed only when its append under way has ended', async () => {
+    using folder = new TemporaryFolder();
+    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const writer = logFile.openWriter();
+    const append = writer.append([blocks[0]!]);
+    let isSealed = false;
+    const sealing = writer.seal().then(() => {
+      isSealed = true;
+    });
+    await append.synced;
+    expect(isSealed).toBe(false);
+    append.publish();
+    await sealing;
+    expect(logFile.rowCount).toBe(4);
+  });
+
+  test('whose last block lost its content keeps a copy of it in quarantine', async () => {
+    using folder = new TemporaryFolder();
+    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const writer = logFile.openWriter();
+    const append = writer.append(blocks);
+    await append.synced;
+    append.publish();
+    await writer.seal();
+    const last = logFile.blocks[3]!;
+    const file = nodeDisk.openRead(logFile.path);
+    const bytes = file.read(0, file.sizeBytes);
+    file.close();
+    bytes.fill(0, last.offset + 100);
+    nodeDisk.remove(logFile.path);
+    const damaged = nodeDisk.createFile(logFile.path);
+    damaged.write(bytes);
+    damaged.close();
+    expect(recover(folder.path)).toMatchObject({ logFile: { rowCount: 12 }, damaged: [], tornBytes: last.header.sizeBytes });
+    expect(nodeDisk.list(folder.path)).toHaveLength(3);
+  });
+});
