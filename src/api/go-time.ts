@@ -40,6 +40,9 @@ export function rfc3339Error(text: string): string | undefined {
     rest = rest.slice(part.length);
   }
   if (rest !== '') return `${parsing}: extra text: ${quoteForTime(rest)}`;
+  const [, zoneHour = '', zoneMinute = ''] = /^[+-](\d\d):(\d\d)$/.exec(parts.at(-1)!) ?? [];
+  if (Number(zoneHour) > 24) return `${parsing}: time zone offset hour out of range`;
+  if (Number(zoneMinute) > 60) return `${parsing}: time zone offset minute out of range`; // 60 is Go's own bound
   const days = new Date(Date.UTC(Number(parts[0]), Number(parts[2]), 0)).getUTCDate();
   return isOutside(Number(parts[4]), 1, days) ? `${parsing}: day out of range` : undefined;
 }

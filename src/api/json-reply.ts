@@ -32,9 +32,14 @@ export function sendJsonChunks(reply: FastifyReply, answer: JsonAnswer): Fastify
   return reply.send(stream);
 }
 
+/** Lets go of the source when the client leaves before the end. */
 function* rest(head: readonly Buffer[], source: Iterator<Buffer>): Generator<Buffer, void, undefined> {
-  yield Buffer.concat(head);
-  for (let next = advance(source); next.done !== true; next = advance(source)) yield next.value;
+  try {
+    yield Buffer.concat(head);
+    for (let next = advance(source); next.done !== true; next = advance(source)) yield next.value;
+  } finally {
+    source.return?.();
+  }
 }
 
 /** What is written comes from the store: malformed bytes there are not the client's fault. */

@@ -79,14 +79,14 @@ export class JsonWriter {
   /** Appends `value` as a string literal. */
   string(value: string): void {
     const size = value.length;
-    if (size > 64) return this.utf8Text(quoteJson(value, this.#isHtmlEscaped));
+    if (size > 64) return this.utf8Text(this.#quote(value));
     const bytes = this.#room(size + 2);
     const plain = this.#plain;
     let at = this.length;
     bytes[at++] = QUOTE;
     for (let i = 0; i < size; i++) {
       const unit = value.charCodeAt(i);
-      if (plain[unit] !== 1) return this.utf8Text(quoteJson(value, this.#isHtmlEscaped));
+      if (plain[unit] !== 1) return this.utf8Text(this.#quote(value));
       bytes[at++] = unit;
     }
     bytes[at++] = QUOTE;
@@ -134,6 +134,11 @@ export class JsonWriter {
     const out = Buffer.from(this.#bytes.subarray(0, this.length));
     this.length = 0;
     return out;
+  }
+
+  /** Where HTML is not escaped, neither are the line separators: so the Collector writes OTLP JSON. */
+  #quote(value: string): string {
+    return this.#isHtmlEscaped ? quoteJson(value) : JSON.stringify(value);
   }
 
   #room(sizeBytes: number): Buffer {

@@ -271,5 +271,6 @@ export function doubleOf(lo: number, hi: number): number {
 /** A double as protobuf's JSON has it: a number, or the strings "NaN", "Infinity", "-Infinity". */
 function jsonDouble(lo: number, hi: number): string {
   const value = doubleOf(lo, hi);
-  return Number.isFinite(value) ? formatDouble(value) : `"${value}"`;
+  // The Collector's encoder gives exponents two digits.
+  return Number.isFinite(value) ? formatDouble(value).replace(/e-(?=\d$)/, 'e-0') : `"${value}"`;
 }

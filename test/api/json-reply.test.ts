@@ -1,0 +1,73 @@
+import { fastify } from 'fastify';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { sendJsonChunks } from '../../src/api/json-reply.ts';
+import { StoreError } from '../../src/base/errors.ts';
+
+let chunks: Iterable<Buffer> = [];
+let made = 0;
+let isClosed = false;
+const logged: string[] = [];
+const keep = (text: string): void => void logged.push(text);
+const app = fastify({ logger: false });
+let origin: string;
+
+beforeAll(async () => {
+  app.get('/', async (_request, reply) =>
+    sendJsonChunks(reply, { chunks, isPretty: false, log: { info: keep, warn: keep, error: keep } }),
+  );
+  app.setErrorHandler((error, _request, reply) => reply.code(500).send({ code: (error as StoreError).code }));
+  origin = await app.listen({ host: '127.0.0.1', port: 0 });
+});
+afterAll(() => app.close());
+beforeEach(() => {
+  made = 0;
+  isClosed = false;
+  logged.length = 0;
+});
+
+function* many(count: number, failAt = Infinity): Generator<Buffer> {
+  try {
+    for (made = 0; made < count; made++) {
+      if (made === failAt) throw new StoreError('INVALID_REQUEST', 'malformed protobuf');
+      yield Buffer.alloc(65_536, 'x');
+    }
+  } finally {
+    isClosed = true;
+  }
+}
+
+test('a small answer is sent whole, with its length', async () => {
+  chunks = [Buffer.from('{"a":'), Buffer.from('1}')];
+  const response = await fetch(origin);
+  expect([response.headers.get('content-type'), response.headers.get('content-length'), await response.text()]).toEqual(
+    ['application/json', '7', '{"a":1}'],
+  );
+});
+
+test('a large answer is streamed, and arrives whole', async () => {
+  chunks = many(100);
+  const response = await fetch(origin);
+  expect(response.headers.get('content-length')).toBeNull();
+  expect((await response.arrayBuffer()).byteLength).toBe(100 * 65_536);
+});
+
+test('no more is made than the client takes', async () => {
+  chunks = many(100_000);
+  const response = await fetch(origin);
+  await response.body!.cancel();
+  await expect.poll(() => isClosed, { timeout: 4_000 }).toBe(true);
+  expect(made).toBeLessThan(5_000);
+});
+
+test('a failure in the first chunks is an error answer; stored bytes are not the client’s fault', async () => {
+  chunks = many(10, 1);
+  const response = await fetch(origin);
+  expect([response.status, await response.json()]).toEqual([500, { code: 'CORRUPTION' }]);
+});
+
+test('a failure later cuts the connection and is logged', async () => {
+  chunks = many(100, 50);
+  const response = await fetch(origin);
+  await expect(response.arrayBuffer()).rejects.toThrow();
+  expect(logged).toEqual(['an answer broke off while it was being sent']);
+});

@@ -1,0 +1,54 @@
+// Jaeger's routes on a real socket over a MapReader.
+import type { AddressInfo } from 'node:net';
+import { fastify } from 'fastify';
+import { registerJaegerRoutes } from '../../src/api/jaeger-v1.ts';
+import type { Log } from '../../src/base/log.ts';
+import { MapReader } from './map-reader.ts';
+
+/** The server's clock. */
+export const NOW_MS = 1_763_600_010_000;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+}
+
+export interface JaegerServer extends AsyncDisposable {
+  readonly reader: MapReader;
+  /** Messages that were logged. */
+  readonly logged: string[];
+  readonly origin: string;
+  get(path: string, init?: RequestInit): Promise<Answer>;
+  /** `data` of a 200; throws for any other status. */
+  data(path: string): Promise<unknown>;
+}
+
+/** Listens on a free port; at most 50 traces a search. */
+export async function openJaegerServer(): Promise<JaegerServer> {
+  const reader = new MapReader();
+  const logged: string[] = [];
+  const keep = (text: string): void => void logged.push(text);
+  const log: Log = { info: keep, warn: keep, error: keep };
+  const app = fastify({ logger: false, routerOptions: { maxParamLength: 16_384 } });
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  registerJaegerRoutes(app, { reader, maxTraces: 50, now: () => NOW_MS, log });
+  await app.listen({ host: '127.0.0.1', port: 0 });
+  const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
+  const get = async (path: string, init: RequestInit = {}): Promise<Answer> => {
+    const response = await fetch(`${origin}${path}`, init);
+    return { status: response.status, headers: response.headers, text: await response.text() };
+  };
+  const data = async (path: string): Promise<unknown> => {
+    const { status, text } = await get(path);
+    if (status !== 200) throw new Error(`${path} was answered with ${status}: ${text}`);
+    return (JSON.parse(text) as { data: unknown }).data;
+  };
+  return { reader, logged, origin, get, data, [Symbol.asyncDispose]: () => app.close() };
+}
+
+/** The envelope of an error. */
+export function refused(status: number, message: string): string {
+  return `{"data":null,"total":0,"limit":0,"offset":0,"errors":[{"code":${status},"msg":${JSON.stringify(message)}}]}\n`;
+}

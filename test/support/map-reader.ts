@@ -1,0 +1,154 @@
+// A TraceReader over a Map of traces: a small, slow, exact implementation of the port for tests of what lies above it.
+// It keeps every query it is asked, and fails with `failure` while that is set.
+import { compareUtf8 } from '../../src/otlp/attributes.ts';
+import { operationName } from '../../src/otlp/service-name.ts';
+import type { Dependency, FoundTrace, Operation, TraceReader } from '../../src/trace/store.ts';
+import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
+import type { TraceQuery } from '../../src/trace/trace-query.ts';
+import { encodeTraces, type OtlpAnyValue, type OtlpKeyValue, type OtlpRequest, type OtlpSpan } from './otlp-proto.ts';
+
+interface Row {
+  readonly span: OtlpSpan;
+  readonly service: string;
+  readonly resource: readonly OtlpKeyValue[];
+}
+
+interface Trace {
+  readonly tenant: Tenant;
+  readonly traceId: Uint8Array;
+  readonly data: OtlpRequest;
+  readonly rows: readonly Row[];
+}
+
+export class MapReader implements TraceReader {
+  readonly #traces = new Map<string, Trace>();
+  readonly queries: TraceQuery[] = [];
+  readonly dependencyRanges: (readonly [bigint, bigint])[] = [];
+  readonly signals: (AbortSignal | undefined)[] = [];
+  failure: unknown;
+  /** While set, answers wait for it. */
+  gate: Promise<void> | undefined;
+
+  /** Adds one trace; all its spans have the same trace id. */
+  add(data: OtlpRequest, tenant: Tenant = DEFAULT_TENANT): void {
+    const rows = rowsOf(data);
+    const traceId = rows[0]?.span.traceId ?? new Uint8Array(16);
+    this.#traces.set(`${tenant} ${hex(traceId)}`, { tenant, traceId, data, rows });
+  }
+
+  clear(): void {
+    this.#traces.clear();
+    this.queries.length = 0;
+    this.dependencyRanges.length = 0;
+    this.signals.length = 0;
+    this.failure = undefined;
+    this.gate = undefined;
+  }
+
+  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]> {
+    await this.#begin(signal);
+    return [...new Set(this.#rows(tenant).map(({ service }) => service))].toSorted(compareUtf8);
+  }
+
+  async listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Operation[]> {
+    await this.#begin(signal);
+    const byText = new Map<string, Operation>();
+    for (const { span, service: found } of this.#rows(tenant)) {
+      const operation = { name: operationName(span.name ?? ''), kind: span.kind ?? 0 };
+      if (found === service && (kind === undefined || kind === operation.kind)) {
+        byText.set(JSON.stringify(operation), operation);
+      }
+    }
+    return [...byText.values()].toSorted((a, b) => compareUtf8(a.name, b.name) || a.kind - b.kind);
+  }
+
+  async findTraces(tenant: Tenant, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTrace[]> {
+    await this.#begin(signal);
+    return ids.flatMap((id) => {
+      const trace = this.#traces.get(`${tenant} ${hex(id)}`);
+      return trace === undefined ? [] : [found(trace)];
+    });
+  }
+
+  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTrace[]> {
+    await this.#begin(signal);
+    this.queries.push(query);
+    const hits = this.#of(tenant).flatMap((trace) => {
+      const starts = trace.rows.filter((row) => matches(row, query)).map(({ span }) => span.startTimeUnixNano ?? 0n);
+      return starts.length === 0 ? [] : [{ trace, start: starts.reduce((a, b) => (a > b ? a : b)) }];
+    });
+    hits.sort((a, b) => (a.start > b.start ? -1 : a.start < b.start ? 1 : 0));
+    return hits.slice(0, query.limit).map(({ trace }) => found(trace));
+  }
+
+  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
+    await this.#begin(signal);
+    this.dependencyRanges.push([startNs, endNs]);
+    const counts = new Map<string, number>();
+    for (const { rows } of this.#of(tenant)) {
+      const services = new Map(rows.map(({ span, service }) => [hex(span.spanId), service]));
+      for (const { span, service } of rows) {
+        const parent = services.get(hex(span.parentSpanId));
+        const start = span.startTimeUnixNano ?? 0n;
+        if (parent === undefined || parent === service || start < startNs || start > endNs) continue;
+        const pair = JSON.stringify([parent, service]);
+        counts.set(pair, (counts.get(pair) ?? 0) + 1);
+      }
+    }
+    const links = [...counts].map(([pair, callCount]) => {
+      const [parent, child] = JSON.parse(pair) as [string, string];
+      return { parent, child, callCount };
+    });
+    return links.toSorted((a, b) => compareUtf8(a.parent, b.parent) || compareUtf8(a.child, b.child));
+  }
+
+  async #begin(signal: AbortSignal | undefined): Promise<void> {
+    this.signals.push(signal);
+    await this.gate;
+    if (this.failure !== undefined) throw this.failure;
+  }
+
+  #of(tenant: Tenant): Trace[] {
+    return [...this.#traces.values()].filter((trace) => trace.tenant === tenant);
+  }
+
+  #rows(tenant: Tenant): Row[] {
+    return this.#of(tenant).flatMap(({ rows }) => rows);
+  }
+}
+
+function found({ traceId, data }: Trace): FoundTrace {
+  return { traceId, otlp: encodeTraces(data) };
+}
+
+function hex(bytes: Uint8Array | undefined): string {
+  return Buffer.from(bytes ?? []).toString('hex');
+}
+
+function rowsOf(data: OtlpRequest): Row[] {
+  return (data.resourceSpans ?? []).flatMap(({ resource, scopeSpans }) => {
+    const attributes = resource?.attributes ?? [];
+    const name = attributes.find(({ key }) => key === 'service.name')?.value?.stringValue;
+    const service = name ?? 'missing-service-name';
+    return (scopeSpans ?? []).flatMap(({ spans }) =>
+      (spans ?? []).map((span) => ({ span, service, resource: attributes })),
+    );
+  });
+}
+
+function matches({ span, service, resource }: Row, query: TraceQuery): boolean {
+  const start = span.startTimeUnixNano ?? 0n;
+  const duration = (span.endTimeUnixNano ?? 0n) - start;
+  if (query.service !== undefined && query.service !== service) return false;
+  if (query.operation !== undefined && query.operation !== operationName(span.name ?? '')) return false;
+  if (start < query.startMinNs || start > query.startMaxNs) return false;
+  if (query.durationMinNs !== undefined && duration < query.durationMinNs) return false;
+  if (query.durationMaxNs !== undefined && duration > query.durationMaxNs) return false;
+  const attributes = [...(span.attributes ?? []), ...resource];
+  return query.tags.every((tag) => attributes.some(({ key, value }) => key === tag.key && text(value) === tag.value));
+}
+
+function text(value: OtlpAnyValue | undefined): string | undefined {
+  const scalar = value?.stringValue ?? value?.intValue ?? value?.doubleValue ?? value?.boolValue;
+  return scalar === undefined ? undefined : String(scalar);
+}
