@@ -46,8 +46,8 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   return { child, url, grpcAddress, startMs: performance.now() - startedMs };
 }
 
-// What `npm start` runs, without npm in between: its flags for Node belong to what is measured.
-function startArguments(): string[] {
+/** What `npm start` runs, without npm in between: its flags for Node belong to what is measured. */
+export function startArguments(): string[] {
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts?: Record<string, string> };
   const command = manifest.scripts?.['start'] ?? '';
   const flags = /\bnode\s+(.*?)src\/main\.ts/.exec(command)?.[1] ?? '';

@@ -1,0 +1,133 @@
+// The real program as a child process on a data directory and ports of its own: what a user starts with `npm start`.
+// It is black box: everything a test learns comes from its sockets, its log, its exit code and /proc. Never outlives its test.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Child } from '../../native-bench/harness/child.ts';
+import { startArguments } from '../../native-bench/harness/node-process.ts';
+
+const root = new URL('../../', import.meta.url).pathname;
+const waitMs = 20_000;
+const pollMs = 5;
+
+export interface NodeOptions {
+  /** A temporary directory of its own, removed at the end, when absent. */
+  readonly dataPath?: string;
+  readonly flags?: readonly string[];
+}
+
+/** What a process that ends by itself printed and returned. */
+export interface Ended {
+  readonly exitCode: number | undefined;
+  readonly output: string;
+}
+
+/** Runs the program with `args` until it ends. Throws when it is still there after 20 s. */
+export async function runProgram(args: readonly string[]): Promise<Ended> {
+  const child = await Child.start([...startArguments(), ...args], root);
+  await waitFor(`the end of ${args.join(' ')}`, () => !child.isRunning).finally(() => kill(child, 'SIGKILL'));
+  return { exitCode: await child.stop(), output: child.output };
+}
+
+export class TestNode implements AsyncDisposable {
+  readonly dataPath: string;
+  readonly #flags: readonly string[];
+  readonly #isOwnPath: boolean;
+  #child: Child | undefined;
+  #earlierLog = '';
+  /** http://127.0.0.1:PORT, another one after each start. */
+  url = '';
+  /** 127.0.0.1:PORT, another one after each start. */
+  grpcAddress = '';
+
+  constructor(options: NodeOptions) {
+    this.#isOwnPath = options.dataPath === undefined;
+    this.dataPath = options.dataPath ?? mkdtempSync(join(tmpdir(), 'tracelith-node-'));
+    this.#flags = options.flags ?? [];
+  }
+
+  get pid(): number {
+    return this.#running().pid;
+  }
+
+  get httpPort(): number {
+    return Number(new URL(this.url).port);
+  }
+
+  /** Everything printed so far, by all processes of this node. */
+  log(): string {
+    return this.#earlierLog + (this.#child?.output ?? '');
+  }
+
+  /** Resolves when /health answers 200. Throws with the log when the process ends or is not ready in time. */
+  async start(): Promise<void> {
+    const addresses = ['-httpListenAddr=127.0.0.1:0', '-otlpGRPCListenAddr=127.0.0.1:0'];
+    const args = [...startArguments(), `-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
+    const child = await Child.start(args, root);
+    this.#child = child;
+    const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+)/;
+    await waitFor('the start line', () => !child.isRunning || ready.test(child.output));
+    const [, http, grpc] = ready.exec(child.output) ?? [];
+    if (http === undefined || grpc === undefined) throw new Error(`the node did not start:\n${child.output}`);
+    this.url = `http://${http}`;
+    this.grpcAddress = grpc;
+    const health = await fetch(`${this.url}/health`);
+    if ((await health.text()) !== 'OK') throw new Error(`/health said ${health.status} after the start line`);
+  }
+
+  /** Sends `signal` and waits for the end. Returns the exit code, undefined when the signal itself ended it. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | undefined> {
+    const child = this.#running();
+    kill(child, signal);
+    await waitFor(`the end after ${signal}`, () => !child.isRunning);
+    this.#earlierLog += child.output;
+    this.#child = undefined;
+    return await child.stop();
+  }
+
+  /** The process is gone at once, without a chance to write anything. */
+  async kill9(): Promise<void> {
+    await this.stop('SIGKILL');
+  }
+
+  /** Ends the process with `signal` and starts another one on the same directory. */
+  async restart(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+    await this.stop(signal);
+    await this.start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#child !== undefined) await this.kill9();
+    if (this.#isOwnPath) rmSync(this.dataPath, { recursive: true, force: true });
+  }
+
+  #running(): Child {
+    if (this.#child === undefined) throw new Error('the node is not running');
+    return this.#child;
+  }
+}
+
+/** Starts the real program. Bind it with `await using`, or dispose it in afterAll. */
+export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
+  const node = new TestNode(options);
+  try {
+    await node.start();
+  } catch (error) {
+    await node[Symbol.asyncDispose]();
+    throw error;
+  }
+  return node;
+}
+
+function kill(child: Child, signal: NodeJS.Signals): void {
+  if (child.isRunning) process.kill(child.pid, signal);
+}
+
+async function waitFor(what: string, isDone: () => boolean): Promise<void> {
+  const deadlineMs = performance.now() + waitMs;
+  while (!isDone()) {
+    if (performance.now() > deadlineMs) throw new Error(`waited ${waitMs} ms in vain for ${what}`);
+    await delay(pollMs);
+  }
+}
