@@ -34,11 +34,13 @@ export function readBlockNames(bytes: Uint8Array): BlockNames {
   const strings = readTexts(block, C.COLUMN_STRINGS, arena).map((text) =>
     Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'),
   );
-  const tags: TagName[] = [];
-  for (const text of readTexts(block, C.COLUMN_SCOPES, arena)) tags.push(...knownDescriptors.find(text, 'scope').tags);
+  // Tags of known descriptors are shared objects: a fleet's hundred resources have twenty keys, not two thousand.
+  const tags = new Set<TagName>();
+  const addAll = (names: readonly TagName[]): void => names.forEach((name) => tags.add(name));
+  for (const text of readTexts(block, C.COLUMN_SCOPES, arena)) addAll(knownDescriptors.find(text, 'scope').tags);
   const services = readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => {
     const known = knownDescriptors.find(text, 'resource');
-    tags.push(...known.tags);
+    addAll(known.tags);
     return known.service;
   });
   const operations: { service: string; name: string; kind: number }[] = [];
@@ -53,11 +55,11 @@ export function readBlockNames(bytes: Uint8Array): BlockNames {
       for (const { field } of fields) {
         if (T.isIntrinsic(field) || seen.has(field)) continue;
         seen.add(field);
-        tags.push({ key: strings[T.fieldId(field)]!, level, type: FIELD_OF_TYPE[T.fieldType(field)]! });
+        tags.add({ key: strings[T.fieldId(field)]!, level, type: FIELD_OF_TYPE[T.fieldType(field)]! });
       }
     }
   });
-  return { operations, tags };
+  return { operations, tags: [...tags] };
 }
 
 /** The entries of a text list as views. */
@@ -82,15 +84,29 @@ const KNOWN_BYTES_MAX: number = 4 << 20;
 class KnownDescriptors {
   readonly #resources = { table: new ByteTable(), names: [] as DescriptorNames[] };
   readonly #scopes = { table: new ByteTable(), names: [] as DescriptorNames[] };
+  readonly #tags = new Map<string, TagName>();
 
   find(descriptor: Uint8Array, level: 'resource' | 'scope'): DescriptorNames {
     const known = level === 'resource' ? this.#resources : this.#scopes;
     if (known.table.sizeBytes > KNOWN_BYTES_MAX) {
       known.table.clear();
       known.names.length = 0;
+      this.#tags.clear();
     }
     const id = known.table.intern(descriptor, 0, descriptor.length);
-    return (known.names[id] ??= readDescriptor(descriptor, level));
+    return (known.names[id] ??= this.#read(descriptor, level));
+  }
+
+  #read(descriptor: Uint8Array, level: 'resource' | 'scope'): DescriptorNames {
+    const { service, tags } = readDescriptor(descriptor, level);
+    return { service, tags: tags.map((tag) => this.#shared(tag)) };
+  }
+
+  #shared(tag: TagName): TagName {
+    const id = `${tag.level} ${tag.type} ${tag.key}`;
+    const known = this.#tags.get(id);
+    if (known === undefined) this.#tags.set(id, tag);
+    return known ?? tag;
   }
 }
 
