@@ -9,6 +9,7 @@ import type { ByteWriter } from '../bytes/byte-writer.ts';
 const CONSTANT = 0;
 const PLANES = 1;
 const ZIGZAG_PLANES = 2;
+const TWO_31 = 2147483648;
 const TWO_32 = 4294967296;
 
 /** Writes values[0, count). Count itself is not written: the reader knows it. */
@@ -52,14 +53,20 @@ interface Planes {
 
 function writePlanes(bytes: Uint8Array, start: number, planes: Planes): void {
   const { values, count, base, divisor, isSigned, width } = planes;
+  // A zigzag number may exceed 2^53, where doubles are even: it is made in two words, its lowest bit being the sign.
+  const [split, scale] = isSigned ? [TWO_31, 2] : [TWO_32, 1];
   for (let i = 0; i < count; i++) {
     let value = (values[i]! - base) / divisor;
-    if (isSigned) value = value < 0 ? -2 * value - 1 : 2 * value;
+    let sign = 0;
+    if (isSigned && value < 0) {
+      value = -value - 1;
+      sign = 1;
+    }
     let at = start + i;
-    let low = value;
+    let low = value * scale + sign;
     if (width > 4) {
-      const high = Math.floor(value / TWO_32);
-      low = value - high * TWO_32;
+      const high = Math.floor(value / split);
+      low = (value - high * split) * scale + sign;
       for (let plane = 4, rest = high; plane < width; plane++, rest >>>= 8) bytes[at + plane * count] = rest & 255;
     }
     const planesLow = width > 4 ? 4 : width;
@@ -98,16 +105,20 @@ export function decodeNumbers(reader: ByteReader, count: number): Float64Array<A
   const start = reader.skip(width * count);
   const values = new Float64Array(count);
   const { bytes } = reader;
-  for (let plane = width - 1; plane >= 0; plane--) {
+  for (let plane = width - 1; plane > 0; plane--) {
     const at = start + plane * count;
     for (let i = 0; i < count; i++) values[i] = values[i]! * 256 + bytes[at + i]!;
   }
   if (encoding === ZIGZAG_PLANES) {
     for (let i = 0; i < count; i++) {
-      const value = values[i]!;
-      values[i] = (value % 2 === 0 ? value / 2 : -(value + 1) / 2) * divisor;
+      const lowest = bytes[start + i]!;
+      const value = values[i]! * 128 + (lowest >>> 1);
+      values[i] = ((lowest & 1) === 0 ? value : -value - 1) * divisor;
     }
-  } else if (base !== 0 || divisor !== 1) {
+    return values;
+  }
+  for (let i = 0; i < count; i++) values[i] = values[i]! * 256 + bytes[start + i]!;
+  if (base !== 0 || divisor !== 1) {
     for (let i = 0; i < count; i++) values[i] = values[i]! * divisor + base;
   }
   return values;
