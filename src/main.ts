@@ -28,7 +28,7 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
     source: store,
     log,
     workers: config.queryWorkers,
-    queueMax: config.concurrentSearchesMax,
+    concurrentMax: config.concurrentSearchesMax,
     durationMaxMs: config.searchMaxMs,
   });
   closing.add('query workers', () => reader.close());

@@ -9,6 +9,8 @@ export const limits = {
   spanBytesMax: 4 << 20,
   /** Traces one search may return, checked before anything is allocated. */
   searchTracesMax: 10_000,
+  /** Queries that wait for their turn (-search.maxConcurrentRequests); above it the client is told to retry. Each costs a connection. */
+  queriesWaitingMax: 256,
   /** Request bodies that wait for the write thread; above it the client is told to retry. */
   pendingWriteBytesMax: 128 << 20,
   /** Rows one group commit may hold; the next one starts when it is on disk. */

@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { Dependency, FoundTrace, Operation, TraceReader } from '../trace/store.ts';
@@ -12,6 +13,7 @@ import type { TraceQuery } from '../trace/trace-query.ts';
 import type { SnapshotFiles } from './block-source.ts';
 import type { QueryReply } from './query-worker.ts';
 import type { QueryJob, QueryResult, QueryTask } from './run-query.ts';
+import { Turns } from './turns.ts';
 
 /** What the reader needs of the store; ThreadedStore and Storage have it. */
 export interface SnapshotSource {
@@ -26,24 +28,28 @@ export interface LocalReaderOptions {
   readonly log: Log;
   /** Query threads. */
   readonly workers: number;
-  /** Queries waiting for a thread; above it OVERLOADED. */
-  readonly queueMax: number;
-  /** Wall-clock bound of one query, ms. */
+  /** Queries that hold a snapshot, running or next to run; further ones wait. */
+  readonly concurrentMax: number;
+  /** Wall-clock bound of one query, and of its waiting before it, ms. */
   readonly durationMaxMs: number;
 }
 
 export class LocalReader implements TraceReader {
   readonly #options: LocalReaderOptions;
   readonly #pool: Piscina;
+  readonly #turns: Turns;
 
   constructor(options: LocalReaderOptions) {
     this.#options = options;
+    const { concurrentMax: runningMax, durationMaxMs: waitMaxMs } = options;
+    this.#turns = new Turns({ runningMax, waitingMax: limits.queriesWaitingMax, waitMaxMs });
     this.#pool = new Piscina({
       filename: new URL(`./query-worker${extname(import.meta.filename)}`, import.meta.url).href,
       name: 'run',
       minThreads: options.workers,
       maxThreads: options.workers,
-      maxQueue: options.queueMax,
+      // Turns bound what comes here.
+      maxQueue: runningMax,
       // Workers only compute and read files: they may sleep on the next task.
       atomics: 'disabled',
     });
@@ -82,34 +88,31 @@ export class LocalReader implements TraceReader {
     return result.dependencies;
   }
 
-  async #run(
-    tenant: Tenant,
-    filter: SnapshotFilter,
-    task: QueryTask,
-    signal: AbortSignal | undefined,
-  ): Promise<QueryResult> {
-    const snapshot = await this.#options.source.takeSnapshot(tenant, filter);
+  /** Waits for a turn first, so that a query in the line pins no files. */
+  async #run(tenant: Tenant, filter: SnapshotFilter, task: QueryTask, signal: AbortSignal | undefined): Promise<QueryResult> {
+    await this.#turns.take(signal);
+    try {
+      const snapshot = await this.#options.source.takeSnapshot(tenant, filter);
+      try {
+        return await this.#ask({ task, tenant, snapshot, durationMaxMs: this.#options.durationMaxMs }, signal);
+      } finally {
+        this.#options.source.releaseSnapshot(snapshot.id);
+      }
+    } finally {
+      this.#turns.release();
+    }
+  }
+
+  async #ask(job: Omit<QueryJob, 'cancelled'>, signal: AbortSignal | undefined): Promise<QueryResult> {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const cancel = (): void => void Atomics.store(cancelled, 0, 1);
     if (signal?.aborted === true) cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      const job: QueryJob = { task, tenant, snapshot, durationMaxMs: this.#options.durationMaxMs, cancelled };
-      return this.#take(await this.#submit(job));
+      return this.#take((await this.#pool.run({ ...job, cancelled } satisfies QueryJob)) as QueryReply);
     } finally {
       signal?.removeEventListener('abort', cancel);
-      this.#options.source.releaseSnapshot(snapshot.id);
     }
-  }
-
-  async #submit(job: QueryJob): Promise<QueryReply> {
-    if (this.#pool.queueSize >= this.#options.queueMax) {
-      throw new StoreError(
-        'OVERLOADED',
-        `${this.#options.queueMax} queries are waiting (-search.maxConcurrentRequests); try again later`,
-      );
-    }
-    return (await this.#pool.run(job)) as QueryReply;
   }
 
   #take(reply: QueryReply): QueryResult {

@@ -1,0 +1,73 @@
+// A line of queries: so many run at once, the next ones wait in the order they came. A browser opens six connections and asks
+// for a trace on each, so waiting is the rule and refusing the exception; but the line has an end, and waiting has one.
+import { StoreError } from '../base/errors.ts';
+
+export interface TurnsOptions {
+  /** Queries that run at once. */
+  readonly runningMax: number;
+  /** Queries that wait; above it OVERLOADED at once. */
+  readonly waitingMax: number;
+  /** Longest wait in ms; then UNAVAILABLE. */
+  readonly waitMaxMs: number;
+}
+
+export class Turns {
+  readonly #options: TurnsOptions;
+  #running = 0;
+  readonly #waiting = new Set<() => void>();
+
+  constructor(options: TurnsOptions) {
+    this.#options = options;
+  }
+
+  /** Resolves when it is the caller's turn; each turn must be released. Throws OVERLOADED, UNAVAILABLE, CANCELLED. */
+  async take(signal?: AbortSignal): Promise<void> {
+    const { runningMax, waitingMax } = this.#options;
+    if (this.#running < runningMax) {
+      this.#running++;
+      return;
+    }
+    if (this.#waiting.size >= waitingMax) {
+      throw new StoreError(
+        'OVERLOADED',
+        `${waitingMax} queries wait behind ${runningMax} (-search.maxConcurrentRequests); try again later`,
+      );
+    }
+    await this.#wait(signal);
+  }
+
+  /** Hands the turn to the next in line, so that a newcomer cannot overtake it. */
+  release(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) this.#running--;
+    else next();
+  }
+
+  #wait(signal: AbortSignal | undefined): Promise<void> {
+    const { runningMax, waitMaxMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const leave = (): void => {
+        clearTimeout(timer);
+        signal?.removeEventListener('abort', cancel);
+        this.#waiting.delete(turn);
+      };
+      const turn = (): void => {
+        leave();
+        resolve();
+      };
+      const refuse = (error: StoreError): void => {
+        leave();
+        reject(error);
+      };
+      const cancel = (): void =>
+        refuse(new StoreError('CANCELLED', 'the client closed the connection while its query waited'));
+      const timer = setTimeout(() => {
+        const text = `${runningMax} queries (-search.maxConcurrentRequests) are running and none had an end within ${waitMaxMs} ms`;
+        refuse(new StoreError('UNAVAILABLE', `${text}; try again later`));
+      }, waitMaxMs);
+      this.#waiting.add(turn);
+      if (signal?.aborted === true) cancel();
+      else signal?.addEventListener('abort', cancel, { once: true });
+    });
+  }
+}
