@@ -2,19 +2,12 @@
 // now: 2017-01-26 becomes yesterday (UTC), 2017-01-25 the day before; the time of day stays to the nanosecond.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import type { SearchTerms } from './node-client.ts';
-import type { Json } from './otlp-json-set.ts';
+import { looseSpans, type Json, type LooseSpan } from './otlp-json-set.ts';
 
 const suite = new URL('../../../shared/corpora/jaeger-storage-suite/', import.meta.url);
 export const hasJaegerSuite: boolean = existsSync(suite);
 
 const dayNs = 86_400_000_000_000n;
-
-/** One span with what it hangs from, as OTLP JSON. */
-interface LooseSpan {
-  readonly group: Json;
-  readonly scope: Json;
-  readonly span: Json;
-}
 
 export interface Fixture {
   readonly name: string;
@@ -55,12 +48,6 @@ function readFixture(name: string, shiftNs: bigint): Fixture {
   const message = JSON.parse(moved) as Json;
   const spans = looseSpans(message);
   return { name, traceId: String(spans[0]?.span['traceId']), message, spans };
-}
-
-function looseSpans(message: Json): LooseSpan[] {
-  return (message['resourceSpans'] as Json[]).flatMap(({ scopeSpans, ...group }) =>
-    (scopeSpans as Json[]).flatMap(({ spans, ...scope }) => (spans as Json[]).map((span) => ({ group, scope, span }))),
-  );
 }
 
 /** All spans of `fixtures` as requests of at most `size` spans, as Jaeger's suite writes them. */

@@ -113,7 +113,7 @@ export function searchPath(terms: SearchTerms): string {
   if (endNs !== undefined) params.set('end', String(endNs / 1000n));
   if (minNs > 0) params.set('minDuration', `${minNs / 1000}us`);
   if (maxNs > 0) params.set('maxDuration', `${maxNs / 1000}us`);
-  return `/api/traces?${params}`;
+  return `/api/traces?${params.toString()}`;
 }
 
 /** The traces a search finds, in the order of the answer. */

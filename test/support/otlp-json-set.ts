@@ -5,16 +5,28 @@ import { toOtlpJson, type OtlpRequest } from './otlp-proto.ts';
 
 export type Json = { readonly [name: string]: unknown };
 
-/** Every span of a message {"resourceSpans": …} by trace id (32 hex digits); equal ones once, sorted. */
+/** One span with what it hangs from. */
+export interface LooseSpan {
+  /** ResourceSpans without its scopeSpans. */
+  readonly group: Json;
+  /** ScopeSpans without its spans. */
+  readonly scope: Json;
+  readonly span: Json;
+}
+
+/** Every span of a message {"resourceSpans": …}, in its order. */
+export function looseSpans(message: unknown): LooseSpan[] {
+  return listOf(message, 'resourceSpans').flatMap(({ scopeSpans, ...group }) =>
+    listOf({ scopeSpans }, 'scopeSpans').flatMap(({ spans, ...scope }) =>
+      listOf({ spans }, 'spans').map((span) => ({ group, scope, span })),
+    ),
+  );
+}
+
+/** The spans of messages {"resourceSpans": …} by trace id (32 hex digits); equal ones once, sorted. */
 export function spansByTrace(messages: Iterable<unknown>): Map<string, string[]> {
   const byTrace = new Map<string, Set<string>>();
-  for (const message of messages) {
-    for (const { scopeSpans, ...group } of listOf(message, 'resourceSpans')) {
-      for (const { spans, ...scope } of listOf({ scopeSpans }, 'scopeSpans')) {
-        for (const span of listOf({ spans }, 'spans')) addSpan(byTrace, { group, scope, span });
-      }
-    }
-  }
+  for (const loose of Array.from(messages, looseSpans).flat()) addSpan(byTrace, loose);
   return new Map([...byTrace].map(([id, spans]) => [id, [...spans].sort()]));
 }
 
@@ -23,7 +35,7 @@ export function spansByTraceOf(requests: Iterable<OtlpRequest>): Map<string, str
   return spansByTrace(Array.from(requests, toOtlpJson));
 }
 
-function addSpan(byTrace: Map<string, Set<string>>, parts: { group: Json; scope: Json; span: Json }): void {
+function addSpan(byTrace: Map<string, Set<string>>, parts: LooseSpan): void {
   const traceId = String(parts.span['traceId']).toLowerCase();
   let spans = byTrace.get(traceId);
   if (spans === undefined) byTrace.set(traceId, (spans = new Set()));
