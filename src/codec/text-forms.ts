@@ -15,6 +15,8 @@ for (let i = 0; i < 16; i++) HEX_VALUE['0123456789abcdef'.charCodeAt(i)] = i;
 
 /** Decimal numbers up to 15 digits fit a double exactly. */
 const DECIMAL_DIGITS_MAX = 15;
+/** The first number with more digits. */
+export const DECIMAL_END: number = 10 ** DECIMAL_DIGITS_MAX;
 /** Shorter hex strings are more often words ("add", "beef") than ids, and gain little. */
 const HEX_LENGTH_MIN = 8;
 

@@ -7,7 +7,16 @@ import type { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { decodeNumbers, encodeNumbers } from './numbers.ts';
-import { decimalForm, hexForm, uuidForm, writeDecimal, writeHex, writeUuid, type Texts } from './text-forms.ts';
+import {
+  DECIMAL_END,
+  decimalForm,
+  hexForm,
+  uuidForm,
+  writeDecimal,
+  writeHex,
+  writeUuid,
+  type Texts,
+} from './text-forms.ts';
 
 const PLAIN = 0;
 const UUID = 1;
@@ -85,10 +94,12 @@ function offsets(
   const b = new Uint32Array(lengths.length);
   let total = 0;
   for (let i = 0; i < lengths.length; i++) {
+    const length = lengths[i]!;
     a[i] = total * factor;
-    b[i] = lengths[i]! * factor;
-    total += lengths[i]!;
-    if (!(lengths[i]! >= 0 && total <= max)) throw new StoreError('CORRUPTION', 'text lengths exceed their column');
+    b[i] = length * factor;
+    total += length;
+    if (!(length >= 0 && total <= max)) throw new StoreError('CORRUPTION', 'text lengths exceed their column');
+    if (length !== Math.floor(length)) throw new StoreError('CORRUPTION', `a text length of ${length} bytes`);
   }
   return { a, b, total };
 }
@@ -143,8 +154,12 @@ function decodeDecimals(values: Float64Array, arena: Arena): { a: Uint32Array; b
   const text = new Uint8Array(16 * values.length);
   let to = 0;
   for (let i = 0; i < values.length; i++) {
+    const value = values[i]!;
+    if (!(value >= 0 && value < DECIMAL_END) || value !== Math.floor(value)) {
+      throw new StoreError('CORRUPTION', `${value} in a column of decimal texts`);
+    }
     a[i] = to;
-    to = writeDecimal(text, to, values[i]!);
+    to = writeDecimal(text, to, value);
     b[i] = to - a[i]!;
   }
   shift(a, arena.appendArena(text, 0, to));
@@ -202,7 +217,9 @@ export function decodeTextColumn(reader: ByteReader, count: number, arena: Arena
   const list = decodeTextList(reader, distinct, arena);
   const codes = decodeNumbers(reader, count);
   for (let i = 0; i < count; i++) {
-    if (!(codes[i]! < distinct)) throw new StoreError('CORRUPTION', `dictionary code ${codes[i]} of ${distinct}`);
+    // >>> 0 changes whatever is no uint32: negative, fraction, NaN.
+    if (!(codes[i]! < distinct) || codes[i]! >>> 0 !== codes[i])
+      throw new StoreError('CORRUPTION', `dictionary code ${codes[i]} of ${distinct}`);
   }
   return { ...list, codes };
 }
