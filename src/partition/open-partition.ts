@@ -68,11 +68,14 @@ export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
   }
 }
 
-/** Every name is durable before the first acknowledgement may depend on it. */
+/**
+ * Every name is durable before the first acknowledgement may depend on it. Names that are there already are synced too:
+ * whoever made them may have failed to.
+ */
 function makeFolders(disk: Disk, path: string): void {
-  const missing = [path, partsPath(path), logPath(path)].filter((folder) => disk.stat(folder) === undefined);
-  for (const folder of missing) disk.makeDir(folder);
-  for (const folder of new Set(missing.map((each) => dirname(each)))) disk.syncDir(folder);
+  for (const folder of [path, partsPath(path), logPath(path)]) if (disk.stat(folder) === undefined) disk.makeDir(folder);
+  disk.syncDir(path);
+  disk.syncDir(dirname(path));
 }
 
 /** An index that is lost or damaged is rebuilt; an index that never was, with no parts, is a new partition. */

@@ -21,8 +21,10 @@ export function recoverLogFile(disk: Disk, place: { folder: string; quarantinePa
   const file = disk.openRead(logFile.path);
   try {
     const damaged: string[] = [];
-    if (file.sizeBytes >= FILE_HEADER_SIZE) checkHeader(file, damaged);
+    const headerFault = file.sizeBytes >= FILE_HEADER_SIZE ? faultOfHeader(file) : undefined;
     const scan = scanBlocks(file, FILE_HEADER_SIZE, (at, _header, bytes) => logFile.publish(at, bytes));
+    // In front of nothing it is the torn tail of the first write.
+    if (headerFault !== undefined && logFile.blocks.length > 0) damaged.push(headerFault);
     for (const { offset, sizeBytes, message } of scan.damaged) {
       damaged.push(message);
       putAside(disk, place.quarantinePath, { path: file.path, offset, bytes: file.read(offset, sizeBytes), note: message });
@@ -38,13 +40,14 @@ export function recoverLogFile(disk: Disk, place: { folder: string; quarantinePa
   }
 }
 
-/** A damaged header costs nothing: the blocks behind it have headers of their own. */
-function checkHeader(file: ReadFile, damaged: string[]): void {
+/** A damaged header costs nothing: the blocks behind it have headers of their own. Throws FORMAT_TOO_NEW. */
+function faultOfHeader(file: ReadFile): string | undefined {
   try {
     checkFileHeader(LOG_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path);
+    return undefined;
   } catch (error) {
     if (!isStoreError(error, 'CORRUPTION')) throw error;
-    damaged.push(error.message);
+    return error.message;
   }
 }
 

@@ -169,10 +169,10 @@ export class PartitionSet {
   }
 }
 
+/** Names that are there already are synced too: whoever made them may have failed to. */
 function makeFolders(disk: Disk, parent: string, folders: readonly string[]): void {
-  const missing = folders.filter((folder) => disk.stat(folder) === undefined);
-  for (const folder of missing) disk.makeDir(folder);
-  if (missing.length > 0) disk.syncDir(parent);
+  for (const folder of folders) if (disk.stat(folder) === undefined) disk.makeDir(folder);
+  disk.syncDir(parent);
 }
 
 function removeFolder(disk: Disk, parent: string, path: string): void {

@@ -1,6 +1,7 @@
 // The store of one node, on one thread: partitions by day, the group commit before them, and what runs by the clock:
 // flushes, merges, retention. It owns the data directory from open to close. It knows no threads and no sockets: the
 // engine worker hosts it in the program, tests and tools use it directly.
+import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
@@ -53,7 +54,10 @@ export class Storage implements SpanWriter, StoreAdmin {
   private constructor(options: StorageOptions) {
     this.#options = options;
     const { disk, path, clock } = options;
-    if (disk.stat(path) === undefined) disk.makeDir(path);
+    if (disk.stat(path) === undefined) {
+      disk.makeDir(path);
+      disk.syncDir(dirname(path));
+    }
     this.#lock = options.takeLock(path);
     try {
       this.#guard = new DiskGuard(options);
