@@ -58,10 +58,10 @@ export class ByteTable {
       if (this.#hashes[entry - 1] === hash && this.equals(entry - 1, source, start, end)) return entry - 1;
       slot = (slot + 1) & mask;
     }
-    return this.#add(source, start, end, hash, slot);
+    return this.#add(source, start, end, hash);
   }
 
-  #add(source: Uint8Array, start: number, end: number, hash: number, slot: number): number {
+  #add(source: Uint8Array, start: number, end: number, hash: number): number {
     const id = this.#count;
     const at = this.sizeBytes;
     const stop = at + end - start;
@@ -77,7 +77,7 @@ export class ByteTable {
     }
     this.#ends[id] = stop;
     this.#hashes[id] = hash;
-    this.#slots[slot] = id + 1;
+    place(this.#slots, id, hash);
     this.#count = id + 1;
     if (this.#count * 2 > this.#slots.length) this.#rehash();
     return id;
@@ -85,12 +85,7 @@ export class ByteTable {
 
   #rehash(): void {
     const slots = new Uint32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let id = 0; id < this.#count; id++) {
-      let slot = this.#hashes[id]! & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = id + 1;
-    }
+    for (let id = 0; id < this.#count; id++) place(slots, id, this.#hashes[id]!);
     this.#slots = slots;
   }
 
@@ -99,6 +94,14 @@ export class ByteTable {
     this.#count = 0;
     this.#slots.fill(0);
   }
+}
+
+/** Takes the first free slot from the hash's on; there always is one. */
+function place(slots: Uint32Array, id: number, hash: number): void {
+  const mask = slots.length - 1;
+  let slot = hash & mask;
+  while (slots[slot] !== 0) slot = (slot + 1) & mask;
+  slots[slot] = id + 1;
 }
 
 function growUint32(old: Uint32Array): Uint32Array<ArrayBuffer> {
