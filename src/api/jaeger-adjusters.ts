@@ -2,11 +2,12 @@
 // shared client/server span ids are made unique, clock skew is warned of (adjusting itself is off, Jaeger's default), and
 // library attributes move to the resource. Sorting, IP texts and invalid links need only one span at a time and are done
 // where it is written (jaeger-json.ts). Identical spans were already removed by the store.
-import { isSameValue, readAttributes } from '../otlp/attributes.ts';
+import { readAttributes } from '../otlp/attributes.ts';
 import type { Attribute } from '../otlp/attributes.ts';
 import { formatGoDuration } from './go-duration.ts';
 import { addWarning, KIND_CLIENT, KIND_SERVER } from './jaeger-model.ts';
 import type { ResourceView, SpanView, TraceView } from './jaeger-model.ts';
+import { isSameValue } from './jaeger-tags.ts';
 
 const LIBRARY_KEYS: ReadonlySet<string> = new Set([
   'telemetry.sdk.language',

@@ -13,9 +13,7 @@ import {
   listItems,
   readAttributes,
   STRING,
-  textAttribute,
   textOf,
-  writeTag,
 } from '../otlp/attributes.ts';
 import type { Attribute } from '../otlp/attributes.ts';
 import { adjustTrace } from './jaeger-adjusters.ts';
@@ -23,6 +21,7 @@ import { lastRange } from './jaeger-model.ts';
 import type { ResourceView, SpanView, TraceView } from './jaeger-model.ts';
 import { readLink, writeReferences } from './jaeger-references.ts';
 import type { LinkView } from './jaeger-references.ts';
+import { textAttribute, writeTag } from './jaeger-tags.ts';
 
 /** A chunk is yielded when it has grown to this. */
 const CHUNK_BYTES = 65_536;

@@ -1,8 +1,6 @@
-// OTLP attributes as Jaeger's key-values: reading them from protobuf without copying their values, Jaeger's sanitizing of
-// invalid UTF-8 (contract/jaeger.md §1.10), the value's text form, and the JSON of one tag (§1.8, §4.2).
-// It is a view: nothing here changes what is stored.
+// OTLP attributes as views of protobuf bytes: reading them without copying their values, Jaeger's sanitizing of invalid
+// UTF-8 (contract/jaeger.md §1.10), and the text form of a value. Nothing here changes what is stored.
 import { formatDouble, formatInt64, isUtf8Range, quoteJson, utf8Slice } from '../bytes/json-writer.ts';
-import type { JsonWriter } from '../bytes/json-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import { doubleOf } from './traces-to-json.ts';
 
@@ -25,10 +23,6 @@ export interface Attribute {
   /** Types 1, 5, 6, 7: where the value ends; types 2, 3, 4: its high 32 bits. */
   readonly hi: number;
   readonly own: string | Uint8Array | undefined;
-}
-
-export function textAttribute(key: string, text: string): Attribute {
-  return { key, type: STRING, lo: 0, hi: 0, own: text };
 }
 
 export function bytesAttribute(key: string, bytes: Uint8Array): Attribute {
@@ -170,8 +164,8 @@ export function listItems(bytes: Uint8Array, attribute: Attribute): Attribute[] 
   return items;
 }
 
-/** Go's text of NaN and the infinities; Jaeger itself fails the whole answer on them. */
-function infiniteText(value: number): string {
+/** Go's text of NaN and the infinities, which JSON has no numbers for. */
+export function infiniteText(value: number): string {
   return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
 }
 
@@ -194,47 +188,4 @@ export function compareUtf8(a: string, b: string): number {
 /** Surrogates (of code points above U+FFFF) rank above U+E000–U+FFFF. */
 function rankUnit(unit: number): number {
   return unit < 0xd800 ? unit : unit < 0xe000 ? unit + 0x2000 : unit - 0x800;
-}
-
-/** Two attributes with equal type and value. */
-export function isSameValue(bytes: Uint8Array, a: Attribute, b: Attribute): boolean {
-  return a.type === b.type && textOf(bytes, a) === textOf(bytes, b);
-}
-
-/** Writes `{"key":…,"type":…,"value":…}`. */
-export function writeTag(out: JsonWriter, bytes: Uint8Array, attribute: Attribute): void {
-  const { type, lo, hi, own } = attribute;
-  out.text('{"key":');
-  out.string(attribute.key);
-  switch (type) {
-    case BOOL:
-      out.text(lo === 0 && hi === 0 ? ',"type":"bool","value":false}' : ',"type":"bool","value":true}');
-      return;
-    case INT:
-      out.text(`,"type":"int64","value":${int64Json(lo, hi)}}`);
-      return;
-    case DOUBLE: {
-      const value = doubleOf(lo, hi);
-      out.text(
-        `,"type":"float64","value":${Number.isFinite(value) ? formatDouble(value) : `"${infiniteText(value)}"`}}`,
-      );
-      return;
-    }
-    case BYTES:
-      out.text(',"type":"binary","value":');
-      if (own instanceof Uint8Array) out.base64(own, 0, own.length);
-      else out.base64(bytes, lo, hi);
-      break;
-    default:
-      out.text(',"type":"string","value":');
-      if (type === STRING && own === undefined) out.utf8(bytes, lo, hi);
-      else out.string(textOf(bytes, attribute));
-  }
-  out.text('}');
-}
-
-/** An integer literal, or a string beyond ±(2^53 − 1), where a browser would lose digits. */
-function int64Json(lo: number, hi: number): string {
-  const text = formatInt64(lo, hi);
-  return Number.isSafeInteger(Number(text)) ? text : `"${text}"`;
 }

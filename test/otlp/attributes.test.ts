@@ -1,16 +1,20 @@
+// Values are read where they lie, and their text is what a search compares with.
 import { expect, test } from 'vitest';
+import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import {
+  BYTES,
+  byKeyBytes,
+  bytesAttribute,
   compareUtf8,
-  isSameValue,
-  listItems,
+  infiniteText,
   LIST,
+  listItems,
   readAttributes,
+  STRING,
   textOf,
-  writeTag,
+  textOfAnyValue,
 } from '../../src/otlp/attributes.ts';
 import type { Attribute } from '../../src/otlp/attributes.ts';
-import { JsonWriter } from '../../src/bytes/json-writer.ts';
-
 import { encodeTraces, type OtlpAnyValue } from '../support/otlp-proto.ts';
 
 /** The attributes of a resource with `values`, read back, and the bytes they are ranges of. */
@@ -49,17 +53,6 @@ test.each<[OtlpAnyValue, string]>([
   expect(attributes.map((attribute) => textOf(bytes, attribute))).toEqual([text]);
 });
 
-test('values are the same when type and value are', () => {
-  const { bytes, attributes } = read(
-    { stringValue: '1' },
-    { intValue: 1n },
-    { stringValue: '1' },
-    { stringValue: '2' },
-  );
-  const [text, int, sameText, otherText] = attributes as [Attribute, Attribute, Attribute, Attribute];
-  expect([int, sameText, otherText].map((other) => isSameValue(bytes, text, other))).toEqual([false, true, false]);
-});
-
 test('the items of a list are read as values without keys', () => {
   const { bytes, attributes } = read({ arrayValue: { values: [{ stringValue: 'a' }, {}, { boolValue: false }] } });
   expect(attributes[0]!.type).toBe(LIST);
@@ -77,11 +70,67 @@ test('keys are ordered by their UTF-8 bytes, which UTF-16 units are not', () => 
   expect(byBytes).toEqual(keys);
 });
 
-test('a tag is written with its Jaeger type', () => {
-  const { bytes, attributes } = read({ intValue: 7n }, { bytesValue: Uint8Array.of(255) });
-  const out = new JsonWriter({ isHtmlEscaped: true });
-  for (const attribute of attributes) writeTag(out, bytes, attribute);
-  expect(out.take().toString()).toBe(
-    '{"key":"k0","type":"int64","value":7}{"key":"k1","type":"binary","value":"/w=="}',
-  );
+test("infinities and NaN are Go's words inside JSON, where they are no numbers", () => {
+  expect([NaN, Infinity, -Infinity].map(infiniteText)).toEqual(['NaN', '+Inf', '-Inf']);
+  const { bytes, attributes } = read({ arrayValue: { values: [{ doubleValue: -Infinity }, { doubleValue: NaN }] } });
+  expect(textOf(bytes, attributes[0]!)).toBe('["-Inf","NaN"]');
+});
+
+test('of equal keys in a map the last counts, and keys are sorted', () => {
+  const one = (key: string, value: OtlpAnyValue): { key: string; value: OtlpAnyValue } => ({ key, value });
+  const { bytes, attributes } = read({
+    kvlistValue: { values: [one('b', { intValue: 1n }), one('a', { kvlistValue: {} }), one('b', { boolValue: true })] },
+  });
+  expect(textOf(bytes, attributes[0]!)).toBe('{"a":{},"b":true}');
+});
+
+/** KeyValues by hand: keys and values that protobufjs would not write. */
+function keyValues(...pairs: readonly (readonly [number[], number[]])[]): Uint8Array {
+  const out = new ByteWriter();
+  for (const [key, value] of pairs) {
+    out.message(1, () => {
+      out.bytesField(1, Uint8Array.from(key));
+      out.message(2, () => out.bytesField(1, Uint8Array.from(value)));
+    });
+  }
+  return out.take();
+}
+
+test('text that is not UTF-8 becomes bytes; a key that is not moves behind the others, its bytes into the value', () => {
+  const bytes = keyValues([[0xff], [0x78]], [[0x6b], [0x61, 0xff]], [[0xc3, 0x28], [0x79]]);
+  const attributes = readAttributes(bytes, 0, bytes.length, 1);
+  expect(attributes.map(({ key, type }) => [key, type])).toEqual([
+    ['k', BYTES],
+    ['invalid-tag-key-1', BYTES],
+    ['invalid-tag-key-2', BYTES],
+  ]);
+  const text = attributes.map((attribute) => Buffer.from(textOf(bytes, attribute), 'base64').toString('latin1'));
+  expect(text).toEqual(['a\xff', '\xff:x', '\xc3(:y']);
+});
+
+test('a key holding U+FFFD itself is a valid one', () => {
+  const bytes = keyValues([[0xef, 0xbf, 0xbd], [0x78]]);
+  expect(readAttributes(bytes, 0, bytes.length, 1)).toMatchObject([{ key: '\ufffd', type: STRING }]);
+});
+
+test('the text of an AnyValue message alone, and of one with nothing in it', () => {
+  const out = new ByteWriter();
+  out.tag(3, 0);
+  out.varint64(0xffffffff, 0xffffffff);
+  expect([textOfAnyValue(out.take()), textOfAnyValue(new Uint8Array(0))]).toEqual(['-1', '']);
+});
+
+test('of a value given twice the last counts, and fields of a newer OTLP are stepped over', () => {
+  const out = new ByteWriter();
+  out.stringField(1, 'first');
+  out.tag(3, 0);
+  out.varint(7);
+  out.stringField(50, 'new');
+  expect(textOfAnyValue(out.take())).toBe('7');
+});
+
+test('attributes of the view itself sort among the others by key', () => {
+  const own = ['b', 'a', 'c'].map((key) => bytesAttribute(key, Uint8Array.of(255)));
+  expect(own.toSorted(byKeyBytes).map(({ key }) => key)).toEqual(['a', 'b', 'c']);
+  expect(textOf(new Uint8Array(0), own[0]!)).toBe('/w==');
 });
