@@ -277,7 +277,7 @@ function hasAttribute(message: Uint8Array, field: number, key: Buffer, value: Va
   while (reader.next()) {
     if (reader.field !== field) continue;
     attribute.reset(reader.valueStart, reader.valueEnd);
-    let isKey = false;
+    let isKey = key.length === 0; // an empty key is not on the wire
     let any: Uint8Array | undefined;
     while (attribute.next()) {
       if (attribute.field === 1) isKey = key.equals(attribute.value());

@@ -1,0 +1,168 @@
+// Answers are exact and deterministic (P8): random searches over random spans give exactly the traces that plain loops over the
+// same spans give, in the same order, wherever the spans lie; and each trace keeps its bytes. On the real engine in this process.
+import { describe, expect, test } from 'vitest';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { PartCache } from '../../src/query/block-source.ts';
+import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
+import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { parseTenant } from '../../src/trace/tenant.ts';
+import { openStore, TemporaryFolder } from '../storage/open-store.ts';
+import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
+import { createRandom, printedSeed, type Random } from '../support/random-request.ts';
+import { randomQuery, randomSpans } from '../support/random-search.ts';
+import {
+  dependenciesNaively,
+  knownSpans,
+  operationOf,
+  searchNaively,
+  serviceOf,
+  type KnownSpan,
+} from '../support/search-oracle.ts';
+
+const tenant = parseTenant('3', '4');
+const stranger = parseTenant('4', '3');
+/** Where FakeClock stands. */
+const noonNs = BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n;
+const dayNs = 86_400_000_000_000n;
+const queriesPerStage = 60;
+
+/** A store with what was written into it, and a way to ask both. */
+class Pair {
+  readonly cache = new PartCache(nodeDisk);
+  readonly spans: KnownSpan[] = [];
+  storage: Storage;
+
+  constructor(path: string) {
+    this.storage = openStore(path);
+  }
+
+  async write(request: OtlpRequest): Promise<void> {
+    await this.storage.write(tenant, encodeRequest(request));
+    this.spans.push(...knownSpans(request));
+  }
+
+  /** A query as the reader of a node runs it. */
+  run(task: QueryTask, filter: SnapshotFilter): QueryResult {
+    const snapshot = this.storage.takeSnapshot(tenant, filter);
+    try {
+      const cancelled = new Int32Array(new SharedArrayBuffer(4));
+      const result = runQuery(this.cache, { task, tenant, snapshot, durationMaxMs: 60_000, cancelled });
+      expect(result.warnings).toEqual([]);
+      return result;
+    } finally {
+      this.storage.releaseSnapshot(snapshot.id);
+    }
+  }
+
+  searchIds(query: Parameters<typeof searchNaively>[1]): string[] {
+    const { startMinNs, startMaxNs } = query;
+    const result = this.run({ kind: 'search', query }, { startMinNs, startMaxNs });
+    if (result.kind !== 'ids') throw new Error(result.kind);
+    return result.traceIds.map((id) => Buffer.from(id).toString('hex'));
+  }
+
+  /** Every trace by its id, as hex. */
+  traces(): Map<string, string> {
+    const traceIds = [...new Set(this.spans.map(({ traceId }) => traceId))]
+      .sort()
+      .map((id) => new Uint8Array(Buffer.from(id, 'hex')));
+    const result = this.run({ kind: 'find', traceIds }, { traceIds });
+    if (result.kind !== 'traces') throw new Error(result.kind);
+    return new Map(
+      result.traces.map(({ traceId, otlp }) => [
+        Buffer.from(traceId).toString('hex'),
+        Buffer.from(otlp).toString('hex'),
+      ]),
+    );
+  }
+}
+
+function show(query: object): string {
+  return JSON.stringify(query, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
+}
+
+/** Asks both and compares; returns how many searches found something. */
+function compare(pair: Pair, random: Random, stage: string): number {
+  let found = 0;
+  for (let i = 0; i < queriesPerStage; i++) {
+    const query = randomQuery(random, pair.spans);
+    const expected = searchNaively(pair.spans, query);
+    expect(pair.searchIds(query), `${stage}: ${show(query)}`).toEqual(expected);
+    found += Number(expected.length > 0);
+  }
+  compareNames(pair, stage);
+  compareDependencies(pair, random, stage);
+  return found;
+}
+
+function compareNames({ storage, spans }: Pair, stage: string): void {
+  const services = [...new Set(spans.map(serviceOf))].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  expect(storage.listServices(tenant), stage).toEqual(services);
+  for (const service of services) {
+    const mine = spans.filter((known) => serviceOf(known) === service);
+    const expected = [...new Set(mine.map((known) => JSON.stringify([operationOf(known), known.span.kind])))].sort();
+    const listed = storage.listOperations(tenant, service).map(({ name, kind }) => JSON.stringify([name, kind]));
+    expect(listed.toSorted(), `${stage}: operations of ${service}`).toEqual(expected);
+  }
+  expect(storage.listServices(stranger), stage).toEqual(['stranger']);
+}
+
+function compareDependencies(pair: Pair, random: Random, stage: string): void {
+  for (let i = 0; i < 3; i++) {
+    const endNs = noonNs - (i === 0 ? -dayNs : dayNs * BigInt(Math.floor(random() * 3)));
+    const startNs = endNs - (i === 0 ? 6n * dayNs : dayNs);
+    const result = pair.run({ kind: 'dependencies', startNs, endNs }, {});
+    if (result.kind !== 'dependencies') throw new Error(result.kind);
+    expect(result.dependencies, stage).toEqual(dependenciesNaively(pair.spans, startNs, endNs));
+  }
+}
+
+describe('random searches over random spans', () => {
+  const seed = printedSeed('search oracle');
+  test.each([0, 1, 2, 3, 4, 5])(
+    'data set %i: exactly what plain loops find, wherever the spans lie',
+    { timeout: 60_000 },
+    async (set) => {
+      const random = createRandom(seed + set);
+      using folder = new TemporaryFolder();
+      const pair = new Pair(folder.path);
+      const requests = Array.from({ length: 40 }, () => randomSpans(random, noonNs));
+      const service = { key: 'service.name', value: { stringValue: 'stranger' } };
+      const [first] = knownSpans(requests[0]!).length > 0 ? knownSpans(requests[0]!) : knownSpans(requests[1]!);
+      await pair.storage.write(
+        stranger,
+        encodeRequest({
+          resourceSpans: [{ resource: { attributes: [service] }, scopeSpans: [{ spans: [first!.span] }] }],
+        }),
+      );
+
+      for (const request of requests.slice(0, 15)) await pair.write(request);
+      let found = compare(pair, random, 'in the log');
+      await pair.storage.forceFlush();
+      for (const request of requests.slice(15, 30)) await pair.write(request);
+      found += compare(pair, random, 'in parts and the log');
+      await pair.storage.forceMerge('');
+      for (const request of requests.slice(30)) await pair.write(request);
+      // Retries: equal spans again, which must change nothing.
+      for (const request of requests.slice(10, 35)) await pair.write(request);
+      found += compare(pair, random, 'in merged parts and the log');
+      const bytes = pair.traces();
+
+      await pair.storage.forceFlush();
+      expect(pair.traces()).toEqual(bytes);
+      found += compare(pair, random, 'in parts');
+      await pair.storage.forceMerge('');
+      expect(pair.traces()).toEqual(bytes);
+      found += compare(pair, random, 'in merged parts');
+      await pair.storage.close();
+      pair.storage = openStore(folder.path);
+      expect(pair.traces()).toEqual(bytes);
+      found += compare(pair, random, 'opened again');
+      await pair.storage.close();
+      pair.cache.close();
+      // A comparison of nothing with nothing shows nothing.
+      expect(found).toBeGreaterThan(queriesPerStage * 6 * 0.4);
+    },
+  );
+});
