@@ -45,6 +45,12 @@ describe('paths', () => {
     ]);
   });
 
+  test('a percent sign that begins no escape means itself', async () => {
+    expect((await get('/api/services/100%/operations')).status).toBe(200);
+    expect((await get('/api/services/100%25/operations?x=100%')).status).toBe(200);
+    expect((await get('/100%')).status).toBe(404);
+  });
+
   test('with -http.pathPrefix everything moves under it', async () => {
     await using prefixed = await openEdgeServers({ flags: ['-http.pathPrefix=/tracelith'] });
     expect((await get('/tracelith/health', prefixed)).text).toBe('OK');
