@@ -5,7 +5,7 @@
 import { basename, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
-import { commitParts, readCatalog, type CatalogChange } from '../index/catalog.ts';
+import { commitParts, readCatalog, type CatalogChange, type CatalogState } from '../index/catalog.ts';
 import type { Environment } from '../index/environment.ts';
 import { listOperations, listServices, NameSet } from '../index/names.ts';
 import { formatHexId } from '../part/hex-id.ts';
@@ -53,7 +53,6 @@ export class Partition {
   readonly #log: Log;
   readonly #flushes = new Serial();
   readonly #merges = new Serial();
-  #generation: number;
   #isClosed = false;
 
   private constructor(options: PartitionOptions) {
@@ -65,7 +64,6 @@ export class Partition {
     this.report = opened.report;
     this.pinned = new Pinned(options.remove);
     this.#env = opened.env;
-    this.#generation = opened.catalog.generation;
     this.#parts = new PartSet(opened.parts, opened.catalog.nextPartId);
     const { logFiles, nextLogSeq } = opened;
     this.#log = new Log({ disk: options.disk, folder: logPath(options.path), nextSeq: nextLogSeq, files: logFiles });
@@ -214,15 +212,12 @@ export class Partition {
    */
   #commit(change: CatalogChange, added: LivePart | undefined): void {
     try {
-      this.#generation = commitParts(this.#env, change);
+      commitParts(this.#env, change);
     } catch (error) {
       if (!isStoreError(error, 'DISK')) throw error;
-      const { generation } = readCatalog(this.#env);
-      if (generation === this.#generation) {
-        added?.pinned.doom();
-        throw error;
-      }
-      this.#generation = generation;
+      if (isCommitted(readCatalog(this.#env), change)) return;
+      added?.pinned.doom();
+      throw error;
     }
   }
 
@@ -233,6 +228,13 @@ export class Partition {
   #partPath(id: number): string {
     return join(partsPath(this.path), formatHexId(id));
   }
+}
+
+/** Whether `catalog` is a state after `change`. Part ids are never used twice, so the answer cannot be about another change. */
+function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
+  const ids = new Set(catalog.parts.map((part) => part.id));
+  const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
+  return hasParts && catalog.flushedLogSeq >= (change.flushedLogSeq ?? 0);
 }
 
 function logInput(file: LogFile): MergeInput {

@@ -1,18 +1,26 @@
-// A sample of test/crash/disk-crash.test.ts, so that the normal tests see a broken order of commits at once.
+// A sample of test/crash/disk-crash.test.ts, another one in each run, so that the normal tests see a broken order of
+// commits soon. A failure here names the call and the seed.
 import { describe, expect, test } from 'vitest';
+import { printedSeed } from '../support/random-request.ts';
 import { countCalls, crashAt, failAt } from './scripted-run.ts';
 
+const seed = printedSeed('crash');
+
 describe('a store', () => {
-  test('that dies after every 13th disk call opens again with everything acknowledged, once', async () => {
+  test('that dies after one of eight disk calls opens again with everything acknowledged, once', async () => {
     const calls = await countCalls();
-    for (let call = 1; call <= calls; call += 13) {
-      const survival = { keepUnsynced: 0.5 as const, seed: call };
-      expect(await crashAt({ call, before: call % 2 === 0, survival }), `call ${call} of ${calls}`).toEqual([]);
+    const step = Math.ceil(calls / 8);
+    for (let call = 1 + (seed % step); call <= calls; call += step) {
+      const crash = { call, before: seed % 2 === 0, survival: { keepUnsynced: 0.5, seed } } as const;
+      expect(await crashAt(crash), `call ${call} of ${calls}, seed ${seed}`).toEqual([]);
     }
   }, 60_000);
 
-  test('whose disk refuses every 29th call goes on and loses nothing', async () => {
+  test('whose disk refuses one of four calls goes on and loses nothing', async () => {
     const calls = await countCalls();
-    for (let call = 1; call <= calls; call += 29) expect(await failAt(call, 'ENOSPC'), `call ${call} of ${calls}`).toEqual([]);
+    const step = Math.ceil(calls / 4);
+    for (let call = 1 + (seed % step); call <= calls; call += step) {
+      expect(await failAt(call, seed % 2 === 0 ? 'ENOSPC' : 'EIO'), `call ${call} of ${calls}, seed ${seed}`).toEqual([]);
+    }
   }, 60_000);
 });

@@ -1,0 +1,154 @@
+// One partition by itself: what a flush or merge that goes wrong leaves.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { StoreError } from '../../src/base/errors.ts';
+import type { Disk } from '../../src/disk/disk.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
+import { Partition } from '../../src/partition/partition.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { blockOf, DAY } from '../part/made-blocks.ts';
+import { memoryLog, TemporaryFolder } from '../storage/open-store.ts';
+
+function openIn(folder: string, disk: Disk = nodeDisk, mergeRunner: MergeRunner = inlineMergeRunner(disk)): Partition {
+  const quarantinePath = join(folder, 'quarantine');
+  mkdirSync(quarantinePath, { recursive: true });
+  return Partition.open({ path: join(folder, '20261120'), day: DAY, disk, quarantinePath, log: memoryLog(), mergeRunner, remove: () => undefined });
+}
+
+async function store(partition: Partition, first: number): Promise<void> {
+  const append = partition.append([blockOf({ first, count: 4 })]);
+  await append.synced;
+  append.publish();
+}
+
+const rows = (partition: Partition): { log: number; parts: number[] } => ({
+  log: partition.log.rowCount,
+  parts: partition.parts.map(({ entry }) => entry.rows),
+});
+const partNames = (folder: string): string[] => nodeDisk.list(join(folder, '20261120', 'parts'));
+
+describe('a flush', () => {
+  test('takes what was published before it, and leaves what comes meanwhile in the log', async () => {
+    using folder = new TemporaryFolder();
+    const started = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const inline = inlineMergeRunner(nodeDisk);
+    const run: MergeRunner['run'] = (job) => {
+      started.resolve();
+      return gate.promise.then(() => inline.run(job));
+    };
+    const partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    await store(partition, 0);
+    const flushed = partition.flush();
+    await started.promise;
+    await store(partition, 4);
+    expect(rows(partition)).toEqual({ log: 8, parts: [] });
+    gate.resolve();
+    await flushed;
+    expect(rows(partition)).toEqual({ log: 4, parts: [4] });
+    await partition.close();
+    const again = openIn(folder.path);
+    expect(rows(again)).toEqual({ log: 4, parts: [4] });
+    await again.close();
+  });
+
+  test('that fails keeps the log and leaves no folder behind; the next one succeeds', async () => {
+    using folder = new TemporaryFolder();
+    let isRefusing = true;
+    const disk: Disk = {
+      ...nodeDisk,
+      foreign: (name, action) => {
+        if (isRefusing && name.includes('commit parts')) throw new StoreError('DISK', 'refused');
+        return action();
+      },
+    };
+    const partition = openIn(folder.path, disk);
+    await store(partition, 0);
+    await expect(partition.flush()).rejects.toMatchObject({ code: 'DISK' });
+    expect(rows(partition)).toEqual({ log: 4, parts: [] });
+    expect(partNames(folder.path)).toEqual([]);
+    isRefusing = false;
+    await partition.flush();
+    expect(rows(partition)).toEqual({ log: 0, parts: [4] });
+    expect(partNames(folder.path)).toEqual(['0000000000000002']);
+    await partition.close();
+  });
+
+  test('whose commit reached the disk but was reported as failed counts as done', async () => {
+    using folder = new TemporaryFolder();
+    const disk: Disk = {
+      ...nodeDisk,
+      foreign: (name, action) => {
+        const result = action();
+        if (name.includes('commit parts')) throw new StoreError('DISK', 'reported as failed');
+        return result;
+      },
+    };
+    const partition = openIn(folder.path, disk);
+    await store(partition, 0);
+    await partition.flush();
+    expect(rows(partition)).toEqual({ log: 0, parts: [4] });
+    await partition.close();
+    const again = openIn(folder.path);
+    expect(rows(again)).toEqual({ log: 0, parts: [4] });
+    await again.close();
+  });
+
+  test('of an empty log does nothing', async () => {
+    using folder = new TemporaryFolder();
+    const partition = openIn(folder.path);
+    await partition.flush();
+    expect(partition.counters.flushes).toBe(0);
+    await partition.close();
+    await partition.flush();
+  });
+});
+
+describe('a merge', () => {
+  test('and a flush can run at once, and no part is in two merges', async () => {
+    using folder = new TemporaryFolder();
+    const inline = inlineMergeRunner(nodeDisk);
+    const gate = Promise.withResolvers<void>();
+    const isMerge = (inputs: readonly { path: string }[]): boolean => inputs.every(({ path }) => path.endsWith('data'));
+    const run: MergeRunner['run'] = (job) => (isMerge(job.inputs) ? gate.promise.then(() => inline.run(job)) : inline.run(job));
+    const partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    for (let i = 0; i < 3; i++) {
+      await store(partition, 4 * i);
+      await partition.flush();
+    }
+    const merged = partition.mergeAll();
+    const mergedAgain = partition.mergeAll();
+    await store(partition, 100);
+    await partition.flush();
+    expect(rows(partition)).toEqual({ log: 0, parts: [4, 4, 4, 4] });
+    gate.resolve();
+    await merged;
+    await mergedAgain;
+    expect(rows(partition).parts).toEqual([16]);
+    expect(partition.counters.merges).toBe(2);
+    expect(partition.listServices(DEFAULT_TENANT)).toEqual(['shop']);
+    await partition.close();
+  });
+
+  test('that fails keeps its parts, and they are free for the next one', async () => {
+    using folder = new TemporaryFolder();
+    const inline = inlineMergeRunner(nodeDisk);
+    let failures = 1;
+    const run: MergeRunner['run'] = async (job) => {
+      if (job.profile === 'merged' && failures-- > 0) throw new StoreError('DISK', 'no space');
+      return inline.run(job);
+    };
+    const partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    for (let i = 0; i < 4; i++) {
+      await store(partition, 4 * i);
+      await partition.flush();
+    }
+    await expect(partition.mergeWorthwhile()).rejects.toMatchObject({ code: 'DISK' });
+    expect(rows(partition).parts).toEqual([4, 4, 4, 4]);
+    await partition.mergeWorthwhile();
+    expect(rows(partition).parts).toEqual([16]);
+    await partition.close();
+  });
+});
