@@ -5,17 +5,12 @@ import { limits } from '../base/limits.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
-/** Writes the body of an AnyValue read from [start, end). Throws INVALID_REQUEST when malformed or nested too deep. */
-export function writeCanonicalAnyValue(
-  out: ByteWriter,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  depth: number,
-): void {
-  if (depth > limits.anyValueDepthMax)
-    malformed(`an attribute value nested deeper than ${limits.anyValueDepthMax}`, start);
-  const reader = new WireReader(bytes, start, end);
+/** Writes the body of the AnyValue in the reader's range. Throws INVALID_REQUEST when malformed or nested too deep. */
+export function writeCanonicalAnyValue(out: ByteWriter, reader: WireReader, depth: number): void {
+  if (depth > limits.anyValueDepthMax) {
+    malformed(`an attribute value nested deeper than ${limits.anyValueDepthMax}`, reader.pos);
+  }
+  const { bytes } = reader;
   const unknown: [number, number][] = [];
   let last = 0;
   let lo = 0;
@@ -53,7 +48,7 @@ export function writeCanonicalAnyValue(
     case 6: {
       out.tag(last, WIRE_BYTES);
       const at = out.beginMessage();
-      writeCanonicalList(out, bytes, { start: valueStart, end: valueEnd, isMap: last === 6, depth });
+      writeCanonicalList(out, new WireReader(bytes, valueStart, valueEnd), last === 6, depth);
       out.endMessage(at);
       break;
     }
@@ -62,35 +57,26 @@ export function writeCanonicalAnyValue(
   for (const [from, to] of unknown) out.rawRange(bytes, from, to);
 }
 
-function writeCanonicalList(
-  out: ByteWriter,
-  bytes: Uint8Array,
-  list: { start: number; end: number; isMap: boolean; depth: number },
-): void {
-  const reader = new WireReader(bytes, list.start, list.end);
+function writeCanonicalList(out: ByteWriter, reader: WireReader, isMap: boolean, depth: number): void {
+  const { bytes } = reader;
   while (reader.next()) {
     if (reader.field !== 1) {
       out.rawRange(bytes, reader.fieldStart, reader.pos);
       continue;
     }
-    reader.expect(WIRE_BYTES, list.isMap ? 'KeyValueList.values' : 'ArrayValue.values');
+    reader.expect(WIRE_BYTES, isMap ? 'KeyValueList.values' : 'ArrayValue.values');
     out.tag(1, WIRE_BYTES);
     const at = out.beginMessage();
-    if (list.isMap) writeCanonicalKeyValue(out, bytes, reader.valueStart, reader.valueEnd, list.depth + 1);
-    else writeCanonicalAnyValue(out, bytes, reader.valueStart, reader.valueEnd, list.depth + 1);
+    const item = new WireReader(bytes, reader.valueStart, reader.valueEnd);
+    if (isMap) writeCanonicalKeyValue(out, item, depth + 1);
+    else writeCanonicalAnyValue(out, item, depth + 1);
     out.endMessage(at);
   }
 }
 
-/** Writes the body of a KeyValue read from [start, end); `depth` is that of its value. */
-export function writeCanonicalKeyValue(
-  out: ByteWriter,
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  depth: number,
-): void {
-  const reader = new WireReader(bytes, start, end);
+/** Writes the body of the KeyValue in the reader's range; `depth` is that of its value. */
+export function writeCanonicalKeyValue(out: ByteWriter, reader: WireReader, depth: number): void {
+  const { bytes } = reader;
   const unknown: [number, number][] = [];
   let keyStart = 0;
   let keyEnd = 0;
@@ -109,7 +95,7 @@ export function writeCanonicalKeyValue(
   if (valueStart >= 0) {
     out.tag(2, WIRE_BYTES);
     const at = out.beginMessage();
-    writeCanonicalAnyValue(out, bytes, valueStart, valueEnd, depth);
+    writeCanonicalAnyValue(out, new WireReader(bytes, valueStart, valueEnd), depth);
     out.endMessage(at);
   }
   for (const [from, to] of unknown) out.rawRange(bytes, from, to);
@@ -125,18 +111,13 @@ export interface DescriptorLayout {
 export const RESOURCE_LAYOUT: DescriptorLayout = { attributes: 1, dropped: 2, texts: [] };
 export const SCOPE_LAYOUT: DescriptorLayout = { attributes: 3, dropped: 4, texts: [1, 2] };
 
-/** Writes the body of a Resource or InstrumentationScope read from [start, end). */
-export function writeCanonicalDescriptor(
-  out: ByteWriter,
-  bytes: Uint8Array,
-  range: { start: number; end: number },
-  layout: DescriptorLayout,
-): void {
+/** Writes the body of the Resource or InstrumentationScope in the reader's range. */
+export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, layout: DescriptorLayout): void {
+  const { bytes } = reader;
   const texts = new Map<number, Uint8Array>();
   const attributes: [number, number][] = [];
   const unknown: [number, number][] = [];
   let dropped = 0;
-  const reader = new WireReader(bytes, range.start, range.end);
   while (reader.next()) {
     if (reader.field === layout.attributes) {
       reader.expect(WIRE_BYTES, 'attributes');
@@ -156,7 +137,7 @@ export function writeCanonicalDescriptor(
   for (const [from, to] of attributes) {
     out.tag(layout.attributes, WIRE_BYTES);
     const at = out.beginMessage();
-    writeCanonicalKeyValue(out, bytes, from, to, 1);
+    writeCanonicalKeyValue(out, new WireReader(bytes, from, to), 1);
     out.endMessage(at);
   }
   if (dropped !== 0) {

@@ -166,21 +166,14 @@ export class FieldScanner {
       if (bytes[pos]! > 127) return false;
       size = (size & 127) | (bytes[pos++]! << 7);
     }
-    if (pos + size !== end || size < 2) return false;
-    const tag = bytes[pos++]!;
-    size = bytes[pos++]!;
-    if (tag === 0x0a) {
-      if (size > 127) {
-        if (bytes[pos]! > 127) return false;
-        size = (size & 127) | (bytes[pos++]! << 7);
-      }
-      if (pos + size !== end) return false;
-      into.push(T.attributeField(this.#internKey(keyStart, keyEnd), T.TYPE_STRING), pos, size);
-      return true;
-    }
-    if (pos !== end || size > 127 || (tag !== 0x18 && tag !== 0x10)) return false;
-    if (tag === 0x18) into.push(T.attributeField(this.#internKey(keyStart, keyEnd), T.TYPE_INT), size, 0);
-    else into.push(T.attributeField(this.#internKey(keyStart, keyEnd), T.TYPE_BOOL), size === 0 ? 0 : 1, 0);
+    if (pos + size !== end) return false;
+    const type = plainType(bytes, pos, end);
+    if (type === T.TYPE_ABSENT) return false;
+    const field = T.attributeField(this.#internKey(keyStart, keyEnd), type);
+    if (type === T.TYPE_STRING) {
+      pos += bytes[pos + 1]! > 127 ? 3 : 2;
+      into.push(field, pos, end - pos);
+    } else into.push(field, type === T.TYPE_BOOL && bytes[pos + 1] !== 0 ? 1 : bytes[pos + 1]!, 0);
     return true;
   }
 
@@ -238,7 +231,7 @@ export class FieldScanner {
   #scanRaw(start: number, end: number): void {
     const out = this.#raw;
     out.length = 0;
-    writeCanonicalAnyValue(out, this.#bytes, start, end, 1);
+    writeCanonicalAnyValue(out, new WireReader(this.#bytes, start, end), 1);
     this.#set(T.TYPE_RAW, this.#batch.appendArena(out.bytes, 0, out.length), out.length);
   }
 
@@ -359,4 +352,17 @@ export class FieldScanner {
   #refuseWhenFull(into: Sequence, what: string, start: number): void {
     if (into.isFull) malformed(`an ${what} with more than ${limits.attributesPerSpanMax} attributes`, start);
   }
+}
+
+/** The type of the AnyValue [pos, end) when it is the one plain field scanPlainKeyValue takes, else TYPE_ABSENT. */
+function plainType(bytes: Uint8Array, pos: number, end: number): number {
+  const tag = bytes[pos];
+  const size = bytes[pos + 1]!;
+  if (tag === 0x0a) {
+    if (size < 128) return pos + 2 + size === end ? T.TYPE_STRING : T.TYPE_ABSENT;
+    const high = bytes[pos + 2]!;
+    return high < 128 && pos + 3 + ((size & 127) | (high << 7)) === end ? T.TYPE_STRING : T.TYPE_ABSENT;
+  }
+  if (pos + 2 !== end || size > 127) return T.TYPE_ABSENT;
+  return tag === 0x18 ? T.TYPE_INT : tag === 0x10 ? T.TYPE_BOOL : T.TYPE_ABSENT;
 }

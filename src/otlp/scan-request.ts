@@ -71,7 +71,7 @@ class DescriptorCache {
     out.u8(start < 0 ? 0 : 1);
     out.varint(schema.end - schema.start);
     out.rawRange(bytes, schema.start, schema.end);
-    if (start >= 0) writeCanonicalDescriptor(out, bytes, { start, end }, this.#layout);
+    if (start >= 0) writeCanonicalDescriptor(out, new WireReader(bytes, start, end), this.#layout);
     const id = this.#table.intern(out.bytes, 0, out.length);
     this.#ids.set(key, id);
     return id;
@@ -252,15 +252,15 @@ class RequestScanner {
   }
 
   #scanId(reader: WireReader, row: number, sequence: Int32Array): void {
-    const { bytes, valueStart, valueEnd, field } = reader;
     const batch = this.#batch;
-    if (field === 1) {
-      if (copyId(bytes, valueStart, valueEnd, batch.traceId, row * 4, 4)) this.#ids |= HAS_TRACE_ID;
-    } else if (field === 2) {
-      if (copyId(bytes, valueStart, valueEnd, batch.spanId, row * 2, 2)) this.#ids |= HAS_SPAN_ID;
-    } else if (copyId(bytes, valueStart, valueEnd, batch.parentId, row * 2, 2)) this.#ids |= HAS_PARENT;
-    else if (valueEnd - valueStart === 8) sequence[T.SPAN_PRESENCE]! |= T.HAS_ZERO_PARENT;
-    else if (valueEnd > valueStart) this.#reason ??= 'invalid_parent_span_id';
+    const size = reader.valueEnd - reader.valueStart;
+    if (reader.field === 1) {
+      if (copyId(reader, batch.traceId, row * 4, 4)) this.#ids |= HAS_TRACE_ID;
+    } else if (reader.field === 2) {
+      if (copyId(reader, batch.spanId, row * 2, 2)) this.#ids |= HAS_SPAN_ID;
+    } else if (copyId(reader, batch.parentId, row * 2, 2)) this.#ids |= HAS_PARENT;
+    else if (size === 8) sequence[T.SPAN_PRESENCE]! |= T.HAS_ZERO_PARENT;
+    else if (size > 0) this.#reason ??= 'invalid_parent_span_id';
   }
 
   #checkIds(row: number): void {
@@ -283,18 +283,12 @@ class RequestScanner {
   }
 }
 
-/** Copies an id of `words` × 4 bytes; false when its length is wrong or it is all zero. */
-function copyId(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  target: Uint32Array,
-  at: number,
-  words: number,
-): boolean {
-  if (end - start !== words * 4) return false;
+/** Copies the id that is the reader's value, `words` × 4 bytes; false when its length is another or it is all zero. */
+function copyId(reader: WireReader, target: Uint32Array, at: number, words: number): boolean {
+  const { bytes, valueStart } = reader;
+  if (reader.valueEnd - valueStart !== words * 4) return false;
   let any = 0;
-  for (let word = 0, i = start; word < words; word++, i += 4) {
+  for (let word = 0, i = valueStart; word < words; word++, i += 4) {
     const value = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
     target[at + word] = value;
     any |= value;
