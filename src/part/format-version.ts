@@ -1,5 +1,6 @@
-// The 16 bytes every file of ours begins with: what it is and which version of its layout. A version is raised when bytes
-// change meaning; only the newest is written, and what a newer program wrote is refused before a byte of it is believed.
+// The 16 bytes every file of ours begins with: what it is and which version of its layout. A version is raised when
+// bytes change meaning; only the newest is written, and what a newer program wrote is refused before a byte of it is
+// believed.
 //
 //   0   8  magic, ASCII, padded with zeros
 //   8   4  version, uint32 little-endian
@@ -32,17 +33,25 @@ export function encodeFileHeader(format: FileFormat): Uint8Array<ArrayBuffer> {
   return header;
 }
 
-/** Throws CORRUPTION unless `bytes` begins with an intact header of `format`, FORMAT_TOO_NEW when its version is newer. */
+/**
+ * Throws CORRUPTION unless `bytes` begins with an intact header of `format`, FORMAT_TOO_NEW when its version is newer.
+ */
 export function checkFileHeader(format: FileFormat, bytes: Uint8Array, path: string): void {
   const expected = encodeFileHeader(format);
   const isWhole = bytes.length >= FILE_HEADER_SIZE;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const isIntact = isWhole && view.getUint32(12, true) === crc32(bytes.subarray(0, 12));
   if (!isIntact || Buffer.compare(bytes.subarray(0, 8), expected.subarray(0, 8)) !== 0) {
-    throw new StoreError('CORRUPTION', `${path}: does not begin with a ${format.name} header; restore it from a snapshot or a replica`);
+    throw new StoreError(
+      'CORRUPTION',
+      `${path}: does not begin with a ${format.name} header; restore it from a snapshot or a replica`,
+    );
   }
   const version = view.getUint32(8, true);
   if (version > format.version) {
-    throw new StoreError('FORMAT_TOO_NEW', `${path}: ${format.name} format ${version}, newest known ${format.version}; upgrade this node`);
+    throw new StoreError(
+      'FORMAT_TOO_NEW',
+      `${path}: ${format.name} format ${version}, newest known ${format.version}; upgrade this node`,
+    );
   }
 }

@@ -1,5 +1,5 @@
-// Many blocks in, one part out: a flush (blocks of log files), a merge (blocks of parts) and a repair (blocks found in a
-// part without metadata) are the same work. Tenant by tenant, blocks are decoded in order of their first start into a
+// Many blocks in, one part out: a flush (blocks of log files), a merge (blocks of parts) and a repair (blocks found in
+// a part without metadata) are the same work. Tenant by tenant, blocks are decoded in order of their first start into a
 // window, whole traces are brought together inside it, exact duplicates dropped, and the rows encoded again.
 //
 // The window bounds memory, whatever the input: a trace whose rows come in further apart than one window stays split
@@ -19,8 +19,8 @@ import { PartWriter } from './part-writer.ts';
 import { quarantine } from './quarantine.ts';
 
 /**
- * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per span.
- * 8 k is what the design starts from ("a few thousand"); the engine issue tunes it by measurement.
+ * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per
+ * span. 8 k is what the design starts from ("a few thousand"); the engine issue tunes it by measurement.
  */
 export const BLOCK_ROWS_TARGET = 8_192;
 /** A block of very large spans is cut earlier, so that decoding one block never needs much more memory than this. */
@@ -65,7 +65,9 @@ export interface MergeResult {
   readonly damaged: readonly string[];
 }
 
-/** Runs `job`. When it returns, the part is durable but listed nowhere. Throws DISK; what was written is removed then. */
+/**
+ * Runs `job`. When it returns, the part is durable but listed nowhere. Throws DISK; what was written is removed then.
+ */
 export function mergeParts(disk: Disk, job: MergeJob): MergeResult {
   using merge = new Merge(disk, job);
   return merge.run();

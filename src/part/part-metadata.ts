@@ -1,13 +1,15 @@
 // The `metadata` file of a part: all that is kept in memory of it while it is listed. A block table for pruning, the
-// fences of the trace lookup, and what the part was made from, so that a lost catalog can be rebuilt from the parts alone.
-// Sections of (kind, length, bytes, CRC); byte layout and history: docs/format/part.md.
+// fences of the trace lookup, and what the part was made from, so that a lost catalog can be rebuilt from the parts
+// alone. Sections of (kind, length, bytes, CRC); byte layout and history: docs/format/part.md.
 import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { checkFileHeader, encodeFileHeader, FILE_HEADER_SIZE, PART_METADATA_FORMAT } from './format-version.ts';
 
-/** One row of the block table. Times are ns since the day's 00:00 UTC, exact integers in a double, as in block headers. */
+/**
+ * One row of the block table. Times are ns since the day's 00:00 UTC, exact integers in a double, as in block headers.
+ */
 export interface PartBlock {
   readonly offset: number;
   readonly sizeBytes: number;
@@ -84,7 +86,7 @@ function section(out: ByteWriter, kind: number, body: () => void): void {
 function readSections(bytes: Uint8Array, path: string): Map<number, DataView> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const sections = new Map<number, DataView>();
-  for (let at = FILE_HEADER_SIZE; ; ) {
+  for (let at = FILE_HEADER_SIZE; ;) {
     if (bytes.length - at < 12) damaged(path, `a section is cut off at byte ${at}`);
     const kind = view.getUint32(at, true);
     const size = view.getUint32(at + 4, true);

@@ -1,6 +1,6 @@
-// Reads a part: its metadata at once, its blocks and its trace lookup on demand. A part never changes, so any thread may
-// read one that a snapshot has pinned. What fails its checksum is CORRUPTION with the place in the message, one block at
-// a time: the rest of the part stays readable.
+// Reads a part: its metadata at once, its blocks and its trace lookup on demand. A part never changes, so any thread
+// may read one that a snapshot has pinned. What fails its checksum is CORRUPTION with the place in the message, one
+// block at a time: the rest of the part stays readable.
 import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { verifyBlock } from '../block/block-reader.ts';
@@ -22,7 +22,8 @@ export interface BlockRange {
 /** The metadata of the part in folder `path`. Throws CORRUPTION when it or a file's length is wrong, FORMAT_TOO_NEW. */
 export function readPartMetadata(disk: Disk, path: string): PartMetadata {
   const file = join(path, METADATA_FILE);
-  if (disk.stat(file) === undefined) throw new StoreError('CORRUPTION', `${file}: missing; it is rebuilt from the part's data`);
+  if (disk.stat(file) === undefined)
+    throw new StoreError('CORRUPTION', `${file}: missing; it is rebuilt from the part's data`);
   const metadata = decodePartMetadata(readWholeFile(disk, file, METADATA_BYTES_MAX), file);
   checkLength(disk, join(path, DATA_FILE), metadata.dataBytes);
   return metadata;
@@ -40,7 +41,11 @@ export function readBlockAt(file: ReadFile, range: BlockRange): Uint8Array<Array
     verifyBlock(bytes);
   } catch (error) {
     if (!isStoreError(error, 'CORRUPTION')) throw error;
-    throw new StoreError('CORRUPTION', `${file.path}: block at byte ${range.offset}, ${range.sizeBytes} bytes: ${error.message}`, { cause: error });
+    throw new StoreError(
+      'CORRUPTION',
+      `${file.path}: block at byte ${range.offset}, ${range.sizeBytes} bytes: ${error.message}`,
+      { cause: error },
+    );
   }
   return bytes;
 }
@@ -93,6 +98,10 @@ export class PartReader implements Disposable {
 function checkLength(disk: Disk, path: string, sizeBytes: number): void {
   const stat = disk.stat(path);
   if (stat?.sizeBytes !== sizeBytes) {
-    throw new StoreError('CORRUPTION', `${path}: ${stat?.sizeBytes ?? 'no'} bytes where ${sizeBytes} were written; restore it from a snapshot or a replica`);
+    throw new StoreError(
+      'CORRUPTION',
+      `${path}: ${stat?.sizeBytes ?? 'no'} bytes where ${sizeBytes} were written; ` +
+        'restore it from a snapshot or a replica',
+    );
   }
 }

@@ -1,6 +1,6 @@
-// Writes a part: blocks go in as they come, the trace lookup and the metadata follow at the end. It writes to the part's
-// final folder from the start: a folder that no catalog lists is garbage, and is removed when the partition is opened.
-// When finish() returns, every byte and every name of the part is durable; before, nothing may refer to it.
+// Writes a part: blocks go in as they come, the trace lookup and the metadata follow at the end. It writes to the
+// part's final folder from the start: a folder that no catalog lists is garbage, and is removed when the partition is
+// opened. When finish() returns, every byte and every name of the part is durable; before, nothing may refer to it.
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
@@ -37,11 +37,22 @@ export class PartWriter {
   /** Appends one whole encoded block. */
   addBlock(bytes: Uint8Array): void {
     assert(!this.#isFinished, 'a block added to a finished part');
-    const { tenant, sizeBytes, rowCount, traceCount, startMin, startMax, durationMin, durationMax } = readBlockHeader(bytes);
+    const { tenant, sizeBytes, rowCount, traceCount, startMin, startMax, durationMin, durationMax } =
+      readBlockHeader(bytes);
     assert(sizeBytes === bytes.length, 'a block of another length than its header says');
     this.#traces.addBlock(this.#blocks.length, readBlockTraceIds(bytes));
     const offset = this.#data.sizeBytes;
-    this.#blocks.push({ offset, sizeBytes, tenant, rowCount, traceCount, startMin, startMax, durationMin, durationMax });
+    this.#blocks.push({
+      offset,
+      sizeBytes,
+      tenant,
+      rowCount,
+      traceCount,
+      startMin,
+      startMax,
+      durationMin,
+      durationMax,
+    });
     this.#rowCount += rowCount;
     this.#data.write(bytes);
   }

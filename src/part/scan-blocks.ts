@@ -19,8 +19,8 @@ export interface BlockScan {
   /** Where the last intact block ends. What follows is the tail. */
   readonly end: number;
   /**
-   * What is wrong with a block in the tail whose header is intact; undefined when there is none. After a power loss that
-   * is a write that never finished, as any other tail; without one it may be damage.
+   * What is wrong with a block in the tail whose header is intact; undefined when there is none. After a power loss
+   * that is a write that never finished, as any other tail; without one it may be damage.
    */
   readonly tailFault: string | undefined;
 }
@@ -31,7 +31,11 @@ const MAGIC = Buffer.from('TLB', 'latin1');
 const SEARCH_BYTES = 1 << 20;
 
 /** Calls `visit` for each intact block of `file` from `offset` on, in file order. Throws FORMAT_TOO_NEW, DISK. */
-export function scanBlocks(file: ReadFile, offset: number, visit: (at: number, header: BlockHeader, bytes: Uint8Array) => void): BlockScan {
+export function scanBlocks(
+  file: ReadFile,
+  offset: number,
+  visit: (at: number, header: BlockHeader, bytes: Uint8Array) => void,
+): BlockScan {
   const damaged: DamagedRange[] = [];
   let end = Math.min(offset, file.sizeBytes);
   let at = offset;
@@ -40,7 +44,11 @@ export function scanBlocks(file: ReadFile, offset: number, visit: (at: number, h
     if (header === undefined) {
       const next = findWholeBlock(file, at + 1);
       if (next === undefined) break;
-      damaged.push({ offset: at, sizeBytes: next - at, message: `${file.path}: a block header at byte ${at} is damaged, ${next - at} bytes are lost` });
+      damaged.push({
+        offset: at,
+        sizeBytes: next - at,
+        message: `${file.path}: a block header at byte ${at} is damaged, ${next - at} bytes are lost`,
+      });
       at = next;
       continue;
     }

@@ -1,6 +1,7 @@
-// What a trace id is looked up by: 40 bits of hash. Ids are hashed, not cut, because many are not random where they would
-// be cut: 64-bit ids have eight zero bytes in front, X-Ray ids a time. Two ids may share a key: a key names blocks to look
-// into, never a trace. The hash is stored in parts, so it may never change (MurmurHash3 x86 32, by Austin Appleby).
+// What a trace id is looked up by: 40 bits of hash. Ids are hashed, not cut, because many are not random where they
+// would be cut: 64-bit ids have eight zero bytes in front, X-Ray ids a time. Two ids may share a key: a key names
+// blocks to look into, never a trace. The hash is stored in parts, so it may never change (MurmurHash3 x86 32, by
+// Austin Appleby).
 
 export const TRACE_ID_SIZE = 16;
 

@@ -1,6 +1,6 @@
-// The `traces` file of a part: which blocks hold a trace. Entries are 64-bit numbers, ascending, in pages of 4 KiB, each
-// page with its own CRC; the first key of every page (the fences) is kept in memory, so that one lookup is one page read
-// (two when a run of equal keys crosses a page's end). Byte layout: docs/format/part.md.
+// The `traces` file of a part: which blocks hold a trace. Entries are 64-bit numbers, ascending, in pages of 4 KiB,
+// each page with its own CRC; the first key of every page (the fences) is kept in memory, so that one lookup is one
+// page read (two when a run of equal keys crosses a page's end). Byte layout: docs/format/part.md.
 //
 //   entry   key high 32 bits · key low 8 bits · block number 24 bits
 //   page    CRC-32 of the rest, entry count, 511 entries (unused ones zero)
@@ -11,7 +11,9 @@ import type { ReadFile } from '../disk/disk.ts';
 import { FILE_HEADER_SIZE } from './format-version.ts';
 import { lowerBound, TRACE_ID_SIZE, traceKeyHigh, traceKeyLow } from './trace-key.ts';
 
-/** One page of the device and of the page cache: reading less saves nothing, reading more reads what nobody asked for. */
+/**
+ * One page of the device and of the page cache: reading less saves nothing, reading more reads what nobody asked for.
+ */
 export const PAGE_SIZE = 4096;
 export const PAGE_ENTRIES_MAX: number = (PAGE_SIZE - 8) / 8;
 /** What 24 bits can number. At 8 k rows a block that is 137 billion rows, far above what one day's part can hold. */
@@ -98,7 +100,10 @@ function readPage(file: ReadFile, page: number): Uint32Array {
   const bytes = file.read(offset, PAGE_SIZE);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
   if (words[0] !== crc32(bytes.subarray(4)) || words[1]! > PAGE_ENTRIES_MAX) {
-    throw new StoreError('CORRUPTION', `${file.path}: the page at byte ${offset} fails its checksum; a merge of the part rewrites it`);
+    throw new StoreError(
+      'CORRUPTION',
+      `${file.path}: the page at byte ${offset} fails its checksum; a merge of the part rewrites it`,
+    );
   }
   return words;
 }

@@ -1,6 +1,6 @@
 // One file of a day's log: a header, then blocks back to back, exactly as encoded. Blocks are written and synced first,
-// and published to readers only when the whole commit they belong to is on disk. After a failed write or sync the file is
-// sealed: its tail may hold blocks nobody was promised, so nothing may ever follow them. Layout: docs/format/log.md.
+// and published to readers only when the whole commit they belong to is on disk. After a failed write or sync the file
+// is sealed: its tail may hold blocks nobody was promised, so nothing may ever follow them. Layout: docs/format/log.md.
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';

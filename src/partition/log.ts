@@ -4,7 +4,10 @@ import { assert } from '../base/assert.ts';
 import type { Disk } from '../disk/disk.ts';
 import { LogFile, type LogAppend, type LogWriter } from './log-file.ts';
 
-/** A file above this takes no more blocks. A flush comes first in practice; this bounds what one flush could be waiting for. */
+/**
+ * A file above this takes no more blocks. A flush comes first in practice; this bounds what one flush could be waiting
+ * for.
+ */
 const FILE_BYTES_MAX: number = 256 << 20;
 
 export interface LogOptions {
@@ -46,7 +49,8 @@ export class Log {
 
   /** Starts writing `blocks` to the open file, or to a new one. Throws DISK when none can be created. */
   append(blocks: readonly Uint8Array[]): LogAppend {
-    if (this.#writer !== undefined && (this.#writer.isSealed || this.#writer.logFile.sizeBytes > FILE_BYTES_MAX)) this.#retireWriter();
+    if (this.#writer !== undefined && (this.#writer.isSealed || this.#writer.logFile.sizeBytes > FILE_BYTES_MAX))
+      this.#retireWriter();
     this.#writer ??= this.#openWriter();
     return this.#writer.append(blocks);
   }

@@ -36,7 +36,10 @@ export interface OpenedPartition {
   readonly report: RecoveryReport;
 }
 
-/** Creates what is missing of the folder, opens the index, and brings folder and catalog into agreement. Throws DISK, FORMAT_TOO_NEW. */
+/**
+ * Creates what is missing of the folder, opens the index, and brings folder and catalog into agreement. Throws DISK,
+ * FORMAT_TOO_NEW.
+ */
 export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
   const { disk, path } = place;
   const damaged: string[] = [];
@@ -73,7 +76,8 @@ export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
  * whoever made them may have failed to.
  */
 function makeFolders(disk: Disk, path: string): void {
-  for (const folder of [path, partsPath(path), logPath(path)]) if (disk.stat(folder) === undefined) disk.makeDir(folder);
+  for (const folder of [path, partsPath(path), logPath(path)])
+    if (disk.stat(folder) === undefined) disk.makeDir(folder);
   disk.syncDir(path);
   disk.syncDir(dirname(path));
 }
@@ -112,7 +116,10 @@ function removeUnlisted(place: PartitionPlace, catalog: CatalogState): void {
   }
 }
 
-function openParts(place: PartitionPlace, found: { env: Environment; catalog: CatalogState; damaged: string[] }): LivePart[] {
+function openParts(
+  place: PartitionPlace,
+  found: { env: Environment; catalog: CatalogState; damaged: string[] },
+): LivePart[] {
   const parts: LivePart[] = [];
   let nextId = found.catalog.nextPartId;
   for (const entry of found.catalog.parts) {
@@ -145,7 +152,11 @@ function tryReplaceDamaged(
 }
 
 /** A part without readable metadata is written anew from the blocks that are found in its data. */
-function replaceDamaged(place: PartitionPlace, env: Environment, part: { entry: PartEntry; id: number }): LivePart | undefined {
+function replaceDamaged(
+  place: PartitionPlace,
+  env: Environment,
+  part: { entry: PartEntry; id: number },
+): LivePart | undefined {
   const folder = partsPath(place.path);
   const metadata = repairPart(place, part.entry.id, part.id);
   // Nothing was found in it. It stays listed, so that restoring its folder from a snapshot brings it back.
@@ -156,10 +167,17 @@ function replaceDamaged(place: PartitionPlace, env: Environment, part: { entry: 
   return livePart(place.disk, folder, { entry, metadata });
 }
 
-function recoverLogs(place: PartitionPlace, catalog: CatalogState, damaged: string[]): { files: LogFile[]; nextSeq: number; tornBytes: number } {
+function recoverLogs(
+  place: PartitionPlace,
+  catalog: CatalogState,
+  damaged: string[],
+): { files: LogFile[]; nextSeq: number; tornBytes: number } {
   const { disk, quarantinePath } = place;
   const folder = logPath(place.path);
-  const seqs = disk.list(folder).map(parseLogFileName).filter((seq) => seq !== undefined);
+  const seqs = disk
+    .list(folder)
+    .map(parseLogFileName)
+    .filter((seq) => seq !== undefined);
   const files: LogFile[] = [];
   let tornBytes = 0;
   for (const seq of seqs) {
@@ -170,6 +188,7 @@ function recoverLogs(place: PartitionPlace, catalog: CatalogState, damaged: stri
     else disk.remove(recovered.logFile.path);
   }
   const nextSeq = Math.max(catalog.flushedLogSeq, ...seqs) + 1;
-  if (files.length > 0) place.log.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
+  if (files.length > 0)
+    place.log.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
   return { files, nextSeq, tornBytes };
 }

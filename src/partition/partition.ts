@@ -45,7 +45,13 @@ export class Partition {
   readonly report: RecoveryReport;
   /** Every snapshot that reads from the partition pins it. */
   readonly pinned: Pinned;
-  readonly counters: PartitionCounters = { flushes: 0, merges: 0, rowsMerged: 0, duplicatesRemoved: 0, corruptBlocks: 0 };
+  readonly counters: PartitionCounters = {
+    flushes: 0,
+    merges: 0,
+    rowsMerged: 0,
+    duplicatesRemoved: 0,
+    corruptBlocks: 0,
+  };
   readonly #options: PartitionOptions;
   readonly #disk: Disk;
   readonly #env: Environment;
@@ -150,7 +156,9 @@ export class Partition {
     return { snapshot: { day: this.day, path: this.path, parts: snapshotParts, logBlocks }, pins };
   }
 
-  /** Waits for what is under way and closes the index; flushes and merges asked for later do nothing. Does not flush. */
+  /**
+   * Waits for what is under way and closes the index; flushes and merges asked for later do nothing. Does not flush.
+   */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#flushes.idle();
@@ -195,14 +203,18 @@ export class Partition {
     this.counters.merges++;
   }
 
-  async #run(inputs: readonly MergeInput[], how: Pick<MergeJob, 'profile' | 'origin'>): Promise<MergeResult & { id: number }> {
+  async #run(
+    inputs: readonly MergeInput[],
+    how: Pick<MergeJob, 'profile' | 'origin'>,
+  ): Promise<MergeResult & { id: number }> {
     const { mergeRunner, quarantinePath, day, log } = this.#options;
     const id = this.#parts.takeId();
     const result = await mergeRunner.run({ inputs, ...how, day, quarantinePath, partPath: this.#partPath(id) });
     this.counters.rowsMerged += result.rowsRead;
     this.counters.duplicatesRemoved += result.duplicates;
     this.counters.corruptBlocks += result.damaged.length;
-    for (const message of result.damaged) log.error('damaged block put into quarantine', { partition: basename(this.path), what: message });
+    for (const message of result.damaged)
+      log.error('damaged block put into quarantine', { partition: basename(this.path), what: message });
     return { ...result, id };
   }
 
@@ -230,7 +242,10 @@ export class Partition {
   }
 }
 
-/** Whether `catalog` is a state after `change`. Part ids are never used twice, so the answer cannot be about another change. */
+/**
+ * Whether `catalog` is a state after `change`. Part ids are never used twice, so the answer cannot be about another
+ * change.
+ */
 function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
   const ids = new Set(catalog.parts.map((part) => part.id));
   const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
@@ -246,6 +261,11 @@ function logInput(file: LogFile): MergeInput {
 }
 
 function partInput(part: LivePart): MergeInput {
-  const blocks = part.metadata.blocks.map(({ offset, sizeBytes, tenant, startMin }) => ({ offset, sizeBytes, tenant, startMin }));
+  const blocks = part.metadata.blocks.map(({ offset, sizeBytes, tenant, startMin }) => ({
+    offset,
+    sizeBytes,
+    tenant,
+    startMin,
+  }));
   return { path: join(part.path, DATA_FILE), blocks };
 }

@@ -1,6 +1,6 @@
-// Builds a partition's index anew from its parts, when it is lost or damaged. A part says what it replaced, so the parts
-// alone tell which of them are live and how much of the log they hold; names are read from their blocks. A part too
-// many costs nothing but space: spans that are in two parts are equal, and equal spans are shown once.
+// Builds a partition's index anew from its parts, when it is lost or damaged. A part says what it replaced, so the
+// parts alone tell which of them are live and how much of the log they hold; names are read from their blocks. A part
+// too many costs nothing but space: spans that are in two parts are equal, and equal spans are shown once.
 import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import { commitParts } from '../index/catalog.ts';
@@ -19,7 +19,9 @@ interface FoundPart {
   readonly metadata: PartMetadata;
 }
 
-/** Moves what is left of the old index into quarantine and writes a new one at `indexPath`. Throws DISK, FORMAT_TOO_NEW. */
+/**
+ * Moves what is left of the old index into quarantine and writes a new one at `indexPath`. Throws DISK, FORMAT_TOO_NEW.
+ */
 export function rebuildIndex(place: PartitionPlace, indexPath: string): Environment {
   const { disk } = place;
   setAside(place, indexPath);
@@ -58,7 +60,10 @@ function setAside(place: PartitionPlace, indexPath: string): void {
 
 function findParts(place: PartitionPlace): FoundPart[] {
   const { disk, path } = place;
-  const ids = disk.list(partsPath(path)).map(parseHexId).filter((id) => id !== undefined);
+  const ids = disk
+    .list(partsPath(path))
+    .map(parseHexId)
+    .filter((id) => id !== undefined);
   let nextId = Math.max(0, ...ids) + 1;
   const found: FoundPart[] = [];
   for (const id of ids) {

@@ -16,7 +16,11 @@ export interface RecoveredLogFile {
 }
 
 /** Throws FORMAT_TOO_NEW, DISK. Damage is not an error: it is reported in the result. */
-export function recoverLogFile(disk: Disk, place: { folder: string; quarantinePath: string }, seq: number): RecoveredLogFile {
+export function recoverLogFile(
+  disk: Disk,
+  place: { folder: string; quarantinePath: string },
+  seq: number,
+): RecoveredLogFile {
   const logFile = new LogFile(disk, place.folder, seq);
   const file = disk.openRead(logFile.path);
   try {
@@ -27,12 +31,22 @@ export function recoverLogFile(disk: Disk, place: { folder: string; quarantinePa
     if (headerFault !== undefined && logFile.blocks.length > 0) damaged.push(headerFault);
     for (const { offset, sizeBytes, message } of scan.damaged) {
       damaged.push(message);
-      putAside(disk, place.quarantinePath, { path: file.path, offset, bytes: file.read(offset, sizeBytes), note: message });
+      putAside(disk, place.quarantinePath, {
+        path: file.path,
+        offset,
+        bytes: file.read(offset, sizeBytes),
+        note: message,
+      });
     }
     const tornBytes = file.sizeBytes - scan.end;
     if (scan.tailFault !== undefined) {
       const note = `${scan.tailFault}; nothing follows it: a write that a power loss cut short, or damage`;
-      putAside(disk, place.quarantinePath, { path: file.path, offset: scan.end, bytes: file.read(scan.end, tornBytes), note });
+      putAside(disk, place.quarantinePath, {
+        path: file.path,
+        offset: scan.end,
+        bytes: file.read(scan.end, tornBytes),
+        note,
+      });
     }
     return { logFile, damaged, tornBytes };
   } finally {

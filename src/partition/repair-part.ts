@@ -1,5 +1,5 @@
-// A part whose metadata cannot be read still has its blocks, each with a header and checksums of its own: they are found
-// by scanning its data and written as a new part. Damaged blocks go to quarantine, as in any merge.
+// A part whose metadata cannot be read still has its blocks, each with a header and checksums of its own: they are
+// found by scanning its data and written as a new part. Damaged blocks go to quarantine, as in any merge.
 import { basename, join } from 'node:path';
 import type { BlockHeader } from '../block/block-header.ts';
 import { FILE_HEADER_SIZE } from '../part/format-version.ts';
@@ -11,7 +11,10 @@ import { quarantine } from '../part/quarantine.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
 import { partsPath, type PartitionPlace } from './partition-place.ts';
 
-/** Writes part `newId` from the blocks of part `id`, durable but listed nowhere; undefined when it has none. Throws DISK. */
+/**
+ * Writes part `newId` from the blocks of part `id`, durable but listed nowhere; undefined when it has none. Throws
+ * DISK.
+ */
 export function repairPart(place: PartitionPlace, id: number, newId: number): PartMetadata | undefined {
   const { disk, day, quarantinePath } = place;
   const folder = partsPath(place.path);
@@ -22,8 +25,18 @@ export function repairPart(place: PartitionPlace, id: number, newId: number): Pa
   disk.remove(partPath);
   const blocks = findBlocks(place, path);
   const origin = { logSeqMax: 0, partIds: [id] };
-  const result = mergeParts(disk, { inputs: [{ path, blocks }], partPath, day, profile: 'merged', origin, quarantinePath });
-  place.log.warn('part repaired from its data', { part: `${basename(place.path)}/${formatHexId(id)}`, rows: result.part?.rowCount ?? 0 });
+  const result = mergeParts(disk, {
+    inputs: [{ path, blocks }],
+    partPath,
+    day,
+    profile: 'merged',
+    origin,
+    quarantinePath,
+  });
+  place.log.warn('part repaired from its data', {
+    part: `${basename(place.path)}/${formatHexId(id)}`,
+    rows: result.part?.rowCount ?? 0,
+  });
   return result.part;
 }
 
@@ -31,13 +44,25 @@ function findBlocks(place: PartitionPlace, path: string): MergeBlock[] {
   const blocks: MergeBlock[] = [];
   const file = place.disk.openRead(path);
   try {
-    const { damaged, end } = scanBlocks(file, FILE_HEADER_SIZE, (offset, header) => blocks.push(mergeBlock(offset, header)));
+    const { damaged, end } = scanBlocks(file, FILE_HEADER_SIZE, (offset, header) =>
+      blocks.push(mergeBlock(offset, header)),
+    );
     for (const { offset, sizeBytes, message } of damaged) {
-      quarantine(place.disk, place.quarantinePath, { path, offset, bytes: file.read(offset, sizeBytes), note: message });
+      quarantine(place.disk, place.quarantinePath, {
+        path,
+        offset,
+        bytes: file.read(offset, sizeBytes),
+        note: message,
+      });
     }
     if (end < file.sizeBytes) {
       const bytes = file.read(end, file.sizeBytes - end);
-      quarantine(place.disk, place.quarantinePath, { path, offset: end, bytes, note: `${path}: no block was found from byte ${end} on` });
+      quarantine(place.disk, place.quarantinePath, {
+        path,
+        offset: end,
+        bytes,
+        note: `${path}: no block was found from byte ${end} on`,
+      });
     }
   } finally {
     file.close();

@@ -1,6 +1,6 @@
-// What a query reads: the files of a moment, pinned until it is released. Plain data, so that it can cross threads; what
-// certainly holds nothing of the answer is left out by what is in memory: tenant, time and trace keys. Pure but for the
-// pins, which the partition sets.
+// What a query reads: the files of a moment, pinned until it is released. Plain data, so that it can cross threads;
+// what certainly holds nothing of the answer is left out by what is in memory: tenant, time and trace keys. Pure but
+// for the pins, which the partition sets.
 import { DAY_NS } from '../otlp/day-clock.ts';
 import { hasTraceKey, traceKeyHigh } from '../part/trace-key.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -55,7 +55,12 @@ export interface DayFilter {
 /** `filter` for `day`; undefined when the day lies outside it. */
 export function dayFilter(tenant: Tenant, day: number, filter: SnapshotFilter): DayFilter | undefined {
   if (filter.traceIds !== undefined) {
-    return { tenant, startMin: -Infinity, startMax: Infinity, traceKeys: filter.traceIds.map((id) => traceKeyHigh(id)) };
+    return {
+      tenant,
+      startMin: -Infinity,
+      startMax: Infinity,
+      traceKeys: filter.traceIds.map((id) => traceKeyHigh(id)),
+    };
   }
   const dayNs = BigInt(day) * BigInt(DAY_NS);
   const startMin = filter.startMinNs === undefined ? -Infinity : Number(filter.startMinNs - dayNs);
@@ -77,7 +82,8 @@ export function pickParts(parts: readonly LivePart[], day: number, filter: DayFi
 export function pickLogBlocks(file: LogFile, filter: DayFilter): SnapshotLogBlock[] {
   const picked: SnapshotLogBlock[] = [];
   for (const { offset, header, traceKeys } of file.blocks) {
-    if (header.tenant !== filter.tenant || header.startMax < filter.startMin || header.startMin > filter.startMax) continue;
+    if (header.tenant !== filter.tenant || header.startMax < filter.startMin || header.startMin > filter.startMax)
+      continue;
     if (filter.traceKeys !== undefined && !filter.traceKeys.some((key) => hasTraceKey(traceKeys, key))) continue;
     const { sizeBytes, rowCount, startMin, startMax } = header;
     picked.push({ path: file.path, offset, sizeBytes, rowCount, startMin, startMax });

@@ -41,7 +41,8 @@ export class DiskGuard {
     const { path, freeDiskBytesMin } = this.#options;
     throw new StoreError(
       'READ_ONLY',
-      `${path}: ${this.#freeBytes} bytes free, -storage.minFreeDiskSpaceBytes asks for ${freeDiskBytesMin}; free space or lower the flag, then retry`,
+      `${path}: ${this.#freeBytes} bytes free, -storage.minFreeDiskSpaceBytes asks for ${freeDiskBytesMin}; ` +
+        'free space or lower the flag, then retry',
     );
   }
 }

@@ -24,7 +24,12 @@ export interface EngineOptions {
 export type EngineCall =
   | { readonly kind: 'write'; readonly tenant: Tenant; readonly body: Uint8Array }
   | { readonly kind: 'listServices'; readonly tenant: Tenant }
-  | { readonly kind: 'listOperations'; readonly tenant: Tenant; readonly service: string; readonly operationKind: number | undefined }
+  | {
+      readonly kind: 'listOperations';
+      readonly tenant: Tenant;
+      readonly service: string;
+      readonly operationKind: number | undefined;
+    }
   | { readonly kind: 'takeSnapshot'; readonly tenant: Tenant; readonly filter: SnapshotFilter }
   | { readonly kind: 'releaseSnapshot'; readonly snapshotId: number }
   | { readonly kind: 'forceFlush' }

@@ -1,5 +1,6 @@
-// The engine thread: hosts the one Storage of the process and answers the main thread's messages. Errors of the world go
-// back as replies; a bug is left to end the thread, and with it the process: what is on disk is safer than what we think.
+// The engine thread: hosts the one Storage of the process and answers the main thread's messages. Errors of the world
+// go back as replies; a bug is left to end the thread, and with it the process: what is on disk is safer than what we
+// think.
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';

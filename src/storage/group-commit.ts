@@ -15,7 +15,9 @@ import type { Tenant } from '../trace/tenant.ts';
 
 /** Text bytes one commit may hold, so that a few huge requests do not make one huge block each. */
 const COMMIT_BYTES_MAX: number = 32 << 20;
-/** Interned names kept from commit to commit, where the next one will need most of them. Above it: a flood of new names. */
+/**
+ * Interned names kept from commit to commit, where the next one will need most of them. Above it: a flood of new names.
+ */
 const DICTIONARY_BYTES_MAX: number = 8 << 20;
 /** Batches kept from commit to commit. With more tenants than this at once each pays for a new batch, some 200 KB. */
 const BATCHES_KEPT_MAX = 8;
@@ -71,7 +73,10 @@ export class GroupCommit {
     const { length } = body;
     const { pendingBytesMax } = this.#options;
     if (this.#pendingBytes + length > pendingBytesMax) {
-      throw new StoreError('OVERLOADED', `${this.#pendingBytes} bytes of requests wait to be written, at most ${pendingBytesMax} may; retry later`);
+      throw new StoreError(
+        'OVERLOADED',
+        `${this.#pendingBytes} bytes of requests wait to be written, at most ${pendingBytesMax} may; retry later`,
+      );
     }
     this.#pendingBytes += length;
     try {

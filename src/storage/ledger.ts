@@ -1,9 +1,12 @@
-// What became of every span: received = stored + rejected{reason}. A request is entered when it is answered, in one step,
-// so the sum holds at every moment. A request that fails as a whole (malformed, or the disk refused it) enters no spans:
-// its sender was told that nothing of it is stored.
+// What became of every span: received = stored + rejected{reason}. A request is entered when it is answered, in one
+// step, so the sum holds at every moment. A request that fails as a whole (malformed, or the disk refused it) enters no
+// spans: its sender was told that nothing of it is stored.
 import type { RejectReason, StoreStats, WriteResult } from '../trace/store.ts';
 
-type LedgerStats = Pick<StoreStats, 'rowsReceived' | 'rowsStored' | 'rowsRejected' | 'requestsMalformed' | 'bytesReceived'>;
+type LedgerStats = Pick<
+  StoreStats,
+  'rowsReceived' | 'rowsStored' | 'rowsRejected' | 'requestsMalformed' | 'bytesReceived'
+>;
 
 export class Ledger {
   #rowsReceived = 0;

@@ -38,7 +38,12 @@ async function runOn(pool: Piscina<MergeJob, MergeReply>, job: MergeJob, isClose
     return await pool.run(job);
   } catch (cause) {
     // Ending the pool rejects what runs on it: that is no fault, the store is closing.
-    if (isClosed()) throw new StoreError('UNAVAILABLE', `${job.partPath}: the store is closing; this merge runs again after the next start`, { cause });
+    if (isClosed())
+      throw new StoreError(
+        'UNAVAILABLE',
+        `${job.partPath}: the store is closing; this merge runs again after the next start`,
+        { cause },
+      );
     throw cause;
   }
 }

@@ -1,6 +1,6 @@
 // The open partitions, one for each day that has data. Opens those on disk at the start, makes new ones as days begin,
-// drops those beyond retention: a dropped folder is renamed before it is removed, so that no crash leaves half a day that
-// would be opened as a whole one.
+// drops those beyond retention: a dropped folder is renamed before it is removed, so that no crash leaves half a day
+// that would be opened as a whole one.
 import { join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
@@ -46,7 +46,13 @@ export class PartitionSet {
   /** Days on their way out: nothing may be written to them until their folder is gone. */
   readonly #dropping = new Set<number>();
   /** What partitions dropped since start had counted. */
-  readonly #droppedCounters: PartitionCounters = { flushes: 0, merges: 0, rowsMerged: 0, duplicatesRemoved: 0, corruptBlocks: 0 };
+  readonly #droppedCounters: PartitionCounters = {
+    flushes: 0,
+    merges: 0,
+    rowsMerged: 0,
+    duplicatesRemoved: 0,
+    corruptBlocks: 0,
+  };
 
   private constructor(options: PartitionSetOptions) {
     const startMs = performance.now();
@@ -85,7 +91,10 @@ export class PartitionSet {
   /** The partition of `day`, made when there is none. Throws DISK, and UNAVAILABLE while the day is being dropped. */
   openDay(day: number): Partition {
     if (this.#dropping.has(day)) {
-      throw new StoreError('UNAVAILABLE', `${join(this.#folder, formatDay(day))}: this day is being dropped; retry later`);
+      throw new StoreError(
+        'UNAVAILABLE',
+        `${join(this.#folder, formatDay(day))}: this day is being dropped; retry later`,
+      );
     }
     return this.#partitions.get(day) ?? this.#open(day);
   }

@@ -6,7 +6,14 @@ import type { PartitionSet } from './partition-set.ts';
 
 type PartitionStats = Omit<
   StoreStats,
-  'rowsReceived' | 'rowsStored' | 'rowsRejected' | 'requestsMalformed' | 'bytesReceived' | 'commits' | 'commitBytes' | 'isReadOnly'
+  | 'rowsReceived'
+  | 'rowsStored'
+  | 'rowsRejected'
+  | 'requestsMalformed'
+  | 'bytesReceived'
+  | 'commits'
+  | 'commitBytes'
+  | 'isReadOnly'
 >;
 
 /** Sums over the open partitions, and what the partitions dropped since start had counted. */

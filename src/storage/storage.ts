@@ -103,7 +103,9 @@ export class Storage implements SpanWriter, StoreAdmin {
 
   /** Operations of `service` by name, then kind; only those of `kind` when it is given. Throws CORRUPTION. */
   listOperations(tenant: Tenant, service: string, kind?: number): Operation[] {
-    const all = this.#partitions.all.flatMap((partition) => partition.listOperations(tenant, service)).sort(compareOperations);
+    const all = this.#partitions.all
+      .flatMap((partition) => partition.listOperations(tenant, service))
+      .sort(compareOperations);
     return all.filter((operation, i) => {
       const isRepeat = i > 0 && compareOperations(operation, all[i - 1]!) === 0;
       return !isRepeat && (kind === undefined || operation.kind === kind);
@@ -184,6 +186,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   }
 
   #assertOpen(): void {
-    if (this.#isClosing) throw new StoreError('UNAVAILABLE', `${this.#options.path}: the store is closing; retry later`);
+    if (this.#isClosing)
+      throw new StoreError('UNAVAILABLE', `${this.#options.path}: the store is closing; retry later`);
   }
 }

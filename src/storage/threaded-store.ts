@@ -1,5 +1,5 @@
-// The store as the main thread sees it: every call is a message to the engine thread and a promise. The main thread only
-// receives bodies and hands them over; their bytes are transferred, not copied, when they own their buffer.
+// The store as the main thread sees it: every call is a message to the engine thread and a promise. The main thread
+// only receives bodies and hands them over; their bytes are transferred, not copied, when they own their buffer.
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
@@ -13,7 +13,9 @@ import type { OpenReport } from './partition-set.ts';
 import type { StoreSnapshot } from './snapshots.ts';
 
 export interface ThreadedStoreOptions extends EngineOptions {
-  /** The engine thread has died of `error`: nothing can be stored or read any more, the process should end. Called once. */
+  /**
+   * The engine thread has died of `error`: nothing can be stored or read any more, the process should end. Called once.
+   */
   readonly onFatal: (error: Error) => void;
 }
 
@@ -65,7 +67,8 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
     if (this.#pendingWriteBytes + sizeBytes > limits.pendingWriteBytesMax) {
       throw new StoreError(
         'OVERLOADED',
-        `${this.#pendingWriteBytes} bytes of requests wait to be written, at most ${limits.pendingWriteBytesMax} may; retry later`,
+        `${this.#pendingWriteBytes} bytes of requests wait to be written, ` +
+          `at most ${limits.pendingWriteBytesMax} may; retry later`,
       );
     }
     const owned = owning(body);

@@ -10,7 +10,10 @@ describe('cutBlocks', () => {
     { traceEnds: [25], rowsMax: 10, expected: [10, 20, 25] },
     { traceEnds: [3, 28, 30], rowsMax: 10, expected: [3, 13, 23, 30] },
     { traceEnds: [20, 40], rowsMax: 10, expected: [10, 20, 30, 40] },
-  ])('of traces ending at $traceEnds with at most $rowsMax rows gives $expected', ({ traceEnds, rowsMax, expected }) => {
-    expect(cutBlocks(Uint32Array.from(traceEnds), rowsMax)).toEqual(expected);
-  });
+  ])(
+    'of traces ending at $traceEnds with at most $rowsMax rows gives $expected',
+    ({ traceEnds, rowsMax, expected }) => {
+      expect(cutBlocks(Uint32Array.from(traceEnds), rowsMax)).toEqual(expected);
+    },
+  );
 });

@@ -8,7 +8,8 @@ describe('a file header', () => {
     const header = encodeFileHeader(PART_DATA_FORMAT);
     checkFileHeader(PART_DATA_FORMAT, header, 'x');
     expect(() => checkFileHeader(LOG_FORMAT, header, 'x')).toThrow(corruption);
-    for (let size = 0; size < header.length; size++) expect(() => checkFileHeader(PART_DATA_FORMAT, header.subarray(0, size), 'x')).toThrow(corruption);
+    for (let size = 0; size < header.length; size++)
+      expect(() => checkFileHeader(PART_DATA_FORMAT, header.subarray(0, size), 'x')).toThrow(corruption);
     for (let bit = 0; bit < 8 * header.length; bit++) {
       const flipped = header.slice();
       flipped[bit >> 3]! ^= 1 << (bit & 7);
@@ -18,6 +19,8 @@ describe('a file header', () => {
 
   test('of a newer version is FORMAT_TOO_NEW', () => {
     const newer = encodeFileHeader({ ...LOG_FORMAT, version: 2 });
-    expect(() => checkFileHeader(LOG_FORMAT, newer, 'a.log')).toThrow('a.log: log format 2, newest known 1; upgrade this node');
+    expect(() => checkFileHeader(LOG_FORMAT, newer, 'a.log')).toThrow(
+      'a.log: log format 2, newest known 1; upgrade this node',
+    );
   });
 });

@@ -11,7 +11,10 @@ describe('a hex id', () => {
     expect(parseHexId(name)).toBe(id);
   });
 
-  test.each(['', '1', '000000000000000G', '00000000000000001', 'ffffffffffffffff', '000000000000000A'])('is not %j', (name) => {
-    expect(parseHexId(name)).toBeUndefined();
-  });
+  test.each(['', '1', '000000000000000G', '00000000000000001', 'ffffffffffffffff', '000000000000000A'])(
+    'is not %j',
+    (name) => {
+      expect(parseHexId(name)).toBeUndefined();
+    },
+  );
 });

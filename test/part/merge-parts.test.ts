@@ -4,7 +4,13 @@ import { describe, expect, test } from 'vitest';
 import { readBlockHeader } from '../../src/block/block-header.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { BLOCK_ROWS_TARGET, mergeParts, type MergeBlock, type MergeInput, type MergeJob } from '../../src/part/merge-parts.ts';
+import {
+  BLOCK_ROWS_TARGET,
+  mergeParts,
+  type MergeBlock,
+  type MergeInput,
+  type MergeJob,
+} from '../../src/part/merge-parts.ts';
 import { openPart } from '../../src/part/part-reader.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
@@ -31,7 +37,14 @@ function inputOf(path: string, blocks: readonly Uint8Array[]): MergeInput {
 function jobIn(folder: string, inputs: readonly MergeInput[], name = '1'): MergeJob {
   const quarantinePath = join(folder, 'quarantine');
   nodeDisk.makeDir(quarantinePath);
-  return { inputs, partPath: join(folder, name), day: DAY, profile: 'merged', origin: { logSeqMax: 4, partIds: [] }, quarantinePath };
+  return {
+    inputs,
+    partPath: join(folder, name),
+    day: DAY,
+    profile: 'merged',
+    origin: { logSeqMax: 4, partIds: [] },
+    quarantinePath,
+  };
 }
 
 function blocksIn(path: string): string[][] {
@@ -44,14 +57,20 @@ describe('a merge', () => {
     using folder = new TemporaryFolder();
     const traceOf = (n: number): number => n % 5;
     const inputs = [
-      inputOf(join(folder.path, 'a'), [blockOf({ first: 0, count: 20, traceOf }), blockOf({ first: 0, count: 3 }, OTHER)]),
+      inputOf(join(folder.path, 'a'), [
+        blockOf({ first: 0, count: 20, traceOf }),
+        blockOf({ first: 0, count: 3 }, OTHER),
+      ]),
       inputOf(join(folder.path, 'b'), [blockOf({ first: 15, count: 25, traceOf })]),
     ];
     const job = jobIn(folder.path, inputs);
     const result = mergeParts(nodeDisk, job);
     expect(result).toMatchObject({ rowsRead: 48, duplicates: 5, damaged: [] });
     expect(result.part).toMatchObject({ rowCount: 43, day: DAY, origin: { logSeqMax: 4 } });
-    expect(blocksIn(job.partPath)).toEqual([spanSet([requestOf({ first: 0, count: 40, traceOf })]), spanSet([requestOf({ first: 0, count: 3 })])]);
+    expect(blocksIn(job.partPath)).toEqual([
+      spanSet([requestOf({ first: 0, count: 40, traceOf })]),
+      spanSet([requestOf({ first: 0, count: 3 })]),
+    ]);
     using part = openPart(nodeDisk, job.partPath);
     expect(part.metadata).toEqual(result.part);
     expect(part.findTrace(traceIdOf(0))).toEqual([0, 1]);
@@ -61,8 +80,13 @@ describe('a merge', () => {
 
   test('gives the same bytes whatever order its inputs come in', () => {
     using folder = new TemporaryFolder();
-    const a = inputOf(join(folder.path, 'a'), [0, 1, 2].map((i) => blockOf({ first: 10 * i, count: 10, traceOf: (n) => n % 4 })));
-    const b = inputOf(join(folder.path, 'b'), [blockOf({ first: 5, count: 30, traceOf: (n) => n % 4, startNs: (n) => NOON_NS - BigInt(n) })]);
+    const a = inputOf(
+      join(folder.path, 'a'),
+      [0, 1, 2].map((i) => blockOf({ first: 10 * i, count: 10, traceOf: (n) => n % 4 })),
+    );
+    const b = inputOf(join(folder.path, 'b'), [
+      blockOf({ first: 5, count: 30, traceOf: (n) => n % 4, startNs: (n) => NOON_NS - BigInt(n) }),
+    ]);
     const jobs = [jobIn(folder.path, [a, b], 'ab'), jobIn(folder.path, [b, a], 'ba')];
     for (const job of jobs) mergeParts(nodeDisk, job);
     expect(blocksIn(jobs[1]!.partPath)).toEqual(blocksIn(jobs[0]!.partPath));
@@ -79,7 +103,8 @@ describe('a merge', () => {
     const { part } = mergeParts(nodeDisk, job);
     expect(part?.blocks.map((block) => block.rowCount)).toEqual([8_192, 1_808, 8_192, 8_192, 100]);
     using reader = openPart(nodeDisk, job.partPath);
-    for (let trace = 0; trace < 1_250; trace++) expect(reader.findTrace(traceIdOf(trace))).toEqual([trace < 1_024 ? 0 : 1]);
+    for (let trace = 0; trace < 1_250; trace++)
+      expect(reader.findTrace(traceIdOf(trace))).toEqual([trace < 1_024 ? 0 : 1]);
     expect(reader.findTrace(traceIdOf(5_000))).toEqual([2, 3, 4]);
   });
 
@@ -89,8 +114,14 @@ describe('a merge', () => {
     const blocks = Array.from({ length: 9 }, (_, i) => blockOf({ first: i * count, count, traceOf: (n) => n % 50 }));
     const job = { ...jobIn(folder.path, [inputOf(join(folder.path, 'a'), blocks)]), windowRowsMax: 4_000 };
     const result = mergeParts(nodeDisk, job);
-    expect(result.part?.blocks.map((block) => [block.rowCount, block.traceCount])).toEqual([[4_000, 50], [4_000, 50], [1_000, 50]]);
-    expect(blocksIn(job.partPath).flat().sort()).toEqual(spanSet([requestOf({ first: 0, count: 9_000, traceOf: (n) => n % 50 })]));
+    expect(result.part?.blocks.map((block) => [block.rowCount, block.traceCount])).toEqual([
+      [4_000, 50],
+      [4_000, 50],
+      [1_000, 50],
+    ]);
+    expect(blocksIn(job.partPath).flat().sort()).toEqual(
+      spanSet([requestOf({ first: 0, count: 9_000, traceOf: (n) => n % 50 })]),
+    );
   });
 
   test('leaves a damaged block out, keeps its bytes in quarantine, and merges the rest', () => {
@@ -123,7 +154,10 @@ describe('a merge', () => {
     const job = jobIn(folder.path, [inputOf(join(folder.path, 'a'), [blockOf({ first: 0, count: 5 })])]);
     const disk: Disk = {
       ...nodeDisk,
-      createFile: (path) => (path.endsWith('metadata') ? nodeDisk.createFile(join(folder.path, 'no', 'such', 'folder')) : nodeDisk.createFile(path)),
+      createFile: (path) =>
+        path.endsWith('metadata')
+          ? nodeDisk.createFile(join(folder.path, 'no', 'such', 'folder'))
+          : nodeDisk.createFile(path),
     };
     expect(() => mergeParts(disk, job)).toThrow(expect.objectContaining({ code: 'DISK' }));
     expect(nodeDisk.stat(job.partPath)).toBeUndefined();

@@ -12,8 +12,28 @@ describe('part metadata', () => {
     dataBytes: 2 ** 42 + 1,
     tracesBytes: 4_112,
     blocks: [
-      { offset: 16, sizeBytes: 500, tenant: parseTenant('1', '4294967295'), rowCount: 8_192, traceCount: 77, startMin: 0, startMax: 86_399_999_999_999, durationMin: -(2 ** 53), durationMax: 2 ** 53 },
-      { offset: 2 ** 41, sizeBytes: 600, tenant: parseTenant('0', '0'), rowCount: 1, traceCount: 1, startMin: 5, startMax: 5, durationMin: 0, durationMax: 0 },
+      {
+        offset: 16,
+        sizeBytes: 500,
+        tenant: parseTenant('1', '4294967295'),
+        rowCount: 8_192,
+        traceCount: 77,
+        startMin: 0,
+        startMax: 86_399_999_999_999,
+        durationMin: -(2 ** 53),
+        durationMax: 2 ** 53,
+      },
+      {
+        offset: 2 ** 41,
+        sizeBytes: 600,
+        tenant: parseTenant('0', '0'),
+        rowCount: 1,
+        traceCount: 1,
+        startMin: 5,
+        startMax: 5,
+        durationMin: 0,
+        durationMax: 0,
+      },
     ],
     fences: Uint32Array.of(0, 17, 0xffffffff),
   };
@@ -26,7 +46,8 @@ describe('part metadata', () => {
 
   test('cut off anywhere, or with any byte changed, is CORRUPTION and never anything else', () => {
     const bytes = encodePartMetadata(metadata);
-    for (let size = 0; size < bytes.length; size++) expect(() => decodePartMetadata(bytes.subarray(0, size), 'x')).toThrow(corruption);
+    for (let size = 0; size < bytes.length; size++)
+      expect(() => decodePartMetadata(bytes.subarray(0, size), 'x')).toThrow(corruption);
     for (let at = 0; at < bytes.length; at++) {
       const changed = bytes.slice();
       changed[at]! ^= 0xff;

@@ -15,20 +15,25 @@ describe('a trace lookup', () => {
     return fences;
   }
 
-  test.each([1, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MAX + 1, 10_000])('of %d traces finds each in its block, and no unknown one', (count) => {
-    using folder = new TemporaryFolder();
-    const random = createRandom(printedSeed('lookup'));
-    const ids = randomBytes(random, 16 * count);
-    const builder = new TraceLookupBuilder();
-    for (let block = 0; block * 100 < count; block++) builder.addBlock(block, ids.subarray(block * 1600, Math.min(ids.length, (block + 1) * 1600)));
-    const fences = write(join(folder.path, 'traces'), builder);
-    const file = nodeDisk.openRead(join(folder.path, 'traces'));
-    for (let i = 0; i < count; i++) expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
-    let wrong = 0;
-    for (let i = 0; i < 1000; i++) wrong += lookUpTrace(file, fences, randomBytes(random, 16)).length;
-    expect(wrong).toBeLessThan(3);
-    file.close();
-  });
+  test.each([1, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MAX + 1, 10_000])(
+    'of %d traces finds each in its block, and no unknown one',
+    (count) => {
+      using folder = new TemporaryFolder();
+      const random = createRandom(printedSeed('lookup'));
+      const ids = randomBytes(random, 16 * count);
+      const builder = new TraceLookupBuilder();
+      for (let block = 0; block * 100 < count; block++)
+        builder.addBlock(block, ids.subarray(block * 1600, Math.min(ids.length, (block + 1) * 1600)));
+      const fences = write(join(folder.path, 'traces'), builder);
+      const file = nodeDisk.openRead(join(folder.path, 'traces'));
+      for (let i = 0; i < count; i++)
+        expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
+      let wrong = 0;
+      for (let i = 0; i < 1000; i++) wrong += lookUpTrace(file, fences, randomBytes(random, 16)).length;
+      expect(wrong).toBeLessThan(3);
+      file.close();
+    },
+  );
 
   test('gives all blocks of a trace that is in more blocks than a page holds, in order', () => {
     using folder = new TemporaryFolder();

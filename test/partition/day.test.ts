@@ -12,7 +12,10 @@ describe('a day', () => {
     expect(parseDay(name)).toBe(day);
   });
 
-  test.each(['', '2026112', '20261131', '20261301', '2026-1-1', '20261120.dropped', 'lost+found'])('is not %j', (name) => {
-    expect(parseDay(name)).toBeUndefined();
-  });
+  test.each(['', '2026112', '20261131', '20261301', '2026-1-1', '20261120.dropped', 'lost+found'])(
+    'is not %j',
+    (name) => {
+      expect(parseDay(name)).toBeUndefined();
+    },
+  );
 });

@@ -16,7 +16,8 @@ test.each(['1.log', '0000000000000001', '000000000000000g.log', 'x'])('a log fil
 
 describe('a log file', () => {
   const blocks = [0, 1, 2, 3].map((i) => blockOf({ first: 4 * i, count: 4, service: `s${i}` }));
-  const recover = (folder: string): ReturnType<typeof recoverLogFile> => recoverLogFile(nodeDisk, { folder, quarantinePath: folder }, 1);
+  const recover = (folder: string): ReturnType<typeof recoverLogFile> =>
+    recoverLogFile(nodeDisk, { folder, quarantinePath: folder }, 1);
 
   test('gives every published block at its place, and the same after recovery', async () => {
     using folder = new TemporaryFolder();
@@ -93,7 +94,11 @@ describe('a log file', () => {
     const damaged = nodeDisk.createFile(logFile.path);
     damaged.write(bytes);
     damaged.close();
-    expect(recover(folder.path)).toMatchObject({ logFile: { rowCount: 12 }, damaged: [], tornBytes: last.header.sizeBytes });
+    expect(recover(folder.path)).toMatchObject({
+      logFile: { rowCount: 12 },
+      damaged: [],
+      tornBytes: last.header.sizeBytes,
+    });
     expect(nodeDisk.list(folder.path)).toHaveLength(3);
   });
 });

@@ -14,7 +14,15 @@ import { memoryLog, TemporaryFolder } from '../storage/open-store.ts';
 function openIn(folder: string, disk: Disk = nodeDisk, mergeRunner: MergeRunner = inlineMergeRunner(disk)): Partition {
   const quarantinePath = join(folder, 'quarantine');
   mkdirSync(quarantinePath, { recursive: true });
-  return Partition.open({ path: join(folder, '20261120'), day: DAY, disk, quarantinePath, log: memoryLog(), mergeRunner, remove: () => undefined });
+  return Partition.open({
+    path: join(folder, '20261120'),
+    day: DAY,
+    disk,
+    quarantinePath,
+    log: memoryLog(),
+    mergeRunner,
+    remove: () => undefined,
+  });
 }
 
 async function store(partition: Partition, first: number): Promise<void> {
@@ -112,7 +120,8 @@ describe('a merge', () => {
     const inline = inlineMergeRunner(nodeDisk);
     const gate = Promise.withResolvers<void>();
     const isMerge = (inputs: readonly { path: string }[]): boolean => inputs.every(({ path }) => path.endsWith('data'));
-    const run: MergeRunner['run'] = (job) => (isMerge(job.inputs) ? gate.promise.then(() => inline.run(job)) : inline.run(job));
+    const run: MergeRunner['run'] = (job) =>
+      isMerge(job.inputs) ? gate.promise.then(() => inline.run(job)) : inline.run(job);
     const partition = openIn(folder.path, nodeDisk, { ...inline, run });
     for (let i = 0; i < 3; i++) {
       await store(partition, 4 * i);

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { MERGE_PARTS_MAX, MERGE_ROWS_MAX, planMerge } from '../../src/partition/plan-merge.ts';
 
-const parts = (...rows: number[]): { id: number; rows: number }[] => rows.map((count, i) => ({ id: i + 1, rows: count }));
+const parts = (...rows: number[]): { id: number; rows: number }[] =>
+  rows.map((count, i) => ({ id: i + 1, rows: count }));
 
 describe('planMerge', () => {
   test.each([
@@ -9,7 +10,11 @@ describe('planMerge', () => {
     { what: 'too few parts', rows: [10, 10, 10], expected: [] },
     { what: 'four tiny parts of whatever size', rows: [1, 16_000, 3, 500], expected: [1, 2, 3, 4] },
     { what: 'four parts of a size', rows: [100_000, 110_000, 90_000, 120_000], expected: [1, 2, 3, 4] },
-    { what: 'a large part apart from small ones', rows: [5_000_000, 100_000, 100_000, 100_000, 100_000], expected: [2, 3, 4, 5] },
+    {
+      what: 'a large part apart from small ones',
+      rows: [5_000_000, 100_000, 100_000, 100_000, 100_000],
+      expected: [2, 3, 4, 5],
+    },
     { what: 'three of each of many sizes', rows: [1, 1, 1, 1e5, 1e5, 1e5, 1e6, 1e6, 1e6, 1e7, 1e7, 1e7], expected: [] },
     { what: 'the smallest tier first', rows: [1e6, 1e6, 1e6, 1e6, 1e5, 1e5, 1e5, 1e5], expected: [5, 6, 7, 8] },
     { what: 'parts that together would pass the bound', rows: [4e7, 4e7, 4e7, 4e7], expected: [] },

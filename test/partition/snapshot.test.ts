@@ -7,7 +7,12 @@ describe('the filter of a day', () => {
   test.each([
     { what: 'a day before', min: 19n * dayNs, max: 20n * dayNs - 1n, expected: undefined },
     { what: 'its first nanosecond', min: 0n, max: 20n * dayNs, expected: [-20 * 86_400e9, 0] },
-    { what: 'its last nanosecond', min: 21n * dayNs - 1n, max: 2n ** 64n, expected: [86_400e9 - 1, Number(2n ** 64n - 20n * dayNs)] },
+    {
+      what: 'its last nanosecond',
+      min: 21n * dayNs - 1n,
+      max: 2n ** 64n,
+      expected: [86_400e9 - 1, Number(2n ** 64n - 20n * dayNs)],
+    },
     { what: 'a day after', min: 21n * dayNs, max: 22n * dayNs, expected: undefined },
   ])('of $what', ({ min, max, expected }) => {
     const filter = dayFilter(DEFAULT_TENANT, 20, { startMinNs: min, startMaxNs: max });

@@ -20,7 +20,9 @@ describe('a store', () => {
     const calls = await countCalls();
     const step = Math.ceil(calls / 4);
     for (let call = 1 + (seed % step); call <= calls; call += step) {
-      expect(await failAt(call, seed % 2 === 0 ? 'ENOSPC' : 'EIO'), `call ${call} of ${calls}, seed ${seed}`).toEqual([]);
+      expect(await failAt(call, seed % 2 === 0 ? 'ENOSPC' : 'EIO'), `call ${call} of ${calls}, seed ${seed}`).toEqual(
+        [],
+      );
     }
   }, 60_000);
 });

@@ -88,7 +88,9 @@ describe('a damaged log file', () => {
       const storage = openStore(folder.path);
       expect(stored(storage), `${size} bytes`).toEqual(spanSet(bodies.slice(0, whole)));
       expect(storage.report.damaged).toEqual([]);
-      expect(storage.report.tornBytes).toBe(Math.max(0, size - (whole === 0 ? HEADER : blocks[whole - 1]!.offset + blocks[whole - 1]!.sizeBytes)));
+      expect(storage.report.tornBytes).toBe(
+        Math.max(0, size - (whole === 0 ? HEADER : blocks[whole - 1]!.offset + blocks[whole - 1]!.sizeBytes)),
+      );
       storage.abandon();
       writeFileSync(file, intact);
     }
@@ -114,7 +116,9 @@ describe('a damaged part', () => {
     flip(join(path, 'data'), blocks[1]!.offset + 3_000);
     const storage = openStore(folder.path);
     using part = openPart(nodeDisk, path);
-    expect(() => part.readBlock(1)).toThrow(expect.objectContaining({ code: 'CORRUPTION', message: expect.stringContaining(`byte ${blocks[1]!.offset}`) }));
+    expect(() => part.readBlock(1)).toThrow(
+      expect.objectContaining({ code: 'CORRUPTION', message: expect.stringContaining(`byte ${blocks[1]!.offset}`) }),
+    );
     await storage.forceMerge('');
     expect(rows(storage)).toBe(ROWS - blocks[1]!.rowCount);
     expect(await storage.stats()).toMatchObject({ corruptBlocks: 1, quarantinedFiles: 1, parts: 1 });

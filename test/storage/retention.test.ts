@@ -25,6 +25,9 @@ describe('retention', () => {
   });
 
   test('accepts nothing before 1970, however long it is', () => {
-    expect(acceptedStarts(5n, { retentionMs: 1, futureRetentionMs: 1 })).toEqual({ startMinNs: 0n, startMaxNs: 1_000_005n });
+    expect(acceptedStarts(5n, { retentionMs: 1, futureRetentionMs: 1 })).toEqual({
+      startMinNs: 0n,
+      startMaxNs: 1_000_005n,
+    });
   });
 });

@@ -1,6 +1,6 @@
 // One run of a store through everything that writes: opening, commits of several tenants and days, flushes, merges, a
-// dropped day, closing; on a disk that crashes or fails at a chosen call. Afterwards the store is opened again, and what
-// it holds is compared with what was acknowledged. The result is a list of what is wrong.
+// dropped day, closing; on a disk that crashes or fails at a chosen call. Afterwards the store is opened again, and
+// what it holds is compared with what was acknowledged. The result is a list of what is wrong.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { isStoreError } from '../../src/base/errors.ts';
@@ -21,7 +21,9 @@ const OLD_DAY_START = NOON_NS - 6n * DAY_NS;
 
 /** What the client knows: spans that were acknowledged, and spans it has sent. Lines as spanSet prints them. */
 class Client {
-  readonly acknowledged = new Map<Tenant, Set<string>>([DEFAULT_TENANT, OTHER].map((tenant) => [tenant, new Set<string>()]));
+  readonly acknowledged = new Map<Tenant, Set<string>>(
+    [DEFAULT_TENANT, OTHER].map((tenant) => [tenant, new Set<string>()]),
+  );
   readonly sent = new Set<string>();
   /** Spans of the dropped day: there or not, both is right once the drop has begun. */
   readonly dropped = new Set<string>();
@@ -34,7 +36,8 @@ class Client {
     const { tenant = DEFAULT_TENANT, isOld = false } = options;
     const first = this.#next;
     this.#next += 6;
-    const startNs = (n: number): bigint => (isOld ? OLD_DAY_START + BigInt(n) : NOON_NS + BigInt(n) - (n % 4 === 0 ? DAY_NS : 0n));
+    const startNs = (n: number): bigint =>
+      isOld ? OLD_DAY_START + BigInt(n) : NOON_NS + BigInt(n) - (n % 4 === 0 ? DAY_NS : 0n);
     const body = requestOf({ first, count: 6, startNs, service: `service-${tenant}` });
     const spans = spanSet([body]);
     for (const span of spans) this.sent.add(span);
@@ -47,14 +50,18 @@ class Client {
     }
   }
 
-  /** Runs a step: true when it succeeded, false on an error of the disk. What else goes wrong is a problem, or the crash. */
+  /**
+   * Runs a step: true when it succeeded, false on an error of the disk. What else goes wrong is a problem, or the
+   * crash.
+   */
   async attempt(disk: FaultyDisk, step: () => Promise<void> | void): Promise<boolean> {
     try {
       await step();
       return true;
     } catch (error) {
       if (disk.isCrashed) throw error;
-      if (!isStoreError(error, 'DISK') && !isStoreError(error, 'UNAVAILABLE')) this.problems.push(`threw ${String(error)}`);
+      if (!isStoreError(error, 'DISK') && !isStoreError(error, 'UNAVAILABLE'))
+        this.problems.push(`threw ${String(error)}`);
       return false;
     }
   }
@@ -66,7 +73,9 @@ class Client {
     }
   }
 
-  /** Compares what `storage` holds with what was acknowledged. `isOnce`: also as rows, before any query drops repeats. */
+  /**
+   * Compares what `storage` holds with what was acknowledged. `isOnce`: also as rows, before any query drops repeats.
+   */
   verify(storage: Storage, disk: Disk, when: string, isOnce: boolean): void {
     for (const [tenant, acknowledged] of this.acknowledged) {
       const rows = storedSpans(storage, disk, tenant);
@@ -113,7 +122,8 @@ async function reopen(client: Client, path: string, isOnce: boolean): Promise<vo
   const clock = new FakeClock();
   if (client.dropped.size > 0) clock.advance(2 * DAY_MS);
   let storage = openStore(path, { clock });
-  if (storage.report.damaged.length > 0) client.problems.push(...storage.report.damaged.map((line) => `damaged: ${line}`));
+  if (storage.report.damaged.length > 0)
+    client.problems.push(...storage.report.damaged.map((line) => `damaged: ${line}`));
   client.verify(storage, nodeDisk, 'after reopening', isOnce);
   await storage.write(DEFAULT_TENANT, requestOf({ first: 1_000, count: 2 }));
   for (const span of spanSet([requestOf({ first: 1_000, count: 2 })])) client.sent.add(span);

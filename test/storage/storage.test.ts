@@ -90,7 +90,10 @@ describe('what is acknowledged', () => {
   test('goes to the partition of the day it started', async () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);
-    await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4, startNs: (n) => NOON_NS - BigInt(n) * DAY_NS }));
+    await storage.write(
+      DEFAULT_TENANT,
+      requestOf({ first: 0, count: 4, startNs: (n) => NOON_NS - BigInt(n) * DAY_NS }),
+    );
     expect(nodeDisk.list(join(folder.path, 'partitions'))).toEqual(['20261117', '20261118', '20261119', '20261120']);
     const snapshot = storage.takeSnapshot(DEFAULT_TENANT, { startMinNs: NOON_NS - DAY_NS, startMaxNs: NOON_NS - 1n });
     expect(snapshot.partitions.map(({ day }) => day)).toEqual([20_776]);
@@ -121,7 +124,9 @@ describe('requests', () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);
     const counts = [1, 2, 3, 4, 5];
-    const results = await Promise.all(counts.map((count) => storage.write(DEFAULT_TENANT, requestOf({ first: 10 * count, count }))));
+    const results = await Promise.all(
+      counts.map((count) => storage.write(DEFAULT_TENANT, requestOf({ first: 10 * count, count }))),
+    );
     expect(results.map((result) => result.stored)).toEqual(counts);
     expect((await storage.stats()).commits).toBe(1);
     await storage.close();
@@ -147,9 +152,19 @@ describe('requests', () => {
     const storage = openStore(folder.path);
     const startNs = (n: number): bigint => NOON_NS + [-8n, -6n, 1n, 3n][n]! * DAY_NS;
     const result = await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4, startNs }));
-    expect(result).toEqual({ stored: 2, rejected: new Map([['too_small_timestamp', 1], ['too_big_timestamp', 1]]) });
+    expect(result).toEqual({
+      stored: 2,
+      rejected: new Map([
+        ['too_small_timestamp', 1],
+        ['too_big_timestamp', 1],
+      ]),
+    });
     const stats = await storage.stats();
-    expect(stats).toMatchObject({ rowsReceived: 4, rowsStored: 2, rowsRejected: { too_small_timestamp: 1, too_big_timestamp: 1 } });
+    expect(stats).toMatchObject({
+      rowsReceived: 4,
+      rowsStored: 2,
+      rowsRejected: { too_small_timestamp: 1, too_big_timestamp: 1 },
+    });
     await storage.close();
   });
 
@@ -164,7 +179,9 @@ describe('requests', () => {
   test('above the rows of a commit wait for the next one, and all are answered', async () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);
-    const writes = Array.from({ length: 12 }, (_, i) => storage.write(DEFAULT_TENANT, requestOf({ first: i * 8_000, count: 8_000 })));
+    const writes = Array.from({ length: 12 }, (_, i) =>
+      storage.write(DEFAULT_TENANT, requestOf({ first: i * 8_000, count: 8_000 })),
+    );
     await Promise.all(writes);
     const stats = await storage.stats();
     expect(stats).toMatchObject({ rowsStored: 96_000, logRows: 96_000 });
@@ -247,7 +264,10 @@ describe('by the clock', () => {
     using folder = new TemporaryFolder();
     const clock = new FakeClock();
     const storage = openStore(folder.path, { clock });
-    await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4, startNs: (n) => NOON_NS - BigInt(n) * DAY_NS }));
+    await storage.write(
+      DEFAULT_TENANT,
+      requestOf({ first: 0, count: 4, startNs: (n) => NOON_NS - BigInt(n) * DAY_NS }),
+    );
     clock.advance(5 * DAY_MS);
     await storage.runMaintenance();
     expect(nodeDisk.list(join(folder.path, 'partitions'))).toEqual(['20261118', '20261119', '20261120']);

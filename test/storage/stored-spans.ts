@@ -107,7 +107,12 @@ export function storedSpans(storage: Storage, disk: Disk, tenant: Tenant, filter
 export function blockSpans(bytes: Uint8Array): string[] {
   const batch = new SpanBatch();
   appendBlock(batch, bytes);
-  return spanSet([writeTraces(batch, Uint32Array.from({ length: batch.rowCount }, (_, row) => row))]);
+  return spanSet([
+    writeTraces(
+      batch,
+      Uint32Array.from({ length: batch.rowCount }, (_, row) => row),
+    ),
+  ]);
 }
 
 /** Where a day's partition lies. */

@@ -52,7 +52,13 @@ describe('a threaded store', () => {
     expect(await store.listServices(DEFAULT_TENANT)).toEqual(['shop']);
     expect(await store.listServices(parseTenant('1', '1'))).toEqual([]);
     expect(await store.listOperations(DEFAULT_TENANT, 'shop', 1)).toHaveLength(3);
-    expect(await store.stats()).toMatchObject({ rowsReceived: 30, rowsStored: 30, parts: 1, logRows: 0, isReadOnly: false });
+    expect(await store.stats()).toMatchObject({
+      rowsReceived: 30,
+      rowsStored: 30,
+      parts: 1,
+      logRows: 0,
+      isReadOnly: false,
+    });
     await store.close();
     await store.close();
     store = await openOn(folder.path);
@@ -77,7 +83,11 @@ describe('a threaded store', () => {
   test('gives errors back with their code', async () => {
     using folder = new TemporaryFolder();
     const store = await openOn(folder.path);
-    const codeOf = (promise: Promise<unknown>): Promise<string> => promise.then(() => 'none', (error: unknown) => (isStoreError(error) ? error.code : String(error)));
+    const codeOf = (promise: Promise<unknown>): Promise<string> =>
+      promise.then(
+        () => 'none',
+        (error: unknown) => (isStoreError(error) ? error.code : String(error)),
+      );
     expect(await codeOf(store.write(DEFAULT_TENANT, Uint8Array.of(0xff)))).toBe('INVALID_REQUEST');
     expect(await codeOf(openOn(folder.path))).toBe('LOCKED');
     expect(await codeOf(store.listServices(DEFAULT_TENANT, AbortSignal.abort()))).toBe('CANCELLED');
@@ -94,7 +104,11 @@ describe('a threaded store', () => {
     const store = await openOn(folder.path, { onFatal: (error) => fatal.push(error.message) });
     await store.write(DEFAULT_TENANT, today({ first: 0, count: 3 }));
     // Releasing what was never taken is harmless; a message of no known shape is a bug, and ends the thread.
-    const waiting = [store.stats(), store.takeSnapshot(null as never, { traceIds: 'not a list' as never }), store.stats()];
+    const waiting = [
+      store.stats(),
+      store.takeSnapshot(null as never, { traceIds: 'not a list' as never }),
+      store.stats(),
+    ];
     const outcomes = await Promise.allSettled(waiting);
     expect(outcomes[1]).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
     expect(fatal).toHaveLength(1);
