@@ -8,9 +8,31 @@ export const WIRE_FIXED64 = 1;
 export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
 
+/** Where and what was malformed: the cause of the error, so that who knows where the message began can say it anew. */
+class Malformed extends Error {
+  readonly offset: number;
+
+  constructor(what: string, offset: number) {
+    super(what);
+    this.offset = offset;
+  }
+}
+
 /** Throws INVALID_REQUEST naming the byte offset; callers add what message it was. */
 export function malformed(what: string, offset: number): never {
-  throw new StoreError('INVALID_REQUEST', `malformed protobuf at byte ${offset}: ${what}`);
+  throw malformedError(new Malformed(what, offset), 0);
+}
+
+/** What `malformed` threw, its offset counted from `origin` on; any other error as it is. */
+export function countFrom(origin: number, error: unknown): unknown {
+  const cause = error instanceof StoreError ? error.cause : undefined;
+  return cause instanceof Malformed ? malformedError(cause, origin) : error;
+}
+
+function malformedError(cause: Malformed, origin: number): StoreError {
+  return new StoreError('INVALID_REQUEST', `malformed protobuf at byte ${cause.offset - origin}: ${cause.message}`, {
+    cause,
+  });
 }
 
 export class WireReader {

@@ -106,10 +106,12 @@ export interface DescriptorLayout {
   readonly attributes: number;
   readonly dropped: number;
   readonly texts: readonly number[];
+  /** EntityRefs, kept as they come; 0: there are none. */
+  readonly entities: number;
 }
 
-export const RESOURCE_LAYOUT: DescriptorLayout = { attributes: 1, dropped: 2, texts: [] };
-export const SCOPE_LAYOUT: DescriptorLayout = { attributes: 3, dropped: 4, texts: [1, 2] };
+export const RESOURCE_LAYOUT: DescriptorLayout = { attributes: 1, dropped: 2, texts: [], entities: 3 };
+export const SCOPE_LAYOUT: DescriptorLayout = { attributes: 3, dropped: 4, texts: [1, 2], entities: 0 };
 
 /** Writes the body of the Resource or InstrumentationScope in the reader's range. */
 export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, layout: DescriptorLayout): void {
@@ -128,7 +130,10 @@ export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, la
     } else if (layout.texts.includes(reader.field)) {
       reader.expect(WIRE_BYTES, 'name or version');
       texts.set(reader.field, reader.value());
-    } else unknown.push([reader.fieldStart, reader.pos]);
+    } else {
+      if (reader.field === layout.entities) checkEntityRef(reader);
+      unknown.push([reader.fieldStart, reader.pos]);
+    }
   }
   for (const field of layout.texts) {
     const text = texts.get(field);
@@ -145,4 +150,11 @@ export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, la
     out.varint(dropped);
   }
   for (const [from, to] of unknown) out.rawRange(bytes, from, to);
+}
+
+/** Throws INVALID_REQUEST unless the current field is an EntityRef: all its fields, 1 to 4, are texts. */
+function checkEntityRef(reader: WireReader): void {
+  reader.expect(WIRE_BYTES, 'Resource.entity_refs');
+  const inner = new WireReader(reader.bytes, reader.valueStart, reader.valueEnd);
+  while (inner.next()) if (inner.field <= 4) inner.expect(WIRE_BYTES, 'EntityRef');
 }

@@ -5,7 +5,7 @@
 import { limits } from '../base/limits.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
-import { WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { countFrom, WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import type { RejectReason, WriteResult } from '../trace/store.ts';
 import * as T from '../trace/templates.ts';
@@ -38,7 +38,8 @@ export function scanRequest(batch: SpanBatch, body: Uint8Array, bounds: ScanBoun
   } catch (error) {
     batch.truncate(rowCount);
     batch.arenaLength = arenaLength;
-    throw error;
+    // The body was scanned behind others in the arena; its sender counts from its own first byte.
+    throw countFrom(arenaLength, error);
   }
 }
 
