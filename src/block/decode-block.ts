@@ -44,9 +44,10 @@ class RowCopier {
   readonly #events: SectionValues;
   readonly #links: SectionValues;
   readonly #columns: TraceColumns;
-  readonly #spanIds: Uint8Array;
-  readonly #orphans: Uint8Array;
-  readonly #linkIds: Uint8Array;
+  readonly #traceIds: IdColumn;
+  readonly #spanIds: IdColumn;
+  readonly #orphans: IdColumn;
+  readonly #linkIds: IdColumn;
   readonly #eventTimes: Float64Array;
   readonly #eventStart: Uint32Array;
   readonly #linkStart: Uint32Array;
@@ -71,9 +72,10 @@ class RowCopier {
     this.#events = new Values(events, { batch, table: eventTemplates, dictionaries });
     this.#links = new Values(links, { batch, table: linkTemplates, dictionaries });
     this.#columns = readTraceColumns(block, spans);
-    this.#spanIds = block.fixed(C.COLUMN_SPAN_IDS, 8);
-    this.#orphans = block.fixed(C.COLUMN_ORPHAN_PARENTS, 8);
-    this.#linkIds = block.fixed(C.COLUMN_LINK_IDS, 24);
+    this.#traceIds = { bytes: block.traceIds(), words: 4 };
+    this.#spanIds = { bytes: block.fixed(C.COLUMN_SPAN_IDS, 8), words: 2 };
+    this.#orphans = { bytes: block.fixed(C.COLUMN_ORPHAN_PARENTS, 8), words: 2 };
+    this.#linkIds = { bytes: block.fixed(C.COLUMN_LINK_IDS, 24), words: 6 };
     this.#eventTimes = block.numbers(C.COLUMN_EVENT_TIMES);
     this.#eventStart = readChildStarts(block, spans, events);
     this.#linkStart = readChildStarts(block, spans, links);
@@ -91,30 +93,29 @@ class RowCopier {
 
   #checkIds(orphans: number): void {
     const isShort =
-      this.#spanIds.length !== 8 * this.#block.header.rowCount ||
-      this.#orphans.length !== 8 * orphans ||
-      this.#linkIds.length !== 24 * this.#links.reader.rows.length ||
+      this.#spanIds.bytes.length !== 8 * this.#block.header.rowCount ||
+      this.#orphans.bytes.length !== 8 * orphans ||
+      this.#linkIds.bytes.length !== 24 * this.#links.reader.rows.length ||
       this.#eventTimes.length !== this.#events.reader.rows.length;
     if (isShort) throw new StoreError('CORRUPTION', 'the id columns do not fit the rows');
   }
 
   copy(traces: readonly number[]): void {
     const { firsts } = this.#columns;
-    const ids = this.#block.traceIds();
     for (const trace of traces) {
-      for (let row = firsts[trace]!; row < firsts[trace + 1]!; row++) this.#copyRow(row, ids, trace * 16);
+      for (let row = firsts[trace]!; row < firsts[trace + 1]!; row++) this.#copyRow(row, trace);
     }
   }
 
-  #copyRow(row: number, traceIds: Uint8Array, traceAt: number): void {
+  #copyRow(row: number, trace: number): void {
     const batch = this.#batch;
     const columns = this.#columns;
     const to = batch.beginRow();
-    copyWords(traceIds, traceAt, batch.traceId, to * 4, 4);
-    copyWords(this.#spanIds, row * 8, batch.spanId, to * 2, 2);
+    copyId(this.#traceIds, trace, batch.traceId, to * 4);
+    copyId(this.#spanIds, row, batch.spanId, to * 2);
     const parent = columns.parents[row]!;
-    if (parent >= 0) copyWords(this.#spanIds, parent * 8, batch.parentId, to * 2, 2);
-    else if (parent === -2) copyWords(this.#orphans, this.#orphanRank[row]! * 8, batch.parentId, to * 2, 2);
+    if (parent >= 0) copyId(this.#spanIds, parent, batch.parentId, to * 2);
+    else if (parent === -2) copyId(this.#orphans, this.#orphanRank[row]!, batch.parentId, to * 2);
     else batch.parentId[to * 2] = batch.parentId[to * 2 + 1] = 0;
     batch.day[to] = this.#block.header.day;
     batch.start[to] = columns.starts[row]!;
@@ -136,15 +137,23 @@ class RowCopier {
   #copyLink(link: number): void {
     const { links } = this.#batch;
     const at = this.#batch.reserveLink();
-    copyWords(this.#linkIds, link * 24, this.#batch.linkIds, at, 6);
+    copyId(this.#linkIds, link, this.#batch.linkIds, at);
     const before = links.values.count;
     this.#links.copy(link, links.values);
     links.push(this.#links.template(link), 0, before);
   }
 }
 
-function copyWords(bytes: Uint8Array, from: number, target: Uint32Array, to: number, words: number): void {
-  for (let word = 0, i = from; word < words; word++, i += 4) {
+/** A column of ids, `words` × 4 bytes each. */
+interface IdColumn {
+  readonly bytes: Uint8Array;
+  readonly words: number;
+}
+
+/** Copies id number `index` to the words at `to`. */
+function copyId(ids: IdColumn, index: number, target: Uint32Array, to: number): void {
+  const { bytes, words } = ids;
+  for (let word = 0, i = index * words * 4; word < words; word++, i += 4) {
     target[to + word] = bytes[i]! | (bytes[i + 1]! << 8) | (bytes[i + 2]! << 16) | (bytes[i + 3]! << 24);
   }
 }

@@ -60,45 +60,67 @@ function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
 /** Block position of each row's parent inside its trace (the first row with that span id), -1 none, -2 not in the trace. */
 function findParents(batch: SpanBatch, rows: Uint32Array, firsts: Uint32Array): Int32Array {
   const parents = new Int32Array(rows.length);
-  const { spanId, parentId } = batch;
-  let slots = new Int32Array(64);
+  const { parentId } = batch;
+  const spans = new TraceSpans(batch.spanId, rows);
   for (let trace = 0; trace + 1 < firsts.length; trace++) {
-    const first = firsts[trace]!;
     const end = firsts[trace + 1]!;
-    let size = 8;
-    while (size < 2 * (end - first)) size *= 2;
-    if (size > slots.length) slots = new Int32Array(size);
-    slots.fill(0, 0, size);
-    const mask = size - 1;
-    for (let i = end - 1; i >= first; i--) {
-      // Backwards: an earlier row with the same span id takes the slot over.
-      const at = rows[i]! * 2;
-      let slot = mix(spanId[at]!, spanId[at + 1]!) & mask;
-      for (let other = slots[slot]!; other !== 0; other = slots[slot]!) {
-        const otherAt = rows[first + other - 1]! * 2;
-        if (spanId[otherAt] === spanId[at] && spanId[otherAt + 1] === spanId[at + 1]) break;
-        slot = (slot + 1) & mask;
-      }
-      slots[slot] = i - first + 1;
-    }
-    for (let i = first; i < end; i++) {
+    spans.begin(firsts[trace]!, end);
+    for (let i = firsts[trace]!; i < end; i++) {
       const at = rows[i]! * 2;
       const lo = parentId[at]!;
       const hi = parentId[at + 1]!;
-      parents[i] = lo === 0 && hi === 0 ? -1 : -2;
-      if (parents[i] === -1) continue;
-      let slot = mix(lo, hi) & mask;
-      for (let other = slots[slot]!; other !== 0; other = slots[slot]!) {
-        const otherAt = rows[first + other - 1]! * 2;
-        if (spanId[otherAt] === lo && spanId[otherAt + 1] === hi) {
-          parents[i] = first + other - 1;
-          break;
-        }
-        slot = (slot + 1) & mask;
-      }
+      parents[i] = lo === 0 && hi === 0 ? -1 : spans.find(lo, hi);
     }
   }
   return parents;
+}
+
+/** The rows of one trace by span id: a hash table whose memory serves one trace after the other. */
+class TraceSpans {
+  readonly #spanId: Uint32Array;
+  readonly #rows: Uint32Array;
+  #slots = new Int32Array(64);
+  #mask = 0;
+  #first = 0;
+
+  constructor(spanId: Uint32Array, rows: Uint32Array) {
+    this.#spanId = spanId;
+    this.#rows = rows;
+  }
+
+  /** Holds the trace rows[first, end) from now on. */
+  begin(first: number, end: number): void {
+    let size = 8;
+    while (size < 2 * (end - first)) size *= 2;
+    if (size > this.#slots.length) this.#slots = new Int32Array(size);
+    this.#slots.fill(0, 0, size);
+    this.#mask = size - 1;
+    this.#first = first;
+    // Backwards: an earlier row with the same span id takes the slot over.
+    for (let i = end - 1; i >= first; i--) {
+      const at = this.#rows[i]! * 2;
+      this.#slots[this.#slot(this.#spanId[at]!, this.#spanId[at + 1]!)] = i - first + 1;
+    }
+  }
+
+  /** Position of the trace's first row with this span id, or -2. */
+  find(lo: number, hi: number): number {
+    const entry = this.#slots[this.#slot(lo, hi)]!;
+    return entry === 0 ? -2 : this.#first + entry - 1;
+  }
+
+  /** The slot this span id has or would get. */
+  #slot(lo: number, hi: number): number {
+    const slots = this.#slots;
+    const spanId = this.#spanId;
+    let slot = mix(lo, hi) & this.#mask;
+    for (let entry = slots[slot]!; entry !== 0; entry = slots[slot]!) {
+      const at = this.#rows[this.#first + entry - 1]! * 2;
+      if (spanId[at] === lo && spanId[at + 1] === hi) break;
+      slot = (slot + 1) & this.#mask;
+    }
+    return slot;
+  }
 }
 
 /** Span ids are random; only hand-made ones need mixing. */

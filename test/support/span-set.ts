@@ -13,13 +13,10 @@ function print(value: unknown): string {
 
 /** Every span of the ExportTraceServiceRequest or TracesData messages, sorted; duplicates kept. */
 export function spanSet(messages: readonly Uint8Array[]): string[] {
-  const out: string[] = [];
-  for (const message of messages) {
-    for (const { scopeSpans = [], ...resource } of decodeRequest(message).resourceSpans ?? []) {
-      for (const { spans = [], ...scope } of scopeSpans) {
-        for (const span of spans) out.push(print({ resource, scope, span }));
-      }
-    }
-  }
+  const out = messages.flatMap((message) =>
+    (decodeRequest(message).resourceSpans ?? []).flatMap(({ scopeSpans = [], ...resource }) =>
+      scopeSpans.flatMap(({ spans = [], ...scope }) => spans.map((span) => print({ resource, scope, span }))),
+    ),
+  );
   return out.sort();
 }
