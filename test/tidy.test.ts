@@ -36,6 +36,10 @@ const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/disk/disk.ts': 'an interface',
   'src/trace/store.ts': 'an interface',
   'src/trace/trace-query.ts': 'an interface',
+  'src/storage/engine-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
+  'src/storage/merge-pool.ts': 'starts a thread entry named by URL; test/storage/threaded-store.test.ts runs it',
+  'src/storage/merge-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
+  'src/storage/merge-job.ts': 'messages of merge-pool.ts and merge-worker.ts',
 };
 
 /** Tests that have no source file of their name, and the source files they are the test of. */
@@ -53,8 +57,35 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/block/read-children.ts',
     'src/block/read-section.ts',
     'src/block/read-traces.ts',
+    'src/block/section-values.ts',
     'src/block/trace-clock.ts',
   ],
+  'test/part/merge-parts.test.ts': [
+    'src/part/part-reader.ts',
+    'src/part/part-writer.ts',
+    'src/part/quarantine.ts',
+  ],
+  'test/partition/partition.test.ts': [
+    'src/partition/block-names.ts',
+    'src/partition/log.ts',
+    'src/partition/merge-runner.ts',
+    'src/partition/open-partition.ts',
+    'src/partition/part-set.ts',
+    'src/partition/partition-place.ts',
+    'src/partition/rebuild-index.ts',
+    'src/partition/recover-log.ts',
+    'src/partition/repair-part.ts',
+  ],
+  'test/storage/storage.test.ts': [
+    'src/storage/maintenance.ts',
+    'src/storage/partition-set.ts',
+    'src/storage/snapshots.ts',
+    'src/storage/stats.ts',
+  ],
+  'test/storage/threaded-store.test.ts': ['src/storage/engine-messages.ts'],
+  'test/storage/crash.test.ts': [],
+  'test/storage/damage.test.ts': [],
+  'test/block/block-damage.test.ts': [],
   'test/api/bad-input.test.ts': [],
   'test/disk/faulty-disk.test.ts': [],
 };
