@@ -88,6 +88,9 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/block/block-damage.test.ts': [],
   'test/api/bad-input.test.ts': [],
   'test/disk/faulty-disk.test.ts': [],
+  'test/disk/node-disk.test.ts': ['src/disk/atomic-write.ts'],
+  'test/index/disk-full.test.ts': [],
+  'test/index/names.test.ts': ['src/index/keys.ts'],
 };
 
 function layerOf(path: string): string {
