@@ -1,0 +1,108 @@
+// Which columns share a frame, and that what was written is what the reader opens.
+import { describe, expect, test } from 'vitest';
+import { BlockReader } from '../../src/block/block-reader.ts';
+import { encodeBlockHeader } from '../../src/block/block-header.ts';
+import { ColumnWriter } from '../../src/block/column-writer.ts';
+import { CODEC_LZ4, CODEC_NONE } from '../../src/bytes/compression.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+
+const LZ4 = { codec: CODEC_LZ4, level: 0 };
+
+/** A block whose columns are those of `writer`; the header's other numbers are of no matter here. */
+function readerOf(writer: ColumnWriter, frameBytes: number): BlockReader {
+  const { directory, frames } = writer.finish({ compression: LZ4, frameBytes });
+  const body = Buffer.concat([directory, ...frames]);
+  const header = encodeBlockHeader({
+    sizeBytes: 76 + body.length,
+    directoryBytes: directory.length,
+    tenant: DEFAULT_TENANT,
+    day: 0,
+    rowCount: 1,
+    traceCount: 1,
+    startMin: 0,
+    startMax: 0,
+    durationMin: 0,
+    durationMax: 0,
+  });
+  return new BlockReader(Buffer.concat([header, body]));
+}
+
+function writerOf(
+  ...columns: readonly (readonly [code: number, sizeBytes: number, isRandom?: boolean])[]
+): ColumnWriter {
+  const writer = new ColumnWriter();
+  for (const [code, sizeBytes, isRandom = false] of columns) {
+    writer.out.raw(new Uint8Array(sizeBytes).fill(code));
+    writer.end(code, sizeBytes, { isRandom });
+  }
+  return writer;
+}
+
+function framesOf(reader: BlockReader): number[][] {
+  const frames: number[][] = [];
+  for (const { frame, code } of reader.columns) (frames[frame] ??= []).push(code);
+  return frames;
+}
+
+test('a column is found by code, section and field, and opens to its bytes alone', () => {
+  const writer = new ColumnWriter();
+  for (const [section, field] of [
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [2, 1_000_000],
+  ] as const) {
+    writer.out.u8(section);
+    writer.out.varint(field);
+    writer.end(32, 7, { section, field });
+  }
+  const reader = readerOf(writer, 1 << 20);
+  for (const [section, field] of [
+    [0, 0],
+    [0, 1],
+    [1, 0],
+    [2, 1_000_000],
+  ] as const) {
+    const entry = reader.find(32, section, field)!;
+    const bytes = reader.open(entry);
+    expect([entry.count, bytes.u8(), bytes.varint(), bytes.left]).toEqual([7, section, field, 0]);
+  }
+  expect([reader.find(32, 1, 1), reader.find(31)]).toEqual([undefined, undefined]);
+});
+
+describe('frames', () => {
+  test('are closed when they have reached their size', () => {
+    const columns = [
+      [1, 40],
+      [2, 40],
+      [3, 40],
+      [4, 500],
+      [5, 1],
+    ] as const;
+    expect(framesOf(readerOf(writerOf(...columns), 100))).toEqual([[1, 2, 3], [4], [5]]);
+    expect(framesOf(readerOf(writerOf(...columns), 1 << 30))).toEqual([[1, 2, 3, 4, 5]]);
+  });
+
+  test('of random columns are their own, uncompressed, and part no neighbours', () => {
+    const reader = readerOf(writerOf([1, 200], [2, 200, true], [3, 200]), 1000);
+    expect(framesOf(reader).toSorted((x, y) => x[0]! - y[0]!)).toEqual([[1, 3], [2]]);
+    const { directory } = writerOf([2, 200, true]).finish({ compression: LZ4, frameBytes: 1 });
+    expect(directory[2]).toBe(CODEC_NONE);
+  });
+
+  test('hold empty columns too', () => {
+    const reader = readerOf(writerOf([1, 0], [2, 3], [3, 0]), 100);
+    expect(reader.columns.map((entry) => reader.open(entry).left)).toEqual([0, 3, 0]);
+  });
+});
+
+test('the same columns give the same bytes', () => {
+  const bytes = (): Buffer => {
+    const { directory, frames } = writerOf([1, 300], [2, 300, true], [3, 5]).finish({
+      compression: LZ4,
+      frameBytes: 100,
+    });
+    return Buffer.concat([directory, ...frames]);
+  };
+  expect(Buffer.compare(bytes(), bytes())).toBe(0);
+});
