@@ -25,6 +25,8 @@ export class Log {
   readonly #folder: string;
   readonly #files: LogFile[];
   #writer: LogWriter | undefined;
+  /** Settles when every file that rotate() took has been sealed. */
+  #sealing: Promise<unknown> = Promise.resolve();
   #nextSeq: number;
 
   constructor(options: LogOptions) {
@@ -55,12 +57,19 @@ export class Log {
     return this.#writer.append(blocks);
   }
 
-  /** Seals the open file, once its append under way has ended, and gives all files: what a flush may take. */
+  /**
+   * Seals the open file, once its append under way has ended, and gives all files: what a flush may take. Nothing is
+   * written to any of them any more, also when two rotate at once.
+   */
   async rotate(): Promise<readonly LogFile[]> {
     const writer = this.#writer;
     this.#writer = undefined;
     const files = [...this.#files];
-    await writer?.seal();
+    const before = this.#sealing;
+    const sealed = writer?.seal();
+    this.#sealing = Promise.allSettled([before, sealed]);
+    await before;
+    await sealed;
     return files;
   }
 

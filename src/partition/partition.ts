@@ -3,7 +3,7 @@
 // making the bytes is the merge runner's work. Files of a part are durable before the commit, and what it replaced is
 // removed after: a crash anywhere leaves the state before or the one after.
 import { basename, join } from 'node:path';
-import { isStoreError } from '../base/errors.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { commitParts, readCatalog, type CatalogChange, type CatalogState } from '../index/catalog.ts';
 import type { Environment } from '../index/environment.ts';
@@ -23,6 +23,7 @@ import { Pinned } from './pinned.ts';
 import { planMerge } from './plan-merge.ts';
 import { Serial } from './serial.ts';
 import { dayFilter, pickLogBlocks, pickParts, type PartitionSnapshot, type SnapshotFilter } from './snapshot.ts';
+import { writeSnapshot } from './write-snapshot.ts';
 
 export interface PartitionOptions extends PartitionPlace {
   readonly mergeRunner: MergeRunner;
@@ -59,6 +60,8 @@ export class Partition {
   readonly #log: Log;
   readonly #flushes = new Serial();
   readonly #merges = new Serial();
+  /** Changes of catalog and parts together, and snapshots on disk, which must not see them apart. */
+  readonly #commits = new Serial();
   #isClosed = false;
 
   private constructor(options: PartitionOptions) {
@@ -157,12 +160,27 @@ export class Partition {
   }
 
   /**
+   * Writes everything acknowledged before the call to folder `target`, as a snapshot on disk (write-snapshot.ts), while
+   * appends, flushes and merges go on. Throws DISK, leaving what is there of `target`; UNAVAILABLE when closed meanwhile.
+   */
+  async writeSnapshot(target: string, nowMs: number): Promise<void> {
+    const last = (await this.#log.rotate()).at(-1);
+    await this.#commits.run(async () => {
+      if (this.#isClosed) throw new StoreError('UNAVAILABLE', `${this.path}: closed meanwhile; ask for its state again`);
+      const { disk, day, path } = this.#options;
+      const sealed = this.#log.files.filter((file) => file.seq <= (last?.seq ?? 0) && file.blocks.length > 0);
+      await writeSnapshot({ disk, day, path, env: this.#env, logFiles: sealed, nowMs }, target);
+    });
+  }
+
+  /**
    * Waits for what is under way and closes the index; flushes and merges asked for later do nothing. Does not flush.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#flushes.idle();
     await this.#merges.idle();
+    await this.#commits.idle();
     await this.#log.rotate();
     this.#env.close();
   }
@@ -182,9 +200,12 @@ export class Partition {
     const names = new NameSet();
     for (const file of files) names.merge(file.names);
     const added = part === undefined ? undefined : this.#livePart(id, 1, part);
-    this.#commit({ add: added === undefined ? [] : [added.entry], remove: [], flushedLogSeq: last.seq, names }, added);
-    this.#parts.replace([], added);
-    this.#log.dropFlushed(last.seq);
+    const add = added === undefined ? [] : [added.entry];
+    await this.#commits.run(async () => {
+      this.#commit({ add, remove: [], flushedLogSeq: last.seq, names }, added);
+      this.#parts.replace([], added);
+      this.#log.dropFlushed(last.seq);
+    });
     this.counters.flushes++;
   }
 
@@ -198,8 +219,10 @@ export class Partition {
     const { part, id } = await this.#run(inputs, { profile: 'merged', origin });
     const level = 1 + Math.max(...parts.map(({ entry }) => entry.level));
     const added = part === undefined ? undefined : this.#livePart(id, level, part);
-    this.#commit({ add: added === undefined ? [] : [added.entry], remove: origin.partIds }, added);
-    this.#parts.replace(parts, added);
+    await this.#commits.run(async () => {
+      this.#commit({ add: added === undefined ? [] : [added.entry], remove: origin.partIds }, added);
+      this.#parts.replace(parts, added);
+    });
     this.counters.merges++;
   }
 

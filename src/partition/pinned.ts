@@ -7,6 +7,7 @@ export class Pinned {
   readonly #remove: () => void;
   #pins = 0;
   #isDoomed = false;
+  #waiting: (() => void)[] = [];
 
   /** `remove` is called once, when nobody reads any more. */
   constructor(remove: () => void) {
@@ -21,7 +22,14 @@ export class Pinned {
   unpin(): void {
     assert(this.#pins > 0, 'unpinned more often than pinned');
     this.#pins--;
-    if (this.#isDoomed && this.#pins === 0) this.#tryRemove();
+    if (this.#pins > 0) return;
+    if (this.#isDoomed) this.#tryRemove();
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** Resolves when nobody reads. The caller sees to it that nobody begins to. */
+  async unpinned(): Promise<void> {
+    if (this.#pins > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Nothing new may pin it from now on. */

@@ -1,0 +1,71 @@
+// Lists a tree as it lies on disk, for what comes from outside: a restored folder, a backup, an argument. Symbolic
+// links are never followed: whoever placed one could make a reader or a removal leave the folder.
+import { lstatSync } from 'node:fs';
+import { join } from 'node:path';
+import { StoreError } from '../base/errors.ts';
+import { diskError, errnoOf, nodeDisk } from './node-disk.ts';
+
+export interface FoundFile {
+  /** Relative to the folder that was walked, with `/`. */
+  readonly name: string;
+  readonly sizeBytes: number;
+}
+
+export type FileKind = 'file' | 'folder' | 'link' | 'other';
+
+/** What `path` itself is, a link not followed; undefined when nothing is there. Throws DISK. */
+export function kindOf(path: string): FileKind | undefined {
+  return entryAt(path)?.kind;
+}
+
+/**
+ * Every file below `folder`, by name. Throws INVALID_REQUEST, naming it, when something there is neither a file nor a
+ * folder; DISK.
+ */
+export function walkFiles(folder: string): FoundFile[] {
+  const found: FoundFile[] = [];
+  const names = [''];
+  for (let name = names.pop(); name !== undefined; name = names.pop()) {
+    const entry = entryAt(join(folder, name));
+    // Removed while walking: a live folder is only walked by those who can bear that.
+    if (entry === undefined) continue;
+    if (entry.kind === 'file') found.push({ name, sizeBytes: entry.sizeBytes });
+    else if (entry.kind === 'folder') names.push(...listIfThere(join(folder, name)).map((child) => join(name, child)));
+    else throw notPlain(join(folder, name), entry.kind);
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Throws INVALID_REQUEST unless `path` is a folder itself, not a link to one; NOT_FOUND when nothing is there. */
+export function assertPlainFolder(path: string): void {
+  const kind = kindOf(path);
+  if (kind === undefined) throw new StoreError('NOT_FOUND', `${path}: nothing is there`);
+  if (kind !== 'folder') throw notPlain(path, kind);
+}
+
+function notPlain(path: string, kind: FileKind): StoreError {
+  const what = kind === 'link' ? 'a symbolic link' : kind === 'file' ? 'a file' : 'neither file nor folder';
+  return new StoreError('INVALID_REQUEST', `${path}: ${what}, which is not followed; put real folders and files there`);
+}
+
+function entryAt(path: string): { kind: FileKind; sizeBytes: number } | undefined {
+  try {
+    const stat = lstatSync(path, { throwIfNoEntry: false });
+    if (stat === undefined) return undefined;
+    const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : 'other';
+    return { kind, sizeBytes: stat.size };
+  } catch (error) {
+    // A path below a file.
+    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    throw diskError('lstat', path, error);
+  }
+}
+
+function listIfThere(path: string): string[] {
+  try {
+    return nodeDisk.list(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
+  }
+}
