@@ -7,7 +7,13 @@ import { crc32 } from '../bytes/crc32.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
 import { decodeTextList, type Arena } from '../codec/texts.ts';
 import * as C from './block-columns.ts';
-import { BLOCK_HEADER_SIZE_MIN, readBlockHeader, type BlockHeader } from './block-header.ts';
+import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type BlockHeader } from './block-header.ts';
+
+/**
+ * Entries of one column. An event takes at least two bytes of a request and requests waiting for a commit have at most
+ * limits.pendingWriteBytesMax: an honest block has half as many. It bounds what a wrong count can allocate.
+ */
+const ENTRIES_MAX: number = 1 << 27;
 
 interface Frame {
   readonly codec: number;
@@ -57,6 +63,7 @@ export class BlockReader {
     const { sizeBytes, directoryBytes } = this.header;
     if (bytes.length < sizeBytes)
       throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes has only ${bytes.length}`);
+    checkRows(this.header);
     const directory = bytes.subarray(BLOCK_HEADER_SIZE_MIN, BLOCK_HEADER_SIZE_MIN + directoryBytes);
     const crcAt = directoryBytes - 4;
     if (crcAt < 0 || new ByteReader(directory, crcAt).u32() !== crc32(directory.subarray(0, crcAt))) {
@@ -142,6 +149,13 @@ export class BlockReader {
   }
 }
 
+/** Ids are stored as they are, so rows and traces have a price that the size shows. */
+function checkRows({ rowCount, traceCount, sizeBytes }: BlockHeader): void {
+  if (traceCount < 1 || traceCount > rowCount || 8 * rowCount + 16 * traceCount > sizeBytes) {
+    throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes claims ${rowCount} rows, ${traceCount} traces`);
+  }
+}
+
 function readFrames(reader: ByteReader, count: number, block: Uint8Array, firstAt: number): Frame[] {
   const frames: Frame[] = [];
   let at = firstAt;
@@ -150,6 +164,7 @@ function readFrames(reader: ByteReader, count: number, block: Uint8Array, firstA
     const rawBytes = reader.varint();
     const storedBytes = reader.varint();
     const crc = reader.u32();
+    if (rawBytes > BLOCK_SIZE_BYTES_MAX) throw new StoreError('CORRUPTION', `frame ${i} claims ${rawBytes} bytes`);
     if (at + storedBytes > block.length) throw new StoreError('CORRUPTION', `frame ${i} leaves its block`);
     frames.push({ codec, rawBytes, crc, stored: block.subarray(at, at + storedBytes), raw: undefined });
     at += storedBytes;
@@ -160,7 +175,7 @@ function readFrames(reader: ByteReader, count: number, block: Uint8Array, firstA
 function readColumns(reader: ByteReader, count: number): ColumnEntry[] {
   const columns: ColumnEntry[] = [];
   for (let i = 0; i < count; i++) {
-    columns.push({
+    const entry = {
       code: reader.varint(),
       section: reader.varint(),
       field: reader.varint(),
@@ -168,7 +183,10 @@ function readColumns(reader: ByteReader, count: number): ColumnEntry[] {
       frame: reader.varint(),
       start: reader.varint(),
       size: reader.varint(),
-    });
+    };
+    if (entry.count > ENTRIES_MAX)
+      throw new StoreError('CORRUPTION', `column ${entry.code} claims ${entry.count} entries`);
+    columns.push(entry);
   }
   return columns;
 }

@@ -66,8 +66,6 @@ class RowCopier {
     const spans = new SectionReader(block, C.SECTION_SPANS);
     const events = new SectionReader(block, C.SECTION_EVENTS);
     const links = new SectionReader(block, C.SECTION_LINKS);
-    if (spans.rows.length !== block.header.rowCount)
-      throw new StoreError('CORRUPTION', 'the rows do not fit the header');
     this.#spans = new Values(spans, { batch, table: spanTemplates, dictionaries });
     this.#events = new Values(events, { batch, table: eventTemplates, dictionaries });
     this.#links = new Values(links, { batch, table: linkTemplates, dictionaries });

@@ -10,8 +10,10 @@ import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, encodeBlockHeader } from './block-header.ts';
 import { ColumnWriter, type FrameLayout } from './column-writer.ts';
 import { encodeTraceColumns } from './encode-traces.ts';
-import { bucketRows, SectionEncoder, type SectionRows } from './encode-section.ts';
+import { addEventTerms, addSpanTerms } from './collect-terms.ts';
+import { bucketRows, SectionEncoder, type EncodeContext, type SectionRows } from './encode-section.ts';
 import { LocalIds } from './local-ids.ts';
+import type { TermSet } from './terms.ts';
 
 /** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd, both with dictionaries and several frames. */
 export type BlockProfile = 'log' | 'young' | 'merged';
@@ -28,6 +30,8 @@ export interface BlockOptions {
   /** UTC day of every row, days since 1970-01-01. */
   readonly day: number;
   readonly profile: BlockProfile;
+  /** Takes what the block can be asked for (not in profile log, which has no dictionaries to read it from). */
+  readonly terms?: TermSet;
 }
 
 /** Encodes `rows` (at least one, whole traces together, all of options.day) as one block. */
@@ -38,7 +42,8 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   const ids = new LocalIds(batch);
   const spans = spanRows(batch, rows);
   const { buckets, local } = bucketRows(spans);
-  const encoder = new SectionEncoder(spans, columns, ids, layout.dictionary);
+  const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms: options.terms };
+  const encoder = new SectionEncoder(spans, context);
   encoder.encodeTemplates(buckets, local, (ints, start) => {
     assert(batch.day[rows[0]!] === options.day, 'a row of another day');
     columns.out.varint(ids.resources.id(ints[start + T.SPAN_RESOURCE]!));
@@ -51,8 +56,9 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   });
   const traces = encodeTraceColumns(batch, rows, buckets, columns);
   encoder.encodeValues(buckets);
-  encodeEvents(batch, rows, { columns, ids, dictionary: layout.dictionary });
-  encodeLinks(batch, rows, { columns, ids, dictionary: layout.dictionary });
+  if (context.terms !== undefined) addSpanTerms(context.terms, batch, buckets.templates);
+  encodeEvents(batch, rows, context);
+  encodeLinks(batch, rows, context);
   columns.end(C.COLUMN_STRINGS, ids.strings.write(columns.out));
   columns.end(C.COLUMN_RESOURCES, ids.resources.write(columns.out));
   columns.end(C.COLUMN_SCOPES, ids.scopes.write(columns.out));
@@ -96,12 +102,6 @@ function spanRows(batch: SpanBatch, rows: Uint32Array): SectionRows {
   };
 }
 
-interface ChildContext {
-  readonly columns: ColumnWriter;
-  readonly ids: LocalIds;
-  readonly dictionary: boolean;
-}
-
 /** The events (or links) of the rows in order, as batch indexes; and how many each row that has any has. */
 function childIndexes(rows: Uint32Array, starts: Uint32Array): { children: Uint32Array; counts: Float64Array } {
   let total = 0;
@@ -124,7 +124,7 @@ function childIndexes(rows: Uint32Array, starts: Uint32Array): { children: Uint3
   return { children, counts };
 }
 
-function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: ChildContext): void {
+function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: EncodeContext): void {
   const { children, counts } = childIndexes(rows, batch.eventStart);
   if (children.length === 0) return;
   const { columns, ids } = context;
@@ -140,19 +140,20 @@ function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: ChildContext
     arena: batch.arena,
   });
   const { buckets, local } = bucketRows(section);
-  const encoder = new SectionEncoder(section, columns, ids, context.dictionary);
+  const encoder = new SectionEncoder(section, context);
   encoder.encodeTemplates(buckets, local, (ints, start) =>
     columns.out.varint(ids.strings.id(ints[start + T.EVENT_NAME]!)),
   );
   encodeNumbers(columns.out, times, times.length);
   columns.end(C.COLUMN_EVENT_TIMES, times.length);
+  if (context.terms !== undefined) addEventTerms(context.terms, batch, buckets.templates);
   encoder.encodeValues(buckets);
 }
 
-function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: ChildContext): void {
+function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: EncodeContext): void {
   const { children, counts } = childIndexes(rows, batch.linkStart);
   if (children.length === 0) return;
-  const { columns, ids } = context;
+  const { columns } = context;
   encodeNumbers(columns.out, counts, counts.length);
   columns.end(C.COLUMN_CHILD_COUNTS + C.SECTION_LINKS, counts.length);
   const { links } = batch;
@@ -163,7 +164,7 @@ function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: ChildContext)
     arena: batch.arena,
   });
   const { buckets, local } = bucketRows(section);
-  const encoder = new SectionEncoder(section, columns, ids, context.dictionary);
+  const encoder = new SectionEncoder(section, context);
   encoder.encodeTemplates(buckets, local, (ints, start) => {
     columns.out.u32(ints[start + T.LINK_PRESENCE]!);
     columns.out.u32(ints[start + T.LINK_FLAGS]!);

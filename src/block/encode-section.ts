@@ -10,7 +10,9 @@ import type { ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES } from './block-columns.ts';
 import type { ColumnWriter } from './column-writer.ts';
+import { addColumnTerms, addWordTerm, beginFieldTerms } from './collect-terms.ts';
 import type { LocalIds } from './local-ids.ts';
+import type { TermSet } from './terms.ts';
 
 export interface SectionRows {
   readonly section: number;
@@ -31,6 +33,16 @@ export interface Buckets {
   readonly starts: Uint32Array;
   /** Batch template ids in block order. */
   readonly templates: Int32Array;
+}
+
+/** What the sections of one block share while it is encoded. */
+export interface EncodeContext {
+  readonly columns: ColumnWriter;
+  readonly ids: LocalIds;
+  /** Look for repeated text values. */
+  readonly dictionary: boolean;
+  /** Where to collect what the block can be asked for; undefined: nowhere. Needs `dictionary`. */
+  readonly terms: TermSet | undefined;
 }
 
 /** A field of a template that differs between rows: all rows' values of it go to one column. */
@@ -76,15 +88,17 @@ export class SectionEncoder {
   readonly #columns: ColumnWriter;
   readonly #ids: LocalIds;
   readonly #dictionary: boolean;
+  readonly #terms: TermSet | undefined;
   readonly #constants = new ByteTable();
   /** Local field → its slots, in order of first appearance. */
   readonly #slots = new Map<number, Slot[]>();
 
-  constructor(rows: SectionRows, columns: ColumnWriter, ids: LocalIds, dictionary: boolean) {
+  constructor(rows: SectionRows, context: EncodeContext) {
     this.#rows = rows;
-    this.#columns = columns;
-    this.#ids = ids;
-    this.#dictionary = dictionary;
+    this.#columns = context.columns;
+    this.#ids = context.ids;
+    this.#dictionary = context.dictionary;
+    this.#terms = context.terms;
   }
 
   /** Writes templates, constants and the template of each row. Values follow by encodeValues(). */
@@ -113,7 +127,7 @@ export class SectionEncoder {
       const position = i - start - headInts;
       const isConstant = this.#isConstant(buckets, id, position, T.fieldType(field));
       out.varint(field * 2 + (isConstant ? 1 : 0));
-      if (isConstant) this.#writeConstant(buckets, id, position, T.fieldType(field));
+      if (isConstant) this.#writeConstant(buckets, id, position, field);
       else this.#addSlot(field, { template: id, position });
     }
   }
@@ -140,15 +154,20 @@ export class SectionEncoder {
     return true;
   }
 
-  #writeConstant(buckets: Buckets, id: number, position: number, type: number): void {
+  #writeConstant(buckets: Buckets, id: number, position: number, field: number): void {
     const { valueStart, values, arena } = this.#rows;
     const { out } = this.#columns;
+    const type = T.fieldType(field);
     const at = valueStart[buckets.rows[buckets.starts[id]!]!]! + position;
     const a = values.a[at]!;
     const b = values.b[at]!;
     if (T.isArenaType(type)) out.varint(this.#constants.intern(arena, a, a + b));
     else if (type === T.TYPE_BOOL) out.u8(a);
     else if (type === T.TYPE_INT || type === T.TYPE_DOUBLE) out.u64(a, b);
+    if (this.#terms !== undefined && beginFieldTerms(this.#terms, field, this.#ids)) {
+      if (type === T.TYPE_STRING) this.#terms.addBytes(arena, a, a + b);
+      else addWordTerm(this.#terms, type, a, b);
+    }
   }
 
   /** Writes one column for each field that is not constant everywhere. */
@@ -158,9 +177,11 @@ export class SectionEncoder {
     for (const [field, slots] of this.#slots) {
       const { a, b, count } = this.#gather(buckets, slots);
       const type = T.fieldType(field);
-      if (T.isArenaType(type)) encodeTextColumn(out, { bytes: arena, a, b }, count, this.#dictionary);
+      let distinct: ByteTable | undefined;
+      if (T.isArenaType(type)) distinct = encodeTextColumn(out, { bytes: arena, a, b }, count, this.#dictionary);
       else if (type === T.TYPE_DOUBLE) encodeDoubles(out, { a, b }, count);
       else encodeInts(out, { a, b }, count);
+      if (this.#terms !== undefined) addColumnTerms(this.#terms, { field, a, b, count, distinct }, this.#ids);
       this.#columns.end(COLUMN_VALUES, count, { section, field });
     }
   }

@@ -26,6 +26,16 @@ class LocalTable {
     return local;
   }
 
+  /** Batch ids of the entries used, in local order. */
+  get used(): readonly number[] {
+    return this.#used;
+  }
+
+  /** A view of local entry `local`. */
+  bytes(local: number): Uint8Array {
+    return this.#table.bytes(this.#used[local]!);
+  }
+
   /** Writes the entries used, in local order; returns their number. */
   write(out: ByteWriter): number {
     const table = this.#table;

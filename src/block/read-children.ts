@@ -15,11 +15,16 @@ export function readChildStarts(block: BlockReader, spans: SectionReader, childr
   const { rowCount } = block.header;
   const starts = new Uint32Array(rowCount + 1);
   let from = 0;
+  let total = 0;
+  let isWhole = true;
   for (let row = 0; row < rowCount; row++) {
     const has = (spans.templates[spans.rowTemplates[row]!]!.head[T.SPAN_PRESENCE]! & bit) !== 0;
-    starts[row + 1] = starts[row]! + (has ? (counts[from++] ?? NaN) : 0);
+    const count = has ? (counts[from++] ?? NaN) : 0;
+    isWhole &&= count >>> 0 === count;
+    total += count;
+    starts[row + 1] = total;
   }
-  if (from !== counts.length || starts[rowCount] !== children.rows.length) {
+  if (!isWhole || from !== counts.length || total !== children.rows.length) {
     throw new StoreError('CORRUPTION', 'the child counts do not fit the rows');
   }
   return starts;

@@ -1,4 +1,5 @@
 // The names a block holds, read from its dictionaries alone: what the index lists. No row is decoded.
+import { isStoreError, StoreError } from '../base/errors.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
@@ -49,17 +50,23 @@ export function readBlockNames(bytes: Uint8Array): BlockNames {
     const seen = new Set<number>();
     for (const { head, fields } of new SectionReader(block, section, 'templates').templates) {
       if (level === 'span') {
-        const name = operationName(strings[head[T.SPAN_NAME]!]!);
-        operations.push({ service: services[head[T.SPAN_RESOURCE]!]!, name, kind: head[T.SPAN_KIND]! });
+        const name = operationName(entryOf(strings, head[T.SPAN_NAME]!));
+        operations.push({ service: entryOf(services, head[T.SPAN_RESOURCE]!), name, kind: head[T.SPAN_KIND]! });
       }
       for (const { field } of fields) {
         if (T.isIntrinsic(field) || seen.has(field)) continue;
         seen.add(field);
-        tags.add({ key: strings[T.fieldId(field)]!, level, type: FIELD_OF_TYPE[T.fieldType(field)]! });
+        tags.add({ key: entryOf(strings, T.fieldId(field)), level, type: FIELD_OF_TYPE[T.fieldType(field)]! });
       }
     }
   });
   return { operations, tags: [...tags] };
+}
+
+function entryOf(entries: readonly string[], index: number): string {
+  const entry = entries[index];
+  if (entry === undefined) throw new StoreError('CORRUPTION', `dictionary entry ${index} of ${entries.length}`);
+  return entry;
 }
 
 /** The entries of a text list as views. */
@@ -98,7 +105,7 @@ class KnownDescriptors {
   }
 
   #read(descriptor: Uint8Array, level: 'resource' | 'scope'): DescriptorNames {
-    const { service, tags } = readDescriptor(descriptor, level);
+    const { service, tags } = readStored(() => readDescriptor(descriptor, level));
     return { service, tags: tags.map((tag) => this.#shared(tag)) };
   }
 
@@ -111,6 +118,16 @@ class KnownDescriptors {
 }
 
 const knownDescriptors = new KnownDescriptors();
+
+/** Runs a reader of stored protobuf. What it calls malformed was accepted once: it is CORRUPTION, not the client's fault. */
+export function readStored<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!isStoreError(error, 'INVALID_REQUEST')) throw error;
+    throw new StoreError('CORRUPTION', `stored bytes are ${error.message}`, { cause: error });
+  }
+}
 
 function readDescriptor(descriptor: Uint8Array, level: 'resource' | 'scope'): DescriptorNames {
   const { message } = parseDescriptor(descriptor);

@@ -56,6 +56,9 @@ export class SectionReader {
     const rowColumn = what === 'rows' ? block.find(COLUMN_ROW_TEMPLATES + section) : undefined;
     this.rowTemplates =
       rowColumn === undefined ? new Float64Array(0) : decodeNumbers(block.open(rowColumn), rowColumn.count);
+    if (what === 'rows' && section === SECTION_SPANS && this.rowTemplates.length !== block.header.rowCount) {
+      throw new StoreError('CORRUPTION', 'the rows do not fit the header');
+    }
     const templateColumn = block.find(COLUMN_TEMPLATES + section);
     const count = templateColumn?.count ?? 0;
     this.starts = countRows(this.rowTemplates, count);
@@ -123,7 +126,7 @@ function countRows(rowTemplates: Float64Array, count: number): Uint32Array {
   const starts = new Uint32Array(count + 1);
   for (let i = 0; i < rowTemplates.length; i++) {
     const template = rowTemplates[i]!;
-    if (!(template >= 0 && template < count))
+    if (!(template < count) || template >>> 0 !== template)
       throw new StoreError('CORRUPTION', `row template ${template} of ${count}`);
     starts[template + 1]!++;
   }

@@ -41,7 +41,19 @@ export function readTraceColumns(block: BlockReader, spans: SectionReader): Trac
       clock.observe(i, parents[i]!);
     }
   }
+  const { startMin, startMax, durationMin, durationMax } = block.header;
+  checkRange(starts, startMin, startMax, 'start');
+  checkRange(durations, durationMin, durationMax, 'duration');
   return { firsts, parents, starts, durations };
+}
+
+/** The header's bounds are what a search prunes by: a row outside them is damage. */
+function checkRange(values: Float64Array, min: number, max: number, what: string): void {
+  for (let i = 0; i < values.length; i++) {
+    if (!(values[i]! >= min && values[i]! <= max)) {
+      throw new StoreError('CORRUPTION', `a ${what} of ${values[i]} ns in a block of ${min} to ${max}`);
+    }
+  }
 }
 
 function readFirsts(block: BlockReader): Uint32Array {
@@ -49,8 +61,14 @@ function readFirsts(block: BlockReader): Uint32Array {
   const sizes = block.numbers(C.COLUMN_TRACE_SIZES);
   if (sizes.length !== traceCount) throw new StoreError('CORRUPTION', 'the trace sizes do not fit the traces');
   const firsts = new Uint32Array(traceCount + 1);
-  for (let trace = 0; trace < traceCount; trace++) firsts[trace + 1] = firsts[trace]! + sizes[trace]!;
-  if (firsts[traceCount] !== rowCount) throw new StoreError('CORRUPTION', 'the trace sizes do not add up to the rows');
+  let total = 0;
+  for (let trace = 0; trace < traceCount; trace++) {
+    const size = sizes[trace]!;
+    if (!(size >= 1) || size >>> 0 !== size) throw new StoreError('CORRUPTION', `a trace of ${size} rows`);
+    total += size;
+    firsts[trace + 1] = total;
+  }
+  if (total !== rowCount) throw new StoreError('CORRUPTION', 'the trace sizes do not add up to the rows');
   return firsts;
 }
 

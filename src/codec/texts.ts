@@ -166,10 +166,18 @@ function decodeDecimals(values: Float64Array, arena: Arena): { a: Uint32Array; b
   return { a, b };
 }
 
-/** Writes a column of strings; `dictionary` looks for repeated values (merged blocks), else every value is written. */
-export function encodeTextColumn(out: ByteWriter, texts: Texts, count: number, dictionary: boolean): void {
-  if (dictionary) {
-    const table = sharedTable;
+/**
+ * Writes a column of strings; `dictionary` looks for repeated values (merged blocks), else every value is written.
+ * Returns the distinct values where it looked for them; the table is valid until the next call.
+ */
+export function encodeTextColumn(
+  out: ByteWriter,
+  texts: Texts,
+  count: number,
+  dictionary: boolean,
+): ByteTable | undefined {
+  const table = dictionary ? sharedTable : undefined;
+  if (table !== undefined) {
     table.clear();
     const codes = new Float64Array(count);
     for (let i = 0; i < count; i++) codes[i] = table.intern(texts.bytes, texts.a[i]!, texts.a[i]! + texts.b[i]!);
@@ -179,11 +187,12 @@ export function encodeTextColumn(out: ByteWriter, texts: Texts, count: number, d
       out.varint(table.count);
       encodeTextList(out, tableTexts(table), table.count, true);
       encodeNumbers(out, codes, count);
-      return;
+      return table;
     }
   }
   out.u8(LIST);
   encodeTextList(out, texts, count, dictionary);
+  return table;
 }
 
 /** Reused from call to call: its memory is the point. Holds nothing between calls. */

@@ -9,6 +9,7 @@ import { isStoreError } from '../base/errors.ts';
 import { appendBlock } from '../block/decode-block.ts';
 import { encodeBlock, type BlockProfile } from '../block/encode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
+import { TermSet } from '../block/terms.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { SpanBatch } from '../trace/span-batch.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -143,7 +144,9 @@ class Merge implements Disposable {
     const { day, profile } = this.#job;
     let start = 0;
     for (const end of cutBlocks(traceEnds, rowsMax)) {
-      this.#writer.addBlock(encodeBlock(window, rows.subarray(start, end), { tenant, day, profile }));
+      const terms = new TermSet();
+      const block = encodeBlock(window, rows.subarray(start, end), { tenant, day, profile, terms });
+      this.#writer.addBlock(block, terms);
       start = end;
     }
     window.clearRows();

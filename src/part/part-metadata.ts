@@ -20,6 +20,8 @@ export interface PartBlock {
   readonly startMax: number;
   readonly durationMin: number;
   readonly durationMax: number;
+  /** Size of the block's filter, its CRC not counted. */
+  readonly filterBytes: number;
 }
 
 /** What a part replaces: log files up to a sequence number, other parts by id. */
@@ -34,9 +36,10 @@ export interface PartMetadata {
   readonly day: number;
   readonly origin: PartOrigin;
   readonly rowCount: number;
-  /** Sizes of the two other files, checked when the part is opened. */
+  /** Sizes of the three other files. */
   readonly dataBytes: number;
   readonly tracesBytes: number;
+  readonly filtersBytes: number;
   readonly blocks: readonly PartBlock[];
   /** First key of each page of `traces`. */
   readonly fences: Uint32Array;
@@ -49,7 +52,7 @@ const SECTION_BLOCKS = 3;
 const SECTION_FENCES = 4;
 
 /** Fixed width of a block table row on disk. */
-const BLOCK_ROW_SIZE = 56;
+const BLOCK_ROW_SIZE = 60;
 
 /** The whole file. */
 export function encodePartMetadata(metadata: PartMetadata): Uint8Array<ArrayBuffer> {
@@ -111,20 +114,22 @@ function encodePart(out: ByteWriter, metadata: PartMetadata): void {
   u53(out, metadata.rowCount);
   u53(out, metadata.dataBytes);
   u53(out, metadata.tracesBytes);
+  u53(out, metadata.filtersBytes);
   for (const id of metadata.origin.partIds) u53(out, id);
 }
 
 function decodePart(view: DataView, path: string): Omit<PartMetadata, 'blocks' | 'fences'> {
-  const partIdCount = view.byteLength >= 40 ? view.getUint32(4, true) : -1;
-  if (view.byteLength !== 40 + 8 * partIdCount) damaged(path, 'the part section has a wrong length');
+  const partIdCount = view.byteLength >= 48 ? view.getUint32(4, true) : -1;
+  if (view.byteLength !== 48 + 8 * partIdCount) damaged(path, 'the part section has a wrong length');
   const partIds: number[] = [];
-  for (let i = 0; i < partIdCount; i++) partIds.push(readU53(view, 40 + 8 * i));
+  for (let i = 0; i < partIdCount; i++) partIds.push(readU53(view, 48 + 8 * i));
   return {
     day: view.getInt32(0, true),
     origin: { logSeqMax: readU53(view, 8), partIds },
     rowCount: readU53(view, 16),
     dataBytes: readU53(view, 24),
     tracesBytes: readU53(view, 32),
+    filtersBytes: readU53(view, 40),
   };
 }
 
@@ -155,6 +160,7 @@ function encodeBlocks(out: ByteWriter, blocks: readonly PartBlock[], tenants: re
     out.f64(block.startMax);
     out.f64(block.durationMin);
     out.f64(block.durationMax);
+    out.u32(block.filterBytes);
   }
 }
 
@@ -172,6 +178,7 @@ function decodeBlocks(view: DataView, tenants: readonly Tenant[], path: string):
       startMax: view.getFloat64(at + 32, true),
       durationMin: view.getFloat64(at + 40, true),
       durationMax: view.getFloat64(at + 48, true),
+      filterBytes: view.getUint32(at + 56, true),
     });
   }
   return blocks;

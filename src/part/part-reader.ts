@@ -4,10 +4,14 @@
 import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { verifyBlock } from '../block/block-reader.ts';
+import { ByteReader } from '../bytes/byte-reader.ts';
+import { crc32 } from '../bytes/crc32.ts';
+import { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
+import { checkFileHeader, FILE_HEADER_SIZE, PART_FILTERS_FORMAT } from './format-version.ts';
 import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
-import { DATA_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
+import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
 import { lookUpTrace } from './trace-lookup.ts';
 
 /** 56 bytes a block of some 8 k rows: a part of 10^9 rows has 7 MB. Above this the length itself is damage. */
@@ -56,6 +60,7 @@ export class PartReader implements Disposable {
   readonly #disk: Disk;
   #data: ReadFile | undefined;
   #traces: ReadFile | undefined;
+  #filters: (FuseFilter | undefined)[] | undefined;
 
   /** Use openPart, or this when the metadata is at hand. Files are opened at their first use. */
   constructor(disk: Disk, path: string, metadata: PartMetadata) {
@@ -78,6 +83,35 @@ export class PartReader implements Disposable {
     }
   }
 
+  /**
+   * Filter of block number `block`: what the block surely cannot be asked for. undefined when it is damaged or there is
+   * none: the answer is then slower but as exact.
+   */
+  filter(block: number): FuseFilter | undefined {
+    const filters = (this.#filters ??= this.#readFilters());
+    return filters[block];
+  }
+
+  /** All at once: some hundred KB a million spans, read by nearly every search. */
+  #readFilters(): (FuseFilter | undefined)[] {
+    const path = join(this.path, FILTERS_FILE);
+    try {
+      const bytes = readWholeFile(this.#disk, path);
+      checkFileHeader(PART_FILTERS_FORMAT, bytes, path);
+      let at = FILE_HEADER_SIZE;
+      return this.metadata.blocks.map(({ filterBytes }) => {
+        const filter = bytes.subarray(at, at + filterBytes);
+        const sum = bytes.subarray(at + filterBytes, at + filterBytes + 4);
+        at += filterBytes + 4;
+        const isIntact = sum.length === 4 && new ByteReader(sum).u32() === crc32(filter);
+        return isIntact ? new FuseFilter(filter) : undefined;
+      });
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
+      return [];
+    }
+  }
+
   /** Block number `block`, verified. Throws CORRUPTION with the place in the message. */
   readBlock(block: number): Uint8Array<ArrayBuffer> {
     this.#data ??= this.#disk.openRead(join(this.path, DATA_FILE));
@@ -87,7 +121,7 @@ export class PartReader implements Disposable {
   close(): void {
     this.#data?.close();
     this.#traces?.close();
-    this.#data = this.#traces = undefined;
+    this.#data = this.#traces = this.#filters = undefined;
   }
 
   [Symbol.dispose](): void {

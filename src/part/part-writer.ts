@@ -6,14 +6,25 @@ import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import { readBlockHeader } from '../block/block-header.ts';
 import { readBlockTraceIds } from '../block/block-reader.ts';
+import type { TermSet } from '../block/terms.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { crc32 } from '../bytes/crc32.ts';
+import { buildFuseFilter } from '../codec/fuse-filter.ts';
 import { writeWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, WriteFile } from '../disk/disk.ts';
-import { encodeFileHeader, FILE_HEADER_SIZE, PART_DATA_FORMAT, PART_TRACES_FORMAT } from './format-version.ts';
+import {
+  encodeFileHeader,
+  FILE_HEADER_SIZE,
+  PART_DATA_FORMAT,
+  PART_FILTERS_FORMAT,
+  PART_TRACES_FORMAT,
+} from './format-version.ts';
 import { encodePartMetadata, type PartBlock, type PartMetadata, type PartOrigin } from './part-metadata.ts';
 import { TraceLookupBuilder } from './trace-lookup.ts';
 
 export const DATA_FILE = 'data';
 export const TRACES_FILE = 'traces';
+export const FILTERS_FILE = 'filters';
 export const METADATA_FILE = 'metadata';
 
 export class PartWriter {
@@ -21,6 +32,7 @@ export class PartWriter {
   readonly #path: string;
   readonly #data: WriteFile;
   readonly #traces = new TraceLookupBuilder();
+  readonly #filters = new ByteWriter(1 << 14);
   readonly #blocks: PartBlock[] = [];
   #rowCount = 0;
   #isFinished = false;
@@ -34,17 +46,21 @@ export class PartWriter {
     this.#data.write(encodeFileHeader(PART_DATA_FORMAT));
   }
 
-  /** Appends one whole encoded block. */
-  addBlock(bytes: Uint8Array): void {
+  /** Appends one whole encoded block; `terms` is what it can be asked for, in full. */
+  addBlock(bytes: Uint8Array, terms: TermSet): void {
     assert(!this.#isFinished, 'a block added to a finished part');
     const { tenant, sizeBytes, rowCount, traceCount, startMin, startMax, durationMin, durationMax } =
       readBlockHeader(bytes);
     assert(sizeBytes === bytes.length, 'a block of another length than its header says');
     this.#traces.addBlock(this.#blocks.length, readBlockTraceIds(bytes));
     const offset = this.#data.sizeBytes;
+    const filter = buildFuseFilter(terms);
+    this.#filters.raw(filter);
+    this.#filters.u32(crc32(filter));
     this.#blocks.push({
       offset,
       sizeBytes,
+      filterBytes: filter.length,
       tenant,
       rowCount,
       traceCount,
@@ -69,10 +85,12 @@ export class PartWriter {
       rowCount: this.#rowCount,
       dataBytes: this.#data.sizeBytes,
       tracesBytes: FILE_HEADER_SIZE + pages.length,
+      filtersBytes: FILE_HEADER_SIZE + this.#filters.length,
       blocks: this.#blocks,
       fences,
     };
-    this.#writeTraces(pages);
+    this.#writeFile(TRACES_FILE, encodeFileHeader(PART_TRACES_FORMAT), pages);
+    this.#writeFile(FILTERS_FILE, encodeFileHeader(PART_FILTERS_FORMAT), this.#filters.view());
     writeWholeFile(this.#disk, join(this.#path, METADATA_FILE), encodePartMetadata(metadata));
     this.#disk.syncDir(this.#path);
     this.#disk.syncDir(dirname(this.#path));
@@ -95,11 +113,11 @@ export class PartWriter {
     }
   }
 
-  #writeTraces(pages: Uint8Array): void {
-    const file = this.#disk.createFile(join(this.#path, TRACES_FILE));
+  #writeFile(name: string, header: Uint8Array, content: Uint8Array): void {
+    const file = this.#disk.createFile(join(this.#path, name));
     try {
-      file.write(encodeFileHeader(PART_TRACES_FORMAT));
-      file.write(pages);
+      file.write(header);
+      file.write(content);
       file.sync();
     } finally {
       file.close();

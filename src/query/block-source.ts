@@ -2,6 +2,7 @@
 // it knows only paths, and the snapshot keeps the files from being removed. A block that fails its checksum is skipped,
 // counted and named in the answer's warnings; it never fails the query.
 import { isStoreError } from '../base/errors.ts';
+import type { FuseFilter } from '../codec/fuse-filter.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { openPart, readBlockAt, type PartReader } from '../part/part-reader.ts';
 import type { PartitionSnapshot, SnapshotLogBlock } from '../partition/snapshot.ts';
@@ -20,8 +21,14 @@ export interface CandidateBlock {
   readonly startMax: number;
   readonly durationMin: number;
   readonly durationMax: number;
+  /** The part's filter of the block, where it has one. */
+  filter(): FuseFilter | undefined;
   /** The verified bytes, or undefined (and a warning) when the block is damaged. */
   read(): Uint8Array | undefined;
+}
+
+function noFilter(): undefined {
+  return undefined;
 }
 
 /** Open parts kept from query to query; 3 file descriptors and some KB each. */
@@ -108,13 +115,14 @@ export class BlockSource implements Disposable {
     if (block.tenant !== this.#tenant) return;
     const { startMin, startMax, durationMin, durationMax } = block;
     const read = (): Uint8Array | undefined => this.#guard(() => this.#cache.open(part.path).readBlock(number));
-    out.push({ day, startMin, startMax, durationMin, durationMax, read });
+    const filter = (): FuseFilter | undefined => this.#guard(() => this.#cache.open(part.path).filter(number));
+    out.push({ day, startMin, startMax, durationMin, durationMax, filter, read });
   }
 
   #addLogBlock(out: CandidateBlock[], day: number, place: SnapshotLogBlock): void {
     const { startMin, startMax } = place;
     const read = (): Uint8Array | undefined => this.#guard(() => readBlockAt(this.#openLog(place.path), place));
-    out.push({ day, startMin, startMax, durationMin: -Infinity, durationMax: Infinity, read });
+    out.push({ day, startMin, startMax, durationMin: -Infinity, durationMax: Infinity, filter: noFilter, read });
   }
 
   #openLog(path: string): ReadFile {

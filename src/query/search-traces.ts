@@ -8,6 +8,7 @@ import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 import { idKey } from './find-traces.ts';
 import { matchBlock, type BlockQuery } from './match-block.ts';
+import { mayMatch, queryTerms } from './query-terms.ts';
 import { compileTag } from './tag-condition.ts';
 
 const DAY_NS_BIG = BigInt(DAY_NS);
@@ -22,6 +23,7 @@ interface Hit {
 /** Ids of the newest matching traces, newest matching span first. */
 export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline: Deadline): Uint8Array[] {
   const tags = query.tags.map(compileTag);
+  const conditions = queryTerms(query, tags);
   const blocks = source.blocks().filter((block) => overlaps(block, query));
   blocks.sort((x, y) => y.day - x.day || y.startMax - x.startMax);
   let hits: Hit[] = [];
@@ -30,6 +32,8 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
     const last = hits.length >= query.limit ? hits[query.limit - 1]! : undefined;
     // Not >=: a match as late as the last hit may still win by its trace id.
     if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) break;
+    const filter = conditions.length > 0 ? block.filter() : undefined;
+    if (filter !== undefined && !mayMatch(filter, conditions)) continue;
     hits = mergeHits(
       hits,
       matchCandidate(block, {

@@ -11,6 +11,7 @@ describe('part metadata', () => {
     rowCount: 2 ** 35 + 7,
     dataBytes: 2 ** 42 + 1,
     tracesBytes: 4_112,
+    filtersBytes: 2 ** 33,
     blocks: [
       {
         offset: 16,
@@ -22,6 +23,7 @@ describe('part metadata', () => {
         startMax: 86_399_999_999_999,
         durationMin: -(2 ** 53),
         durationMax: 2 ** 53,
+        filterBytes: 2 ** 31,
       },
       {
         offset: 2 ** 41,
@@ -33,6 +35,7 @@ describe('part metadata', () => {
         startMax: 5,
         durationMin: 0,
         durationMax: 0,
+        filterBytes: 24,
       },
     ],
     fences: Uint32Array.of(0, 17, 0xffffffff),
