@@ -113,6 +113,12 @@ const flags = {
     reason: "Twice VictoriaTraces' 5s: nothing is lost by waiting, and fewer, larger parts mean fewer merges.",
     example: '-inmemoryDataFlushInterval=5s',
   }),
+  snapshotsMaxAgeMs: flag('storage', 'snapshotsMaxAge', duration({ min: '0s', max: '100y' }), {
+    default: '3d',
+    meaning: 'Snapshots on disk that are older are removed; 0s keeps them until they are deleted.',
+    reason: 'As in VictoriaTraces: a forgotten snapshot keeps the disk from being freed by retention.',
+    example: '-snapshotsMaxAge=12h',
+  }),
   freeDiskBytesMin: flag('storage', 'storage.minFreeDiskSpaceBytes', bytes({ min: '0', max: '1024TiB' }), {
     default: '10MB',
     meaning:
@@ -204,6 +210,7 @@ const flags = {
   }),
   forceFlushAuthKey: authKey('forceFlushAuthKey', 'POST /internal/force_flush'),
   forceMergeAuthKey: authKey('forceMergeAuthKey', 'POST /internal/force_merge'),
+  partitionManageAuthKey: authKey('partitionManageAuthKey', 'POST /internal/partition/*'),
   metricsAuthKey: authKey('metricsAuthKey', 'GET /metrics'),
   flagsAuthKey: authKey('flagsAuthKey', 'GET /flags'),
   loggerFormat: flag('process', 'loggerFormat', choice(LOG_FORMATS), {

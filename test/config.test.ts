@@ -29,11 +29,13 @@ describe('defaults', () => {
       insertQueueMaxMs: 60_000,
       freeDiskBytesMin: 10_000_000,
       flushIntervalMs: 10_000,
+      snapshotsMaxAgeMs: 259_200_000,
       searchMaxMs: 30_000,
       searchTracesMax: 1_000,
       httpPathPrefix: '',
       forceFlushAuthKey: '',
       forceMergeAuthKey: '',
+      partitionManageAuthKey: '',
       metricsAuthKey: '',
       flagsAuthKey: '',
       loggerFormat: 'default',
@@ -81,6 +83,9 @@ describe('a flag', () => {
     ['-http.pathPrefix=/t/', 'httpPathPrefix', '/t'],
     ['-forceFlushAuthKey=a b', 'forceFlushAuthKey', 'a b'],
     ['-forceMergeAuthKey=k', 'forceMergeAuthKey', 'k'],
+    ['-partitionManageAuthKey=k', 'partitionManageAuthKey', 'k'],
+    ['-snapshotsMaxAge=12h', 'snapshotsMaxAgeMs', 43_200_000],
+    ['-snapshotsMaxAge=0s', 'snapshotsMaxAgeMs', 0],
     ['-metricsAuthKey=k', 'metricsAuthKey', 'k'],
     ['-flagsAuthKey=k', 'flagsAuthKey', 'k'],
     ['-loggerFormat=json', 'loggerFormat', 'json'],
@@ -194,12 +199,19 @@ describe('the environment', () => {
 describe('secrets', () => {
   test('are masked wherever flags are shown, set or not', () => {
     const secrets = flagTable.filter((row) => row.isSecret).map((row) => row.name);
-    expect(secrets).toEqual(['forceFlushAuthKey', 'forceMergeAuthKey', 'metricsAuthKey', 'flagsAuthKey']);
+    expect(secrets).toEqual([
+      'forceFlushAuthKey',
+      'forceMergeAuthKey',
+      'partitionManageAuthKey',
+      'metricsAuthKey',
+      'flagsAuthKey',
+    ]);
     const config = parseConfig(['-metricsAuthKey=hunter2'], {});
     expect(JSON.stringify(config.shownFlags)).not.toContain('hunter2');
     expect(config.shownFlags.filter((flag) => secrets.includes(flag.name))).toEqual([
       { name: 'forceFlushAuthKey', value: 'secret', isSet: false },
       { name: 'forceMergeAuthKey', value: 'secret', isSet: false },
+      { name: 'partitionManageAuthKey', value: 'secret', isSet: false },
       { name: 'metricsAuthKey', value: 'secret', isSet: true },
       { name: 'flagsAuthKey', value: 'secret', isSet: false },
     ]);

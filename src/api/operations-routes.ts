@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../base/errors.ts';
 import type { StoreAdmin } from '../trace/store.ts';
 import type { Metrics } from './metrics.ts';
+import { registerPartitionRoutes } from './partition-routes.ts';
 
 export interface OperationsOptions {
   readonly admin: StoreAdmin;
@@ -13,6 +14,7 @@ export interface OperationsOptions {
   readonly config: {
     readonly forceFlushAuthKey: string;
     readonly forceMergeAuthKey: string;
+    readonly partitionManageAuthKey: string;
     readonly metricsAuthKey: string;
     readonly flagsAuthKey: string;
     readonly shownFlags: readonly { readonly name: string; readonly value: string; readonly isSet: boolean }[];
@@ -58,6 +60,12 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
   app.post('/internal/force_merge', { onRequest: mergeKey }, async (request, reply) => {
     await admin.forceMerge(readPartitionPrefix(request));
     return reply.type(text).send('OK\n');
+  });
+
+  registerPartitionRoutes(app, {
+    admin,
+    hook: requireKey('partitionManageAuthKey', config.partitionManageAuthKey),
+    readPartitionPrefix,
   });
 }
 

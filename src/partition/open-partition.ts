@@ -9,6 +9,7 @@ import { openEnvironment, type Environment } from '../index/environment.ts';
 import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
 import { parseLogFileName, type LogFile } from './log-file.ts';
+import { MANIFEST_FILE } from './manifest.ts';
 import { livePart, partEntry, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { rebuildIndex } from './rebuild-index.ts';
@@ -44,6 +45,8 @@ export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
   const { disk, path } = place;
   const damaged: string[] = [];
   makeFolders(disk, path);
+  // A snapshot's list of its files ends to be true when the snapshot is opened as a partition.
+  if (disk.stat(join(path, MANIFEST_FILE)) !== undefined) disk.remove(join(path, MANIFEST_FILE));
   const env = openIndex(place, damaged);
   try {
     const catalog = readCatalog(env);

@@ -16,6 +16,7 @@ export interface EngineOptions {
   readonly futureRetentionMs: number;
   readonly freeDiskBytesMin: number;
   readonly flushIntervalMs: number;
+  readonly snapshotsMaxAgeMs: number;
   readonly mergeWorkers: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
@@ -34,6 +35,12 @@ export type EngineCall =
   | { readonly kind: 'releaseSnapshot'; readonly snapshotId: number }
   | { readonly kind: 'forceFlush' }
   | { readonly kind: 'forceMerge'; readonly partitionPrefix: string }
+  | { readonly kind: 'listPartitions' }
+  | { readonly kind: 'detachPartition'; readonly name: string }
+  | { readonly kind: 'attachPartition'; readonly name: string }
+  | { readonly kind: 'createSnapshots'; readonly partitionPrefix: string }
+  | { readonly kind: 'listSnapshots' }
+  | { readonly kind: 'deleteSnapshot'; readonly path: string }
   | { readonly kind: 'stats' }
   | { readonly kind: 'close' };
 
@@ -46,6 +53,12 @@ export interface EngineResults {
   releaseSnapshot: void;
   forceFlush: void;
   forceMerge: void;
+  listPartitions: string[];
+  detachPartition: void;
+  attachPartition: void;
+  createSnapshots: string[];
+  listSnapshots: string[];
+  deleteSnapshot: void;
   stats: StoreStats;
   close: void;
 }

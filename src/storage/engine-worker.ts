@@ -59,6 +59,18 @@ async function perform(storage: Storage, call: EngineCall): Promise<EngineResult
       return storage.forceFlush();
     case 'forceMerge':
       return storage.forceMerge(call.partitionPrefix);
+    case 'listPartitions':
+      return storage.listPartitions();
+    case 'detachPartition':
+      return storage.detachPartition(call.name);
+    case 'attachPartition':
+      return storage.attachPartition(call.name);
+    case 'createSnapshots':
+      return storage.createSnapshots(call.partitionPrefix);
+    case 'listSnapshots':
+      return storage.listSnapshots();
+    case 'deleteSnapshot':
+      return storage.deleteSnapshot(call.path);
     case 'stats':
       return storage.stats();
     case 'close':

@@ -27,6 +27,8 @@ export interface GroupCommitOptions {
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
   /** Span starts accepted now. */
   readonly acceptedStarts: () => ScanBounds;
+  /** Throws the error of a request that has spans of `days`, where one of them may not be written now. */
+  readonly assertWritable?: (days: Iterable<number>) => void;
   /** Bytes of requests that may be unanswered at once; above it: OVERLOADED. */
   readonly pendingBytesMax: number;
 }
@@ -91,6 +93,16 @@ export class GroupCommit {
     await this.#running;
   }
 
+  /** Resolves when every request scanned before the call has been answered, whatever comes behind. */
+  async scannedAnswered(): Promise<void> {
+    if (this.#running === undefined) return;
+    await new Promise<void>((resolve) => {
+      const result = { stored: 0, rejected: new Map() };
+      const tenant = '0:0' as Tenant;
+      this.#waiters.push({ tenant, body: new Uint8Array(0), result, resolve: () => resolve(), reject: () => resolve() });
+    });
+  }
+
   #accept(request: Request): void {
     if (this.#queue.length > 0 || this.#isFull()) this.#queue.push(request);
     else this.#scan(request);
@@ -107,7 +119,7 @@ export class GroupCommit {
 
   #scan(request: Request): void {
     try {
-      const result = scanRequest(this.#batchOf(request.tenant), request.body, this.#options.acceptedStarts());
+      const result = this.#scanInto(this.#batchOf(request.tenant), request.body);
       if (result.stored === 0) request.resolve(result);
       else {
         this.#waiters.push({ ...request, result });
@@ -116,6 +128,20 @@ export class GroupCommit {
     } catch (error) {
       request.reject(error);
     }
+  }
+
+  /** As scanRequest; the batch is as it was when a day of the request may not be written. */
+  #scanInto(batch: SpanBatch, body: Uint8Array): WriteResult {
+    const { rowCount, arenaLength } = batch;
+    const result = scanRequest(batch, body, this.#options.acceptedStarts());
+    try {
+      this.#options.assertWritable?.(batch.day.subarray(rowCount, batch.rowCount));
+    } catch (error) {
+      batch.truncate(rowCount);
+      batch.arenaLength = arenaLength;
+      throw error;
+    }
+    return result;
   }
 
   #batchOf(tenant: Tenant): SpanBatch {

@@ -6,6 +6,7 @@ import { StoreError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Disk } from '../disk/disk.ts';
+import { checkRestored } from '../partition/check-restored.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
 import { Partition, type PartitionCounters } from '../partition/partition.ts';
@@ -45,7 +46,13 @@ export class PartitionSet {
   readonly #partitions = new Map<number, Partition>();
   /** Days on their way out: nothing may be written to them until their folder is gone. */
   readonly #dropping = new Set<number>();
-  /** What partitions dropped since start had counted. */
+  /** Days that an operator has taken out: neither read nor written until attach() or the next start. */
+  readonly #detached = new Set<number>();
+  /** Those of them that are still being closed. */
+  readonly #detaching = new Set<number>();
+  /** Partitions on their way out that close() waits for. */
+  readonly #closings = new Set<Promise<void>>();
+  /** What partitions dropped or detached since start had counted, and the damage found in those attached. */
   readonly #droppedCounters: PartitionCounters = {
     flushes: 0,
     merges: 0,
@@ -88,14 +95,18 @@ export class PartitionSet {
     return sum;
   }
 
-  /** The partition of `day`, made when there is none. Throws DISK, and UNAVAILABLE while the day is being dropped. */
+  /** Days of which nothing may be written. */
+  get detachedDays(): ReadonlySet<number> {
+    return this.#detached;
+  }
+
+  /**
+   * The partition of `day`, made when there is none. Throws DISK, and UNAVAILABLE while the day is detached or being
+   * dropped.
+   */
   openDay(day: number): Partition {
-    if (this.#dropping.has(day)) {
-      throw new StoreError(
-        'UNAVAILABLE',
-        `${join(this.#folder, formatDay(day))}: this day is being dropped; retry later`,
-      );
-    }
+    if (this.#detached.has(day)) throw detachedError(day);
+    if (this.#dropping.has(day)) throw beingDropped(join(this.#folder, formatDay(day)));
     return this.#partitions.get(day) ?? this.#open(day);
   }
 
@@ -113,14 +124,69 @@ export class PartitionSet {
     }
   }
 
+  /**
+   * Takes `day` out: new spans of it are refused from this call on, queries that begin see nothing of it. Resolves when
+   * commits (`committed`), flushes, merges and queries of it have ended and its folder is nobody's. Throws NOT_FOUND.
+   */
+  async detach(day: number, committed: () => Promise<void>): Promise<void> {
+    if (this.#detaching.has(day)) throw inDetachError(day);
+    if (!this.#partitions.has(day)) throw notAttached(day, this.#detached.has(day));
+    this.#detached.add(day);
+    this.#detaching.add(day);
+    try {
+      await committed();
+      await this.#closeDetached(day);
+    } finally {
+      this.#detaching.delete(day);
+    }
+  }
+
+  /**
+   * Opens the folder of `day`, which was detached or copied there. Throws NOT_FOUND when there is none, INVALID_REQUEST
+   * when it is attached, beyond the retention or not whole, UNAVAILABLE while it is being detached or dropped.
+   */
+  attach(day: number): void {
+    const { clock, disk, log } = this.#options;
+    const name = formatDay(day);
+    if (this.#detaching.has(day)) throw inDetachError(day);
+    if (this.#partitions.has(day)) throw new StoreError('INVALID_REQUEST', `partition ${name} is attached already`);
+    if (this.#dropping.has(day)) throw beingDropped(join(this.#folder, name));
+    if (daysToDrop([day], clock.nowMs(), this.#options).length > 0) {
+      throw new StoreError(
+        'INVALID_REQUEST',
+        `partition ${name} is older than the retention and would be dropped at once; raise -retentionPeriod first`,
+      );
+    }
+    checkRestored(disk, join(this.#folder, name), day);
+    const { report } = this.#open(day);
+    this.#detached.delete(day);
+    this.#droppedCounters.corruptBlocks += report.damaged.length;
+    for (const damage of report.damaged) log.warn('damaged data was set aside in quarantine', { damage });
+    log.info('partition attached', { partition: name, parts: report.parts, rows: report.partRows + report.logRows });
+  }
+
   /** Closes all partitions. Does not flush. */
   async close(): Promise<void> {
     for (const partition of this.#partitions.values()) await partition.close();
+    await Promise.all(this.#closings);
   }
 
   /** Closes what belongs to the process and touches nothing on disk. */
   abandon(): void {
     for (const partition of this.#partitions.values()) partition.abandon();
+  }
+
+  async #closeDetached(day: number): Promise<void> {
+    // A drop may have taken it meanwhile: then there is nothing left to close, and nothing to attach.
+    const partition = this.#partitions.get(day);
+    if (partition === undefined) return;
+    this.#partitions.delete(day);
+    const closing = partition.close();
+    this.#closings.add(closing);
+    await closing.finally(() => this.#closings.delete(closing));
+    await partition.pinned.unpinned();
+    addCounters(this.#droppedCounters, partition.counters);
+    this.#options.log.info('partition detached', { partition: formatDay(day) });
   }
 
   #open(day: number): Partition {
@@ -176,6 +242,25 @@ export class PartitionSet {
       tookMs,
     };
   }
+}
+
+/** For spans of a day that is detached: exporters keep them and come back. */
+export function detachedError(day: number): StoreError {
+  const name = formatDay(day);
+  return new StoreError('UNAVAILABLE', `partition ${name} is detached and takes no spans until it is attached; retry later`);
+}
+
+function inDetachError(day: number): StoreError {
+  return new StoreError('UNAVAILABLE', `partition ${formatDay(day)} is being detached; retry later`);
+}
+
+function notAttached(day: number, isDetached: boolean): StoreError {
+  const why = isDetached ? 'is detached already' : 'does not exist; see /internal/partition/list';
+  return new StoreError(isDetached ? 'INVALID_REQUEST' : 'NOT_FOUND', `partition ${formatDay(day)} ${why}`);
+}
+
+function beingDropped(path: string): StoreError {
+  return new StoreError('UNAVAILABLE', `${path}: this day is being dropped; retry later`);
 }
 
 /** Names that are there already are synced too: whoever made them may have failed to. */

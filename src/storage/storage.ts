@@ -9,7 +9,7 @@ import type { Log } from '../base/log.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
 import { compareOperations, compareUtf8 } from '../index/names.ts';
-import { formatDay } from '../partition/day.ts';
+import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
@@ -18,8 +18,9 @@ import { DiskGuard } from './disk-guard.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
 import { Maintenance } from './maintenance.ts';
-import { PartitionSet, type OpenReport } from './partition-set.ts';
+import { detachedError, PartitionSet, type OpenReport } from './partition-set.ts';
 import { acceptedStarts } from './retention.ts';
+import { SnapshotFolder } from './snapshot-folder.ts';
 import { Snapshots, type StoreSnapshot } from './snapshots.ts';
 import { collectStats } from './stats.ts';
 
@@ -33,6 +34,8 @@ export interface StorageOptions {
   readonly futureRetentionMs: number;
   readonly freeDiskBytesMin: number;
   readonly flushIntervalMs: number;
+  /** Snapshots on disk older than this are removed; 0: never. */
+  readonly snapshotsMaxAgeMs: number;
   /** Owned by the storage from now on: it closes it. */
   readonly mergeRunner: MergeRunner;
   /** Makes this process the only one in the directory: takeLock of disk/lock.ts. */
@@ -48,6 +51,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   readonly #guard: DiskGuard;
   readonly #commit: GroupCommit;
   readonly #snapshots = new Snapshots();
+  readonly #snapshotFolder: SnapshotFolder;
   readonly #maintenance: Maintenance;
   #isClosing = false;
 
@@ -61,6 +65,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     this.#lock = options.takeLock(path);
     try {
       this.#guard = new DiskGuard(options);
+      this.#snapshotFolder = new SnapshotFolder(options);
       this.#partitions = PartitionSet.open(options);
     } catch (error) {
       this.#lock.release();
@@ -71,6 +76,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.openDay(day).append(blocks),
       acceptedStarts: () => acceptedStarts(clock.nowNs(), options),
+      assertWritable: (days) => assertAttached(days, this.#partitions.detachedDays),
       pendingBytesMax: limits.pendingWriteBytesMax,
     });
   }
@@ -137,6 +143,36 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
   }
 
+  /** Names of the partitions that are read and written, by day. */
+  listPartitions(): string[] {
+    return this.#partitions.all.map(({ day }) => formatDay(day));
+  }
+
+  async detachPartition(name: string): Promise<void> {
+    this.#assertOpen();
+    await this.#partitions.detach(dayOf(name), () => this.#commit.scannedAnswered());
+  }
+
+  async attachPartition(name: string): Promise<void> {
+    this.#assertOpen();
+    this.#partitions.attach(dayOf(name));
+  }
+
+  async createSnapshots(partitionPrefix: string): Promise<string[]> {
+    this.#assertOpen();
+    return this.#snapshotFolder.create(
+      this.#partitions.all.filter(({ day }) => formatDay(day).startsWith(partitionPrefix)),
+    );
+  }
+
+  listSnapshots(): string[] {
+    return this.#snapshotFolder.list();
+  }
+
+  async deleteSnapshot(path: string): Promise<void> {
+    this.#snapshotFolder.delete(path);
+  }
+
   async stats(): Promise<StoreStats> {
     return {
       ...this.#ledger.stats(),
@@ -189,4 +225,16 @@ export class Storage implements SpanWriter, StoreAdmin {
     if (this.#isClosing)
       throw new StoreError('UNAVAILABLE', `${this.#options.path}: the store is closing; retry later`);
   }
+}
+
+/** The day of a partition's name. Throws INVALID_REQUEST. */
+function dayOf(name: string): number {
+  const day = parseDay(name);
+  if (day !== undefined) return day;
+  throw new StoreError('INVALID_REQUEST', `name: expected a day as YYYYMMDD, got ${JSON.stringify(name.slice(0, 40))}`);
+}
+
+function assertAttached(days: Iterable<number>, detached: ReadonlySet<number>): void {
+  if (detached.size === 0) return;
+  for (const day of days) if (detached.has(day)) throw detachedError(day);
 }

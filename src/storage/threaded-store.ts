@@ -109,6 +109,30 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
     await this.#call({ kind: 'forceMerge', partitionPrefix });
   }
 
+  async listPartitions(): Promise<string[]> {
+    return this.#call({ kind: 'listPartitions' });
+  }
+
+  async detachPartition(name: string): Promise<void> {
+    await this.#call({ kind: 'detachPartition', name });
+  }
+
+  async attachPartition(name: string): Promise<void> {
+    await this.#call({ kind: 'attachPartition', name });
+  }
+
+  async createSnapshots(partitionPrefix: string): Promise<string[]> {
+    return this.#call({ kind: 'createSnapshots', partitionPrefix });
+  }
+
+  async listSnapshots(): Promise<string[]> {
+    return this.#call({ kind: 'listSnapshots' });
+  }
+
+  async deleteSnapshot(path: string): Promise<void> {
+    await this.#call({ kind: 'deleteSnapshot', path });
+  }
+
   async stats(): Promise<StoreStats> {
     return this.#call({ kind: 'stats' });
   }

@@ -92,5 +92,24 @@ export interface StoreAdmin {
   forceFlush(): Promise<void>;
   /** Resolves when every partition whose name (YYYYMMDD) begins with `partitionPrefix` is one part. */
   forceMerge(partitionPrefix: string): Promise<void>;
+  /** Names (YYYYMMDD) of the partitions that are read and written, by day. */
+  listPartitions(): string[] | Promise<string[]>;
+  /**
+   * Takes a partition out, its files staying where they are: requests with spans of that day fail with UNAVAILABLE,
+   * queries see nothing of it. Resolves when nothing reads or writes its files any more. Lasts until attachPartition or
+   * the next start. Throws NOT_FOUND, INVALID_REQUEST.
+   */
+  detachPartition(name: string): Promise<void>;
+  /** Opens the folder of a partition that was detached or copied into place. Throws NOT_FOUND, INVALID_REQUEST. */
+  attachPartition(name: string): Promise<void>;
+  /**
+   * Takes a snapshot on disk of every partition whose name begins with `partitionPrefix`, all acknowledged before the
+   * call included; gives their absolute paths.
+   */
+  createSnapshots(partitionPrefix: string): Promise<string[]>;
+  /** Absolute paths of the snapshots on disk. */
+  listSnapshots(): string[] | Promise<string[]>;
+  /** Removes one of listSnapshots. Throws NOT_FOUND, INVALID_REQUEST. */
+  deleteSnapshot(path: string): Promise<void>;
   stats(): Promise<StoreStats>;
 }

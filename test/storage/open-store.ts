@@ -42,6 +42,7 @@ export function openStore(path: string, options: Partial<StorageOptions> = {}): 
     futureRetentionMs: 2 * DAY_MS,
     freeDiskBytesMin: 0,
     flushIntervalMs: 10_000,
+    snapshotsMaxAgeMs: 3 * DAY_MS,
     mergeRunner: inlineMergeRunner(disk),
     takeLock: freeLock,
     ...options,

@@ -15,6 +15,7 @@ const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Prom
     futureRetentionMs: 2 * DAY_MS,
     freeDiskBytesMin: 0,
     flushIntervalMs: 10_000,
+    snapshotsMaxAgeMs: 3 * DAY_MS,
     mergeWorkers: 1,
     logLevel: 'ERROR',
     logFormat: 'default',

@@ -20,6 +20,7 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
   /** While set, writes wait for it. */
   gate: Promise<void> | undefined;
   readonly adminCalls: string[] = [];
+  partitions: string[] = ['20261119', '20261120'];
   stats_: Partial<StoreStats> = {};
   attempts = 0;
 
@@ -62,6 +63,31 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
   async forceMerge(partitionPrefix: string): Promise<void> {
     await this.gate;
     this.adminCalls.push(`merge ${partitionPrefix}`);
+  }
+
+  listPartitions(): string[] {
+    return this.partitions;
+  }
+
+  async detachPartition(name: string): Promise<void> {
+    this.adminCalls.push(`detach ${name}`);
+  }
+
+  async attachPartition(name: string): Promise<void> {
+    this.adminCalls.push(`attach ${name}`);
+  }
+
+  async createSnapshots(partitionPrefix: string): Promise<string[]> {
+    this.adminCalls.push(`snapshot ${partitionPrefix}`);
+    return [`/data/snapshots/${partitionPrefix}`];
+  }
+
+  listSnapshots(): string[] {
+    return ['/data/snapshots/one'];
+  }
+
+  async deleteSnapshot(path: string): Promise<void> {
+    this.adminCalls.push(`delete ${path}`);
   }
 
   stats(): Promise<StoreStats> {
