@@ -23,6 +23,8 @@ export interface MaintenanceOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly flushIntervalMs: number;
+  /** Removes snapshots on disk above their greatest age. */
+  readonly deleteOldSnapshots: () => void;
 }
 
 export class Maintenance {
@@ -84,6 +86,7 @@ export class Maintenance {
     if (isDue(nowMs, this.#retainedMs, RETENTION_INTERVAL_MS)) {
       this.#retainedMs = nowMs;
       await this.#options.partitions.dropOld();
+      this.#options.deleteOldSnapshots();
     }
     const isIntervalOver = isDue(nowMs, this.#flushedMs, this.#options.flushIntervalMs);
     if (isIntervalOver) this.#flushedMs = nowMs;

@@ -72,7 +72,12 @@ export class Storage implements SpanWriter, StoreAdmin {
       throw error;
     }
     this.report = this.#partitions.report;
-    this.#maintenance = new Maintenance({ ...options, partitions: this.#partitions, guard: this.#guard });
+    this.#maintenance = new Maintenance({
+      ...options,
+      partitions: this.#partitions,
+      guard: this.#guard,
+      deleteOldSnapshots: () => this.#snapshotFolder.deleteOld(),
+    });
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.openDay(day).append(blocks),
       acceptedStarts: () => acceptedStarts(clock.nowNs(), options),
