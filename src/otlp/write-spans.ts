@@ -1,5 +1,6 @@
 // From columns back to OTLP protobuf: canonical bytes (fields in number order, minimal varints), so that equal spans
 // are equal bytes whatever blocks and parts they came from.
+import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
 import type { ChildRows, SpanBatch, ValueList } from '../trace/span-batch.ts';
@@ -283,7 +284,7 @@ function findIntrinsic(fields: Fields, intrinsic: number): number {
   return -1;
 }
 
-/** Splits a descriptor (see SpanBatch.resources) into its three pieces. */
+/** Splits a descriptor (see SpanBatch.resources) into its three pieces. Throws CORRUPTION when it is shorter than it says. */
 export function parseDescriptor(bytes: Uint8Array): { isPresent: boolean; schemaUrl: Uint8Array; message: Uint8Array } {
   let size = 0;
   let at = 1;
@@ -291,7 +292,9 @@ export function parseDescriptor(bytes: Uint8Array): { isPresent: boolean; schema
     const byte = bytes[at++]!;
     size |= (byte & 127) << shift;
     if (byte < 128) break;
+    if (at >= bytes.length || shift > 21) throw new StoreError('CORRUPTION', 'a descriptor ends inside a length');
   }
+  if (at + size > bytes.length) throw new StoreError('CORRUPTION', 'a descriptor ends inside its schema URL');
   return { isPresent: bytes[0] === 1, schemaUrl: bytes.subarray(at, at + size), message: bytes.subarray(at + size) };
 }
 
