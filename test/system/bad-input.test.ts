@@ -174,7 +174,7 @@ describe('wrong wire types', () => {
     field < 16 ? [field * 8 + wire] : [((field * 8 + wire) & 0x7f) | 0x80, (field * 8 + wire) >> 7];
 
   test.each(MESSAGES)('of every field of %s are 400', async (_name, path, wires) => {
-    for (const [index, right] of [...wires].entries()) {
+    for (const [index, right] of wires.split('').entries()) {
       for (const wire of [0, 1, 2, 3, 4, 5, 6, 7].filter((other) => right !== '-' && other !== Number(right))) {
         const answer = await post(nest(path, [...tag(index + 1, wire), ...CONTENT[wire]!]), PROTOBUF);
         const text = expect.stringMatching(/^malformed protobuf at byte \d+: \S/) as string;

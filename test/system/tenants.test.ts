@@ -1,0 +1,106 @@
+// Tenants see their own data and nobody else's, in every answer, over every protocol, wherever the data lies.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import {
+  ask,
+  askJson,
+  exportTrace,
+  force,
+  PROTOCOLS,
+  search,
+  sendTo,
+  type Headers,
+  type JaegerTrace,
+} from '../support/node-client.ts';
+import { startNode, type TestNode } from '../support/node-process.ts';
+import { spansByTrace, spansByTraceOf } from '../support/otlp-json-set.ts';
+import type { OtlpRequest } from '../support/otlp-proto.ts';
+import { attribute, spanId } from '../support/rich-trace.ts';
+
+const nowNs = BigInt(Date.now()) * 1_000_000n;
+const traceId = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
+
+/** The headers of each tenant; the first sends none. The others are equal but for order or one number. */
+const TENANTS: readonly [name: string, headers: Headers][] = [
+  ['0-0', {}],
+  ['0-1', { ProjectID: '1' }],
+  ['1-0', { AccountID: '1' }],
+  ['1-1', { AccountID: '1', ProjectID: '1' }],
+  ['max', { AccountID: '4294967295', ProjectID: '4294967295' }],
+];
+
+/** A call from one service of the tenant to another, under ids that all tenants share. */
+function requestOf(tenant: string): OtlpRequest {
+  const span = (service: string, id: number, parent: number): NonNullable<OtlpRequest['resourceSpans']>[0] => ({
+    resource: { attributes: [attribute('service.name', service)] },
+    scopeSpans: [
+      {
+        spans: [
+          {
+            traceId,
+            spanId: spanId(id),
+            ...(parent === 0 ? {} : { parentSpanId: spanId(parent) }),
+            name: `op of ${tenant}`,
+            startTimeUnixNano: nowNs - 2_000_000n,
+            endTimeUnixNano: nowNs - 1_000_000n,
+            attributes: [attribute('tenant', tenant)],
+          },
+        ],
+      },
+    ],
+  });
+  return { resourceSpans: [span('shared', 1, 0), span(`only ${tenant}`, 2, 1)] };
+}
+
+let node: TestNode;
+beforeAll(async () => {
+  node = await startNode();
+  for (const [tenant, headers] of TENANTS) {
+    for (const protocol of PROTOCOLS)
+      await sendTo(node, requestOf(tenant), { protocol, headers: protocol === 'grpc' ? lower(headers) : headers });
+  }
+});
+afterAll(() => node[Symbol.asyncDispose]());
+
+/** Metadata keys are lower-case. */
+function lower(headers: Headers): Headers {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+describe.each([
+  ['just acknowledged', () => Promise.resolve()],
+  ['after a flush', () => force(node, 'flush')],
+  ['after a merge', () => force(node, 'merge')],
+  ['after kill -9 and a new start', () => node.restart('SIGKILL')],
+] as const)('%s', (_name, move) => {
+  beforeAll(move);
+
+  test.each(TENANTS)('tenant %s sees its own and nothing else', async (tenant, headers) => {
+    const data = async <T>(path: string): Promise<T> => (await askJson<{ data: T }>(node, path, headers)).data;
+    expect(await data('/api/services')).toEqual([`only ${tenant}`, 'shared']);
+    expect(await data('/api/operations?service=shared')).toEqual([{ name: `op of ${tenant}`, spanKind: '' }]);
+    expect(await data('/api/services/shared/operations')).toEqual([`op of ${tenant}`]);
+    expect(await data('/api/dependencies')).toEqual([{ parent: 'shared', child: `only ${tenant}`, callCount: 1 }]);
+    const id = traceId.toString('hex');
+    for (const path of [`/api/traces/${id}`, `/api/traces?traceID=${id}`, '/api/traces?service=shared']) {
+      const [trace, ...others] = await data<JaegerTrace[]>(path);
+      expect([trace!.spans.map((span) => span.operationName), others]).toEqual([
+        [`op of ${tenant}`, `op of ${tenant}`],
+        [],
+      ]);
+    }
+    expect(spansByTrace([await exportTrace(node, id, headers)])).toEqual(spansByTraceOf([requestOf(tenant)]));
+    for (const [other] of TENANTS) {
+      const found = await search(node, { service: 'shared', tags: { tenant: other } }, headers);
+      expect(found.length, other).toBe(other === tenant ? 1 : 0);
+    }
+  });
+
+  test('a tenant without data sees nothing', async () => {
+    const headers = { AccountID: '2' };
+    expect((await askJson<{ data: unknown }>(node, '/api/services', headers)).data).toEqual([]);
+    expect((await askJson<{ data: unknown }>(node, '/api/dependencies', headers)).data).toEqual([]);
+    expect(await search(node, { service: 'shared' }, headers)).toEqual([]);
+    expect((await ask(node, `/api/traces/${traceId.toString('hex')}`, headers))[0]).toBe(404);
+    expect(await exportTrace(node, traceId.toString('hex'), headers)).toBeUndefined();
+  });
+});
