@@ -67,8 +67,6 @@ function finish(x: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-const NO_BYTES = new Uint8Array(0);
-
 /** A set of terms being collected for one block. */
 export class TermSet implements HashPairs {
   lo = new Uint32Array(1024);
@@ -81,9 +79,9 @@ export class TermSet implements HashPairs {
   #prefixHi = 0;
 
   /** What the next values belong to: an attribute's key, with TERM_TEXT or TERM_WORDS + type; names without key. */
-  begin(kind: number, key: Uint8Array = NO_BYTES): void {
+  begin(kind: number, key?: Uint8Array): void {
     const hash = this.#hash.begin(kind);
-    if (key.length > 0) hash.bytes(key, 0, key.length);
+    if (key !== undefined) hash.bytes(key, 0, key.length);
     this.#prefixLo = hash.lo;
     this.#prefixHi = hash.hi;
   }
