@@ -82,6 +82,12 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/storage/snapshots.ts',
     'src/storage/stats.ts',
   ],
+  'test/storage/snapshot-folder.test.ts': [
+    'src/disk/walk-files.ts',
+    'src/partition/check-restored.ts',
+    'src/partition/manifest.ts',
+    'src/partition/write-snapshot.ts',
+  ],
   'test/storage/threaded-store.test.ts': ['src/storage/engine-messages.ts'],
   'test/storage/crash.test.ts': [],
   'test/storage/damage.test.ts': [],

@@ -105,7 +105,8 @@ export class PartitionSet {
    * dropped.
    */
   openDay(day: number): Partition {
-    if (this.#detached.has(day)) throw detachedError(day);
+    // What was accepted before the detach is still written: detach() waits for it.
+    if (this.#detached.has(day) && !this.#partitions.has(day)) throw detachedError(day);
     if (this.#dropping.has(day)) throw beingDropped(join(this.#folder, formatDay(day)));
     return this.#partitions.get(day) ?? this.#open(day);
   }

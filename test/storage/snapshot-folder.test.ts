@@ -1,0 +1,293 @@
+// Snapshots on disk, detach and attach, from outside: what is in a snapshot, what a detached day does to requests and
+// queries, and which names are refused.
+import {
+  cpSync,
+  existsSync,
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { isStoreError } from '../../src/base/errors.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { walkFiles } from '../../src/disk/walk-files.ts';
+import { compareWithManifest, parseManifest } from '../../src/partition/manifest.ts';
+import { inlineMergeRunner } from '../../src/partition/merge-runner.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { DAY_MS, memoryLog, openStore, TemporaryFolder } from './open-store.ts';
+import { DAY_NS, NOON_NS, requestOf, spansIn, storedSpans } from './stored-spans.ts';
+
+const stored = (storage: Storage): string[] => storedSpans(storage, nodeDisk, DEFAULT_TENANT);
+const write = (storage: Storage, first: number, count = 4, startNs = NOON_NS): Promise<unknown> =>
+  storage.write(DEFAULT_TENANT, requestOf({ first, count, startNs: (n) => startNs + BigInt(n) * 1_000_000n }));
+const failure = async (action: () => unknown): Promise<string> => {
+  try {
+    await action();
+    return 'no error';
+  } catch (error) {
+    return isStoreError(error) ? error.code : String(error);
+  }
+};
+const manifestOf = (path: string): ReturnType<typeof parseManifest> =>
+  parseManifest(readFileSync(join(path, 'manifest')), path);
+
+/** A new store whose only day is a copy of `snapshot`. */
+async function restored(snapshot: string): Promise<string[]> {
+  using folder = new TemporaryFolder();
+  const day = manifestOf(snapshot).day;
+  const name = new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '');
+  cpSync(snapshot, join(folder.path, 'partitions', name), { recursive: true });
+  const storage = openStore(folder.path);
+  const spans = stored(storage);
+  expect(storage.report.damaged).toEqual([]);
+  await storage.close();
+  return spans;
+}
+
+describe('a snapshot', () => {
+  test('holds what was acknowledged before, in parts and in the log, and nothing that came later', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    await storage.forceFlush();
+    await write(storage, 4);
+    const before = stored(storage);
+    const [path = '', ...more] = await storage.createSnapshots('');
+    expect([more, storage.listSnapshots()]).toEqual([[], [path]]);
+    await write(storage, 8);
+    await storage.forceMerge('');
+    expect(manifestOf(path)).toMatchObject({ rows: 8, takenMs: new FakeClock().nowMs() });
+    expect(compareWithManifest(manifestOf(path), walkFiles(path))).toEqual([]);
+    expect(await restored(path)).toEqual(before);
+    expect(stored(storage)).toHaveLength(12);
+    await storage.close();
+  });
+
+  test('is of one moment, taken while requests, flushes and merges go on', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    let acknowledged = 4;
+    let isOver = false;
+    const load = (async (): Promise<void> => {
+      for (let first = 4; !isOver; first += 4) {
+        await write(storage, first);
+        acknowledged = first + 4;
+        if (first % 32 === 0) void storage.forceFlush();
+        if (first % 128 === 0) void storage.forceMerge('');
+      }
+    })();
+    for (let i = 0; i < 12; i++) {
+      const least = acknowledged;
+      const [path = ''] = await storage.createSnapshots('2026');
+      const most = acknowledged + 4;
+      const spans = new Set(await restored(path));
+      expect(spans.size).toBeGreaterThanOrEqual(least);
+      expect(spans.size).toBeLessThanOrEqual(most);
+      await storage.deleteSnapshot(path);
+    }
+    isOver = true;
+    await load;
+    expect(storage.listSnapshots()).toEqual([]);
+    await storage.close();
+  });
+
+  test('shares the bytes of parts and of the log with the partition, and only those', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    await storage.forceFlush();
+    await write(storage, 4);
+    const [path = ''] = await storage.createSnapshots('20261120');
+    const inode = (file: string): number => statSync(file).ino;
+    for (const { name } of walkFiles(path)) {
+      const original = join(folder.path, 'partitions/20261120', name);
+      if (name === 'manifest') expect(existsSync(original)).toBe(false);
+      else expect(inode(join(path, name)) === inode(original), name).toBe(name !== 'index/data.mdb');
+    }
+    await storage.close();
+  });
+
+  test('outlives the drop of its day, and goes when it is too old', async () => {
+    using folder = new TemporaryFolder();
+    const clock = new FakeClock();
+    const lines: string[] = [];
+    const options = { clock, snapshotsMaxAgeMs: 3 * DAY_MS, retentionMs: 2 * DAY_MS, log: memoryLog(lines) };
+    const storage = openStore(folder.path, options);
+    await write(storage, 0);
+    const spans = stored(storage);
+    const [path = ''] = await storage.createSnapshots('');
+    clock.advance(3 * DAY_MS);
+    await storage.runMaintenance();
+    expect(storage.listPartitions()).toEqual([]);
+    expect(await restored(path)).toEqual(spans);
+    clock.advance(120_000);
+    await storage.runMaintenance();
+    expect([storage.listSnapshots(), existsSync(path)]).toEqual([[], false]);
+    expect(lines.join('')).toContain('-snapshotsMaxAge');
+    await storage.close();
+  });
+
+  test('half made by a crash is gone after the next start; other names are left alone', async () => {
+    using folder = new TemporaryFolder();
+    const unfinished = join(folder.path, 'snapshots/20261120-20261120120000-0011223344556677.tmp');
+    mkdirSync(join(unfinished, 'parts'), { recursive: true });
+    writeFileSync(join(folder.path, 'snapshots/notes.tmp'), 'mine');
+    const storage = openStore(folder.path);
+    expect(readdirSync(join(folder.path, 'snapshots'))).toEqual(['notes.tmp']);
+    expect(storage.listSnapshots()).toEqual([]);
+    await storage.close();
+  });
+
+  test('is deleted by its listed path or its name; every other path is refused and nothing is touched', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    const [first = ''] = await storage.createSnapshots('');
+    const [second = ''] = await storage.createSnapshots('');
+    const name = second.slice(second.lastIndexOf('/') + 1);
+    const bad = [
+      '',
+      '.',
+      '..',
+      '/',
+      '../partitions/20261120',
+      `${first}/`,
+      `${first}/../../partitions`,
+      `${folder.path}/partitions/20261120`,
+      `${folder.path}/snapshots`,
+      `x/${name}`,
+      `${name}/parts`,
+      `${name}\0`,
+      `${name}\n`,
+      name.toUpperCase().replace('-', '_'),
+    ];
+    for (const path of bad) expect([path, await failure(() => storage.deleteSnapshot(path))]).toEqual([path, 'INVALID_REQUEST']);
+    const link = join(folder.path, 'snapshots', `20261120-20261120120000-${'0'.repeat(16)}`);
+    symlinkSync(join(folder.path, 'partitions'), link);
+    expect(await failure(() => storage.deleteSnapshot(link))).toBe('INVALID_REQUEST');
+    rmSync(link);
+    expect(storage.listSnapshots().sort()).toEqual([first, second].sort());
+    await storage.deleteSnapshot(first);
+    await storage.deleteSnapshot(name);
+    expect([storage.listSnapshots(), await failure(() => storage.deleteSnapshot(first))]).toEqual([[], 'NOT_FOUND']);
+    expect(stored(storage)).toHaveLength(4);
+    await storage.close();
+  });
+});
+
+describe('a detached day', () => {
+  test('is neither written nor read until it is attached; the other days are', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    await write(storage, 100, 4, NOON_NS - DAY_NS);
+    const all = stored(storage);
+    await storage.detachPartition('20261120');
+    expect(storage.listPartitions()).toEqual(['20261119']);
+    expect(stored(storage)).toHaveLength(4);
+    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['shop']);
+    expect(await failure(() => write(storage, 4))).toBe('UNAVAILABLE');
+    // A request with one span of that day fails whole: its sender has one answer for all of it.
+    const mixed = requestOf({ first: 200, count: 2, startNs: (n) => (n === 200 ? NOON_NS - DAY_NS : NOON_NS) });
+    expect(await failure(() => storage.write(DEFAULT_TENANT, mixed))).toBe('UNAVAILABLE');
+    await write(storage, 300, 1, NOON_NS - DAY_NS);
+    expect(stored(storage)).toHaveLength(5);
+    await storage.attachPartition('20261120');
+    expect(storage.listPartitions()).toEqual(['20261119', '20261120']);
+    expect(stored(storage)).toHaveLength(all.length + 1);
+    await write(storage, 4);
+    expect(stored(storage)).toHaveLength(all.length + 5);
+    await storage.close();
+  });
+
+  test('waits for queries, and takes no acknowledged span with it when requests are under way', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const results = Array.from({ length: 20 }, (_, i) => failure(() => write(storage, 10 * i + 10)));
+    let isDetached = false;
+    const detached = storage.detachPartition('20261120').then(() => (isDetached = true));
+    const later = await failure(() => write(storage, 1000));
+    const answers = await Promise.all(results);
+    expect([later, new Set(answers)]).toEqual(['UNAVAILABLE', new Set(['no error'])]);
+    expect(spansIn(nodeDisk, snapshot)).toHaveLength(4);
+    expect([isDetached, await failure(() => storage.attachPartition('20261120'))]).toEqual([false, 'UNAVAILABLE']);
+    storage.releaseSnapshot(snapshot.id);
+    await detached;
+    await storage.attachPartition('20261120');
+    expect(stored(storage)).toHaveLength(84);
+    await storage.close();
+  });
+
+  test('is only what is attached; names that are no day are refused', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    for (const name of ['', '2026112', '20261131', '../20261120', '20261120/', '*', '20261120\0']) {
+      expect(await failure(() => storage.detachPartition(name))).toBe('INVALID_REQUEST');
+      expect(await failure(() => storage.attachPartition(name))).toBe('INVALID_REQUEST');
+    }
+    expect(await failure(() => storage.detachPartition('20261118'))).toBe('NOT_FOUND');
+    expect(await failure(() => storage.attachPartition('20261118'))).toBe('NOT_FOUND');
+    expect(await failure(() => storage.attachPartition('20261120'))).toBe('INVALID_REQUEST');
+    await storage.detachPartition('20261120');
+    expect(await failure(() => storage.detachPartition('20261120'))).toBe('INVALID_REQUEST');
+    await storage.close();
+  });
+
+  test('may be replaced by a snapshot of it, which is whole or refused', async () => {
+    using folder = new TemporaryFolder();
+    const path = join(folder.path, 'partitions/20261120');
+    const storage = openStore(folder.path, { mergeRunner: inlineMergeRunner(nodeDisk) });
+    await write(storage, 0);
+    await storage.forceFlush();
+    const before = stored(storage);
+    const [snapshot = ''] = await storage.createSnapshots('');
+    await write(storage, 4);
+    await storage.detachPartition('20261120');
+    rmSync(path, { recursive: true });
+    cpSync(snapshot, path, { recursive: true });
+    const part = join(path, 'parts', readdirSync(join(path, 'parts'))[0]!);
+    const refused = async (): Promise<string> => failure(() => storage.attachPartition('20261120'));
+
+    rmSync(join(part, 'traces'));
+    expect(await refused()).toBe('INVALID_REQUEST');
+    symlinkSync(join(snapshot, 'manifest'), join(part, 'traces'));
+    expect(await refused()).toBe('INVALID_REQUEST');
+    rmSync(join(part, 'traces'));
+    linkSync(join(snapshot, 'parts', readdirSync(join(snapshot, 'parts'))[0]!, 'traces'), join(part, 'traces'));
+    writeFileSync(join(path, 'manifest'), 'tracelith snapshot 1\n');
+    expect(await refused()).toBe('CORRUPTION');
+    cpSync(join(snapshot, 'manifest'), join(path, 'manifest'));
+    expect([storage.listPartitions(), stored(storage)]).toEqual([[], []]);
+
+    await storage.attachPartition('20261120');
+    expect(existsSync(join(path, 'manifest'))).toBe(false);
+    expect(stored(storage)).toEqual(before);
+    await storage.close();
+  });
+
+  test('of another date, or older than the retention, is not attached', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    const [snapshot = ''] = await storage.createSnapshots('');
+    cpSync(snapshot, join(folder.path, 'partitions/20261118'), { recursive: true });
+    expect(await failure(() => storage.attachPartition('20261118'))).toBe('INVALID_REQUEST');
+    mkdirSync(join(folder.path, 'partitions/20261001'));
+    expect(await failure(() => storage.attachPartition('20261001'))).toBe('INVALID_REQUEST');
+    symlinkSync(snapshot, join(folder.path, 'partitions/20261117'));
+    expect(await failure(() => storage.attachPartition('20261117'))).toBe('INVALID_REQUEST');
+    await storage.close();
+  });
+});
