@@ -32,6 +32,7 @@ function serviceText(value: Uint8Array | undefined): string {
   const any = new WireReader(value);
   let text: string | undefined;
   while (any.next()) {
+    if (any.field > 7) continue; // of a newer OTLP, beside the value
     text = any.field === 1 && any.wire === WIRE_BYTES ? Buffer.from(any.value()).toString('utf8') : undefined;
   }
   if (text === undefined) return WRONG_TYPE_SERVICE_NAME;
