@@ -2,7 +2,7 @@
 // words. Events and links wait until the span's start is known, because their times are kept as distances from it.
 import { limits } from '../base/limits.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
-import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
 import type { RejectReason } from '../trace/store.ts';
 import * as T from '../trace/templates.ts';
@@ -57,6 +57,7 @@ export class FieldScanner {
   readonly #deferredEvents: number[] = [];
   readonly #deferredLinks: number[] = [];
   #attributes = 0;
+  #hasFullChild = false;
   #type = 0;
   #a = 0;
   #b = 0;
@@ -83,14 +84,16 @@ export class FieldScanner {
 
   beginSpan(): Int32Array {
     this.#attributes = 0;
+    this.#hasFullChild = false;
     this.#deferredEvents.length = 0;
     this.#deferredLinks.length = 0;
     return this.#span.begin(T.SPAN_HEAD);
   }
 
-  /** Set once the span has more attributes than the limit. */
+  /** Set once the span, or one of its events or links, has more attributes than the limit. */
   get tooMany(): RejectReason | undefined {
-    return this.#attributes > limits.attributesPerSpanMax || this.#span.isFull ? 'too_many_attributes' : undefined;
+    const isOver = this.#attributes > limits.attributesPerSpanMax || this.#span.isFull || this.#hasFullChild;
+    return isOver ? 'too_many_attributes' : undefined;
   }
 
   internName(start: number, end: number): number {
@@ -278,7 +281,7 @@ export class FieldScanner {
     const high = hi - startHi;
     const isExact = high > -T.EXACT_HIGH_WORD_MAX && high < T.EXACT_HIGH_WORD_MAX;
     if (!isExact) into.push(T.intrinsicField(T.FIELD_TIME, T.TYPE_INT), lo, hi);
-    this.#refuseWhenFull(into, 'event', start);
+    this.#hasFullChild ||= into.isFull;
     events.push(
       eventTemplates.intern(ints, into.length),
       isExact ? high * 4294967296 + (lo - startLo) : 0,
@@ -323,7 +326,7 @@ export class FieldScanner {
           this.#scanRareChildField(into, 5);
       }
     }
-    this.#refuseWhenFull(into, 'link', start);
+    this.#hasFullChild ||= into.isFull;
     links.push(linkTemplates.intern(ints, into.length), 0, valuesBefore);
   }
 
@@ -347,10 +350,6 @@ export class FieldScanner {
       reader.expect(WIRE_VARINT, 'dropped_attributes_count');
       if (reader.lo !== 0) into.push(T.intrinsicField(T.FIELD_DROPPED_ATTRIBUTES, T.TYPE_INT), reader.lo, 0);
     } else into.push(T.intrinsicField(T.FIELD_EXTRA, T.TYPE_BYTES), reader.fieldStart, reader.pos - reader.fieldStart);
-  }
-
-  #refuseWhenFull(into: Sequence, what: string, start: number): void {
-    if (into.isFull) malformed(`an ${what} with more than ${limits.attributesPerSpanMax} attributes`, start);
   }
 }
 

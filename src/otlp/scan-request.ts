@@ -43,6 +43,9 @@ export function scanRequest(batch: SpanBatch, body: Uint8Array, bounds: ScanBoun
   }
 }
 
+/** Wire bytes of descriptors remembered; above it all are forgotten: a sender may spell one meaning in many ways. */
+const RAW_BYTES_MAX: number = 16 << 20;
+
 /** Descriptors seen on the wire, raw bytes → canonical descriptor id, so that each is made canonical once. */
 class DescriptorCache {
   readonly #raw = new ByteTable();
@@ -63,6 +66,7 @@ class DescriptorCache {
 
   /** `start` < 0: the message is absent. */
   find(bytes: Uint8Array, start: number, end: number, schema: { start: number; end: number }): number {
+    if (this.#raw.sizeBytes > RAW_BYTES_MAX) this.clear();
     const raw = start < 0 ? 0 : 1 + this.#raw.intern(bytes, start, end);
     const key = raw * 0x1000000 + this.#raw.intern(bytes, schema.start, schema.end);
     const known = this.#ids.get(key);
@@ -177,10 +181,11 @@ class RequestScanner {
     this.#reason = end - start > limits.spanBytesMax ? 'too_large' : undefined;
     this.#scanSpanFields(this.#span.reset(start, end), row, sequence);
     const times = this.#times;
-    this.#reason ??= this.#clock.place(batch, row, times.startLo, times.startHi) ?? fields.tooMany;
+    this.#reason ??= this.#clock.place(batch, row, times.startLo, times.startHi);
     this.#clock.setDuration(batch, row, times, fields);
     // Also for a span that will be rejected: a malformed event makes its whole request malformed.
     const children = fields.scanDeferred(times.startLo, times.startHi);
+    this.#reason ??= fields.tooMany;
     if (this.#reason !== undefined) {
       this.#reject(row, this.#reason);
       return;
