@@ -106,6 +106,20 @@ const flags = {
     reason: 'As in VictoriaTraces: covers a clock in the wrong time zone, not one in the wrong year.',
     example: '-futureRetention=1d',
   }),
+  diskBytesMax: flag('storage', 'retention.maxDiskSpaceUsageBytes', bytes({ min: '0', max: '1024TiB' }), {
+    default: '0',
+    meaning:
+      'With more bytes stored the oldest days are dropped, and the oldest parts of a day that alone is too large. 0: no limit.',
+    reason: 'Off as in VictoriaTraces: nobody should lose data by a limit they did not choose.',
+    example: '-retention.maxDiskSpaceUsageBytes=200GiB',
+  }),
+  diskPercentMax: flag('storage', 'retention.maxDiskUsagePercent', count('percent', { min: 0, max: 100 }), {
+    default: '0',
+    meaning:
+      'With the disk of -storageDataPath fuller than this, by whatever, the oldest days before today are dropped. 0: no limit.',
+    reason: 'Off as in VictoriaTraces. Not together with -retention.maxDiskSpaceUsageBytes.',
+    example: '-retention.maxDiskUsagePercent=80',
+  }),
   flushIntervalMs: flag('storage', 'inmemoryDataFlushInterval', duration({ min: '1s', max: '1h' }), {
     default: '10s',
     meaning:
@@ -283,8 +297,17 @@ export function parseConfig(argv: readonly string[] = process.argv.slice(2), env
     );
   }
   const values = Object.entries(flags).map(([key, entry]) => [key, valueOf<unknown>(entry, given)] as const);
+  refuseTwoLimits(given);
   const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
   return Object.freeze({ ...Object.fromEntries(values), shownFlags }) as Config;
+}
+
+/** Two limits on the same thing would leave it open which of them dropped what. */
+function refuseTwoLimits(given: ReadonlyMap<string, GivenFlag>): void {
+  const { diskBytesMax, diskPercentMax } = flags;
+  if (valueOf(diskBytesMax, given) === 0 || valueOf(diskPercentMax, given) === 0) return;
+  const [bytesName, percentName] = [diskBytesMax.row.name, diskPercentMax.row.name];
+  throw new StoreError('CONFIG', `-${bytesName} and -${percentName} exclude each other; remove one of them`);
 }
 
 function valueOf<T>(entry: Flag<T>, given: ReadonlyMap<string, GivenFlag>): T {

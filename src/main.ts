@@ -56,8 +56,9 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
 
 function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal'> {
   const { storageDataPath: path, retentionMs, futureRetentionMs, freeDiskBytesMin, flushIntervalMs, mergeWorkers, snapshotsMaxAgeMs } = config;
+  const { diskBytesMax, diskPercentMax } = config;
   const { loggerLevel: logLevel, loggerFormat: logFormat } = config;
-  return { path, retentionMs, futureRetentionMs, freeDiskBytesMin, flushIntervalMs, mergeWorkers, snapshotsMaxAgeMs, logLevel, logFormat };
+  return { path, retentionMs, futureRetentionMs, freeDiskBytesMin, flushIntervalMs, mergeWorkers, snapshotsMaxAgeMs, diskBytesMax, diskPercentMax, logLevel, logFormat };
 }
 
 function logStart(log: LineLog, config: Config, store: ThreadedStore, addresses: { http: string; otlpGrpc?: string }): void {

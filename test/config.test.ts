@@ -143,7 +143,7 @@ describe('a flag', () => {
     ['-queryWorkers=many', 'flag -queryWorkers: expected a whole number from 1 to 64, got "many"'],
     ['-version=maybe', 'flag -version: expected true or false, got "maybe"'],
     ['-storageDataPath=', 'flag -storageDataPath: expected the path of a directory, got ""'],
-    ['-retention.maxDiskSpaceUsageBytes=1', 'unknown flag -retention.maxDiskSpaceUsageBytes; -help lists every flag'],
+    ['-retention.maxDiskSpace=1', 'unknown flag -retention.maxDiskSpace; -help lists every flag'],
     [
       '-otlpGrpcListenAddr=:1',
       'unknown flag -otlpGrpcListenAddr; did you mean -otlpGRPCListenAddr? -help lists every flag',
@@ -193,6 +193,24 @@ describe('the environment', () => {
 
   test("is the process's own by default", () => {
     expect(parseConfig([]).retentionMs).toBe(7 * dayMs);
+  });
+});
+
+describe('the limits on the disk', () => {
+  test('are off by default, and are bytes or a percentage', () => {
+    expect(parseConfig([], {})).toMatchObject({ diskBytesMax: 0, diskPercentMax: 0 });
+    expect(parseConfig(['-retention.maxDiskSpaceUsageBytes=5GiB'], {}).diskBytesMax).toBe(5 * 2 ** 30);
+    expect(parseConfig(['-retention.maxDiskUsagePercent=100'], {}).diskPercentMax).toBe(100);
+    expect(refusal(['-retention.maxDiskUsagePercent=101'])).toContain('from 0 to 100, got "101"');
+  });
+
+  test('exclude each other, also across command line and environment; 0 is no limit', () => {
+    const message =
+      '-retention.maxDiskSpaceUsageBytes and -retention.maxDiskUsagePercent exclude each other; remove one of them';
+    const inBytes = '-retention.maxDiskSpaceUsageBytes=1GB';
+    expect(refusal([inBytes, '-retention.maxDiskUsagePercent=80'])).toBe(message);
+    expect(refusal([inBytes, '-envflag.enable'], { retention_maxDiskUsagePercent: '80' })).toBe(message);
+    expect(parseConfig([inBytes, '-retention.maxDiskUsagePercent=0'], {}).diskBytesMax).toBe(1e9);
   });
 });
 

@@ -4,7 +4,7 @@
 // Label values are route patterns, media types and reasons: never a path, header or attribute that a client chose.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { REJECT_REASONS } from '../otlp/partial-success.ts';
-import type { StoreAdmin, StoreStats } from '../trace/store.ts';
+import { DROP_REASONS, type DropCounts, type StoreAdmin, type StoreStats } from '../trace/store.ts';
 
 /** The `type` label of ingest counters, as VictoriaTraces names it. */
 export type IngestType = `opentelemetry_traces_${'otlphttp_protobuf' | 'otlphttp_json' | 'otlpgrpc'}`;
@@ -180,6 +180,11 @@ function storeMetrics(path: string): StoreMetric[] {
     gauge('vt_storage_blocks', 'Blocks of parts', (s) => s.blocks, { type: 'storage/part' }),
     gauge('vt_partitions', 'Partitions: UTC days with data', (s) => s.partitions),
     gauge('vt_data_size_bytes', 'Bytes on disk', (s) => s.diskBytes, { type: 'storage' }),
+    gauge('vt_free_disk_space_bytes', 'Bytes that can still be written to the file system', (s) => s.freeDiskBytes, {
+      path,
+    }),
+    gauge('vt_total_disk_space_bytes', 'Size of the file system', (s) => s.totalDiskBytes, { path }),
+    gauge('vt_max_disk_space_usage_bytes', 'Limit of retention, in bytes; 0: none', (s) => s.diskBytesMax, { path }),
     gauge('vt_storage_is_read_only', '1 while the disk is too full to accept data', (s) => Number(s.isReadOnly), {
       path,
     }),
@@ -201,11 +206,30 @@ function createStoreMetrics(registers: Registry[], options: MetricsOptions): (st
     labelNames: ['reason'],
     registers,
   });
+  const showDropped = createRetentionCounters(registers);
   return (stats) => {
+    showDropped(stats.retentionDropped);
     for (const metric of made.values()) metric.reset();
     dropped.reset();
     for (const { name, labels, value } of rows) made.get(name)?.inc(labels ?? {}, value(stats));
     for (const reason of REJECT_REASONS) dropped.inc({ reason }, stats.rowsRejected[reason] ?? 0);
+  };
+}
+
+function createRetentionCounters(registers: Registry[]): (dropped: StoreStats['retentionDropped']) => void {
+  const counterOf = (what: keyof DropCounts, help: string): Counter =>
+    new Counter({ name: `tracelith_retention_dropped_${what}_total`, help, labelNames: ['reason'], registers });
+  const counters = {
+    partitions: counterOf('partitions', 'Whole days dropped by retention, by the rule that asked for it'),
+    parts: counterOf('parts', 'Parts dropped by retention, with their day or alone'),
+    rows: counterOf('rows', 'Spans dropped by retention'),
+    bytes: counterOf('bytes', 'Bytes dropped by retention'),
+  } as const;
+  return (dropped) => {
+    for (const [what, metric] of Object.entries(counters) as [keyof DropCounts, Counter][]) {
+      metric.reset();
+      for (const reason of DROP_REASONS) metric.inc({ reason }, dropped[reason][what]);
+    }
   };
 }
 

@@ -57,6 +57,8 @@ export interface Disk {
   truncate(path: string, sizeBytes: number): void;
   /** Bytes an unprivileged writer can still use on the file system of `path`. */
   freeBytes(path: string): number;
+  /** What of it there could be at most: total − free is in use, as df counts (what is reserved for root is left out). */
+  totalBytes(path: string): number;
   /**
    * Runs a durable commit made by foreign code (an LMDB transaction) as ONE disk call named `name`,
    * so that a test can crash before or after it, or make it fail.

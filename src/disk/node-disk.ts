@@ -46,6 +46,7 @@ export const nodeDisk: Disk = {
   link: (from, to) => attempt('link', `${from} -> ${to}`, () => linkSync(from, to)),
   truncate: (path, sizeBytes) => attempt('truncate', path, () => truncateSync(path, sizeBytes)),
   freeBytes: (path) => attempt('statfs', path, () => freeBytesOf(path)),
+  totalBytes: (path) => attempt('statfs', path, () => totalBytesOf(path)),
   foreign: (_name, action) => action(),
 };
 
@@ -128,6 +129,11 @@ function syncFolder(path: string): void {
 function freeBytesOf(path: string): number {
   const stat = statfsSync(path);
   return stat.bavail * stat.bsize;
+}
+
+function totalBytesOf(path: string): number {
+  const stat = statfsSync(path);
+  return (stat.blocks - stat.bfree + stat.bavail) * stat.bsize;
 }
 
 class NodeAppendFile implements AppendFile {

@@ -81,13 +81,26 @@ export class PartSet {
     return this.#nextId++;
   }
 
-  /** Reserves `parts` for a merge; hand the result to `using`, so that they are free again however it ends. */
+  /** Whether all of `parts` are still live: one that was dropped is not. */
+  hasAll(parts: readonly LivePart[]): boolean {
+    return parts.every(({ entry }) => this.#parts.has(entry.id));
+  }
+
+  /** Reserves and pins `parts` for a merge; hand the result to `using`, so that they are free again however it ends. */
   reserve(parts: readonly LivePart[]): Disposable {
     for (const { entry } of parts) {
       assert(this.#parts.has(entry.id) && !this.#busy.has(entry.id), `part ${entry.id} is not free to merge`);
       this.#busy.add(entry.id);
     }
-    return { [Symbol.dispose]: () => parts.forEach(({ entry }) => this.#busy.delete(entry.id)) };
+    for (const { pinned } of parts) pinned.pin();
+    return {
+      [Symbol.dispose]: () => {
+        for (const { entry, pinned } of parts) {
+          this.#busy.delete(entry.id);
+          pinned.unpin();
+        }
+      },
+    };
   }
 
   /** Follows a catalog commit: `removed` go, `added` comes. */

@@ -15,7 +15,7 @@ import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { LogAppend, LogFile } from './log-file.ts';
 import { Log } from './log.ts';
-import type { MergeRunner } from './merge-runner.ts';
+import { ENDLESS_ROOM, type MergeRoom, type MergeRunner } from './merge-runner.ts';
 import { openPartitionFiles, type RecoveryReport } from './open-partition.ts';
 import { livePart, partEntry, PartSet, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
@@ -27,6 +27,8 @@ import { writeSnapshot } from './write-snapshot.ts';
 
 export interface PartitionOptions extends PartitionPlace {
   readonly mergeRunner: MergeRunner;
+  /** Default ENDLESS_ROOM. */
+  readonly mergeRoom?: MergeRoom;
   /** Removes the folder of a partition that was closed and whose `pinned` was doomed. */
   readonly remove: () => void;
 }
@@ -57,6 +59,7 @@ export class Partition {
   readonly #disk: Disk;
   readonly #env: Environment;
   readonly #parts: PartSet;
+  readonly #room: MergeRoom;
   readonly #log: Log;
   readonly #flushes = new Serial();
   readonly #merges = new Serial();
@@ -68,6 +71,7 @@ export class Partition {
     const opened = openPartitionFiles(options);
     this.#options = options;
     this.#disk = options.disk;
+    this.#room = options.mergeRoom ?? ENDLESS_ROOM;
     this.day = options.day;
     this.path = options.path;
     this.report = opened.report;
@@ -103,23 +107,51 @@ export class Partition {
     });
   }
 
-  /** Merges while the plan finds something worth it. */
+  /** Merges while the plan finds something worth it that there is room for. */
   mergeWorthwhile(): Promise<void> {
     return this.#merges.run(async () => {
       while (!this.#isClosed) {
-        const ids = planMerge(this.#parts.idle.map(({ entry }) => ({ id: entry.id, rows: entry.rows })));
+        const ids = planMerge(
+          this.#parts.idle.map(({ entry }) => entry),
+          Math.min(this.#room.mergeBytesMax, this.#room.freeBytes),
+        );
         if (ids.length === 0) return;
         await this.#merge(this.#parts.idle.filter(({ entry }) => ids.includes(entry.id)));
       }
     });
   }
 
-  /** Resolves when every part of the time of the call is in one part, in its final form. */
+  /**
+   * Resolves when every part of the time of the call is in one part, in its final form. Throws READ_ONLY when the disk
+   * has no room for that part beside them.
+   */
   mergeAll(): Promise<void> {
     return this.#merges.run(async () => {
       const parts = this.#parts.idle;
       const isMerged = parts.length === 0 || (parts.length === 1 && parts[0]!.entry.level > 1);
-      if (!isMerged && !this.#isClosed) await this.#merge(parts);
+      if (isMerged || this.#isClosed) return;
+      const sizeBytes = bytesOf(parts);
+      const { freeBytes } = this.#room;
+      if (sizeBytes > freeBytes)
+        throw new StoreError(
+          'READ_ONLY',
+          `${this.path}: merging ${sizeBytes} bytes needs as much free space, ${freeBytes} may be used; free space, then retry`,
+        );
+      await this.#merge(parts);
+    });
+  }
+
+  /**
+   * Drops those of the parts `ids` that are live, and gives them. They are out of the catalog before their files go,
+   * and those go when nobody reads them; a merge of them ends without effect. Their names stay listed. Throws DISK.
+   */
+  dropParts(ids: readonly number[]): Promise<readonly LivePart[]> {
+    return this.#commits.run(async () => {
+      const parts = this.#isClosed ? [] : this.#parts.all.filter(({ entry }) => ids.includes(entry.id));
+      if (parts.length === 0) return parts;
+      this.#commit({ add: [], remove: parts.map(({ entry }) => entry.id) }, undefined);
+      this.#parts.replace(parts, undefined);
+      return parts;
     });
   }
 
@@ -166,7 +198,8 @@ export class Partition {
   async writeSnapshot(target: string, nowMs: number): Promise<void> {
     const last = (await this.#log.rotate()).at(-1);
     await this.#commits.run(async () => {
-      if (this.#isClosed) throw new StoreError('UNAVAILABLE', `${this.path}: closed meanwhile; ask for its state again`);
+      if (this.#isClosed)
+        throw new StoreError('UNAVAILABLE', `${this.path}: closed meanwhile; ask for its state again`);
       const { disk, day, path } = this.#options;
       const sealed = this.#log.files.filter((file) => file.seq <= (last?.seq ?? 0) && file.blocks.length > 0);
       await writeSnapshot({ disk, day, path, env: this.#env, logFiles: sealed, nowMs }, target);
@@ -211,6 +244,7 @@ export class Partition {
 
   async #merge(parts: readonly LivePart[]): Promise<void> {
     using _reserved = this.#parts.reserve(parts);
+    using _room = this.#room.reserve(bytesOf(parts));
     const inputs = parts.map(partInput);
     const origin = {
       logSeqMax: Math.max(...parts.map(({ metadata }) => metadata.origin.logSeqMax)),
@@ -220,6 +254,11 @@ export class Partition {
     const level = 1 + Math.max(...parts.map(({ entry }) => entry.level));
     const added = part === undefined ? undefined : this.#livePart(id, level, part);
     await this.#commits.run(async () => {
+      if (!this.#parts.hasAll(parts)) {
+        // Retention has dropped one of them meanwhile: what was made of it must not bring it back.
+        added?.pinned.doom();
+        return;
+      }
       this.#commit({ add: added === undefined ? [] : [added.entry], remove: origin.partIds }, added);
       this.#parts.replace(parts, added);
     });
@@ -273,6 +312,10 @@ function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
   const ids = new Set(catalog.parts.map((part) => part.id));
   const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
   return hasParts && catalog.flushedLogSeq >= (change.flushedLogSeq ?? 0);
+}
+
+function bytesOf(parts: readonly LivePart[]): number {
+  return parts.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
 }
 
 function logInput(file: LogFile): MergeInput {

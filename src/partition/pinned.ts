@@ -14,6 +14,11 @@ export class Pinned {
     this.#remove = remove;
   }
 
+  /** Whether somebody reads: what is doomed and not pinned is gone. */
+  get isPinned(): boolean {
+    return this.#pins > 0;
+  }
+
   pin(): void {
     assert(!this.#isDoomed, 'pinned after it was doomed');
     this.#pins++;

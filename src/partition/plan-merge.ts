@@ -4,6 +4,7 @@
 export interface MergeCandidate {
   readonly id: number;
   readonly rows: number;
+  readonly sizeBytes: number;
 }
 
 /**
@@ -20,24 +21,29 @@ const TIER_ROWS_MIN = 16_384;
 /** A merge's output stays below this, so that no merge takes minutes while small parts pile up. Some 3 GB of blocks. */
 export const MERGE_ROWS_MAX = 100_000_000;
 
-/** Ids of the parts to merge next, oldest first; [] when nothing is worth it. Smallest tiers first. */
-export function planMerge(parts: readonly MergeCandidate[]): number[] {
+/**
+ * Ids of the parts to merge next, oldest first; [] when nothing is worth it. Smallest tiers first; together they have at
+ * most `bytesMax` bytes, so that the output fits where so much is free.
+ */
+export function planMerge(parts: readonly MergeCandidate[], bytesMax: number = Infinity): number[] {
   const bySize = [...parts].sort((a, b) => tierRows(a) - tierRows(b) || a.id - b.id);
   for (let first = 0; first + MERGE_PARTS_MIN <= bySize.length; first++) {
-    const picked = pickTier(bySize, first);
+    const picked = pickTier(bySize, first, bytesMax);
     if (picked.length >= MERGE_PARTS_MIN) return picked.map((part) => part.id).sort((a, b) => a - b);
   }
   return [];
 }
 
 /** Parts from `first` on, in order of size, that are in one tier and fit into one merge. */
-function pickTier(bySize: readonly MergeCandidate[], first: number): MergeCandidate[] {
+function pickTier(bySize: readonly MergeCandidate[], first: number, bytesMax: number): MergeCandidate[] {
   const rowsMax = tierRows(bySize[first]!) * TIER_RATIO;
   const picked: MergeCandidate[] = [];
   let rows = 0;
+  let sizeBytes = 0;
   for (const part of bySize.slice(first, first + MERGE_PARTS_MAX)) {
     rows += part.rows;
-    if (tierRows(part) > rowsMax || rows > MERGE_ROWS_MAX) break;
+    sizeBytes += part.sizeBytes;
+    if (tierRows(part) > rowsMax || rows > MERGE_ROWS_MAX || sizeBytes > bytesMax) break;
     picked.push(part);
   }
   return picked;

@@ -1,11 +1,16 @@
 // Keeps the disk from filling up: below the configured free space the store takes no more data, and takes it again by
-// itself once there is more. What is stored stays readable, and flushes go on: they free the log.
+// itself once there is more. What is stored stays readable, and flushes go on: they free the log. Room for the flush of
+// what is in the logs is kept free too, and a merge begins only when its output fits beside both.
 import type { Clock } from '../base/clock.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
+import type { MergeRoom } from '../partition/merge-runner.ts';
 
 /** One statfs a second costs nothing, and a second of ingest is far less than any sensible reserve. */
 const CHECK_INTERVAL_MS = 1_000;
+
+/** An eighth: a day that fills the limit has at least eight parts, and loses an eighth of it at a time. */
+const PART_SHARE_MAX = 1 / 8;
 
 export interface DiskGuardOptions {
   readonly disk: Disk;
@@ -13,15 +18,33 @@ export interface DiskGuardOptions {
   /** The data directory. */
   readonly path: string;
   readonly freeDiskBytesMin: number;
+  /** -retention.maxDiskSpaceUsageBytes; 0: no limit. */
+  readonly diskBytesMax: number;
+  /** Bytes in the logs, which a flush writes once more before it deletes them. */
+  readonly logBytes: () => number;
 }
 
-export class DiskGuard {
+/** The file system of the data directory. */
+export interface DiskUsage {
+  readonly freeBytes: number;
+  readonly totalBytes: number;
+}
+
+export class DiskGuard implements MergeRoom {
   readonly #options: DiskGuardOptions;
   #checkedMs = -Infinity;
   #freeBytes = Infinity;
+  /** What merges under way may still write. */
+  #reservedBytes = 0;
 
   constructor(options: DiskGuardOptions) {
     this.#options = options;
+  }
+
+  /** As of now. Throws DISK. */
+  get usage(): DiskUsage {
+    const { disk, path } = this.#options;
+    return { freeBytes: disk.freeBytes(path), totalBytes: disk.totalBytes(path) };
   }
 
   /** Whether data is refused now. */
@@ -32,17 +55,46 @@ export class DiskGuard {
       this.#checkedMs = nowMs;
       this.#freeBytes = this.#options.disk.freeBytes(this.#options.path);
     }
-    return this.#freeBytes < this.#options.freeDiskBytesMin;
+    return this.#freeBytes < this.#keptBytes;
+  }
+
+  /** Bytes a merge may write now. Throws DISK. */
+  get freeBytes(): number {
+    return Math.max(0, this.usage.freeBytes - this.#keptBytes - this.#reservedBytes);
+  }
+
+  /** Parts are what a limit in bytes drops of a day that exceeds it: none may become a large share of it. */
+  get mergeBytesMax(): number {
+    const { diskBytesMax } = this.#options;
+    return diskBytesMax === 0 ? Infinity : diskBytesMax * PART_SHARE_MAX;
+  }
+
+  /** Sets `sizeBytes` aside for a merge until the result is disposed of. */
+  reserve(sizeBytes: number): Disposable {
+    this.#reservedBytes += sizeBytes;
+    return {
+      [Symbol.dispose]: () => {
+        this.#reservedBytes -= sizeBytes;
+      },
+    };
   }
 
   /** Throws READ_ONLY while there is too little free space. */
   assertWritable(): void {
     if (!this.isReadOnly) return;
     const { path, freeDiskBytesMin } = this.#options;
+    const wanted =
+      this.#keptBytes > freeDiskBytesMin
+        ? `the next flush needs ${this.#keptBytes}`
+        : `-storage.minFreeDiskSpaceBytes asks for ${freeDiskBytesMin}`;
     throw new StoreError(
       'READ_ONLY',
-      `${path}: ${this.#freeBytes} bytes free, -storage.minFreeDiskSpaceBytes asks for ${freeDiskBytesMin}; ` +
-        'free space or lower the flag, then retry',
+      `${path}: ${this.#freeBytes} bytes free, ${wanted}; free space or lower the flag, then retry`,
     );
+  }
+
+  /** A part is denser than the log blocks it is made of, so the logs' size is room enough for it and its index. */
+  get #keptBytes(): number {
+    return Math.max(this.#options.freeDiskBytesMin, this.#options.logBytes());
   }
 }

@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
   readonly freeDiskBytesMin: number;
+  readonly diskBytesMax: number;
+  readonly diskPercentMax: number;
   readonly flushIntervalMs: number;
   readonly snapshotsMaxAgeMs: number;
   readonly mergeWorkers: number;

@@ -99,7 +99,13 @@ export class GroupCommit {
     await new Promise<void>((resolve) => {
       const result = { stored: 0, rejected: new Map() };
       const tenant = '0:0' as Tenant;
-      this.#waiters.push({ tenant, body: new Uint8Array(0), result, resolve: () => resolve(), reject: () => resolve() });
+      this.#waiters.push({
+        tenant,
+        body: new Uint8Array(0),
+        result,
+        resolve: () => resolve(),
+        reject: () => resolve(),
+      });
     });
   }
 

@@ -6,6 +6,7 @@ import { isStoreError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { DiskGuard } from './disk-guard.ts';
+import type { Dropper } from './dropper.ts';
 import type { PartitionSet } from './partition-set.ts';
 
 /** How often the clock is looked at. */
@@ -14,11 +15,12 @@ const TICK_MS = 500;
 export const LOG_ROWS_MAX = 131_072;
 /** After a failure the disk is left alone for this long. */
 const RETRY_MS = 10_000;
-/** Days end once a day; this is how late a drop may come. */
-const RETENTION_INTERVAL_MS = 60_000;
+/** How late a drop may come, and for how long the limits on the disk may be exceeded. */
+const RETENTION_INTERVAL_MS = 10_000;
 
 export interface MaintenanceOptions {
   readonly partitions: PartitionSet;
+  readonly dropper: Dropper;
   readonly guard: DiskGuard;
   readonly clock: Clock;
   readonly log: Log;
@@ -85,16 +87,25 @@ export class Maintenance {
     const nowMs = this.#options.clock.nowMs();
     if (isDue(nowMs, this.#retainedMs, RETENTION_INTERVAL_MS)) {
       this.#retainedMs = nowMs;
-      await this.#options.partitions.dropOld();
+      await this.#drop();
       this.#options.deleteOldSnapshots();
     }
     const isIntervalOver = isDue(nowMs, this.#flushedMs, this.#options.flushIntervalMs);
     if (isIntervalOver) this.#flushedMs = nowMs;
+    let hasFlushed = false;
     for (const partition of this.#options.partitions.all) {
       const { rowCount } = partition.log;
-      if (rowCount > LOG_ROWS_MAX || (isIntervalOver && rowCount > 0)) await partition.flush();
+      if (!(rowCount > LOG_ROWS_MAX || (isIntervalOver && rowCount > 0))) continue;
+      await partition.flush();
+      hasFlushed = true;
     }
+    if (hasFlushed) await this.#drop();
     this.#startMerging();
+  }
+
+  /** A drop that the disk refuses must not keep the log from being flushed. */
+  #drop(): Promise<void> {
+    return this.#guarded('retention', () => this.#options.dropper.run());
   }
 
   async #mergeAll(): Promise<void> {

@@ -2,13 +2,14 @@
 // drops those beyond retention: a dropped folder is renamed before it is removed, so that no crash leaves half a day
 // that would be opened as a whole one.
 import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Disk } from '../disk/disk.ts';
 import { checkRestored } from '../partition/check-restored.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
-import type { MergeRunner } from '../partition/merge-runner.ts';
+import type { MergeRoom, MergeRunner } from '../partition/merge-runner.ts';
 import { Partition, type PartitionCounters } from '../partition/partition.ts';
 import { daysToDrop, type Retention } from './retention.ts';
 
@@ -18,6 +19,7 @@ export interface PartitionSetOptions extends Retention {
   readonly clock: Clock;
   readonly log: Log;
   readonly mergeRunner: MergeRunner;
+  readonly mergeRoom: MergeRoom;
 }
 
 /** What opening the store found and did. */
@@ -111,18 +113,28 @@ export class PartitionSet {
     return this.#partitions.get(day) ?? this.#open(day);
   }
 
-  /** Drops the partitions beyond retention. Their files go when no snapshot reads them any more. Throws DISK. */
-  async dropOld(): Promise<void> {
-    const { clock, log } = this.#options;
-    for (const day of daysToDrop([...this.#partitions.keys()], clock.nowMs(), this.#options)) {
-      const partition = this.#partitions.get(day)!;
-      this.#partitions.delete(day);
-      this.#dropping.add(day);
-      addCounters(this.#droppedCounters, partition.counters);
-      await partition.close();
-      partition.pinned.doom();
-      log.info('partition dropped', { partition: formatDay(day) });
-    }
+  /** Days that have a partition, in no order. */
+  get days(): number[] {
+    return [...this.#partitions.keys()];
+  }
+
+  /** The partition of `day`, when there is one. */
+  find(day: number): Partition | undefined {
+    return this.#partitions.get(day);
+  }
+
+  /**
+   * Drops the partition of `day`, which exists, with all that is in its log. It is read no more by queries that begin,
+   * and its files go when the last one has ended; until then the day takes no spans. Throws DISK.
+   */
+  async drop(day: number): Promise<void> {
+    const partition = this.#partitions.get(day);
+    assert(partition !== undefined, `day ${day} was dropped twice`);
+    this.#partitions.delete(day);
+    this.#dropping.add(day);
+    addCounters(this.#droppedCounters, partition.counters);
+    await partition.close();
+    partition.pinned.doom();
   }
 
   /**
@@ -191,7 +203,7 @@ export class PartitionSet {
   }
 
   #open(day: number): Partition {
-    const { disk, log, mergeRunner } = this.#options;
+    const { disk, log, mergeRunner, mergeRoom } = this.#options;
     const path = join(this.#folder, formatDay(day));
     const partition = Partition.open({
       path,
@@ -199,6 +211,7 @@ export class PartitionSet {
       disk,
       log,
       mergeRunner,
+      mergeRoom,
       quarantinePath: this.quarantinePath,
       remove: () => {
         removeFolder(disk, this.#folder, path);
@@ -248,7 +261,10 @@ export class PartitionSet {
 /** For spans of a day that is detached: exporters keep them and come back. */
 export function detachedError(day: number): StoreError {
   const name = formatDay(day);
-  return new StoreError('UNAVAILABLE', `partition ${name} is detached and takes no spans until it is attached; retry later`);
+  return new StoreError(
+    'UNAVAILABLE',
+    `partition ${name} is detached and takes no spans until it is attached; retry later`,
+  );
 }
 
 function inDetachError(day: number): StoreError {

@@ -1,6 +1,7 @@
 // The state of the store in numbers, added up over its partitions.
 import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
+import type { Partition } from '../partition/partition.ts';
 import type { StoreStats } from '../trace/store.ts';
 import type { PartitionSet } from './partition-set.ts';
 
@@ -14,7 +15,17 @@ type PartitionStats = Omit<
   | 'commits'
   | 'commitBytes'
   | 'isReadOnly'
+  | 'freeDiskBytes'
+  | 'totalDiskBytes'
+  | 'diskBytesMax'
+  | 'retentionDropped'
 >;
+
+/** Bytes of a partition on disk: what -retention.maxDiskSpaceUsageBytes counts. */
+export function partitionBytes(disk: Disk, partition: Partition): number {
+  const parts = partition.parts.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
+  return parts + partition.log.sizeBytes + (disk.stat(join(partition.path, 'index', 'data.mdb'))?.sizeBytes ?? 0);
+}
 
 /** Sums over the open partitions, and what the partitions dropped since start had counted. */
 export function collectStats(disk: Disk, partitions: PartitionSet): PartitionStats {
@@ -25,11 +36,10 @@ export function collectStats(disk: Disk, partitions: PartitionSet): PartitionSta
       sums.parts++;
       sums.blocks += entry.blocks;
       sums.partRows += entry.rows;
-      sums.diskBytes += entry.sizeBytes;
     }
     for (const file of partition.log.files) sums.blocks += file.blocks.length;
     sums.logRows += partition.log.rowCount;
-    sums.diskBytes += partition.log.sizeBytes + (disk.stat(join(partition.path, 'index', 'data.mdb'))?.sizeBytes ?? 0);
+    sums.diskBytes += partitionBytes(disk, partition);
   }
   const quarantinedFiles = disk.list(partitions.quarantinePath).filter((name) => !name.endsWith('.txt')).length;
   return { ...sums, ...counters, partitions: partitions.all.length, quarantinedFiles };

@@ -15,6 +15,7 @@ import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
+import { Dropper } from './dropper.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
 import { Maintenance } from './maintenance.ts';
@@ -33,6 +34,10 @@ export interface StorageOptions {
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
   readonly freeDiskBytesMin: number;
+  /** What may be stored; 0: no limit. */
+  readonly diskBytesMax: number;
+  /** How full the file system may be, 1 to 100; 0: no limit. Not together with diskBytesMax. */
+  readonly diskPercentMax: number;
   readonly flushIntervalMs: number;
   /** Snapshots on disk older than this are removed; 0: never. */
   readonly snapshotsMaxAgeMs: number;
@@ -52,6 +57,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   readonly #commit: GroupCommit;
   readonly #snapshots = new Snapshots();
   readonly #snapshotFolder: SnapshotFolder;
+  readonly #dropper: Dropper;
   readonly #maintenance: Maintenance;
   #isClosing = false;
 
@@ -64,18 +70,21 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
     this.#lock = options.takeLock(path);
     try {
-      this.#guard = new DiskGuard(options);
+      const logBytes = (): number => this.#partitions.all.reduce((sum, { log }) => sum + log.sizeBytes, 0);
+      this.#guard = new DiskGuard({ ...options, logBytes });
       this.#snapshotFolder = new SnapshotFolder(options);
-      this.#partitions = PartitionSet.open(options);
+      this.#partitions = PartitionSet.open({ ...options, mergeRoom: this.#guard });
     } catch (error) {
       this.#lock.release();
       throw error;
     }
     this.report = this.#partitions.report;
+    this.#dropper = new Dropper({ ...options, partitions: this.#partitions, usage: () => this.#guard.usage });
     this.#maintenance = new Maintenance({
       ...options,
       partitions: this.#partitions,
       guard: this.#guard,
+      dropper: this.#dropper,
       deleteOldSnapshots: () => this.#snapshotFolder.deleteOld(),
     });
     this.#commit = new GroupCommit({
@@ -179,11 +188,17 @@ export class Storage implements SpanWriter, StoreAdmin {
   }
 
   async stats(): Promise<StoreStats> {
+    const { freeBytes, totalBytes } = this.#guard.usage;
+    const { diskBytesMax, diskPercentMax } = this.#options;
     return {
       ...this.#ledger.stats(),
       ...this.#commit.stats,
       ...collectStats(this.#options.disk, this.#partitions),
       isReadOnly: this.#guard.isReadOnly,
+      freeDiskBytes: freeBytes,
+      totalDiskBytes: totalBytes,
+      diskBytesMax: diskBytesMax || Math.floor((totalBytes * diskPercentMax) / 100),
+      retentionDropped: this.#dropper.counts,
     };
   }
 

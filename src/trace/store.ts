@@ -61,6 +61,18 @@ export interface TraceReader {
   listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]>;
 }
 
+/** Why something was dropped: -retentionPeriod, -retention.maxDiskSpaceUsageBytes, -retention.maxDiskUsagePercent. */
+export const DROP_REASONS = ['age', 'bytes', 'percent'] as const;
+export type DropReason = (typeof DROP_REASONS)[number];
+
+/** What one rule of retention has dropped: whole days with their parts, and parts of days that stay. */
+export interface DropCounts {
+  readonly partitions: number;
+  readonly parts: number;
+  readonly rows: number;
+  readonly bytes: number;
+}
+
 /** One row of the ledger and of the state of the store, for /metrics. Counters are since start, gauges are now. */
 export interface StoreStats {
   readonly rowsReceived: number;
@@ -84,6 +96,12 @@ export interface StoreStats {
   readonly corruptBlocks: number;
   readonly quarantinedFiles: number;
   readonly isReadOnly: boolean;
+  /** The file system of the data directory. */
+  readonly freeDiskBytes: number;
+  readonly totalDiskBytes: number;
+  /** What may be stored, by bytes or by percent of totalDiskBytes; 0: no limit. */
+  readonly diskBytesMax: number;
+  readonly retentionDropped: Readonly<Record<DropReason, DropCounts>>;
 }
 
 /** What an operator asks of a local store. */

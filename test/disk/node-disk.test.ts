@@ -192,6 +192,7 @@ describe('folders and names', () => {
     nodeDisk.syncDir(folder);
     expect(nodeDisk.list(folder)).toEqual(['c']);
     expect(nodeDisk.freeBytes(folder)).toBeGreaterThan(0);
+    expect(nodeDisk.totalBytes(folder)).toBeGreaterThan(nodeDisk.freeBytes(folder));
   });
 
   test('remove of a symbolic link leaves its target', () => {
@@ -227,6 +228,7 @@ describe('errors', () => {
     ['link', () => nodeDisk.link(missing, '/nonexistent/y')],
     ['truncate', () => nodeDisk.truncate(missing, 0)],
     ['statfs', () => nodeDisk.freeBytes(missing)],
+    ['statfs', () => nodeDisk.totalBytes(missing)],
   ] as const)('%s of a missing path is DISK with the path, the call, ENOENT and its cause', (call, action) => {
     const error = thrownBy(action) as StoreError;
     expect(isStoreError(error, 'DISK')).toBe(true);

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { MERGE_PARTS_MAX, MERGE_ROWS_MAX, planMerge } from '../../src/partition/plan-merge.ts';
 
-const parts = (...rows: number[]): { id: number; rows: number }[] =>
-  rows.map((count, i) => ({ id: i + 1, rows: count }));
+const BYTES_PER_ROW = 30;
+const parts = (...rows: number[]): { id: number; rows: number; sizeBytes: number }[] =>
+  rows.map((count, i) => ({ id: i + 1, rows: count, sizeBytes: count * BYTES_PER_ROW }));
 
 describe('planMerge', () => {
   test.each([
@@ -22,6 +23,16 @@ describe('planMerge', () => {
     expect(planMerge(parts(...rows))).toEqual(expected);
   });
 
+  test.each([
+    { rows: [1_000, 1_000, 1_000, 1_000], bytesMax: 120_000, expected: [1, 2, 3, 4] },
+    { rows: [1_000, 1_000, 1_000, 1_000], bytesMax: 119_999, expected: [] },
+    { rows: [1_000, 1_000, 1_000, 1_000, 1_000], bytesMax: 120_000, expected: [1, 2, 3, 4] },
+    { rows: [1e6, 1e6, 1e6, 1e6, 10, 10, 10, 10], bytesMax: 1_000_000, expected: [5, 6, 7, 8] },
+    { rows: [10, 10, 10, 10], bytesMax: 0, expected: [] },
+  ])('with room for $bytesMax bytes picks $expected of parts of $rows rows', ({ rows, bytesMax, expected }) => {
+    expect(planMerge(parts(...rows), bytesMax)).toEqual(expected);
+  });
+
   test('never picks more parts than one merge may open', () => {
     expect(planMerge(parts(...Array.from({ length: 50 }, () => 1_000)))).toHaveLength(MERGE_PARTS_MAX);
   });
@@ -32,12 +43,12 @@ describe('planMerge', () => {
     let rewritten = 0;
     let partsMost = 0;
     for (let flush = 0; flush < 8_640; flush++) {
-      live.push({ id: nextId++, rows: 50_000 });
+      live.push({ id: nextId++, rows: 50_000, sizeBytes: 0 });
       for (let picked = planMerge(live); picked.length > 0; picked = planMerge(live)) {
         const rows = live.filter(({ id }) => picked.includes(id)).reduce((sum, part) => sum + part.rows, 0);
         expect(rows).toBeLessThanOrEqual(MERGE_ROWS_MAX);
         rewritten += rows;
-        live = [...live.filter(({ id }) => !picked.includes(id)), { id: nextId++, rows }];
+        live = [...live.filter(({ id }) => !picked.includes(id)), { id: nextId++, rows, sizeBytes: 0 }];
       }
       partsMost = Math.max(partsMost, live.length);
     }

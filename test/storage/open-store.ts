@@ -41,6 +41,8 @@ export function openStore(path: string, options: Partial<StorageOptions> = {}): 
     retentionMs: 7 * DAY_MS,
     futureRetentionMs: 2 * DAY_MS,
     freeDiskBytesMin: 0,
+    diskBytesMax: 0,
+    diskPercentMax: 0,
     flushIntervalMs: 10_000,
     snapshotsMaxAgeMs: 3 * DAY_MS,
     mergeRunner: inlineMergeRunner(disk),

@@ -1,5 +1,16 @@
 import { describe, expect, test } from 'vitest';
-import { acceptedStarts, daysToDrop } from '../../src/storage/retention.ts';
+import { parseConfig } from '../../src/config.ts';
+import { formatDay } from '../../src/partition/day.ts';
+import {
+  acceptedStarts,
+  bytesWithinPercent,
+  daysInFuture,
+  daysToDrop,
+  planSpaceDrops,
+  type Drop,
+  type StoredDay,
+} from '../../src/storage/retention.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -29,5 +40,128 @@ describe('retention', () => {
       startMinNs: 0n,
       startMaxNs: 1_000_005n,
     });
+  });
+});
+
+describe('every form of -retentionPeriod keeps the days it names, to the millisecond', () => {
+  // The oldest day that stays at 2026-11-20T12:00Z, and at the midnight after it.
+  test.each([
+    { period: '86400s', atNoon: '20261119', atMidnight: '20261120' },
+    { period: '24h', atNoon: '20261119', atMidnight: '20261120' },
+    { period: '1d', atNoon: '20261119', atMidnight: '20261120' },
+    { period: '1.5d', atNoon: '20261119', atMidnight: '20261119' },
+    { period: '36h1s', atNoon: '20261118', atMidnight: '20261119' },
+    { period: '7d', atNoon: '20261113', atMidnight: '20261114' },
+    { period: '2w', atNoon: '20261106', atMidnight: '20261107' },
+    { period: '1M', atNoon: '20261020', atMidnight: '20261021' },
+    { period: '1', atNoon: '20261020', atMidnight: '20261021' },
+    { period: '1y', atNoon: '20251120', atMidnight: '20251121' },
+  ])('$period', ({ period, atNoon, atMidnight }) => {
+    const retention = parseConfig([`-retentionPeriod=${period}`], {});
+    const clock = new FakeClock();
+    const today = Math.floor(clock.nowMs() / DAY_MS);
+    const days = Array.from({ length: 400 }, (_, i) => today - i);
+    const oldest = (): string => {
+      const dropped = new Set(daysToDrop(days, clock.nowMs(), retention));
+      const kept = days.filter((day) => !dropped.has(day));
+      expect(dropped.size).toBe(days.filter((day) => day < kept.at(-1)!).length);
+      return formatDay(kept.at(-1)!);
+    };
+    expect(oldest()).toBe(atNoon);
+    clock.set(Date.UTC(2026, 10, 21) - 1);
+    const before = oldest();
+    clock.advance(1);
+    expect(oldest()).toBe(atMidnight);
+    const isWholeDays = retention.retentionMs % DAY_MS === 0;
+    expect(before).toBe(isWholeDays ? atNoon : before);
+  });
+});
+
+test('a day beyond -futureRetention is told, not dropped: the clock may be the one that is wrong', () => {
+  const rules = { retentionMs: 7 * DAY_MS, futureRetentionMs: 2 * DAY_MS };
+  const days = [18, 20, 22, 23, 40_000];
+  expect(daysInFuture(days, 20 * DAY_MS, rules)).toEqual([23, 40_000]);
+  expect(daysInFuture(days, 21 * DAY_MS - 1, rules)).toEqual([23, 40_000]);
+  expect(daysInFuture(days, 21 * DAY_MS, rules)).toEqual([40_000]);
+  expect(daysToDrop(days, 0, rules)).toEqual([]);
+});
+
+describe('the space rules', () => {
+  /** A day with an index of 1 byte and parts of these sizes, the oldest first, with ids that go down. */
+  const dayOf = (day: number, ...sizes: number[]): StoredDay => ({
+    day,
+    sizeBytes: 1 + sizes.reduce((sum, size) => sum + size, 0),
+    parts: sizes.map((sizeBytes, i) => ({ id: 100 - i, startMaxNs: BigInt(day * 1_000 + i), sizeBytes })),
+  });
+  const whole = (day: number): Drop => ({ kind: 'day', day });
+  const parts = (day: number, ...ids: number[]): Drop => ({ kind: 'parts', day, ids });
+  const week = [5, 3, 4, 1, 2].map((day) => dayOf(day, 49, 50));
+
+  test.each([
+    { what: 'nothing', days: [], bytesMax: 10, expected: [] },
+    { what: 'what fits exactly', days: week, bytesMax: 500, expected: [] },
+    { what: 'one byte too many', days: week, bytesMax: 499, expected: [whole(1)] },
+    { what: 'two days too many', days: week, bytesMax: 301, expected: [whole(1), whole(2)] },
+    { what: 'one day that is too large alone', days: [dayOf(1, 40, 40, 40)], bytesMax: 100, expected: [parts(1, 100)] },
+    { what: 'one day, two parts', days: [dayOf(1, 40, 40, 40)], bytesMax: 80, expected: [parts(1, 100, 99)] },
+    { what: 'one part that is too large alone', days: [dayOf(1, 400)], bytesMax: 100, expected: [parts(1, 100)] },
+    { what: 'no part to drop', days: [dayOf(1)], bytesMax: 0, expected: [whole(1)] },
+    {
+      what: 'a full day after midnight, when the next day has hardly begun',
+      days: [dayOf(1, 40, 40, 20), dayOf(2, 5)],
+      bytesMax: 100,
+      expected: [parts(1, 100)],
+    },
+    {
+      what: 'old days first, then the oldest parts of the day that is most of it',
+      days: [dayOf(3, 60, 60), dayOf(2, 10), dayOf(1, 10)],
+      bytesMax: 100,
+      expected: [whole(1), whole(2), parts(3, 100)],
+    },
+    {
+      what: 'a full day, and one span from the future',
+      days: [dayOf(10, 60, 50), dayOf(12, 1)],
+      bytesMax: 100,
+      expected: [parts(10, 100)],
+    },
+  ])('$what at a limit of $bytesMax', ({ days, bytesMax, expected }) => {
+    expect(planSpaceDrops(days, { bytesMax, keptFromDay: Infinity })).toEqual(expected);
+  });
+
+  test('parts go by their newest span, whatever their ids and sizes', () => {
+    const made = (id: number, startMaxNs: bigint): { id: number; startMaxNs: bigint; sizeBytes: number } => ({
+      id,
+      startMaxNs,
+      sizeBytes: 10,
+    });
+    const day = { day: 1, sizeBytes: 40, parts: [made(1, 9n), made(2, 3n), made(4, 3n), made(3, 2n ** 63n)] };
+    expect(planSpaceDrops([day], { bytesMax: 10, keptFromDay: Infinity })).toEqual([parts(1, 2, 4, 1)]);
+  });
+
+  test('leave the days alone that they are told to keep, even when it does not fit then', () => {
+    expect(planSpaceDrops(week, { bytesMax: 10, keptFromDay: 3 })).toEqual([whole(1), whole(2)]);
+  });
+
+  test('leave no more than the limit, never a newer day before an older one', () => {
+    for (let bytesMax = 0; bytesMax <= 500; bytesMax++) {
+      const drops = planSpaceDrops(week, { bytesMax, keptFromDay: Infinity });
+      expect(drops.map((drop) => drop.day)).toEqual(drops.map((_, i) => i + 1));
+      const gone = drops.reduce((sum, drop) => sum + (drop.kind === 'day' ? 100 : bytesOf(drop.ids)), 0);
+      // What no rule drops is the index of a day whose parts are all gone.
+      expect(500 - gone).toBeLessThanOrEqual(Math.max(bytesMax, 5));
+    }
+    function bytesOf(ids: readonly number[]): number {
+      return ids.reduce((sum, id) => sum + (id === 100 ? 49 : 50), 0);
+    }
+  });
+
+  test.each([
+    { percent: 80, freeBytes: 200, expected: 500 },
+    { percent: 80, freeBytes: 100, expected: 400 },
+    { percent: 50, freeBytes: 0, expected: 0 },
+    { percent: 10, freeBytes: 0, expected: 0 },
+    { percent: 100, freeBytes: 0, expected: 500 },
+  ])('of 500 bytes on a disk of 1000, $freeBytes free, $expected may stay for $percent percent', (row) => {
+    expect(bytesWithinPercent(500, row.percent, { freeBytes: row.freeBytes, totalBytes: 1_000 })).toBe(row.expected);
   });
 });

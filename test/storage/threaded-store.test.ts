@@ -14,6 +14,8 @@ const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Prom
     retentionMs: 7 * DAY_MS,
     futureRetentionMs: 2 * DAY_MS,
     freeDiskBytesMin: 0,
+    diskBytesMax: 0,
+    diskPercentMax: 0,
     flushIntervalMs: 10_000,
     snapshotsMaxAgeMs: 3 * DAY_MS,
     mergeWorkers: 1,

@@ -144,6 +144,11 @@ export class FaultyDisk implements Disk {
     return nodeDisk.freeBytes(path);
   }
 
+  totalBytes(path: string): number {
+    this.#assertAlive('totalBytes');
+    return nodeDisk.totalBytes(path);
+  }
+
   makeDir(path: string): void {
     this.#changeNames('makeDir', path, () => {
       nodeDisk.makeDir(path);

@@ -116,4 +116,12 @@ const NO_STATS: StoreStats = {
   corruptBlocks: 0,
   quarantinedFiles: 0,
   isReadOnly: false,
+  freeDiskBytes: 0,
+  totalDiskBytes: 0,
+  diskBytesMax: 0,
+  retentionDropped: {
+    age: { partitions: 0, parts: 0, rows: 0, bytes: 0 },
+    bytes: { partitions: 0, parts: 0, rows: 0, bytes: 0 },
+    percent: { partitions: 0, parts: 0, rows: 0, bytes: 0 },
+  },
 };
