@@ -75,10 +75,11 @@ function randomStart(random: Random, noonNs: bigint): bigint {
   );
 }
 
-function randomSpan(random: Random, noonNs: bigint): OtlpSpan {
+function randomSpan(random: Random, noonNs: bigint, traces: number): OtlpSpan {
   const startTimeUnixNano = randomStart(random, noonNs);
   const traceId = Buffer.alloc(16);
-  traceId.writeUInt8(Math.floor(random() * 30) + 1, random() < 0.5 ? 15 : 0);
+  // Half of them differ in their first bytes, half in their last.
+  traceId.writeUInt32BE(Math.floor((random() * traces) / 2) + 1, random() < 0.5 ? 12 : 0);
   const event = (): OtlpEvent => ({
     name: pick(random, EVENTS),
     attributes: listOf(random, 2, () => randomAttribute(random)),
@@ -111,8 +112,8 @@ function randomSpan(random: Random, noonNs: bigint): OtlpSpan {
   };
 }
 
-/** One request of up to a dozen spans of a few services. */
-export function randomSpans(random: Random, noonNs: bigint): OtlpRequest {
+/** One request of up to a dozen spans of a few services, of traces of which there are `traces`. */
+export function randomSpans(random: Random, noonNs: bigint, traces = 60): OtlpRequest {
   const scope = (): OtlpScope => ({
     name: pick(random, TEXTS),
     version: pick(random, TEXTS),
@@ -126,7 +127,7 @@ export function randomSpans(random: Random, noonNs: bigint): OtlpRequest {
     ];
     const scopeSpans = Array.from({ length: 1 + Math.floor(random() * 2) }, () => ({
       scope: scope(),
-      spans: listOf(random, 3, () => randomSpan(random, noonNs)),
+      spans: listOf(random, 3, () => randomSpan(random, noonNs, traces)),
     }));
     return { resource: { attributes }, scopeSpans };
   });

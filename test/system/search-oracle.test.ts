@@ -83,7 +83,7 @@ function show(query: object): string {
 }
 
 /** Asks both and compares; returns how many searches found something. */
-function compare(pair: Pair, random: Random, stage: string): number {
+function compareSearches(pair: Pair, random: Random, stage: string): number {
   let found = 0;
   for (let i = 0; i < queriesPerStage; i++) {
     const query = randomQuery(random, pair.spans);
@@ -91,9 +91,14 @@ function compare(pair: Pair, random: Random, stage: string): number {
     expect(pair.searchIds(query), `${stage}: ${show(query)}`).toEqual(expected);
     found += Number(expected.length > 0);
   }
+  return found;
+}
+
+/** Compares searches, names and dependencies. */
+function compare(pair: Pair, random: Random, stage: string): number {
   compareNames(pair, stage);
   compareDependencies(pair, random, stage);
-  return found;
+  return compareSearches(pair, random, stage);
 }
 
 function compareNames({ storage, spans }: Pair, stage: string): void {
@@ -163,6 +168,33 @@ describe('random searches over random spans', () => {
       pair.cache.close();
       // A comparison of nothing with nothing shows nothing.
       expect(found).toBeGreaterThan(queriesPerStage * 6 * 0.4);
+    },
+  );
+
+  test(
+    'many blocks: the newest are found, whatever blocks and days they are spread over',
+    { timeout: 60_000 },
+    async () => {
+      const random = createRandom(seed + 100);
+      using folder = new TemporaryFolder();
+      const pair = new Pair(folder.path);
+      const requests = Array.from({ length: 9_000 }, () => randomSpans(random, noonNs, 8_000));
+      const writeAll = async (some: readonly OtlpRequest[]): Promise<void> => {
+        // Together, so that they share group commits.
+        for (let at = 0; at < some.length; at += 200)
+          await Promise.all(some.slice(at, at + 200).map((one) => pair.write(one)));
+      };
+      await writeAll(requests.slice(0, 8_000));
+      await pair.storage.forceMerge('');
+      expect((await pair.storage.stats()).blocks).toBeGreaterThan(6);
+      let found = compareSearches(pair, random, 'in merged parts');
+      await writeAll(requests.slice(8_000));
+      found += compareSearches(pair, random, 'in merged parts and the log');
+      await pair.storage.forceFlush();
+      found += compareSearches(pair, random, 'in parts');
+      await pair.storage.close();
+      pair.cache.close();
+      expect(found).toBeGreaterThan(queriesPerStage * 3 * 0.4);
     },
   );
 });
