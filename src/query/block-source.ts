@@ -5,7 +5,7 @@ import { isStoreError } from '../base/errors.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { openPart, readBlockAt, type PartReader } from '../part/part-reader.ts';
-import type { PartitionSnapshot, SnapshotLogBlock } from '../partition/snapshot.ts';
+import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../partition/snapshot.ts';
 import type { Tenant } from '../trace/tenant.ts';
 
 /** What a query needs of a snapshot: plain data, cloneable to another thread. The blocks in it are the tenant's. */
@@ -47,11 +47,13 @@ export class PartCache {
     return this.#disk;
   }
 
-  open(path: string): PartReader {
-    const known = this.#parts.get(path);
-    const part = known ?? openPart(this.#disk, path);
-    this.#parts.delete(path);
-    this.#parts.set(path, part);
+  open(place: SnapshotPart): PartReader {
+    // More than the path: a day taken out, restored and attached again may number other parts alike.
+    const key = `${place.path} ${place.rowCount} ${place.startMinNs} ${place.startMaxNs}`;
+    const known = this.#parts.get(key);
+    const part = known ?? openPart(this.#disk, place.path);
+    this.#parts.delete(key);
+    this.#parts.set(key, part);
     if (this.#parts.size > OPEN_PARTS_MAX) {
       const [oldest, reader] = this.#parts.entries().next().value!;
       this.#parts.delete(oldest);
@@ -84,7 +86,7 @@ export class BlockSource implements Disposable {
   blocks(): CandidateBlock[] {
     const out: CandidateBlock[] = [];
     for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
-      for (const { path } of parts) this.#addPart(out, day, path);
+      for (const part of parts) this.#addPart(out, day, part);
       for (const place of logBlocks) this.#addLogBlock(out, day, place);
     }
     return out;
@@ -94,28 +96,36 @@ export class BlockSource implements Disposable {
   blocksOfTraces(traceIds: readonly Uint8Array[]): CandidateBlock[] {
     const out: CandidateBlock[] = [];
     for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
-      for (const { path } of parts) {
-        const part = this.#guard(() => this.#cache.open(path));
+      for (const place of parts) {
+        const part = this.#guard(() => this.#cache.open(place));
         if (part === undefined) continue;
         const numbers = new Set(traceIds.flatMap((traceId) => part.findTrace(traceId)));
-        for (const number of [...numbers].sort((x, y) => x - y)) this.#addPartBlock(out, day, part, number);
+        for (const number of [...numbers].sort((x, y) => x - y)) {
+          this.#addPartBlock(out, day, place, { part, number });
+        }
       }
       for (const place of logBlocks) this.#addLogBlock(out, day, place);
     }
     return out;
   }
 
-  #addPart(out: CandidateBlock[], day: number, path: string): void {
-    const part = this.#guard(() => this.#cache.open(path));
-    part?.metadata.blocks.forEach((_, number) => this.#addPartBlock(out, day, part, number));
+  #addPart(out: CandidateBlock[], day: number, place: SnapshotPart): void {
+    const part = this.#guard(() => this.#cache.open(place));
+    part?.metadata.blocks.forEach((_, number) => this.#addPartBlock(out, day, place, { part, number }));
   }
 
-  #addPartBlock(out: CandidateBlock[], day: number, part: PartReader, number: number): void {
+  /** Block `number` of `part`, which may be closed when its turn comes: it is opened anew then. */
+  #addPartBlock(
+    out: CandidateBlock[],
+    day: number,
+    place: SnapshotPart,
+    { part, number }: { part: PartReader; number: number },
+  ): void {
     const block = part.metadata.blocks[number]!;
     if (block.tenant !== this.#tenant) return;
     const { startMin, startMax, durationMin, durationMax } = block;
-    const read = (): Uint8Array | undefined => this.#guard(() => this.#cache.open(part.path).readBlock(number));
-    const filter = (): FuseFilter | undefined => this.#guard(() => this.#cache.open(part.path).filter(number));
+    const read = (): Uint8Array | undefined => this.#guard(() => this.#cache.open(place).readBlock(number));
+    const filter = (): FuseFilter | undefined => this.#guard(() => this.#cache.open(place).filter(number));
     out.push({ day, startMin, startMax, durationMin, durationMax, filter, read });
   }
 

@@ -1,0 +1,135 @@
+// Small stores for queries, written as the engine writes them but placed by hand: which spans lie in which block of which
+// part or log file of which day. No index and no commit: a snapshot is only paths.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readBlockHeader } from '../../src/block/block-header.ts';
+import { encodeBlock } from '../../src/block/encode-block.ts';
+import { regroupByTrace } from '../../src/block/regroup.ts';
+import { TermSet } from '../../src/block/terms.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { PartWriter } from '../../src/part/part-writer.ts';
+import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../../src/partition/snapshot.ts';
+import { PartCache, type SnapshotFiles } from '../../src/query/block-source.ts';
+import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
+import { rowsByDay } from '../../src/trace/span-batch.ts';
+import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
+import type { TraceQuery } from '../../src/trace/trace-query.ts';
+import { batchOf } from '../block/scanned.ts';
+import { decodeTraces, spansOf, type OtlpRequest } from '../support/otlp-proto.ts';
+
+const DAY_NS = 86_400_000_000_000n;
+
+export class MadeStore implements Disposable {
+  readonly path: string = mkdtempSync(join(tmpdir(), 'tracelith-query-'));
+  readonly cache: PartCache = new PartCache(nodeDisk);
+  readonly #days = new Map<number, { parts: SnapshotPart[]; logBlocks: SnapshotLogBlock[] }>();
+  #files = 0;
+
+  /** A part of each day the requests have, a block for each request. Returns the parts' paths. */
+  addPart(requests: readonly OtlpRequest[], tenant: Tenant = DEFAULT_TENANT): string[] {
+    const byDay = new Map<number, { bytes: Uint8Array; terms: TermSet }[]>();
+    for (const request of requests) {
+      for (const { day, ...block } of blocksOf(request, tenant)) byDay.set(day, [...(byDay.get(day) ?? []), block]);
+    }
+    return [...byDay].map(([day, blocks]) => this.#writePart(day, blocks));
+  }
+
+  #writePart(day: number, blocks: readonly { bytes: Uint8Array; terms: TermSet }[]): string {
+    const path = this.#newPath(day);
+    const writer = new PartWriter(nodeDisk, path);
+    for (const { bytes, terms } of blocks) writer.addBlock(bytes, terms);
+    const { rowCount, blocks: written } = writer.finish(day, { logSeqMax: 0, partIds: [] });
+    const midnight = BigInt(day) * DAY_NS;
+    this.#day(day).parts.push({
+      id: this.#files,
+      path,
+      rowCount,
+      startMinNs: midnight + BigInt(Math.min(...written.map(({ startMin }) => startMin))),
+      startMaxNs: midnight + BigInt(Math.max(...written.map(({ startMax }) => startMax))),
+    });
+    return path;
+  }
+
+  /** A log file of each day the requests have, a block for each request. */
+  addLog(requests: readonly OtlpRequest[], tenant: Tenant = DEFAULT_TENANT): string[] {
+    return requests.flatMap((request) =>
+      blocksOf(request, tenant).map(({ day, bytes }) => {
+        const path = this.#newPath(day);
+        const offset = 16;
+        writeFileSync(path, Buffer.concat([Buffer.alloc(offset), bytes]));
+        const { sizeBytes, rowCount, startMin, startMax } = readBlockHeader(bytes);
+        this.#day(day).logBlocks.push({ path, offset, sizeBytes, rowCount, startMin, startMax });
+        return path;
+      }),
+    );
+  }
+
+  /** Everything in the store, newest day first. */
+  get snapshot(): SnapshotFiles & { readonly partitions: readonly PartitionSnapshot[] } {
+    const days = [...this.#days].toSorted(([x], [y]) => y - x);
+    return { partitions: days.map(([day, files]) => ({ day, path: this.#folder(day), ...files })) };
+  }
+
+  run(task: QueryTask, tenant: Tenant = DEFAULT_TENANT): QueryResult {
+    const cancelled = new Int32Array(new SharedArrayBuffer(4));
+    return runQuery(this.cache, { task, tenant, snapshot: this.snapshot, durationMaxMs: 60_000, cancelled });
+  }
+
+  /** Numbers (their last byte) of the traces a search finds, newest first. */
+  search(query: Partial<TraceQuery>, tenant: Tenant = DEFAULT_TENANT): number[] {
+    const result = this.run({ kind: 'search', query: { ...ANY_TRACE, ...query } }, tenant);
+    if (result.kind !== 'ids') throw new Error(result.kind);
+    return result.traceIds.map((id) => id[15]!);
+  }
+
+  /** Span numbers (their last byte) of each trace found, in the order of the answer. */
+  find(traceIds: readonly Uint8Array[], tenant: Tenant = DEFAULT_TENANT): { trace: number; spans: number[] }[] {
+    const result = this.run({ kind: 'find', traceIds }, tenant);
+    if (result.kind !== 'traces') throw new Error(result.kind);
+    return result.traces.map(({ traceId, otlp }) => ({
+      trace: traceId[15]!,
+      spans: spansOf(decodeTraces(otlp)).map(({ spanId }) => spanId![7]!),
+    }));
+  }
+
+  #day(day: number): { parts: SnapshotPart[]; logBlocks: SnapshotLogBlock[] } {
+    let files = this.#days.get(day);
+    if (files === undefined) this.#days.set(day, (files = { parts: [], logBlocks: [] }));
+    return files;
+  }
+
+  #folder(day: number): string {
+    return join(this.path, String(day));
+  }
+
+  #newPath(day: number): string {
+    mkdirSync(this.#folder(day), { recursive: true });
+    return join(this.#folder(day), String(++this.#files));
+  }
+
+  [Symbol.dispose](): void {
+    this.cache.close();
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
+
+export const ANY_TRACE: TraceQuery = {
+  service: undefined,
+  operation: undefined,
+  tags: [],
+  startMinNs: 0n,
+  startMaxNs: 2n ** 63n,
+  durationMinNs: undefined,
+  durationMaxNs: undefined,
+  limit: 100,
+};
+
+function blocksOf(request: OtlpRequest, tenant: Tenant): { day: number; bytes: Uint8Array; terms: TermSet }[] {
+  const batch = batchOf(request);
+  return [...rowsByDay(batch)].map(([day, rows]) => {
+    const terms = new TermSet();
+    const { rows: ordered } = regroupByTrace(batch, rows);
+    return { day, bytes: encodeBlock(batch, ordered, { tenant, day, profile: 'merged', terms }), terms };
+  });
+}
