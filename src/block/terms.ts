@@ -32,8 +32,10 @@ export class TermHash {
   }
 
   word(word: number): this {
-    this.lo = Math.imul(rotate(this.lo ^ Math.imul(rotate(Math.imul(word, 0xcc9e2d51), 15), 0x1b873593), 13), 5) + 0xe6546b64;
-    this.hi = Math.imul(rotate(this.hi ^ Math.imul(rotate(Math.imul(word, 0x85ebca6b), 16), 0xc2b2ae35), 17), 5) + 0x38b34ae5;
+    this.lo =
+      Math.imul(rotate(this.lo ^ Math.imul(rotate(Math.imul(word, 0xcc9e2d51), 15), 0x1b873593), 13), 5) + 0xe6546b64;
+    this.hi =
+      Math.imul(rotate(this.hi ^ Math.imul(rotate(Math.imul(word, 0x85ebca6b), 16), 0xc2b2ae35), 17), 5) + 0x38b34ae5;
     return this;
   }
 

@@ -55,7 +55,7 @@ class Probe {
     // The upper bits of a choose the first slot evenly; bits of b move the other two inside the next segments.
     this.slot0 = Math.floor((a / 4294967296) * this.#firstSlots);
     this.slot1 = (this.slot0 + this.#segmentLength) ^ ((b >>> 8) & this.#mask & 0xffffff);
-    this.slot2 = (this.slot0 + 2 * this.#segmentLength) ^ (Math.imul(b, 0x9e3779b1) >>> 8 & this.#mask);
+    this.slot2 = (this.slot0 + 2 * this.#segmentLength) ^ ((Math.imul(b, 0x9e3779b1) >>> 8) & this.#mask);
     this.fingerprint = (a ^ (a >>> 16) ^ b) & 255;
   }
 }

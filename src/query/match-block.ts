@@ -8,7 +8,6 @@ import { readChildStarts } from '../block/read-children.ts';
 import { readTexts } from '../block/read-names.ts';
 import { SectionReader, type StoredField, type ValueColumn } from '../block/read-section.ts';
 import { readTraceColumns } from '../block/read-traces.ts';
-import { textOfAnyValue } from '../otlp/attributes.ts';
 import { operationName, serviceName } from '../otlp/service-name.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
 import * as T from '../trace/templates.ts';
@@ -283,7 +282,7 @@ function hasAttribute(message: Uint8Array, field: number, key: Buffer, value: Va
       if (attribute.field === 1) isKey = key.equals(attribute.value());
       else if (attribute.field === 2) any = attribute.value();
     }
-    if (isKey && textOfAnyValue(any ?? new Uint8Array(0)) === value.text) return true;
+    if (isKey && value.matchesAnyValue(any ?? new Uint8Array(0))) return true;
   }
   return false;
 }

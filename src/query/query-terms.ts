@@ -65,7 +65,12 @@ function wayTerms(way: Way, text: string): number[] {
 function attributeTerms(key: Buffer, text: string): number[] {
   const bytes = Buffer.from(text, 'utf8');
   const begin = (kind: number): TermHash => new TermHash().begin(kind).bytes(key, 0, key.length);
-  const words = (type: number, lo: number, hi: number): number[] => pair(begin(Terms.TERM_WORDS + type).word(lo).word(hi));
+  const words = (type: number, lo: number, hi: number): number[] =>
+    pair(
+      begin(Terms.TERM_WORDS + type)
+        .word(lo)
+        .word(hi),
+    );
   const out = [...pair(begin(Terms.TERM_TEXT).bytes(bytes, 0, bytes.length)), ...pair(begin(Terms.TERM_PRINTED))];
   if (text === '') out.push(...pair(begin(Terms.TERM_EMPTY)));
   if (text === 'true' || text === 'false') out.push(...words(T.TYPE_BOOL, text === 'true' ? 1 : 0, 0));
@@ -75,7 +80,11 @@ function attributeTerms(key: Buffer, text: string): number[] {
   }
   for (const value of doublesPrinting(text)) {
     const view = new Uint32Array(Float64Array.of(value).buffer);
-    out.push(...(Number.isNaN(value) ? words(T.TYPE_DOUBLE, 0, Terms.NAN_HIGH_WORD) : words(T.TYPE_DOUBLE, view[0]!, view[1]!)));
+    out.push(
+      ...(Number.isNaN(value)
+        ? words(T.TYPE_DOUBLE, 0, Terms.NAN_HIGH_WORD)
+        : words(T.TYPE_DOUBLE, view[0]!, view[1]!)),
+    );
   }
   return out;
 }

@@ -129,6 +129,14 @@ export class ValueMatcher {
     }
   }
 
+  /** The same for an AnyValue message, as resources and scopes hold them. */
+  matchesAnyValue(message: Uint8Array): boolean {
+    const text = textOfAnyValue(message);
+    if (text === this.text) return true;
+    // An infinity is shown as Go prints it; a text "Infinity" may be meant by "+Inf" too, which finds a little more.
+    return (text === 'Infinity' && this.text === '+Inf') || (text === '-Infinity' && this.text === '-Inf');
+  }
+
   matchesBytes(bytes: Uint8Array, start: number, end: number): boolean {
     const mine = this.#bytes;
     if (end - start !== mine.length) return false;

@@ -7,7 +7,7 @@ function randomKeys(random: Random, count: number): HashPairs {
   const seen = new Set<string>();
   const lo = new Uint32Array(count);
   const hi = new Uint32Array(count);
-  for (let i = 0; i < count; ) {
+  for (let i = 0; i < count;) {
     lo[i] = random() * 2 ** 32;
     hi[i] = random() * 2 ** 32;
     if (seen.has(`${lo[i]},${hi[i]}`)) continue;
@@ -43,13 +43,18 @@ describe('a fuse filter', () => {
 
   test('hashes as it always did: stored filters depend on it', () => {
     const keys = { lo: Uint32Array.of(1, 2, 3), hi: Uint32Array.of(4, 5, 6), count: 3 };
-    expect(Buffer.from(buildFuseFilter(keys)).toString('hex')).toMatchInlineSnapshot(`"0100000008000000010000000f2800000045000000000000000000000000000000000000"`);
+    expect(Buffer.from(buildFuseFilter(keys)).toString('hex')).toMatchInlineSnapshot(
+      `"0100000008000000010000000f2800000045000000000000000000000000000000000000"`,
+    );
   });
 
   test.each([
     ['empty', new Uint8Array(0)],
     ['shorter than it says', buildFuseFilter(randomKeys(createRandom(1), 10)).subarray(0, 20)],
-    ['of a segment length that is no power of two', Uint8Array.of(1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, ...new Uint8Array(9))],
+    [
+      'of a segment length that is no power of two',
+      Uint8Array.of(1, 0, 0, 0, 3, 0, 0, 0, 1, 0, 0, 0, ...new Uint8Array(9)),
+    ],
   ])('that is %s is CORRUPTION', (_, bytes) => {
     expect(() => new FuseFilter(bytes)).toThrow(expect.objectContaining({ code: 'CORRUPTION' }));
   });

@@ -67,7 +67,10 @@ class BytesIn {
 
 const anyTime = { startMin: -Infinity, startMax: Infinity, durationMin: -Infinity, durationMax: Infinity };
 
-function isHeld(blocks: readonly { block: Uint8Array; filter: FuseFilter }[], tag: TagCondition): { held: boolean; admitted: boolean } {
+function isHeld(
+  blocks: readonly { block: Uint8Array; filter: FuseFilter }[],
+  tag: TagCondition,
+): { held: boolean; admitted: boolean } {
   const tags = [compileTag(tag)];
   const conditions = queryTerms({ service: undefined, operation: undefined }, tags);
   let held = false;
@@ -90,7 +93,11 @@ describe('the filter of a block', () => {
       const request = randomRequest(random, NOW_NS);
       const blocks = blocksOf(request);
       for (const span of spansOf(request)) {
-        const lists = [span.attributes, ...(span.events ?? []).map((e) => e.attributes), ...(span.links ?? []).map((l) => l.attributes)];
+        const lists = [
+          span.attributes,
+          ...(span.events ?? []).map((e) => e.attributes),
+          ...(span.links ?? []).map((l) => l.attributes),
+        ];
         for (const tag of lists.flatMap((list) => printed(list))) {
           if (tag.key.startsWith('invalid-tag-key')) continue;
           expect(isHeld(blocks, tag).held, `${tag.key}=${tag.value}`).toBe(true);
