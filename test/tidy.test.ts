@@ -60,6 +60,7 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/block/section-values.ts',
     'src/block/trace-clock.ts',
   ],
+  'test/query/query-terms.test.ts': ['src/block/collect-terms.ts', 'src/block/terms.ts'],
   'test/part/merge-parts.test.ts': [
     'src/part/part-reader.ts',
     'src/part/part-writer.ts',
