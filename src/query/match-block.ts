@@ -5,7 +5,7 @@ import { WireReader } from '../bytes/wire-reader.ts';
 import { BlockReader, TextArena } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
 import { readChildStarts } from '../block/read-children.ts';
-import { readTexts } from '../block/read-names.ts';
+import { readStored, readTexts } from '../block/read-names.ts';
 import { SectionReader, type StoredField, type ValueColumn } from '../block/read-section.ts';
 import { readTraceColumns } from '../block/read-traces.ts';
 import { operationName, serviceName } from '../otlp/service-name.ts';
@@ -42,11 +42,13 @@ export interface BlockMatch {
 
 /** The traces of the block that have a span meeting all of `query`. Throws CORRUPTION. */
 export function matchBlock(bytes: Uint8Array, query: BlockQuery): BlockMatch[] {
-  const matcher = new BlockMatcher(new BlockReader(bytes));
-  const flags = matcher.candidates(query);
-  if (flags === undefined) return [];
-  for (const tag of query.tags) if (!matcher.filterByTag(flags, tag)) return [];
-  return matcher.matches(flags, query);
+  return readStored(() => {
+    const matcher = new BlockMatcher(new BlockReader(bytes));
+    const flags = matcher.candidates(query);
+    if (flags === undefined) return [];
+    for (const tag of query.tags) if (!matcher.filterByTag(flags, tag)) return [];
+    return matcher.matches(flags, query);
+  });
 }
 
 class BlockMatcher {

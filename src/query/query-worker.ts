@@ -24,9 +24,13 @@ export function run(job: QueryJob): unknown {
       reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message };
     else throw error;
   }
-  const buffers =
-    reply.kind === 'done' && reply.result.kind === 'traces' ? reply.result.traces.map(({ otlp }) => otlp.buffer) : [];
-  return move(new MovedReply(reply, buffers as ArrayBuffer[]));
+  return move(new MovedReply(reply, buffersOf(reply)));
+}
+
+/** Each once: a trace that was asked for twice is one buffer. */
+function buffersOf(reply: QueryReply): ArrayBuffer[] {
+  if (reply.kind !== 'done' || reply.result.kind !== 'traces') return [];
+  return [...new Set(reply.result.traces.map(({ otlp }) => otlp.buffer as ArrayBuffer))];
 }
 
 /** A reply whose buffers are transferred to the asking thread, not copied. */

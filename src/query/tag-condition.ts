@@ -131,10 +131,12 @@ export class ValueMatcher {
 
   /** The same for an AnyValue message, as resources and scopes hold them. */
   matchesAnyValue(message: Uint8Array): boolean {
-    const text = textOfAnyValue(message);
-    if (text === this.text) return true;
-    // An infinity is shown as Go prints it; a text "Infinity" may be meant by "+Inf" too, which finds a little more.
-    return (text === 'Infinity' && this.text === '+Inf') || (text === '-Infinity' && this.text === '-Inf');
+    // A double alone has several forms, as on a span.
+    if (message.length === 9 && message[0] === DOUBLE_TAG) {
+      const { lo, hi } = readDoubleWords(message);
+      return this.#matchesDouble(lo, hi);
+    }
+    return textOfAnyValue(message) === this.text;
   }
 
   matchesBytes(bytes: Uint8Array, start: number, end: number): boolean {
@@ -152,6 +154,14 @@ export class ValueMatcher {
     if (Number.isNaN(value)) return this.text === 'NaN';
     return this.text === (value > 0 ? '+Inf' : '-Inf') || this.text === String(value);
   }
+}
+
+/** Tag of AnyValue.double_value: field 4, fixed64. */
+const DOUBLE_TAG = 0x21;
+
+function readDoubleWords(message: Uint8Array): { lo: number; hi: number } {
+  const view = new DataView(message.buffer, message.byteOffset + 1, 8);
+  return { lo: view.getUint32(0, true), hi: view.getUint32(4, true) };
 }
 
 /** The words of a canonical decimal int64, or undefined: "007" and "+7" are texts, not the number 7. */

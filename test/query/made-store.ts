@@ -23,7 +23,7 @@ const DAY_NS = 86_400_000_000_000n;
 export class MadeStore implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), 'tracelith-query-'));
   readonly cache: PartCache = new PartCache(nodeDisk);
-  readonly #days = new Map<number, { parts: SnapshotPart[]; logBlocks: SnapshotLogBlock[] }>();
+  readonly #days = new Map<number, { parts: SnapshotPart[]; logBlocks: (SnapshotLogBlock & { tenant: Tenant })[] }>();
   #files = 0;
 
   /** A part of each day the requests have, a block for each request. Returns the parts' paths. */
@@ -59,21 +59,30 @@ export class MadeStore implements Disposable {
         const offset = 16;
         writeFileSync(path, Buffer.concat([Buffer.alloc(offset), bytes]));
         const { sizeBytes, rowCount, startMin, startMax } = readBlockHeader(bytes);
-        this.#day(day).logBlocks.push({ path, offset, sizeBytes, rowCount, startMin, startMax });
+        this.#day(day).logBlocks.push({ path, offset, sizeBytes, rowCount, startMin, startMax, tenant });
         return path;
       }),
     );
   }
 
-  /** Everything in the store, newest day first. */
-  get snapshot(): SnapshotFiles & { readonly partitions: readonly PartitionSnapshot[] } {
+  get snapshot(): SnapshotFiles {
+    return this.snapshotOf(DEFAULT_TENANT);
+  }
+
+  /** Everything of the tenant, newest day first: parts that may hold something of it, log blocks that are its own. */
+  snapshotOf(tenant: Tenant): SnapshotFiles {
     const days = [...this.#days].toSorted(([x], [y]) => y - x);
-    return { partitions: days.map(([day, files]) => ({ day, path: this.#folder(day), ...files })) };
+    const partitions = days.map(([day, { parts, logBlocks }]): PartitionSnapshot => {
+      const own = logBlocks.filter((block) => block.tenant === tenant);
+      return { day, path: this.#folder(day), parts, logBlocks: own };
+    });
+    return { partitions };
   }
 
   run(task: QueryTask, tenant: Tenant = DEFAULT_TENANT): QueryResult {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
-    return runQuery(this.cache, { task, tenant, snapshot: this.snapshot, durationMaxMs: 60_000, cancelled });
+    const snapshot = this.snapshotOf(tenant);
+    return runQuery(this.cache, { task, tenant, snapshot, durationMaxMs: 60_000, cancelled });
   }
 
   /** Numbers (their last byte) of the traces a search finds, newest first. */
@@ -93,7 +102,7 @@ export class MadeStore implements Disposable {
     }));
   }
 
-  #day(day: number): { parts: SnapshotPart[]; logBlocks: SnapshotLogBlock[] } {
+  #day(day: number): { parts: SnapshotPart[]; logBlocks: (SnapshotLogBlock & { tenant: Tenant })[] } {
     let files = this.#days.get(day);
     if (files === undefined) this.#days.set(day, (files = { parts: [], logBlocks: [] }));
     return files;

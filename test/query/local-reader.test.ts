@@ -1,0 +1,135 @@
+// The port over real query threads: answers cross them whole, errors with their code, and every snapshot is released.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createLog } from '../../src/base/log.ts';
+import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
+import { LocalReader, type LocalReaderOptions, type SnapshotSource } from '../../src/query/local-reader.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
+import { decodeTraces, spansOf } from '../support/otlp-proto.ts';
+import { ANY_TRACE, MadeStore } from './made-store.ts';
+
+/** Snapshots of a made store, counted. */
+class CountedSource implements SnapshotSource {
+  readonly store = new MadeStore();
+  readonly filters: SnapshotFilter[] = [];
+  readonly held = new Set<number>();
+
+  async listServices(): Promise<string[]> {
+    return ['a', 'b'];
+  }
+
+  async listOperations(): Promise<{ name: string; kind: number }[]> {
+    return [1, 2, 2].map((kind, i) => ({ name: `op-${i}`, kind }));
+  }
+
+  async takeSnapshot(_tenant: string, filter: SnapshotFilter): Promise<MadeStore['snapshot'] & { id: number }> {
+    this.filters.push(filter);
+    const id = this.filters.length;
+    this.held.add(id);
+    return { ...this.store.snapshot, id };
+  }
+
+  releaseSnapshot(id: number): void {
+    this.held.delete(id);
+  }
+}
+
+let source: CountedSource;
+let reader: LocalReader;
+const lines: string[] = [];
+const open = (more: Partial<LocalReaderOptions> = {}): LocalReader =>
+  new LocalReader({
+    source,
+    log: createLog({ write: (line) => lines.push(line) }),
+    workers: 1,
+    concurrentMax: 2,
+    durationMaxMs: 60_000,
+    ...more,
+  });
+
+beforeAll(() => {
+  source = new CountedSource();
+  source.store.addPart([requestOf([span(1), span(2, { trace: 2, startTimeUnixNano: NOON_NS + 5n })])]);
+  source.store.addLog([requestOf([span(3, { parentSpanId: idOf(1, 8) })], 'cart')]);
+  reader = open();
+});
+
+afterAll(async () => {
+  expect(source.held.size, 'snapshots still held').toBe(0);
+  await reader.close();
+  source.store[Symbol.dispose]();
+});
+
+test('names come from the source, operations by kind when asked', async () => {
+  expect(await reader.listServices(DEFAULT_TENANT)).toEqual(['a', 'b']);
+  expect(await reader.listOperations(DEFAULT_TENANT, 'a')).toHaveLength(3);
+  expect(await reader.listOperations(DEFAULT_TENANT, 'a', 2)).toEqual([
+    { name: 'op-1', kind: 2 },
+    { name: 'op-2', kind: 2 },
+  ]);
+});
+
+test('a search answers with whole traces, of every day', async () => {
+  source.filters.length = 0;
+  const found = await reader.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, startMinNs: NOON_NS, service: 'cart' });
+  expect(found.map(({ otlp }) => spansOf(decodeTraces(otlp)).map(({ spanId }) => spanId![7]))).toEqual([[1, 3]]);
+  expect(source.filters).toEqual([{ startMinNs: NOON_NS, startMaxNs: 2n ** 63n }, { traceIds: [idOf(1, 16)] }]);
+});
+
+test('a trace asked for twice crosses the threads twice', async () => {
+  const found = await reader.findTraces(
+    DEFAULT_TENANT,
+    [2, 1, 2].map((trace) => idOf(trace, 16)),
+  );
+  expect(found.map(({ traceId, otlp }) => [traceId[15], otlp.length > 0])).toEqual([
+    [2, true],
+    [1, true],
+    [2, true],
+  ]);
+});
+
+test('nothing asked for, nothing read', async () => {
+  source.filters.length = 0;
+  expect(await reader.findTraces(DEFAULT_TENANT, [])).toEqual([]);
+  expect(source.filters).toEqual([]);
+});
+
+test('dependencies look a day further on both sides, for parents', async () => {
+  source.filters.length = 0;
+  expect(await reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual([
+    { parent: 'shop', child: 'cart', callCount: 1 },
+  ]);
+  const day = 86_400_000_000_000n;
+  expect(source.filters).toEqual([{ startMinNs: NOON_NS - day, startMaxNs: NOON_NS + day }]);
+});
+
+describe('errors cross the threads with their code', () => {
+  test('over its time', async () => {
+    const hasty = open({ durationMaxMs: 1e-9 });
+    await expect(hasty.searchTraces(DEFAULT_TENANT, ANY_TRACE)).rejects.toMatchObject({ code: 'TIMEOUT' });
+    await hasty.close();
+  });
+
+  test('cancelled before it began', async () => {
+    const signal = AbortSignal.abort();
+    await expect(reader.searchTraces(DEFAULT_TENANT, ANY_TRACE, signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
+  test('damage is logged and leaves the rest of the answer', async () => {
+    const path = source.store.addPart([requestOf([span(9, { trace: 9 })])])[0]!;
+    const data = join(path, 'data');
+    const bytes = readFileSync(data);
+    bytes[bytes.length - 10]! ^= 1;
+    writeFileSync(data, bytes);
+    lines.length = 0;
+    expect(await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE)).toHaveLength(2);
+    expect(lines.join()).toContain(data);
+  });
+});
+
+test('many at once wait for their turn and all are answered', async () => {
+  const all = await Promise.all(Array.from({ length: 20 }, () => reader.findTraces(DEFAULT_TENANT, [idOf(1, 16)])));
+  expect(all.map((found) => found.length)).toEqual(Array.from({ length: 20 }, () => 1));
+});
