@@ -58,6 +58,8 @@ class BlockMatcher {
   readonly #strings: Uint8Array[];
   readonly #resources: Uint8Array[];
   readonly #scopes: Uint8Array[];
+  /** Events' and links' templates, by section. */
+  readonly #childTemplates: (SectionReader | undefined)[] = [];
   readonly #values = new Map<number, ValueColumn>();
   readonly #constants = new Map<number, { a: Uint32Array; b: Uint32Array }>();
 
@@ -193,8 +195,18 @@ class BlockMatcher {
       [LEVEL_LINK, C.SECTION_LINKS],
     ] as const) {
       if ((levels & level) === 0) continue;
+      // Most keys stand on spans alone: the templates of events and links say so without their rows.
+      if (!this.#hasField(section, isField)) continue;
       this.#applyChildren(met, section, (children, flags) => this.#applyFields(flags, children, isField, value));
     }
+  }
+
+  #hasField(section: number, isField: (field: number) => boolean): boolean {
+    let children = this.#childTemplates[section];
+    if (children === undefined) {
+      children = this.#childTemplates[section] = new SectionReader(this.#block, section, 'templates');
+    }
+    return children.templates.some(({ fields }) => fields.some(({ field }) => isField(field)));
   }
 
   /** Sets the flag of each row of `section` one of whose chosen fields has the value. */
