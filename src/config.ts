@@ -310,6 +310,14 @@ function refuseTwoLimits(given: ReadonlyMap<string, GivenFlag>): void {
   throw new StoreError('CONFIG', `-${bytesName} and -${percentName} exclude each other; remove one of them`);
 }
 
+/** The program's first argument, which names a tool or begins a flag, and those behind it. */
+export function splitArguments(argv: readonly string[] = process.argv.slice(2)): {
+  readonly first: string | undefined;
+  readonly rest: readonly string[];
+} {
+  return { first: argv[0], rest: argv.slice(1) };
+}
+
 function valueOf<T>(entry: Flag<T>, given: ReadonlyMap<string, GivenFlag>): T {
   const found = given.get(entry.row.name);
   try {

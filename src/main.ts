@@ -1,17 +1,18 @@
-// Composition root: config → store → listeners → signal → close. The only file that sees every layer; it decides nothing
-// but the order in which things start and stop.
+// Composition root: config → store → listeners → signal → close; or one of the tools, when the first argument names it.
+// The only file that sees every layer; it decides nothing but the order in which things start and stop.
 import { readFileSync } from 'node:fs';
 import { describeError, createLog, type LineLog } from './base/log.ts';
 import { Closing } from './base/closing.ts';
 import { isStoreError } from './base/errors.ts';
 import { formatAddress } from './base/flag-value.ts';
-import { helpText, parseConfig, type Config } from './config.ts';
+import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
 import { openGrpcServer } from './api/grpc-server.ts';
 import { openHttpServer } from './api/http-server.ts';
 import { Intake } from './api/intake.ts';
 import { createMetrics } from './api/metrics.ts';
 import { LocalReader } from './query/local-reader.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
+import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
@@ -94,10 +95,21 @@ function closeOnSignal(closing: Closing, log: LineLog): void {
   }
 }
 
+/** A tool does its work and ends; it opens no store and no listener. */
+function runAsTool(name: string, args: readonly string[]): void {
+  process.exitCode = runTool(name, args, {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    isInteractive: process.stderr.isTTY,
+  });
+}
+
 async function main(): Promise<void> {
+  const { first, rest } = splitArguments();
+  if (isTool(first)) return runAsTool(first, rest);
   const config = parseConfig();
   if (config.help) {
-    process.stdout.write(helpText());
+    process.stdout.write(`${helpText()}\n${toolsHelp()}`);
     return;
   }
   if (config.version) {

@@ -11,7 +11,7 @@ import { blank, findCycle, listFiles, readSource, root, type SourceFile } from '
 
 const sources = listFiles('src', '.ts').map(readSource);
 
-/** Bottom to top. `api` and `cluster` share a rank and never import each other. */
+/** Bottom to top. `api`, `cluster` and `tools` share a rank and never import each other. */
 const LAYERS = [
   'base',
   'disk',
@@ -89,6 +89,13 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/partition/write-snapshot.ts',
   ],
   'test/storage/threaded-store.test.ts': ['src/storage/engine-messages.ts'],
+  'test/tools/verify.test.ts': [
+    'src/tools/find-partitions.ts',
+    'src/tools/run-tool.ts',
+    'src/tools/terminal.ts',
+    'src/tools/verify-part.ts',
+    'src/tools/verify-partition.ts',
+  ],
   'test/storage/crash.test.ts': [],
   'test/storage/damage.test.ts': [],
   'test/block/block-damage.test.ts': [],
@@ -101,7 +108,7 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
 
 function layerOf(path: string): string {
   const [, folder = '', file] = path.split('/');
-  return file === undefined ? folder : folder.replace('cluster', 'api');
+  return file === undefined ? folder : folder.replace(/^(cluster|tools)$/, 'api');
 }
 
 /** Offending lines of `file` as path:line: text; comments and strings do not offend. */
@@ -119,7 +126,7 @@ function offencesExcept(pattern: RegExp, allowed: readonly string[]): string[] {
 describe('the layers', () => {
   test('every folder of src is one of them', () => {
     const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    expect(folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'cluster'].includes(name))).toEqual([]);
+    expect(folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'cluster', 'tools'].includes(name))).toEqual([]);
     const deep = sources.filter((file) => file.path.split('/').length > 3).map((file) => file.path);
     expect(deep, 'folders are flat').toEqual([]);
     expect(sources.map((file) => file.path).filter((path) => path.split('/').length === 2)).toEqual(
@@ -280,7 +287,7 @@ describe('the tests', () => {
   });
 
   test('each lies where its source file does', () => {
-    const folders = [...LAYERS, 'cluster'].map((layer) => `test/${layer}/`);
+    const folders = [...LAYERS, 'cluster', 'tools'].map((layer) => `test/${layer}/`);
     const tests = listFiles('test', '.test.ts').filter((path) => folders.some((folder) => path.startsWith(folder)));
     const owned = new Set(paths.map(own));
     expect(tests.filter((path) => !owned.has(path) && TESTS_OF_SEVERAL[path] === undefined)).toEqual([]);

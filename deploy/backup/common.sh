@@ -44,7 +44,8 @@ post() {
 # One string a line from the JSON array in $work/reply. The strings are paths and days: none has a quote in it.
 strings() {
   grep -q '\\' "$work/reply" && die "a path with characters that this script cannot read: $(cat "$work/reply")"
-  sed -e 's/^\[//' -e 's/\]$//' -e 's/","/"\n"/g' "$work/reply" | sed -e 's/^"//' -e 's/"$//' -e '/^$/d'
+  # The line break at the end is for `read`, which otherwise leaves out the last line.
+  { cat "$work/reply"; echo; } | sed -e 's/^\[//' -e 's/\]$//' -e 's/","/"\n"/g' | sed -e 's/^"//' -e 's/"$//' -e '/^$/d'
 }
 
 # rsync "$@", with a progress line on a terminal; its summary is in $work/stats.

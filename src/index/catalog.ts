@@ -5,7 +5,8 @@
 import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
-import type { Environment, IndexReader, IndexTransaction } from './environment.ts';
+import type { Disk } from '../disk/disk.ts';
+import { verifyEnvironment, type Environment, type IndexReader, type IndexTransaction } from './environment.ts';
 import { HEAD_KEY, PART_RANGE, partKey } from './keys.ts';
 import { type NameSet, writeNames } from './names.ts';
 
@@ -59,6 +60,21 @@ export function readCatalog(env: Environment): CatalogState {
 }
 
 /**
+ * The catalog of the environment at `path`, every page of which is checked on the way; nothing is opened for writing.
+ * Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
+ */
+export function verifyCatalog(disk: Disk, path: string): CatalogState {
+  const parts: PartEntry[] = [];
+  let head: Uint8Array | undefined;
+  verifyEnvironment(disk, path, ({ key, payload }) => {
+    if (Buffer.compare(key, HEAD_KEY) === 0) head = Uint8Array.from(payload);
+    const isPart = Buffer.compare(key, PART_RANGE.start) >= 0 && Buffer.compare(key, PART_RANGE.end) < 0;
+    if (isPart) parts.push(decodePart(path, payload));
+  });
+  return { ...decodeHead(head, path), parts };
+}
+
+/**
  * Swaps parts and merges names in one durable transaction: on return it is on disk, on a throw nothing happened.
  * The files of `add` must be on disk and synced before, those of `remove` may be deleted afterwards.
  * Returns the new generation. Throws DISK; removing a part that is not there or adding one that is, is a bug.
@@ -86,7 +102,10 @@ export function commitParts(env: Environment, change: CatalogChange): number {
 }
 
 function readHead(index: IndexReader, path: string): Head {
-  const payload = index.find(HEAD_KEY);
+  return decodeHead(index.find(HEAD_KEY), path);
+}
+
+function decodeHead(payload: Uint8Array | undefined, path: string): Head {
   if (payload === undefined) return { flushedLogSeq: 0, nextPartId: 1, generation: 0 };
   const fields = unpackFields(path, payload);
   return {

@@ -1,0 +1,66 @@
+// The program's other commands, for the operator at a prompt: what they are called, what they take, how they end.
+import { isStoreError, StoreError } from '../base/errors.ts';
+import { rebuildIndexes } from './rebuild-index.ts';
+import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts';
+import { verify } from './verify.ts';
+
+interface Tool {
+  readonly usage: string;
+  readonly help: string;
+  /** Gives the exit code. Throws StoreError. */
+  readonly run: (args: readonly string[], terminal: Terminal) => number;
+}
+
+const TOOLS: Readonly<Record<string, Tool>> = {
+  verify: {
+    usage: 'verify <dir>',
+    help:
+      'Reads a data directory, partition, snapshot, backup or part and checks every checksum. Names what is damaged.\n' +
+      'Safe beside a running node on snapshots and backups; refuses the data directory of a running node.\n' +
+      'Exit code: 0 intact, 1 damaged or not checked, 2 wrong usage.\n',
+    run: (args, terminal) => verify(onlyArgument(args), terminal),
+  },
+  'rebuild-index': {
+    usage: 'rebuild-index <dir>',
+    help:
+      'Writes the index of a partition, or of every partition of a data directory, anew from its parts.\n' +
+      'The node must be stopped. The old index goes to quarantine/.\n',
+    run: (args, terminal) => rebuildIndexes(onlyArgument(args), terminal),
+  },
+};
+
+/** Whether the program's first argument names a tool; otherwise it is a flag of the server. */
+export function isTool(name: string | undefined): name is string {
+  return name !== undefined && Object.hasOwn(TOOLS, name);
+}
+
+/** What -help says of the tools. */
+export function toolsHelp(): string {
+  return `Tools: ${Object.values(TOOLS)
+    .map(({ usage }) => usage)
+    .join(', ')}; each says more with -help.\n`;
+}
+
+/** Runs the tool `name`; gives the exit code. Failures of the world are printed, bugs thrown. */
+export function runTool(name: string, args: readonly string[], terminal: Terminal): number {
+  const tool = TOOLS[name]!;
+  if (args.some((arg) => /^--?h(elp)?$/.test(arg))) {
+    terminal.out(`tracelith ${tool.usage}\n${tool.help}`);
+    return EXIT_OK;
+  }
+  try {
+    return tool.run(args, terminal);
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    terminal.err(`tracelith ${name}: ${error.message}\n`);
+    return error.code === 'CONFIG' ? EXIT_USAGE : EXIT_FAILED;
+  }
+}
+
+function onlyArgument(args: readonly string[]): string {
+  const [path, ...more] = args;
+  if (path === undefined) throw new StoreError('CONFIG', 'a directory is missing');
+  const wrong = [path, ...more].find((arg) => arg.startsWith('-')) ?? more[0];
+  if (wrong !== undefined) throw new StoreError('CONFIG', `${wrong}: expected one directory and nothing else`);
+  return path;
+}

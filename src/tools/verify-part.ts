@@ -1,0 +1,120 @@
+// Reads every byte of a part that means anything and compares it with its checksum: metadata, each block, each page of
+// the trace lookup, each filter, and that nothing lies between them. Changes nothing; goes on after a fault.
+import { join } from 'node:path';
+import { isStoreError, StoreError } from '../base/errors.ts';
+import { ByteReader } from '../bytes/byte-reader.ts';
+import { crc32 } from '../bytes/crc32.ts';
+import type { Disk, ReadFile } from '../disk/disk.ts';
+import { readBlockHeader } from '../block/block-header.ts';
+import {
+  checkFileHeader,
+  FILE_HEADER_SIZE,
+  PART_DATA_FORMAT,
+  PART_FILTERS_FORMAT,
+  PART_TRACES_FORMAT,
+  type FileFormat,
+} from '../part/format-version.ts';
+import type { PartMetadata } from '../part/part-metadata.ts';
+import { readBlockAt, readPartMetadata } from '../part/part-reader.ts';
+import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from '../part/part-writer.ts';
+import { PAGE_SIZE } from '../part/trace-lookup.ts';
+
+/** What a check tells while it runs. */
+export interface Findings {
+  /** Something is damaged: what and where, one line. */
+  readonly damaged: (message: string) => void;
+  readonly checked: (sizeBytes: number, file: string) => void;
+}
+
+/** Checks the part in folder `path`; gives its metadata, undefined when that is damaged. Throws DISK. */
+export function verifyPart(disk: Disk, path: string, findings: Findings): PartMetadata | undefined {
+  const metadataPath = join(path, METADATA_FILE);
+  let metadata: PartMetadata | undefined;
+  guard(findings, () => {
+    metadata = readPartMetadata(disk, path);
+    findings.checked(disk.stat(metadataPath)?.sizeBytes ?? 0, metadataPath);
+  });
+  const known = metadata;
+  if (known === undefined) return undefined;
+  const files: readonly [string, FileFormat, number, (file: ReadFile) => void][] = [
+    [DATA_FILE, PART_DATA_FORMAT, known.dataBytes, (file) => checkBlocks(file, known, findings)],
+    [TRACES_FILE, PART_TRACES_FORMAT, known.tracesBytes, (file) => checkPages(file, known, findings)],
+    [FILTERS_FILE, PART_FILTERS_FORMAT, known.filtersBytes, (file) => checkFilters(file, known, findings)],
+  ];
+  for (const [name, format, sizeBytes, check] of files) {
+    guard(findings, () => withFile(disk, join(path, name), (file) => {
+      if (file.sizeBytes !== sizeBytes)
+        findings.damaged(`${file.path}: ${file.sizeBytes} bytes where ${sizeBytes} were written`);
+      guard(findings, () => checkFileHeader(format, file.read(0, FILE_HEADER_SIZE), file.path));
+      check(file);
+    }));
+  }
+  return known;
+}
+
+/** Runs `check`; a fault in what it reads is reported, everything else thrown. */
+export function guard(findings: Findings, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'FORMAT_TOO_NEW')) throw error;
+    findings.damaged(error.message);
+  }
+}
+
+/** Opens `path` for `use`. A file that is not there is CORRUPTION. */
+export function withFile(disk: Disk, path: string, use: (file: ReadFile) => void): void {
+  if (disk.stat(path) === undefined) throw new StoreError('CORRUPTION', `${path}: missing`);
+  const file = disk.openRead(path);
+  try {
+    use(file);
+  } finally {
+    file.close();
+  }
+}
+
+function checkBlocks(file: ReadFile, { blocks, rowCount, day }: PartMetadata, findings: Findings): void {
+  let end = FILE_HEADER_SIZE;
+  let rows = 0;
+  for (const block of blocks) {
+    guard(findings, () => {
+      if (block.offset !== end) throw new StoreError('CORRUPTION', `${file.path}: a gap before byte ${block.offset}`);
+      end = block.offset + block.sizeBytes;
+      const header = readBlockHeader(readBlockAt(file, block));
+      const isSame = header.rowCount === block.rowCount && header.tenant === block.tenant && header.day === day;
+      if (!isSame || header.sizeBytes !== block.sizeBytes)
+        throw new StoreError('CORRUPTION', `${file.path}: block at byte ${block.offset} is not the one in metadata`);
+    });
+    rows += block.rowCount;
+    findings.checked(block.sizeBytes, file.path);
+  }
+  if (rows !== rowCount) findings.damaged(`${file.path}: ${rows} spans in blocks where metadata says ${rowCount}`);
+  if (end < file.sizeBytes) findings.damaged(`${file.path}: ${file.sizeBytes - end} bytes behind the last block`);
+}
+
+function checkPages(file: ReadFile, { fences }: PartMetadata, findings: Findings): void {
+  for (let page = 0; page < fences.length; page++) {
+    const offset = FILE_HEADER_SIZE + page * PAGE_SIZE;
+    guard(findings, () => {
+      const bytes = file.read(offset, PAGE_SIZE);
+      const sum = new ByteReader(bytes).u32();
+      if (sum !== crc32(bytes.subarray(4)))
+        throw new StoreError('CORRUPTION', `${file.path}: the page at byte ${offset} fails its checksum`);
+    });
+    findings.checked(PAGE_SIZE, file.path);
+  }
+}
+
+function checkFilters(file: ReadFile, { blocks }: PartMetadata, findings: Findings): void {
+  let at = FILE_HEADER_SIZE;
+  for (const { filterBytes } of blocks) {
+    const offset = at;
+    at += filterBytes + 4;
+    guard(findings, () => {
+      const bytes = file.read(offset, filterBytes + 4);
+      if (new ByteReader(bytes, filterBytes).u32() !== crc32(bytes.subarray(0, filterBytes)))
+        throw new StoreError('CORRUPTION', `${file.path}: the filter at byte ${offset} fails its checksum`);
+    });
+    findings.checked(filterBytes + 4, file.path);
+  }
+}
