@@ -89,7 +89,12 @@ export class LocalReader implements TraceReader {
   }
 
   /** Waits for a turn first, so that a query in the line pins no files. */
-  async #run(tenant: Tenant, filter: SnapshotFilter, task: QueryTask, signal: AbortSignal | undefined): Promise<QueryResult> {
+  async #run(
+    tenant: Tenant,
+    filter: SnapshotFilter,
+    task: QueryTask,
+    signal: AbortSignal | undefined,
+  ): Promise<QueryResult> {
     await this.#turns.take(signal);
     try {
       const snapshot = await this.#options.source.takeSnapshot(tenant, filter);
