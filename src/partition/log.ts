@@ -94,7 +94,13 @@ export class Log {
   #retireWriter(): void {
     const writer = this.#writer;
     this.#writer = undefined;
+    if (writer === undefined) return;
     // Its blocks are on disk already, or given up: a close that fails loses nothing.
-    writer?.seal().catch(() => undefined);
+    writer.seal().catch(() => undefined);
+    const { logFile } = writer;
+    if (logFile.blocks.length > 0) return;
+    // A full disk refuses one commit after another: each would leave a file without a block behind.
+    this.#files.splice(this.#files.indexOf(logFile), 1);
+    logFile.pinned.doom();
   }
 }

@@ -226,8 +226,19 @@ export class Partition {
 
   async #flush(): Promise<void> {
     const files = await this.#log.rotate();
-    const last = files.at(-1);
-    if (last === undefined) return;
+    if (files.length === 0) return;
+    try {
+      await this.#flushFiles(files);
+    } catch (error) {
+      if (!isStoreError(error, 'DISK') || files.length === 1) throw error;
+      // There may be no room for all of them at once. One by one, each makes room for the next.
+      for (const file of files) await this.#flushFiles([file]);
+    }
+  }
+
+  /** Turns the oldest log files into a part. */
+  async #flushFiles(files: readonly LogFile[]): Promise<void> {
+    const last = files.at(-1)!;
     const inputs = files.map(logInput);
     const { part, id } = await this.#run(inputs, { profile: 'young', origin: { logSeqMax: last.seq, partIds: [] } });
     const names = new NameSet();

@@ -9,6 +9,13 @@ import type { MergeRoom } from '../partition/merge-runner.ts';
 /** One statfs a second costs nothing, and a second of ingest is far less than any sensible reserve. */
 const CHECK_INTERVAL_MS = 1_000;
 
+/**
+ * Room a flush needs, by the bytes of its logs. A part is denser than they are, unless its spans hold what nobody can
+ * compress: then it is as large, and its lookup tables and filters come on top. Less, and a log could fill a disk so
+ * that it can never be flushed.
+ */
+const FLUSH_SHARE = 1.5;
+
 /** An eighth: a day that fills the limit has at least eight parts, and loses an eighth of it at a time. */
 const PART_SHARE_MAX = 1 / 8;
 
@@ -20,7 +27,7 @@ export interface DiskGuardOptions {
   readonly freeDiskBytesMin: number;
   /** -retention.maxDiskSpaceUsageBytes; 0: no limit. */
   readonly diskBytesMax: number;
-  /** Bytes in the logs, which a flush writes once more before it deletes them. */
+  /** Bytes in the logs and on their way there, which a flush writes once more before it deletes them. */
   readonly logBytes: () => number;
 }
 
@@ -34,6 +41,8 @@ export class DiskGuard implements MergeRoom {
   readonly #options: DiskGuardOptions;
   #checkedMs = -Infinity;
   #freeBytes = Infinity;
+  /** Bytes in the logs when it was looked at. */
+  #logBytes = 0;
   /** What merges under way may still write. */
   #reservedBytes = 0;
 
@@ -54,8 +63,9 @@ export class DiskGuard implements MergeRoom {
     if (Math.abs(nowMs - this.#checkedMs) >= CHECK_INTERVAL_MS) {
       this.#checkedMs = nowMs;
       this.#freeBytes = this.#options.disk.freeBytes(this.#options.path);
+      this.#logBytes = this.#options.logBytes();
     }
-    return this.#freeBytes < this.#keptBytes;
+    return this.#freeNow < this.#keptBytes;
   }
 
   /** Bytes a merge may write now. Throws DISK. */
@@ -89,12 +99,16 @@ export class DiskGuard implements MergeRoom {
         : `-storage.minFreeDiskSpaceBytes asks for ${freeDiskBytesMin}`;
     throw new StoreError(
       'READ_ONLY',
-      `${path}: ${this.#freeBytes} bytes free, ${wanted}; free space or lower the flag, then retry`,
+      `${path}: ${this.#freeNow} bytes free, ${wanted}; free space or lower the flag, then retry`,
     );
   }
 
-  /** A part is denser than the log blocks it is made of, so the logs' size is room enough for it and its index. */
+  /** Between two looks the logs may fill a small disk. */
+  get #freeNow(): number {
+    return this.#freeBytes - Math.max(0, this.#options.logBytes() - this.#logBytes);
+  }
+
   get #keptBytes(): number {
-    return Math.max(this.#options.freeDiskBytesMin, this.#options.logBytes());
+    return Math.max(this.#options.freeDiskBytesMin, Math.ceil(this.#options.logBytes() * FLUSH_SHARE));
   }
 }

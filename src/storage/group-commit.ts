@@ -69,6 +69,11 @@ export class GroupCommit {
     return { commits: this.#commits, commitBytes: this.#commitBytes };
   }
 
+  /** Bytes of requests that are not answered yet. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
   /** As SpanWriter.write. Throws INVALID_REQUEST, OVERLOADED, DISK. */
   async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
     if (this.#broken !== undefined) throw this.#broken;

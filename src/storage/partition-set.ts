@@ -113,6 +113,13 @@ export class PartitionSet {
     return this.#partitions.get(day) ?? this.#open(day);
   }
 
+  /** Bytes in the logs of all partitions. */
+  get logBytes(): number {
+    let sum = 0;
+    for (const { log } of this.#partitions.values()) sum += log.sizeBytes;
+    return sum;
+  }
+
   /** Days that have a partition, in no order. */
   get days(): number[] {
     return [...this.#partitions.keys()];

@@ -70,8 +70,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
     this.#lock = options.takeLock(path);
     try {
-      const logBytes = (): number => this.#partitions.all.reduce((sum, { log }) => sum + log.sizeBytes, 0);
-      this.#guard = new DiskGuard({ ...options, logBytes });
+      this.#guard = new DiskGuard({ ...options, logBytes: () => this.#unflushedBytes });
       this.#snapshotFolder = new SnapshotFolder(options);
       this.#partitions = PartitionSet.open({ ...options, mergeRoom: this.#guard });
     } catch (error) {
@@ -239,6 +238,11 @@ export class Storage implements SpanWriter, StoreAdmin {
     this.#maintenance.stop();
     this.#partitions.abandon();
     this.#lock.release();
+  }
+
+  /** In the logs, and in requests on their way there: as they came, so more than they will be. */
+  get #unflushedBytes(): number {
+    return this.#partitions.logBytes + this.#commit.pendingBytes;
   }
 
   #assertOpen(): void {
