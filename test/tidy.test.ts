@@ -89,8 +89,10 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/partition/write-snapshot.ts',
   ],
   'test/storage/threaded-store.test.ts': ['src/storage/engine-messages.ts'],
+  'test/tools/inspect.test.ts': ['src/tools/inspect-block.ts'],
   'test/tools/verify.test.ts': [
     'src/tools/find-partitions.ts',
+    'src/tools/rebuild-index.ts',
     'src/tools/run-tool.ts',
     'src/tools/terminal.ts',
     'src/tools/verify-part.ts',

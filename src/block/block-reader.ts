@@ -127,6 +127,12 @@ export class BlockReader {
     return column.reader.view(count * sizeBytes);
   }
 
+  /** Codec and bytes of frame number `index`, for people who ask what a block is made of. */
+  frameSizes(index: number): { codec: number; rawBytes: number; storedBytes: number } {
+    const { codec, rawBytes, stored } = this.#check(index);
+    return { codec, rawBytes, storedBytes: stored.length };
+  }
+
   /** Checks every frame's CRC. Throws CORRUPTION naming the first that fails. */
   verify(): void {
     for (let i = 0; i < this.#frames.length; i++) this.#check(i);

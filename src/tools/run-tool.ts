@@ -1,5 +1,6 @@
 // The program's other commands, for the operator at a prompt: what they are called, what they take, how they end.
 import { isStoreError, StoreError } from '../base/errors.ts';
+import { inspect } from './inspect.ts';
 import { rebuildIndexes } from './rebuild-index.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts';
 import { verify } from './verify.ts';
@@ -19,6 +20,17 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       'Safe beside a running node on snapshots and backups; refuses the data directory of a running node.\n' +
       'Exit code: 0 intact, 1 damaged or not checked, 2 wrong usage.\n',
     run: (args, terminal) => verify(onlyArgument(args), terminal),
+  },
+  inspect: {
+    usage: 'inspect <part> [-blocks]',
+    help:
+      'Shows what a part is made of: its blocks, and every column with its encodings, raw and stored bytes and bytes a\n' +
+      'span, added up over the blocks; with -blocks also block by block. Safe beside a running node.\n' +
+      'Columns of one compressed frame share its stored bytes by their raw bytes.\n',
+    run: (args, terminal) => {
+      const isBlocks = (arg: string): boolean => /^--?blocks$/.test(arg);
+      return inspect(onlyArgument(args.filter((arg) => !isBlocks(arg))), args.some(isBlocks), terminal);
+    },
   },
   'rebuild-index': {
     usage: 'rebuild-index <dir>',
