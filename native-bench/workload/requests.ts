@@ -6,6 +6,7 @@ import type { Frame } from './frames.ts';
 import { lateProfile } from './late.ts';
 import { llmProfile } from './llm.ts';
 import { longProfile } from './long.ts';
+import { oddProfile } from './odd.ts';
 import type { GeneratedSpan, Profile } from './model.ts';
 import { Rng } from './rng.ts';
 import { SendQueue } from './send-queue.ts';
@@ -17,6 +18,7 @@ export const profiles = {
   long: longProfile,
   late: lateProfile,
   llm: llmProfile,
+  odd: oddProfile,
 } as const satisfies Record<string, (rng: Rng, instances: number) => Profile>;
 
 export type ProfileName = keyof typeof profiles;

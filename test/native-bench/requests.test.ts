@@ -169,8 +169,8 @@ test('llm: prompts of 2 to 50 KB', () => {
   expect(Math.max(...prompts)).toBeGreaterThan(20_000);
 });
 
-test('chaotic: every value type, odd kinds, links, duplicate keys and orphans occur; names are many', () => {
-  const spans = [...requests(workload({ profile: 'chaotic', spans: 5000 }))].flatMap(({ body }) =>
+test('odd: every value type, odd kinds, links, duplicate keys and orphans occur; names are many', () => {
+  const spans = [...requests(workload({ profile: 'odd', spans: 5000 }))].flatMap(({ body }) =>
     spansOf(decodeRequest(body)),
   );
   const types = new Set(
@@ -200,3 +200,32 @@ test('chaotic: every value type, odd kinds, links, duplicate keys and orphans oc
     spans.some((span) => span.parentSpanId !== undefined && !ids.has(Buffer.from(span.parentSpanId).toString('hex'))),
   ).toBe(true);
 });
+
+test('chaotic: of usual size, hundreds of operations and keys, 8 to 12 attributes, no key set and no tree again; 1.5 % odd', () => {
+  const options = workload({ profile: 'chaotic', spans: 20_000, batch: 1000 });
+  const bytes = [...requests(options)].reduce((sum, { body }) => sum + body.length, 0);
+  const spans = [...generatedSpans(options)];
+  expect(bytes / spans.length).toBeGreaterThan(430);
+  expect(bytes / spans.length).toBeLessThan(600);
+  const keysOf = (span: GeneratedSpan): string => span.attributes.map(([key]) => key).join();
+  const usual = spans.filter(({ name }) => !name.startsWith('GET /users/'));
+  const oddShare = 1 - usual.length / spans.length;
+  expect(oddShare).toBeGreaterThan(0.01);
+  expect(oddShare).toBeLessThan(0.02);
+  expect(usual.every(({ attributes }) => attributes.length >= 8 && attributes.length <= 12)).toBe(true);
+  expect(new Set(usual.map(({ name }) => name)).size).toBeGreaterThan(500);
+  expect(new Set(usual.flatMap(({ attributes }) => attributes.map(([key]) => key))).size).toBeGreaterThan(150);
+  expect(new Set(usual.map(keysOf)).size).toBeGreaterThan(usual.length * 0.999);
+  const traces = Map.groupBy(spans, (span) => Buffer.from(span.traceId).toString('hex'));
+  const trees = [...traces.values()].filter((trace) => trace.length > 2).map(treeOf);
+  expect(new Set(trees).size).toBeGreaterThan(trees.length * 0.999);
+});
+
+/** Names in order of start, each with its parent's place: what a store could recognise as the same shape. */
+function treeOf(trace: readonly GeneratedSpan[]): string {
+  const ordered = trace.toSorted((a, b) => a.startNs - b.startNs);
+  const places = new Map(ordered.map((span, i) => [Buffer.from(span.spanId).toString('hex'), i]));
+  return ordered
+    .map(({ name, parentSpanId }) => `${name}<${places.get(Buffer.from(parentSpanId ?? []).toString('hex')) ?? '-'}`)
+    .join();
+}

@@ -4,6 +4,7 @@ import { existsSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import type { Frame } from '../../native-bench/workload/frames.ts';
 import { readFrames } from '../../native-bench/workload/frames.ts';
+import type { ProfileName } from '../../native-bench/workload/requests.ts';
 import { defaultWorkload, requests } from '../../native-bench/workload/requests.ts';
 import { replicateFrames, shiftFrames } from '../../native-bench/workload/shift-frames.ts';
 import type { OtlpRequest, OtlpSpan } from '../support/otlp-proto.ts';
@@ -13,7 +14,7 @@ const corpus = new URL('../../../shared/corpora/otel-demo.otlpframes', import.me
 const startNs = 1_763_596_800_000_000_123n;
 const nowNs = 1_800_000_000_123_456_789n;
 
-function generated(profile: 'shop' | 'chaotic'): Frame[] {
+function generated(profile: ProfileName): Frame[] {
   return [...requests({ ...defaultWorkload, profile, startNs, spans: 3000, batch: 250, seconds: 30 })];
 }
 
@@ -81,7 +82,7 @@ function expectOnlyTimesAndIdsChanged(frames: readonly Frame[]): void {
   expect(after).toEqual(expected);
 }
 
-test.each(['shop', 'chaotic'] as const)(
+test.each(['shop', 'chaotic', 'odd'] as const)(
   '%s: everything but times and ids stays equal, and ids map one to one',
   (profile) => {
     expectOnlyTimesAndIdsChanged(generated(profile));
