@@ -16,7 +16,10 @@ export function registerPartitionRoutes(app: FastifyInstance, options: Partition
   const { admin, hook, readPartitionPrefix } = options;
   const text = 'text/plain; charset=utf-8';
   const json = 'application/json';
-  const post = (path: string, answer: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>): void => {
+  const post = (
+    path: string,
+    answer: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>,
+  ): void => {
     app.post(`/internal/partition/${path}`, { onRequest: hook }, answer);
   };
 

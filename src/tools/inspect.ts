@@ -25,7 +25,10 @@ interface ColumnSum {
 /** Prints the part in folder `path`; with `isByBlock` a column table for each block too. Throws INVALID_REQUEST, CORRUPTION, DISK. */
 export function inspect(path: string, isByBlock: boolean, terminal: Terminal): number {
   if (!isPartFolder(nodeDisk, resolve(path)))
-    throw new StoreError('INVALID_REQUEST', `${path}: not a part; give a folder such as partitions/20261120/parts/0000000000000007`);
+    throw new StoreError(
+      'INVALID_REQUEST',
+      `${path}: not a part; give a folder such as partitions/20261120/parts/0000000000000007`,
+    );
   using part = openPart(nodeDisk, path);
   const { blocks, rowCount } = part.metadata;
   const total = new Map<string, ColumnSum>();
@@ -57,7 +60,9 @@ export function inspect(path: string, isByBlock: boolean, terminal: Terminal): n
 function blockRow(number: number, block: PartBlock): string[] {
   const { tenant, rowCount, traceCount, sizeBytes, startMin, startMax } = block;
   const perSpan = (sizeBytes / rowCount).toFixed(2);
-  return [number, tenant, rowCount, traceCount, sizeBytes, perSpan, timeOfDay(startMin), timeOfDay(startMax)].map(String);
+  return [number, tenant, rowCount, traceCount, sizeBytes, perSpan, timeOfDay(startMin), timeOfDay(startMax)].map(
+    String,
+  );
 }
 
 /** "12:00:00.123456789" */
@@ -87,7 +92,8 @@ function addFile(sums: Map<string, ColumnSum>, path: string, name: string): void
 
 function sumOf(sums: Map<string, ColumnSum>, name: string): ColumnSum {
   let sum = sums.get(name);
-  if (sum === undefined) sums.set(name, (sum = { name, encodings: new Map(), entries: 0, rawBytes: 0, storedBytes: 0 }));
+  if (sum === undefined)
+    sums.set(name, (sum = { name, encodings: new Map(), entries: 0, rawBytes: 0, storedBytes: 0 }));
   return sum;
 }
 
@@ -108,7 +114,10 @@ function columnTable(sums: ReadonlyMap<string, ColumnSum>, spans: number): strin
     `${((100 * sum.storedBytes) / all.storedBytes).toFixed(1)} %`,
     sum === all ? formatBytes(sum.storedBytes) : encodingsOf(sum),
   ];
-  return table(['column', 'entries', 'raw bytes', 'stored bytes', 'bytes/span', 'share', 'encodings'], [...ordered, all].map(row));
+  return table(
+    ['column', 'entries', 'raw bytes', 'stored bytes', 'bytes/span', 'share', 'encodings'],
+    [...ordered, all].map(row),
+  );
 }
 
 /** The commonest three, with how many blocks have each. */

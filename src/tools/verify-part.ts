@@ -42,12 +42,14 @@ export function verifyPart(disk: Disk, path: string, findings: Findings): PartMe
     [FILTERS_FILE, PART_FILTERS_FORMAT, known.filtersBytes, (file) => checkFilters(file, known, findings)],
   ];
   for (const [name, format, sizeBytes, check] of files) {
-    guard(findings, () => withFile(disk, join(path, name), (file) => {
-      if (file.sizeBytes !== sizeBytes)
-        findings.damaged(`${file.path}: ${file.sizeBytes} bytes where ${sizeBytes} were written`);
-      guard(findings, () => checkFileHeader(format, file.read(0, FILE_HEADER_SIZE), file.path));
-      check(file);
-    }));
+    guard(findings, () =>
+      withFile(disk, join(path, name), (file) => {
+        if (file.sizeBytes !== sizeBytes)
+          findings.damaged(`${file.path}: ${file.sizeBytes} bytes where ${sizeBytes} were written`);
+        guard(findings, () => checkFileHeader(format, file.read(0, FILE_HEADER_SIZE), file.path));
+        check(file);
+      }),
+    );
   }
   return known;
 }

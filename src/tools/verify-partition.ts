@@ -95,17 +95,19 @@ function checkLogs(
   const names = disk.list(folder).filter((name) => (parseLogFileName(name) ?? 0) > to.flushedLogSeq);
   let rows = 0;
   for (const name of names) {
-    guard(to.findings, () => withFile(disk, join(folder, name), (file) => {
-      guard(to.findings, () => checkFileHeader(LOG_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path));
-      const { damaged, end, tailFault } = scanBlocks(file, FILE_HEADER_SIZE, (_at, header) => {
-        rows += header.rowCount;
-        to.findings.checked(header.sizeBytes, file.path);
-      });
-      for (const { message } of damaged) to.findings.damaged(message);
-      if (tailFault !== undefined) to.findings.damaged(tailFault);
-      else if (end < file.sizeBytes)
-        to.note(`${file.path}: ${file.sizeBytes - end} bytes behind the last block, of a write never acknowledged`);
-    }));
+    guard(to.findings, () =>
+      withFile(disk, join(folder, name), (file) => {
+        guard(to.findings, () => checkFileHeader(LOG_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path));
+        const { damaged, end, tailFault } = scanBlocks(file, FILE_HEADER_SIZE, (_at, header) => {
+          rows += header.rowCount;
+          to.findings.checked(header.sizeBytes, file.path);
+        });
+        for (const { message } of damaged) to.findings.damaged(message);
+        if (tailFault !== undefined) to.findings.damaged(tailFault);
+        else if (end < file.sizeBytes)
+          to.note(`${file.path}: ${file.sizeBytes - end} bytes behind the last block, of a write never acknowledged`);
+      }),
+    );
   }
   return { files: names.length, rows };
 }

@@ -27,7 +27,15 @@ describe('partitions', () => {
   });
 
   test('are named by eight digits and nothing else', async () => {
-    const bad = ['', '?name=', '?name=..', '?name=2026112', '?name=20261120%2F..', '?name=20261120%00', '?name=1&name=2'];
+    const bad = [
+      '',
+      '?name=',
+      '?name=..',
+      '?name=2026112',
+      '?name=20261120%2F..',
+      '?name=20261120%00',
+      '?name=1&name=2',
+    ];
     for (const query of bad) {
       for (const path of ['detach', 'attach']) expect([query, (await send(path + query)).status]).toEqual([query, 400]);
     }

@@ -170,7 +170,8 @@ describe('a snapshot', () => {
       `${name}\n`,
       name.toUpperCase().replace('-', '_'),
     ];
-    for (const path of bad) expect([path, await failure(() => storage.deleteSnapshot(path))]).toEqual([path, 'INVALID_REQUEST']);
+    for (const path of bad)
+      expect([path, await failure(() => storage.deleteSnapshot(path))]).toEqual([path, 'INVALID_REQUEST']);
     const link = join(folder.path, 'snapshots', `20261120-20261120120000-${'0'.repeat(16)}`);
     symlinkSync(join(folder.path, 'partitions'), link);
     expect(await failure(() => storage.deleteSnapshot(link))).toBe('INVALID_REQUEST');

@@ -1,7 +1,17 @@
 // backup.sh and restore.sh for real: rsync, curl, the program, and a load that goes on meanwhile. Skipped by name where
 // rsync or curl is not installed; .ci/run installs them.
 import { spawn, spawnSync } from 'node:child_process';
-import { appendFileSync, cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -28,7 +38,8 @@ function run(script: string, ...args: string[]): Promise<Ran> {
   return new Promise((resolve, reject) => {
     const child = spawn(join(root, 'deploy/backup', script), args, { stdio: ['ignore', 'pipe', 'pipe'] });
     let output = '';
-    for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
     child.on('error', reject).on('close', (code) => resolve({ code, output }));
   });
 }
@@ -119,35 +130,39 @@ describe.skipIf(!hasTools)('backup and restore with rsync', () => {
   });
   afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-  test('under load: all that was acknowledged before the backup is in a fresh node after the restore', { timeout: 120_000 }, async () => {
-    await using node = await startNode({ flags: ['-inmemoryDataFlushInterval=1s'] });
-    await using fresh = await startNode();
-    const old = new Load(node, todayMs - DAY_MS);
-    await old.reaches(40);
-    await old.stop();
-    const load = new Load(node, todayMs);
-    await load.reaches(150);
-    const first = load.acknowledged;
-    await succeeds('backup.sh', '--to', backup, '--url', node.url);
-    await load.reaches(load.acknowledged + 100);
-    await force(node, 'merge');
-    const second = load.acknowledged;
-    const output = await succeeds('backup.sh', '--to', backup, '--url', node.url);
-    expect(second).toBeGreaterThan(first);
-    await load.stop();
-    expect(output).toMatch(/verified/);
-    expect(readdirSync(backup).sort()).toEqual([YESTERDAY, TODAY].sort());
-    expect(await post(node, 'snapshot/list'), 'the snapshots are deleted').toBe('[]');
+  test(
+    'under load: all that was acknowledged before the backup is in a fresh node after the restore',
+    { timeout: 120_000 },
+    async () => {
+      await using node = await startNode({ flags: ['-inmemoryDataFlushInterval=1s'] });
+      await using fresh = await startNode();
+      const old = new Load(node, todayMs - DAY_MS);
+      await old.reaches(40);
+      await old.stop();
+      const load = new Load(node, todayMs);
+      await load.reaches(150);
+      const first = load.acknowledged;
+      await succeeds('backup.sh', '--to', backup, '--url', node.url);
+      await load.reaches(load.acknowledged + 100);
+      await force(node, 'merge');
+      const second = load.acknowledged;
+      const output = await succeeds('backup.sh', '--to', backup, '--url', node.url);
+      expect(second).toBeGreaterThan(first);
+      await load.stop();
+      expect(output).toMatch(/verified/);
+      expect(readdirSync(backup).sort()).toEqual([YESTERDAY, TODAY].sort());
+      expect(await post(node, 'snapshot/list'), 'the snapshots are deleted').toBe('[]');
 
-    await succeeds('restore.sh', '--from', backup, '--data', fresh.dataPath, '--url', fresh.url, '--all');
-    expect(JSON.parse(await post(fresh, 'list'))).toEqual([YESTERDAY, TODAY].sort());
-    expect(await missing(fresh, todayMs - DAY_MS, 40)).toEqual([]);
-    expect(await missing(fresh, todayMs, second)).toEqual([]);
-    await fresh.restart();
-    expect(await missing(fresh, todayMs, second)).toEqual([]);
-    expect((await readMetrics(fresh)).get('tracelith_corrupt_blocks_total') ?? 0).toBe(0);
-    expect(await askJson(fresh, '/api/services')).toMatchObject({ data: ['shop'] });
-  });
+      await succeeds('restore.sh', '--from', backup, '--data', fresh.dataPath, '--url', fresh.url, '--all');
+      expect(JSON.parse(await post(fresh, 'list'))).toEqual([YESTERDAY, TODAY].sort());
+      expect(await missing(fresh, todayMs - DAY_MS, 40)).toEqual([]);
+      expect(await missing(fresh, todayMs, second)).toEqual([]);
+      await fresh.restart();
+      expect(await missing(fresh, todayMs, second)).toEqual([]);
+      expect((await readMetrics(fresh)).get('tracelith_corrupt_blocks_total') ?? 0).toBe(0);
+      expect(await askJson(fresh, '/api/services')).toMatchObject({ data: ['shop'] });
+    },
+  );
 
   test('a second run copies only what is new', { timeout: 60_000 }, async () => {
     await using node = await startNode({ flags: ['-inmemoryDataFlushInterval=1h'] });
@@ -167,31 +182,36 @@ describe.skipIf(!hasTools)('backup and restore with rsync', () => {
     expect(statSync(part).ino).toBe(inode);
   });
 
-  test('one day comes back into the running node it is missing in, or replaces what it has', { timeout: 60_000 }, async () => {
-    await using node = await startNode();
-    for (const dayMs of [todayMs - DAY_MS, todayMs]) for (let n = 0; n < 20; n++) await sendTo(node, traceOf(dayMs, n));
-    await succeeds('backup.sh', '--to', backup, '--url', node.url);
-    const restore = ['--from', backup, '--data', node.dataPath, '--url', node.url];
+  test(
+    'one day comes back into the running node it is missing in, or replaces what it has',
+    { timeout: 60_000 },
+    async () => {
+      await using node = await startNode();
+      for (const dayMs of [todayMs - DAY_MS, todayMs])
+        for (let n = 0; n < 20; n++) await sendTo(node, traceOf(dayMs, n));
+      await succeeds('backup.sh', '--to', backup, '--url', node.url);
+      const restore = ['--from', backup, '--data', node.dataPath, '--url', node.url];
 
-    for (let n = 20; n < 30; n++) await sendTo(node, traceOf(todayMs, n));
-    const refused = await run('restore.sh', ...restore, '--day', TODAY);
-    expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('--replace')]);
-    expect(await missing(node, todayMs, 30)).toEqual([]);
+      for (let n = 20; n < 30; n++) await sendTo(node, traceOf(todayMs, n));
+      const refused = await run('restore.sh', ...restore, '--day', TODAY);
+      expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('--replace')]);
+      expect(await missing(node, todayMs, 30)).toEqual([]);
 
-    const load = new Load(node, todayMs - DAY_MS);
-    await succeeds('restore.sh', ...restore, '--day', TODAY, '--replace');
-    await load.stop();
-    expect(await missing(node, todayMs, 30)).toEqual(Array.from({ length: 10 }, (_, i) => 20 + i));
-    expect(await missing(node, todayMs - DAY_MS, 20)).toEqual([]);
-    await sendTo(node, traceOf(todayMs, 31));
-    expect(existsSync(join(node.dataPath, 'restore'))).toBe(false);
+      const load = new Load(node, todayMs - DAY_MS);
+      await succeeds('restore.sh', ...restore, '--day', TODAY, '--replace');
+      await load.stop();
+      expect(await missing(node, todayMs, 30)).toEqual(Array.from({ length: 10 }, (_, i) => 20 + i));
+      expect(await missing(node, todayMs - DAY_MS, 20)).toEqual([]);
+      await sendTo(node, traceOf(todayMs, 31));
+      expect(existsSync(join(node.dataPath, 'restore'))).toBe(false);
 
-    await post(node, `detach?name=${YESTERDAY}`);
-    rmSync(join(node.dataPath, 'partitions', YESTERDAY), { recursive: true });
-    expect(await missing(node, todayMs - DAY_MS, 20)).toHaveLength(20);
-    await succeeds('restore.sh', ...restore, '--day', YESTERDAY);
-    expect(await missing(node, todayMs - DAY_MS, 20)).toEqual([]);
-  });
+      await post(node, `detach?name=${YESTERDAY}`);
+      rmSync(join(node.dataPath, 'partitions', YESTERDAY), { recursive: true });
+      expect(await missing(node, todayMs - DAY_MS, 20)).toHaveLength(20);
+      await succeeds('restore.sh', ...restore, '--day', YESTERDAY);
+      expect(await missing(node, todayMs - DAY_MS, 20)).toEqual([]);
+    },
+  );
 
   test('a damaged backup is refused and the day of before stays', { timeout: 60_000 }, async () => {
     await using node = await startNode();

@@ -42,7 +42,9 @@ test('every byte of a block belongs to a column, and every column has a name and
     const storedBytes = columns.reduce((sum, column) => sum + column.storedBytes, 0);
     expect(Math.abs(storedBytes - sizeBytes)).toBeLessThan(1e-6 * sizeBytes + 1e-6);
     const unknown = /^(column|code|codec|form|key|intrinsic) \d|undefined/;
-    expect(columns.filter((column) => [column.name, column.encoding, column.codec].some((word) => unknown.test(word)))).toEqual([]);
+    expect(
+      columns.filter((column) => [column.name, column.encoding, column.codec].some((word) => unknown.test(word))),
+    ).toEqual([]);
   }
 });
 

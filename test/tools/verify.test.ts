@@ -1,6 +1,15 @@
 // verify and rebuild-index: intact is 0, a flipped bit or a cut anywhere is 1 with the file's name; a data directory in
 // use is refused.
-import { appendFileSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { takeLock } from '../../src/disk/lock.ts';
@@ -51,7 +60,10 @@ const day = (): string => join(backup, '20261120');
 
 describe('what is intact', () => {
   test('is said to be: a backup, a day of it, a part, a data directory, a snapshot in it', () => {
-    expect(run('verify', backup)).toEqual({ code: 0, output: expect.stringMatching(/2 days, 3 parts, 1 log files, 240 spans.*intact/) });
+    expect(run('verify', backup)).toEqual({
+      code: 0,
+      output: expect.stringMatching(/2 days, 3 parts, 1 log files, 240 spans.*intact/),
+    });
     expect(run('verify', day())).toMatchObject({ code: 0 });
     expect(run('verify', join(day(), 'parts/0000000000000001'))).toMatchObject({ code: 0 });
     expect(run('verify', dataPath)).toMatchObject({ code: 0, output: expect.stringContaining('data directory') });
@@ -91,7 +103,13 @@ describe('what is damaged', () => {
   test('in an entry or a page of the index is found', () => {
     const path = join(day(), 'index/data.mdb');
     const intact = readFileSync(path);
-    for (const at of [24, 4096 + 24, intact.lastIndexOf('shop'), intact.lastIndexOf('op-1'), intact.lastIndexOf('TLIX')]) {
+    for (const at of [
+      24,
+      4096 + 24,
+      intact.lastIndexOf('shop'),
+      intact.lastIndexOf('op-1'),
+      intact.lastIndexOf('TLIX'),
+    ]) {
       expect(at).toBeGreaterThan(0);
       const bytes = Buffer.from(intact);
       bytes[at]! ^= 16;
@@ -139,7 +157,10 @@ describe('what is damaged', () => {
     bytes[200]! ^= 1;
     writeFileSync(path, bytes);
     expect(run('verify', copy.path)).toMatchObject({ code: 1, output: expect.stringContaining(name) });
-    expect(run('verify', join(path, '..'))).toMatchObject({ code: 1, output: expect.stringContaining('block at byte') });
+    expect(run('verify', join(path, '..'))).toMatchObject({
+      code: 1,
+      output: expect.stringContaining('block at byte'),
+    });
   });
 });
 
@@ -151,7 +172,10 @@ describe('what cannot be checked', () => {
     const [snapshot = ''] = await storage.createSnapshots('');
     for (const path of [copy.path, join(copy.path, 'partitions/20261120')]) {
       for (const tool of ['verify', 'rebuild-index'])
-        expect(run(tool, path)).toMatchObject({ code: 1, output: expect.stringContaining('already uses this data directory') });
+        expect(run(tool, path)).toMatchObject({
+          code: 1,
+          output: expect.stringContaining('already uses this data directory'),
+        });
       expect(run('verify', path).output).toContain('snapshot/create');
     }
     expect(run('verify', snapshot)).toMatchObject({ code: 0 });
@@ -168,9 +192,15 @@ describe('what cannot be checked', () => {
   });
 
   test('nor with the wrong arguments, which is 2; -help is 0', () => {
-    for (const args of [[], ['a', 'b'], ['-x'], ['--fast', 'a']]) expect(run('verify', ...args)).toMatchObject({ code: 2 });
+    for (const args of [[], ['a', 'b'], ['-x'], ['--fast', 'a']])
+      expect(run('verify', ...args)).toMatchObject({ code: 2 });
     expect(run('verify', '-help')).toMatchObject({ code: 0, output: expect.stringContaining('verify <dir>') });
-    expect([isTool('verify'), isTool('-version'), isTool('toString'), isTool(undefined)]).toEqual([true, false, false, false]);
+    expect([isTool('verify'), isTool('-version'), isTool('toString'), isTool(undefined)]).toEqual([
+      true,
+      false,
+      false,
+      false,
+    ]);
     expect(toolsHelp()).toContain('rebuild-index <dir>');
   });
 });
