@@ -24,6 +24,15 @@ export const limits = {
   zstdFramesMax: 1_024,
   /** Open HTTP connections; above it new ones are closed at once. */
   httpConnectionsMax: 4_096,
+  /** LMDB environments open at once, 2.4 MB of memory each; those of further days are opened when they are asked. */
+  indexesOpenMax: 32,
+  /**
+   * Partitions above which a span cannot be the first one of its day, unless that day is within daysAlwaysTaken of
+   * today; it is rejected by name. Nearly three years may be imported; a client with broken timestamps can do no more.
+   */
+  partitionsMax: 1_000,
+  /** Days before and after today that are taken whatever there is: what is sent as it happens is never refused. */
+  daysAlwaysTaken: 7,
   /** HTTP request headers in bytes. Above: 431. */
   httpHeaderBytesMax: 16 << 10,
   /** Calls under way on one gRPC connection; a Collector uses 10. */

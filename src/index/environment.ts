@@ -13,6 +13,7 @@ import { crc32 } from 'node:zlib';
 import { open, type RootDatabase } from 'lmdb';
 import { assert, BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Disk } from '../disk/disk.ts';
 import { diskError } from '../disk/node-disk.ts';
 import { STAMP_KEY, type KeyRange } from './keys.ts';
@@ -124,20 +125,39 @@ function checkStamp(path: string, stamp: Uint8Array | undefined): void {
   }
 }
 
+/**
+ * Environments of this thread that LMDB has open, the least recently used first. Each costs 2.4 MB and three file
+ * descriptors (docs/decisions/0005-days-from-clients.md), so beyond limits.indexesOpenMax idle ones are closed; a use
+ * opens them again.
+ */
+const openEnvironments = new Set<Environment>();
+
+function closeLeastRecent(): void {
+  const count = openEnvironments.size;
+  let at = 0;
+  for (const environment of openEnvironments) {
+    // The last one is the one being used.
+    if (++at === count || openEnvironments.size <= limits.indexesOpenMax) return;
+    if (environment.isIdle) environment.rest();
+  }
+}
+
 /** An open environment; owned by one thread. */
 export class Environment implements IndexReader, Disposable {
   readonly path: string;
   readonly #disk: Disk;
-  /** undefined: closed, or to be opened again after a failed commit. */
+  /** undefined: closed; to be opened again after a failed commit, or after others were used more recently. */
   #db: RootDatabase<Buffer, Uint8Array> | undefined;
   #isClosed = false;
   #isInTransaction = false;
+  /** Scans and copies under way. */
+  #readers = 0;
 
   /** Use openEnvironment: this opens LMDB alone, without looking at what is inside. */
   constructor(options: EnvironmentOptions) {
     this.path = options.path;
     this.#disk = options.disk;
-    this.#db = openDatabase(this.path);
+    this.#database();
   }
 
   find(key: Uint8Array): Uint8Array | undefined {
@@ -150,6 +170,7 @@ export class Environment implements IndexReader, Disposable {
       this.#database().getRange({ start: range.start, end: range.end })[Symbol.iterator](),
     );
     let isFinished = false;
+    this.#readers++;
     try {
       for (
         let next = this.#try('read', () => entries.next());
@@ -161,6 +182,7 @@ export class Environment implements IndexReader, Disposable {
       }
       isFinished = true;
     } finally {
+      this.#readers--;
       if (!isFinished) entries.return?.();
     }
   }
@@ -205,10 +227,13 @@ export class Environment implements IndexReader, Disposable {
    */
   async copyTo(folder: string): Promise<void> {
     assert(!this.#isInTransaction, `${this.path}: copied inside a transaction`);
+    this.#readers++;
     try {
       await this.#database().backup(folder, false);
     } catch (error) {
       throw diskError('copy the index to', folder, error);
+    } finally {
+      this.#readers--;
     }
     const file = this.#disk.openAppend(join(folder, 'data.mdb'));
     try {
@@ -232,12 +257,28 @@ export class Environment implements IndexReader, Disposable {
   #database(): RootDatabase<Buffer, Uint8Array> {
     assert(!this.#isClosed, `${this.path}: environment used after close`);
     this.#db ??= openDatabase(this.path);
+    // Behind all others: the most recently used.
+    openEnvironments.delete(this);
+    openEnvironments.add(this);
+    if (openEnvironments.size > limits.indexesOpenMax) closeLeastRecent();
     return this.#db;
+  }
+
+  /** Whether LMDB may be closed beneath it until it is used again. */
+  get isIdle(): boolean {
+    return !this.#isInTransaction && this.#readers === 0;
+  }
+
+  /** Closes LMDB until the next use: everything committed is on disk. */
+  rest(): void {
+    assert(this.isIdle, `${this.path}: closed while it is used`);
+    this.#closeDatabase();
   }
 
   #closeDatabase(): void {
     const db = this.#db;
     this.#db = undefined;
+    openEnvironments.delete(this);
     if (db === undefined) return;
     // close() only waits for asynchronous writes; there are none, so it is done when it returns.
     void db.close();

@@ -20,6 +20,8 @@ export interface IntFieldSink {
   pushInt(field: number, lo: number, hi: number): void;
 }
 
+const anyDay = (): boolean => true;
+
 export class DayClock {
   #minDay = 0;
   #minOffset = 0;
@@ -29,9 +31,14 @@ export class DayClock {
   #day = 0;
   #dayLo = 0;
   #dayHi = 0;
+  /** The day that was accepted last. */
+  #acceptedDay = NaN;
+  #acceptsDay: (day: number) => boolean = anyDay;
 
-  /** Span starts to accept, ns since the epoch, both inclusive. */
-  setBounds(startMinNs: bigint, startMaxNs: bigint): void {
+  /** Span starts to accept, ns since the epoch, both inclusive, and which days between. */
+  setBounds(startMinNs: bigint, startMaxNs: bigint, acceptsDay: (day: number) => boolean = anyDay): void {
+    this.#acceptedDay = NaN;
+    this.#acceptsDay = acceptsDay;
     this.#minDay = Number(startMinNs / DAY_NS_BIG);
     this.#minOffset = Number(startMinNs % DAY_NS_BIG);
     this.#maxDay = Number(startMaxNs / DAY_NS_BIG);
@@ -50,6 +57,10 @@ export class DayClock {
     batch.start[row] = offset;
     if (day < this.#minDay || (day === this.#minDay && offset < this.#minOffset)) return 'too_small_timestamp';
     if (day > this.#maxDay || (day === this.#maxDay && offset > this.#maxOffset)) return 'too_big_timestamp';
+    if (day !== this.#acceptedDay) {
+      if (!this.#acceptsDay(day)) return 'too_many_days';
+      this.#acceptedDay = day;
+    }
     return undefined;
   }
 

@@ -10,6 +10,7 @@ const REMEDIES: Readonly<Record<RejectReason, string>> = {
   invalid_parent_span_id: 'parent span id must be empty or 8 bytes',
   too_small_timestamp: 'start is older than -retentionPeriod; check the clock of the sender or raise it',
   too_big_timestamp: 'start is further ahead than -futureRetention; check the clock of the sender or raise it',
+  too_many_days: `no day may begin beside the ${limits.partitionsMax} stored; check the clock of the sender`,
   too_many_attributes: `at most ${limits.attributesPerSpanMax} attributes a span; set the limits of the SDK`,
   too_large: `a span may have ${limits.spanBytesMax} bytes; set the attribute length limit of the SDK`,
 };

@@ -17,6 +17,8 @@ import { FieldScanner } from './scan-fields.ts';
 export interface ScanBounds {
   readonly startMinNs: bigint;
   readonly startMaxNs: bigint;
+  /** Whether a day within them may have spans; asked once for each run of spans of one day. Default: any. */
+  readonly acceptsDay?: (day: number) => boolean;
 }
 
 const HAS_TRACE_ID = 1;
@@ -114,7 +116,7 @@ class RequestScanner {
       this.#scopes.clear();
       this.#fields.clear();
     }
-    this.#clock.setBounds(bounds.startMinNs, bounds.startMaxNs);
+    this.#clock.setBounds(bounds.startMinNs, bounds.startMaxNs, bounds.acceptsDay);
     this.#rejected = new Map();
     this.#stored = 0;
     const start = batch.appendArena(body);

@@ -60,6 +60,7 @@ export class Dropper {
   /** Drops what is due now. Throws DISK: what was dropped until then is dropped. */
   async run(): Promise<void> {
     const { partitions, clock } = this.#options;
+    partitions.forgetPromisedDays();
     for (const day of daysToDrop(partitions.days, clock.nowMs(), this.#options)) await this.#dropDay(day, 'age');
     for (const reason of DROP_REASONS) await this.#dropForSpace(reason);
   }

@@ -4,14 +4,15 @@
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Log } from '../base/log.ts';
 import type { Disk } from '../disk/disk.ts';
 import { checkRestored } from '../partition/check-restored.ts';
-import { formatDay, parseDay } from '../partition/day.ts';
+import { DAY_MS, formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRoom, MergeRunner } from '../partition/merge-runner.ts';
 import { Partition, type PartitionCounters } from '../partition/partition.ts';
-import { daysToDrop, type Retention } from './retention.ts';
+import { daysInFuture, daysToDrop, type Retention } from './retention.ts';
 
 export interface PartitionSetOptions extends Retention {
   readonly path: string;
@@ -20,6 +21,8 @@ export interface PartitionSetOptions extends Retention {
   readonly log: Log;
   readonly mergeRunner: MergeRunner;
   readonly mergeRoom: MergeRoom;
+  /** Default limits.partitionsMax. */
+  readonly partitionsMax?: number;
 }
 
 /** What opening the store found and did. */
@@ -46,6 +49,8 @@ export class PartitionSet {
   readonly #options: PartitionSetOptions;
   readonly #folder: string;
   readonly #partitions = new Map<number, Partition>();
+  /** Days whose first spans are on their way to openDay(). */
+  readonly #promised = new Set<number>();
   /** Days on their way out: nothing may be written to them until their folder is gone. */
   readonly #dropping = new Set<number>();
   /** Days that an operator has taken out: neither read nor written until attach() or the next start. */
@@ -100,6 +105,24 @@ export class PartitionSet {
   /** Days of which nothing may be written. */
   get detachedDays(): ReadonlySet<number> {
     return this.#detached;
+  }
+
+  /**
+   * Whether a span of `day` may be written: not when it would begin one day too many, far from today. What is accepted
+   * here is counted before it has a partition, so that no single request can name a thousand days too many.
+   */
+  acceptsDay(day: number): boolean {
+    if (this.#partitions.has(day) || this.#promised.has(day)) return true;
+    const { clock, partitionsMax = limits.partitionsMax } = this.#options;
+    if (Math.abs(day - Math.floor(clock.nowMs() / DAY_MS)) <= limits.daysAlwaysTaken) return true;
+    if (this.#partitions.size + this.#promised.size >= partitionsMax) return false;
+    this.#promised.add(day);
+    return true;
+  }
+
+  /** Some of them were in requests that failed: no longer counted. */
+  forgetPromisedDays(): void {
+    this.#promised.clear();
   }
 
   /**
@@ -226,6 +249,7 @@ export class PartitionSet {
       },
     });
     this.#partitions.set(day, partition);
+    this.#promised.delete(day);
     return partition;
   }
 
@@ -243,6 +267,9 @@ export class PartitionSet {
     for (const day of old) {
       removeFolder(disk, this.#folder, join(this.#folder, formatDay(day)));
       dropped.push(formatDay(day));
+    }
+    for (const day of daysInFuture(days, clock.nowMs(), this.#options)) {
+      log.warn('a partition lies beyond -futureRetention, kept: is the clock right?', { partition: formatDay(day) });
     }
     return days.filter((day) => !old.has(day));
   }

@@ -39,6 +39,8 @@ export interface StorageOptions {
   /** How full the file system may be, 1 to 100; 0: no limit. Not together with diskBytesMax. */
   readonly diskPercentMax: number;
   readonly flushIntervalMs: number;
+  /** Default limits.partitionsMax. */
+  readonly partitionsMax?: number;
   /** Snapshots on disk older than this are removed; 0: never. */
   readonly snapshotsMaxAgeMs: number;
   /** Owned by the storage from now on: it closes it. */
@@ -86,9 +88,10 @@ export class Storage implements SpanWriter, StoreAdmin {
       dropper: this.#dropper,
       deleteOldSnapshots: () => this.#snapshotFolder.deleteOld(),
     });
+    const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.openDay(day).append(blocks),
-      acceptedStarts: () => acceptedStarts(clock.nowNs(), options),
+      acceptedStarts: () => ({ ...acceptedStarts(clock.nowNs(), options), acceptsDay }),
       assertWritable: (days) => assertAttached(days, this.#partitions.detachedDays),
       pendingBytesMax: limits.pendingWriteBytesMax,
     });

@@ -9,6 +9,7 @@ export type RejectReason =
   | 'invalid_parent_span_id' // neither empty nor 8 bytes
   | 'too_small_timestamp' // start before now - retention
   | 'too_big_timestamp' // start after now + futureRetention
+  | 'too_many_days' // of a day without a partition, and there are limits.partitionsMax
   | 'too_many_attributes' // above limits.attributesPerSpanMax
   | 'too_large'; // one span above limits.spanBytesMax
 

@@ -1,9 +1,10 @@
-import { mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readlinkSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BugError } from '../../src/base/assert.ts';
 import { StoreError } from '../../src/base/errors.ts';
+import { limits } from '../../src/base/limits.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { type Environment, openEnvironment } from '../../src/index/environment.ts';
 import { STAMP_KEY } from '../../src/index/keys.ts';
@@ -184,4 +185,60 @@ describe('opening', () => {
       stamp === undefined ? txn.remove(STAMP_KEY) : txn.put(STAMP_KEY, Buffer.from(stamp, 'latin1')),
     );
   }
+});
+
+describe('more environments than may be open at once', () => {
+  /** Files below `folder` that this process has open. */
+  const openFiles = (): number =>
+    readdirSync('/proc/self/fd').filter((fd) => {
+      try {
+        return readlinkSync(`/proc/self/fd/${fd}`).startsWith(folder);
+      } catch {
+        return false; // that of readdirSync itself
+      }
+    }).length;
+
+  test('all work, in any order, and idle ones are closed beneath', async () => {
+    const count = limits.indexesOpenMax + 8;
+    const environments = Array.from({ length: count }, (_, n) =>
+      openEnvironment({ path: join(folder, String(n)), disk: nodeDisk }),
+    );
+    for (let round = 0; round < 2; round++) {
+      environments.forEach((env, n) => env.transaction('fill', (txn) => txn.put(key(round), Buffer.from(`${n}`))));
+      environments.toReversed().forEach((env, i) => {
+        expect(Buffer.from(env.find(key(round))!).toString()).toBe(String(count - 1 - i));
+      });
+      expect(openFiles()).toBeLessThanOrEqual(3 * limits.indexesOpenMax);
+    }
+    for (const env of environments) env.close();
+    expect(openFiles()).toBe(0);
+  });
+
+  test('a scan, a copy and a transaction under way keep theirs open', async () => {
+    const env = open();
+    env.transaction('fill', (txn) => {
+      for (let n = 0; n < 1_000; n++) txn.put(key(n), Buffer.alloc(100, n));
+    });
+    const others = Array.from({ length: limits.indexesOpenMax + 1 }, (_, n) =>
+      openEnvironment({ path: join(folder, String(n)), disk: nodeDisk }),
+    );
+    const useOthers = (): void => others.forEach((other) => other.find(STAMP_KEY));
+    let count = 0;
+    for (const { payload } of env.scan(ALL)) {
+      if (count === 500) useOthers();
+      expect(payload[0]).toBe(count++ & 255);
+    }
+    expect(count).toBe(1_000);
+    env.transaction('change', (txn) => {
+      txn.put(key(0), Buffer.from('changed'));
+      useOthers();
+    });
+    mkdirSync(join(folder, 'copy'));
+    const copied = env.copyTo(join(folder, 'copy'));
+    useOthers();
+    await copied;
+    using copy = openEnvironment({ path: join(folder, 'copy'), disk: nodeDisk });
+    for (const one of [env, copy]) expect(Buffer.from(one.find(key(0))!).toString()).toBe('changed');
+    for (const one of [env, ...others]) one.close();
+  });
 });

@@ -23,6 +23,22 @@ function placed(clock: DayClock, ns: bigint): { ns: bigint; offset: number; reas
   return { ns: BigInt(batch.day[0]!) * DAY + BigInt(batch.start[0]!), offset: batch.start[0]!, reason };
 }
 
+test('asks once for each run of spans of a day within the bounds whether the day may have spans', () => {
+  const clock = new DayClock();
+  const asked: number[] = [];
+  const acceptsDay = (day: number): boolean => {
+    asked.push(day);
+    return day !== 3;
+  };
+  for (const expected of [1, 2]) {
+    clock.setBounds(2n * DAY, 5n * DAY, acceptsDay);
+    const reasons = [1n, 2n, 2n, 3n, 3n, 2n, 4n, 6n].map((day) => placed(clock, day * DAY).reason);
+    const [early, many, late] = ['too_small_timestamp', 'too_many_days', 'too_big_timestamp'];
+    expect(reasons).toEqual([early, undefined, undefined, many, many, undefined, undefined, late]);
+    expect(asked).toHaveLength(4 * expected);
+  }
+});
+
 describe('place', () => {
   test('gives back every nanosecond, however the clock jumps', () => {
     const random = createRandom(printedSeed('day clock'));

@@ -11,7 +11,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { createRandom, printedSeed, randomRequest } from '../support/random-request.ts';
 import { spanSet } from '../support/span-set.ts';
-import { DAY_MS, openStore, TemporaryFolder } from './open-store.ts';
+import { DAY_MS, memoryLog, openStore, TemporaryFolder } from './open-store.ts';
 import { DAY_NS, NOON_NS, partitionPath, requestOf, spansIn, storedSpans, traceIdOf } from './stored-spans.ts';
 
 const stored = (storage: Storage, tenant: Tenant = DEFAULT_TENANT): string[] => storedSpans(storage, nodeDisk, tenant);
@@ -200,6 +200,47 @@ describe('requests', () => {
     const again = openStore(folder.path);
     expect(again.report).toMatchObject({ partRows: 2, logRows: 0 });
     await again.close();
+  });
+});
+
+describe('days that only client timestamps ask for', () => {
+  test('are taken up to a bound, then their spans are rejected by name; days near today always are', async () => {
+    using folder = new TemporaryFolder();
+    const lines: string[] = [];
+    const options = { partitionsMax: 3, retentionMs: 100 * 365 * DAY_MS, futureRetentionMs: 100 * 365 * DAY_MS };
+    const storage = openStore(folder.path, { ...options, log: memoryLog(lines) });
+    const daysAgo = (days: number[]): Uint8Array =>
+      requestOf({ first: 0, count: days.length, startNs: (n) => NOON_NS - BigInt(days[n]!) * DAY_NS });
+    const send = async (...days: number[]): Promise<unknown> => {
+      const { stored: rows, rejected } = await storage.write(DEFAULT_TENANT, daysAgo(days));
+      return [rows, rejected.get('too_many_days') ?? 0];
+    };
+    // One request that names them all finds no more room than many would.
+    expect(await send(100, 101, 102, 103, 104, 100, 103)).toEqual([4, 3]);
+    expect(await send(102, 105)).toEqual([1, 1]);
+    expect(await send(7, 0, -7)).toEqual([3, 0]);
+    expect(await send(8)).toEqual([0, 1]);
+    expect((await storage.stats()).partitions).toBe(6);
+    await storage.close();
+    const again = openStore(folder.path, { ...options, futureRetentionMs: 2 * DAY_MS, log: memoryLog(lines) });
+    expect(stored(again)).toHaveLength(8);
+    expect(lines.filter((line) => line.includes('beyond -futureRetention'))).toHaveLength(1);
+    await again.close();
+  });
+
+  test('that a failed request named are not held against others for long', async () => {
+    using folder = new TemporaryFolder();
+    const clock = new FakeClock();
+    const storage = openStore(folder.path, { clock, partitionsMax: 1, retentionMs: 365 * DAY_MS });
+    const on = (day: bigint): Uint8Array<ArrayBuffer> =>
+      requestOf({ first: 0, count: 1, startNs: () => NOON_NS - day * DAY_NS });
+    const malformed = Buffer.concat([on(100n), Uint8Array.of(0xff)]);
+    expect(await codeOf(storage.write(DEFAULT_TENANT, malformed))).toBe('INVALID_REQUEST');
+    expect((await storage.write(DEFAULT_TENANT, on(101n))).stored).toBe(0);
+    clock.advance(10_000);
+    await storage.runMaintenance();
+    expect((await storage.write(DEFAULT_TENANT, on(101n))).stored).toBe(1);
+    await storage.close();
   });
 });
 
