@@ -88,8 +88,9 @@ while read -r snapshot; do
   [ -r "$snapshot/manifest" ] || die "$snapshot: cannot be read here; run this on the node's machine, as its user"
   start_count
   target=$to/$one
-  is_remote "$to" || mkdir -p "$target"
-  copy --include='/parts/***' --include='/log/***' --exclude='*' "$snapshot/" "$target/" </dev/null || die "$one: the copy failed"
+  # On another host rsync makes the folders.
+  if is_remote "$to"; then made=--mkpath; else made=--dirs && mkdir -p "$target"; fi
+  copy "$made" --include='/parts/***' --include='/log/***' --exclude='*' "$snapshot/" "$target/" </dev/null || die "$one: the copy failed"
   # Two snapshots within a second have indexes of the same size and, to rsync, of the same time.
   copy --ignore-times --delay-updates --exclude='/parts' --exclude='/log' "$snapshot/" "$target/" </dev/null || die "$one: the copy failed"
   first_files=$copied_files

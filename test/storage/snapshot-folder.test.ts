@@ -22,6 +22,7 @@ import { inlineMergeRunner } from '../../src/partition/merge-runner.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { FaultyDisk } from '../support/faulty-disk.ts';
 import { DAY_MS, memoryLog, openStore, TemporaryFolder } from './open-store.ts';
 import { DAY_NS, NOON_NS, requestOf, spansIn, storedSpans } from './stored-spans.ts';
 
@@ -134,6 +135,43 @@ describe('a snapshot', () => {
     expect([storage.listSnapshots(), existsSync(path)]).toEqual([[], false]);
     expect(lines.join('')).toContain('-snapshotsMaxAge');
     await storage.close();
+  });
+
+  test('that the disk refuses leaves none, and one cut by a crash anywhere is whole or gone after the next start', async () => {
+    for (let k = 1; ; k++) {
+      using folder = new TemporaryFolder();
+      const disk = new FaultyDisk(folder.path);
+      const storage = openStore(folder.path, { disk });
+      await write(storage, 0);
+      await storage.forceFlush();
+      await write(storage, 4);
+      const { callCount } = disk;
+      disk.failAt(callCount + k, 'ENOSPC');
+      const refused = await failure(() => storage.createSnapshots(''));
+      if (refused === 'no error') {
+        expect(k).toBeGreaterThan(15);
+        await storage.close();
+        await disk.close();
+        break;
+      }
+      expect([k, refused, disk.calls[callCount + k - 1]]).toEqual([k, 'DISK', expect.any(String)]);
+      const left = storage.listSnapshots();
+      // The name may be there when only its sync failed.
+      for (const path of left) expect(compareWithManifest(manifestOf(path), walkFiles(path))).toEqual([]);
+
+      disk.crashAfter(disk.callCount + k, { before: k % 2 === 0 });
+      const crashed = await failure(() => storage.createSnapshots(''));
+      // The second one makes no folder, so it is done some calls earlier.
+      expect([k, crashed]).toEqual([k, k > 15 && crashed === 'no error' ? crashed : expect.stringContaining('crash')]);
+      storage.abandon();
+      await disk.powerLoss({ keepUnsynced: k % 3 === 0 ? 0 : 1, seed: k });
+      const again = openStore(folder.path);
+      expect(stored(again)).toHaveLength(8);
+      for (const path of again.listSnapshots()) expect(await restored(path)).toEqual(stored(again));
+      const names = existsSync(join(folder.path, 'snapshots')) ? readdirSync(join(folder.path, 'snapshots')) : [];
+      expect(names).toHaveLength(again.listSnapshots().length);
+      await again.close();
+    }
   });
 
   test('half made by a crash is gone after the next start; other names are left alone', async () => {

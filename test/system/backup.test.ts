@@ -17,7 +17,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { askJson, force, readMetrics, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
-import type { OtlpRequest } from '../support/otlp-proto.ts';
+import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const hasTools = ['rsync', 'curl'].every((tool) => spawnSync(tool, ['--version']).status === 0);
@@ -34,9 +34,12 @@ interface Ran {
 }
 
 /** Runs a script of deploy/backup while this process goes on. */
-function run(script: string, ...args: string[]): Promise<Ran> {
+function run(script: string, args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   return new Promise((resolve, reject) => {
-    const child = spawn(join(root, 'deploy/backup', script), args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(join(root, 'deploy/backup', script), args, {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env },
+    });
     let output = '';
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (bytes: Buffer) => (output += bytes.toString()));
@@ -45,7 +48,7 @@ function run(script: string, ...args: string[]): Promise<Ran> {
 }
 
 async function succeeds(script: string, ...args: string[]): Promise<string> {
-  const { code, output } = await run(script, ...args);
+  const { code, output } = await run(script, args);
   expect([code, output]).toEqual([0, output]);
   return output;
 }
@@ -193,7 +196,7 @@ describe.skipIf(!hasTools)('backup and restore with rsync', () => {
       const restore = ['--from', backup, '--data', node.dataPath, '--url', node.url];
 
       for (let n = 20; n < 30; n++) await sendTo(node, traceOf(todayMs, n));
-      const refused = await run('restore.sh', ...restore, '--day', TODAY);
+      const refused = await run('restore.sh', [...restore, '--day', TODAY]);
       expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('--replace')]);
       expect(await missing(node, todayMs, 30)).toEqual([]);
 
@@ -213,6 +216,41 @@ describe.skipIf(!hasTools)('backup and restore with rsync', () => {
     },
   );
 
+  test('to and from another host, which rsync reaches by its remote shell', { timeout: 60_000 }, async () => {
+    await using node = await startNode();
+    for (let n = 0; n < 20; n++) await sendTo(node, traceOf(todayMs, n));
+    // Stands in for ssh: `shell host command …` runs the command here.
+    const shell = join(folder, 'shell');
+    writeFileSync(shell, '#!/bin/sh\nshift\nexec "$@"\n', { mode: 0o755 });
+    const env = { RSYNC_RSH: shell };
+    const remote = `backup-host:${folder}/far/away`;
+    const sent = await run('backup.sh', ['--to', remote, '--url', node.url], env);
+    expect([sent.code, sent.output]).toEqual([0, expect.stringContaining('not verified here')]);
+    await post(node, `detach?name=${TODAY}`);
+    rmSync(join(node.dataPath, 'partitions', TODAY), { recursive: true });
+    const restore = ['--from', remote, '--data', node.dataPath, '--url', node.url, '--all'];
+    expect(await run('restore.sh', restore, env)).toMatchObject({ code: 0 });
+    expect(await missing(node, todayMs, 20)).toEqual([]);
+  });
+
+  test('spans of a detached day are refused so that exporters send them again, over HTTP and gRPC', async () => {
+    await using node = await startNode();
+    await sendTo(node, traceOf(todayMs, 0));
+    await post(node, `detach?name=${TODAY}`);
+    const response = await fetch(`${node.url}/insert/opentelemetry/v1/traces`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/x-protobuf' },
+      body: Buffer.from(encodeRequest(traceOf(todayMs, 1))),
+    });
+    expect([response.status, response.headers.get('retry-after')]).toEqual([503, '2']);
+    const refused = sendTo(node, traceOf(todayMs, 1), { protocol: 'grpc' });
+    await expect(refused).rejects.toMatchObject({ code: 14, message: expect.stringContaining('is detached') });
+    await sendTo(node, traceOf(todayMs - DAY_MS, 1));
+    await post(node, `attach?name=${TODAY}`);
+    await sendTo(node, traceOf(todayMs, 1));
+    expect(await missing(node, todayMs, 2)).toEqual([]);
+  });
+
   test('a damaged backup is refused and the day of before stays', { timeout: 60_000 }, async () => {
     await using node = await startNode();
     for (let n = 0; n < 20; n++) await sendTo(node, traceOf(todayMs, n));
@@ -223,12 +261,12 @@ describe.skipIf(!hasTools)('backup and restore with rsync', () => {
     bytes[bytes.length >> 1]! ^= 1;
     writeFileSync(part, bytes);
     const restore = ['--from', backup, '--data', node.dataPath, '--url', node.url, '--all', '--replace'];
-    const refused = await run('restore.sh', ...restore);
+    const refused = await run('restore.sh', restore);
     expect([refused.code, refused.output]).toEqual([1, expect.stringMatching(/damaged: .*data: block at byte/)]);
     expect(await missing(node, todayMs, 20)).toEqual([]);
     // Without the check the node itself refuses what is not whole, and the day of before is attached again.
     appendFileSync(part, 'x');
-    const attached = await run('restore.sh', ...restore, '--no-verify');
+    const attached = await run('restore.sh', [...restore, '--no-verify']);
     expect([attached.code, attached.output]).toEqual([1, expect.stringContaining('attached again')]);
     expect(await missing(node, todayMs, 20)).toEqual([]);
   });
@@ -238,18 +276,18 @@ describe.skipIf(!hasTools)('backup and restore with rsync', () => {
     await sendTo(node, traceOf(todayMs, 0));
     const key = join(folder, 'key');
     writeFileSync(key, 'open sesame\n');
-    const refused = await run('backup.sh', '--to', backup, '--url', node.url);
+    const refused = await run('backup.sh', ['--to', backup, '--url', node.url]);
     expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('-partitionManageAuthKey')]);
     await succeeds('backup.sh', '--to', backup, '--url', node.url, '--auth-key-file', key);
     cpSync(backup, `${backup}2`, { recursive: true });
     for (const script of ['backup.sh', 'restore.sh']) {
       expect(await succeeds(script, '--help')).toContain('--auth-key-file');
-      expect((await run(script)).code).toBe(2);
-      expect((await run(script, '--day')).code).toBe(2);
-      expect((await run(script, '--nonsense')).code).toBe(2);
+      expect((await run(script, [])).code).toBe(2);
+      expect((await run(script, ['--day'])).code).toBe(2);
+      expect((await run(script, ['--nonsense'])).code).toBe(2);
     }
-    expect((await run('backup.sh', '--to', backup, '--url', 'http://127.0.0.1:1')).code).toBe(1);
-    expect((await run('restore.sh', '--from', backup, '--data', folder, '--all')).code).toBe(1);
-    expect((await run('backup.sh', '--to', backup, '--url', node.url, '--day', '../x')).code).toBe(2);
+    expect((await run('backup.sh', ['--to', backup, '--url', 'http://127.0.0.1:1'])).code).toBe(1);
+    expect((await run('restore.sh', ['--from', backup, '--data', folder, '--all'])).code).toBe(1);
+    expect((await run('backup.sh', ['--to', backup, '--url', node.url, '--day', '../x'])).code).toBe(2);
   });
 });
