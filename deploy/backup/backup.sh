@@ -108,4 +108,4 @@ while read -r snapshot; do
   count=$((count + 1))
 done <"$work/snapshots"
 [ "$count" = "$(wc -l <"$work/snapshots")" ] || die "only $count of the snapshots were copied"
-say "$count days are in $to"
+say "done: days in $to: $count"

@@ -68,7 +68,7 @@ copy() {
 show_progress() {
   while kill -0 "$1" 2>/dev/null; do
     printf '\r%s: %s ' "$program" "$(tr '\r' '\n' <"$work/out" | tail -n 1)" >&2
-    sleep 1
+    sleep 0.2
   done
   printf '\r' >&2
 }

@@ -143,4 +143,4 @@ for day in $days; do
   count=$((count + 1))
 done
 rmdir "$data/restore" 2>/dev/null || true
-say "$count days are restored"
+say "done: days restored: $count"

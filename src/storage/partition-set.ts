@@ -112,7 +112,8 @@ export class PartitionSet {
    * here is counted before it has a partition, so that no single request can name a thousand days too many.
    */
   acceptsDay(day: number): boolean {
-    if (this.#partitions.has(day) || this.#promised.has(day)) return true;
+    // A detached day has its turn later: its spans are refused with UNAVAILABLE, not rejected.
+    if (this.#partitions.has(day) || this.#promised.has(day) || this.#detached.has(day)) return true;
     const { clock, partitionsMax = limits.partitionsMax } = this.#options;
     if (Math.abs(day - Math.floor(clock.nowMs() / DAY_MS)) <= limits.daysAlwaysTaken) return true;
     if (this.#partitions.size + this.#promised.size >= partitionsMax) return false;
