@@ -1,4 +1,5 @@
 // RFC 3339 times as Go's time.Parse reads them, with its error texts: the hints of Jaeger's /api/v3.
+import { assert } from '../base/assert.ts';
 import { quoteForTime } from './go-quote.ts';
 
 const LAYOUT = '2006-01-02T15:04:05.999999999Z07:00';
@@ -24,6 +25,18 @@ const RANGES: ReadonlyMap<number, readonly [string, number, number]> = new Map([
   [8, ['minute', 0, 59]],
   [10, ['second', 0, 59]],
 ]);
+
+/** ns since the epoch of a time that rfc3339Error accepts; digits beyond the ninth of a fraction are cut off. */
+export function rfc3339Ns(text: string): bigint {
+  // Go takes an hour of one digit, Date does not.
+  const padded = text.replace(/T(\d):/, 'T0$1:');
+  const [, base = '', fraction = '', sign, hours = '0', minutes = '0'] =
+    /^(.{19})(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))$/.exec(padded) ?? [];
+  const offsetMs = (Number(hours) * 60 + Number(minutes)) * 60_000 * (sign === '-' ? -1 : 1);
+  const ms = Date.parse(`${base}Z`) - offsetMs;
+  assert(!Number.isNaN(ms), 'a time was read that was not checked');
+  return BigInt(ms) * 1_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
+}
 
 /** Go's error text for a time that is not RFC 3339, or undefined when it is. */
 export function rfc3339Error(text: string): string | undefined {

@@ -1,62 +1,113 @@
-// Jaeger's API v3 over HTTP, as far as this version serves it: one trace as lossless OTLP JSON (contract/jaeger.md §1.5).
-// Unlike Jaeger the trace is never adjusted: this is the export. Its error body differs from the legacy envelope.
-import type { FastifyInstance, FastifyReply } from 'fastify';
+// Jaeger's API v3 over HTTP (contract/jaeger.md §1.5): names, search and one trace as lossless OTLP JSON, and the
+// summaries that Jaeger UI from 2.19 on lists. Unlike Jaeger, OTLP is never adjusted: this is the export. Its error body
+// differs from the legacy envelope.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../base/errors.ts';
 import { quoteJson } from '../bytes/json-writer.ts';
 import { tracesToJson } from '../otlp/traces-to-json.ts';
-import { rfc3339Error } from './go-time.ts';
+import type { FoundTrace, Operation } from '../trace/store.ts';
+import { kindName } from './jaeger-json.ts';
 import { pathRest, readRequest, sendError } from './jaeger-http.ts';
-import type { JaegerOptions } from './jaeger-http.ts';
-import { parseGoBool, parsePathTraceId } from './jaeger-params.ts';
+import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
+import { parsePathTraceId } from './jaeger-params.ts';
+import { checkV3Bool, parseV3Search, parseV3Time } from './jaeger-v3-search.ts';
 import { sendJsonChunks } from './json-reply.ts';
-import type { QueryString } from './query-string.ts';
+import { summaryJson } from './trace-summary.ts';
 
-/** Registers `{prefix}/api/v3/traces/{id}`. */
+const KINDS = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
+
+type Handler = (options: JaegerOptions, asked: JaegerRequest, request: FastifyRequest) => Promise<Iterable<Buffer>>;
+
+const ROUTES: Readonly<Record<string, Handler>> = {
+  '/api/v3/services': listServices,
+  '/api/v3/operations': listOperations,
+  '/api/v3/traces': searchTraces,
+  '/api/v3/traces/*': findTrace,
+  '/api/v3/trace-summaries': searchSummaries,
+};
+
+/** Registers `{prefix}/api/v3/…`. */
 export function registerJaegerV3Routes(app: FastifyInstance, prefix: string, options: JaegerOptions): void {
   const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply): void => {
     sendError(reply, { error, log: options.log, body: errorBody });
   };
-  app.get(`${prefix}/api/v3/traces/*`, { errorHandler }, async (request, reply) => {
-    const { tenant, params, signal, isPretty } = readRequest(request, reply);
-    const id = parsePathTraceId(pathRest(request, '/api/v3/traces/'), 'malformed parameter trace_id: ');
-    checkTime(params, 'startTime', 'start_time');
-    checkTime(params, 'endTime', 'end_time');
-    checkBool(params, 'rawTraces', 'raw_traces');
-    const [trace] = await options.reader.findTraces(tenant, [id], signal);
-    if (trace === undefined) throw new StoreError('NOT_FOUND', 'No traces found');
-    return sendJsonChunks(reply, { chunks: wrapped(trace.otlp), isPretty, log: options.log });
-  });
-}
-
-function* wrapped(otlp: Uint8Array): Generator<Buffer, void, undefined> {
-  yield Buffer.from('{"result":');
-  yield* tracesToJson(otlp);
-  yield Buffer.from('}');
+  for (const [path, handler] of Object.entries(ROUTES)) {
+    app.get(`${prefix}${path}`, { errorHandler }, async (request, reply) => {
+      const asked = readRequest(request, reply);
+      const chunks = await handler(options, asked, request);
+      return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, log: options.log });
+    });
+  }
 }
 
 function errorBody(status: number, message: string): string {
   return `{"error":{"httpCode":${status},"message":${quoteJson(message)}}}`;
 }
 
-/** The camelCase parameter, or else its deprecated snake_case twin. */
-function eitherParam(params: QueryString, name: string, alias: string): readonly [string, string] {
-  const value = params.first(name);
-  return value !== '' ? [name, value] : [alias, params.first(alias)];
+async function listServices({ reader }: JaegerOptions, { tenant, signal }: JaegerRequest): Promise<Buffer[]> {
+  const services = await reader.listServices(tenant, signal);
+  return [Buffer.from(`{"services":[${services.map((service) => quoteJson(service)).join(',')}]}`)];
 }
 
-/** Times only hint where to look. Grafana sends "+02:00" unescaped, so that it arrives as " 02:00". */
-function checkTime(params: QueryString, name: string, alias: string): void {
-  const [used, text] = eitherParam(params, name, alias);
-  const error = text === '' ? undefined : rfc3339Error(text.replace(/ (?=\d\d:\d\d$)/, '+'));
-  if (error !== undefined) throw malformed(used, error);
+/** An empty kind is shown as "internal", as Jaeger does; an unknown one matches nothing. */
+async function listOperations({ reader }: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
+  const service = params.first('service');
+  const kind = KINDS.indexOf(params.first('spanKind'));
+  const isHopeless = service === '' || kind < 0;
+  const operations = isHopeless
+    ? []
+    : await reader.listOperations(tenant, service, kind === 0 ? undefined : kind, signal);
+  return [Buffer.from(`{"operations":[${[...new Set(operations.map(operationJson))].join(',')}]}`)];
 }
 
-function checkBool(params: QueryString, name: string, alias: string): void {
-  const [used, text] = eitherParam(params, name, alias);
-  const value = text === '' || parseGoBool(text);
-  if (typeof value === 'string') throw malformed(used, value);
+function operationJson({ name, kind }: Operation): string {
+  return `{"name":${quoteJson(name)},"spanKind":"${kindName(kind) || 'internal'}"}`;
 }
 
-function malformed(name: string, why: string): StoreError {
-  return new StoreError('INVALID_REQUEST', `malformed parameter ${name}: ${why}`);
+async function findTrace(
+  { reader }: JaegerOptions,
+  { tenant, params, signal }: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Iterable<Buffer>> {
+  const id = parsePathTraceId(pathRest(request, '/api/v3/traces/'), 'malformed parameter trace_id: ');
+  // Times only hint where to look.
+  parseV3Time(params, 'startTime', 'start_time');
+  parseV3Time(params, 'endTime', 'end_time');
+  checkV3Bool(params, 'rawTraces', 'raw_traces');
+  return wrapped(await reader.findTraces(tenant, [id], signal));
+}
+
+async function search(options: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<FoundTrace[]> {
+  const { query, isHopeless } = parseV3Search(params, options.maxTraces);
+  return isHopeless ? [] : options.reader.searchTraces(tenant, query, signal);
+}
+
+async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  return wrapped(await search(options, asked));
+}
+
+async function searchSummaries(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  return summaries(await search(options, asked));
+}
+
+function* summaries(found: readonly FoundTrace[]): Generator<Buffer, void, undefined> {
+  yield Buffer.from('{"summaries":[');
+  let count = 0;
+  for (const trace of found) {
+    const text = summaryJson(trace);
+    if (text !== undefined) yield Buffer.from(count++ === 0 ? text : `,${text}`);
+  }
+  yield Buffer.from(']}');
+}
+
+/** All traces in one TracesData: messages laid end to end are one message with the fields of all. */
+function wrapped(found: readonly FoundTrace[]): Iterable<Buffer> {
+  if (found.length === 0) throw new StoreError('NOT_FOUND', 'No traces found');
+  return wrappedChunks(found.length === 1 ? found[0]!.otlp : Buffer.concat(found.map(({ otlp }) => otlp)));
+}
+
+function* wrappedChunks(otlp: Uint8Array): Generator<Buffer, void, undefined> {
+  yield Buffer.from('{"result":');
+  yield* tracesToJson(otlp);
+  yield Buffer.from('}');
 }

@@ -56,3 +56,49 @@ describe('v3', () => {
     });
   });
 });
+
+describe('names, search and summaries', () => {
+  const window = 'query.startTimeMin=2020-01-01T00:00:00Z&query.startTimeMax=2030-01-01T00:00:00Z';
+
+  test('E1: an empty store has empty lists', async () => {
+    expect((await get('/api/v3/services')).text).toBe('{"services":[]}');
+    expect((await get('/api/v3/operations?service=nobody')).text).toBe('{"operations":[]}');
+    expect((await get('/api/v3/operations')).text).toBe('{"operations":[]}');
+  });
+
+  test('E1: every operation has a name and a kind; none is called internal', async () => {
+    reader.add(RICH_TRACE);
+    const { services } = JSON.parse((await get('/select/jaeger/api/v3/services')).text) as { services: string[] };
+    expect(services.length).toBeGreaterThan(0);
+    for (const service of services) {
+      const answer = await get(`/api/v3/operations?service=${encodeURIComponent(service)}`);
+      const { operations } = JSON.parse(answer.text) as { operations: { name: unknown; spanKind: unknown }[] };
+      expect(operations.length).toBeGreaterThan(0);
+      for (const { name, spanKind } of operations) {
+        expect(typeof name).toBe('string');
+        expect(['internal', 'server', 'client', 'producer', 'consumer']).toContain(spanKind);
+      }
+    }
+  });
+
+  test('E8: no match is 404 for traces and an empty list for summaries', async () => {
+    expect(await get(`/api/v3/traces?query.serviceName=nobody&${window}`)).toMatchObject({
+      status: 404,
+      text: '{"error":{"httpCode":404,"message":"No traces found"}}\n',
+    });
+    expect(await get(`/api/v3/trace-summaries?query.serviceName=nobody&${window}`)).toMatchObject({
+      status: 200,
+      text: '{"summaries":[]}',
+    });
+  });
+
+  test('a search gives the whole trace and its summary', async () => {
+    reader.add(RICH_TRACE);
+    const { services } = JSON.parse((await get('/api/v3/services')).text) as { services: string[] };
+    const query = `query.serviceName=${encodeURIComponent(services[0]!)}&${window}`;
+    const golden = readFileSync(new URL('../../fixtures/jaeger/rich-trace-otlp.json', import.meta.url), 'utf8');
+    expect((await get(`/api/v3/traces?${query}`)).text).toBe(golden);
+    const { summaries } = JSON.parse((await get(`/api/v3/trace-summaries?${query}`)).text) as { summaries: unknown[] };
+    expect(summaries).toEqual([expect.objectContaining({ traceId: RICH_HEX })]);
+  });
+});
