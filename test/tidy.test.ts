@@ -85,7 +85,6 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/storage/snapshot-folder.test.ts': [
     'src/disk/walk-files.ts',
     'src/partition/check-restored.ts',
-    'src/partition/manifest.ts',
     'src/partition/write-snapshot.ts',
   ],
   'test/storage/threaded-store.test.ts': ['src/storage/engine-messages.ts'],
