@@ -55,6 +55,7 @@ work=$(mktemp -d)
 finish() {
   code=$?
   trap - EXIT
+  stop_copy
   delete_snapshots || code=1
   rm -rf "$work"
   exit "$code"

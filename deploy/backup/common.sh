@@ -48,6 +48,16 @@ strings() {
   { cat "$work/reply"; echo; } | sed -e 's/^\[//' -e 's/\]$//' -e 's/","/"\n"/g' | sed -e 's/^"//' -e 's/"$//' -e '/^$/d'
 }
 
+copier=
+
+# A shell in the background does not see Ctrl-C: an rsync under way is ended here.
+stop_copy() {
+  [ -n "$copier" ] || return 0
+  kill "$copier" 2>/dev/null || true
+  wait "$copier" 2>/dev/null || true
+  copier=
+}
+
 # rsync "$@", with a progress line on a terminal; its summary is in $work/stats.
 copy() {
   progress=
@@ -57,9 +67,11 @@ copy() {
   copier=$!
   if [ -n "$progress" ]; then show_progress "$copier"; fi
   if ! wait "$copier"; then
+    copier=
     tail -n 5 "$work/problem" >&2
     return 1
   fi
+  copier=
   copied_files=$((copied_files + $(stat_of 'Number of regular files transferred')))
   copied_bytes=$((copied_bytes + $(stat_of 'Total transferred file size')))
   total_files=$((total_files + $(sed -n 's/^Number of files:.*reg: \([0-9]*\).*/\1/p' "$work/out" | grep . || echo 0)))

@@ -61,7 +61,7 @@ done
 need curl rsync
 
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+trap 'stop_copy; rm -rf "$work"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 prepare_key
@@ -125,8 +125,10 @@ put_in_place() {
   mv -T "$staged" "$place" 2>"$work/problem" || give_up "$1"
   if ! post "attach?name=$1"; then
     cp "$work/problem" "$work/refusal"
+    post list || die "$1: $(cat "$work/refusal"). The node does not answer: the restored day is in $place and is attached
+  when the node starts; what was there before, if anything, is in $aside"
     # A span of that day may have come just now: the node has then opened the folder by itself.
-    list_attached
+    strings >"$work/attached"
     cp "$work/refusal" "$work/problem"
     is_attached "$1" || give_up "$1"
   fi

@@ -1,6 +1,7 @@
 // backup.sh and restore.sh for real: rsync, curl, the program, and a load that goes on meanwhile. Skipped by name where
 // rsync or curl is not installed; .ci/run installs them.
 import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import {
   appendFileSync,
   cpSync,
@@ -231,6 +232,26 @@ describe.skipIf(!hasTools)('backup and restore with rsync', () => {
     const restore = ['--from', remote, '--data', node.dataPath, '--url', node.url, '--all'];
     expect(await run('restore.sh', restore, env)).toMatchObject({ code: 0 });
     expect(await missing(node, todayMs, 20)).toEqual([]);
+  });
+
+  test('a backup that is ended by a signal ends its rsync and deletes its snapshots', { timeout: 60_000 }, async () => {
+    await using node = await startNode();
+    await sendTo(node, traceOf(todayMs, 0));
+    // The first copy never ends by itself; it says its pid.
+    const slow = `#!/bin/sh\necho $$ >'${folder}/pid'\nexec sleep 60\n`;
+    writeFileSync(join(folder, 'rsync'), slow, { mode: 0o755 });
+    const env = { ...process.env, PATH: `${folder}:${process.env['PATH']}` };
+    const child = spawn(join(root, 'deploy/backup/backup.sh'), ['--to', backup, '--url', node.url], { env });
+    const ended = once(child, 'close');
+    const deadlineMs = performance.now() + 20_000;
+    while (!existsSync(join(folder, 'pid')) && performance.now() < deadlineMs) {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
+    expect(JSON.parse(await post(node, 'snapshot/list'))).toHaveLength(1);
+    child.kill('SIGTERM');
+    expect((await ended)[0]).toBe(143);
+    expect(await post(node, 'snapshot/list')).toBe('[]');
+    expect(() => process.kill(Number(readFileSync(join(folder, 'pid'), 'utf8')), 0)).toThrow('ESRCH');
   });
 
   test('spans of a detached day are refused so that exporters send them again, over HTTP and gRPC', async () => {
