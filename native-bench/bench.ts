@@ -9,6 +9,9 @@ import { formatReport, saveReport } from './harness/report.ts';
 import { byId } from './scenarios/by-id.ts';
 import { density } from './scenarios/density.ts';
 import { ingest } from './scenarios/ingest.ts';
+import { merge } from './scenarios/merge.ts';
+import { mixed } from './scenarios/mixed.ts';
+import { recovery } from './scenarios/recovery.ts';
 import { search } from './scenarios/search.ts';
 
 // Young buffers must not start major collections (nodejs/node 61967): the load generator would measure itself.
@@ -19,6 +22,9 @@ const scenarios: Readonly<Record<string, (options: BenchOptions, command: string
   density,
   'by-id': byId,
   search,
+  mixed,
+  recovery,
+  merge,
 };
 const resultsPath = new URL('results', import.meta.url).pathname;
 

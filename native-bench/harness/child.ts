@@ -29,7 +29,7 @@ export class Child {
     const spawned = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
     await once(spawned, 'spawn');
     const kill = (): boolean => spawned.kill('SIGKILL');
-    process.once('exit', kill);
+    process.prependOnceListener('exit', kill); // before whoever removes the files it writes
     spawned.once('exit', () => process.removeListener('exit', kill));
     return new Child(spawned, spawned.pid ?? -1);
   }
@@ -41,6 +41,14 @@ export class Child {
 
   get isRunning(): boolean {
     return this.#process.exitCode === null && this.#process.signalCode === null;
+  }
+
+  /** SIGKILL, as a crash would end it. */
+  async kill(): Promise<void> {
+    if (!this.isRunning) return;
+    const left = once(this.#process, 'exit');
+    this.#process.kill('SIGKILL');
+    await left;
   }
 
   /** SIGTERM, then SIGKILL when it does not leave in time. Returns the exit code, undefined when killed. */

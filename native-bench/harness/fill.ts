@@ -10,6 +10,8 @@ import { trafficStream } from './traffic.ts';
 
 export interface Filled {
   readonly spans: number;
+  /** OTLP bytes sent. */
+  readonly bytes: number;
   /** Trace ids (hex) of random requests, in random order. */
   readonly traceIds: readonly string[];
 }
@@ -20,7 +22,7 @@ const fillConnections = 8;
 // Ids are read from this many requests at most, chosen at random; one in the thousand traces is sample enough.
 const sampledRequests = 200;
 
-export async function fill(target: Target, options: BenchOptions): Promise<Filled> {
+export async function fill(target: Pick<Target, 'url' | 'insertPath'>, options: BenchOptions): Promise<Filled> {
   const spans = options.spans ?? fillSpansDefault;
   const rng = new Rng(options.seed);
   const share = Math.min(1, (sampledRequests * options.batch) / spans);
@@ -41,7 +43,7 @@ export async function fill(target: Target, options: BenchOptions): Promise<Fille
     next,
   });
   if (traceIds.size === 0) throw new Error('no trace ids were sampled: the traffic holds no spans');
-  return { spans: load.spans, traceIds: shuffled([...traceIds], rng) };
+  return { spans: load.spans, bytes: load.bytes, traceIds: shuffled([...traceIds], rng) };
 }
 
 function shuffled<T>(list: T[], rng: Rng): T[] {

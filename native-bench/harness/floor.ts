@@ -4,6 +4,7 @@ import { closeSync, fdatasyncSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { constants, zstdCompressSync } from 'node:zlib';
+import { open } from 'lmdb';
 import lz4 from 'lz4-napi';
 import type { Frame } from '../workload/frames.ts';
 import { Child, findFreePort } from './child.ts';
@@ -11,6 +12,7 @@ import { HttpClient } from './http-client.ts';
 import { quantile } from './latencies.ts';
 import { driveLoad } from './load.ts';
 import { readUsage } from './process-usage.ts';
+import { driveQueries } from './queries.ts';
 
 export interface Floor {
   readonly copyGBPerSecond: number;
@@ -20,6 +22,8 @@ export interface Floor {
   /** Size of each request on its own under zstd-3, per span. */
   readonly zstd3BytesPerSpan: number;
   readonly otlpBytesPerSpan: number;
+  /** Puts into a bare LMDB environment, a durable transaction for each thousand. */
+  readonly lmdbPutsPerSecond: number;
   readonly fdatasyncP50Ms: number;
   readonly fdatasyncP99Ms: number;
   /** The same bodies to a bare node:http server that drops them. */
@@ -27,6 +31,11 @@ export interface Floor {
   readonly postP50Ms: number;
   readonly postP99Ms: number;
   readonly postCpuUsPerSpan: number | undefined;
+  /** A GET to that server, which answers with nothing. */
+  readonly getP50Ms: number;
+  readonly getP99Ms: number;
+  /** From spawning that server to its first answer. */
+  readonly startMs: number;
 }
 
 // Enough bytes for a stable throughput, little enough to take well under a second each.
@@ -34,9 +43,14 @@ const sampleBytesMax = 16 << 20;
 const syncs = 200;
 const syncBytes = 64 << 10;
 const postSeconds = 2;
+const getSeconds = 1;
+const lmdbPuts = 50_000;
+const lmdbPutsPerTransaction = 1000;
+const lmdbKeyBytes = 16;
+const lmdbValueBytes = 32;
 const serverStartTimeoutMs = 5000;
 
-/** `directory` must lie on the disk that is measured. Takes about four seconds. */
+/** `directory` must lie on the disk that is measured. Takes about five seconds. */
 export async function measureFloor(
   frames: readonly Frame[],
   { directory, connections }: { directory: string; connections: number },
@@ -52,8 +66,9 @@ export async function measureFloor(
     zstd3MBPerSecond: zstd3.mbPerSecond,
     zstd3BytesPerSpan: zstd3.bytesOut / spans,
     otlpBytesPerSpan: bytes / spans,
+    lmdbPutsPerSecond: await lmdbSpeed(directory),
     ...syncSpeed(directory),
-    ...(await postSpeed(sample, connections)),
+    ...(await httpSpeed(sample, connections)),
   };
 }
 
@@ -117,34 +132,91 @@ function syncSpeed(directory: string): { fdatasyncP50Ms: number; fdatasyncP99Ms:
   return { fdatasyncP50Ms: quantile(ms, 0.5), fdatasyncP99Ms: quantile(ms, 0.99) };
 }
 
-type PostFloor = Pick<Floor, 'postSpansPerSecond' | 'postP50Ms' | 'postP99Ms' | 'postCpuUsPerSpan'>;
+async function lmdbSpeed(directory: string): Promise<number> {
+  const path = join(directory, 'floor-lmdb');
+  const database = open<Buffer, Buffer>({ path, encoding: 'binary', keyEncoding: 'binary' });
+  try {
+    const startMs = performance.now();
+    const key = Buffer.alloc(lmdbKeyBytes);
+    const value = Buffer.alloc(lmdbValueBytes, 7);
+    for (let put = 0; put < lmdbPuts;) {
+      database.transactionSync(() => {
+        for (let i = 0; i < lmdbPutsPerTransaction; i++, put++) {
+          key.writeUInt32BE(Math.imul(put, 0x9e3779b1) >>> 0); // spread over the tree, as hashes and ids are
+          database.putSync(key, value);
+        }
+      });
+    }
+    return lmdbPuts / ((performance.now() - startMs) / 1000);
+  } finally {
+    await database.close();
+    rmSync(path, { recursive: true });
+  }
+}
 
-async function postSpeed(sample: readonly Frame[], connections: number): Promise<PostFloor> {
+type PostFloor = Pick<Floor, 'postSpansPerSecond' | 'postP50Ms' | 'postP99Ms' | 'postCpuUsPerSpan'>;
+type HttpFloor = PostFloor & Pick<Floor, 'getP50Ms' | 'getP99Ms' | 'startMs'>;
+
+/** A GET that does nothing, while `connections` of them go on. */
+export async function measureGetFloor(connections: number): Promise<Pick<Floor, 'getP50Ms' | 'getP99Ms'>> {
+  return withFloorServer(({ url }) => getSpeed(url, connections));
+}
+
+async function httpSpeed(sample: readonly Frame[], connections: number): Promise<HttpFloor> {
+  return withFloorServer(async ({ url, pid, startMs }) => {
+    using client = new HttpClient(url, connections);
+    const post = await postSpeed(sample, { client, connections, pid });
+    return { ...post, ...(await getSpeed(url, 1)), startMs };
+  });
+}
+
+interface FloorServer {
+  readonly url: string;
+  readonly pid: number;
+  readonly startMs: number;
+}
+
+async function withFloorServer<T>(measure: (server: FloorServer) => Promise<T>): Promise<T> {
   const port = await findFreePort();
+  const startedMs = performance.now();
   const child = await Child.start([new URL('floor-server.ts', import.meta.url).pathname, String(port)], process.cwd());
   try {
-    using client = new HttpClient(`http://127.0.0.1:${port}`, connections);
-    await waitUntilListening(client, child);
-    let at = 0;
-    const next = (): Frame | undefined => sample[at++ % sample.length];
-    await driveLoad({ client, path: '/', connections, seconds: postSeconds / 4, rate: 0, next });
-    const before = readUsage(child.pid);
-    const load = await driveLoad({ client, path: '/', connections, seconds: postSeconds, rate: 0, next });
-    const after = readUsage(child.pid);
-    const { p50Ms, p99Ms } = load.latencies.summary();
-    const cpuMs = before === undefined || after === undefined ? undefined : after.cpuMs - before.cpuMs;
-    return {
-      postSpansPerSecond: load.spans / load.seconds,
-      postP50Ms: p50Ms,
-      postP99Ms: p99Ms,
-      postCpuUsPerSpan: cpuMs === undefined ? undefined : (cpuMs * 1000) / load.spans,
-    };
+    const url = `http://127.0.0.1:${port}`;
+    await waitUntilListening(url, child);
+    return await measure({ url, pid: child.pid, startMs: performance.now() - startedMs });
   } finally {
     await child.stop();
   }
 }
 
-async function waitUntilListening(client: HttpClient, child: Child): Promise<void> {
+async function getSpeed(url: string, connections: number): Promise<Pick<Floor, 'getP50Ms' | 'getP99Ms'>> {
+  const gets = await driveQueries({ url, connections, seconds: getSeconds, path: () => '/', check: () => {} });
+  const { p50Ms, p99Ms } = gets.summary();
+  return { getP50Ms: p50Ms, getP99Ms: p99Ms };
+}
+
+async function postSpeed(
+  sample: readonly Frame[],
+  { client, connections, pid }: { client: HttpClient; connections: number; pid: number },
+): Promise<PostFloor> {
+  let at = 0;
+  const next = (): Frame | undefined => sample[at++ % sample.length];
+  await driveLoad({ client, path: '/', connections, seconds: postSeconds / 4, rate: 0, next });
+  const before = readUsage(pid);
+  const load = await driveLoad({ client, path: '/', connections, seconds: postSeconds, rate: 0, next });
+  const after = readUsage(pid);
+  const { p50Ms, p99Ms } = load.latencies.summary();
+  const cpuMs = before === undefined || after === undefined ? undefined : after.cpuMs - before.cpuMs;
+  return {
+    postSpansPerSecond: load.spans / load.seconds,
+    postP50Ms: p50Ms,
+    postP99Ms: p99Ms,
+    postCpuUsPerSpan: cpuMs === undefined ? undefined : (cpuMs * 1000) / load.spans,
+  };
+}
+
+async function waitUntilListening(url: string, child: Child): Promise<void> {
+  using client = new HttpClient(url, 1);
   const deadlineMs = performance.now() + serverStartTimeoutMs;
   for (;;) {
     const isUp = await client.get('/').then(

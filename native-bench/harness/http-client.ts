@@ -1,5 +1,5 @@
-// A bounded keep-alive HTTP/1.1 client on node:http. Not autocannon: that rounds latencies to whole milliseconds, gives every
-// connection the same list of bodies, and does not say which body was acknowledged; here each body is sent once and accounted for.
+// A bounded keep-alive HTTP/1.1 client on node:http, for ingest and commands. Ingest is not autocannon's (queries are): it cannot send a
+// refused body again, nor count a latency from when a body was due; here each body is acknowledged once and accounted for.
 import { Agent, request } from 'node:http';
 
 export interface HttpReply {

@@ -19,6 +19,8 @@ export interface BenchOptions {
   readonly warmupSeconds: number;
   readonly connections: number;
   readonly rate: number;
+  /** Connections that query while mixed ingests: half of them searches, half traces by id. */
+  readonly readers: number;
   /** A node that already runs; its pid gives CPU and memory, its data path the bytes on disk. */
   readonly url: string | undefined;
   readonly pid: number | undefined;
@@ -39,11 +41,12 @@ const rows = {
   frames: { ...text, help: 'replicate this frames file (fresh ids, UUIDs and times) instead of a profile' },
   seed: { ...text, help: 'of the workload; default 1' },
   batch: { ...text, help: 'spans in a request; default 1000' },
-  spans: { ...text, help: 'ingest: bodies kept ready (300000); density, by-id, search: spans stored (500000)' },
+  spans: { ...text, help: 'ingest: bodies kept ready (300000); others: spans stored (500000; mixed 200000)' },
   seconds: { ...text, help: 'measured time; default 10' },
-  'warmup-seconds': { ...text, help: 'ingest: not measured; default 2' },
+  'warmup-seconds': { ...text, help: 'ingest, mixed: not measured; default 2' },
   connections: { ...text, help: 'parallel connections; default 8, for queries 1' },
-  rate: { ...text, help: 'spans/s over all connections; default 0: as fast as acknowledgements come' },
+  rate: { ...text, help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed: 20000' },
+  readers: { ...text, help: 'mixed: connections that search and find by id meanwhile; default 4' },
   url: { ...text, help: 'measure the node at this address instead of starting one' },
   pid: { ...text, help: 'its process id, for CPU and memory' },
   'data-path': {
@@ -75,7 +78,7 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
   const profile = values.profile ?? 'shop';
   if (!isProfileName(profile))
     throw new Error(`--profile ${profile} does not exist; there are ${Object.keys(profiles).join(', ')}`);
-  const isIngest = positionals[0] === 'ingest' || positionals[0] === 'density';
+  const isIngest = ['ingest', 'density', 'mixed'].includes(positionals[0] ?? '');
   const options: BenchOptions = {
     profile,
     frames: values.frames,
@@ -85,7 +88,8 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
     seconds: number('seconds', values.seconds, 10),
     warmupSeconds: number('warmup-seconds', values['warmup-seconds'], 2, 0),
     connections: number('connections', values.connections, isIngest ? 8 : 1),
-    rate: number('rate', values.rate, 0, 0),
+    rate: number('rate', values.rate, positionals[0] === 'mixed' ? 20_000 : 0, 0),
+    readers: number('readers', values.readers, 4, 2),
     url: values.url,
     pid: values.pid === undefined ? undefined : number('pid', values.pid, 0),
     dataPath: values['data-path'],

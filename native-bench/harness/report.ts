@@ -23,10 +23,13 @@ export interface Report {
   readonly notes: readonly string[];
 }
 
+/** A row of one target. */
+export interface Figure extends Omit<Row, 'values'> {
+  readonly value: number | undefined;
+}
+
 /** Joins the targets' own figures, in the order they first appear. */
-export function mergeRows(
-  perTarget: readonly { target: string; rows: readonly (Omit<Row, 'values'> & { value: number | undefined })[] }[],
-): Row[] {
+export function mergeRows(perTarget: readonly { target: string; rows: readonly Figure[] }[]): Row[] {
   const merged = new Map<string, Row>();
   for (const { target, rows } of perTarget) {
     for (const { metric, unit, value, floor } of rows) {
@@ -104,10 +107,14 @@ function floorTable(floor: Floor): string[][] {
     ['zstd-3 of OTLP, per request', 'B/span', floor.zstd3BytesPerSpan],
     ['write + fdatasync 64 KiB p50', 'ms', floor.fdatasyncP50Ms],
     ['write + fdatasync 64 KiB p99', 'ms', floor.fdatasyncP99Ms],
+    ['raw LMDB put', 'puts/s', floor.lmdbPutsPerSecond],
     ['empty POST', 'spans/s', floor.postSpansPerSecond],
     ['empty POST CPU', 'µs/span', floor.postCpuUsPerSpan],
     ['empty POST p50', 'ms', floor.postP50Ms],
     ['empty POST p99', 'ms', floor.postP99Ms],
+    ['empty GET p50', 'ms', floor.getP50Ms],
+    ['empty GET p99', 'ms', floor.getP99Ms],
+    ['start of a bare HTTP server', 'ms', floor.startMs],
   ];
   return [
     ['floor of this machine, this run', 'unit', 'value'],
@@ -122,7 +129,9 @@ function figure(value: number | undefined): string {
 }
 
 function ratio(value: number | undefined, floor: number | undefined): string {
-  return value === undefined || floor === undefined || floor === 0 ? '–' : `${figure(value / floor)}×`;
+  return value === undefined || Number.isNaN(value) || floor === undefined || floor === 0
+    ? '–'
+    : `${figure(value / floor)}×`;
 }
 
 function formatTable(cells: readonly (readonly string[])[]): string[] {

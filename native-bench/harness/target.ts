@@ -43,7 +43,7 @@ export async function openOwn(options: BenchOptions): Promise<Target> {
     remove();
     throw error;
   });
-  process.once('exit', remove); // after the child's own handler, which kills the writer of these files
+  process.once('exit', remove);
   const close = async (): Promise<void> => {
     const code = await node.child.stop();
     remove();

@@ -1,27 +1,23 @@
 // One trace by its id: known ids right after ingest, known and unknown ids after flush and merge. Every answer is checked.
 import { fill } from '../harness/fill.ts';
 import type { Filled } from '../harness/fill.ts';
-import { HttpClient } from '../harness/http-client.ts';
-import type { HttpReply } from '../harness/http-client.ts';
+import { measureGetFloor } from '../harness/floor.ts';
+import type { Floor } from '../harness/floor.ts';
 import type { Latencies } from '../harness/latencies.ts';
 import type { BenchOptions } from '../harness/options.ts';
+import type { QueryReply } from '../harness/queries.ts';
 import { driveQueries, jaegerData } from '../harness/queries.ts';
-import type { Report } from '../harness/report.ts';
+import type { Figure, Report } from '../harness/report.ts';
 import { mergeRows } from '../harness/report.ts';
 import type { Target } from '../harness/target.ts';
 import { onEachTarget, settle } from '../harness/target.ts';
 import { Rng } from '../workload/rng.ts';
 
-interface Figure {
-  readonly metric: string;
-  readonly unit: string;
-  readonly value: number | undefined;
-}
-
 export async function byId(options: BenchOptions, command: string): Promise<Report> {
+  const floor = await measureGetFloor(options.connections);
   const measured = await onEachTarget(options, async (target) => ({
     target: target.name,
-    rows: await measureById(target, options),
+    rows: await measureById(target, options, floor),
   }));
   return {
     scenario: 'by-id',
@@ -29,44 +25,47 @@ export async function byId(options: BenchOptions, command: string): Promise<Repo
     targets: measured.map(({ target }) => target),
     rows: mergeRows(measured),
     notes: [
-      `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, ${options.seconds} s per line`,
+      `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, ${options.seconds} s per line; floor: an empty GET`,
     ],
   };
 }
 
-async function measureById(target: Target, options: BenchOptions): Promise<Figure[]> {
+async function measureById(target: Target, options: BenchOptions, floor: GetFloor): Promise<Figure[]> {
   const filled = await fill(target, options);
-  using client = new HttpClient(target.url, options.connections);
   const { connections, seconds } = options;
-  const known = (): Promise<Latencies> => driveQueries({ client, connections, seconds, ...knownIds(target, filled) });
+  const { url } = target;
+  const known = (): Promise<Latencies> => driveQueries({ url, connections, seconds, ...knownIds(target, filled) });
   const fresh = await known();
   await settle(target);
   const merged = await known();
-  const unknown = await driveQueries({ client, connections, seconds, ...unknownIds(target, options.seed) });
+  const unknown = await driveQueries({ url, connections, seconds, ...unknownIds(target, options.seed) });
   return [
-    ...figures('known id, after ingest', fresh),
-    ...figures('known id, after merge', merged),
-    ...figures('unknown id, after merge', unknown),
+    ...figures('known id, after ingest', fresh, floor),
+    ...figures('known id, after merge', merged, floor),
+    ...figures('unknown id, after merge', unknown, floor),
     { metric: 'spans stored', unit: 'spans', value: filled.spans },
   ];
 }
 
-function figures(what: string, latencies: Latencies): Figure[] {
+type GetFloor = Pick<Floor, 'getP50Ms' | 'getP99Ms'>;
+
+function figures(what: string, latencies: Latencies, floor: GetFloor): Figure[] {
   const { p50Ms, p99Ms, maxMs } = latencies.summary();
   return [
-    { metric: `${what}: p50`, unit: 'ms', value: p50Ms },
-    { metric: `${what}: p99`, unit: 'ms', value: p99Ms },
+    { metric: `${what}: p50`, unit: 'ms', value: p50Ms, floor: floor.getP50Ms },
+    { metric: `${what}: p99`, unit: 'ms', value: p99Ms, floor: floor.getP99Ms },
     { metric: `${what}: max`, unit: 'ms', value: maxMs },
     { metric: `${what}: queries`, unit: '', value: latencies.count },
   ];
 }
 
-interface Queries {
+export interface Queries {
   path(i: number): string;
-  check(reply: HttpReply, i: number): void;
+  check(reply: QueryReply, i: number): void;
 }
 
-function knownIds(target: Target, { traceIds }: Filled): Queries {
+/** Known ids, one after the other; `filled` names them. */
+export function knownIds(target: Target, { traceIds }: Pick<Filled, 'traceIds'>): Queries {
   const id = (i: number): string => traceIds[i % traceIds.length] ?? '';
   const path = (i: number): string => `${target.jaegerPath}/traces/${id(i)}`;
   return {

@@ -3,7 +3,7 @@ import { constants, zstdCompressSync } from 'node:zlib';
 import { HttpClient } from '../harness/http-client.ts';
 import { driveLoad } from '../harness/load.ts';
 import type { BenchOptions } from '../harness/options.ts';
-import type { Report } from '../harness/report.ts';
+import type { Figure, Report } from '../harness/report.ts';
 import { mergeRows } from '../harness/report.ts';
 import type { Target } from '../harness/target.ts';
 import { bytesByKind, onEachTarget, settle } from '../harness/target.ts';
@@ -28,13 +28,6 @@ export async function density(options: BenchOptions, command: string): Promise<R
       `${options.frames === undefined ? `profile ${options.profile}` : `${options.frames} replicated: ${replicated}`}, seed ${options.seed}`,
     ],
   };
-}
-
-interface Figure {
-  readonly metric: string;
-  readonly unit: string;
-  readonly value: number | undefined;
-  readonly floor?: number;
 }
 
 async function measureDensity(target: Target, options: BenchOptions): Promise<Figure[]> {

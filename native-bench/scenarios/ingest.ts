@@ -7,7 +7,7 @@ import type { LoadResult } from '../harness/load.ts';
 import { driveLoad } from '../harness/load.ts';
 import type { BenchOptions } from '../harness/options.ts';
 import type { ProcessUsage } from '../harness/process-usage.ts';
-import type { Report, Row } from '../harness/report.ts';
+import type { Figure, Report } from '../harness/report.ts';
 import { mergeRows } from '../harness/report.ts';
 import type { Target } from '../harness/target.ts';
 import { bytesOnDisk, onEachTarget, settle, usageOf } from '../harness/target.ts';
@@ -43,7 +43,7 @@ interface Setup {
   readonly floor: Floor;
 }
 
-type Figures = readonly (Omit<Row, 'values'> & { value: number | undefined })[];
+type Figures = readonly Figure[];
 
 async function measureIngest(target: Target, { options, pool, floor }: Setup): Promise<Figures> {
   const { connections, rate } = options;

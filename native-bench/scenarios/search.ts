@@ -1,25 +1,22 @@
 // Search as users do it: the 20 newest traces by service, by service and operation, with a tag, with a tag that one trace has, with
 // one that none has; and the service list. The queries are made from the store's own answers, so they fit any traffic and any peer.
 import { fill } from '../harness/fill.ts';
+import { measureGetFloor } from '../harness/floor.ts';
+import type { Floor } from '../harness/floor.ts';
 import { HttpClient } from '../harness/http-client.ts';
 import type { JaegerSpan } from '../harness/jaeger-trace.ts';
 import { parseJaegerTrace } from '../harness/jaeger-trace.ts';
+import type { Latencies } from '../harness/latencies.ts';
 import type { BenchOptions } from '../harness/options.ts';
 import { driveQueries, jaegerData } from '../harness/queries.ts';
-import type { Report } from '../harness/report.ts';
+import type { Figure, Report } from '../harness/report.ts';
 import { mergeRows } from '../harness/report.ts';
 import type { Target } from '../harness/target.ts';
 import { onEachTarget, settle } from '../harness/target.ts';
 import { trafficSeconds } from '../harness/traffic.ts';
 import { Rng } from '../workload/rng.ts';
 
-interface Figure {
-  readonly metric: string;
-  readonly unit: string;
-  readonly value: number | undefined;
-}
-
-interface SearchKind {
+export interface SearchKind {
   readonly name: string;
   readonly paths: readonly string[];
   /** Answers must hold at least and at most this many traces. */
@@ -32,9 +29,10 @@ const samples = 40;
 const rareValue = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$|^[0-9a-f]{16,}$/;
 
 export async function search(options: BenchOptions, command: string): Promise<Report> {
+  const floor = await measureGetFloor(options.connections);
   const measured = await onEachTarget(options, async (target) => ({
     target: target.name,
-    rows: await measureSearch(target, options),
+    rows: await measureSearch(target, options, floor),
   }));
   return {
     scenario: 'search',
@@ -42,30 +40,29 @@ export async function search(options: BenchOptions, command: string): Promise<Re
     targets: measured.map(({ target }) => target),
     rows: mergeRows(measured),
     notes: [
-      `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, limit ${limit}, ${options.seconds} s per line, after flush and merge`,
+      `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${options.connections} connections, limit ${limit}, ${options.seconds} s per line, after flush and merge; floor: an empty GET`,
     ],
   };
 }
 
-async function measureSearch(target: Target, options: BenchOptions): Promise<Figure[]> {
+type GetFloor = Pick<Floor, 'getP50Ms' | 'getP99Ms'>;
+
+async function measureSearch(target: Target, options: BenchOptions, floor: GetFloor): Promise<Figure[]> {
   const { spans, traceIds } = await fill(target, options);
   await settle(target);
   using client = new HttpClient(target.url, options.connections);
   const out: Figure[] = [];
   for (const kind of await makeQueries(client, target, { traceIds, rng: new Rng(options.seed) })) {
-    out.push(...(await measureKind(client, kind, options)));
+    const latencies = await measureKind(target.url, kind, options);
+    out.push(...figures(kind.name, latencies, floor));
   }
   return [...out, { metric: 'spans stored', unit: 'spans', value: spans }];
 }
 
-async function measureKind(
-  client: HttpClient,
-  { name, paths, traces }: SearchKind,
-  options: BenchOptions,
-): Promise<Figure[]> {
+async function measureKind(url: string, { paths, traces }: SearchKind, options: BenchOptions): Promise<Latencies> {
   const path = (i: number): string => paths[i % paths.length] ?? '';
-  const latencies = await driveQueries({
-    client,
+  return driveQueries({
+    url,
     connections: options.connections,
     seconds: options.seconds,
     path,
@@ -77,21 +74,29 @@ async function measureKind(
         throw new Error(`GET ${path(i)}: ${found} found, expected ${traces.join(' to ')}`);
     },
   });
+}
+
+function figures(name: string, latencies: Latencies, floor: GetFloor): Figure[] {
   const { p50Ms, p99Ms, maxMs } = latencies.summary();
   return [
-    { metric: `${name}: p50`, unit: 'ms', value: p50Ms },
-    { metric: `${name}: p99`, unit: 'ms', value: p99Ms },
+    { metric: `${name}: p50`, unit: 'ms', value: p50Ms, floor: floor.getP50Ms },
+    { metric: `${name}: p99`, unit: 'ms', value: p99Ms, floor: floor.getP99Ms },
     { metric: `${name}: max`, unit: 'ms', value: maxMs },
     { metric: `${name}: queries`, unit: '', value: latencies.count },
   ];
 }
 
-interface Knowledge {
+export interface Knowledge {
   readonly traceIds: readonly string[];
   readonly rng: Rng;
 }
 
-async function makeQueries(client: HttpClient, target: Target, { traceIds, rng }: Knowledge): Promise<SearchKind[]> {
+/** Queries that fit what the store holds, made from its own answers. */
+export async function makeQueries(
+  client: HttpClient,
+  target: Target,
+  { traceIds, rng }: Knowledge,
+): Promise<SearchKind[]> {
   const spans: JaegerSpan[] = [];
   for (const id of traceIds.slice(0, samples)) {
     const path = `${target.jaegerPath}/traces/${id}`;

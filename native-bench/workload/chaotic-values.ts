@@ -18,11 +18,17 @@ export interface Caller {
 const words = (text: string): readonly string[] => text.split(' ');
 const methods = words('GET POST PUT PATCH DELETE HEAD SELECT INSERT UPDATE');
 const statuses = [200, 201, 202, 204, 301, 304, 400, 401, 403, 404, 409, 422, 429, 500, 502, 503];
-const engines = words('postgresql mysql redis mongodb kafka rabbitmq grpc connect_rpc elasticsearch cassandra stripe adyen');
+const engines = words(
+  'postgresql mysql redis mongodb kafka rabbitmq grpc connect_rpc elasticsearch cassandra stripe adyen',
+);
 const exchanges = words('active idle publish receive process tcp unix http pubsub timer');
 const encodings = words('gzip br zstd identity http h2 TLS_AES_128_GCM_SHA256 TLS_CHACHA20_POLY1305_SHA256');
-const regions = words('us-east-1 us-west-2 eu-west-1 eu-central-1 ap-south-1 ap-northeast-1 sa-east-1 US DE IN JP BR FR GB');
-const cities = words('Berlin Paris London Madrid Tokyo Osaka Mumbai Delhi Austin Boston Lima Quito Oslo Bergen Wien Graz');
+const regions = words(
+  'us-east-1 us-west-2 eu-west-1 eu-central-1 ap-south-1 ap-northeast-1 sa-east-1 US DE IN JP BR FR GB',
+);
+const cities = words(
+  'Berlin Paris London Madrid Tokyo Osaka Mumbai Delhi Austin Boston Lima Quito Oslo Bergen Wien Graz',
+);
 const currencies = words('USD EUR GBP JPY INR BRL CHF SEK NOK PLN CAD AUD');
 const things = words('orders users carts items invoices payments products reviews sessions shipments accounts refunds');
 const verbs = words('load save find check apply merge price reserve notify charge render validate');

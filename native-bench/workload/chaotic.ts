@@ -1,5 +1,5 @@
 // The `chaotic` profile: the adversary of densities. What is typical is the size; what never repeats is the structure: random call trees
-// over 600 operations, for every span another 8 to 12 of 160 attribute keys, values of high cardinality. Every 67th span is odd (odd.ts).
+// over 600 operations, for every span another 8 to 12 of 178 attribute keys, values of high cardinality. Every 67th span is odd (odd.ts).
 import type { Caller } from './chaotic-values.ts';
 import { drawCaller, drawValue } from './chaotic-values.ts';
 import type { Attribute, GeneratedResource, GeneratedScope, GeneratedSpan, Profile } from './model.ts';
@@ -43,7 +43,10 @@ const commonKeys: readonly Key[] = keysOf(anywhere);
 export function chaoticProfile(rng: Rng, instances: number): Profile {
   const resources: GeneratedResource[] = [];
   for (let i = 0; i < servicesCount * instances; i++) resources.push(process(rng, i % servicesCount));
-  const scopes = libraries.map((name) => ({ name: `@opentelemetry/instrumentation-${name}`, version: `0.2${rng.int(9)}.0` }));
+  const scopes = libraries.map((name) => ({
+    name: `@opentelemetry/instrumentation-${name}`,
+    version: `0.2${rng.int(9)}.0`,
+  }));
   const operations = Array.from({ length: servicesCount * operationsPerService }, (_, i) =>
     operation(rng, i % servicesCount, scopes),
   );

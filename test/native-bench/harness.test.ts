@@ -13,9 +13,12 @@ import { Latencies, quantile } from '../../native-bench/harness/latencies.ts';
 import { driveLoad } from '../../native-bench/harness/load.ts';
 import { parseBenchOptions } from '../../native-bench/harness/options.ts';
 import { readUsage } from '../../native-bench/harness/process-usage.ts';
+import { driveQueries } from '../../native-bench/harness/queries.ts';
 import { formatReport, mergeRows } from '../../native-bench/harness/report.ts';
 import { bytesByKind } from '../../native-bench/harness/target.ts';
 import { TrafficPool } from '../../native-bench/harness/traffic.ts';
+import { counterOf } from '../../native-bench/scenarios/merge.ts';
+import { readyLine } from '../../native-bench/scenarios/recovery.ts';
 import type { Frame } from '../../native-bench/workload/frames.ts';
 import { decodeRequest, spansOf } from '../support/otlp-proto.ts';
 
@@ -26,6 +29,19 @@ afterEach(() => {
     server.closeAllConnections();
   }
 });
+
+/** A server that answers each GET with its own path, and holds back what lies under /hold. */
+async function serveEcho(): Promise<{ url: string; paths: string[] }> {
+  const paths: string[] = [];
+  const server = createServer((request, reply) => {
+    const path = request.url ?? '';
+    paths.push(path);
+    if (!path.startsWith('/hold')) reply.end(path);
+  }).listen(0, '127.0.0.1');
+  servers.push(server);
+  await once(server, 'listening');
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, paths };
+}
 
 async function serve(statusOf: (i: number) => number): Promise<{ url: string; bodies: Buffer[] }> {
   const bodies: Buffer[] = [];
@@ -75,6 +91,58 @@ test('any other status ends the run with what the server said', async () => {
   using client = new HttpClient(url, 1);
   const load = driveLoad({ client, path: '/x', connections: 1, seconds: Infinity, rate: 0, next: framesOf(1) });
   await expect(load).rejects.toThrow('POST /x: status 400: because');
+});
+
+test('each query is sent once, over all connections, and its own answer is given to the check', async () => {
+  const { url, paths } = await serveEcho();
+  const checked: number[] = [];
+  const latencies = await driveQueries({
+    url,
+    connections: 3,
+    seconds: 0.3,
+    path: (i) => `/q/${i}`,
+    check: ({ status, body }, i) => {
+      expect([status, body]).toEqual([200, `/q/${i}`]);
+      checked.push(i);
+    },
+  });
+  expect(new Set(paths).size).toBe(paths.length);
+  expect(new Set(checked).size).toBe(checked.length);
+  expect(checked.length).toBeGreaterThan(10);
+  expect(latencies.count).toBeLessThanOrEqual(paths.length);
+  expect(latencies.count).toBeGreaterThan(checked.length / 3);
+});
+
+test('what a check throws ends the run', async () => {
+  const { url } = await serveEcho();
+  const check = (_reply: unknown, i: number): void => {
+    if (i === 5) throw new Error('the sixth answer is wrong');
+  };
+  const run = driveQueries({ url, connections: 1, seconds: 30, path: (i) => `/${i}`, check });
+  await expect(run).rejects.toThrow('the sixth answer is wrong');
+});
+
+test('a query that hangs until the end counts with its age', async () => {
+  const { url } = await serveEcho();
+  const path = (i: number): string => (i === 20 ? '/hold' : `/${i}`);
+  const latencies = await driveQueries({ url, connections: 1, seconds: 0.5, path, check: () => {} });
+  expect(latencies.summary().maxMs).toBeGreaterThan(200);
+});
+
+test('queries to nobody fail with the address', async () => {
+  const { url } = await serveEcho();
+  servers.splice(0).forEach((server) => server.close());
+  const run = driveQueries({ url, connections: 1, seconds: 30, path: () => '/', check: () => {} });
+  await expect(run).rejects.toThrow(/ECONNREFUSED/);
+});
+
+test('the start line and the counters are read by name', () => {
+  const line =
+    '2026-11-20T23:57:03Z INFO  tracelith is ready version=0.1.0 partRows=12 logFiles=1 logRows=34 recoveredInMs=56';
+  expect(readyLine(`other line\n${line}\n`)).toEqual({ partRows: 12, logRows: 34, recoveredInMs: 56 });
+  expect(() => readyLine('it never came up')).toThrow('no partRows in the start line: it never came up');
+  const text = '# TYPE a counter\na{x="1"} 3\na{x="2"} 4\nb 5\nab 9';
+  expect([counterOf(text, 'a'), counterOf(text, 'b'), counterOf(text, 'c')]).toEqual([7, 5, undefined]);
 });
 
 test('a pool that goes round gives every span a fresh identity and keeps the rest', () => {
@@ -150,7 +218,10 @@ test('usage of a process is read with all its threads; one that is gone has none
 
 test.each([
   [['ingest', '--seconds', 'x'], '--seconds x is not a number of at least 1'],
-  [['ingest', '--profile', 'strange'], '--profile strange does not exist; there are shop, chaotic, long, late, llm, odd'],
+  [
+    ['ingest', '--profile', 'strange'],
+    '--profile strange does not exist; there are shop, chaotic, long, late, llm, odd',
+  ],
   [['ingest', '--peer', 'vt'], '--peer vt is not name=url'],
 ])('bad options %j are refused by name', (argv, message) => {
   expect(() => parseBenchOptions(argv)).toThrow(message);
