@@ -17,13 +17,18 @@ import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 
-const version = String((JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version);
+const version = String(
+  (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version,
+);
 
 /** Opens everything `config` asks for; what was opened is on the returned stack, in order. */
 async function openNode(config: Config, log: LineLog): Promise<Closing> {
   const closing = new Closing();
   let isReady = false;
-  const store = await openThreadedStore({ ...engineOptions(config), onFatal: (error) => fail(log, 'the store has failed', error) });
+  const store = await openThreadedStore({
+    ...engineOptions(config),
+    onFatal: (error) => fail(log, 'the store has failed', error),
+  });
   closing.add('store', () => store.close());
   const reader = new LocalReader({
     source: store,
@@ -34,12 +39,20 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
   });
   closing.add('query workers', () => reader.close());
   const { storageDataPath, shownFlags } = config;
-  const metrics = createMetrics({ admin: store, version, storageDataPath, shownFlags, suppressedLogLines: () => log.suppressedLines() });
+  const metrics = createMetrics({
+    admin: store,
+    version,
+    storageDataPath,
+    shownFlags,
+    suppressedLogLines: () => log.suppressedLines(),
+  });
   const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
   const http = await openHttpServer({ config, intake, reader, admin: store, metrics, log, isReady: () => isReady });
   closing.add('http', () => http.close());
-  const addresses: { http: string; otlpGrpc?: string } = { http: formatAddress({ host: http.address, port: http.port }) };
+  const addresses: { http: string; otlpGrpc?: string } = {
+    http: formatAddress({ host: http.address, port: http.port }),
+  };
   if (config.otlpGrpcListenAddr !== undefined) {
     const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs } = config;
     const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady: () => isReady });
@@ -56,13 +69,38 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
 }
 
 function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal'> {
-  const { storageDataPath: path, retentionMs, futureRetentionMs, freeDiskBytesMin, flushIntervalMs, mergeWorkers, snapshotsMaxAgeMs } = config;
+  const {
+    storageDataPath: path,
+    retentionMs,
+    futureRetentionMs,
+    freeDiskBytesMin,
+    flushIntervalMs,
+    mergeWorkers,
+    snapshotsMaxAgeMs,
+  } = config;
   const { diskBytesMax, diskPercentMax } = config;
   const { loggerLevel: logLevel, loggerFormat: logFormat } = config;
-  return { path, retentionMs, futureRetentionMs, freeDiskBytesMin, flushIntervalMs, mergeWorkers, snapshotsMaxAgeMs, diskBytesMax, diskPercentMax, logLevel, logFormat };
+  return {
+    path,
+    retentionMs,
+    futureRetentionMs,
+    freeDiskBytesMin,
+    flushIntervalMs,
+    mergeWorkers,
+    snapshotsMaxAgeMs,
+    diskBytesMax,
+    diskPercentMax,
+    logLevel,
+    logFormat,
+  };
 }
 
-function logStart(log: LineLog, config: Config, store: ThreadedStore, addresses: { http: string; otlpGrpc?: string }): void {
+function logStart(
+  log: LineLog,
+  config: Config,
+  store: ThreadedStore,
+  addresses: { http: string; otlpGrpc?: string },
+): void {
   const { damaged, dropped, tookMs, ...recovered } = store.report;
   for (const damage of damaged) log.warn('damaged data was set aside in quarantine', { damage });
   log.info('tracelith is ready', {
