@@ -27,10 +27,10 @@ export async function recovery(options: BenchOptions, command: string): Promise<
     throw new Error('recovery kills the node it measures: it takes no --url and no --peer');
   const scratchPath = mkdtempSync(join(options.dataPath ?? tmpdir(), 'tracelith-bench-'));
   const remove = (): void => rmSync(scratchPath, { recursive: true, force: true });
+  process.once('exit', remove);
   try {
     const frames = [...trafficStream(options, floorSpans)];
     const floor = await measureFloor(frames, { directory: scratchPath, connections: options.connections });
-    process.once('exit', remove);
     return {
       scenario: 'recovery',
       command,
