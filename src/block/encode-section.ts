@@ -120,12 +120,15 @@ export class SectionEncoder {
     const { ints } = templates;
     const start = templates.start(template);
     const end = templates.end(template);
+    // What is "the same in every row" of a template with one row is a value like any other: in a column it meets its kind.
+    // (Log blocks, whose templates mostly have few rows, are kept cheap instead.)
+    const isCommon = !this.#dictionary || buckets.starts[id + 1]! - buckets.starts[id]! > 1;
     writeHead(ints, start);
     out.varint(end - start - headInts);
     for (let i = start + headInts; i < end; i++) {
       const field = this.#ids.field(ints[i]!);
       const position = i - start - headInts;
-      const isConstant = this.#isConstant(buckets, id, position, T.fieldType(field));
+      const isConstant = isCommon && this.#isConstant(buckets, id, position, T.fieldType(field));
       out.varint(field * 2 + (isConstant ? 1 : 0));
       if (isConstant) this.#writeConstant(buckets, id, position, field);
       else this.#addSlot(field, { template: id, position });
