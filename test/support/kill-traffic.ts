@@ -57,7 +57,7 @@ export function roundTraffic(seed: number, nowNs: bigint): SentRequest[] {
       rng,
     ),
     stream({ ...common, profile: 'late', seed: rng.uint32(), spans: 2_500, batch: 400, startNs: minuteAgoNs }, rng),
-    stream({ ...common, profile: 'chaotic', seed: rng.uint32(), spans: 500, batch: 60, startNs: minuteAgoNs }, rng),
+    stream({ ...common, profile: 'odd', seed: rng.uint32(), spans: 500, batch: 60, startNs: minuteAgoNs }, rng),
   ];
   return interleave(streams, rng);
 }
