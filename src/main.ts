@@ -129,7 +129,9 @@ function closeOnSignal(closing: Closing, log: LineLog): void {
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => close(signal).catch((error: unknown) => fail(log, 'closing failed', error)));
+    process.once(signal, () => {
+      close(signal).catch((error: unknown) => fail(log, 'closing failed', error));
+    });
   }
 }
 

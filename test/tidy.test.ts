@@ -60,11 +60,7 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/block/block-format.test.ts': [],
   'test/block/block-lies.test.ts': [],
   'test/query/query-terms.test.ts': ['src/block/collect-terms.ts', 'src/block/terms.ts'],
-  'test/part/merge-parts.test.ts': [
-    'src/part/part-reader.ts',
-    'src/part/part-writer.ts',
-    'src/part/quarantine.ts',
-  ],
+  'test/part/merge-parts.test.ts': ['src/part/part-reader.ts', 'src/part/part-writer.ts', 'src/part/quarantine.ts'],
   'test/partition/partition.test.ts': [
     'src/partition/block-names.ts',
     'src/partition/log.ts',
@@ -127,7 +123,9 @@ function offencesExcept(pattern: RegExp, allowed: readonly string[]): string[] {
 describe('the layers', () => {
   test('every folder of src is one of them', () => {
     const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    expect(folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'cluster', 'tools'].includes(name))).toEqual([]);
+    expect(
+      folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'cluster', 'tools'].includes(name)),
+    ).toEqual([]);
     const deep = sources.filter((file) => file.path.split('/').length > 3).map((file) => file.path);
     expect(deep, 'folders are flat').toEqual([]);
     expect(sources.map((file) => file.path).filter((path) => path.split('/').length === 2)).toEqual(

@@ -76,7 +76,9 @@ test('kill -9 frees the lock and leaves nothing but the empty file', async () =>
 
 test('of twelve starters at once exactly one gets the lock', async () => {
   const starters = await Promise.all(Array.from({ length: 12 }, () => start(folder)));
-  const told = starters.map((starter) => starter.said.split(' ')[0]).sort();
+  const told = starters
+    .map((starter) => starter.said.split(' ')[0])
+    .toSorted((a = '', b = '') => (a < b ? -1 : Number(a > b)));
   expect(told).toEqual([...Array.from({ length: 11 }, () => 'LOCKED'), 'locked']);
 });
 
