@@ -156,6 +156,8 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
 
   #settle(reply: EngineReply): void {
     assert(reply.kind === 'done' || reply.kind === 'failed', `the engine sent ${reply.kind} after opening`);
+    // What the thread had still sent when it died: those who asked were told already.
+    if (this.#ended !== undefined) return;
     const pending = this.#pending.get(reply.id);
     assert(pending !== undefined, 'the engine answered a request that was not made');
     this.#pending.delete(reply.id);
