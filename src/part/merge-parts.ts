@@ -78,17 +78,24 @@ interface Source extends MergeBlock {
   readonly input: number;
 }
 
+/**
+ * The window of the last merge on this thread, empty, for the next one: growing a new one to full size leaves as much
+ * garbage as it holds, and garbage of large buffers waits long for its collector.
+ */
+let spareWindow: SpanBatch | undefined;
+
 class Merge implements Disposable {
   readonly #disk: Disk;
   readonly #job: MergeJob;
   readonly #writer: PartWriter;
   readonly #files = new Map<number, ReadFile>();
-  readonly #window = new SpanBatch();
+  readonly #window = spareWindow ?? new SpanBatch();
   readonly #damaged: string[] = [];
   #rowsRead = 0;
   #duplicates = 0;
 
   constructor(disk: Disk, job: MergeJob) {
+    spareWindow = undefined;
     this.#disk = disk;
     this.#job = job;
     this.#writer = new PartWriter(disk, job.partPath);
@@ -107,6 +114,8 @@ class Merge implements Disposable {
 
   /** Closes what is open. A part that was not finished is removed. */
   [Symbol.dispose](): void {
+    this.#window.clear();
+    spareWindow = this.#window;
     this.#writer.abandon();
     for (const file of this.#files.values()) file.close();
   }
