@@ -22,7 +22,9 @@ const LAYOUTS: Readonly<Record<BlockProfile, FrameLayout & { dictionary: boolean
   // A log block is a commit's few hundred rows, read whole by recovery and flush and short-lived: one frame.
   log: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 1 << 30, dictionary: false },
   young: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 16 << 10, dictionary: true },
-  merged: { compression: { codec: CODEC_ZSTD, level: 3 }, frameBytes: 16 << 10, dictionary: true },
+  // Measured on the shop workload, one run: level 3 and 16 KiB 25.91 B a span, level 5 and 4 KiB 25.66, at the same CPU
+  // within noise; level 9 would save 0.2 more for a third more CPU. Small frames keep unlike columns apart.
+  merged: { compression: { codec: CODEC_ZSTD, level: 5 }, frameBytes: 4 << 10, dictionary: true },
 };
 
 export interface BlockOptions {
