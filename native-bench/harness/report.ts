@@ -55,7 +55,7 @@ export function formatReport(report: Report, machine: Machine): string {
 export function saveReport(report: Report, machine: Machine, directory: string): string {
   mkdirSync(directory, { recursive: true });
   const date = new Date().toISOString();
-  const base = join(directory, `${date.slice(0, 16).replace(':', '')}-${report.scenario}`);
+  const base = join(directory, `${date.slice(0, 19).replaceAll(':', '')}-${report.scenario}`);
   const notes = report.notes.map((note) => `* ${note}`);
   const tables = [
     ...markdownTable(tableOf(report)),
