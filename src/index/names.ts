@@ -2,6 +2,7 @@
 // on disk as entries of the environment, merged in when a part is committed. Names only ever grow within a day; they go
 // with the partition. Lists are sorted by UTF-8 bytes, so the same names give the same list wherever they came from.
 import { StoreError } from '../base/errors.ts';
+import { compareUtf8 } from '../otlp/attributes.ts';
 import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { IndexReader, IndexTransaction } from './environment.ts';
@@ -168,24 +169,6 @@ export function listTags(index: IndexReader, tenant: Tenant): Tag[] {
   const found: Tag[] = [];
   for (const { payload } of index.scan(tagRange(tenant))) found.push(decodeTag(payload));
   return found.sort(compareTags);
-}
-
-/**
- * Orders as Buffer.compare of the UTF-8 forms would. UTF-16 units sort the same way except that surrogates, which
- * stand for U+10000 and above, must come after U+E000 … U+FFFF.
- */
-export function compareUtf8(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let i = 0; i < length; i++) {
-    const x = a.charCodeAt(i);
-    const y = b.charCodeAt(i);
-    if (x === y) continue;
-    const isXHigh = x >= 0xd800 && x < 0xe000;
-    const isYHigh = y >= 0xd800 && y < 0xe000;
-    if (isXHigh !== isYHigh && x >= 0xd800 && y >= 0xd800) return isXHigh ? 1 : -1;
-    return x - y;
-  }
-  return a.length - b.length;
 }
 
 /** By name, then kind. */

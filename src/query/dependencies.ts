@@ -7,6 +7,7 @@ import * as C from '../block/block-columns.ts';
 import { readTexts } from '../block/read-names.ts';
 import { SectionReader } from '../block/read-section.ts';
 import { readTraceColumns, type TraceColumns } from '../block/read-traces.ts';
+import { compareUtf8 } from '../otlp/attributes.ts';
 import { DAY_NS } from '../otlp/day-clock.ts';
 import { serviceName } from '../otlp/service-name.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
@@ -260,6 +261,5 @@ function sorted(calls: Calls): Dependency[] {
   const out: Dependency[] = [];
   for (const [parent, callees] of calls)
     for (const [child, callCount] of callees) out.push({ parent, child, callCount });
-  const compare = (x: string, y: string): number => Buffer.compare(Buffer.from(x), Buffer.from(y));
-  return out.sort((x, y) => compare(x.parent, y.parent) || compare(x.child, y.child));
+  return out.sort((x, y) => compareUtf8(x.parent, y.parent) || compareUtf8(x.child, y.child));
 }

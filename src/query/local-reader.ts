@@ -6,6 +6,7 @@ import { BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { DAY_NS } from '../otlp/day-clock.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { Dependency, FoundTrace, Operation, TraceReader } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -81,7 +82,7 @@ export class LocalReader implements TraceReader {
 
   async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
     // A parent may have started on the day before its child, or (by a wrong clock) after it.
-    const dayNs = 86_400_000_000_000n;
+    const dayNs = BigInt(DAY_NS);
     const filter = { startMinNs: startNs - dayNs, startMaxNs: endNs + dayNs };
     const result = await this.#run(tenant, filter, { kind: 'dependencies', startNs, endNs }, signal);
     if (result.kind !== 'dependencies') throw new BugError(`dependencies were answered with ${result.kind}`);

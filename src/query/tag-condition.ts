@@ -2,6 +2,7 @@
 // fields) and what to compare with. Values are compared by their string form, against every type that has it.
 import { formatDouble } from '../bytes/json-writer.ts';
 import { textOfAnyValue } from '../otlp/attributes.ts';
+import { doubleOf } from '../otlp/traces-to-json.ts';
 import * as T from '../trace/templates.ts';
 import type { TagCondition } from '../trace/trace-query.ts';
 
@@ -92,9 +93,6 @@ function attributeWays(key: string): Way[] {
   return ways;
 }
 
-const bits = new Uint32Array(2);
-const double = new Float64Array(bits.buffer);
-
 /** Compares stored values with a query's text. */
 export class ValueMatcher {
   readonly text: string;
@@ -147,9 +145,7 @@ export class ValueMatcher {
   }
 
   #matchesDouble(lo: number, hi: number): boolean {
-    bits[0] = lo;
-    bits[1] = hi;
-    const value = double[0]!;
+    const value = doubleOf(lo, hi);
     if (Number.isFinite(value)) return formatDouble(value) === this.text || String(value) === this.text;
     if (Number.isNaN(value)) return this.text === 'NaN';
     return this.text === (value > 0 ? '+Inf' : '-Inf') || this.text === String(value);

@@ -6,15 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { commitParts } from '../../src/index/catalog.ts';
 import { type Environment, openEnvironment } from '../../src/index/environment.ts';
-import {
-  compareUtf8,
-  listOperations,
-  listServices,
-  listTags,
-  NameSet,
-  TAG_LEVELS,
-  type Tag,
-} from '../../src/index/names.ts';
+import { listOperations, listServices, listTags, NameSet, TAG_LEVELS, type Tag } from '../../src/index/names.ts';
+import { compareUtf8 } from '../../src/otlp/attributes.ts';
 import type { Operation } from '../../src/trace/store.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 
