@@ -23,7 +23,12 @@ export interface JaegerRequest {
   /** Fires when the connection closes: work for this request is then in vain. */
   readonly signal: AbortSignal;
   readonly isPretty: boolean;
+  /** Names in the answer's header `tracelith-warnings` what the answer lacks. */
+  readonly warn: (warnings: readonly string[]) => void;
 }
+
+/** Proxies refuse answers with some KB of headers. */
+const WARNING_CHARS_MAX = 2_000;
 
 /** Reads what every route needs. Throws INVALID_REQUEST for a bad tenant. */
 export function readRequest(request: FastifyRequest, reply: FastifyReply): JaegerRequest {
@@ -32,7 +37,21 @@ export function readRequest(request: FastifyRequest, reply: FastifyReply): Jaege
   const pretty = params.first('prettyPrint');
   const controller = new AbortController();
   reply.raw.once('close', () => controller.abort());
-  return { tenant, params, signal: controller.signal, isPretty: pretty !== '' && pretty !== 'false' };
+  return {
+    tenant,
+    params,
+    signal: controller.signal,
+    isPretty: pretty !== '' && pretty !== 'false',
+    warn: (warnings) => {
+      if (warnings.length > 0) void reply.header('tracelith-warnings', headerOf(warnings));
+    },
+  };
+}
+
+/** Printable ASCII, bounded; the log has the whole. */
+function headerOf(warnings: readonly string[]): string {
+  const text = `${warnings.length}: ${warnings.join('; ')}`.replace(/[^ -~]/g, '?');
+  return text.length <= WARNING_CHARS_MAX ? text : `${text.slice(0, WARNING_CHARS_MAX)}...`;
 }
 
 function queryOf(request: FastifyRequest): QueryString {

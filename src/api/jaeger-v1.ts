@@ -107,16 +107,19 @@ function operationJson({ name, kind }: Operation): string {
 
 async function searchTraces(
   options: JaegerOptions,
-  { tenant, params, signal }: JaegerRequest,
+  { tenant, params, signal, warn }: JaegerRequest,
 ): Promise<Iterable<Buffer>> {
   const { reader, maxTraces } = options;
   const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces });
   if (search.traceIds.length > 0) {
-    const found = await reader.findTraces(tenant, search.traceIds, signal);
-    return tracesEnvelope(found, search.isRaw, missingErrors(search, found));
+    const { traces, warnings } = await reader.findTraces(tenant, search.traceIds, signal);
+    warn(warnings);
+    return tracesEnvelope(traces, search.isRaw, missingErrors(search, traces));
   }
-  const found = search.isHopeless ? [] : await reader.searchTraces(tenant, search.query, signal);
-  return tracesEnvelope(found, search.isRaw, 'null');
+  if (search.isHopeless) return tracesEnvelope([], search.isRaw, 'null');
+  const { traces, warnings } = await reader.searchTraces(tenant, search.query, signal);
+  warn(warnings);
+  return tracesEnvelope(traces, search.isRaw, 'null');
 }
 
 function nowOf(options: JaegerOptions): number {
@@ -134,16 +137,17 @@ function missingErrors(search: TraceSearch, found: readonly FoundTrace[]): strin
 async function findTrace(
   { reader }: JaegerOptions,
   request: FastifyRequest,
-  { tenant, params, signal }: JaegerRequest,
+  { tenant, params, signal, warn }: JaegerRequest,
 ): Promise<Iterable<Buffer>> {
   const text = pathRest(request, '/api/traces/');
   // A slash may be one of base64; in anything else it makes a path that Jaeger does not have.
   if (text === '' || (text.includes('/') && parseTraceId(text) === undefined)) throw new UnknownPath();
   const id = parsePathTraceId(text);
   const { isRaw } = parseTraceOptions(params);
-  const found = await reader.findTraces(tenant, [id], signal);
-  if (found.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
-  return tracesEnvelope(found, isRaw, 'null');
+  const { traces, warnings } = await reader.findTraces(tenant, [id], signal);
+  warn(warnings);
+  if (traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
+  return tracesEnvelope(traces, isRaw, 'null');
 }
 
 /** `errors` is JSON text. A trace is read before the one before it is forgotten, never all at once. */

@@ -66,7 +66,7 @@ function operationJson({ name, kind }: Operation): string {
 
 async function findTrace(
   { reader }: JaegerOptions,
-  { tenant, params, signal }: JaegerRequest,
+  { tenant, params, signal, warn }: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
   const id = parsePathTraceId(pathRest(request, '/api/v3/traces/'), 'malformed parameter trace_id: ');
@@ -74,12 +74,17 @@ async function findTrace(
   parseV3Time(params, 'startTime', 'start_time');
   parseV3Time(params, 'endTime', 'end_time');
   checkV3Bool(params, 'rawTraces', 'raw_traces');
-  return wrapped(await reader.findTraces(tenant, [id], signal));
+  const { traces, warnings } = await reader.findTraces(tenant, [id], signal);
+  warn(warnings);
+  return wrapped(traces);
 }
 
-async function search(options: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<FoundTrace[]> {
+async function search(options: JaegerOptions, { tenant, params, signal, warn }: JaegerRequest): Promise<FoundTrace[]> {
   const { query, isHopeless } = parseV3Search(params, options.maxTraces);
-  return isHopeless ? [] : options.reader.searchTraces(tenant, query, signal);
+  if (isHopeless) return [];
+  const { traces, warnings } = await options.reader.searchTraces(tenant, query, signal);
+  warn(warnings);
+  return traces;
 }
 
 async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {

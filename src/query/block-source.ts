@@ -31,6 +31,9 @@ function noFilter(): undefined {
   return undefined;
 }
 
+/** Lines of an answer's warnings; damage beyond them is counted in one last line. */
+const WARNINGS_MAX = 100;
+
 /** Open parts kept from query to query; 3 file descriptors and some KB each. */
 const OPEN_PARTS_MAX = 64;
 
@@ -73,13 +76,19 @@ export class BlockSource implements Disposable {
   readonly #snapshot: SnapshotFiles;
   readonly #tenant: Tenant;
   readonly #logs = new Map<string, ReadFile>();
-  /** One line per block or part that could not be read. */
-  readonly warnings: string[] = [];
+  readonly #warnings = new Set<string>();
 
   constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant) {
     this.#cache = cache;
     this.#snapshot = snapshot;
     this.#tenant = tenant;
+  }
+
+  /** One line per block or part that could not be read, however often it was asked for. */
+  warnings(): string[] {
+    const lines = [...this.#warnings];
+    if (lines.length <= WARNINGS_MAX) return lines;
+    return [...lines.slice(0, WARNINGS_MAX), `${lines.length - WARNINGS_MAX} more blocks or parts could not be read`];
   }
 
   /** Every block of the tenant. */
@@ -146,7 +155,7 @@ export class BlockSource implements Disposable {
       return read();
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
-      this.warnings.push(error.message);
+      this.#warnings.add(error.message);
       return undefined;
     }
   }

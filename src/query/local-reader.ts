@@ -8,7 +8,7 @@ import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { DAY_NS } from '../otlp/day-clock.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
-import type { Dependency, FoundTrace, Operation, TraceReader } from '../trace/store.ts';
+import type { Dependency, FoundTraces, Operation, TraceReader } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { SnapshotFiles } from './block-source.ts';
@@ -65,19 +65,20 @@ export class LocalReader implements TraceReader {
     return kind === undefined ? operations : operations.filter((operation) => operation.kind === kind);
   }
 
-  async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTrace[]> {
-    if (traceIds.length === 0) return [];
+  async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {
+    if (traceIds.length === 0) return { traces: [], warnings: [] };
     const result = await this.#run(tenant, { traceIds }, { kind: 'find', traceIds }, signal);
     if (result.kind !== 'traces') throw new BugError(`a find was answered with ${result.kind}`);
-    return result.traces;
+    return { traces: result.traces, warnings: result.warnings };
   }
 
-  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTrace[]> {
+  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
     const filter = { startMinNs: query.startMinNs, startMaxNs: query.startMaxNs };
     const result = await this.#run(tenant, filter, { kind: 'search', query }, signal);
     if (result.kind !== 'ids') throw new BugError(`a search was answered with ${result.kind}`);
     // A second snapshot, of every day: the answer is the whole trace, wherever its spans lie.
-    return this.findTraces(tenant, result.traceIds, signal);
+    const { traces, warnings } = await this.findTraces(tenant, result.traceIds, signal);
+    return { traces, warnings: [...new Set([...result.warnings, ...warnings])] };
   }
 
   async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {

@@ -33,17 +33,16 @@ export function runQuery(cache: PartCache, job: QueryJob): QueryResult {
   const deadline = new Deadline(job.durationMaxMs, job.cancelled);
   using source = new BlockSource(cache, job.snapshot, job.tenant);
   const { task } = job;
-  const { warnings } = source;
   switch (task.kind) {
     case 'find':
-      return { kind: 'traces', traces: findTraces(source, task.traceIds, deadline), warnings };
+      return { kind: 'traces', traces: findTraces(source, task.traceIds, deadline), warnings: source.warnings() };
     case 'search':
-      return { kind: 'ids', traceIds: searchTraceIds(source, task.query, deadline), warnings };
+      return { kind: 'ids', traceIds: searchTraceIds(source, task.query, deadline), warnings: source.warnings() };
     case 'dependencies':
       return {
         kind: 'dependencies',
         dependencies: listDependencies(source, task.startNs, task.endNs, deadline),
-        warnings,
+        warnings: source.warnings(),
       };
     default:
       return task satisfies never;

@@ -49,15 +49,21 @@ export interface FoundTrace {
   readonly otlp: Uint8Array;
 }
 
+/** Traces, and what had to be left out of them: one line per damaged block or part, for people. Empty: the answer is whole. */
+export interface FoundTraces {
+  readonly traces: FoundTrace[];
+  readonly warnings: readonly string[];
+}
+
 export interface TraceReader {
   /** Service names in byte order. */
   listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]>;
   /** Operations of `service`, by (name, kind); only those of `kind` when it is given. Unknown service: []. */
   listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Operation[]>;
   /** The traces among `traceIds` (16 bytes each) that exist, in the order asked. */
-  findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTrace[]>;
+  findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces>;
   /** The newest `query.limit` matching traces, whole, newest matching span first. See trace-query.ts for what matches. */
-  searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTrace[]>;
+  searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces>;
   /** Links summed over spans whose start is in [startNs, endNs], sorted by (parent, child). */
   listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]>;
 }

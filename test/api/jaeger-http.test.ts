@@ -75,13 +75,32 @@ describe('tenants and failures', () => {
 
   test('stored bytes that do not parse are the server’s failure, not the client’s', async () => {
     reader.findTraces = () =>
-      Promise.resolve([{ traceId: new Uint8Array(16), otlp: encodeTraces(RICH_TRACE).subarray(0, 50) }]);
+      Promise.resolve({
+        traces: [{ traceId: new Uint8Array(16), otlp: encodeTraces(RICH_TRACE).subarray(0, 50) }],
+        warnings: [],
+      });
     try {
       expect((await get('/api/traces/1')).status).toBe(500);
       expect((await get('/api/v3/traces/1')).status).toBe(500);
     } finally {
       Reflect.deleteProperty(reader, 'findTraces');
     }
+  });
+
+  test.each([
+    `/api/traces?traceID=${RICH_HEX}`,
+    `/api/traces?service=frontend`,
+    `/api/traces/${RICH_HEX}`,
+    `/api/v3/traces/${RICH_HEX}`,
+    '/api/v3/traces?query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2070-01-01T00:00:00Z',
+    '/api/v3/trace-summaries?query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2070-01-01T00:00:00Z',
+  ])('what an answer lacks stands in a header: %s', async (path) => {
+    reader.add(RICH_TRACE);
+    expect((await get(path)).headers.get('tracelith-warnings')).toBe(null);
+    reader.warnings = ['/data/ž: line\nbreak', 'y'.repeat(3_000)];
+    const header = (await get(path)).headers.get('tracelith-warnings');
+    expect(header).toMatch(/^2: \/data\/\?: line\?break; y+\.\.\.$/);
+    expect(header!.length).toBe(2_003);
   });
 
   test('the reader’s signal fires when the client leaves', async () => {

@@ -34,7 +34,7 @@ test('every block of the tenant, of parts and logs, with the times its header te
     [20_777, noon, noon, 1e9],
     [20_777, noon, noon, Infinity],
   ]);
-  expect([countRead(source), source.warnings]).toEqual([3, []]);
+  expect([countRead(source), source.warnings()]).toEqual([3, []]);
   expect(blocks.map((block) => block.filter() !== undefined)).toEqual([true, true, false]);
 });
 
@@ -54,7 +54,7 @@ describe('damage is a warning that names the place:', () => {
     const [path] = store.addPart([oneOf(1), oneOf(2)]);
     damage(join(path!, 'data'), 10);
     using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
-    expect([countRead(source), source.warnings]).toEqual([1, [expect.stringContaining(join(path!, 'data'))]]);
+    expect([countRead(source), source.warnings()]).toEqual([1, [expect.stringContaining(join(path!, 'data'))]]);
     expect(store.search({})).toEqual([1]);
     expect(store.run({ kind: 'find', traceIds: [idOf(1, 16), idOf(2, 16)] })).toMatchObject({
       traces: [{ traceId: idOf(1, 16) }],
@@ -67,7 +67,7 @@ describe('damage is a warning that names the place:', () => {
     const [path] = store.addLog([oneOf(1), oneOf(2)]);
     damage(path!, 10);
     using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
-    expect([countRead(source), source.warnings]).toEqual([1, [expect.stringContaining(path!)]]);
+    expect([countRead(source), source.warnings()]).toEqual([1, [expect.stringContaining(path!)]]);
   });
 
   test('a whole part or log file gone', () => {
@@ -78,7 +78,7 @@ describe('damage is a warning that names the place:', () => {
     const { snapshot } = store;
     for (const path of [part!, log!]) rmSync(path, { recursive: true });
     using source = new BlockSource(store.cache, snapshot, DEFAULT_TENANT);
-    expect([countRead(source), source.warnings.length]).toEqual([1, 2]);
+    expect([countRead(source), source.warnings().length]).toEqual([1, 2]);
     expect(source.blocksOfTraces([idOf(1, 16)])).toHaveLength(1);
   });
 
@@ -113,14 +113,14 @@ describe('the cache of parts', () => {
     using source = new BlockSource(store.cache, snapshot, DEFAULT_TENANT);
     expect(countRead(source)).toBe(1);
     expect(source.blocksOfTraces([idOf(7, 16)])).toHaveLength(1);
-    expect(source.warnings).toEqual([]);
+    expect(source.warnings()).toEqual([]);
   });
 
   test('closes those not used for long, and opens them again when a block of theirs is read', () => {
     using store = new MadeStore();
     for (let i = 0; i < 70; i++) store.addPart([oneOf(i + 1)]);
     using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
-    expect([countRead(source), countRead(source), source.warnings]).toEqual([70, 70, []]);
+    expect([countRead(source), countRead(source), source.warnings()]).toEqual([70, 70, []]);
   });
 
   test('opens again after it was closed', () => {

@@ -73,17 +73,17 @@ test('names come from the source, operations by kind when asked', async () => {
 
 test('a search answers with whole traces, of every day', async () => {
   source.filters.length = 0;
-  const found = await reader.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, startMinNs: NOON_NS, service: 'cart' });
-  expect(found.map(({ otlp }) => spansOf(decodeTraces(otlp)).map(({ spanId }) => spanId![7]))).toEqual([[1, 3]]);
+  const { traces } = await reader.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, startMinNs: NOON_NS, service: 'cart' });
+  expect(traces.map(({ otlp }) => spansOf(decodeTraces(otlp)).map(({ spanId }) => spanId![7]))).toEqual([[1, 3]]);
   expect(source.filters).toEqual([{ startMinNs: NOON_NS, startMaxNs: 2n ** 63n }, { traceIds: [idOf(1, 16)] }]);
 });
 
 test('a trace asked for twice crosses the threads twice', async () => {
-  const found = await reader.findTraces(
+  const { traces } = await reader.findTraces(
     DEFAULT_TENANT,
     [2, 1, 2].map((trace) => idOf(trace, 16)),
   );
-  expect(found.map(({ traceId, otlp }) => [traceId[15], otlp.length > 0])).toEqual([
+  expect(traces.map(({ traceId, otlp }) => [traceId[15], otlp.length > 0])).toEqual([
     [2, true],
     [1, true],
     [2, true],
@@ -92,7 +92,7 @@ test('a trace asked for twice crosses the threads twice', async () => {
 
 test('nothing asked for, nothing read', async () => {
   source.filters.length = 0;
-  expect(await reader.findTraces(DEFAULT_TENANT, [])).toEqual([]);
+  expect(await reader.findTraces(DEFAULT_TENANT, [])).toEqual({ traces: [], warnings: [] });
   expect(source.filters).toEqual([]);
 });
 
@@ -117,19 +117,21 @@ describe('errors cross the threads with their code', () => {
     await expect(reader.searchTraces(DEFAULT_TENANT, ANY_TRACE, signal)).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
-  test('damage is logged and leaves the rest of the answer', async () => {
+  test('damage is logged, named once and leaves the rest of the answer', async () => {
     const path = source.store.addPart([requestOf([span(9, { trace: 9 })])])[0]!;
     const data = join(path, 'data');
     const bytes = readFileSync(data);
     bytes[bytes.length - 10]! ^= 1;
     writeFileSync(data, bytes);
     lines.length = 0;
-    expect(await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE)).toHaveLength(2);
+    const { traces, warnings } = await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
+    // The search and the reading of its traces both met the block.
+    expect([traces.length, warnings]).toEqual([2, [expect.stringContaining(data)]]);
     expect(lines.join()).toContain(data);
   });
 });
 
 test('many at once wait for their turn and all are answered', async () => {
   const all = await Promise.all(Array.from({ length: 20 }, () => reader.findTraces(DEFAULT_TENANT, [idOf(1, 16)])));
-  expect(all.map((found) => found.length)).toEqual(Array.from({ length: 20 }, () => 1));
+  expect(all.map(({ traces }) => traces.length)).toEqual(Array.from({ length: 20 }, () => 1));
 });

@@ -2,7 +2,7 @@
 // It keeps every query it is asked, and fails with `failure` while that is set.
 import { compareUtf8 } from '../../src/otlp/attributes.ts';
 import { operationName } from '../../src/otlp/service-name.ts';
-import type { Dependency, FoundTrace, Operation, TraceReader } from '../../src/trace/store.ts';
+import type { Dependency, FoundTrace, FoundTraces, Operation, TraceReader } from '../../src/trace/store.ts';
 import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
 import { encodeTraces, type OtlpAnyValue, type OtlpKeyValue, type OtlpRequest, type OtlpSpan } from './otlp-proto.ts';
@@ -25,6 +25,8 @@ export class MapReader implements TraceReader {
   readonly queries: TraceQuery[] = [];
   readonly dependencyRanges: (readonly [bigint, bigint])[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
+  /** What the next answers with traces are said to lack. */
+  warnings: readonly string[] = [];
   failure: unknown;
   /** While set, answers wait for it. */
   gate: Promise<void> | undefined;
@@ -41,6 +43,7 @@ export class MapReader implements TraceReader {
     this.queries.length = 0;
     this.dependencyRanges.length = 0;
     this.signals.length = 0;
+    this.warnings = [];
     this.failure = undefined;
     this.gate = undefined;
   }
@@ -62,15 +65,16 @@ export class MapReader implements TraceReader {
     return [...byText.values()].toSorted((a, b) => compareUtf8(a.name, b.name) || a.kind - b.kind);
   }
 
-  async findTraces(tenant: Tenant, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTrace[]> {
+  async findTraces(tenant: Tenant, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {
     await this.#begin(signal);
-    return ids.flatMap((id) => {
+    const traces = ids.flatMap((id) => {
       const trace = this.#traces.get(`${tenant} ${hex(id)}`);
       return trace === undefined ? [] : [found(trace)];
     });
+    return { traces, warnings: this.warnings };
   }
 
-  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTrace[]> {
+  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
     await this.#begin(signal);
     this.queries.push(query);
     const hits = this.#of(tenant).flatMap((trace) => {
@@ -78,7 +82,7 @@ export class MapReader implements TraceReader {
       return starts.length === 0 ? [] : [{ trace, start: starts.reduce((a, b) => (a > b ? a : b)) }];
     });
     hits.sort((a, b) => (a.start > b.start ? -1 : a.start < b.start ? 1 : 0));
-    return hits.slice(0, query.limit).map(({ trace }) => found(trace));
+    return { traces: hits.slice(0, query.limit).map(({ trace }) => found(trace)), warnings: this.warnings };
   }
 
   async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {

@@ -1,6 +1,14 @@
 // A port implementation that keeps every request it is given, for tests of the edges between socket and SpanWriter.
 // It stores nothing and searches nothing: what the store does with a request is tested on the store.
-import type { Operation, SpanWriter, StoreAdmin, StoreStats, TraceReader, WriteResult } from '../../src/trace/store.ts';
+import type {
+  FoundTraces,
+  Operation,
+  SpanWriter,
+  StoreAdmin,
+  StoreStats,
+  TraceReader,
+  WriteResult,
+} from '../../src/trace/store.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 import { decodeRequest, spansOf, type OtlpRequest } from './otlp-proto.ts';
 
@@ -43,12 +51,12 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
     return Promise.resolve([]);
   }
 
-  findTraces(): Promise<[]> {
-    return Promise.resolve([]);
+  findTraces(): Promise<FoundTraces> {
+    return Promise.resolve({ traces: [], warnings: [] });
   }
 
-  searchTraces(): Promise<[]> {
-    return Promise.resolve([]);
+  searchTraces(): Promise<FoundTraces> {
+    return Promise.resolve({ traces: [], warnings: [] });
   }
 
   listDependencies(): Promise<[]> {
