@@ -10,6 +10,7 @@ import {
   duration,
   listenAddress,
   optionalListenAddress,
+  origins,
   path,
   text,
   urlPrefix,
@@ -215,6 +216,12 @@ const flags = {
     meaning: 'Put before every HTTP path, for a proxy that does not take its own prefix away.',
     reason: 'Most proxies do.',
     example: '-http.pathPrefix=/tracelith',
+  }),
+  corsOrigins: flag('http', 'http.corsOrigins', origins, {
+    default: '',
+    meaning: 'Origins whose pages may call the ingest and query APIs from a browser (CORS), with commas; `*` for all.',
+    reason: 'A page from anywhere must not read the traces of whoever opens it.',
+    example: '-http.corsOrigins=https://shop.example',
   }),
   shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
     default: '7s',

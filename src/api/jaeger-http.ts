@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../base/log.ts';
 import type { TraceReader } from '../trace/store.ts';
 import { parseTenant, type Tenant } from '../trace/tenant.ts';
+import type { Intake } from './intake.ts';
 import { QueryString, unescapePercent } from './query-string.ts';
 import { messageOf, statusOf } from './status.ts';
 
@@ -15,6 +16,8 @@ export interface JaegerOptions {
   readonly now?: () => number;
   /** Where answers of 500 and above are reported. */
   readonly log?: Log;
+  /** The budget of request bodies. */
+  readonly bodies: Pick<Intake, 'open' | 'requestBytesMax'>;
 }
 
 export interface JaegerRequest {

@@ -65,6 +65,20 @@ export function addWarning(span: SpanView, text: string): void {
 
 /** Reads TracesData bytes of one trace; undefined when there is no span in them. Throws INVALID_REQUEST when malformed. */
 export function readTraceView(otlp: Uint8Array): TraceView | undefined {
+  const { bytes, spans } = readSpans(otlp);
+  const first = spans[0];
+  if (first === undefined) return undefined;
+  return { bytes, traceId: traceIdOf(bytes, first), spans };
+}
+
+/** Reads a request that may hold spans of many traces, mixed: one view a trace, in the order they are first met. */
+export function readTraceViews(otlp: Uint8Array): TraceView[] {
+  const { bytes, spans } = readSpans(otlp);
+  const byTrace = Map.groupBy(spans, (span) => traceIdOf(bytes, span));
+  return [...byTrace].map(([traceId, own]) => ({ bytes, traceId, spans: own }));
+}
+
+function readSpans(otlp: Uint8Array): { readonly bytes: Buffer; readonly spans: SpanView[] } {
   const bytes = Buffer.from(otlp.buffer, otlp.byteOffset, otlp.byteLength);
   const spans: SpanView[] = [];
   const reader = new WireReader(bytes);
@@ -73,9 +87,7 @@ export function readTraceView(otlp: Uint8Array): TraceView | undefined {
     reader.expect(WIRE_BYTES, 'TracesData.resource_spans');
     readResourceSpans(bytes, reader.valueStart, reader.valueEnd, spans);
   }
-  const first = spans[0];
-  if (first === undefined) return undefined;
-  return { bytes, traceId: traceIdOf(bytes, first), spans };
+  return { bytes, spans };
 }
 
 function readResourceSpans(bytes: Uint8Array, start: number, end: number, spans: SpanView[]): void {

@@ -201,3 +201,29 @@ export function parseDependencyRange(params: QueryString, nowMs: number): Depend
   const startNs = endNs - lookbackMs * NS_PER_MS;
   return { startNs: startNs < 0n ? 0n : startNs, endNs, service: params.first('service') };
 }
+
+/** Traces read for a graph of paths. */
+const PATH_TRACES_MAX = 200;
+
+export interface PathSearch {
+  readonly query: TraceQuery;
+  readonly focal: { readonly service: string; readonly operation: string };
+}
+
+/** GET /analytics/v1/dependencies: `start` and `end` of 0, as Jaeger UI sends them, are the window of a search. */
+export function parsePathSearch(params: QueryString, { nowMs, maxTraces }: SearchContext): PathSearch {
+  const focal = { service: params.first('service'), operation: params.first('operation') };
+  if (focal.service === '') invalid("parameter 'service' is required");
+  const nowNs = BigInt(Math.floor(nowMs)) * NS_PER_MS;
+  const query = {
+    service: focal.service,
+    operation: focal.operation || undefined,
+    tags: [],
+    startMinNs: parseTime(params, 'start') || nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS,
+    startMaxNs: parseTime(params, 'end') || nowNs + NS_PER_MS - 1n,
+    durationMinNs: undefined,
+    durationMaxNs: undefined,
+    limit: Math.min(PATH_TRACES_MAX, maxTraces),
+  };
+  return { query, focal };
+}

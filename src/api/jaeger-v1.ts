@@ -1,75 +1,57 @@
 // Jaeger's legacy HTTP API, as Jaeger v2.20 and the clients written for it know it (contract/jaeger.md §1): services,
 // operations, search, traces by id, dependencies, under /select/jaeger, / and /jaeger. Everything is read through the
 // TraceReader port; names come from its index, and traces are written to the socket while they are translated.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { StoreError } from '../base/errors.ts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isStoreError, StoreError } from '../base/errors.ts';
 import { quoteJson } from '../bytes/json-writer.ts';
+import { jsonToRequest } from '../otlp/json-to-request.ts';
 import { formatLegacyTraceId, parseTraceId } from '../trace/ids.ts';
 import type { FoundTrace, Operation } from '../trace/store.ts';
+import { callPathsOf } from './call-paths.ts';
+import { dependencyJson, envelope, registerLegacyRoute, sendUnknownPath, UnknownPath } from './jaeger-envelope.ts';
+import type { LegacyHandler } from './jaeger-envelope.ts';
 import { jaegerTraceToJson, kindName } from './jaeger-json.ts';
-import { pathRest, readRequest, sendError } from './jaeger-http.ts';
+import { pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
-import { readTraceView } from './jaeger-model.ts';
-import { parseDependencyRange, parsePathTraceId, parseTraceOptions, parseTraceSearch } from './jaeger-params.ts';
+import { readTraceView, readTraceViews, type TraceView } from './jaeger-model.ts';
+import {
+  parseDependencyRange,
+  parsePathSearch,
+  parsePathTraceId,
+  parseTraceOptions,
+  parseTraceSearch,
+} from './jaeger-params.ts';
 import type { TraceSearch } from './jaeger-params.ts';
 import { registerJaegerV3Routes } from './jaeger-v3.ts';
-import { sendJsonChunks } from './json-reply.ts';
+import { readBody } from './request-body.ts';
 
 /** Root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
 const PREFIXES = ['/select/jaeger', '', '/jaeger'];
 const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'];
 
-type Handler = (request: FastifyRequest, asked: JaegerRequest) => Promise<Iterable<Buffer>>;
+const GET_ROUTES: Readonly<Record<string, LegacyHandler>> = {
+  '/api/services': listServices,
+  '/api/services/*': listOperationNames,
+  '/api/operations': listOperations,
+  '/api/traces': searchTraces,
+  '/api/traces/*': findTrace,
+  '/api/dependencies': listDependencies,
+  '/analytics/v1/dependencies': listCallPaths,
+  // Jaeger answers this one with sample data.
+  '/api/deep-dependencies': listCallPaths,
+  '/api/quality-metrics': listQualityMetrics,
+};
 
 /** Registers both API generations under every prefix. All other paths and methods below `/api/` are 404, as in Jaeger. */
 export function registerJaegerRoutes(app: FastifyInstance, options: JaegerOptions): void {
   for (const prefix of PREFIXES) {
-    const routes: Readonly<Record<string, Handler>> = {
-      '/api/services': (_request, asked) => listServices(options, asked),
-      '/api/services/*': (request, asked) => listOperationNames(options, request, asked),
-      '/api/operations': (_request, asked) => listOperations(options, asked),
-      '/api/traces': (_request, asked) => searchTraces(options, asked),
-      '/api/traces/*': (request, asked) => findTrace(options, request, asked),
-      '/api/dependencies': (_request, asked) => listDependencies(options, asked),
-    };
-    for (const [path, handler] of Object.entries(routes)) registerRoute(app, `${prefix}${path}`, { handler, options });
+    for (const [path, handler] of Object.entries(GET_ROUTES)) {
+      registerLegacyRoute(app, { method: 'GET', url: `${prefix}${path}`, handler, options });
+    }
+    registerLegacyRoute(app, { method: 'POST', url: `${prefix}/api/transform`, handler: transform, options });
     registerJaegerV3Routes(app, prefix, options);
     app.all(`${prefix}/api/*`, (_request, reply) => sendUnknownPath(reply));
   }
-}
-
-interface Route {
-  readonly handler: Handler;
-  readonly options: JaegerOptions;
-}
-
-function registerRoute(app: FastifyInstance, path: string, { handler, options }: Route): void {
-  const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply): void => {
-    if (error instanceof UnknownPath) sendUnknownPath(reply);
-    else sendError(reply, { error, log: options.log, body: errorBody });
-  };
-  app.get(path, { errorHandler }, async (request, reply) => {
-    const asked = readRequest(request, reply);
-    const chunks = await handler(request, asked);
-    return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, log: options.log });
-  });
-}
-
-/** A path that a wildcard route matched but Jaeger does not have. */
-class UnknownPath extends Error {}
-
-function sendUnknownPath(reply: FastifyReply): void {
-  reply.header('content-type', 'text/plain; charset=utf-8').header('x-content-type-options', 'nosniff');
-  void reply.code(404).send('404 page not found\n');
-}
-
-function errorBody(status: number, message: string): string {
-  return `{"data":null,"total":0,"limit":0,"offset":0,"errors":[{"code":${status},"msg":${quoteJson(message)}}]}`;
-}
-
-/** The envelope around `data`, which is JSON text. Only lists of names have a total. */
-function envelope(data: string, total = 0): Buffer[] {
-  return [Buffer.from(`{"data":${data},"total":${total},"limit":0,"offset":0,"errors":null}`)];
 }
 
 async function listServices({ reader }: JaegerOptions, { tenant, signal }: JaegerRequest): Promise<Buffer[]> {
@@ -80,8 +62,8 @@ async function listServices({ reader }: JaegerOptions, { tenant, signal }: Jaege
 /** Everything between /api/services/ and the final /operations is the service, slashes included. null when unknown. */
 async function listOperationNames(
   { reader }: JaegerOptions,
-  request: FastifyRequest,
   { tenant, signal }: JaegerRequest,
+  request: FastifyRequest,
 ): Promise<Buffer[]> {
   const service = /^(.+)\/operations$/s.exec(pathRest(request, '/api/services/'))?.[1];
   if (service === undefined) throw new UnknownPath();
@@ -114,12 +96,12 @@ async function searchTraces(
   if (search.traceIds.length > 0) {
     const { traces, warnings } = await reader.findTraces(tenant, search.traceIds, signal);
     warn(warnings);
-    return tracesEnvelope(traces, search.isRaw, missingErrors(search, traces));
+    return tracesEnvelope(viewsOf(traces), search.isRaw, missingErrors(search, traces));
   }
   if (search.isHopeless) return tracesEnvelope([], search.isRaw, 'null');
   const { traces, warnings } = await reader.searchTraces(tenant, search.query, signal);
   warn(warnings);
-  return tracesEnvelope(traces, search.isRaw, 'null');
+  return tracesEnvelope(viewsOf(traces), search.isRaw, 'null');
 }
 
 function nowOf(options: JaegerOptions): number {
@@ -136,8 +118,8 @@ function missingErrors(search: TraceSearch, found: readonly FoundTrace[]): strin
 
 async function findTrace(
   { reader }: JaegerOptions,
-  request: FastifyRequest,
   { tenant, params, signal, warn }: JaegerRequest,
+  request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
   const text = pathRest(request, '/api/traces/');
   // A slash may be one of base64; in anything else it makes a path that Jaeger does not have.
@@ -147,24 +129,51 @@ async function findTrace(
   const { traces, warnings } = await reader.findTraces(tenant, [id], signal);
   warn(warnings);
   if (traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
-  return tracesEnvelope(traces, isRaw, 'null');
+  return tracesEnvelope(viewsOf(traces), isRaw, 'null');
 }
 
-/** `errors` is JSON text. A trace is read before the one before it is forgotten, never all at once. */
+/** A trace is read before the one before it is forgotten, never all at once. Grafana panics on one without spans. */
+function* viewsOf(found: readonly FoundTrace[]): Generator<TraceView, void, undefined> {
+  for (const { otlp } of found) {
+    const view = readTraceView(otlp);
+    if (view !== undefined) yield view;
+  }
+}
+
+/** `errors` is JSON text. */
 function* tracesEnvelope(
-  found: readonly FoundTrace[],
+  views: Iterable<TraceView>,
   isRaw: boolean,
   errors: string,
 ): Generator<Buffer, void, undefined> {
   yield Buffer.from('{"data":[');
   let count = 0;
-  for (const { otlp } of found) {
-    const view = readTraceView(otlp);
-    if (view === undefined) continue; // Grafana panics on a trace without spans
+  for (const view of views) {
     if (count++ > 0) yield Buffer.from(',');
     yield* jaegerTraceToJson(view, isRaw);
   }
   yield Buffer.from(`],"total":0,"limit":0,"offset":0,"errors":${errors}}`);
+}
+
+/**
+ * OTLP JSON of a file as Jaeger's JSON: nothing is stored, adjusted or made unique. The media type is not looked at: Jaeger
+ * UI sends none.
+ */
+async function transform(
+  { bodies }: JaegerOptions,
+  { signal }: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Iterable<Buffer>> {
+  const account = bodies.open();
+  // Charged until the answer is sent, because it is made of these bytes.
+  signal.addEventListener('abort', () => account[Symbol.dispose](), { once: true });
+  const body = await readBody(request.raw, { sizeMax: bodies.requestBytesMax, account });
+  try {
+    return tracesEnvelope(readTraceViews(jsonToRequest(body)), true, 'null');
+  } catch (cause) {
+    if (!isStoreError(cause, 'INVALID_REQUEST')) throw cause;
+    throw new StoreError('INVALID_REQUEST', `cannot unmarshal OTLP : ${cause.message}`, { cause });
+  }
 }
 
 async function listDependencies(options: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
@@ -172,9 +181,23 @@ async function listDependencies(options: JaegerOptions, { tenant, params, signal
   const isHopeless = startNs > endNs;
   const links = isHopeless ? [] : await options.reader.listDependencies(tenant, startNs, endNs, signal);
   const shown = service === '' ? links : links.filter(({ parent, child }) => parent === service || child === service);
-  const items = shown.map(
-    ({ parent, child, callCount }) =>
-      `{"parent":${quoteJson(parent)},"child":${quoteJson(child)},"callCount":${callCount}}`,
-  );
-  return envelope(`[${items.join(',')}]`);
+  return envelope(`[${shown.map(dependencyJson).join(',')}]`);
+}
+
+/** From the newest matching traces: the page shows what calls look like now. */
+async function listCallPaths(
+  options: JaegerOptions,
+  { tenant, params, signal, warn }: JaegerRequest,
+): Promise<Buffer[]> {
+  const { query, focal } = parsePathSearch(params, { nowMs: nowOf(options), maxTraces: options.maxTraces });
+  const { traces, warnings } = await options.reader.searchTraces(tenant, query, signal);
+  warn(warnings);
+  return [Buffer.from(callPathsOf(traces, focal))];
+}
+
+/** Nothing is measured here; Jaeger answers with sample data. Jaeger UI shows an empty page instead of an error. */
+function listQualityMetrics(): Promise<Buffer[]> {
+  return Promise.resolve([
+    Buffer.from('{"traceQualityDocumentationLink":"","bannerText":null,"metrics":[],"clients":[]}'),
+  ]);
 }

@@ -6,6 +6,7 @@ import { StoreError } from '../base/errors.ts';
 import { quoteJson } from '../bytes/json-writer.ts';
 import { tracesToJson } from '../otlp/traces-to-json.ts';
 import type { FoundTrace, Operation } from '../trace/store.ts';
+import { dependencyJson } from './jaeger-envelope.ts';
 import { kindName } from './jaeger-json.ts';
 import { pathRest, readRequest, sendError } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
@@ -24,6 +25,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   '/api/v3/traces': searchTraces,
   '/api/v3/traces/*': findTrace,
   '/api/v3/trace-summaries': searchSummaries,
+  '/api/v3/dependencies': listDependencies,
 };
 
 /** Registers `{prefix}/api/v3/…`. */
@@ -93,6 +95,21 @@ async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promi
 
 async function searchSummaries(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
   return summaries(await search(options, asked));
+}
+
+/** Of the IDL; Jaeger's own gateway lacks it. The rules are those of its gRPC handler. */
+async function listDependencies(
+  { reader }: JaegerOptions,
+  { tenant, params, signal }: JaegerRequest,
+): Promise<Buffer[]> {
+  const startNs = parseV3Time(params, 'startTime', 'start_time');
+  const endNs = parseV3Time(params, 'endTime', 'end_time');
+  if (startNs === undefined || endNs === undefined) {
+    throw new StoreError('INVALID_REQUEST', 'startTime and endTime are required');
+  }
+  if (endNs <= startNs) throw new StoreError('INVALID_REQUEST', 'endTime must be after startTime');
+  const links = endNs < 0n ? [] : await reader.listDependencies(tenant, startNs < 0n ? 0n : startNs, endNs, signal);
+  return [Buffer.from(`{"dependencies":[${links.map(dependencyJson).join(',')}]}`)];
 }
 
 function* summaries(found: readonly FoundTrace[]): Generator<Buffer, void, undefined> {

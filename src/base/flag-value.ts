@@ -134,6 +134,22 @@ export const urlPrefix: FlagKind<string> = {
   },
 };
 
+/** Origins of web pages, with commas between: `https://host` or `http://host:port`, or `*`; none when empty. */
+export const origins: FlagKind<readonly string[]> = {
+  unit: 'origins',
+  parse: (value) => {
+    const list = value === '' ? [] : value.split(',').map((origin) => origin.trim());
+    for (const origin of list) {
+      if (origin !== '*' && !isOrigin(origin)) refuse('an origin such as https://shop.example, or *', origin);
+    }
+    return Object.freeze(list);
+  },
+};
+
+function isOrigin(text: string): boolean {
+  return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
 /** Where to listen. Port 0 lets the system choose one. */
 export interface ListenAddress {
   /** A name, an IPv4 address, or an IPv6 address without brackets. */

@@ -1,6 +1,7 @@
 // The HTTP listener as a whole: paths, methods, prefixes, header limits, broken connections.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connect } from 'node:net';
+import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib';
 import { openEdgeServers, type EdgeServers, type RawResponse } from '../support/edge-servers.ts';
 
 let edge: EdgeServers;
@@ -58,6 +59,79 @@ describe('paths', () => {
     expect((await get('/tracelith/select/jaeger/api/services/a%2Fb/operations', prefixed)).status).toBe(200);
     expect((await get('/tracelith/internal/force_flush', prefixed)).status).toBe(405);
     expect((await get('/tracelith/metrics', prefixed)).text).toContain('vt_http_requests_total{path="/health"} 1');
+  });
+});
+
+describe('browsers of other origins', () => {
+  const preflight = { origin: 'https://shop.example', 'access-control-request-method': 'POST' };
+
+  test('are told nothing unless -http.corsOrigins names them', async () => {
+    const { headers } = await edge.send({ method: 'GET', path: '/api/services', headers: { origin: 'https://x.y' } });
+    expect(headers['access-control-allow-origin']).toBeUndefined();
+    const asked = await edge.send({ method: 'OPTIONS', path: '/v1/traces', headers: preflight });
+    expect([asked.status, asked.headers['access-control-allow-origin']]).toEqual([405, undefined]);
+  });
+
+  test('may then query and send traces, and nothing of the operators', async () => {
+    await using open = await openEdgeServers({ flags: ['-http.corsOrigins=https://shop.example'] });
+    const asked = await open.send({ method: 'OPTIONS', path: '/v1/traces', headers: preflight });
+    expect([
+      asked.status,
+      asked.headers['access-control-allow-origin'],
+      asked.headers['access-control-allow-methods'],
+    ]).toEqual([204, 'https://shop.example', 'GET, POST, DELETE']);
+    const allowedAt = async (path: string, origin: string): Promise<unknown> =>
+      (await open.send({ method: 'GET', path, headers: { origin } })).headers['access-control-allow-origin'];
+    expect(await allowedAt('/select/jaeger/api/v3/services', preflight.origin)).toBe(preflight.origin);
+    expect(await allowedAt('/api/services', 'https://other.example')).toBeUndefined();
+    expect(await allowedAt('/flags', preflight.origin)).toBeUndefined();
+    expect((await open.send({ method: 'GET', path: '/no/such' })).status).toBe(404);
+  });
+
+  test('all of them with *', async () => {
+    await using open = await openEdgeServers({ flags: ['-http.corsOrigins=*', '-http.pathPrefix=/p'] });
+    const { headers } = await open.send({ method: 'GET', path: '/p/api/services', headers: { origin: 'https://x.y' } });
+    expect(headers['access-control-allow-origin']).toBe('*');
+  });
+});
+
+describe('B9: answers are compressed as offered', () => {
+  const decoders: Record<string, (bytes: Uint8Array) => Buffer> = {
+    gzip: gunzipSync,
+    br: brotliDecompressSync,
+    zstd: zstdDecompressSync,
+  };
+  const metrics = (offered: string | undefined): Promise<RawResponse> =>
+    edge.send({
+      method: 'GET',
+      path: '/metrics',
+      headers: offered === undefined ? {} : { 'accept-encoding': offered },
+    });
+
+  test.each([
+    ['gzip', 'gzip'],
+    ['br', 'br'],
+    ['zstd', 'zstd'],
+    ['gzip, deflate, br, zstd', 'zstd'],
+    ['gzip, deflate', 'gzip'],
+    ['zstd;q=0, gzip;q=0.5, br;q=0', 'gzip'],
+  ])('%s gives %s', async (offered, expected) => {
+    const { headers, body } = await metrics(offered);
+    expect([headers['content-encoding'], headers['vary']]).toEqual([expected, 'accept-encoding']);
+    expect(decoders[expected]!(body).toString()).toContain('\nprocess_cpu_seconds_total ');
+  });
+
+  test.each([undefined, 'identity', 'lzma', 'deflate'])('%s gives plain text', async (offered) => {
+    const { status, headers, text } = await metrics(offered);
+    expect([status, headers['content-encoding']]).toEqual([200, undefined]);
+    expect(text).toContain('\nprocess_cpu_seconds_total ');
+  });
+
+  test('small ones and acknowledgements are not', async () => {
+    for (const path of ['/api/services', '/health']) {
+      const { headers } = await edge.send({ method: 'GET', path, headers: { 'accept-encoding': 'gzip' } });
+      expect(headers['content-encoding']).toBeUndefined();
+    }
   });
 });
 

@@ -102,3 +102,24 @@ describe('names, search and summaries', () => {
     expect(summaries).toEqual([expect.objectContaining({ traceId: RICH_HEX })]);
   });
 });
+
+test('dependencies in a window that must be given', async () => {
+  reader.add(RICH_TRACE);
+  const window = 'startTime=2025-11-19T00:00:00Z&endTime=2025-11-21T00:00:00%2B02:00';
+  const { status, text } = await get(`/select/jaeger/api/v3/dependencies?${window}`);
+  expect([status, text]).toEqual([200, '{"dependencies":[{"parent":"backend","child":"frontend","callCount":1}]}']);
+  expect(reader.dependencyRanges).toEqual([[1_763_510_400_000_000_000n, 1_763_676_000_000_000_000n]]);
+  expect((await get('/api/v3/dependencies?start_time=2025-11-19T00:00:00Z&end_time=2025-11-19T00:00:01Z')).status).toBe(
+    200,
+  );
+  const refusedTexts: [string, string][] = [
+    ['', 'startTime and endTime are required'],
+    ['startTime=2025-11-19T00:00:00Z', 'startTime and endTime are required'],
+    ['startTime=2025-11-19T00:00:00Z&endTime=2025-11-19T00:00:00Z', 'endTime must be after startTime'],
+  ];
+  for (const [query, message] of refusedTexts) {
+    expect((await get(`/api/v3/dependencies?${query}`)).text).toBe(
+      `{"error":{"httpCode":400,"message":"${message}"}}\n`,
+    );
+  }
+});

@@ -210,6 +210,26 @@ describe('words', () => {
   );
 });
 
+describe('origins', () => {
+  test.each<[string, string[]]>([
+    ['', []],
+    ['*', ['*']],
+    ['https://shop.example', ['https://shop.example']],
+    ['http://localhost:3000, https://a.b', ['http://localhost:3000', 'https://a.b']],
+  ])('%j is %j', (text, expected) => expect(kinds.origins.parse(text)).toEqual(expected));
+
+  test.each([
+    'shop.example',
+    'https://shop.example/',
+    'https://a.b/c',
+    'HTTPS://A.B',
+    'ftp://a.b',
+    'null',
+    'https://*.a.b',
+    ',',
+  ])('%j is refused', (text) => expectRefused(() => kinds.origins.parse(text), /^expected an origin such as/));
+});
+
 describe('addresses', () => {
   test.each<[string, ListenAddress, string]>([
     ['127.0.0.1:10428', { host: '127.0.0.1', port: 10_428 }, '127.0.0.1:10428'],

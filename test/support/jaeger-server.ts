@@ -1,6 +1,7 @@
 // Jaeger's routes on a real socket over a MapReader.
 import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
+import { IntakeAccount } from '../../src/api/intake.ts';
 import { registerJaegerRoutes } from '../../src/api/jaeger-v1.ts';
 import type { Log } from '../../src/base/log.ts';
 import { MapReader } from './map-reader.ts';
@@ -33,7 +34,8 @@ export async function openJaegerServer(): Promise<JaegerServer> {
   const app = fastify({ logger: false, routerOptions: { maxParamLength: 16_384 } });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  registerJaegerRoutes(app, { reader, maxTraces: 50, now: () => NOW_MS, log });
+  const bodies = { requestBytesMax: 1 << 20, open: () => new IntakeAccount(() => undefined) };
+  registerJaegerRoutes(app, { reader, bodies, maxTraces: 50, now: () => NOW_MS, log });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   const get = async (path: string, init: RequestInit = {}): Promise<Answer> => {
