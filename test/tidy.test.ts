@@ -57,6 +57,8 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/block/section-values.ts',
   ],
   'test/block/encode-traces.test.ts': ['src/block/read-traces.ts'],
+  'test/block/count-calls.test.ts': ['src/block/call-columns.ts', 'src/block/call-counts.ts', 'src/block/call-rows.ts'],
+  'test/query/dependencies.test.ts': ['src/query/call-totals.ts'],
   'test/block/block-format.test.ts': [],
   'test/block/block-lies.test.ts': [],
   'test/query/query-terms.test.ts': ['src/block/collect-terms.ts', 'src/block/terms.ts'],

@@ -69,6 +69,11 @@ function entryOf(entries: readonly string[], index: number): string {
   return entry;
 }
 
+/** The service of each of the block's resources. */
+export function readServices(block: BlockReader, arena: TextArena): string[] {
+  return readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => knownDescriptors.find(text, 'resource').service);
+}
+
 /** The entries of a text list as views. */
 export function readTexts(block: BlockReader, code: number, arena: TextArena): Uint8Array[] {
   const { a, b } = block.texts(code, arena);

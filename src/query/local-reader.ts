@@ -6,12 +6,12 @@ import { BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import { DAY_NS } from '../otlp/day-clock.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
-import type { Dependency, FoundTraces, Operation, TraceReader } from '../trace/store.ts';
+import type { CallSeries, Dependency, FoundTraces, MetricsQuery, Operation, TraceReader } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { SnapshotFiles } from './block-source.ts';
+import { wholeDays } from './call-totals.ts';
 import type { QueryReply } from './query-worker.ts';
 import type { QueryJob, QueryResult, QueryTask } from './run-query.ts';
 import { Turns } from './turns.ts';
@@ -82,12 +82,17 @@ export class LocalReader implements TraceReader {
   }
 
   async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
-    // A parent may have started on the day before its child, or (by a wrong clock) after it.
-    const dayNs = BigInt(DAY_NS);
-    const filter = { startMinNs: startNs - dayNs, startMaxNs: endNs + dayNs };
+    const filter = wholeDays(startNs, endNs);
     const result = await this.#run(tenant, filter, { kind: 'dependencies', startNs, endNs }, signal);
     if (result.kind !== 'dependencies') throw new BugError(`dependencies were answered with ${result.kind}`);
     return result.dependencies;
+  }
+
+  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]> {
+    const filter = wholeDays(query.startNs, query.endNs);
+    const result = await this.#run(tenant, filter, { kind: 'metrics', query }, signal);
+    if (result.kind !== 'metrics') throw new BugError(`metrics were answered with ${result.kind}`);
+    return result.series;
   }
 
   /** Waits for a turn first, so that a query in the line pins no files. */

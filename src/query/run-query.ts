@@ -1,18 +1,19 @@
 // The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
 // snapshot's files, run by query-worker.ts on a thread of the pool and directly by tests.
-import type { Dependency, FoundTrace } from '../trace/store.ts';
+import type { CallSeries, Dependency, FoundTrace, MetricsQuery } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import { BlockSource, type PartCache, type SnapshotFiles } from './block-source.ts';
 import { Deadline } from './deadline.ts';
-import { listDependencies } from './dependencies.ts';
+import { listCallSeries, listDependencies } from './dependencies.ts';
 import { findTraces } from './find-traces.ts';
 import { searchTraceIds } from './search-traces.ts';
 
 export type QueryTask =
   | { readonly kind: 'find'; readonly traceIds: readonly Uint8Array[] }
   | { readonly kind: 'search'; readonly query: TraceQuery }
-  | { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint };
+  | { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint }
+  | { readonly kind: 'metrics'; readonly query: MetricsQuery };
 
 export interface QueryJob {
   readonly task: QueryTask;
@@ -26,7 +27,8 @@ export interface QueryJob {
 export type QueryResult =
   | { readonly kind: 'traces'; readonly traces: FoundTrace[]; readonly warnings: readonly string[] }
   | { readonly kind: 'ids'; readonly traceIds: Uint8Array[]; readonly warnings: readonly string[] }
-  | { readonly kind: 'dependencies'; readonly dependencies: Dependency[]; readonly warnings: readonly string[] };
+  | { readonly kind: 'dependencies'; readonly dependencies: Dependency[]; readonly warnings: readonly string[] }
+  | { readonly kind: 'metrics'; readonly series: CallSeries[]; readonly warnings: readonly string[] };
 
 /** Runs one job. Throws TIMEOUT, CANCELLED, FORMAT_TOO_NEW; damaged blocks are skipped and named in the warnings. */
 export function runQuery(cache: PartCache, job: QueryJob): QueryResult {
@@ -44,6 +46,8 @@ export function runQuery(cache: PartCache, job: QueryJob): QueryResult {
         dependencies: listDependencies(source, task.startNs, task.endNs, deadline),
         warnings: source.warnings(),
       };
+    case 'metrics':
+      return { kind: 'metrics', series: listCallSeries(source, task.query, deadline), warnings: source.warnings() };
     default:
       return task satisfies never;
   }

@@ -40,6 +40,40 @@ export interface Dependency {
   readonly parent: string;
   readonly child: string;
   readonly callCount: number;
+  /** Calls whose child span has the status ERROR. */
+  readonly errorCount: number;
+}
+
+/**
+ * What the Monitor asks: spans of these services (exact names) and kinds (OTLP numbers; empty: every kind), starting in
+ * [startNs, endNs] rounded out to whole minutes.
+ */
+export interface MetricsQuery {
+  readonly services: readonly string[];
+  readonly kinds: readonly number[];
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  /** One series for each operation, or one for each service. */
+  readonly isByOperation: boolean;
+}
+
+/** Calls of a service (or one operation of it), minute by minute; minutes without calls are absent. */
+export interface CallSeries {
+  readonly service: string;
+  /** undefined: all operations together. */
+  readonly operation: string | undefined;
+  /** Since the epoch, ascending. */
+  readonly minutes: Float64Array;
+  readonly calls: Float64Array;
+  /** Calls whose span has the status ERROR. */
+  readonly errors: Float64Array;
+  /**
+   * Latency histogram: minute i has [bucketEnds[i - 1] ?? 0, bucketEnds[i]) of `buckets` (latency-buckets.ts, ascending
+   * within the minute) and of `counts`, none of them 0.
+   */
+  readonly bucketEnds: Uint32Array;
+  readonly buckets: Uint16Array;
+  readonly counts: Float64Array;
 }
 
 /** One whole trace: an OTLP TracesData message, spans in (start, span id) order, duplicates removed, deterministic bytes. */
@@ -64,8 +98,14 @@ export interface TraceReader {
   findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces>;
   /** The newest `query.limit` matching traces, whole, newest matching span first. See trace-query.ts for what matches. */
   searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces>;
-  /** Links summed over spans whose start is in [startNs, endNs], sorted by (parent, child). */
+  /**
+   * Links summed over child spans whose start is in [startNs, endNs] rounded out to whole minutes, sorted by (parent,
+   * child). Spans equal in id, parent, service, kind and times are one call, however often and in how many versions they
+   * were sent. The parent is looked for in the child's trace, among spans that started on the same UTC day.
+   */
   listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]>;
+  /** Calls, errors and latencies, counted as in listDependencies; sorted by (service, operation). */
+  listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]>;
 }
 
 /** Why something was dropped: -retentionPeriod, -retention.maxDiskSpaceUsageBytes, -retention.maxDiskUsagePercent. */

@@ -1,7 +1,9 @@
-// Calls between services, counted once each, wherever caller and callee lie.
+// Calls between services and of services, counted once each, wherever caller and callee lie.
 import { describe, expect, test } from 'vitest';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import type { OtlpRequest, OtlpSpan } from '../support/otlp-proto.ts';
+import { bucketOf } from '../../src/trace/latency-buckets.ts';
+import type { CallSeries, MetricsQuery } from '../../src/trace/store.ts';
 import { MadeStore } from './made-store.ts';
 
 type Calls = Record<string, number>;
@@ -107,13 +109,13 @@ describe('a call is a child span whose parent is in its trace, in another servic
 describe('wherever they lie', () => {
   const dayLater = { startTimeUnixNano: NOON_NS + 86_400_000_000_000n };
 
-  test('in two parts, a log and another day', () => {
+  test('in two parts and a log; not on another day', () => {
     using store = new MadeStore();
     store.addPart([requestOf([span(1)], 'a')]);
     store.addPart([requestOf([child(2, 1)], 'b'), requestOf([child(5, 4, { trace: 2 })], 'b')]);
     store.addLog([requestOf([child(3, 2)], 'c'), requestOf([span(4, { trace: 2 })], 'a')]);
     store.addPart([requestOf([child(6, 3, dayLater)], 'd')]);
-    expect(callsOf(store)).toEqual({ 'a > b': 2, 'b > c': 1, 'c > d': 1 });
+    expect(callsOf(store)).toEqual({ 'a > b': 2, 'b > c': 1 });
   });
 
   test('a span stored twice, or in two versions of the same times, counts once', () => {
@@ -133,15 +135,95 @@ describe('wherever they lie', () => {
   });
 });
 
-test('the window is of the child span, both ends inclusive; its parent may lie outside', () => {
+test('the window is of the child span, in whole minutes, both ends inclusive; its parent may lie outside', () => {
   using store = new MadeStore();
-  const late = { startTimeUnixNano: NOON_NS + 10n };
+  const minute = 60_000_000_000n;
+  const late = { startTimeUnixNano: NOON_NS + minute + 10n };
   store.addPart([requestOf([span(1)], 'a'), requestOf([child(2, 1, late)], 'b')]);
   store.addPart([requestOf([span(3, { trace: 2 })], 'a')]);
   store.addLog([requestOf([child(4, 3, { trace: 2, ...late })], 'c')]);
   const both = { 'a > b': 1, 'a > c': 1 };
-  expect(callsOf(store, NOON_NS + 10n, NOON_NS + 10n)).toEqual(both);
-  expect(callsOf(store, NOON_NS + 5n, NOON_NS + 100n)).toEqual(both);
-  expect(callsOf(store, NOON_NS + 11n, NOON_NS + 100n)).toEqual({});
-  expect(callsOf(store, 0n, NOON_NS + 9n)).toEqual({});
+  expect(callsOf(store, NOON_NS + minute + 59n, NOON_NS + minute + 59n)).toEqual(both);
+  expect(callsOf(store, NOON_NS + 5n, NOON_NS + minute)).toEqual(both);
+  expect(callsOf(store, NOON_NS + 2n * minute, NOON_NS + 3n * minute)).toEqual({});
+  expect(callsOf(store, 0n, NOON_NS + minute - 1n)).toEqual({});
+});
+
+test('an error is a child span with the status ERROR', () => {
+  using store = new MadeStore();
+  const failed = { status: { code: 2 } };
+  store.addPart([requestOf([span(1, failed)], 'a'), requestOf([child(2, 1, failed), child(3, 1)], 'b')]);
+  expect(store.run({ kind: 'dependencies', startNs: 0n, endNs: 2n ** 63n })).toMatchObject({
+    dependencies: [{ parent: 'a', child: 'b', callCount: 2, errorCount: 1 }],
+  });
+});
+
+describe('series of a service', () => {
+  const minute = 60_000_000_000n;
+  const noon = Number(NOON_NS / minute);
+  const at = (minutes: bigint, lastsNs: bigint): OtlpSpan => ({
+    startTimeUnixNano: NOON_NS + minutes * minute,
+    endTimeUnixNano: NOON_NS + minutes * minute + lastsNs,
+  });
+  const ask = (store: MadeStore, more: Partial<MetricsQuery> = {}): CallSeries[] => {
+    const query = { services: ['b'], kinds: [], startNs: 0n, endNs: 2n ** 62n, isByOperation: false, ...more };
+    const result = store.run({ kind: 'metrics', query });
+    if (result.kind !== 'metrics') throw new Error(result.kind);
+    return result.series;
+  };
+
+  test('calls, errors and latencies by minute, over parts and log', () => {
+    using store = new MadeStore();
+    store.addPart([requestOf([span(1, at(0n, 7n)), span(2, { ...at(2n, 100n), status: { code: 2 } })], 'b')]);
+    store.addLog([requestOf([span(3, at(0n, 7n)), span(4, at(0n, 5n)), span(1, at(0n, 7n))], 'b')]);
+    store.addLog([requestOf([span(5)], 'other')]);
+    expect(ask(store)).toEqual([
+      {
+        service: 'b',
+        operation: undefined,
+        minutes: Float64Array.of(noon, noon + 2),
+        calls: Float64Array.of(3, 1),
+        errors: Float64Array.of(0, 1),
+        bucketEnds: Uint32Array.of(2, 3),
+        buckets: Uint16Array.of(5, 7, bucketOf(100)),
+        counts: Float64Array.of(1, 2, 1),
+      },
+    ]);
+  });
+
+  test('by operation, of the kinds and services asked for, in the minutes asked for', () => {
+    using store = new MadeStore();
+    const one = (id: number, name: string, kind: number, minutes = 0n): OtlpSpan =>
+      span(id, { name, kind, ...at(minutes, 1n) });
+    store.addPart([requestOf([one(1, 'x', 2), one(2, '', 2), one(3, 'x', 3), one(4, 'x', 2, 5n)], 'b')]);
+    store.addPart([requestOf([one(5, 'x', 2)], 'a')]);
+    const rows = (more: Partial<MetricsQuery>): unknown[] =>
+      ask(store, { isByOperation: true, ...more }).map(({ service, operation, calls, minutes }) => [
+        service,
+        operation,
+        [...minutes].map((known) => known - noon),
+        [...calls],
+      ]);
+    expect(rows({ kinds: [2] })).toEqual([
+      ['b', 'empty-span-name', [0], [1]],
+      ['b', 'x', [0, 5], [1, 1]],
+    ]);
+    expect(rows({ kinds: [3, 4] })).toEqual([['b', 'x', [0], [1]]]);
+    expect(rows({ endNs: NOON_NS + minute, services: ['b', 'a', 'none'] })).toEqual([
+      ['a', 'x', [0], [1]],
+      ['b', 'empty-span-name', [0], [1]],
+      ['b', 'x', [0], [2]],
+    ]);
+    expect(rows({ services: ['none'] })).toEqual([]);
+  });
+
+  test('a span sent in two versions is one call, of the smaller name, an error when one of them is', () => {
+    using store = new MadeStore();
+    const versions = [span(1, { name: 'y', status: { code: 2 } }), span(1, { name: 'x' })];
+    store.addPart([requestOf(versions.slice(0, 1), 'b')]);
+    store.addLog([requestOf(versions, 'b')]);
+    expect(ask(store, { isByOperation: true })).toMatchObject([
+      { operation: 'x', calls: Float64Array.of(1), errors: Float64Array.of(1), counts: Float64Array.of(1) },
+    ]);
+  });
 });

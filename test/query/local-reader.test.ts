@@ -96,13 +96,16 @@ test('nothing asked for, nothing read', async () => {
   expect(source.filters).toEqual([]);
 });
 
-test('dependencies look a day further on both sides, for parents', async () => {
+test('calls are counted over whole days', async () => {
   source.filters.length = 0;
   expect(await reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual([
-    { parent: 'shop', child: 'cart', callCount: 1 },
+    { parent: 'shop', child: 'cart', callCount: 1, errorCount: 0 },
   ]);
-  const day = 86_400_000_000_000n;
-  expect(source.filters).toEqual([{ startMinNs: NOON_NS - day, startMaxNs: NOON_NS + day }]);
+  const query = { services: ['cart'], kinds: [], startNs: NOON_NS, endNs: NOON_NS, isByOperation: true };
+  expect(await reader.listCallSeries(DEFAULT_TENANT, query)).toMatchObject([{ service: 'cart', operation: 'op' }]);
+  const midnight = NOON_NS - 43_200_000_000_000n;
+  const day = { startMinNs: midnight, startMaxNs: midnight + 86_400_000_000_000n - 1n };
+  expect(source.filters).toEqual([day, day]);
 });
 
 describe('errors cross the threads with their code', () => {

@@ -2,9 +2,20 @@
 // It keeps every query it is asked, and fails with `failure` while that is set.
 import { compareUtf8 } from '../../src/otlp/attributes.ts';
 import { operationName } from '../../src/otlp/service-name.ts';
-import type { Dependency, FoundTrace, FoundTraces, Operation, TraceReader } from '../../src/trace/store.ts';
+import { bucketOf } from '../../src/trace/latency-buckets.ts';
+import type {
+  CallSeries,
+  Dependency,
+  FoundTrace,
+  FoundTraces,
+  MetricsQuery,
+  Operation,
+  TraceReader,
+} from '../../src/trace/store.ts';
 import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
+import { callSeriesNaively, dependenciesNaively, toCallSeries } from './calls-oracle.ts';
+import { knownSpans, type KnownSpan } from './search-oracle.ts';
 import { encodeTraces, type OtlpAnyValue, type OtlpKeyValue, type OtlpRequest, type OtlpSpan } from './otlp-proto.ts';
 
 interface Row {
@@ -24,6 +35,7 @@ export class MapReader implements TraceReader {
   readonly #traces = new Map<string, Trace>();
   readonly queries: TraceQuery[] = [];
   readonly dependencyRanges: (readonly [bigint, bigint])[] = [];
+  readonly metricsQueries: MetricsQuery[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
   /** What the next answers with traces are said to lack. */
   warnings: readonly string[] = [];
@@ -42,6 +54,7 @@ export class MapReader implements TraceReader {
     this.#traces.clear();
     this.queries.length = 0;
     this.dependencyRanges.length = 0;
+    this.metricsQueries.length = 0;
     this.signals.length = 0;
     this.warnings = [];
     this.failure = undefined;
@@ -88,22 +101,13 @@ export class MapReader implements TraceReader {
   async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
     await this.#begin(signal);
     this.dependencyRanges.push([startNs, endNs]);
-    const counts = new Map<string, number>();
-    for (const { rows } of this.#of(tenant)) {
-      const services = new Map(rows.map(({ span, service }) => [hex(span.spanId), service]));
-      for (const { span, service } of rows) {
-        const parent = services.get(hex(span.parentSpanId));
-        const start = span.startTimeUnixNano ?? 0n;
-        if (parent === undefined || parent === service || start < startNs || start > endNs) continue;
-        const pair = JSON.stringify([parent, service]);
-        counts.set(pair, (counts.get(pair) ?? 0) + 1);
-      }
-    }
-    const links = [...counts].map(([pair, callCount]) => {
-      const [parent, child] = JSON.parse(pair) as [string, string];
-      return { parent, child, callCount };
-    });
-    return links.toSorted((a, b) => compareUtf8(a.parent, b.parent) || compareUtf8(a.child, b.child));
+    return dependenciesNaively(this.#known(tenant), startNs, endNs);
+  }
+
+  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]> {
+    await this.#begin(signal);
+    this.metricsQueries.push(query);
+    return toCallSeries(callSeriesNaively(this.#known(tenant), query), bucketOf);
   }
 
   async #begin(signal: AbortSignal | undefined): Promise<void> {
@@ -114,6 +118,10 @@ export class MapReader implements TraceReader {
 
   #of(tenant: Tenant): Trace[] {
     return [...this.#traces.values()].filter((trace) => trace.tenant === tenant);
+  }
+
+  #known(tenant: Tenant): KnownSpan[] {
+    return this.#of(tenant).flatMap(({ data }) => knownSpans(data));
   }
 
   #rows(tenant: Tenant): Row[] {

@@ -63,6 +63,10 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
     return Promise.resolve([]);
   }
 
+  listCallSeries(): Promise<[]> {
+    return Promise.resolve([]);
+  }
+
   async forceFlush(): Promise<void> {
     await this.gate;
     this.adminCalls.push('flush');

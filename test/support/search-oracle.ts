@@ -1,6 +1,5 @@
-// Trace search and dependencies as plain loops over spans in memory, written from contract/jaeger.md §4.2, §4.3, §7.1 and
-// §7.3 and from nothing in src: what the store's answers are compared with.
-import type { Dependency } from '../../src/trace/store.ts';
+// Trace search as plain loops over spans in memory, written from contract/jaeger.md §4.2, §4.3 and §7.1 and from nothing
+// in src: what the store's answers are compared with.
 import type { TagCondition, TraceQuery } from '../../src/trace/trace-query.ts';
 import type { OtlpAnyValue, OtlpKeyValue, OtlpRequest, OtlpScope, OtlpSpan } from './otlp-proto.ts';
 
@@ -150,30 +149,6 @@ function jsonOf(value: OtlpAnyValue): unknown {
     jsonOf(pair.value ?? {}),
   ]);
   return Object.fromEntries(pairs.sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-/** Calls between services, one a child span that starts in the window and whose parent is in its trace; not within a service. */
-export function dependenciesNaively(spans: readonly KnownSpan[], startNs: bigint, endNs: bigint): Dependency[] {
-  const services = new Map(spans.map((known) => [`${known.traceId} ${hex(known.span.spanId)}`, serviceOf(known)]));
-  const seen = new Set<string>();
-  const counts = new Map<string, number>();
-  for (const known of spans) {
-    const { traceId, span } = known;
-    const start = span.startTimeUnixNano ?? 0n;
-    const parent = services.get(`${traceId} ${hex(span.parentSpanId)}`);
-    const child = serviceOf(known);
-    const identity = `${traceId} ${hex(span.spanId)} ${hex(span.parentSpanId)} ${start} ${span.endTimeUnixNano}`;
-    if (parent === undefined || parent === child || start < startNs || start > endNs || seen.has(identity)) continue;
-    seen.add(identity);
-    const link = JSON.stringify([parent, child]);
-    counts.set(link, (counts.get(link) ?? 0) + 1);
-  }
-  const out = [...counts].map(([link, callCount]): Dependency => {
-    const [parent, child] = JSON.parse(link) as [string, string];
-    return { parent, child, callCount };
-  });
-  const compare = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
-  return out.sort((a, b) => compare(a.parent, b.parent) || compare(a.child, b.child));
 }
 
 function hex(id: Uint8Array | undefined): string {

@@ -6,19 +6,14 @@ import { PartCache } from '../../src/query/block-source.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
 import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
 import type { Storage } from '../../src/storage/storage.ts';
+import { bucketOf } from '../../src/trace/latency-buckets.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
+import { callSeriesNaively, dependenciesNaively, toCallSeries } from '../support/calls-oracle.ts';
 import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
 import { createRandom, printedSeed, type Random } from '../support/random-request.ts';
 import { randomQuery, randomSpans } from '../support/random-search.ts';
-import {
-  dependenciesNaively,
-  knownSpans,
-  operationOf,
-  searchNaively,
-  serviceOf,
-  type KnownSpan,
-} from '../support/search-oracle.ts';
+import { knownSpans, operationOf, searchNaively, serviceOf, type KnownSpan } from '../support/search-oracle.ts';
 
 const tenant = parseTenant('3', '4');
 const stranger = parseTenant('4', '3');
@@ -120,6 +115,19 @@ function compareDependencies(pair: Pair, random: Random, stage: string): void {
     const result = pair.run({ kind: 'dependencies', startNs, endNs }, {});
     if (result.kind !== 'dependencies') throw new Error(result.kind);
     expect(result.dependencies, stage).toEqual(dependenciesNaively(pair.spans, startNs, endNs));
+    compareSeries(pair, { startNs, endNs }, stage);
+  }
+}
+
+function compareSeries(pair: Pair, window: { startNs: bigint; endNs: bigint }, stage: string): void {
+  const services = [...new Set(pair.spans.map(serviceOf))];
+  for (const kinds of [[], [2], [0, 3]]) {
+    for (const isByOperation of [false, true]) {
+      const query = { ...window, services, kinds, isByOperation };
+      const result = pair.run({ kind: 'metrics', query }, {});
+      if (result.kind !== 'metrics') throw new Error(result.kind);
+      expect(result.series, stage).toEqual(toCallSeries(callSeriesNaively(pair.spans, query), bucketOf));
+    }
   }
 }
 

@@ -1,0 +1,125 @@
+// Spans of one trace, gathered from wherever they lie, as the counting of calls needs them. Columns that are reused from
+// trace to trace.
+import type { CallColumns } from './call-columns.ts';
+
+export class CallRows {
+  count = 0;
+  idLo = new Uint32Array(64);
+  idHi = new Uint32Array(64);
+  parentLo = new Uint32Array(64);
+  parentHi = new Uint32Array(64);
+  service = new Int32Array(64);
+  series = new Int32Array(64);
+  isError = new Uint8Array(64);
+  /** ns since the day's midnight. */
+  start = new Float64Array(64);
+  duration = new Float64Array(64);
+
+  /** Appends the rows of trace number `trace` of a block. */
+  append(block: CallColumns, trace: number): void {
+    const first = block.firsts[trace]!;
+    const end = block.firsts[trace + 1]!;
+    this.#reserve(end - first);
+    for (let row = first, to = this.count; row < end; row++, to++) {
+      const template = block.rowTemplates[row]!;
+      this.idLo[to] = block.spanIds[2 * row]!;
+      this.idHi[to] = block.spanIds[2 * row + 1]!;
+      this.#setParent(to, block, row);
+      this.service[to] = block.services[template]!;
+      this.series[to] = block.series[template]!;
+      this.isError[to] = block.isError[template]!;
+      this.start[to] = block.starts[row]!;
+      this.duration[to] = block.durations[row]!;
+    }
+    this.count += end - first;
+  }
+
+  #setParent(to: number, block: CallColumns, row: number): void {
+    const parent = block.parents[row]!;
+    const ids = parent >= 0 ? block.spanIds : block.orphanIds;
+    const at = parent >= 0 ? 2 * parent : 2 * block.orphanRank(row);
+    this.parentLo[to] = parent === -1 ? 0 : ids[at]!;
+    this.parentHi[to] = parent === -1 ? 0 : ids[at + 1]!;
+  }
+
+  /** Appends rows [from, end) of `rows`. */
+  appendRows(rows: CallRows, from: number, end: number): void {
+    this.#reserve(end - from);
+    const to = this.count;
+    this.idLo.set(rows.idLo.subarray(from, end), to);
+    this.idHi.set(rows.idHi.subarray(from, end), to);
+    this.parentLo.set(rows.parentLo.subarray(from, end), to);
+    this.parentHi.set(rows.parentHi.subarray(from, end), to);
+    this.service.set(rows.service.subarray(from, end), to);
+    this.series.set(rows.series.subarray(from, end), to);
+    this.isError.set(rows.isError.subarray(from, end), to);
+    this.start.set(rows.start.subarray(from, end), to);
+    this.duration.set(rows.duration.subarray(from, end), to);
+    this.count += end - from;
+  }
+
+  #reserve(more: number): void {
+    if (this.count + more <= this.idLo.length) return;
+    const size = Math.max(this.count + more, this.idLo.length * 2);
+    this.idLo = copyInto(new Uint32Array(size), this.idLo);
+    this.idHi = copyInto(new Uint32Array(size), this.idHi);
+    this.parentLo = copyInto(new Uint32Array(size), this.parentLo);
+    this.parentHi = copyInto(new Uint32Array(size), this.parentHi);
+    this.service = copyInto(new Int32Array(size), this.service);
+    this.series = copyInto(new Int32Array(size), this.series);
+    this.isError = copyInto(new Uint8Array(size), this.isError);
+    this.start = copyInto(new Float64Array(size), this.start);
+    this.duration = copyInto(new Float64Array(size), this.duration);
+  }
+}
+
+function copyInto<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(target: T, source: T): T {
+  target.set(source);
+  return target;
+}
+
+/** The spans of one trace by id: a hash table whose memory serves one trace after the other. */
+export class SpanIds {
+  #lo = new Uint32Array(64);
+  #hi = new Uint32Array(64);
+  /** Row + 1; 0: free. */
+  #rows = new Int32Array(64);
+  #mask = 0;
+
+  /** Empty from now on, with room for `count` ids. */
+  begin(count: number): void {
+    let size = 8;
+    while (size < 2 * count) size *= 2;
+    if (size > this.#rows.length) {
+      this.#lo = new Uint32Array(size);
+      this.#hi = new Uint32Array(size);
+      this.#rows = new Int32Array(size);
+    } else this.#rows.fill(0, 0, size);
+    this.#mask = size - 1;
+  }
+
+  /** Adds `row` under its id; the row that already has the id, or -1. */
+  add(lo: number, hi: number, row: number): number {
+    const place = this.#place(lo, hi);
+    const known = this.#rows[place]! - 1;
+    if (known >= 0) return known;
+    this.#lo[place] = lo;
+    this.#hi[place] = hi;
+    this.#rows[place] = row + 1;
+    return -1;
+  }
+
+  /** The row added under the id, or -1. */
+  find(lo: number, hi: number): number {
+    return this.#rows[this.#place(lo, hi)]! - 1;
+  }
+
+  /** Span ids are random; only hand-made ones need mixing. */
+  #place(lo: number, hi: number): number {
+    const h = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0xc2b2ae35);
+    let place = (h ^ (h >>> 15)) & this.#mask;
+    while (this.#rows[place] !== 0 && (this.#lo[place] !== lo || this.#hi[place] !== hi))
+      place = (place + 1) & this.#mask;
+    return place;
+  }
+}

@@ -1,0 +1,367 @@
+// Counts the calls of a set of spans of one day: per minute, calls, errors and latencies of each (service, operation,
+// kind), and calls between services. R, the count, is a function of the set of spans alone, whatever blocks they lie in:
+//
+// - spans of a trace equal in id, parent, service, kind, start and duration are one call, an error when one of them is;
+//   its operation is the smallest of their names by bytes;
+// - a call whose parent id is a span of the trace, of another service, is a call of an edge. Where spans of several
+//   services share that id the caller is the smallest name by bytes.
+//
+// What is counted here is a difference: R(counted ∪ new) − R(counted), where `counted` are spans that were counted
+// before. So the sums of many counts, each over what was new at its time, are R of everything, always: a flush counts
+// what it adds to the parts, and merging parts only adds their counts up.
+import { bucketOf } from '../trace/latency-buckets.ts';
+import type { CallColumns } from './call-columns.ts';
+import type { CallCounts, CallNames } from './call-counts.ts';
+import { CallRows, SpanIds } from './call-rows.ts';
+
+const MINUTE_NS = 60_000_000_000;
+const DAY_MINUTES = 1440;
+
+/** Spans that were counted before. */
+export interface CountedSpans {
+  /**
+   * Calls `visit` with every piece of the traces `traceIds` (4 words each) that is counted: the trace's index there, the
+   * block and the trace's index in it.
+   */
+  findPieces(traceIds: Uint32Array, visit: (index: number, block: CallColumns, trace: number) => void): void;
+}
+
+export class CallCounter {
+  readonly #names: CallNames;
+  readonly #counts: CallCounts;
+  readonly #blocks: CallColumns[] = [];
+  readonly #traces = new TracePieces();
+  readonly #counted = new CountedRows();
+  readonly #rows = new CallRows();
+  readonly #ids = new SpanIds();
+  /** Per template of the block at hand: the minute and slot last added to, the service that called last and its edge. */
+  #memo = new TemplateMemo(0);
+
+  constructor(names: CallNames, counts: CallCounts) {
+    this.#names = names;
+    this.#counts = counts;
+  }
+
+  /** Takes in a block, of the same day and tenant as all others. */
+  addBlock(block: CallColumns): void {
+    const number = this.#blocks.push(block) - 1;
+    for (let trace = 0; trace < block.traceCount; trace++) this.#traces.add(block.traceIds, number, trace);
+  }
+
+  /** Rows taken in and not yet counted. */
+  get rowCount(): number {
+    return this.#blocks.reduce((sum, block) => sum + block.starts.length, 0);
+  }
+
+  /** Counts what was taken in, beyond `counted`, and forgets it. */
+  count(counted?: CountedSpans): void {
+    this.#readCounted(counted);
+    const { count, first, next, blocks, traces } = this.#traces;
+    let block: CallColumns | undefined;
+    for (let trace = 0; trace < count; trace++) {
+      const piece = first[trace]!;
+      const home = this.#blocks[blocks[piece]!]!;
+      if (home !== block) {
+        block = home;
+        this.#memo = new TemplateMemo(home.series.length);
+      }
+      const isWhole = next[piece]! < 0 && !this.#counted.has(trace);
+      if (isWhole && this.#countWhole(home, traces[piece]!)) continue;
+      this.#gather(piece);
+      const fresh = this.#rows.count;
+      this.#counted.appendTo(this.#rows, trace);
+      this.#countGathered(home.day, fresh);
+    }
+    this.#blocks.length = 0;
+    this.#traces.clear();
+  }
+
+  #readCounted(counted: CountedSpans | undefined): void {
+    const { ids, count } = this.#traces;
+    this.#counted.begin(count);
+    counted?.findPieces(ids.subarray(0, 4 * count), (index, block, trace) => this.#counted.add(index, block, trace));
+  }
+
+  /** Counts a trace all of which lies in `block`. False, and nothing is counted, when a span id occurs twice in it. */
+  #countWhole(block: CallColumns, trace: number): boolean {
+    const { firsts, spanIds, rowTemplates, series, services, isError, parents, starts, durations } = block;
+    const first = firsts[trace]!;
+    const end = firsts[trace + 1]!;
+    const ids = this.#ids;
+    ids.begin(end - first);
+    for (let row = first; row < end; row++) {
+      if (ids.add(spanIds[2 * row]!, spanIds[2 * row + 1]!, row) >= 0) return false;
+    }
+    const counts = this.#counts;
+    const memo = this.#memo;
+    const dayMinute = block.day * DAY_MINUTES;
+    for (let row = first; row < end; row++) {
+      const template = rowTemplates[row]!;
+      const minute = dayMinute + Math.floor(starts[row]! / MINUTE_NS);
+      const error = isError[template]!;
+      if (memo.minute[template] === minute) {
+        const slot = memo.slot[template]!;
+        counts.nodes.calls[slot]!++;
+        counts.nodes.errors[slot]! += error;
+      } else {
+        memo.minute[template] = minute;
+        memo.slot[template] = counts.addCalls(series[template]!, minute, 1, error);
+      }
+      counts.addBucket(memo.slot[template]!, bucketOf(durations[row]!), 1);
+      const parent = parents[row]!;
+      if (parent < 0) continue;
+      const caller = services[rowTemplates[parent]!]!;
+      const callee = services[template]!;
+      if (caller === callee) continue;
+      if (memo.caller[template] !== caller) {
+        memo.caller[template] = caller;
+        memo.edge[template] = this.#names.edgeOf(caller, callee);
+      }
+      counts.addEdge(memo.edge[template]!, minute, 1, error);
+    }
+    return true;
+  }
+
+  #gather(piece: number): void {
+    this.#rows.count = 0;
+    const { next, blocks, traces } = this.#traces;
+    for (let at = piece; at >= 0; at = next[at]!) this.#rows.append(this.#blocks[blocks[at]!]!, traces[at]!);
+  }
+
+  /** Counts the gathered rows [0, fresh) beyond the ones behind them, which were counted before. */
+  #countGathered(day: number, fresh: number): void {
+    const rows = this.#rows;
+    const ids = this.#ids;
+    ids.begin(rows.count);
+    let isSimple = true;
+    for (let row = 0; row < rows.count && isSimple; row++) {
+      isSimple = ids.add(rows.idLo[row]!, rows.idHi[row]!, row) < 0;
+    }
+    if (isSimple) return this.#countDistinct(day, fresh);
+    this.#countSet(day, { from: 0, sign: 1 });
+    if (fresh < rows.count) this.#countSet(day, { from: fresh, sign: -1 });
+  }
+
+  /** No id occurs twice: every fresh row is a call, and an edge is new when one of its ends is. */
+  #countDistinct(day: number, fresh: number): void {
+    const rows = this.#rows;
+    for (let row = 0; row < rows.count; row++) {
+      if (row < fresh) this.#addCall(day, row, { error: rows.isError[row]!, sign: 1 });
+      const parent = this.#ids.find(rows.parentLo[row]!, rows.parentHi[row]!);
+      if (parent < 0 || (row >= fresh && parent >= fresh)) continue;
+      this.#addEdge(day, row, { caller: rows.service[parent]!, error: rows.isError[row]!, sign: 1 });
+    }
+  }
+
+  /** Counts rows [from, count) as a set, `sign` times. */
+  #countSet(day: number, set: { from: number; sign: number }): void {
+    const rows = this.#rows;
+    const order = new RowOrder(rows, this.#names);
+    const sorted = Array.from({ length: rows.count - set.from }, (_, i) => set.from + i).sort((x, y) =>
+      order.compare(x, y),
+    );
+    const ids = this.#ids;
+    ids.begin(sorted.length);
+    // In this order the first row of an id has the smallest service.
+    for (const row of sorted) ids.add(rows.idLo[row]!, rows.idHi[row]!, row);
+    for (let from = 0, end = 0; from < sorted.length; from = end) {
+      let error = 0;
+      for (; end < sorted.length && order.isSameCall(sorted[from]!, sorted[end]!); end++) {
+        error |= rows.isError[sorted[end]!]!;
+      }
+      const row = sorted[from]!;
+      this.#addCall(day, row, { error, sign: set.sign });
+      const parent = ids.find(rows.parentLo[row]!, rows.parentHi[row]!);
+      if (parent >= 0) this.#addEdge(day, row, { caller: rows.service[parent]!, error, sign: set.sign });
+    }
+  }
+
+  #addCall(day: number, row: number, call: { error: number; sign: number }): void {
+    const { series, duration } = this.#rows;
+    const slot = this.#counts.addCalls(series[row]!, this.#minute(day, row), call.sign, call.sign * call.error);
+    this.#counts.addBucket(slot, bucketOf(duration[row]!), call.sign);
+  }
+
+  #addEdge(day: number, row: number, call: { caller: number; error: number; sign: number }): void {
+    const callee = this.#rows.service[row]!;
+    if (call.caller === callee) return;
+    const edge = this.#names.edgeOf(call.caller, callee);
+    this.#counts.addEdge(edge, this.#minute(day, row), call.sign, call.sign * call.error);
+  }
+
+  #minute(day: number, row: number): number {
+    return day * DAY_MINUTES + Math.floor(this.#rows.start[row]! / MINUTE_NS);
+  }
+}
+
+/** What was counted before of the traces at hand: copies of those rows, so that no block has to stay open. */
+class CountedRows {
+  readonly #rows = new CallRows();
+  /** Newest range of each trace, -1 without; of each range its rows and the one before it. */
+  #last = new Int32Array(0);
+  readonly #ranges: { readonly from: number; readonly end: number; readonly before: number }[] = [];
+
+  begin(traces: number): void {
+    this.#rows.count = this.#ranges.length = 0;
+    this.#last = new Int32Array(traces).fill(-1);
+  }
+
+  add(index: number, block: CallColumns, trace: number): void {
+    const from = this.#rows.count;
+    this.#rows.append(block, trace);
+    this.#last[index] = this.#ranges.push({ from, end: this.#rows.count, before: this.#last[index]! }) - 1;
+  }
+
+  has(index: number): boolean {
+    return this.#last[index]! >= 0;
+  }
+
+  appendTo(rows: CallRows, index: number): void {
+    for (let at = this.#last[index]!; at >= 0; at = this.#ranges[at]!.before) {
+      rows.appendRows(this.#rows, this.#ranges[at]!.from, this.#ranges[at]!.end);
+    }
+  }
+}
+
+class TemplateMemo {
+  readonly minute: Int32Array;
+  readonly slot: Int32Array;
+  readonly caller: Int32Array;
+  readonly edge: Int32Array;
+
+  constructor(templates: number) {
+    this.minute = new Int32Array(templates).fill(-1);
+    this.slot = new Int32Array(templates);
+    this.caller = new Int32Array(templates).fill(-1);
+    this.edge = new Int32Array(templates);
+  }
+}
+
+/** Total order of rows of a trace as far as counting tells them apart: id, service, the rest of a call, operation. */
+class RowOrder {
+  readonly #rows: CallRows;
+  readonly #names: CallNames;
+
+  constructor(rows: CallRows, names: CallNames) {
+    this.#rows = rows;
+    this.#names = names;
+  }
+
+  compare(x: number, y: number): number {
+    return this.#compareCalls(x, y) || this.#compareOperations(x, y);
+  }
+
+  isSameCall(x: number, y: number): boolean {
+    return this.#compareCalls(x, y) === 0;
+  }
+
+  #compareCalls(x: number, y: number): number {
+    const { idLo, idHi, parentLo, parentHi, start, duration, series } = this.#rows;
+    return (
+      idLo[x]! - idLo[y]! ||
+      idHi[x]! - idHi[y]! ||
+      this.#compareServices(x, y) ||
+      parentLo[x]! - parentLo[y]! ||
+      parentHi[x]! - parentHi[y]! ||
+      start[x]! - start[y]! ||
+      duration[x]! - duration[y]! ||
+      this.#names.kindOf(series[x]!) - this.#names.kindOf(series[y]!)
+    );
+  }
+
+  #compareServices(x: number, y: number): number {
+    const a = this.#rows.service[x]!;
+    const b = this.#rows.service[y]!;
+    return a === b ? 0 : Buffer.compare(this.#names.services.bytes(a), this.#names.services.bytes(b));
+  }
+
+  #compareOperations(x: number, y: number): number {
+    const a = this.#names.operationOf(this.#rows.series[x]!);
+    const b = this.#names.operationOf(this.#rows.series[y]!);
+    return a === b ? 0 : Buffer.compare(this.#names.operations.bytes(a), this.#names.operations.bytes(b));
+  }
+}
+
+/** The traces taken in, by id, and the pieces of each as a list. */
+class TracePieces {
+  count = 0;
+  /** 4 words a trace. */
+  ids = new Uint32Array(4 * 256);
+  /** First piece of each trace. */
+  first = new Int32Array(256);
+  /** Of each piece: the next of its trace or -1, block number, trace number in it. */
+  next = new Int32Array(256);
+  blocks = new Int32Array(256);
+  traces = new Int32Array(256);
+  #pieces = 0;
+  #slots = new Int32Array(512);
+
+  /** Adds trace number `trace` of block number `block`, whose id is at words[4 * trace]. */
+  add(words: Uint32Array, block: number, trace: number): void {
+    const piece = this.#addPiece(block, trace);
+    const at = 4 * trace;
+    const slot = this.#slot(words, at);
+    const known = this.#slots[slot]! - 1;
+    if (known >= 0) {
+      this.next[piece] = this.first[known]!;
+      this.first[known] = piece;
+      return;
+    }
+    const index = this.count++;
+    if (index === this.first.length) {
+      this.first = grow(this.first, new Int32Array(2 * index));
+      this.ids = grow(this.ids, new Uint32Array(8 * index));
+    }
+    this.ids.set(words.subarray(at, at + 4), 4 * index);
+    this.first[index] = piece;
+    this.#slots[slot] = index + 1;
+    if (2 * this.count > this.#slots.length) this.#rehash();
+  }
+
+  clear(): void {
+    this.count = this.#pieces = 0;
+    this.#slots.fill(0);
+  }
+
+  #addPiece(block: number, trace: number): number {
+    const piece = this.#pieces++;
+    if (piece === this.next.length) {
+      this.next = grow(this.next, new Int32Array(2 * piece));
+      this.blocks = grow(this.blocks, new Int32Array(2 * piece));
+      this.traces = grow(this.traces, new Int32Array(2 * piece));
+    }
+    this.next[piece] = -1;
+    this.blocks[piece] = block;
+    this.traces[piece] = trace;
+    return piece;
+  }
+
+  /** The slot this trace has or would get. */
+  #slot(words: Uint32Array, at: number): number {
+    const mask = this.#slots.length - 1;
+    const { ids } = this;
+    const h = Math.imul(words[at]! ^ Math.imul(words[at + 2]!, 0x85ebca6b) ^ words[at + 3]!, 0xc2b2ae35);
+    let slot = (h ^ (h >>> 15)) & mask;
+    for (let entry = this.#slots[slot]!; entry !== 0; entry = this.#slots[slot]!) {
+      const to = 4 * (entry - 1);
+      const isSame =
+        ids[to] === words[at] &&
+        ids[to + 1] === words[at + 1] &&
+        ids[to + 2] === words[at + 2] &&
+        ids[to + 3] === words[at + 3];
+      if (isSame) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  #rehash(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2);
+    for (let index = 0; index < this.count; index++) this.#slots[this.#slot(this.ids, 4 * index)] = index + 1;
+  }
+}
+
+function grow<T extends Int32Array | Uint32Array>(old: T, grown: T): T {
+  grown.set(old);
+  return grown;
+}

@@ -1,0 +1,29 @@
+// The buckets of latency histograms: log-linear over ns, eight to an octave, so that a bucket is at most an eighth wider
+// than its lower bound and durations below 16 ns are exact. Numbers are stored in roll-ups (docs/format/part.md) and never
+// change their meaning.
+
+const SUB_BITS = 3;
+const SUB_BUCKETS: number = 1 << SUB_BITS;
+
+/** Buckets there are: the last one ends above 2^53 ns (104 days), the longest duration a span can have. */
+export const LATENCY_BUCKETS: number = SUB_BUCKETS * (54 - SUB_BITS + 1);
+
+/** The bucket of a duration in ns, an integer up to 2^53. A span that ends before it starts has latency 0. */
+export function bucketOf(durationNs: number): number {
+  if (durationNs < SUB_BUCKETS) return durationNs > 0 ? durationNs : 0;
+  const octave =
+    durationNs < 4294967296 ? 31 - Math.clz32(durationNs) : 63 - Math.clz32(Math.floor(durationNs / 4294967296));
+  return SUB_BUCKETS * (octave - SUB_BITS) + Math.floor(durationNs / 2 ** (octave - SUB_BITS));
+}
+
+/** The shortest duration in bucket `bucket`, ns. */
+export function bucketMinNs(bucket: number): number {
+  if (bucket < SUB_BUCKETS) return bucket;
+  const octave = (bucket >>> SUB_BITS) - 1 + SUB_BITS;
+  return (SUB_BUCKETS + (bucket & (SUB_BUCKETS - 1))) * 2 ** (octave - SUB_BITS);
+}
+
+/** The longest duration in bucket `bucket`, ns. */
+export function bucketMaxNs(bucket: number): number {
+  return bucketMinNs(bucket + 1) - 1;
+}
