@@ -32,7 +32,8 @@ export function parseGoStringMap(text: string): ParsedStringMap {
   return { entries };
 }
 
-function goKind(value: unknown): string {
+/** What Go calls the kind of a JSON value, null apart. */
+export function goKind(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }

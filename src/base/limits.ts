@@ -35,6 +35,13 @@ export const limits = {
   daysAlwaysTaken: 7,
   /** HTTP request headers in bytes. Above: 431. */
   httpHeaderBytesMax: 16 << 10,
+  /** Calls inside calls of a search's filter, the filter itself counted; Jaeger's own bound. */
+  filterDepthMax: 20,
+  /** Calls, references and constants of one filter, and elements of its lists: each may cost a pass over every block. */
+  filterTermsMax: 1_000,
+  /** Characters of a regular expression, and what it compiles to; the second is what a match costs per character. */
+  patternCharsMax: 1_000,
+  patternProgramMax: 5_000,
   /** Calls under way on one gRPC connection; a Collector uses 10. */
   grpcStreamsPerConnectionMax: 100,
 } as const;

@@ -1,6 +1,8 @@
 // The one form of a trace search; Jaeger v1, v3 and gRPC are three spellings of it.
 // Every condition must hold on ONE span (contract/jaeger.md §7.1); the answer is the whole trace of such a span.
 
+import type { Filter } from './filter.ts';
+
 /** A tag condition: key and the value's string form, as clients send it. Rewrites of contract/jaeger.md §4.3 are the query's job. */
 export interface TagCondition {
   readonly key: string;
@@ -19,6 +21,8 @@ export interface TraceQuery {
   /** Span duration in ns, inclusive; undefined = unbounded. */
   readonly durationMinNs: bigint | undefined;
   readonly durationMaxNs: bigint | undefined;
+  /** Instead of service, operation, tags and durations, which are then undefined or empty; times and limit stay. */
+  readonly filter?: Filter;
   /** Traces wanted, 1 … limits.searchTracesMax. */
   readonly limit: number;
 }
