@@ -102,7 +102,7 @@ async function sendTraffic(
   framesPath: string | undefined,
 ): Promise<{ spans: number; requests: number; seconds: number }> {
   const nowNs = BigInt(Date.now()) * 1_000_000n;
-  const generated = { profile: 'shop', frames: undefined, seed: 1, batch: 500 } as const;
+  const generated = { profile: 'shop', frames: undefined, seed: 1, batch: 500, overSeconds: 300 } as const;
   const frames: Iterator<Frame, undefined> =
     framesPath === undefined
       ? trafficStream(generated, spansSent)

@@ -1,4 +1,6 @@
-// Fills a store before it is queried, and remembers a sample of what is in it.
+// Fills a store before it is queried, and remembers a sample of what is in it; a store that is kept is filled once.
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Frame } from '../workload/frames.ts';
 import { Rng } from '../workload/rng.ts';
 import { traceIdsOf } from '../workload/wire-positions.ts';
@@ -14,6 +16,9 @@ export interface Filled {
   readonly bytes: number;
   /** Trace ids (hex) of random requests, in random order. */
   readonly traceIds: readonly string[];
+  /** The spans' starts lie about here, ms since 1970. */
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 export const fillSpansDefault = 500_000;
@@ -23,6 +28,16 @@ const fillConnections = 8;
 const sampledRequests = 200;
 
 export async function fill(target: Pick<Target, 'url' | 'insertPath'>, options: BenchOptions): Promise<Filled> {
+  if (options.store === undefined) return fillNow(target, options);
+  const notes = join(options.store, 'filled.json');
+  if (existsSync(notes)) return JSON.parse(readFileSync(notes, 'utf8')) as Filled;
+  const filled = await fillNow(target, options);
+  writeFileSync(notes, JSON.stringify(filled));
+  return filled;
+}
+
+async function fillNow(target: Pick<Target, 'url' | 'insertPath'>, options: BenchOptions): Promise<Filled> {
+  const toMs = Date.now();
   const spans = options.spans ?? fillSpansDefault;
   const rng = new Rng(options.seed);
   const share = Math.min(1, (sampledRequests * options.batch) / spans);
@@ -43,7 +58,13 @@ export async function fill(target: Pick<Target, 'url' | 'insertPath'>, options: 
     next,
   });
   if (traceIds.size === 0) throw new Error('no trace ids were sampled: the traffic holds no spans');
-  return { spans: load.spans, bytes: load.bytes, traceIds: shuffled([...traceIds], rng) };
+  return {
+    spans: load.spans,
+    bytes: load.bytes,
+    traceIds: shuffled([...traceIds], rng),
+    fromMs: toMs - options.overSeconds * 1000,
+    toMs,
+  };
 }
 
 function shuffled<T>(list: T[], rng: Rng): T[] {

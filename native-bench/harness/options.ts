@@ -15,6 +15,10 @@ export interface BenchOptions {
   readonly seed: number;
   readonly batch: number;
   readonly spans: number | undefined;
+  /** The traffic's starts spread over this long before now, s. */
+  readonly overSeconds: number;
+  /** Folder of a filled store that is kept from run to run; undefined: a temporary one. */
+  readonly store: string | undefined;
   readonly seconds: number;
   readonly warmupSeconds: number;
   readonly connections: number;
@@ -42,6 +46,8 @@ const rows = {
   seed: { ...text, help: 'of the workload; default 1' },
   batch: { ...text, help: 'spans in a request; default 1000' },
   spans: { ...text, help: 'ingest: bodies kept ready (300000); others: spans stored (500000; mixed 200000)' },
+  'over-seconds': { ...text, help: 'the traffic spreads over this long before now; default 300' },
+  store: { ...text, help: 'by-id, search, mixed: fill a store in this folder once and keep it for further runs' },
   seconds: { ...text, help: 'measured time; default 10' },
   'warmup-seconds': { ...text, help: 'ingest, mixed: not measured; default 2' },
   connections: { ...text, help: 'parallel connections; default 8, for queries 1' },
@@ -78,6 +84,8 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
   const profile = values.profile ?? 'shop';
   if (!isProfileName(profile))
     throw new Error(`--profile ${profile} does not exist; there are ${Object.keys(profiles).join(', ')}`);
+  if (values.store !== undefined && values.peer !== undefined)
+    throw new Error('--store keeps our own files: a --peer is filled anew, give them in two runs');
   const isIngest = ['ingest', 'density', 'mixed'].includes(positionals[0] ?? '');
   const options: BenchOptions = {
     profile,
@@ -85,6 +93,8 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
     seed: number('seed', values.seed, 1),
     batch: number('batch', values.batch, 1000),
     spans: values.spans === undefined ? undefined : number('spans', values.spans, 0),
+    overSeconds: number('over-seconds', values['over-seconds'], 300),
+    store: values.store,
     seconds: number('seconds', values.seconds, 10),
     warmupSeconds: number('warmup-seconds', values['warmup-seconds'], 2, 0),
     connections: number('connections', values.connections, isIngest ? 8 : 1),

@@ -36,6 +36,13 @@ export async function openOwn(options: BenchOptions): Promise<Target> {
       close: async () => {},
     };
   }
+  if (options.store !== undefined) {
+    // Kept: the next run opens it again.
+    const dataPath = join(options.store, 'data');
+    const node = await startNode({ dataPath, grpc: false, flags: options.flags });
+    const close = async (): Promise<void> => void (await node.child.stop());
+    return { ...common, url: node.url, pid: node.child.pid, dataPath, scratchPath: options.store, close };
+  }
   const scratchPath = mkdtempSync(join(options.dataPath ?? tmpdir(), 'tracelith-bench-'));
   const remove = (): void => rmSync(scratchPath, { recursive: true, force: true });
   const dataPath = join(scratchPath, 'data');

@@ -9,27 +9,24 @@ import type { WirePositions } from '../workload/wire-positions.ts';
 import { findWirePositions } from '../workload/wire-positions.ts';
 import type { BenchOptions } from './options.ts';
 
-type Source = Pick<BenchOptions, 'profile' | 'frames' | 'seed' | 'batch'>;
-
-// Traffic ends now and began this long ago: all of it inside any retention, and nearly always inside one day.
-export const trafficSeconds = 300;
+type Source = Pick<BenchOptions, 'profile' | 'frames' | 'seed' | 'batch' | 'overSeconds'>;
 
 /** Yields at least `spans` spans of traffic that ends about now. */
 export function* trafficStream(source: Source, spans: number): Generator<Frame> {
   const nowNs = BigInt(Date.now()) * 1_000_000n;
-  const { seed, profile, batch } = source;
+  const { seed, profile, batch, overSeconds } = source;
   if (source.frames !== undefined) {
     yield* replicateFrames(readFrames(source.frames), {
       spans,
       nowNs,
-      seconds: trafficSeconds,
+      seconds: overSeconds,
       seed,
       freshUuids: true,
     });
     return;
   }
-  const startNs = nowNs - BigInt(trafficSeconds) * 1_000_000_000n;
-  yield* requests({ profile, spans, batch, seed, startNs, seconds: trafficSeconds, instances: 3 });
+  const startNs = nowNs - BigInt(overSeconds) * 1_000_000_000n;
+  yield* requests({ profile, spans, batch, seed, startNs, seconds: overSeconds, instances: 3 });
 }
 
 interface Ready {

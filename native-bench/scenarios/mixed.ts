@@ -21,11 +21,13 @@ import { makeQueries } from './search.ts';
 
 const storedSpansDefault = 200_000;
 const poolSpansMax = 200_000;
+// What comes in meanwhile is of the last minutes, however old what is stored.
+const freshSeconds = 300;
 
 export async function mixed(options: BenchOptions, command: string): Promise<Report> {
   const poolSpans = options.rate === 0 ? poolSpansMax : Math.min(poolSpansMax, options.rate * options.seconds);
   // Another seed than what is stored before: the same one would send the same spans again.
-  const pool = new TrafficPool({ ...options, seed: options.seed + 1 }, poolSpans);
+  const pool = new TrafficPool({ ...options, seed: options.seed + 1, overSeconds: freshSeconds }, poolSpans);
   let floor: Floor | undefined;
   const measured = await onEachTarget(options, async (target) => {
     floor ??= await measureFloor(pool.frames, { directory: target.scratchPath, connections: options.connections });
@@ -63,7 +65,7 @@ async function measureMixed(target: Target, { options, pool, floor }: Setup): Pr
   const filled = await fill(target, { ...options, spans: options.spans ?? storedSpansDefault, rate: 0 });
   await settle(target);
   using client = new HttpClient(target.url, connections);
-  const searches = await mixedSearches(client, target, { traceIds: filled.traceIds, rng: new Rng(options.seed) });
+  const searches = await mixedSearches(client, target, { filled, rng: new Rng(options.seed) });
   const ingest = async (forSeconds: number): Promise<Ingested> => {
     const before = usageOf(target);
     const next = () => pool.next();

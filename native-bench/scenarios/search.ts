@@ -1,6 +1,6 @@
 // Search as users do it: the 20 newest traces by service, by service and operation, with a tag, with a tag that one trace has, with
 // one that none has; and the service list. The queries are made from the store's own answers, so they fit any traffic and any peer.
-import { fill } from '../harness/fill.ts';
+import { fill, type Filled } from '../harness/fill.ts';
 import { measureGetFloor } from '../harness/floor.ts';
 import type { Floor } from '../harness/floor.ts';
 import { HttpClient } from '../harness/http-client.ts';
@@ -13,7 +13,6 @@ import type { Figure, Report } from '../harness/report.ts';
 import { mergeRows } from '../harness/report.ts';
 import type { Target } from '../harness/target.ts';
 import { onEachTarget, settle } from '../harness/target.ts';
-import { trafficSeconds } from '../harness/traffic.ts';
 import { Rng } from '../workload/rng.ts';
 
 export interface SearchKind {
@@ -48,15 +47,15 @@ export async function search(options: BenchOptions, command: string): Promise<Re
 type GetFloor = Pick<Floor, 'getP50Ms' | 'getP99Ms'>;
 
 async function measureSearch(target: Target, options: BenchOptions, floor: GetFloor): Promise<Figure[]> {
-  const { spans, traceIds } = await fill(target, options);
+  const filled = await fill(target, options);
   await settle(target);
   using client = new HttpClient(target.url, options.connections);
   const out: Figure[] = [];
-  for (const kind of await makeQueries(client, target, { traceIds, rng: new Rng(options.seed) })) {
+  for (const kind of await makeQueries(client, target, { filled, rng: new Rng(options.seed) })) {
     const latencies = await measureKind(target.url, kind, options);
     out.push(...figures(kind.name, latencies, floor));
   }
-  return [...out, { metric: 'spans stored', unit: 'spans', value: spans }];
+  return [...out, { metric: 'spans stored', unit: 'spans', value: filled.spans }];
 }
 
 async function measureKind(url: string, { paths, traces }: SearchKind, options: BenchOptions): Promise<Latencies> {
@@ -87,7 +86,7 @@ function figures(name: string, latencies: Latencies, floor: GetFloor): Figure[] 
 }
 
 export interface Knowledge {
-  readonly traceIds: readonly string[];
+  readonly filled: Pick<Filled, 'traceIds' | 'fromMs' | 'toMs'>;
   readonly rng: Rng;
 }
 
@@ -95,17 +94,17 @@ export interface Knowledge {
 export async function makeQueries(
   client: HttpClient,
   target: Target,
-  { traceIds, rng }: Knowledge,
+  { filled, rng }: Knowledge,
 ): Promise<SearchKind[]> {
   const spans: JaegerSpan[] = [];
-  for (const id of traceIds.slice(0, samples)) {
+  for (const id of filled.traceIds.slice(0, samples)) {
     const path = `${target.jaegerPath}/traces/${id}`;
     for (const trace of jaegerData(await client.get(path), path))
       spans.push(rng.pick(parseJaegerTrace(trace).spans), ...rareSpans(parseJaegerTrace(trace).spans));
   }
   const picked = spans.slice(0, samples * 2);
   const query = (span: JaegerSpan, rest: Record<string, string> = {}): string =>
-    searchPath(target, { service: span.service, ...rest });
+    searchPath(target, filled, { service: span.service, ...rest });
   const common = picked.flatMap((span) =>
     span.tags
       .filter(isCommon)
@@ -159,8 +158,13 @@ function tagJson(key: string, value: string | number | boolean): string {
   return JSON.stringify({ [key]: String(value) });
 }
 
-function searchPath(target: Target, parameters: Record<string, string>): string {
-  const nowUs = Date.now() * 1000;
-  const range = { start: String(nowUs - trafficSeconds * 2e6), end: String(nowUs + trafficSeconds * 1e6) };
+/** Everything that was stored, and what came in since (of mixed). */
+function searchPath(
+  target: Target,
+  { fromMs, toMs }: Pick<Filled, 'fromMs' | 'toMs'>,
+  parameters: Record<string, string>,
+): string {
+  const aroundMs = 600_000;
+  const range = { start: String((fromMs - aroundMs) * 1000), end: String((toMs + aroundMs) * 1000) };
   return `${target.jaegerPath}/traces?${new URLSearchParams({ ...parameters, ...range, limit: String(limit) }).toString()}`;
 }

@@ -1,5 +1,5 @@
-// Reads a block column by column: a frame is checked and decompressed when a column in it is first asked for, so a
-// query pays only for what it looks at. The reader holds the block's bytes and touches no disk.
+// Reads a block column by column: a frame is fetched, checked and decompressed when a column in it is first asked for,
+// so a query pays only for what it looks at. Where the bytes come from is the caller's: memory, or ranges of a file.
 import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { decompress } from '../bytes/compression.ts';
@@ -15,13 +15,31 @@ import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type Bloc
  */
 const ENTRIES_MAX: number = 1 << 27;
 
+/** The bytes of a block, range by range. */
+export interface BlockBytes {
+  readonly sizeBytes: number;
+  /** `sizeBytes` bytes from `offset`, which lie inside the block. */
+  read(offset: number, sizeBytes: number): Uint8Array;
+}
+
+/** Sums the stored bytes a reader's user has looked at: each frame once, whether it was fetched for this user or before. */
+export interface ByteMeter {
+  bytes: number;
+}
+
 interface Frame {
   readonly codec: number;
   readonly rawBytes: number;
   readonly crc: number;
-  readonly stored: Uint8Array;
+  readonly offset: number;
+  readonly storedBytes: number;
+  isChecked: boolean;
   raw: Uint8Array | undefined;
+  meter: ByteMeter | undefined;
 }
+
+/** Header and directory of nearly every block: read at once. */
+const FIRST_READ_BYTES: number = 4 << 10;
 
 export interface ColumnEntry {
   readonly code: number;
@@ -56,15 +74,25 @@ export class BlockReader {
   readonly header: BlockHeader;
   readonly columns: readonly ColumnEntry[];
   readonly #frames: readonly Frame[];
+  readonly #bytes: BlockBytes;
+  #meter: ByteMeter | undefined;
+  #rawBytes = 0;
 
   /** `bytes` begins with the block. Throws CORRUPTION when header or directory are damaged. */
-  constructor(bytes: Uint8Array) {
-    this.header = readBlockHeader(bytes);
+  constructor(bytes: Uint8Array | BlockBytes) {
+    this.#bytes = bytes instanceof Uint8Array ? memoryBytes(bytes) : bytes;
+    const available = this.#bytes.sizeBytes;
+    const first = this.#bytes.read(0, Math.min(FIRST_READ_BYTES, available));
+    this.header = readBlockHeader(first);
     const { sizeBytes, directoryBytes } = this.header;
-    if (bytes.length < sizeBytes)
-      throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes has only ${bytes.length}`);
+    if (available < sizeBytes)
+      throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes has only ${available}`);
     checkRows(this.header);
-    const directory = bytes.subarray(BLOCK_HEADER_SIZE_MIN, BLOCK_HEADER_SIZE_MIN + directoryBytes);
+    const directoryEnd = BLOCK_HEADER_SIZE_MIN + directoryBytes;
+    const directory = (directoryEnd <= first.length ? first : this.#bytes.read(0, directoryEnd)).subarray(
+      BLOCK_HEADER_SIZE_MIN,
+      directoryEnd,
+    );
     const crcAt = directoryBytes - 4;
     if (crcAt < 0 || new ByteReader(directory, crcAt).u32() !== crc32(directory.subarray(0, crcAt))) {
       throw new StoreError('CORRUPTION', 'a block directory fails its checksum');
@@ -72,8 +100,24 @@ export class BlockReader {
     const reader = new ByteReader(directory, 0, crcAt);
     const frameCount = reader.varint();
     const columnCount = reader.varint();
-    this.#frames = readFrames(reader, frameCount, bytes.subarray(0, sizeBytes), BLOCK_HEADER_SIZE_MIN + directoryBytes);
+    this.#frames = readFrames(reader, frameCount, { firstAt: directoryEnd, blockBytes: sizeBytes });
     this.columns = readColumns(reader, columnCount);
+  }
+
+  /** Bytes of the frames kept decompressed. */
+  get rawBytes(): number {
+    return this.#rawBytes;
+  }
+
+  /** Frames and columns in the directory. */
+  get entryCount(): number {
+    return this.#frames.length + this.columns.length;
+  }
+
+  /** Counts what is looked at from now on on `meter`. */
+  charge(meter: ByteMeter): this {
+    this.#meter = meter;
+    return this;
   }
 
   /** The column's entry, or undefined where the block has none. */
@@ -129,29 +173,40 @@ export class BlockReader {
 
   /** Codec and bytes of frame number `index`, for people who ask what a block is made of. */
   frameSizes(index: number): { codec: number; rawBytes: number; storedBytes: number } {
-    const { codec, rawBytes, stored } = this.#check(index);
-    return { codec, rawBytes, storedBytes: stored.length };
+    this.#stored(index);
+    const { codec, rawBytes, storedBytes } = this.#frames[index]!;
+    return { codec, rawBytes, storedBytes };
   }
 
-  /** Checks every frame's CRC. Throws CORRUPTION naming the first that fails. */
+  /** Checks the CRC of every frame that was not checked yet. Throws CORRUPTION naming the first that fails. */
   verify(): void {
-    for (let i = 0; i < this.#frames.length; i++) this.#check(i);
+    this.#frames.forEach((frame, index) => {
+      if (!frame.isChecked) this.#stored(index);
+    });
   }
 
-  #check(index: number): Frame {
-    const frame = this.#frames[index];
-    if (frame === undefined)
-      throw new StoreError('CORRUPTION', `a column names frame ${index} of ${this.#frames.length}`);
-    if (crc32(frame.stored) !== frame.crc)
-      throw new StoreError('CORRUPTION', `frame ${index} of a block fails its checksum`);
-    return frame;
+  /** The frame as it is stored, its checksum verified. */
+  #stored(index: number): Uint8Array {
+    const frame = this.#frames[index]!;
+    const { offset, storedBytes, crc } = frame;
+    const stored = this.#bytes.read(offset, storedBytes);
+    if (crc32(stored) !== crc) throw new StoreError('CORRUPTION', `frame ${index} of a block fails its checksum`);
+    frame.isChecked = true;
+    return stored;
   }
 
   #frame(index: number): Uint8Array {
-    const known = this.#frames[index]?.raw;
-    if (known !== undefined) return known;
-    const frame = this.#check(index);
-    return (frame.raw = decompress(frame.codec, frame.stored, frame.rawBytes));
+    const frame = this.#frames[index];
+    if (frame === undefined)
+      throw new StoreError('CORRUPTION', `a column names frame ${index} of ${this.#frames.length}`);
+    if (this.#meter !== undefined && frame.meter !== this.#meter) {
+      frame.meter = this.#meter;
+      this.#meter.bytes += frame.storedBytes;
+    }
+    if (frame.raw !== undefined) return frame.raw;
+    frame.raw = decompress(frame.codec, this.#stored(index), frame.rawBytes);
+    this.#rawBytes += frame.raw.length;
+    return frame.raw;
   }
 }
 
@@ -162,17 +217,21 @@ function checkRows({ rowCount, traceCount, sizeBytes }: BlockHeader): void {
   }
 }
 
-function readFrames(reader: ByteReader, count: number, block: Uint8Array, firstAt: number): Frame[] {
+function memoryBytes(bytes: Uint8Array): BlockBytes {
+  return { sizeBytes: bytes.length, read: (offset, sizeBytes) => bytes.subarray(offset, offset + sizeBytes) };
+}
+
+function readFrames(reader: ByteReader, count: number, place: { firstAt: number; blockBytes: number }): Frame[] {
   const frames: Frame[] = [];
-  let at = firstAt;
+  let at = place.firstAt;
   for (let i = 0; i < count; i++) {
     const codec = reader.u8();
     const rawBytes = reader.varint();
     const storedBytes = reader.varint();
     const crc = reader.u32();
     if (rawBytes > BLOCK_SIZE_BYTES_MAX) throw new StoreError('CORRUPTION', `frame ${i} claims ${rawBytes} bytes`);
-    if (at + storedBytes > block.length) throw new StoreError('CORRUPTION', `frame ${i} leaves its block`);
-    frames.push({ codec, rawBytes, crc, stored: block.subarray(at, at + storedBytes), raw: undefined });
+    if (at + storedBytes > place.blockBytes) throw new StoreError('CORRUPTION', `frame ${i} leaves its block`);
+    frames.push({ codec, rawBytes, crc, offset: at, storedBytes, isChecked: false, raw: undefined, meter: undefined });
     at += storedBytes;
   }
   return frames;

@@ -41,17 +41,19 @@ export function openPart(disk: Disk, path: string): PartReader {
 /** The block at `range` of `file`, every checksum verified. Throws CORRUPTION with the place in the message. */
 export function readBlockAt(file: ReadFile, range: BlockRange): Uint8Array<ArrayBuffer> {
   const bytes = file.read(range.offset, range.sizeBytes);
+  withPlace(file.path, range, () => verifyBlock(bytes));
+  return bytes;
+}
+
+/** Runs `work` on the block at `range`; what is CORRUPTION in it then names the place. */
+export function withPlace<T>(path: string, range: BlockRange, work: () => T): T {
   try {
-    verifyBlock(bytes);
+    return work();
   } catch (error) {
     if (!isStoreError(error, 'CORRUPTION')) throw error;
-    throw new StoreError(
-      'CORRUPTION',
-      `${file.path}: block at byte ${range.offset}, ${range.sizeBytes} bytes: ${error.message}`,
-      { cause: error },
-    );
+    const place = `${path}: block at byte ${range.offset}, ${range.sizeBytes} bytes`;
+    throw new StoreError('CORRUPTION', `${place}: ${error.message}`, { cause: error });
   }
-  return bytes;
 }
 
 export class PartReader implements Disposable {
@@ -112,10 +114,14 @@ export class PartReader implements Disposable {
     }
   }
 
+  /** The file of the blocks, open until close(). */
+  dataFile(): ReadFile {
+    return (this.#data ??= this.#disk.openRead(join(this.path, DATA_FILE)));
+  }
+
   /** Block number `block`, verified. Throws CORRUPTION with the place in the message. */
   readBlock(block: number): Uint8Array<ArrayBuffer> {
-    this.#data ??= this.#disk.openRead(join(this.path, DATA_FILE));
-    return readBlockAt(this.#data, this.metadata.blocks[block]!);
+    return readBlockAt(this.dataFile(), this.metadata.blocks[block]!);
   }
 
   close(): void {

@@ -2,11 +2,13 @@
 // it knows only paths, and the snapshot keeps the files from being removed. A block that fails its checksum is skipped,
 // counted and named in the answer's warnings; it never fails the query.
 import { isStoreError } from '../base/errors.ts';
+import type { BlockReader, ByteMeter } from '../block/block-reader.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
-import { openPart, readBlockAt, type PartReader } from '../part/part-reader.ts';
+import { openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../partition/snapshot.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { BlockCache } from './block-cache.ts';
 
 /** What a query needs of a snapshot: plain data, cloneable to another thread. The blocks in it are the tenant's. */
 export interface SnapshotFiles {
@@ -23,8 +25,8 @@ export interface CandidateBlock {
   readonly durationMax: number;
   /** The part's filter of the block, where it has one. */
   filter(): FuseFilter | undefined;
-  /** The verified bytes, or undefined (and a warning) when the block is damaged. */
-  read(): Uint8Array | undefined;
+  /** Runs `work` on the block; undefined (and a warning) when what it looks at is damaged. */
+  read<T>(work: (block: BlockReader) => T): T | undefined;
 }
 
 function noFilter(): undefined {
@@ -34,13 +36,17 @@ function noFilter(): undefined {
 /** Lines of an answer's warnings; damage beyond them is counted in one last line. */
 const WARNINGS_MAX = 100;
 
+/** Memory for blocks kept open, a thread. 20 M spans' dictionaries and templates are some 60 MB. */
+const BLOCK_CACHE_BYTES_MAX: number = 32 << 20;
+
 /** Open parts kept from query to query; 3 file descriptors and some KB each. */
 const OPEN_PARTS_MAX = 64;
 
-/** Parts that stay open between the queries of one thread, least recently used closed first. */
+/** Parts and blocks that stay open between the queries of one thread, least recently used closed first. */
 export class PartCache {
   readonly #disk: Disk;
   readonly #parts = new Map<string, PartReader>();
+  readonly blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
 
   constructor(disk: Disk) {
     this.#disk = disk;
@@ -51,8 +57,7 @@ export class PartCache {
   }
 
   open(place: SnapshotPart): PartReader {
-    // More than the path: a day taken out, restored and attached again may number other parts alike.
-    const key = `${place.path} ${place.rowCount} ${place.startMinNs} ${place.startMaxNs}`;
+    const key = partKey(place);
     const known = this.#parts.get(key);
     const part = known ?? openPart(this.#disk, place.path);
     this.#parts.delete(key);
@@ -68,7 +73,22 @@ export class PartCache {
   close(): void {
     for (const part of this.#parts.values()) part.close();
     this.#parts.clear();
+    this.blocks.clear();
   }
+}
+
+/** More than the path: a day taken out, restored and attached again may number other parts alike. */
+function partKey({ path, rowCount, startMinNs, startMaxNs }: SnapshotPart): string {
+  return `${path} ${rowCount} ${startMinNs} ${startMaxNs}`;
+}
+
+/** What a block is read by. */
+interface BlockPlace {
+  /** Tells it apart from every other block. */
+  readonly key: string;
+  readonly range: BlockRange;
+  /** Opened when it is needed; may be closed before. */
+  readonly openFile: () => ReadFile;
 }
 
 export class BlockSource implements Disposable {
@@ -77,6 +97,8 @@ export class BlockSource implements Disposable {
   readonly #tenant: Tenant;
   readonly #logs = new Map<string, ReadFile>();
   readonly #warnings = new Set<string>();
+  /** Stored bytes of the blocks that were looked at. */
+  readonly looked: ByteMeter = { bytes: 0 };
 
   constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant) {
     this.#cache = cache;
@@ -133,15 +155,27 @@ export class BlockSource implements Disposable {
     const block = part.metadata.blocks[number]!;
     if (block.tenant !== this.#tenant) return;
     const { startMin, startMax, durationMin, durationMax } = block;
-    const read = (): Uint8Array | undefined => this.#guard(() => this.#cache.open(place).readBlock(number));
+    const openFile = (): ReadFile => this.#cache.open(place).dataFile();
     const filter = (): FuseFilter | undefined => this.#guard(() => this.#cache.open(place).filter(number));
+    const read = this.#readerOf({ key: `${partKey(place)} ${number}`, range: block, openFile });
     out.push({ day, startMin, startMax, durationMin, durationMax, filter, read });
   }
 
   #addLogBlock(out: CandidateBlock[], day: number, place: SnapshotLogBlock): void {
-    const { startMin, startMax } = place;
-    const read = (): Uint8Array | undefined => this.#guard(() => readBlockAt(this.#openLog(place.path), place));
+    const { path, offset, startMin, startMax } = place;
+    const key = `${path} ${offset} ${place.sizeBytes} ${startMin} ${startMax}`;
+    const read = this.#readerOf({ key, range: place, openFile: () => this.#openLog(path) });
     out.push({ day, startMin, startMax, durationMin: -Infinity, durationMax: Infinity, filter: noFilter, read });
+  }
+
+  #readerOf({ key, range, openFile }: BlockPlace): CandidateBlock['read'] {
+    return (work) =>
+      this.#guard(() => {
+        const file = openFile();
+        return withPlace(file.path, range, () =>
+          this.#cache.blocks.use(key, { file, range }, (block) => work(block.charge(this.looked))),
+        );
+      });
   }
 
   #openLog(path: string): ReadFile {

@@ -1,6 +1,5 @@
 // Calls between services, and calls, errors and latencies of a service minute by minute: what Jaeger's dependency graph
 // and Monitor show. block/count-calls.ts says what a call is.
-import { BlockReader } from '../block/block-reader.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import { CallCounts, CallNames } from '../block/call-counts.ts';
 import { CallCounter } from '../block/count-calls.ts';
@@ -37,8 +36,8 @@ function countDays(source: BlockSource, deadline: Deadline, add: (counts: CallCo
     const counter = new CallCounter(names, counts);
     for (const candidate of candidates) {
       deadline.check();
-      const bytes = candidate.read();
-      if (bytes !== undefined) counter.addBlock(new CallColumns(new BlockReader(bytes), names));
+      const columns = candidate.read((block) => new CallColumns(block, names));
+      if (columns !== undefined) counter.addBlock(columns);
     }
     counter.count();
     add(counts, names);

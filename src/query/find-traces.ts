@@ -1,6 +1,6 @@
 // Reads whole traces by id: every piece from every part, log block and day, regrouped into one span list without
 // duplicates, as OTLP. The bytes depend only on the set of spans stored, not on where its pieces lie.
-import { BlockReader } from '../block/block-reader.ts';
+import type { BlockReader } from '../block/block-reader.ts';
 import { appendTraces } from '../block/decode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
 import { writeTraces } from '../otlp/write-spans.ts';
@@ -26,11 +26,13 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], deadline
   const batch = new SpanBatch();
   for (const candidate of source.blocksOfTraces(traceIds)) {
     deadline.check();
-    const bytes = candidate.read();
-    if (bytes === undefined) continue;
-    const block = new BlockReader(bytes);
-    const traces = tracesIn(block, wanted);
-    if (traces.length > 0) appendTraces(batch, block, traces);
+    candidate.read((block) => {
+      const traces = tracesIn(block, wanted);
+      if (traces.length === 0) return;
+      // First: damage met in the middle would leave half a trace in the batch.
+      block.verify();
+      appendTraces(batch, block, traces);
+    });
   }
   const { rows, traceEnds } = regroupByTrace(batch);
   const byId = new Map<string, Uint8Array>();

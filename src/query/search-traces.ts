@@ -1,13 +1,12 @@
 // Finds the newest traces that match: blocks newest first, until no block left can hold a newer match than the ones
 // found. Exact: the answer is the `limit` traces with the latest matching span start, ties by trace id
 // (contract/jaeger.md §7.1), whatever block, part or day their spans lie in.
-import { BlockReader } from '../block/block-reader.ts';
 import { DAY_NS } from '../otlp/day-clock.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 import { idKey } from './find-traces.ts';
-import { matchBlock, type BlockQuery } from './match-block.ts';
+import { SpanMatcher, type BlockTimes } from './match-block.ts';
 import { mayMatch, queryTerms } from './query-terms.ts';
 import { compileTag } from './tag-condition.ts';
 
@@ -24,6 +23,7 @@ interface Hit {
 export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline: Deadline): Uint8Array[] {
   const tags = query.tags.map(compileTag);
   const conditions = queryTerms(query, tags);
+  const matcher = new SpanMatcher({ service: query.service, operation: query.operation, tags });
   const blocks = source.blocks().filter((block) => overlaps(block, query));
   blocks.sort((x, y) => y.day - x.day || y.startMax - x.startMax);
   let hits: Hit[] = [];
@@ -34,31 +34,26 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
     if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) break;
     const filter = conditions.length > 0 ? block.filter() : undefined;
     if (filter !== undefined && !mayMatch(filter, conditions)) continue;
-    hits = mergeHits(
-      hits,
-      matchCandidate(block, {
-        ...blockTimes(block.day, query),
-        service: query.service,
-        operation: query.operation,
-        tags,
-      }),
-    );
+    hits = mergeHits(hits, matchCandidate(block, matcher, blockTimes(block.day, query)));
     hits.length = Math.min(hits.length, query.limit);
   }
   return hits.map((hit) => hit.traceId);
 }
 
-function matchCandidate(candidate: CandidateBlock, query: BlockQuery): Hit[] {
-  const bytes = candidate.read();
-  if (bytes === undefined) return [];
-  const matches = matchBlock(bytes, query);
-  if (matches.length === 0) return [];
-  const ids = new BlockReader(bytes).traceIds();
-  return matches.map(({ trace, start }) => ({
-    traceId: ids.slice(trace * 16, trace * 16 + 16),
-    day: candidate.day,
-    start,
-  }));
+function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: BlockTimes): Hit[] {
+  const hits = candidate.read((block) => {
+    const { matches } = matcher.match(block, times);
+    if (matches.length === 0) return [];
+    // Damage elsewhere in the block would leave a hit whose trace cannot be read.
+    block.verify();
+    const ids = block.traceIds();
+    return matches.map(({ trace, start }) => ({
+      traceId: ids.slice(trace * 16, trace * 16 + 16),
+      day: candidate.day,
+      start,
+    }));
+  });
+  return hits ?? [];
 }
 
 /** One hit a trace, its latest; sorted newest first. */
@@ -73,10 +68,7 @@ function mergeHits(hits: readonly Hit[], more: readonly Hit[]): Hit[] {
 }
 
 /** The query's window on a block's day, in the block's own numbers. */
-function blockTimes(
-  day: number,
-  query: TraceQuery,
-): Pick<BlockQuery, 'startMin' | 'startMax' | 'durationMin' | 'durationMax'> {
+function blockTimes(day: number, query: TraceQuery): BlockTimes {
   const midnight = BigInt(day) * DAY_NS_BIG;
   return {
     startMin: Number(query.startMinNs - midnight),

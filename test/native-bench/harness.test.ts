@@ -146,7 +146,7 @@ test('the start line and the counters are read by name', () => {
 });
 
 test('a pool that goes round gives every span a fresh identity and keeps the rest', () => {
-  const pool = new TrafficPool({ profile: 'shop', frames: undefined, seed: 5, batch: 100 }, 300);
+  const pool = new TrafficPool({ profile: 'shop', frames: undefined, seed: 5, batch: 100, overSeconds: 300 }, 300);
   const rounds = [0, 1, 2].map(() =>
     pool.frames.flatMap(() => {
       const frame = pool.next();

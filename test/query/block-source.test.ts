@@ -2,6 +2,7 @@
 import { rmSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import type { BlockReader } from '../../src/block/block-reader.ts';
 import { BlockSource, PartCache, type SnapshotFiles } from '../../src/query/block-source.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
@@ -17,8 +18,13 @@ function damage(path: string, fromEnd: number): void {
   writeFileSync(path, bytes);
 }
 
+/** How many blocks are whole. */
 function countRead(source: BlockSource): number {
-  return source.blocks().filter((block) => block.read() !== undefined).length;
+  const isWhole = (block: BlockReader): boolean => {
+    block.verify();
+    return true;
+  };
+  return source.blocks().filter((candidate) => candidate.read(isWhole) === true).length;
 }
 
 test('every block of the tenant, of parts and logs, with the times its header tells', () => {

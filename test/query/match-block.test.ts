@@ -1,9 +1,12 @@
 // Which spans of a block meet a search: every level, every type, and all conditions on one span.
 import { describe, expect, test } from 'vitest';
 import { BLOCK_PROFILES, attribute, batchOf, blockOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
-import { matchBlock, type BlockQuery } from '../../src/query/match-block.ts';
+import { BlockReader } from '../../src/block/block-reader.ts';
+import { SpanMatcher, type BlockMatch, type BlockTimes, type SpanConditions } from '../../src/query/match-block.ts';
 import { compileTag } from '../../src/query/tag-condition.ts';
 import type { OtlpAnyValue, OtlpRequest } from '../support/otlp-proto.ts';
+
+type BlockQuery = SpanConditions & BlockTimes;
 
 const NOON = 43_200_000_000_000;
 const ANY: BlockQuery = {
@@ -15,6 +18,10 @@ const ANY: BlockQuery = {
   durationMin: -Infinity,
   durationMax: Infinity,
 };
+
+function matchBlock(block: Uint8Array, query: BlockQuery): BlockMatch[] {
+  return new SpanMatcher(query).match(new BlockReader(block), query).matches;
+}
 
 /** Traces (numbered by their index in the block) with a matching span, in every kind of block. */
 function matching(requests: readonly OtlpRequest[], query: Partial<BlockQuery>): number[] {

@@ -7,7 +7,8 @@ import { TermSet } from '../../src/block/terms.ts';
 import { buildFuseFilter, FuseFilter } from '../../src/codec/fuse-filter.ts';
 import { scanRequest } from '../../src/otlp/scan-request.ts';
 import { readAttributes, textOf } from '../../src/otlp/attributes.ts';
-import { matchBlock } from '../../src/query/match-block.ts';
+import { BlockReader } from '../../src/block/block-reader.ts';
+import { SpanMatcher } from '../../src/query/match-block.ts';
 import { mayMatch, queryTerms } from '../../src/query/query-terms.ts';
 import { compileTag } from '../../src/query/tag-condition.ts';
 import { rowsByDay, SpanBatch } from '../../src/trace/span-batch.ts';
@@ -76,7 +77,9 @@ function isHeld(
   let held = false;
   let admitted = false;
   for (const { block, filter } of blocks) {
-    const isHere = matchBlock(block, { service: undefined, operation: undefined, tags, ...anyTime }).length > 0;
+    const isHere =
+      new SpanMatcher({ service: undefined, operation: undefined, tags }).match(new BlockReader(block), anyTime).matches
+        .length > 0;
     const mayBeHere = mayMatch(filter, conditions);
     if (isHere) expect(mayBeHere, `${tag.key}=${tag.value}`).toBe(true);
     held ||= isHere;

@@ -1,0 +1,31 @@
+// What a query has decided about resources and scopes: the same few stand in block after block, and looking through one
+// takes as long as some hundred spans.
+import { ByteTable } from '../bytes/byte-table.ts';
+
+const NOT_YET = 0;
+/** Distinct descriptors remembered; what comes then is decided each time. */
+const ENTRIES_MAX = 100_000;
+
+export class DescriptorMemo {
+  readonly #decide: (descriptor: Uint8Array) => boolean;
+  readonly #seen = new ByteTable();
+  /** By entry: NOT_YET, 1 false, 2 true. */
+  #answers = new Uint8Array(64);
+
+  /** `decide` must give the same answer for the same bytes. */
+  constructor(decide: (descriptor: Uint8Array) => boolean) {
+    this.#decide = decide;
+  }
+
+  holds(descriptor: Uint8Array): boolean {
+    if (this.#seen.count >= ENTRIES_MAX) return this.#decide(descriptor);
+    const id = this.#seen.intern(descriptor, 0, descriptor.length);
+    if (id >= this.#answers.length) {
+      const grown = new Uint8Array(this.#answers.length * 2);
+      grown.set(this.#answers);
+      this.#answers = grown;
+    }
+    if (this.#answers[id] === NOT_YET) this.#answers[id] = this.#decide(descriptor) ? 2 : 1;
+    return this.#answers[id] === 2;
+  }
+}

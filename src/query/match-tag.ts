@@ -1,0 +1,284 @@
+// What one tag condition says of a block: first of each span template for all its rows at once, then, for the templates
+// where values differ, of each row.
+import { WireReader } from '../bytes/wire-reader.ts';
+import * as C from '../block/block-columns.ts';
+import type { SectionReader, StoredField } from '../block/read-section.ts';
+import { parseDescriptor } from '../otlp/write-spans.ts';
+import * as T from '../trace/templates.ts';
+import type { BlockView } from './block-view.ts';
+import { DescriptorMemo } from './descriptor-memo.ts';
+import {
+  LEVEL_EVENT,
+  LEVEL_LINK,
+  LEVEL_RESOURCE,
+  LEVEL_SCOPE,
+  LEVEL_SPAN,
+  type CompiledTag,
+  type ValueMatcher,
+  type Way,
+} from './tag-condition.ts';
+
+/** What a condition says of a template: of no row, of every row, or only its rows can tell. */
+export const NEVER = 0;
+export const ALWAYS = 1;
+export const BY_ROW = 2;
+
+const CHILD_LEVELS = [
+  [LEVEL_EVENT, C.SECTION_EVENTS, T.HAS_EVENTS],
+  [LEVEL_LINK, C.SECTION_LINKS, T.HAS_LINKS],
+] as const;
+
+type AttributeWay = Way & { readonly kind: 'attribute' };
+
+/** A condition of one query, asked of block after block. */
+export class TagMatcher {
+  readonly tag: CompiledTag;
+  /** By way: what was decided about scopes and resources. */
+  readonly #scopes: readonly DescriptorMemo[];
+  readonly #resources: readonly DescriptorMemo[];
+
+  constructor(tag: CompiledTag) {
+    this.tag = tag;
+    this.#scopes = tag.ways.map((way) => new DescriptorMemo((scope) => scopeHolds(scope, way, tag.value)));
+    this.#resources = tag.ways.map((way) => new DescriptorMemo((resource) => resourceHolds(resource, way, tag.value)));
+  }
+
+  /** NEVER, ALWAYS or BY_ROW for each span template. */
+  verdicts(view: BlockView): Uint8Array {
+    const verdicts = new Uint8Array(view.templates(C.SECTION_SPANS).length);
+    this.tag.ways.forEach((way, index) => this.#judge(view, verdicts, { way, index }));
+    // Not of every row, not of none: by row stays by row.
+    if (this.tag.isNegated)
+      for (let id = 0; id < verdicts.length; id++) if (verdicts[id] !== BY_ROW) verdicts[id] = 1 - verdicts[id]!;
+    return verdicts;
+  }
+
+  #judge(view: BlockView, verdicts: Uint8Array, { way, index }: { way: Way; index: number }): void {
+    const { value } = this.tag;
+    const judge = judgeOfWay(view, way, value);
+    const scopes = isOfScope(way) ? view.scopes().map((scope) => this.#scopes[index]!.holds(scope)) : [];
+    const resources = isOfResource(way) ? view.resources().map((one) => this.#resources[index]!.holds(one)) : [];
+    view.templates(C.SECTION_SPANS).forEach(({ head, fields }, id) => {
+      if (verdicts[id] === ALWAYS) return;
+      const isDescribed = scopes[head[T.SPAN_SCOPE]!] === true || resources[head[T.SPAN_RESOURCE]!] === true;
+      const verdict = isDescribed ? ALWAYS : judge(head, fields);
+      if (verdict !== NEVER) verdicts[id] = verdict;
+    });
+  }
+
+  /** A flag per row that meets the condition, right for the rows of templates whose verdict is BY_ROW. */
+  rowFlags(view: BlockView, verdicts: Uint8Array): Uint8Array {
+    const spans = view.rows(C.SECTION_SPANS);
+    const flags = new Uint8Array(spans.rows.length);
+    const { value } = this.tag;
+    for (const way of this.tag.ways) applyWay(view, { way, value, verdicts }, flags);
+    if (this.tag.isNegated) for (let row = 0; row < flags.length; row++) flags[row] = 1 - flags[row]!;
+    return flags;
+  }
+}
+
+type Judge = (head: Int32Array, fields: readonly StoredField[]) => number;
+
+function never(): number {
+  return NEVER;
+}
+
+/** What a way says of a template, scope and resource left out. */
+function judgeOfWay(view: BlockView, way: Way, value: ValueMatcher): Judge {
+  switch (way.kind) {
+    case 'span-kind':
+      return (head) => Number(head[T.SPAN_KIND] === way.value);
+    case 'status':
+      return (head) => Number(head[T.SPAN_STATUS] === way.value);
+    case 'intrinsic':
+      return (_head, fields) => judgeFields(view, C.SECTION_SPANS, { fields, isAsked: isAskedBy(way, -1), value });
+    case 'event-name': {
+      const isNamed = view.templates(C.SECTION_EVENTS).some(({ head }) => isEventName(view, head, value));
+      return isNamed ? (head) => ((head[T.SPAN_PRESENCE]! & T.HAS_EVENTS) !== 0 ? BY_ROW : NEVER) : never;
+    }
+    case 'attribute':
+      return judgeOfAttribute(view, way, value);
+    default:
+      return never;
+  }
+}
+
+function judgeOfAttribute(view: BlockView, way: AttributeWay, value: ValueMatcher): Judge {
+  const keyId = view.keyId(way.key);
+  if (keyId < 0) return never;
+  const isAsked = isAskedBy(way, keyId);
+  let childBits = 0;
+  for (const [level, section, bit] of CHILD_LEVELS) {
+    if ((way.levels & level) === 0) continue;
+    const judge = ({ fields }: { fields: readonly StoredField[] }): boolean =>
+      judgeFields(view, section, { fields, isAsked, value }) !== NEVER;
+    if (view.templates(section).some(judge)) childBits |= bit;
+  }
+  const isOnSpans = (way.levels & LEVEL_SPAN) !== 0;
+  return (head, fields) => {
+    const verdict = isOnSpans ? judgeFields(view, C.SECTION_SPANS, { fields, isAsked, value }) : NEVER;
+    if (verdict !== NEVER) return verdict;
+    return (head[T.SPAN_PRESENCE]! & childBits) !== 0 ? BY_ROW : NEVER;
+  };
+}
+
+type IsAsked = (field: number) => boolean;
+
+function isAskedBy(way: Way, keyId: number): IsAsked {
+  return way.kind === 'intrinsic'
+    ? (field) => T.isIntrinsic(field) && T.fieldId(field) === way.field
+    : (field) => !T.isIntrinsic(field) && T.fieldId(field) === keyId;
+}
+
+interface AskedFields {
+  readonly fields: readonly StoredField[];
+  readonly isAsked: IsAsked;
+  readonly value: ValueMatcher;
+}
+
+function judgeFields(view: BlockView, section: number, { fields, isAsked, value }: AskedFields): number {
+  let verdict = NEVER;
+  for (const field of fields) {
+    if (!isAsked(field.field)) continue;
+    if (!field.isConstant) verdict = BY_ROW;
+    else if (view.constantMatches(section, field, value)) return ALWAYS;
+  }
+  return verdict;
+}
+
+interface AskedWay {
+  readonly way: Way;
+  readonly value: ValueMatcher;
+  readonly verdicts: Uint8Array;
+}
+
+/** Sets the flags of rows that meet the way by a value of their own, or of an event or link of theirs. */
+function applyWay(view: BlockView, { way, value, verdicts }: AskedWay, flags: Uint8Array): void {
+  if (way.kind === 'event-name') {
+    applyChildren(view, C.SECTION_EVENTS, flags, (events, met) => {
+      events.templates.forEach(({ head }, id) => {
+        if (isEventName(view, head, value)) setRows(events, id, met);
+      });
+    });
+    return;
+  }
+  if (way.kind !== 'attribute' && way.kind !== 'intrinsic') return;
+  const keyId = way.kind === 'attribute' ? view.keyId(way.key) : 0;
+  if (keyId < 0) return;
+  const asked = { isAsked: isAskedBy(way, keyId), value };
+  if (way.kind === 'intrinsic' || (way.levels & LEVEL_SPAN) !== 0) {
+    applyFields(view, view.rows(C.SECTION_SPANS), { ...asked, verdicts }, flags);
+  }
+  if (way.kind === 'intrinsic') return;
+  for (const [level, section] of CHILD_LEVELS) {
+    if ((way.levels & level) === 0) continue;
+    // Most keys stand on spans alone: the templates of events and links say so without their rows.
+    if (!view.templates(section).some(({ fields }) => fields.some(({ field }) => asked.isAsked(field)))) continue;
+    applyChildren(view, section, flags, (children, met) => applyFields(view, children, asked, met));
+  }
+}
+
+interface AskedRows {
+  readonly isAsked: IsAsked;
+  readonly value: ValueMatcher;
+  /** Only templates BY_ROW are looked at; undefined: all. */
+  readonly verdicts?: Uint8Array;
+}
+
+function applyFields(view: BlockView, section: SectionReader, asked: AskedRows, flags: Uint8Array): void {
+  const { isAsked, value, verdicts } = asked;
+  const columns = new Map<number, Uint8Array | undefined>();
+  section.templates.forEach(({ fields }, id) => {
+    if (verdicts !== undefined && verdicts[id] !== BY_ROW) return;
+    for (const field of fields) {
+      if (!isAsked(field.field)) continue;
+      if (field.isConstant) {
+        if (view.constantMatches(section.section, field, value)) setRows(section, id, flags);
+        continue;
+      }
+      if (!columns.has(field.field)) columns.set(field.field, view.columnMatches(section.section, field.field, value));
+      const matches = columns.get(field.field);
+      if (matches !== undefined) copyFlags(section, { id, from: field.valueStart }, matches, flags);
+    }
+  });
+}
+
+function copyFlags(
+  { starts, rows }: SectionReader,
+  slot: { id: number; from: number },
+  matches: Uint8Array,
+  flags: Uint8Array,
+): void {
+  let { from } = slot;
+  for (let i = starts[slot.id]!; i < starts[slot.id + 1]!; i++, from++) if (matches[from] === 1) flags[rows[i]!] = 1;
+}
+
+export function setRows({ starts, rows }: SectionReader, template: number, flags: Uint8Array): void {
+  for (let i = starts[template]!; i < starts[template + 1]!; i++) flags[rows[i]!] = 1;
+}
+
+/** Evaluates events or links and hands what they meet to their rows. */
+function applyChildren(
+  view: BlockView,
+  section: number,
+  flags: Uint8Array,
+  apply: (children: SectionReader, met: Uint8Array) => void,
+): void {
+  const children = view.rows(section);
+  const met = new Uint8Array(children.rows.length);
+  apply(children, met);
+  if (!met.includes(1)) return;
+  const starts = view.childStarts(section);
+  for (let row = 0; row < flags.length; row++) {
+    for (let child = starts[row]!; child < starts[row + 1]!; child++) if (met[child] === 1) flags[row] = 1;
+  }
+}
+
+function isEventName(view: BlockView, head: Int32Array, value: ValueMatcher): boolean {
+  const name = view.strings()[head[T.EVENT_NAME]!];
+  return name !== undefined && value.matchesBytes(name, 0, name.length);
+}
+
+function isOfScope(way: Way): boolean {
+  return way.kind === 'scope-text' || (way.kind === 'attribute' && (way.levels & LEVEL_SCOPE) !== 0);
+}
+
+function isOfResource(way: Way): boolean {
+  return way.kind === 'attribute' && (way.levels & LEVEL_RESOURCE) !== 0;
+}
+
+function scopeHolds(scope: Uint8Array, way: Way, value: ValueMatcher): boolean {
+  const { message } = parseDescriptor(scope);
+  if (way.kind === 'scope-text') return hasText(message, way.field, value);
+  return way.kind === 'attribute' && hasAttribute(message, 3, way.key, value);
+}
+
+function resourceHolds(resource: Uint8Array, way: Way, value: ValueMatcher): boolean {
+  return way.kind === 'attribute' && hasAttribute(parseDescriptor(resource).message, 1, way.key, value);
+}
+
+/** Name (field 1) or version (field 2) of a canonical Scope message. */
+function hasText(message: Uint8Array, field: number, value: ValueMatcher): boolean {
+  const reader = new WireReader(message);
+  while (reader.next())
+    if (reader.field === field) return value.matchesBytes(message, reader.valueStart, reader.valueEnd);
+  return false;
+}
+
+/** True when a canonical Resource or Scope message has the attribute with the value. */
+function hasAttribute(message: Uint8Array, field: number, key: Buffer, value: ValueMatcher): boolean {
+  const reader = new WireReader(message);
+  const attribute = new WireReader(message);
+  while (reader.next()) {
+    if (reader.field !== field) continue;
+    attribute.reset(reader.valueStart, reader.valueEnd);
+    let isKey = key.length === 0; // an empty key is not on the wire
+    let any: Uint8Array | undefined;
+    while (attribute.next()) {
+      if (attribute.field === 1) isKey = key.equals(attribute.value());
+      else if (attribute.field === 2) any = attribute.value();
+    }
+    if (isKey && value.matchesAnyValue(any ?? new Uint8Array(0))) return true;
+  }
+  return false;
+}
