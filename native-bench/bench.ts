@@ -6,6 +6,7 @@ import type { BenchOptions } from './harness/options.ts';
 import { parseBenchOptions, usage } from './harness/options.ts';
 import type { Report } from './harness/report.ts';
 import { formatReport, saveReport } from './harness/report.ts';
+import { bigTrace } from './scenarios/big-trace.ts';
 import { byId } from './scenarios/by-id.ts';
 import { density } from './scenarios/density.ts';
 import { ingest } from './scenarios/ingest.ts';
@@ -25,6 +26,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions, command: string
   mixed,
   recovery,
   merge,
+  'big-trace': bigTrace,
 };
 const resultsPath = new URL('results', import.meta.url).pathname;
 

@@ -5,7 +5,8 @@ import { quoteJson } from '../bytes/json-writer.ts';
 import { operationName } from '../otlp/service-name.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import { adjustTrace } from './jaeger-adjusters.ts';
-import { KIND_SERVER, lastRange, readTraceView, type SpanView, type TraceView } from './jaeger-model.ts';
+import { lastRange, readTraceView } from './jaeger-model.ts';
+import { KIND_SERVER, type SpanView, type TraceView } from './trace-view.ts';
 
 /** What every path shown must pass through. */
 export interface FocalPoint {
@@ -59,7 +60,7 @@ interface Paths {
 
 function walk(view: TraceView, { roots, ends, focal }: Paths): void {
   adjustTrace(view);
-  const children = childrenOf(view.spans);
+  const children = childrenOf([...view.spans()]);
   const stack = (children.get('') ?? []).map((span) => ({ span, caller: undefined as PathNode | undefined }));
   // A stack of our own: a chain of 100,000 calls must not end in a stack overflow.
   for (let step = stack.pop(); step !== undefined; step = stack.pop()) {

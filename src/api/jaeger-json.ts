@@ -16,12 +16,12 @@ import {
   textOf,
 } from '../otlp/attributes.ts';
 import type { Attribute } from '../otlp/attributes.ts';
-import { adjustTrace } from './jaeger-adjusters.ts';
+import { adjustInTurns } from './jaeger-adjusters.ts';
 import { lastRange } from './jaeger-model.ts';
-import type { ResourceView, SpanView, TraceView } from './jaeger-model.ts';
 import { readLink, writeReferences } from './jaeger-references.ts';
 import type { LinkView } from './jaeger-references.ts';
 import { textAttribute, writeTag } from './jaeger-tags.ts';
+import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 
 /** A chunk is yielded when it has grown to this. */
 const CHUNK_BYTES = 65_536;
@@ -34,16 +34,16 @@ export function kindName(kind: number): string {
 }
 
 /**
- * Writes the trace in UTF-8 chunks of about 64 KiB. `isRaw` leaves out what Jaeger's adjusters do, warnings included,
+ * Writes the trace in UTF-8 chunks of about 64 KiB, some of them TURN, which is empty. `isRaw` leaves out what Jaeger's adjusters do, warnings included,
  * but not its sanitizers: names and durations are as usual. A view can be written once, because adjusting changes it.
  */
 export function* jaegerTraceToJson(trace: TraceView, isRaw: boolean): Generator<Buffer, void, undefined> {
-  if (!isRaw) adjustTrace(trace);
+  if (!isRaw) yield* adjustInTurns(trace);
   const encoder = new TraceEncoder(trace, isRaw);
   const { out } = encoder;
   out.text(`{"traceID":"${trace.traceId}","spans":[`);
   let isFirst = true;
-  for (const span of trace.spans) {
+  for (const span of trace.spans()) {
     if (!isFirst) out.text(',');
     isFirst = false;
     encoder.span(span);
@@ -85,7 +85,7 @@ class TraceEncoder {
     const { out } = this;
     const parts = this.#parts(span);
     const attributes = readAttributes(this.#bytes, span.start, span.end, 9);
-    const warnings = [...storedWarnings(this.#bytes, attributes), ...(this.#isRaw ? [] : (span.warnings ?? []))];
+    const warnings = [...storedWarnings(this.#bytes, attributes), ...(this.#isRaw ? [] : span.warnings)];
     for (const link of parts.links) if (!link.isValid && !this.#isRaw) warnings.push('Invalid span link removed');
     out.text(`{"traceID":"${this.#trace.traceId}","spanID":"${span.spanId}","operationName":`);
     this.#name(parts, attributes);

@@ -1,144 +1,101 @@
-// A trace as Jaeger sees it: one small object per span over the OTLP bytes, with Jaeger's sanitizers applied as a view
-// (contract/jaeger.md §1.10; the stored data stays as it came). Attributes, events and links are read when the span is
-// written (jaeger-json.ts), so a trace of 100,000 spans costs 100,000 objects and no strings but their ids.
+// Reads OTLP bytes into the view that Jaeger's JSON is made of, with Jaeger's sanitizers applied to it (contract/jaeger.md
+// §1.10; the stored data stays as it came). Attributes, events and links are read when the span is written (jaeger-json.ts).
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import { serviceName } from '../otlp/service-name.ts';
 import { formatLegacyTraceId } from '../trace/ids.ts';
 import { LIST, listItems, readAttributes, STRING, textOf } from '../otlp/attributes.ts';
 import type { Attribute } from '../otlp/attributes.ts';
+import { ROWS_PER_TURN, TraceView, TURN, type ResourceView } from './trace-view.ts';
 
 /** An all-zero span id means none. */
 export const NO_SPAN: string = '0'.repeat(16);
-export const KIND_SERVER = 2;
-export const KIND_CLIENT = 3;
 
-export interface ResourceView {
-  readonly service: string;
-  /** Without service.name, sanitized, in the order of the wire. */
-  readonly attributes: readonly Attribute[];
-  /** Attributes that adjusting moved here from the spans. */
-  readonly moved: Attribute[];
-  /** What tells whether two spans share a clock; "" = unknown. */
-  readonly hostKey: string;
-}
-
-/** Ranges of the trace's bytes; empty when start equals end. */
-export interface ScopeView {
-  readonly nameStart: number;
-  readonly nameEnd: number;
-  readonly versionStart: number;
-  readonly versionEnd: number;
-}
-
-export interface SpanView {
-  /** The Span message in the trace's bytes. */
-  readonly start: number;
-  readonly end: number;
-  readonly resource: ResourceView;
-  readonly scope: ScopeView;
-  /** 16 hex digits. Adjusting may give a server span a new one. */
-  spanId: string;
-  /** 16 hex digits, "" for none. */
-  parentId: string;
-  readonly kind: number;
-  /** Since the epoch; endNs is always after startNs. */
-  readonly startNs: bigint;
-  readonly endNs: bigint;
-  /** An attribute's key may begin with "t": worth looking for library attributes. */
-  readonly mayHoldLibraryKey: boolean;
-  /** Texts in the order Jaeger adds them; undefined = none so far. */
-  warnings: string[] | undefined;
-  /** Keys of attributes that were moved to the resource. */
-  movedKeys: Set<string> | undefined;
-}
-
-export interface TraceView {
-  readonly bytes: Uint8Array;
-  /** As legacy JSON prints it: 16 hex digits when the high half is zero, else 32. */
-  readonly traceId: string;
-  readonly spans: readonly SpanView[];
-}
-
-export function addWarning(span: SpanView, text: string): void {
-  (span.warnings ??= []).push(text);
-}
-
-/** Reads TracesData bytes of one trace; undefined when there is no span in them. Throws INVALID_REQUEST when malformed. */
+/** Reads TracesData bytes of one trace at once; undefined when there is no span in them. Throws INVALID_REQUEST when malformed. */
 export function readTraceView(otlp: Uint8Array): TraceView | undefined {
-  const { bytes, spans } = readSpans(otlp);
-  const first = spans[0];
-  if (first === undefined) return undefined;
-  return { bytes, traceId: traceIdOf(bytes, first), spans };
+  const reading = readTraceInTurns(otlp);
+  for (let step = reading.next(); ; step = reading.next()) if (step.done === true) return step.value;
+}
+
+/** The same, yielding TURN on the way where the trace is big. */
+export function* readTraceInTurns(otlp: Uint8Array): Generator<Buffer, TraceView | undefined, undefined> {
+  const trace = yield* readSpans(otlp);
+  if (trace.count === 0) return undefined;
+  trace.traceId = traceIdOf(trace, 0);
+  return trace;
 }
 
 /** Reads a request that may hold spans of many traces, mixed: one view a trace, in the order they are first met. */
 export function readTraceViews(otlp: Uint8Array): TraceView[] {
-  const { bytes, spans } = readSpans(otlp);
-  const byTrace = Map.groupBy(spans, (span) => traceIdOf(bytes, span));
-  return [...byTrace].map(([traceId, own]) => ({ bytes, traceId, spans: own }));
+  const reading = readSpans(otlp);
+  let step = reading.next();
+  while (step.done !== true) step = reading.next();
+  const all = step.value;
+  const byTrace = Map.groupBy(Array(all.count).keys(), (row) => traceIdOf(all, row));
+  return [...byTrace].map(([traceId, rows]) => all.only(rows, traceId));
 }
 
-function readSpans(otlp: Uint8Array): { readonly bytes: Buffer; readonly spans: SpanView[] } {
-  const bytes = Buffer.from(otlp.buffer, otlp.byteOffset, otlp.byteLength);
-  const spans: SpanView[] = [];
-  const reader = new WireReader(bytes);
+function traceIdOf(trace: TraceView, row: number): string {
+  const [start, end] = lastRange(trace.bytes, trace.startOf(row), trace.endOf(row), 1);
+  return formatLegacyTraceId(trace.bytes.subarray(start, end));
+}
+
+function* readSpans(otlp: Uint8Array): Generator<Buffer, TraceView, undefined> {
+  const trace = new TraceView(Buffer.from(otlp.buffer, otlp.byteOffset, otlp.byteLength));
+  const reader = new WireReader(trace.bytes);
   while (reader.next()) {
     if (reader.field !== 1) continue;
     reader.expect(WIRE_BYTES, 'TracesData.resource_spans');
-    readResourceSpans(bytes, reader.valueStart, reader.valueEnd, spans);
+    yield* readResourceSpans(trace, reader.valueStart, reader.valueEnd);
   }
-  return { bytes, spans };
+  return trace;
 }
 
-function readResourceSpans(bytes: Uint8Array, start: number, end: number, spans: SpanView[]): void {
+function* readResourceSpans(trace: TraceView, start: number, end: number): Generator<Buffer, void, undefined> {
+  const { bytes } = trace;
   const [resourceStart, resourceEnd] = lastRange(bytes, start, end, 1);
-  const resource = readResource(bytes, resourceStart, resourceEnd);
+  trace.resources.push(readResource(bytes, resourceStart, resourceEnd));
   const reader = new WireReader(bytes, start, end);
   while (reader.next()) {
     if (reader.field !== 2) continue;
     reader.expect(WIRE_BYTES, 'ResourceSpans.scope_spans');
-    readScopeSpans(bytes, reader.valueStart, reader.valueEnd, { resource, spans });
+    yield* readScopeSpans(trace, reader.valueStart, reader.valueEnd);
   }
 }
 
-function readScopeSpans(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  to: { resource: ResourceView; spans: SpanView[] },
-): void {
+function* readScopeSpans(trace: TraceView, start: number, end: number): Generator<Buffer, void, undefined> {
+  const { bytes } = trace;
   const [scopeStart, scopeEnd] = lastRange(bytes, start, end, 1);
   const [nameStart, nameEnd] = lastRange(bytes, scopeStart, scopeEnd, 1);
   const [versionStart, versionEnd] = lastRange(bytes, scopeStart, scopeEnd, 2);
-  const scope = { nameStart, nameEnd, versionStart, versionEnd };
+  trace.scopes.push({ nameStart, nameEnd, versionStart, versionEnd });
   const reader = new WireReader(bytes, start, end);
   const inner = new WireReader(bytes);
   while (reader.next()) {
     if (reader.field !== 2) continue;
     reader.expect(WIRE_BYTES, 'ScopeSpans.spans');
-    to.spans.push(readSpan(inner.reset(reader.valueStart, reader.valueEnd), to.resource, scope));
+    readSpan(trace, inner.reset(reader.valueStart, reader.valueEnd));
+    if (trace.count % ROWS_PER_TURN === 0) yield TURN;
   }
 }
 
-function readSpan(reader: WireReader, resource: ResourceView, scope: ScopeView): SpanView {
-  const { bytes, pos: start, end } = reader;
-  let spanId = NO_SPAN;
-  let parentId = NO_SPAN;
-  let kind = 0;
+function readSpan(trace: TraceView, reader: WireReader): void {
+  const { bytes } = trace;
+  const row = trace.add(reader.pos, reader.end);
   let startNs = 0n;
   let endNs = 0n;
-  let mayHoldLibraryKey = false;
   while (reader.next()) {
     switch (reader.field) {
       case 2:
-        spanId = spanIdOf(bytes, reader);
+        reader.expect(WIRE_BYTES, 'Span.span_id');
+        trace.readId(row, reader.valueStart, reader.valueEnd);
         break;
       case 4:
-        parentId = spanIdOf(bytes, reader);
+        reader.expect(WIRE_BYTES, 'Span.parent_span_id');
+        trace.readParentId(row, reader.valueStart, reader.valueEnd);
         break;
       case 6:
         reader.expect(WIRE_VARINT, 'Span.kind');
-        kind = reader.lo | 0;
+        trace.setKind(row, reader.lo);
         break;
       case 7:
         reader.expect(WIRE_FIXED64, 'Span.start_time_unix_nano');
@@ -150,27 +107,15 @@ function readSpan(reader: WireReader, resource: ResourceView, scope: ScopeView):
         break;
       case 9:
         reader.expect(WIRE_BYTES, 'Span.attributes');
-        // 0x0a: the key comes first, as every encoder writes it; after its length byte comes its first letter.
-        mayHoldLibraryKey ||= bytes[reader.valueStart] !== 0x0a || bytes[reader.valueStart + 2] === 0x74;
+        // 0x0a: the key comes first, as every encoder writes it; after its length byte comes its first letter, "t".
+        if (bytes[reader.valueStart] !== 0x0a || bytes[reader.valueStart + 2] === 0x74) trace.markLibraryKey(row);
     }
   }
-  const warnings = endNs > startNs ? undefined : [negativeDurationWarning(startNs, endNs)];
-  if (warnings !== undefined) endNs = startNs + 1n;
-  if (parentId === NO_SPAN) parentId = '';
-  return {
-    start,
-    end,
-    resource,
-    scope,
-    spanId,
-    parentId,
-    kind,
-    startNs,
-    endNs,
-    mayHoldLibraryKey,
-    warnings,
-    movedKeys: undefined,
-  };
+  if (endNs <= startNs) {
+    trace.addWarning(row, negativeDurationWarning(startNs, endNs));
+    endNs = startNs + 1n;
+  }
+  trace.setTimes(row, startNs, endNs);
 }
 
 /** The id in the reader's current field: 16 hex digits, zeros when it is empty. */
@@ -182,11 +127,6 @@ export function spanIdOf(bytes: Uint8Array, reader: WireReader): string {
     reader.valueEnd - reader.valueStart,
   ).toString('hex');
   return hex.padStart(16, '0').slice(-16);
-}
-
-function traceIdOf(bytes: Uint8Array, span: SpanView): string {
-  const [start, end] = lastRange(bytes, span.start, span.end, 1);
-  return formatLegacyTraceId(bytes.subarray(start, end));
 }
 
 /** The value of the last occurrence of length-delimited field `field` in the message [start, end); [0, 0] when absent. */

@@ -13,7 +13,7 @@ import type { LegacyHandler } from './jaeger-envelope.ts';
 import { jaegerTraceToJson, kindName } from './jaeger-json.ts';
 import { pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
-import { readTraceView, readTraceViews, type TraceView } from './jaeger-model.ts';
+import { readTraceInTurns, readTraceViews } from './jaeger-model.ts';
 import {
   parseDependencyRange,
   parsePathSearch,
@@ -24,6 +24,7 @@ import {
 import type { TraceSearch } from './jaeger-params.ts';
 import { registerJaegerV3Routes } from './jaeger-v3.ts';
 import { readBody } from './request-body.ts';
+import { TraceView } from './trace-view.ts';
 
 /** Root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
 const PREFIXES = ['/select/jaeger', '', '/jaeger'];
@@ -132,25 +133,30 @@ async function findTrace(
   return tracesEnvelope(viewsOf(traces), isRaw, 'null');
 }
 
-/** A trace is read before the one before it is forgotten, never all at once. Grafana panics on one without spans. */
-function* viewsOf(found: readonly FoundTrace[]): Generator<TraceView, void, undefined> {
+/**
+ * The traces and, on the way to them, TURNs. One is read before the one before it is forgotten, never all at once. Grafana
+ * panics on one without spans.
+ */
+function* viewsOf(found: readonly FoundTrace[]): Generator<TraceView | Buffer, void, undefined> {
   for (const { otlp } of found) {
-    const view = readTraceView(otlp);
+    const view = yield* readTraceInTurns(otlp);
     if (view !== undefined) yield view;
   }
 }
 
 /** `errors` is JSON text. */
 function* tracesEnvelope(
-  views: Iterable<TraceView>,
+  views: Iterable<TraceView | Buffer>,
   isRaw: boolean,
   errors: string,
 ): Generator<Buffer, void, undefined> {
   yield Buffer.from('{"data":[');
   let count = 0;
   for (const view of views) {
-    if (count++ > 0) yield Buffer.from(',');
-    yield* jaegerTraceToJson(view, isRaw);
+    if (view instanceof TraceView) {
+      if (count++ > 0) yield Buffer.from(',');
+      yield* jaegerTraceToJson(view, isRaw);
+    } else yield view;
   }
   yield Buffer.from(`],"total":0,"limit":0,"offset":0,"errors":${errors}}`);
 }

@@ -125,11 +125,11 @@ function* summaries(found: readonly FoundTrace[]): Generator<Buffer, void, undef
 /** All traces in one TracesData: messages laid end to end are one message with the fields of all. */
 function wrapped(found: readonly FoundTrace[]): Iterable<Buffer> {
   if (found.length === 0) throw new StoreError('NOT_FOUND', 'No traces found');
-  return wrappedChunks(found.length === 1 ? found[0]!.otlp : Buffer.concat(found.map(({ otlp }) => otlp)));
+  return wrappedChunks(found);
 }
 
-function* wrappedChunks(otlp: Uint8Array): Generator<Buffer, void, undefined> {
+function* wrappedChunks(found: readonly FoundTrace[]): Generator<Buffer, void, undefined> {
   yield Buffer.from('{"result":');
-  yield* tracesToJson(otlp);
+  yield* tracesToJson(...found.map(({ otlp }) => otlp));
   yield Buffer.from('}');
 }

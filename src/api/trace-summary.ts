@@ -7,7 +7,8 @@ import { operationName } from '../otlp/service-name.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import { adjustTrace } from './jaeger-adjusters.ts';
-import { NO_SPAN, readTraceView, type SpanView } from './jaeger-model.ts';
+import { readTraceView } from './jaeger-model.ts';
+import { SpanIdIndex, type SpanView } from './trace-view.ts';
 
 const STATUS_ERROR = 2;
 
@@ -21,13 +22,16 @@ export function summaryJson(trace: FoundTrace): string | undefined {
   const view = readTraceView(trace.otlp);
   if (view === undefined) return undefined;
   adjustTrace(view);
-  const ids = new Set(view.spans.map((span) => span.spanId));
+  const ids = new SpanIdIndex(view);
+  for (let row = 0; row < view.count; row++) ids.add(row);
   const services = new Map<string, Counts>();
   let root: SpanView | undefined;
   let orphans = 0;
   let errors = 0;
-  let { startNs, endNs } = view.spans[0]!;
-  for (const span of view.spans) {
+  let startNs = view.startNs(0);
+  let endNs = view.endNs(0);
+  for (let row = 0; row < view.count; row++) {
+    const span = view.span(row);
     const isError = readStatusAndName(view.bytes, span).status === STATUS_ERROR;
     const counts = services.get(span.resource.service) ?? { spans: 0, errors: 0 };
     services.set(span.resource.service, counts);
@@ -38,9 +42,9 @@ export function summaryJson(trace: FoundTrace): string | undefined {
     }
     if (span.startNs < startNs) startNs = span.startNs;
     if (span.endNs > endNs) endNs = span.endNs;
-    const hasParent = span.parentId !== '' && span.parentId !== NO_SPAN;
+    const hasParent = view.hasParent(row);
     if (!hasParent && (root === undefined || span.startNs < root.startNs)) root = span;
-    if (hasParent && !ids.has(span.parentId)) orphans++;
+    if (hasParent && ids.find(view.parentHigh(row), view.parentLow(row)) < 0) orphans++;
   }
   const fields = [`"traceId":"${formatTraceId(trace.traceId)}"`];
   if (root !== undefined) {
@@ -48,7 +52,7 @@ export function summaryJson(trace: FoundTrace): string | undefined {
     fields.push(`"rootOperationName":${quoteJson(readStatusAndName(view.bytes, root).name)}`);
   }
   fields.push(`"minStartTimeUnixNano":"${startNs}"`, `"maxEndTimeUnixNano":"${endNs}"`);
-  fields.push(...countFields({ spanCount: view.spans.length, errorSpanCount: errors, orphanSpanCount: orphans }));
+  fields.push(...countFields({ spanCount: view.count, errorSpanCount: errors, orphanSpanCount: orphans }));
   return `{${[...fields, `"services":[${serviceItems(services)}]`].join(',')}}`;
 }
 

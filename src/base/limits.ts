@@ -33,6 +33,8 @@ export const limits = {
   partitionsMax: 1_000,
   /** Days before and after today that are taken whatever there is: what is sent as it happens is never refused. */
   daysAlwaysTaken: 7,
+  /** A client that takes nothing of its answer for this long is cut off: the answer's trace stays in memory until then. */
+  answerStallMsMax: 60_000,
   /** HTTP request headers in bytes. Above: 431. */
   httpHeaderBytesMax: 16 << 10,
   /** Calls inside calls of a search's filter, the filter itself counted; Jaeger's own bound. */

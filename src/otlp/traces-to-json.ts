@@ -15,20 +15,23 @@ const CHUNK_BYTES = 65_536;
 const NESTING_MAX = 3 + 2 * (limits.anyValueDepthMax + 1);
 
 /**
- * Writes one or more TracesData messages (TracesData concatenates) as `{"resourceSpans":[…]}` in UTF-8 chunks of about
- * 64 KiB. Throws INVALID_REQUEST, possibly after some chunks, when the bytes are malformed.
+ * Writes TracesData messages as one `{"resourceSpans":[…]}` in UTF-8 chunks of about 64 KiB. Throws INVALID_REQUEST,
+ * possibly after some chunks, when the bytes are malformed.
  */
-export function* tracesToJson(otlp: Uint8Array): Generator<Buffer, void, undefined> {
-  const encoder = new OtlpJsonEncoder(otlp);
+export function* tracesToJson(...messages: readonly Uint8Array[]): Generator<Buffer, void, undefined> {
+  const encoder = new OtlpJsonEncoder();
   const { out } = encoder;
   out.text('{');
-  const reader = new WireReader(otlp);
   let count = 0;
-  while (reader.next()) {
-    if (reader.field !== 1) continue;
-    reader.expect(WIRE_BYTES, 'TracesData.resource_spans');
-    out.text(count++ === 0 ? '"resourceSpans":[' : ',');
-    yield* resourceSpans(encoder, reader.valueStart, reader.valueEnd);
+  for (const message of messages) {
+    encoder.bytes = message;
+    const reader = new WireReader(message);
+    while (reader.next()) {
+      if (reader.field !== 1) continue;
+      reader.expect(WIRE_BYTES, 'TracesData.resource_spans');
+      out.text(count++ === 0 ? '"resourceSpans":[' : ',');
+      yield* resourceSpans(encoder, reader.valueStart, reader.valueEnd);
+    }
   }
   out.text(count > 0 ? ']}' : '}');
   yield out.take();
@@ -78,15 +81,12 @@ const HIGH = 3; // high half, or the end of the range
 
 /** Writes any of the messages above from their tables. One scan finds each field's place, then they go out in order. */
 class OtlpJsonEncoder {
-  readonly bytes: Uint8Array;
+  /** The message that is being written. */
+  bytes: Uint8Array = new Uint8Array(0);
   readonly out = new JsonWriter({ isHtmlEscaped: false, capacityBytes: CHUNK_BYTES * 2 });
   /** One set of marks per nesting level, reused: a message is written before its sibling is scanned. */
   readonly #marks: Uint32Array[] = [];
   #depth = 0;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
 
   /** Writes the last occurrence of message field `number` in [start, end), {} when absent. */
   lastMessage(start: number, end: number, number: number, schema: Schema): void {

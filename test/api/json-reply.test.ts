@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fastify } from 'fastify';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { sendJsonChunks } from '../../src/api/json-reply.ts';
@@ -13,8 +16,9 @@ let origin: string;
 
 beforeAll(async () => {
   app.get('/', async (_request, reply) =>
-    sendJsonChunks(reply, { chunks, isPretty: false, log: { info: keep, warn: keep, error: keep } }),
+    sendJsonChunks(reply, { chunks, isPretty: false, log: { info: keep, warn: keep, error: keep }, stallMsMax: 1_000 }),
   );
+  app.get('/other', async () => 'answered');
   app.setErrorHandler((error, _request, reply) => reply.code(500).send({ code: (error as StoreError).code }));
   origin = await app.listen({ host: '127.0.0.1', port: 0 });
 });
@@ -70,4 +74,48 @@ test('a failure later cuts the connection and is logged', async () => {
   const response = await fetch(origin);
   await expect(response.arrayBuffer()).rejects.toThrow();
   expect(logged).toEqual(['an answer broke off while it was being sent']);
+});
+
+/** Each chunk is ten milliseconds of work. */
+function* slow(count: number, chunk: Buffer): Generator<Buffer> {
+  for (made = 0; made < count; made++) {
+    for (const end = performance.now() + 10; performance.now() < end;);
+    yield chunk;
+  }
+}
+
+test.each([
+  ['before it begins', Buffer.alloc(0)],
+  ['while it is sent', Buffer.alloc(65_536, 'x')],
+])('others are answered while a long answer is made, %s', async (_, chunk) => {
+  chunks = slow(100, chunk);
+  const long = fetch(origin).then(async (response) => response.arrayBuffer());
+  await expect.poll(() => made).toBeGreaterThan(5);
+  expect(await (await fetch(`${origin}/other`)).text()).toBe('answered');
+  expect(made).toBeLessThan(90);
+  expect((await long).byteLength).toBe(100 * chunk.length);
+});
+
+test('a client that leaves before its answer begins ends the work for it', async () => {
+  chunks = slow(10_000, Buffer.alloc(0));
+  const leave = new AbortController();
+  const asked = fetch(origin, { signal: leave.signal });
+  await expect.poll(() => made).toBeGreaterThan(5);
+  leave.abort();
+  await expect(asked).rejects.toThrow();
+  await delay(100);
+  const then = made;
+  await delay(100);
+  expect(made).toBe(then);
+});
+
+test('a client that takes nothing is cut off, and its answer let go', async () => {
+  chunks = many(100_000);
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1').pause();
+  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  await expect.poll(() => isClosed, { timeout: 4_000 }).toBe(true);
+  expect(logged).toEqual(['an answer broke off while it was being sent']);
+  const closed = once(socket, 'close');
+  socket.on('error', () => undefined).resume();
+  await closed;
 });
