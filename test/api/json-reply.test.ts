@@ -22,7 +22,10 @@ beforeAll(async () => {
   app.setErrorHandler((error, _request, reply) => reply.code(500).send({ code: (error as StoreError).code }));
   origin = await app.listen({ host: '127.0.0.1', port: 0 });
 });
-afterAll(() => app.close());
+afterAll(async () => {
+  app.server.closeAllConnections(); // fetch may hold one that was never used
+  await app.close();
+});
 beforeEach(() => {
   made = 0;
   isClosed = false;
