@@ -205,6 +205,12 @@ const flags = {
     reason: 'One answers within the goals on two cores; set it near the number of cores where queries matter most.',
     example: '-queryWorkers=4',
   }),
+  isMonitorOff: flag('search', 'monitor.disable', boolean, {
+    default: 'false',
+    meaning: 'Refuse the endpoints of Jaeger UI’s Monitor tab (501), so that the tab says there are no metrics.',
+    reason: 'On, because it costs nothing until somebody looks.',
+    example: '-monitor.disable',
+  }),
   httpListenAddr: flag('http', 'httpListenAddr', listenAddress, {
     default: '127.0.0.1:10428',
     meaning: 'Where OTLP over HTTP, the query API, /metrics and /health are served.',

@@ -26,6 +26,7 @@ export interface HttpServerOptions {
     readonly shutdownMaxMs: number;
     readonly searchTracesMax: number;
     readonly corsOrigins: readonly string[];
+    readonly isMonitorOff: boolean;
   };
   readonly intake: Intake;
   readonly reader: TraceReader;
@@ -129,7 +130,8 @@ async function registerRoutes(app: FastifyInstance, options: HttpServerOptions):
     // Before compression: acknowledgements are small.
     registerOtlpRoutes(scope, { intake, log });
     await compressReplies(scope);
-    registerJaegerRoutes(scope, { reader, bodies: intake, maxTraces: config.searchTracesMax, log });
+    const { searchTracesMax: maxTraces, isMonitorOff } = config;
+    registerJaegerRoutes(scope, { reader, bodies: intake, maxTraces, isMonitorOff, log });
   });
 }
 

@@ -18,6 +18,13 @@ export interface JaegerOptions {
   readonly log?: Log;
   /** The budget of request bodies. */
   readonly bodies: Pick<Intake, 'open' | 'requestBytesMax'>;
+  /** The metrics endpoints are refused, for those whose Monitor reads elsewhere. */
+  readonly isMonitorOff?: boolean;
+}
+
+/** Milliseconds since the epoch. */
+export function nowOf(options: JaegerOptions): number {
+  return options.now === undefined ? Date.now() : options.now();
 }
 
 export interface JaegerRequest {
@@ -85,10 +92,13 @@ export interface ErrorAnswer {
   readonly body: (status: number, message: string) => string;
 }
 
+/** What a flag switches off is no failure. */
+const DISABLED_STATUS = 501;
+
 /** Answers with the status of the error and the body the API generation wants, a line feed after it as in Jaeger. */
 export function sendError(reply: FastifyReply, { error, log, body }: ErrorAnswer): void {
   const { http, retrySeconds } = statusOf(error);
-  if (http >= 500) log?.error('a Jaeger request failed', { status: http, error });
+  if (http >= 500 && http !== DISABLED_STATUS) log?.error('a Jaeger request failed', { status: http, error });
   if (retrySeconds !== undefined) reply.header('retry-after', String(retrySeconds));
   reply.header('content-type', 'application/json').header('x-content-type-options', 'nosniff');
   void reply.code(http).send(Buffer.from(`${body(http, messageOf(error))}\n`));

@@ -35,7 +35,7 @@ function invalid(message: string): never {
   throw new StoreError('INVALID_REQUEST', message);
 }
 
-function unparsable(param: string, why: string): never {
+export function unparsable(param: string, why: string): never {
   invalid(`unable to parse param '${param}': ${why}`);
 }
 
@@ -74,7 +74,7 @@ function checkCounts(limit: number, ids: number, maxTraces: number): void {
 }
 
 /** The first `start` or `end` wins, as in Go; undefined when absent. ns since the epoch, within [0, 2^63). */
-function parseTime(params: QueryString, name: string): bigint | undefined {
+export function parseTime(params: QueryString, name: string): bigint | undefined {
   const text = params.first(name);
   if (text === '') return undefined;
   const value = parseInteger(text, 64);
@@ -133,7 +133,7 @@ export function parseGoBool(text: string): boolean | string {
   return FALSE_TEXTS.has(text) ? false : `strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`;
 }
 
-function parseBool(params: QueryString, name: string): boolean {
+export function parseBool(params: QueryString, name: string): boolean {
   const text = params.first(name);
   if (text === '') return false;
   const value = parseGoBool(text);

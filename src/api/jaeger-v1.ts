@@ -11,8 +11,9 @@ import { callPathsOf } from './call-paths.ts';
 import { dependencyJson, envelope, registerLegacyRoute, sendUnknownPath, UnknownPath } from './jaeger-envelope.ts';
 import type { LegacyHandler } from './jaeger-envelope.ts';
 import { jaegerTraceToJson, kindName } from './jaeger-json.ts';
-import { pathRest } from './jaeger-http.ts';
+import { nowOf, pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
+import { registerMetricsRoutes } from './jaeger-metrics.ts';
 import { readTraceInTurns, readTraceViews } from './jaeger-model.ts';
 import {
   parseDependencyRange,
@@ -50,6 +51,7 @@ export function registerJaegerRoutes(app: FastifyInstance, options: JaegerOption
       registerLegacyRoute(app, { method: 'GET', url: `${prefix}${path}`, handler, options });
     }
     registerLegacyRoute(app, { method: 'POST', url: `${prefix}/api/transform`, handler: transform, options });
+    registerMetricsRoutes(app, prefix, options);
     registerJaegerV3Routes(app, prefix, options);
     app.all(`${prefix}/api/*`, (_request, reply) => sendUnknownPath(reply));
   }
@@ -103,10 +105,6 @@ async function searchTraces(
   const { traces, warnings } = await reader.searchTraces(tenant, search.query, signal);
   warn(warnings);
   return tracesEnvelope(viewsOf(traces), search.isRaw, 'null');
-}
-
-function nowOf(options: JaegerOptions): number {
-  return options.now === undefined ? Date.now() : options.now();
 }
 
 /** One error per id that was asked for and not found, in the order asked; null when there is none. */

@@ -31,6 +31,7 @@ export const FAILURE_STATUS: Readonly<Record<StoreErrorCode, FailureStatus>> = {
   READ_ONLY: failure(429, grpc.RESOURCE_EXHAUSTED, DISK_RETRY_SECONDS),
   UNAVAILABLE: failure(503, grpc.UNAVAILABLE, START_RETRY_SECONDS),
   NOT_FOUND: failure(404, grpc.NOT_FOUND),
+  DISABLED: failure(501, grpc.UNIMPLEMENTED),
   TIMEOUT: failure(503, grpc.DEADLINE_EXCEEDED),
   CANCELLED: failure(499, grpc.CANCELLED),
   CORRUPTION: failure(500, grpc.INTERNAL),

@@ -8,6 +8,7 @@ export const STORE_ERROR_CODES = [
   'READ_ONLY', // the disk is too full to accept data: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'UNAVAILABLE', // starting, closing, or storage failed: 503 + Retry-After, UNAVAILABLE + RetryInfo
   'NOT_FOUND', // at the API only: 404, NOT_FOUND
+  'DISABLED', // a flag switches this part of the API off: 501, UNIMPLEMENTED
   'TIMEOUT', // a query passed its deadline or budget: 503, DEADLINE_EXCEEDED
   'CANCELLED', // the client went away: 499, CANCELLED
   'CORRUPTION', // bytes on disk failed their checksum or do not parse: 500, INTERNAL
