@@ -14,6 +14,7 @@ import { merge } from './scenarios/merge.ts';
 import { mixed } from './scenarios/mixed.ts';
 import { recovery } from './scenarios/recovery.ts';
 import { search } from './scenarios/search.ts';
+import { sustain } from './scenarios/sustain.ts';
 
 // Young buffers must not start major collections (nodejs/node 61967): the load generator would measure itself.
 v8.setFlagsFromString('--external-memory-accounted-in-global-limit');
@@ -27,6 +28,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions, command: string
   recovery,
   merge,
   'big-trace': bigTrace,
+  sustain,
 };
 const resultsPath = new URL('results', import.meta.url).pathname;
 

@@ -15,6 +15,8 @@ export interface LoadOptions {
   readonly rate: number;
   /** The next body, or undefined when there are no more. */
   next(): Frame | undefined;
+  /** Told of every acknowledged body. */
+  readonly onAck?: (ms: number, spans: number) => void;
 }
 
 export interface LoadResult {
@@ -52,7 +54,9 @@ export async function driveLoad(options: LoadOptions): Promise<LoadResult> {
       if (frame === undefined) return;
       const dueMs = await waitForTurn(options.rate, progress, frame.spans);
       await sendUntilAccepted(options, frame, progress);
-      latencies.add(performance.now() - dueMs);
+      const ms = performance.now() - dueMs;
+      latencies.add(ms);
+      options.onAck?.(ms, frame.spans);
       progress.spans += frame.spans;
       progress.bytes += frame.body.length;
       progress.requests++;

@@ -45,13 +45,19 @@ const rows = {
   frames: { ...text, help: 'replicate this frames file (fresh ids, UUIDs and times) instead of a profile' },
   seed: { ...text, help: 'of the workload; default 1' },
   batch: { ...text, help: 'spans in a request; default 1000' },
-  spans: { ...text, help: 'ingest: bodies kept ready (300000); others: spans stored (500000; mixed 200000)' },
+  spans: {
+    ...text,
+    help: 'ingest, sustain: bodies kept ready (300000); others: spans stored (500000; mixed 200000; big-trace 100000)',
+  },
   'over-seconds': { ...text, help: 'the traffic spreads over this long before now; default 300' },
   store: { ...text, help: 'by-id, search, mixed: fill a store in this folder once and keep it for further runs' },
-  seconds: { ...text, help: 'measured time; default 10' },
-  'warmup-seconds': { ...text, help: 'ingest, mixed: not measured; default 2' },
+  seconds: { ...text, help: 'measured time; default 10, sustain: 300' },
+  'warmup-seconds': { ...text, help: 'ingest, mixed, sustain: not measured; default 2' },
   connections: { ...text, help: 'parallel connections; default 8, for queries 1' },
-  rate: { ...text, help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed: 20000' },
+  rate: {
+    ...text,
+    help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed: 20000, sustain: 100000',
+  },
   readers: { ...text, help: 'mixed: connections that search and find by id meanwhile; default 4' },
   url: { ...text, help: 'measure the node at this address instead of starting one' },
   pid: { ...text, help: 'its process id, for CPU and memory' },
@@ -70,7 +76,7 @@ const rows = {
   'peer-insert-path': { ...text, help: 'default /v1/traces' },
   'peer-jaeger-path': { ...text, help: 'default /api' },
   save: { type: 'boolean', help: 'write the result to native-bench/results' },
-  'timeout-seconds': { ...text, help: 'give up after this long; default 600' },
+  'timeout-seconds': { ...text, help: 'give up after this long; default 900' },
 } as const;
 
 export function usage(scenarios: readonly string[]): string {
@@ -86,7 +92,8 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
     throw new Error(`--profile ${profile} does not exist; there are ${Object.keys(profiles).join(', ')}`);
   if (values.store !== undefined && values.peer !== undefined)
     throw new Error('--store keeps our own files: a --peer is filled anew, give them in two runs');
-  const isIngest = ['ingest', 'density', 'mixed'].includes(positionals[0] ?? '');
+  const [scenario] = positionals;
+  const defaults = defaultsOf(scenario);
   const options: BenchOptions = {
     profile,
     frames: values.frames,
@@ -95,10 +102,10 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
     spans: values.spans === undefined ? undefined : number('spans', values.spans, 0),
     overSeconds: number('over-seconds', values['over-seconds'], 300),
     store: values.store,
-    seconds: number('seconds', values.seconds, 10),
+    seconds: number('seconds', values.seconds, defaults.seconds),
     warmupSeconds: number('warmup-seconds', values['warmup-seconds'], 2, 0),
-    connections: number('connections', values.connections, isIngest ? 8 : 1),
-    rate: number('rate', values.rate, positionals[0] === 'mixed' ? 20_000 : 0, 0),
+    connections: number('connections', values.connections, defaults.connections),
+    rate: number('rate', values.rate, defaults.rate, 0),
     readers: number('readers', values.readers, 4, 2),
     url: values.url,
     pid: values.pid === undefined ? undefined : number('pid', values.pid, 0),
@@ -110,9 +117,18 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
     peerInsertPath: values['peer-insert-path'] ?? '/v1/traces',
     peerJaegerPath: values['peer-jaeger-path'] ?? '/api',
     save: values.save ?? false,
-    timeoutSeconds: number('timeout-seconds', values['timeout-seconds'], 600),
+    timeoutSeconds: number('timeout-seconds', values['timeout-seconds'], 900),
   };
-  return { scenario: positionals[0], options };
+  return { scenario, options };
+}
+
+function defaultsOf(scenario = ''): Pick<BenchOptions, 'seconds' | 'connections' | 'rate'> {
+  const rates: Readonly<Record<string, number>> = { mixed: 20_000, sustain: 100_000 };
+  return {
+    seconds: scenario === 'sustain' ? 300 : 10,
+    connections: ['ingest', 'density', 'mixed', 'sustain', 'big-trace'].includes(scenario) ? 8 : 1,
+    rate: rates[scenario] ?? 0,
+  };
 }
 
 function number(name: string, given: string | undefined, whenAbsent: number, min = 1): number {

@@ -19,6 +19,7 @@ import { bytesByKind } from '../../native-bench/harness/target.ts';
 import { TrafficPool } from '../../native-bench/harness/traffic.ts';
 import { counterOf } from '../../native-bench/scenarios/merge.ts';
 import { readyLine } from '../../native-bench/scenarios/recovery.ts';
+import { slopePerSecond } from '../../native-bench/scenarios/sustain.ts';
 import type { Frame } from '../../native-bench/workload/frames.ts';
 import { decodeRequest, spansOf } from '../support/otlp-proto.ts';
 
@@ -76,6 +77,21 @@ test('every body is sent once and its spans are counted when acknowledged', asyn
   });
   expect([load.requests, load.spans, load.bytes, load.refusals, load.latencies.count]).toEqual([50, 500, 50, 0, 50]);
   expect(bodies.map((body) => body[0] ?? -1).sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+});
+
+test('who asks is told of every acknowledged body', async () => {
+  const { url } = await serve(() => 200);
+  using client = new HttpClient(url, 2);
+  const told: number[] = [];
+  const onAck = (ms: number, spans: number): void => void told.push(ms >= 0 ? spans : NaN);
+  await driveLoad({ client, path: '/', connections: 2, seconds: Infinity, rate: 0, next: framesOf(3), onAck });
+  expect(told).toEqual([10, 10, 10]);
+});
+
+test('growth is the slope of the line through the samples', () => {
+  const rising = [0, 1, 2, 3].map((second) => ({ second, residentBytes: 500 + 7 * second + (second % 2) }));
+  expect(slopePerSecond(rising)).toBeCloseTo(7.2);
+  expect(slopePerSecond(rising.map(({ second }) => ({ second, residentBytes: 9 })))).toBe(0);
 });
 
 test('a refused body is sent again and counted once', async () => {
