@@ -5,10 +5,11 @@ import type { IncomingMessage } from 'node:http';
 import { constants, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import { decodeSnappy } from '../bytes/snappy.ts';
 import type { IntakeAccount } from './intake.ts';
 
 /** Content-Encodings as an Accept-Encoding header lists them. */
-export const ACCEPTED_ENCODINGS = 'gzip, deflate, zstd, identity';
+export const ACCEPTED_ENCODINGS = 'gzip, deflate, zstd, snappy, identity';
 
 /** Largest window a zstd frame may ask memory for: 64 MiB (2^26); the strongest common encoder setting uses 32 MiB. */
 const ZSTD_WINDOW_LOG_MAX = 26;
@@ -38,7 +39,10 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ['gzip', (bytes, sizeMax) => decodeAll(gunzipSync, bytes, sizeMax)],
   ['x-gzip', (bytes, sizeMax) => decodeAll(gunzipSync, bytes, sizeMax)],
   ['deflate', decodeDeflate],
+  ['zlib', decodeDeflate], // what the Collector calls it
   ['zstd', (bytes, sizeMax) => decodeAll(decodeZstd, bytes, sizeMax)],
+  ['snappy', decodeSnappyBody],
+  ['x-snappy-framed', decodeSnappyBody],
 ]);
 
 /**
@@ -110,6 +114,10 @@ function tooLarge(what: string, sizeMax: number): StoreError {
 
 function decodeZstd(bytes: Uint8Array, options: DecodeOptions): Uint8Array {
   return zstdDecompressSync(bytes, { ...options, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } });
+}
+
+function decodeSnappyBody(bytes: Uint8Array, sizeMax: number): Uint8Array {
+  return decodeSnappy(bytes, sizeMax, () => tooLarge('decompressed request body', sizeMax));
 }
 
 /** "deflate" is a zlib stream by the RFC and a raw one from many senders: two bytes tell nearly always, trying the rest. */

@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { encodeRequest } from '../support/otlp-proto.ts';
+import { snappyFramed, snappyLiteral } from '../support/snappy.ts';
 import { openEdgeServers, type EdgeServers } from '../support/edge-servers.ts';
 import { createRandom, randomRequest } from '../support/random-request.ts';
 
@@ -31,6 +32,10 @@ test.each([
   ['gzip', Buffer.concat([gzipSync(protobuf), Buffer.alloc(20)])],
   ['deflate', deflateSync(protobuf)],
   ['deflate', deflateRawSync(protobuf)],
+  ['zlib', deflateSync(protobuf)],
+  ['snappy', snappyLiteral(protobuf)],
+  ['snappy', snappyFramed(protobuf)],
+  ['x-snappy-framed', snappyFramed(protobuf)],
   ['zstd', zstdCompressSync(protobuf)],
   ['zstd', Buffer.concat([zstdCompressSync(protobuf.subarray(0, 9)), zstdCompressSync(protobuf.subarray(9))])],
   ['identity', protobuf],
