@@ -11,16 +11,20 @@ const CHUNK_SKIPPABLE = 0x80;
 /** The most a block can say with a byte: a copy of 64 bytes takes 3. */
 const EXPANSION_MAX = 22;
 const CRC_BYTES = 4;
+/** Kinds of elements in the low two bits of a tag; 2 and 3 are copies with an offset of two and four bytes. */
+const LITERAL = 0;
+const SHORT_COPY = 1;
 
 /**
  * The bytes of a snappy block or stream; `tooLarge` is thrown as soon as they would be more than `sizeMax`. Throws Error with
  * what is malformed.
  */
 export function decodeSnappy(bytes: Uint8Array, sizeMax: number, tooLarge: () => Error): Uint8Array {
-  if (Buffer.compare(bytes.subarray(0, STREAM_ID.length), STREAM_ID) !== 0) return decodeBlock(bytes, sizeMax, tooLarge);
+  if (Buffer.compare(bytes.subarray(0, STREAM_ID.length), STREAM_ID) !== 0)
+    return decodeBlock(bytes, sizeMax, tooLarge);
   const pieces: Uint8Array[] = [];
   let size = 0;
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     if (at + 4 > bytes.length) throw new Error('unexpected end of a chunk header');
     const type = bytes[at]!;
     const start = at + 4;
@@ -46,20 +50,24 @@ function decodeChunk(type: number, chunk: Uint8Array, tooLarge: () => Error, siz
 }
 
 function decodeBlock(bytes: Uint8Array, sizeMax: number, tooLarge: () => Error): Uint8Array {
-  let length = 0;
-  let at = 0;
-  for (let shift = 1; ; shift *= 128) {
-    if (at === bytes.length || at === 5) throw new Error('malformed length');
-    const byte = bytes[at++]!;
-    length += (byte & 127) * shift;
-    if (byte < 128) break;
-  }
+  const { value: length, end: start } = readLength(bytes);
   if (length > sizeMax) throw tooLarge();
   if (length > bytes.length * EXPANSION_MAX) throw new Error(`${bytes.length} bytes cannot hold ${length}`);
   const out = new Uint8Array(length);
-  const filled = fill(out, bytes, at);
+  const filled = fill(out, bytes, start);
   if (filled !== length) throw new Error(`${filled} bytes where ${length} were announced`);
   return out;
+}
+
+/** A varint of up to 32 bits. */
+function readLength(bytes: Uint8Array): { readonly value: number; readonly end: number } {
+  let value = 0;
+  for (let at = 0; at < Math.min(5, bytes.length); at++) {
+    const byte = bytes[at]!;
+    value += (byte & 127) * 128 ** at;
+    if (byte < 128) return { value, end: at + 1 };
+  }
+  throw new Error('malformed length');
 }
 
 /** Runs the elements of a block from `at` on and returns how much of `out` they filled. */
@@ -68,28 +76,34 @@ function fill(out: Uint8Array, bytes: Uint8Array, at: number): number {
   while (at < bytes.length) {
     const tag = bytes[at++]!;
     const kind = tag & 3;
-    // A literal's length or a copy's offset takes up to four bytes behind the tag; zeros stand behind the input's end.
-    const extra = kind === 0 ? Math.max(0, (tag >> 2) - 59) : kind === 3 ? 4 : kind;
+    // Behind the tag: a literal's length when it is above 60, or a copy's offset.
+    const extra = kind === LITERAL ? Math.max(0, (tag >> 2) - 59) : kind === 3 ? 4 : kind;
     if (at + extra > bytes.length) throw new Error('unexpected end');
     let operand = 0;
     for (let i = extra - 1; i >= 0; i--) operand = operand * 256 + bytes[at + i]!;
     at += extra;
-    const length = kind === 1 ? 4 + ((tag >> 2) & 7) : (kind === 0 && extra > 0 ? operand : tag >> 2) + 1;
+    const length = lengthOf(tag, extra > 0 ? operand : tag >> 2);
     if (end + length > out.length) throw new Error('more bytes than were announced');
-    if (kind === 0) {
+    if (kind === LITERAL) {
       if (at + length > bytes.length) throw new Error('unexpected end of a literal');
       out.set(bytes.subarray(at, at + length), end);
       at += length;
-    } else {
-      const offset = kind === 1 ? operand + ((tag >> 5) << 8) : operand;
-      if (offset === 0 || offset > end) throw new Error('a copy from before the beginning');
-      // Byte by byte where the copy overlaps what it writes: that repeats it.
-      if (offset >= length) out.copyWithin(end, end - offset, end - offset + length);
-      else for (let i = 0; i < length; i++) out[end + i] = out[end + i - offset]!;
-    }
+    } else repeat(out, end, length, kind === SHORT_COPY ? operand + ((tag >> 5) << 8) : operand);
     end += length;
   }
   return end;
+}
+
+function lengthOf(tag: number, literalLength: number): number {
+  if ((tag & 3) === LITERAL) return literalLength + 1;
+  return (tag & 3) === SHORT_COPY ? 4 + ((tag >> 2) & 7) : (tag >> 2) + 1;
+}
+
+/** Copies `length` bytes from `offset` before `end` to `end`; where the two overlap, what was copied is copied again. */
+function repeat(out: Uint8Array, end: number, length: number, offset: number): void {
+  if (offset === 0 || offset > end) throw new Error('a copy from before the beginning');
+  if (offset >= length) out.copyWithin(end, end - offset, end - offset + length);
+  else for (let i = 0; i < length; i++) out[end + i] = out[end + i - offset]!;
 }
 
 const crcTable = Uint32Array.from({ length: 256 }, (_, byte) => {

@@ -12,14 +12,10 @@ export interface CheckOptions {
 
 export function check(id: CheckId, run: () => void | Promise<void>, options: CheckOptions = {}): void {
   const { canRun = true, timeoutMs = 30_000 } = options;
-  test.skipIf(!canRun)(nameOf(id), { timeout: timeoutMs }, run);
+  test.skipIf(!canRun)(`${id} ${CHECKS[id]}`, { timeout: timeoutMs }, run);
 }
 
 /** A check that no test of this repository can make. */
 export function cannotCheck(id: CheckId): void {
-  test.skip(nameOf(id), () => undefined);
-}
-
-function nameOf(id: CheckId): string {
-  return `${id} ${CHECKS[id]}`;
+  check(id, () => undefined, { canRun: false });
 }

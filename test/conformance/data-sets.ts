@@ -39,10 +39,7 @@ export function goldenOfS1(name: 'rich-trace.json' | 'rich-trace-raw.json' | 'ri
     /("startTime":|"timestamp":)(\d+)/g,
     (_, key: string, us: string) => `${key}${BigInt(us) + richShiftNs / microsecondNs}`,
   );
-  return micros.replaceAll(
-    /(UnixNano":")(\d+)/g,
-    (_, key: string, ns: string) => `${key}${BigInt(ns) + richShiftNs}`,
-  );
+  return micros.replaceAll(/(UnixNano":")(\d+)/g, (_, key: string, ns: string) => `${key}${BigInt(ns) + richShiftNs}`);
 }
 
 function moved(value: unknown, name = ''): unknown {
@@ -58,7 +55,9 @@ export const S2_SPANS = 10_008;
 /** One resource, one span a second: 2 h 47 m. */
 export const S2: OtlpRequest = requestOf(
   'large',
-  Array.from({ length: S2_SPANS }, (_, i) => makeSpan(0xb16, i + 1, { startTimeUnixNano: midnightNs + BigInt(i) * secondNs })),
+  Array.from({ length: S2_SPANS }, (_, i) =>
+    makeSpan(0xb16, i + 1, { startTimeUnixNano: midnightNs + BigInt(i) * secondNs }),
+  ),
 );
 
 export function traceIdOf(id: number): Uint8Array {

@@ -23,7 +23,8 @@ afterAll(() => node[Symbol.asyncDispose]());
 /** The answers of `path` under every prefix; they must be the same. */
 async function askEverywhere<T>(path: string): Promise<Envelope<T>> {
   const answers = await Promise.all(PREFIXES.map((prefix) => ask(node, `${prefix}${path}`)));
-  for (const [status, type, text] of answers) expect([status, type, text]).toEqual([200, 'application/json', answers[0]![2]]);
+  for (const [status, type, text] of answers)
+    expect([status, type, text]).toEqual([200, 'application/json', answers[0]![2]]);
   return JSON.parse(answers[0]![2]) as Envelope<T>;
 }
 

@@ -16,7 +16,14 @@ import {
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { exportOnce, EXPORTER_CASES, openExporter } from '../support/otlp-exporters.ts';
 import { looseSpans, spansByTrace } from '../support/otlp-json-set.ts';
-import { decodeResponse, decodeRetrySeconds, decodeRpcStatus, encodeRequest, toOtlpJson, type OtlpSpan } from '../support/otlp-proto.ts';
+import {
+  decodeResponse,
+  decodeRetrySeconds,
+  decodeRpcStatus,
+  encodeRequest,
+  toOtlpJson,
+  type OtlpSpan,
+} from '../support/otlp-proto.ts';
 import { sendRaw, type RawReply } from '../support/raw-http.ts';
 import { attribute } from '../support/rich-trace.ts';
 import { snappyFramed, snappyLiteral } from '../support/snappy.ts';
@@ -47,7 +54,10 @@ const s1Json = JSON.stringify(toOtlpJson(S1));
 const tenantOf = (name: string): Headers => ({ AccountID: String(1 + ['protobuf', 'json', 'root'].indexOf(name)) });
 
 check('A1', async () => {
-  for (const [path, tenant] of [[PATHS[0], 'protobuf'], [PATHS[1], 'root']] as const) {
+  for (const [path, tenant] of [
+    [PATHS[0], 'protobuf'],
+    [PATHS[1], 'root'],
+  ] as const) {
     const startMs = performance.now();
     const reply = await post(path, s1Protobuf, { 'content-type': PROTOBUF, ...tenantOf(tenant) });
     expect([path, reply.status]).toEqual([path, 200]);
@@ -85,7 +95,10 @@ check('A3', async () => {
 });
 
 check('A4', async () => {
-  for (const [type, body] of [[PROTOBUF, s1Protobuf], ['application/json', s1Json]] as const) {
+  for (const [type, body] of [
+    [PROTOBUF, s1Protobuf],
+    ['application/json', s1Json],
+  ] as const) {
     const reply = await post(PATHS[0], body, { 'content-type': type, ...tenantOf('json') });
     expect(reply.headers['content-type']?.split(';')[0]).toBe(type);
     const message: unknown = type === PROTOBUF ? decodeResponse(reply.body) : JSON.parse(reply.body.toString());
@@ -178,7 +191,12 @@ check('A8', async () => {
       "attributes":[{"key":"i","value":{"intValue":${int}}}],"status":{}}]}]}]}`;
   const spellings = [
     spanJson('00000000000000000000000000000a81', `"${noonNs}"`, '"42"', '"kind":2,'),
-    spanJson('00000000000000000000000000000A82', `"${noonNs}"`, '42', '"kind":"SPAN_KIND_SERVER","droppedAttributesCount":0,'),
+    spanJson(
+      '00000000000000000000000000000A82',
+      `"${noonNs}"`,
+      '42',
+      '"kind":"SPAN_KIND_SERVER","droppedAttributesCount":0,',
+    ),
     spanJson('00000000000000000000000000000A83', `${noonNs}`, '4.2e1', '"kind":2,"events":[],"links":[],'),
   ];
   for (const text of spellings) expect(await sendJson(node, text)).toBeUndefined();

@@ -67,7 +67,11 @@ check('D1', async () => {
     return [text, text.toUpperCase(), text.replace(/^0+/, ''), text.padStart(32, '0')];
   };
   for (const bytes of [low, high]) {
-    const spellings = [...hex(bytes), ...base64(bytes), ...base64(Buffer.concat([Buffer.alloc(16), bytes]).subarray(-16))];
+    const spellings = [
+      ...hex(bytes),
+      ...base64(bytes),
+      ...base64(Buffer.concat([Buffer.alloc(16), bytes]).subarray(-16)),
+    ];
     for (const id of spellings) {
       const { traceID } = await legacyTrace(node, encodeURIComponent(id));
       expect([id, traceID]).toEqual([id, bytes.toString('hex')]);
@@ -167,7 +171,9 @@ check('D6', async () => {
   expect([span.references, span.logs, span.tags, span.warnings]).toEqual([[], [], [], null]);
   for (const text of [await textOfS1(), (await ask(node, '/api/traces/d60'))[2]]) {
     // Integer literals: Grafana decodes them into Go integers.
-    const numbers = [...text.matchAll(/"(?:startTime|duration|timestamp|flags)":([^,}]*)/g)].map(([, number]) => number);
+    const numbers = [...text.matchAll(/"(?:startTime|duration|timestamp|flags)":([^,}]*)/g)].map(
+      ([, number]) => number,
+    );
     expect(numbers.length).toBeGreaterThan(1);
     for (const number of numbers) expect(number).toMatch(/^\d+$/);
     expect(text).not.toMatch(/"(references|logs|tags|fields)":null/);
@@ -175,7 +181,8 @@ check('D6', async () => {
 });
 
 check('D7', async () => {
-  const tagsOf = async (trace: number, code: number): Promise<Tag[]> => (await stored(trace, { status: { code } })).tags;
+  const tagsOf = async (trace: number, code: number): Promise<Tag[]> =>
+    (await stored(trace, { status: { code } })).tags;
   expect(await tagsOf(0xd70, 2)).toEqual([tag('otel.status_code', 'ERROR'), tag('error', true, 'bool')]);
   expect(await tagsOf(0xd71, 1)).toEqual([tag('otel.status_code', 'OK')]);
   expect(await tagsOf(0xd72, 0)).toEqual([]);
@@ -220,7 +227,9 @@ check('D9', async () => {
     makeSpan(0xd90, 4, { links: [other] }),
   ]);
   const { spans } = await legacyTrace(node, 'd90');
-  const references = spans.map((span) => span.references.map(({ refType: type, spanID }) => `${type} ${Number(spanID)}`));
+  const references = spans.map((span) =>
+    span.references.map(({ refType: type, spanID }) => `${type} ${Number(spanID)}`),
+  );
   expect(references).toEqual([
     [],
     // The link to the parent says nothing of its type, so FOLLOWS_FROM, which overrides the parent's.
@@ -235,7 +244,9 @@ check('D10', async () => {
   const golden = JSON.parse(goldenOfS1('rich-trace-raw.json')) as JaegerTrace;
   expect(normalSpans(raw.data[0]!)).toEqual(normalSpans(golden));
   for (const { warnings } of raw.data[0]!.spans) expect(warnings).toBeNull();
-  expect((JSON.parse(await textOfS1()) as Envelope<JaegerTrace[]>).data[0]!.spans.some(({ warnings }) => warnings)).toBe(true);
+  expect(
+    (JSON.parse(await textOfS1()) as Envelope<JaegerTrace[]>).data[0]!.spans.some(({ warnings }) => warnings),
+  ).toBe(true);
   await send('unsorted', [makeSpan(0xda0, 1, { attributes: [attribute('z', '1'), attribute('a', '2')] })]);
   const keys = async (isRaw: boolean): Promise<string[]> =>
     (await legacyTrace(node, 'da0', { raw: isRaw })).spans[0]!.tags.map(({ key }) => key);
@@ -264,9 +275,7 @@ check('D11', async () => {
 
 check('D12', async () => {
   const { warnings } = await stored(0xdc0, { parentSpanId: spanId(0xbeef) });
-  expect(warnings).toEqual([
-    'parent span ID=000000000000beef is not in the trace; skipping clock skew adjustment',
-  ]);
+  expect(warnings).toEqual(['parent span ID=000000000000beef is not in the trace; skipping clock skew adjustment']);
 });
 
 check('D13', async () => {
@@ -278,6 +287,26 @@ check('D13', async () => {
     await move();
     expect((await legacyTrace(node, 'dd0')).spans).toHaveLength(2);
   }
+});
+
+// Raw answers are the plain translation of what was sent: the oracle of this directory, checked once against Jaeger's own.
+check('D14', async () => {
+  const golden = JSON.parse(goldenOfS1('rich-trace-raw.json')) as JaegerTrace;
+  expect(translate(toOtlpJson(S1)).get(S1_ID)).toEqual(normalSpans(golden));
+  const other = requestOf('other', [makeSpan(0xde0, 1), makeSpan(0xde1, 1), makeSpan(0xde0, 2)]);
+  const body = JSON.stringify(toOtlpJson({ resourceSpans: [...S1.resourceSpans!, ...other.resourceSpans!] }));
+  for (const headers of [{ 'content-type': 'application/json' }, { 'content-type': 'text/plain;charset=UTF-8' }]) {
+    const response = await fetch(`${node.url}/api/transform`, { method: 'POST', headers, body });
+    expect(response.status).toBe(200);
+    const { data } = (await response.json()) as Envelope<JaegerTrace[]>;
+    // Names and durations are those of stored spans: what has none is called what it would be called after a write.
+    const expected = translate(JSON.parse(body));
+    expect(new Map(data.map((trace) => [trace.traceID, normalSpans(trace)]))).toEqual(expected);
+    expect(data.map(({ traceID }) => traceID)).toEqual([...expected.keys()]);
+  }
+  const bad = await fetch(`${node.url}/api/transform`, { method: 'POST', body: '{"resourceSpans":' });
+  const { errors } = (await bad.json()) as Envelope<null>;
+  expect([bad.status, errors?.[0]?.msg]).toEqual([400, expect.stringMatching(/^cannot unmarshal OTLP : /)]);
 });
 
 check('D16', async () => {
@@ -293,48 +322,3 @@ check('D16', async () => {
   expect(spans.map(({ processID }) => processID)).toEqual(['p1', 'p1', 'p1']);
   expect(processes).toEqual({ p1: { serviceName: 'same', tags: [tag('a', '1'), tag('b', 2, 'int64')] } });
 });
-
-// Raw answers are the plain translation of what was sent: the oracle of this directory, checked once against Jaeger's own.
-check('D14', async () => {
-  const golden = JSON.parse(goldenOfS1('rich-trace-raw.json')) as JaegerTrace;
-  expect(translate(toOtlpJson(S1), { isSanitized: true }).get(S1_ID)).toEqual(normalSpans(golden));
-  const other = requestOf('other', [makeSpan(0xde0, 1), makeSpan(0xde1, 1), makeSpan(0xde0, 2)]);
-  const body = JSON.stringify(toOtlpJson({ resourceSpans: [...S1.resourceSpans!, ...other.resourceSpans!] }));
-  for (const headers of [{ 'content-type': 'application/json' }, { 'content-type': 'text/plain;charset=UTF-8' }]) {
-    const response = await fetch(`${node.url}/api/transform`, { method: 'POST', headers, body });
-    expect(response.status).toBe(200);
-    const { data } = (await response.json()) as Envelope<JaegerTrace[]>;
-    const expected = translate(JSON.parse(body), { isSanitized: false });
-    expect(new Map(data.map((trace) => [trace.traceID, normalSpans(trace)]))).toEqual(expected);
-    expect(data.map(({ traceID }) => traceID)).toEqual([...expected.keys()]);
-  }
-  const bad = await fetch(`${node.url}/api/transform`, { method: 'POST', body: '{"resourceSpans":' });
-  const { errors } = (await bad.json()) as Envelope<null>;
-  expect([bad.status, errors?.[0]?.msg]).toEqual([400, expect.stringMatching(/^cannot unmarshal OTLP : /)]);
-});
-
-check(
-  'D15',
-  async () => {
-    await using own = await startNode();
-    const archive = async (id: string): Promise<[number, unknown]> => {
-      const reply = await fetch(`${own.url}/api/archive/${id}`, { method: 'POST' });
-      return [reply.status, await reply.json()];
-    };
-    await sendTo(own, requestOf('kept', [makeSpan(0xdeb, 1, { startTimeUnixNano: noonNs - 4n * dayNs })]));
-    await sendTo(own, requestOf('dropped', [makeSpan(0xdec, 1, { startTimeUnixNano: noonNs - 4n * dayNs })]));
-    const done = { data: [], total: 0, limit: 0, offset: 0, errors: [] };
-    expect([await archive('deb'), await archive('deb')]).toEqual([
-      [200, done],
-      [200, done],
-    ]);
-    expect(await archive('abcdef')).toMatchObject([404, { errors: [{ code: 404, msg: 'trace not found' }] }]);
-    const before = await ask(own, '/api/traces/deb');
-    await own.stop();
-    await using aged = await startNode({ dataPath: own.dataPath, flags: ['-retentionPeriod=2d'] });
-    expect((await ask(aged, '/api/traces/dec'))[0]).toBe(404);
-    expect(await ask(aged, '/api/traces/deb')).toEqual(before);
-  },
-  { timeoutMs: 60_000 },
-);
-

@@ -7,18 +7,16 @@ import { looseSpans, type Json, type LooseSpan } from './otlp-json-set.ts';
 type Attributes = readonly Json[];
 type Process = { serviceName: string; tags: Tag[] };
 
-export interface TranslationOptions {
-  /** With the names and durations that Jaeger's sanitizers give before storage (§1.10); /api/transform goes without. */
-  readonly isSanitized: boolean;
-}
-
-/** Spans of a message {"resourceSpans": …} by trace id as it is printed, in first-seen order, in normal form. */
-export function translate(message: unknown, options: TranslationOptions): Map<string, string[]> {
+/**
+ * Spans of a message {"resourceSpans": …} by trace id as it is printed, in first-seen order, in normal form, with the names and
+ * durations that Jaeger's sanitizers give before storage (§1.10).
+ */
+export function translate(message: unknown): Map<string, string[]> {
   const traces = new Map<string, string[]>();
   for (const loose of looseSpans(message)) {
-    const span = translateSpan(loose, options);
+    const span = translateSpan(loose);
     const spans = traces.get(span.traceID) ?? [];
-    spans.push(normal(span, translateProcess(loose.group, options)));
+    spans.push(normal(span, translateProcess(loose.group)));
     traces.set(span.traceID, spans);
   }
   for (const spans of traces.values()) spans.sort();
@@ -36,20 +34,17 @@ function normal(span: Omit<JaegerSpan, 'processID' | 'warnings'>, { serviceName,
   return JSON.stringify({ ...fields, process: { serviceName, tags } });
 }
 
-function translateSpan(
-  { scope: scopeSpans, span }: LooseSpan,
-  { isSanitized }: TranslationOptions,
-): Omit<JaegerSpan, 'processID' | 'warnings'> {
+function translateSpan({ scope: scopeSpans, span }: LooseSpan): Omit<JaegerSpan, 'processID' | 'warnings'> {
   const startNs = BigInt((span['startTimeUnixNano'] as string | undefined) ?? 0);
   const endNs = BigInt((span['endTimeUnixNano'] as string | undefined) ?? 0);
   const name = (span['name'] ?? '') as string;
   return {
     traceID: printedTraceId(span['traceId']),
     spanID: spanIdText(span['spanId']),
-    operationName: name === '' && isSanitized ? 'empty-span-name' : name,
+    operationName: name === '' ? 'empty-span-name' : name,
     references: referencesOf(span),
     startTime: Number(startNs / 1_000n),
-    duration: isSanitized && endNs < startNs ? 0 : Number((endNs - startNs) / 1_000n),
+    duration: endNs < startNs ? 0 : Number((endNs - startNs) / 1_000n),
     tags: tagsOf(span, (scopeSpans['scope'] ?? {}) as Json),
     logs: listOf(span, 'events').map((event) => ({
       timestamp: Number(BigInt((event['timeUnixNano'] as string | undefined) ?? 0) / 1_000n),
@@ -58,17 +53,15 @@ function translateSpan(
   };
 }
 
-function translateProcess(group: Json, { isSanitized }: TranslationOptions): Process {
+function translateProcess(group: Json): Process {
   const attributes = listOf((group['resource'] ?? {}) as Json, 'attributes');
-  if (attributes.length === 0 && !isSanitized) return { serviceName: 'OTLPResourceNoServiceName', tags: [] };
   const name = attributes.find(({ key }) => key === 'service.name');
   const tags = attributes.filter((attribute) => attribute !== name).map(tagOf);
-  return { serviceName: serviceOf(name, isSanitized), tags };
+  return { serviceName: serviceOf(name), tags };
 }
 
-function serviceOf(name: Json | undefined, isSanitized: boolean): string {
+function serviceOf(name: Json | undefined): string {
   const text = ((name?.['value'] ?? {}) as Json)['stringValue'] as string | undefined;
-  if (!isSanitized) return text ?? '';
   if (name === undefined) return 'missing-service-name';
   return text === undefined ? 'service-name-wrong-type' : text || 'empty-service-name';
 }
@@ -153,7 +146,9 @@ function jsonText(value: Json): string {
     case undefined:
       return 'null';
     case 'arrayValue':
-      return `[${listOf(content as Json, 'values').map(jsonText).join(',')}]`;
+      return `[${listOf(content as Json, 'values')
+        .map(jsonText)
+        .join(',')}]`;
     case 'kvlistValue': {
       const items = listOf(content as Json, 'values').map(({ key = '', value: item }): [string, string] => [
         key as string,
@@ -171,12 +166,12 @@ function jsonText(value: Json): string {
 
 /** Leading 8 zero bytes are dropped. */
 function printedTraceId(id: unknown): string {
-  const hex = String(id ?? '').toLowerCase().padStart(32, '0');
+  const hex = ((id ?? '') as string).toLowerCase().padStart(32, '0');
   return hex.startsWith('0'.repeat(16)) ? hex.slice(16) : hex;
 }
 
 function spanIdText(id: unknown): string {
-  return String(id ?? '').toLowerCase().padStart(16, '0');
+  return ((id ?? '') as string).toLowerCase().padStart(16, '0');
 }
 
 function listOf(from: Json, name: string): Json[] {
