@@ -180,6 +180,12 @@ const flags = {
     reason: 'The port every OTLP exporter tries first; loopback, because there is no authentication on it.',
     example: '-otlpGRPCListenAddr=:4317',
   }),
+  grpcListenAddr: flag('search', 'grpc.listenAddr', optionalListenAddress, {
+    default: '127.0.0.1:17271',
+    meaning: "Where Jaeger's gRPC APIs are served: remote storage, api_v3 and api_v2 queries; and OTLP beside them.",
+    reason: "The port of Jaeger's own remote storage; loopback, because there is no authentication on it.",
+    example: '-grpc.listenAddr=:17271',
+  }),
   concurrentSearchesMax: flag('search', 'search.maxConcurrentRequests', count('requests', { min: 1, max: 1_024 }), {
     default: `${cores <= 4 ? 2 * cores : Math.min(cores, 16)}`,
     shownDefault: '2 × CPU cores up to 4 cores, else CPU cores, at most 16',

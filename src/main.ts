@@ -6,7 +6,7 @@ import { Closing } from './base/closing.ts';
 import { isStoreError } from './base/errors.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
-import { openGrpcServer } from './api/grpc-server.ts';
+import { openJaegerGrpc, openOtlpGrpc } from './api/grpc-listeners.ts';
 import { openHttpServer } from './api/http-server.ts';
 import { Intake } from './api/intake.ts';
 import { createMetrics } from './api/metrics.ts';
@@ -50,14 +50,13 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
   const http = await openHttpServer({ config, intake, reader, admin: store, metrics, log, isReady: () => isReady });
   closing.add('http', () => http.close());
-  const addresses: { http: string; otlpGrpc?: string } = {
-    http: formatAddress({ host: http.address, port: http.port }),
-  };
-  if (config.otlpGrpcListenAddr !== undefined) {
-    const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs } = config;
-    const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady: () => isReady });
-    closing.add('grpc', () => grpc.close());
-    addresses.otlpGrpc = formatAddress({ host: grpc.address, port: grpc.port });
+  const addresses: Record<string, string> = { http: formatAddress({ host: http.address, port: http.port }) };
+  const parts = { config, intake, reader, metrics, log, isReady: () => isReady };
+  for (const [name, open] of Object.entries({ otlpGrpc: openOtlpGrpc, grpc: openJaegerGrpc })) {
+    const listener = await open(parts);
+    if (listener === undefined) continue;
+    closing.add(name, () => listener.close());
+    addresses[name] = formatAddress({ host: listener.address, port: listener.port });
   }
   // Closed first: nothing new is accepted while the listeners drain.
   closing.add('readiness', () => {
@@ -99,7 +98,7 @@ function logStart(
   log: LineLog,
   config: Config,
   store: ThreadedStore,
-  addresses: { http: string; otlpGrpc?: string },
+  addresses: Readonly<Record<string, string>>,
 ): void {
   const { damaged, dropped, tookMs, ...recovered } = store.report;
   for (const damage of damaged) log.warn('damaged data was set aside in quarantine', { damage });

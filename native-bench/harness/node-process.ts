@@ -37,6 +37,7 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
       `-storageDataPath=${options.dataPath}`,
       `-httpListenAddr=127.0.0.1:${httpPort}`,
       `-otlpGRPCListenAddr=${grpcAddress}`,
+      '-grpc.listenAddr=',
       ...(options.flags ?? []),
     ],
     root,

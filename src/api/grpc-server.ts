@@ -1,4 +1,4 @@
-// The gRPC listener. grpc-js holds a message in memory before any handler sees it, so its size and the calls of one
+// A gRPC listener. grpc-js holds a message in memory before any handler sees it, so its size and the calls of one
 // connection are bounded here. What the library itself refuses as INTERNAL (damaged gzip, a malformed grpc-timeout) is
 // the sender's fault and leaves as INVALID_ARGUMENT; INTERNAL stays what it says, a fault of ours.
 import {
@@ -14,19 +14,22 @@ import { StoreError } from '../base/errors.ts';
 import { formatAddress, type ListenAddress } from '../base/flag-value.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import type { Intake } from './intake.ts';
+import { STATUS_DETAILS_KEY } from './grpc-call.ts';
 import type { Metrics } from './metrics.ts';
-import { OTLP_GRPC_PATH, registerOtlpService, STATUS_DETAILS_KEY } from './otlp-grpc.ts';
+import { OTLP_GRPC_PATH } from './otlp-grpc.ts';
 
 export interface GrpcServerOptions {
+  /** The flag that the address comes from, for the error. */
+  readonly flag: string;
   readonly listenAddr: ListenAddress;
   /** How long close() lets calls under way finish. */
   readonly shutdownMaxMs: number;
-  readonly intake: Intake;
+  /** Bytes of one message that is received. */
+  readonly requestBytesMax: number;
   readonly metrics: Metrics;
   readonly log: Log;
-  /** False before the store is open and while it closes. */
-  readonly isReady: () => boolean;
+  /** Registers what the server serves; `closing` fires when close() is called. */
+  readonly register: (server: Server, closing: AbortSignal) => void;
 }
 
 /** A listener that answers. close() stops accepting, lets requests finish, and resolves when the last socket is closed. */
@@ -43,27 +46,28 @@ const CONNECTION_AGE_GRACE_MS = 30_000;
 const KEEPALIVE_MS = 60_000;
 const KEEPALIVE_TIMEOUT_MS = 20_000;
 
-/** Listens with OTLP registered. Throws CONFIG when the address cannot be listened on. */
+/** Throws CONFIG when the address cannot be listened on. */
 export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenServer> {
-  const { listenAddr, shutdownMaxMs, intake, metrics, log } = options;
+  const { flag, listenAddr, shutdownMaxMs, requestBytesMax, metrics, log } = options;
   // One per process, and otherwise the console: the library's own complaints become lines of our log.
   setLogger({ error: (text: unknown) => log.warn('gRPC library', { text }) });
-  const server = new Server(serverOptions(intake.requestBytesMax, metrics));
-  registerOtlpService(server, options);
+  const server = new Server(serverOptions(requestBytesMax, metrics));
+  const closing = new AbortController();
+  options.register(server, closing.signal);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(formatAddress(listenAddr), ServerCredentials.createInsecure(), (cause, bound) => {
       if (cause === null) resolve(bound);
       else
         reject(
-          new StoreError(
-            'CONFIG',
-            `-otlpGRPCListenAddr=${formatAddress(listenAddr)}: cannot listen: ${cause.message}`,
-            { cause },
-          ),
+          new StoreError('CONFIG', `-${flag}=${formatAddress(listenAddr)}: cannot listen: ${cause.message}`, { cause }),
         );
     });
   });
-  return { address: listenAddr.host, port, close: () => closeServer(server, shutdownMaxMs) };
+  const close = (): Promise<void> => {
+    closing.abort();
+    return closeServer(server, shutdownMaxMs);
+  };
+  return { address: listenAddr.host, port, close };
 }
 
 function serverOptions(requestBytesMax: number, metrics: Metrics): ServerOptions {
@@ -84,7 +88,8 @@ function serverOptions(requestBytesMax: number, metrics: Metrics): ServerOptions
  * Our own answers are told from the library's by their details.
  */
 function answerInterceptor(metrics: Metrics): ServerInterceptor {
-  return (_method, call) => {
+  return ({ path }, call) => {
+    const format = path === OTLP_GRPC_PATH ? 'protobuf' : undefined;
     const startMs = performance.now();
     const send = call.sendStatus.bind(call);
     let isCounted = false;
@@ -93,7 +98,7 @@ function answerInterceptor(metrics: Metrics): ServerInterceptor {
       if (!isCounted) {
         isCounted = true;
         const seconds = (performance.now() - startMs) / 1000;
-        metrics.countRequest({ path: OTLP_GRPC_PATH, format: 'protobuf', isError: answer.code !== status.OK, seconds });
+        metrics.countRequest({ path, format, isError: answer.code !== status.OK, seconds });
       }
       send(answer.code === status.INTERNAL && !isOurs ? { ...answer, code: status.INVALID_ARGUMENT } : answer);
     };

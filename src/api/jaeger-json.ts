@@ -33,6 +33,11 @@ export function kindName(kind: number): string {
   return KIND_NAMES[kind] ?? '';
 }
 
+/** The OTLP span kind of such a name: 0 for "", -1 for what is none. */
+export function kindNumber(name: string): number {
+  return KIND_NAMES.indexOf(name);
+}
+
 /**
  * Writes the trace in UTF-8 chunks of about 64 KiB, some of them TURN, which is empty. `isRaw` leaves out what Jaeger's adjusters do, warnings included,
  * but not its sanitizers: names and durations are as usual. A view can be written once, because adjusting changes it.

@@ -12,19 +12,36 @@ import { SpanIdIndex, type SpanView } from './trace-view.ts';
 
 const STATUS_ERROR = 2;
 
-interface Counts {
-  spans: number;
-  errors: number;
+export interface ServiceCounts {
+  readonly name: string;
+  readonly spans: number;
+  readonly errors: number;
 }
 
-/** The summary as JSON text; undefined for a trace without spans. */
-export function summaryJson(trace: FoundTrace): string | undefined {
+export interface TraceSummary {
+  /** 16 bytes. */
+  readonly traceId: Uint8Array;
+  /** The earliest span without a parent. */
+  readonly root: { readonly service: string; readonly operation: string } | undefined;
+  /** Earliest start and latest end of all spans, ns since the epoch. */
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  readonly spans: number;
+  readonly errors: number;
+  /** Spans whose parent is not in the trace. */
+  readonly orphans: number;
+  /** By name, in byte order. */
+  readonly services: readonly ServiceCounts[];
+}
+
+/** Undefined for a trace without spans. */
+export function summarizeTrace(trace: FoundTrace): TraceSummary | undefined {
   const view = readTraceView(trace.otlp);
   if (view === undefined) return undefined;
   adjustTrace(view);
   const ids = new SpanIdIndex(view);
   for (let row = 0; row < view.count; row++) ids.add(row);
-  const services = new Map<string, Counts>();
+  const services = new Map<string, { name: string; spans: number; errors: number }>();
   let root: SpanView | undefined;
   let orphans = 0;
   let errors = 0;
@@ -33,7 +50,7 @@ export function summaryJson(trace: FoundTrace): string | undefined {
   for (let row = 0; row < view.count; row++) {
     const span = view.span(row);
     const isError = readStatusAndName(view.bytes, span).status === STATUS_ERROR;
-    const counts = services.get(span.resource.service) ?? { spans: 0, errors: 0 };
+    const counts = services.get(span.resource.service) ?? { name: span.resource.service, spans: 0, errors: 0 };
     services.set(span.resource.service, counts);
     counts.spans++;
     if (isError) {
@@ -46,25 +63,35 @@ export function summaryJson(trace: FoundTrace): string | undefined {
     if (!hasParent && (root === undefined || span.startNs < root.startNs)) root = span;
     if (hasParent && ids.find(view.parentHigh(row), view.parentLow(row)) < 0) orphans++;
   }
-  const fields = [`"traceId":"${formatTraceId(trace.traceId)}"`];
-  if (root !== undefined) {
-    fields.push(`"rootServiceName":${quoteJson(root.resource.service)}`);
-    fields.push(`"rootOperationName":${quoteJson(readStatusAndName(view.bytes, root).name)}`);
-  }
-  fields.push(`"minStartTimeUnixNano":"${startNs}"`, `"maxEndTimeUnixNano":"${endNs}"`);
-  fields.push(...countFields({ spanCount: view.count, errorSpanCount: errors, orphanSpanCount: orphans }));
-  return `{${[...fields, `"services":[${serviceItems(services)}]`].join(',')}}`;
+  return {
+    traceId: trace.traceId,
+    root: root && { service: root.resource.service, operation: readStatusAndName(view.bytes, root).name },
+    startNs,
+    endNs,
+    spans: view.count,
+    errors,
+    orphans,
+    services: [...services.values()].toSorted((a, b) => compareUtf8(a.name, b.name)),
+  };
 }
 
-function serviceItems(services: ReadonlyMap<string, Counts>): string {
-  const sorted = [...services].toSorted(([a], [b]) => compareUtf8(a, b));
-  return sorted
-    .map(([name, { spans, errors }]) =>
-      [`{"name":${quoteJson(name)}`, ...countFields({ spanCount: spans, errorSpanCount: errors })]
-        .join(',')
-        .concat('}'),
-    )
-    .join(',');
+/** The summary as JSON text; undefined for a trace without spans. */
+export function summaryJson(trace: FoundTrace): string | undefined {
+  const summary = summarizeTrace(trace);
+  if (summary === undefined) return undefined;
+  const { root, startNs, endNs, spans, errors, orphans, services } = summary;
+  const fields = [`"traceId":"${formatTraceId(trace.traceId)}"`];
+  if (root !== undefined) {
+    fields.push(`"rootServiceName":${quoteJson(root.service)}`, `"rootOperationName":${quoteJson(root.operation)}`);
+  }
+  fields.push(`"minStartTimeUnixNano":"${startNs}"`, `"maxEndTimeUnixNano":"${endNs}"`);
+  fields.push(...countFields({ spanCount: spans, errorSpanCount: errors, orphanSpanCount: orphans }));
+  return `{${[...fields, `"services":[${services.map(serviceJson).join(',')}]`].join(',')}}`;
+}
+
+function serviceJson({ name, spans, errors }: ServiceCounts): string {
+  const counts = countFields({ spanCount: spans, errorSpanCount: errors });
+  return `{${[`"name":${quoteJson(name)}`, ...counts].join(',')}}`;
 }
 
 function countFields(counts: Readonly<Record<string, number>>): string[] {

@@ -1,7 +1,8 @@
 // The real HTTP and gRPC listeners on free loopback ports over a RecordingStore, and a raw HTTP client that shows exactly
 // what came back (fetch would decompress, retry and rewrite headers).
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { openGrpcServer, type OpenServer } from '../../src/api/grpc-server.ts';
+import { openOtlpGrpc } from '../../src/api/grpc-listeners.ts';
+import type { OpenServer } from '../../src/api/grpc-server.ts';
 import { openHttpServer } from '../../src/api/http-server.ts';
 import { Intake } from '../../src/api/intake.ts';
 import { createMetrics, type Metrics } from '../../src/api/metrics.ts';
@@ -64,18 +65,16 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const log = createLog({ write: (line) => void logLines.push(line) });
   const ready = { isReady: true };
   const isReady = (): boolean => ready.isReady;
-  const { storageDataPath, shownFlags, shutdownMaxMs } = config;
+  const { storageDataPath, shownFlags } = config;
   const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
   const bytesMax = options.intakeBytesMax === undefined ? {} : { bytesMax: options.intakeBytesMax };
   const intake = new Intake({ ...config, writer: store, metrics, ...bytesMax });
   const http = await openHttpServer({ config, intake, reader: store, admin: store, metrics, log, isReady });
-  const listenAddr = config.otlpGrpcListenAddr ?? { host: '127.0.0.1', port: 0 };
-  const grpc = await openGrpcServer({ listenAddr, shutdownMaxMs, intake, metrics, log, isReady }).catch(
-    async (error: unknown) => {
-      await http.close();
-      throw error;
-    },
-  );
+  const parts = { config, intake, reader: store, metrics, log, isReady };
+  const grpc = (await openOtlpGrpc(parts).catch(async (error: unknown) => {
+    await http.close();
+    throw error;
+  }))!;
   return new EdgeServers({ store, http, grpc, metrics, config, logLines, ready });
 }
 

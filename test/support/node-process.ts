@@ -40,6 +40,8 @@ export class TestNode implements AsyncDisposable {
   url = '';
   /** 127.0.0.1:PORT, another one after each start. */
   grpcAddress = '';
+  /** Jaeger's gRPC APIs: 127.0.0.1:PORT, another one after each start. */
+  jaegerAddress = '';
 
   constructor(options: NodeOptions) {
     this.#isOwnPath = options.dataPath === undefined;
@@ -62,16 +64,18 @@ export class TestNode implements AsyncDisposable {
 
   /** Resolves when /health answers 200. Throws with the log when the process ends or is not ready in time. */
   async start(): Promise<void> {
-    const addresses = ['-httpListenAddr=127.0.0.1:0', '-otlpGRPCListenAddr=127.0.0.1:0'];
+    const addresses = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr'].map((flag) => `${flag}=127.0.0.1:0`);
     const args = [...startArguments(), `-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
     const child = await Child.start(args, root);
     this.#child = child;
-    const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+)/;
+    const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+) grpc=(\S+)/;
     await waitFor('the start line', () => !child.isRunning || ready.test(child.output));
-    const [, http, grpc] = ready.exec(child.output) ?? [];
-    if (http === undefined || grpc === undefined) throw new Error(`the node did not start:\n${child.output}`);
+    const [, http, grpc, jaeger] = ready.exec(child.output) ?? [];
+    if (http === undefined || grpc === undefined || jaeger === undefined)
+      throw new Error(`the node did not start:\n${child.output}`);
     this.url = `http://${http}`;
     this.grpcAddress = grpc;
+    this.jaegerAddress = jaeger;
     const health = await fetch(`${this.url}/health`);
     if ((await health.text()) !== 'OK') throw new Error(`/health said ${health.status} after the start line`);
   }

@@ -8,7 +8,7 @@ import type { OtlpRequest } from '../support/otlp-proto.ts';
 import { attribute } from '../support/rich-trace.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 
-const freePorts = ['-httpListenAddr=127.0.0.1:0', '-otlpGRPCListenAddr=127.0.0.1:0'];
+const freePorts = ['-httpListenAddr=127.0.0.1:0', '-otlpGRPCListenAddr=127.0.0.1:0', '-grpc.listenAddr=127.0.0.1:0'];
 
 function requestOf(trace: number): OtlpRequest {
   const traceId = Buffer.alloc(16);
@@ -126,7 +126,7 @@ describe('signals', () => {
       );
       await node.start();
       expect(node.log().trimEnd().split('\n').at(-1)).toMatch(
-        / tracelith is ready version=\S+ data=\S+ http=\S+ otlpGrpc=\S+ partitions=1 parts=\d+ partRows=5 .*logRows=0 .*damaged=0 /,
+        / tracelith is ready version=\S+ data=\S+ http=\S+ otlpGrpc=\S+ grpc=\S+ partitions=1 parts=\d+ partRows=5 .*logRows=0 .*damaged=0 /,
       );
       for (let trace = 1; trace <= 5; trace++) expect(await exportTrace(node, String(trace))).toBeDefined();
     },

@@ -1,0 +1,65 @@
+// What a gRPC client may ask before it calls: grpc.health.v1, and server reflection (v1 and v1alpha). Health follows the
+// readiness of the process. A watch ends when the server closes: an open one would hold the close up.
+import { setTimeout as delay } from 'node:timers/promises';
+import { ReflectionService } from '@grpc/reflection';
+import type { Server } from '@grpc/grpc-js';
+import { StoreError } from '../base/errors.ts';
+import { registerService, type GrpcCall, type GrpcCallOptions, type Reply } from './grpc-call.ts';
+import { describeFiles } from './grpc-descriptors.ts';
+import { describedRoot } from './grpc-schema.ts';
+
+const HEALTH = 'grpc.health.v1.Health';
+const SERVING = 1;
+const NOT_SERVING = 2;
+const SERVICE_UNKNOWN = 3;
+/** How late a watch learns of a change. */
+const WATCH_INTERVAL_MS = 500;
+
+/** The services whose health is told, beside "" for the whole server. */
+export interface HealthOptions extends GrpcCallOptions {
+  readonly services: readonly string[];
+  /** Fires when the server begins to close. */
+  readonly closing: AbortSignal;
+}
+
+interface HealthRequest {
+  readonly service?: string;
+}
+
+/** Registers grpc.health.v1. It answers whether or not the store is ready: that is what it tells. */
+export function registerHealth(server: Server, { services, closing, isReady, log }: HealthOptions): void {
+  const known = new Set(['', ...services]);
+  const statusOf = (service: string): number => {
+    if (!known.has(service)) return SERVICE_UNKNOWN;
+    return isReady() && !closing.aborted ? SERVING : NOT_SERVING;
+  };
+  const check = async ({ service = '' }: HealthRequest): Promise<Reply> => {
+    if (!known.has(service)) throw new StoreError('NOT_FOUND', `health: unknown service ${JSON.stringify(service)}`);
+    return { status: statusOf(service) };
+  };
+  const list = async (): Promise<Reply> => ({
+    statuses: Object.fromEntries([...known].map((service) => [service, { status: statusOf(service) }])),
+  });
+  const watch = async function* ({ service = '' }: HealthRequest, { signal }: GrpcCall) {
+    const ended = AbortSignal.any([signal, closing]);
+    let told: number | undefined;
+    while (!signal.aborted) {
+      const status = statusOf(service);
+      if (status !== told) yield { status };
+      told = status;
+      if (closing.aborted) return;
+      // An abort ends the wait, and the loop sees why.
+      await delay(WATCH_INTERVAL_MS, undefined, { signal: ended, ref: false }).catch(() => undefined);
+    }
+  };
+  const methods = { unary: { Check: check, List: list }, streams: { Watch: watch } };
+  registerService(server, HEALTH, methods, { log, isReady: () => true });
+}
+
+/** Registers reflection of `services`, health included. */
+export function registerReflection(server: Server, services: readonly string[]): void {
+  const fileDescriptorProtos = describeFiles(describedRoot());
+  // Of a loaded definition the library reads the descriptors alone; an enum's has nothing else.
+  const schema = { format: 'Protocol Buffer 3 EnumDescriptorProto', type: {}, fileDescriptorProtos } as const;
+  new ReflectionService({ schema }, { services: [...services, HEALTH] }).addToServer(server);
+}

@@ -1,0 +1,62 @@
+// Which gRPC services are served where: OTLP alone on its well-known port, and everything Jaeger speaks on the port of its
+// remote storage, OTLP included, so that a Jaeger on top of us needs one address for reading and writing.
+import type { Server } from '@grpc/grpc-js';
+import type { Log } from '../base/log.ts';
+import type { Config } from '../config.ts';
+import type { TraceReader } from '../trace/store.ts';
+import { registerHealth, registerReflection } from './grpc-discovery.ts';
+import { openGrpcServer, type OpenServer } from './grpc-server.ts';
+import type { Intake } from './intake.ts';
+import type { Metrics } from './metrics.ts';
+import { registerOtlpService } from './otlp-grpc.ts';
+import { registerStorageServices } from './storage-grpc.ts';
+
+export interface GrpcParts {
+  readonly config: Config;
+  readonly intake: Intake;
+  readonly reader: TraceReader;
+  readonly metrics: Metrics;
+  readonly log: Log;
+  /** False before the store is open and while it closes. */
+  readonly isReady: () => boolean;
+}
+
+const SERVICES = [
+  'jaeger.storage.v2.TraceReader',
+  'jaeger.storage.v2.DependencyReader',
+  'jaeger.storage.v2.Capabilities',
+  'opentelemetry.proto.collector.trace.v1.TraceService',
+];
+/** Jaeger asks for the health of its writer under this name, though it writes with OTLP. */
+const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
+
+/** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */
+export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
+  const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax } = parts.config;
+  if (listenAddr === undefined) return undefined;
+  const register = (server: Server): void => registerOtlpService(server, parts);
+  const { metrics, log } = parts;
+  return openGrpcServer({
+    flag: 'otlpGRPCListenAddr',
+    listenAddr,
+    shutdownMaxMs,
+    requestBytesMax,
+    metrics,
+    log,
+    register,
+  });
+}
+
+/** The listener of -grpc.listenAddr; undefined when it is off. Throws CONFIG. */
+export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
+  const { grpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax, searchTracesMax: maxTraces } = parts.config;
+  if (listenAddr === undefined) return undefined;
+  const { metrics, log } = parts;
+  const register = (server: Server, closing: AbortSignal): void => {
+    registerStorageServices(server, { ...parts, maxTraces });
+    registerOtlpService(server, parts);
+    registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
+    registerReflection(server, SERVICES);
+  };
+  return openGrpcServer({ flag: 'grpc.listenAddr', listenAddr, shutdownMaxMs, requestBytesMax, metrics, log, register });
+}

@@ -1,0 +1,52 @@
+// The listener of Jaeger's gRPC APIs on a free port over a MapReader, with a client.
+import { openJaegerGrpc } from '../../src/api/grpc-listeners.ts';
+import { Intake } from '../../src/api/intake.ts';
+import { createMetrics, type Metrics } from '../../src/api/metrics.ts';
+import { createLog } from '../../src/base/log.ts';
+import { parseConfig } from '../../src/config.ts';
+import { MapReader } from './map-reader.ts';
+import { RecordingStore } from './recording-store.ts';
+import { StorageClient } from './storage-client.ts';
+
+export interface GrpcListener extends AsyncDisposable {
+  readonly reader: MapReader;
+  readonly store: RecordingStore;
+  readonly client: StorageClient;
+  readonly address: string;
+  readonly metrics: Metrics;
+  readonly logLines: string[];
+  readonly ready: { isReady: boolean };
+  close(): Promise<void>;
+}
+
+/** At most 50 traces a search. */
+export async function openGrpcListener(): Promise<GrpcListener> {
+  const config = parseConfig(
+    ['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50', '-http.maxGracefulShutdownDuration=2s'],
+    {},
+  );
+  const reader = new MapReader();
+  const store = new RecordingStore();
+  const logLines: string[] = [];
+  const log = createLog({ write: (line) => void logLines.push(line) });
+  const { storageDataPath, shownFlags } = config;
+  const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
+  const intake = new Intake({ ...config, writer: store, metrics });
+  const ready = { isReady: true };
+  const listener = (await openJaegerGrpc({
+    config,
+    intake,
+    reader,
+    metrics,
+    log,
+    isReady: () => ready.isReady,
+  }))!;
+  const address = `127.0.0.1:${listener.port}`;
+  const client = new StorageClient(address);
+  const close = (): Promise<void> => listener.close();
+  const dispose = async (): Promise<void> => {
+    client[Symbol.dispose]();
+    await close();
+  };
+  return { reader, store, client, address, metrics, logLines, ready, close, [Symbol.asyncDispose]: dispose };
+}
