@@ -46,7 +46,9 @@ function describeFile(namespace: protobuf.NamespaceBase): Buffer {
     syntax: 'proto3',
     messageType: items.filter((item) => item instanceof protobuf.Type).map((type) => describeType(type, imports)),
     enumType: items.filter((item) => item instanceof protobuf.Enum).map(describeEnum),
-    service: items.filter((item) => item instanceof protobuf.Service).map((service) => describeService(service, imports)),
+    service: items
+      .filter((item) => item instanceof protobuf.Service)
+      .map((service) => describeService(service, imports)),
     dependency: [] as string[],
   };
   imports.delete(file.name);

@@ -58,5 +58,13 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
     registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
     registerReflection(server, SERVICES);
   };
-  return openGrpcServer({ flag: 'grpc.listenAddr', listenAddr, shutdownMaxMs, requestBytesMax, metrics, log, register });
+  return openGrpcServer({
+    flag: 'grpc.listenAddr',
+    listenAddr,
+    shutdownMaxMs,
+    requestBytesMax,
+    metrics,
+    log,
+    register,
+  });
 }

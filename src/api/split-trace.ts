@@ -112,7 +112,7 @@ class Message {
   take(): Uint8Array {
     const runs = this.#runs;
     const out = new ByteWriter(this.#bytes + GROUP_OVERHEAD_BYTES);
-    for (let i = 0; i < runs.length; ) {
+    for (let i = 0; i < runs.length;) {
       const { resource } = runs[i]!;
       out.tag(1, 2);
       const resourceAt = out.beginMessage();

@@ -94,7 +94,9 @@ async function* getTraces(
   { query }: GetTracesRequest,
   call: GrpcCall,
 ): AsyncGenerator<Reply, void, undefined> {
-  const ids = [...new Map(query.map(({ traceId }) => traceIdOf(traceId)).map((id) => [formatTraceId(id), id])).values()];
+  const ids = [
+    ...new Map(query.map(({ traceId }) => traceIdOf(traceId)).map((id) => [formatTraceId(id), id])).values(),
+  ];
   if (ids.length > maxTraces) {
     throw new StoreError(
       'INVALID_REQUEST',

@@ -7,7 +7,7 @@ import { openHttpServer } from '../../src/api/http-server.ts';
 import { Intake } from '../../src/api/intake.ts';
 import { createMetrics, type Metrics } from '../../src/api/metrics.ts';
 import { parseConfig, type Config } from '../../src/config.ts';
-import { createLog } from '../../src/base/log.ts';
+import { createLog, type Log } from '../../src/base/log.ts';
 import { RecordingStore } from './recording-store.ts';
 
 export interface EdgeOptions {
@@ -21,7 +21,9 @@ export class EdgeServers implements AsyncDisposable {
   readonly store: RecordingStore;
   readonly http: OpenServer;
   readonly grpc: OpenServer;
+  readonly intake: Intake;
   readonly metrics: Metrics;
+  readonly log: Log;
   readonly config: Config;
   readonly logLines: string[];
   readonly ready: { isReady: boolean };
@@ -30,7 +32,9 @@ export class EdgeServers implements AsyncDisposable {
     this.store = parts.store;
     this.http = parts.http;
     this.grpc = parts.grpc;
+    this.intake = parts.intake;
     this.metrics = parts.metrics;
+    this.log = parts.log;
     this.config = parts.config;
     this.logLines = parts.logLines;
     this.ready = parts.ready;
@@ -75,7 +79,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     await http.close();
     throw error;
   }))!;
-  return new EdgeServers({ store, http, grpc, metrics, config, logLines, ready });
+  return new EdgeServers({ store, http, grpc, intake, metrics, log, config, logLines, ready });
 }
 
 export interface RawRequest {

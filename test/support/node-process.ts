@@ -64,7 +64,9 @@ export class TestNode implements AsyncDisposable {
 
   /** Resolves when /health answers 200. Throws with the log when the process ends or is not ready in time. */
   async start(): Promise<void> {
-    const addresses = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr'].map((flag) => `${flag}=127.0.0.1:0`);
+    const addresses = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr'].map(
+      (flag) => `${flag}=127.0.0.1:0`,
+    );
     const args = [...startArguments(), `-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
     const child = await Child.start(args, root);
     this.#child = child;

@@ -118,7 +118,11 @@ export interface JaegerSpan {
   readonly traceId: Uint8Array;
   readonly spanId: Uint8Array;
   readonly operationName: string;
-  readonly references: readonly { readonly traceId: Uint8Array; readonly spanId: Uint8Array; readonly refType: number }[];
+  readonly references: readonly {
+    readonly traceId: Uint8Array;
+    readonly spanId: Uint8Array;
+    readonly refType: number;
+  }[];
   readonly flags: number;
   readonly startTime: ProtoTime;
   readonly duration: ProtoTime;
@@ -263,9 +267,7 @@ export class StorageClient implements Disposable {
   /** Spans in the chunks they came in. */
   async getTraceV2(traceId: Uint8Array, isRaw = false, options?: CallOptions): Promise<JaegerSpan[][]> {
     const message = { traceId, rawTraces: isRaw };
-    return chunks(
-      await this.stream({ path: `${V2}/GetTrace`, request: 'BytesTrace', message, ...optional(options) }),
-    );
+    return chunks(await this.stream({ path: `${V2}/GetTrace`, request: 'BytesTrace', message, ...optional(options) }));
   }
 
   async findTracesV2(terms: GrpcTerms, options?: CallOptions): Promise<JaegerSpan[][]> {
