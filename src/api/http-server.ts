@@ -9,6 +9,7 @@ import { formatAddress, type ListenAddress } from '../base/flag-value.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { StoreAdmin, TraceReader } from '../trace/store.ts';
+import { AnswerBudget } from './answer-budget.ts';
 import type { OpenServer } from './grpc-server.ts';
 import type { Intake } from './intake.ts';
 import { registerJaegerRoutes } from './jaeger-v1.ts';
@@ -131,7 +132,7 @@ async function registerRoutes(app: FastifyInstance, options: HttpServerOptions):
     registerOtlpRoutes(scope, { intake, log });
     await compressReplies(scope);
     const { searchTracesMax: maxTraces, isMonitorOff } = config;
-    registerJaegerRoutes(scope, { reader, bodies: intake, maxTraces, isMonitorOff, log });
+    registerJaegerRoutes(scope, { reader, bodies: intake, answers: new AnswerBudget(), maxTraces, isMonitorOff, log });
   });
 }
 

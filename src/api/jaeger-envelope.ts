@@ -26,7 +26,7 @@ export function registerLegacyRoute(app: FastifyInstance, { method, url, handler
     else sendError(reply, { error, log: options.log, body: errorBody });
   };
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const asked = readRequest(request, reply);
+    const asked = readRequest(request, reply, options.answers);
     const chunks = await handler(options, asked, request);
     return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, log: options.log });
   };

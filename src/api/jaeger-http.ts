@@ -2,8 +2,9 @@
 // the undecoded rest of a path, and how errors are sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../base/log.ts';
-import type { TraceReader } from '../trace/store.ts';
+import type { FoundTrace, FoundTraces, TraceReader } from '../trace/store.ts';
 import { parseTenant, type Tenant } from '../trace/tenant.ts';
+import type { AnswerBudget } from './answer-budget.ts';
 import type { Intake } from './intake.ts';
 import { QueryString, unescapePercent } from './query-string.ts';
 import { messageOf, statusOf } from './status.ts';
@@ -18,6 +19,8 @@ export interface JaegerOptions {
   readonly log?: Log;
   /** The budget of request bodies. */
   readonly bodies: Pick<Intake, 'open' | 'requestBytesMax'>;
+  /** The budget of answers. */
+  readonly answers: AnswerBudget;
   /** The metrics endpoints are refused, for those whose Monitor reads elsewhere. */
   readonly isMonitorOff?: boolean;
 }
@@ -33,15 +36,18 @@ export interface JaegerRequest {
   /** Fires when the connection closes: work for this request is then in vain. */
   readonly signal: AbortSignal;
   readonly isPretty: boolean;
-  /** Names in the answer's header `tracelith-warnings` what the answer lacks. */
-  readonly warn: (warnings: readonly string[]) => void;
+  /**
+   * The traces of an answer, held until the request is over; what it lacks is named in the header `tracelith-warnings`.
+   * Throws OVERLOADED.
+   */
+  readonly take: (found: FoundTraces) => readonly FoundTrace[];
 }
 
 /** Proxies refuse answers with some KB of headers. */
 const WARNING_CHARS_MAX = 2_000;
 
 /** Reads what every route needs. Throws INVALID_REQUEST for a bad tenant. */
-export function readRequest(request: FastifyRequest, reply: FastifyReply): JaegerRequest {
+export function readRequest(request: FastifyRequest, reply: FastifyReply, answers: AnswerBudget): JaegerRequest {
   const tenant = parseTenant(headerText(request, 'accountid'), headerText(request, 'projectid'));
   const params = queryOf(request);
   const pretty = params.first('prettyPrint');
@@ -52,8 +58,10 @@ export function readRequest(request: FastifyRequest, reply: FastifyReply): Jaege
     params,
     signal: controller.signal,
     isPretty: pretty !== '' && pretty !== 'false',
-    warn: (warnings) => {
+    take: ({ traces, warnings }) => {
+      answers.hold(traces, controller.signal);
       if (warnings.length > 0) void reply.header('tracelith-warnings', headerOf(warnings));
+      return traces;
     },
   };
 }

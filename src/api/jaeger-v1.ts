@@ -92,18 +92,16 @@ function operationJson({ name, kind }: Operation): string {
 
 async function searchTraces(
   options: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
+  { tenant, params, signal, take }: JaegerRequest,
 ): Promise<Iterable<Buffer>> {
   const { reader, maxTraces } = options;
   const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces });
   if (search.traceIds.length > 0) {
-    const { traces, warnings } = await reader.findTraces(tenant, search.traceIds, signal);
-    warn(warnings);
+    const traces = take(await reader.findTraces(tenant, search.traceIds, signal));
     return tracesEnvelope(viewsOf(traces), search.isRaw, missingErrors(search, traces));
   }
   if (search.isHopeless) return tracesEnvelope([], search.isRaw, 'null');
-  const { traces, warnings } = await reader.searchTraces(tenant, search.query, signal);
-  warn(warnings);
+  const traces = take(await reader.searchTraces(tenant, search.query, signal));
   return tracesEnvelope(viewsOf(traces), search.isRaw, 'null');
 }
 
@@ -117,7 +115,7 @@ function missingErrors(search: TraceSearch, found: readonly FoundTrace[]): strin
 
 async function findTrace(
   { reader }: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
+  { tenant, params, signal, take }: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
   const text = pathRest(request, '/api/traces/');
@@ -125,8 +123,7 @@ async function findTrace(
   if (text === '' || (text.includes('/') && parseTraceId(text) === undefined)) throw new UnknownPath();
   const id = parsePathTraceId(text);
   const { isRaw } = parseTraceOptions(params);
-  const { traces, warnings } = await reader.findTraces(tenant, [id], signal);
-  warn(warnings);
+  const traces = take(await reader.findTraces(tenant, [id], signal));
   if (traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
   return tracesEnvelope(viewsOf(traces), isRaw, 'null');
 }
@@ -191,11 +188,10 @@ async function listDependencies(options: JaegerOptions, { tenant, params, signal
 /** From the newest matching traces: the page shows what calls look like now. */
 async function listCallPaths(
   options: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
+  { tenant, params, signal, take }: JaegerRequest,
 ): Promise<Buffer[]> {
   const { query, focal } = parsePathSearch(params, { nowMs: nowOf(options), maxTraces: options.maxTraces });
-  const { traces, warnings } = await options.reader.searchTraces(tenant, query, signal);
-  warn(warnings);
+  const traces = take(await options.reader.searchTraces(tenant, query, signal));
   return [Buffer.from(callPathsOf(traces, focal))];
 }
 

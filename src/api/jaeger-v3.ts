@@ -35,7 +35,7 @@ export function registerJaegerV3Routes(app: FastifyInstance, prefix: string, opt
   };
   for (const [path, handler] of Object.entries(ROUTES)) {
     app.get(`${prefix}${path}`, { errorHandler }, async (request, reply) => {
-      const asked = readRequest(request, reply);
+      const asked = readRequest(request, reply, options.answers);
       const chunks = await handler(options, asked, request);
       return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, log: options.log });
     });
@@ -68,7 +68,7 @@ function operationJson({ name, kind }: Operation): string {
 
 async function findTrace(
   { reader }: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
+  { tenant, params, signal, take }: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
   const id = parsePathTraceId(pathRest(request, '/api/v3/traces/'), 'malformed parameter trace_id: ');
@@ -76,16 +76,17 @@ async function findTrace(
   parseV3Time(params, 'startTime', 'start_time');
   parseV3Time(params, 'endTime', 'end_time');
   checkV3Bool(params, 'rawTraces', 'raw_traces');
-  const { traces, warnings } = await reader.findTraces(tenant, [id], signal);
-  warn(warnings);
+  const traces = take(await reader.findTraces(tenant, [id], signal));
   return wrapped(traces);
 }
 
-async function search(options: JaegerOptions, { tenant, params, signal, warn }: JaegerRequest): Promise<FoundTrace[]> {
+async function search(
+  options: JaegerOptions,
+  { tenant, params, signal, take }: JaegerRequest,
+): Promise<readonly FoundTrace[]> {
   const { query, isHopeless } = parseV3Search(params, options.maxTraces);
   if (isHopeless) return [];
-  const { traces, warnings } = await options.reader.searchTraces(tenant, query, signal);
-  warn(warnings);
+  const traces = take(await options.reader.searchTraces(tenant, query, signal));
   return traces;
 }
 

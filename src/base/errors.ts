@@ -3,7 +3,7 @@
 export const STORE_ERROR_CODES = [
   'INVALID_REQUEST', // the client sent something malformed: 400, INVALID_ARGUMENT
   'UNSUPPORTED_TYPE', // media type or content encoding we do not speak: 415, INVALID_ARGUMENT
-  'LIMIT_EXCEEDED', // a body or message above its configured bound: 413, RESOURCE_EXHAUSTED without RetryInfo
+  'LIMIT_EXCEEDED', // a body, a message or an answer above its bound: 413, RESOURCE_EXHAUSTED without RetryInfo
   'OVERLOADED', // a queue is full: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'READ_ONLY', // the disk is too full to accept data: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'UNAVAILABLE', // starting, closing, or storage failed: 503 + Retry-After, UNAVAILABLE + RetryInfo

@@ -1,5 +1,7 @@
 // Reads whole traces by id: every piece from every part, log block and day, regrouped into one span list without
 // duplicates, as OTLP. The bytes depend only on the set of spans stored, not on where its pieces lie.
+import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import { appendTraces } from '../block/decode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
@@ -12,16 +14,57 @@ import type { Deadline } from './deadline.ts';
 /** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share a block's decoding. */
 const TRACES_PER_PASS = 64;
 
-/** The traces among `traceIds` that exist, in the order asked. */
-export function findTraces(source: BlockSource, traceIds: readonly Uint8Array[], deadline: Deadline): FoundTrace[] {
+/** Bytes of a row's own columns in a batch, beside its values. */
+const ROW_BYTES = 64;
+
+/**
+ * The traces among `traceIds` that exist, in the order asked. Throws LIMIT_EXCEEDED when they are more than `bytesMax`
+ * bytes of OTLP together.
+ */
+export function findTraces(
+  source: BlockSource,
+  traceIds: readonly Uint8Array[],
+  deadline: Deadline,
+  bytesMax: number = limits.answerBytesMax,
+): FoundTrace[] {
   const found: FoundTrace[] = [];
+  const size = new AnswerSize(bytesMax);
   for (let from = 0; from < traceIds.length; from += TRACES_PER_PASS) {
-    found.push(...findPass(source, traceIds.slice(from, from + TRACES_PER_PASS), deadline));
+    found.push(...findPass(source, traceIds.slice(from, from + TRACES_PER_PASS), { deadline, size }));
   }
   return found;
 }
 
-function findPass(source: BlockSource, traceIds: readonly Uint8Array[], deadline: Deadline): FoundTrace[] {
+/** The size of an answer while it grows, so that it is refused before it has taken all memory. */
+class AnswerSize {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  add(bytes: number): void {
+    this.#bytes += bytes;
+    this.check(0);
+  }
+
+  /** Throws when what is written and these `bytes` are too many. */
+  check(bytes: number): void {
+    if (this.#bytes + bytes <= this.#bytesMax) return;
+    throw new StoreError(
+      'LIMIT_EXCEEDED',
+      `the traces asked for have more than ${this.#bytesMax} bytes as OTLP; ask for fewer (limit), or for one by its id`,
+    );
+  }
+}
+
+interface PassBounds {
+  readonly deadline: Deadline;
+  readonly size: AnswerSize;
+}
+
+function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadline, size }: PassBounds): FoundTrace[] {
   const wanted = new Set(traceIds.map(idKey));
   const batch = new SpanBatch();
   for (const candidate of source.blocksOfTraces(traceIds)) {
@@ -33,6 +76,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], deadline
       block.verify();
       appendTraces(batch, block, traces);
     });
+    size.check(batch.arenaBytes + batch.rowCount * ROW_BYTES);
   }
   const { rows, traceEnds } = regroupByTrace(batch);
   const byId = new Map<string, Uint8Array>();
@@ -41,7 +85,9 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], deadline
     const traceRows = rows.subarray(from, end);
     from = end;
     deadline.check();
-    byId.set(idKey(new Uint8Array(batch.traceId.buffer, traceRows[0]! * 16, 16)), writeTraces(batch, traceRows));
+    const otlp = writeTraces(batch, traceRows);
+    size.add(otlp.length);
+    byId.set(idKey(new Uint8Array(batch.traceId.buffer, traceRows[0]! * 16, 16)), otlp);
   }
   return traceIds.flatMap((traceId) => {
     const otlp = byId.get(idKey(traceId));

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { request as httpRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { AnswerBudget } from '../../src/api/answer-budget.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import { openJaegerServer, refused, type JaegerServer } from '../support/jaeger-server.ts';
@@ -101,6 +102,20 @@ describe('tenants and failures', () => {
     const header = (await get(path)).headers.get('tracelith-warnings');
     expect(header).toMatch(/^2: \/data\/\?: line\?break; y+\.\.\.$/);
     expect(header!.length).toBe(2_003);
+  });
+
+  test('the traces of an answer are held until it is sent, and more than all may have is refused', async () => {
+    const answers = new AnswerBudget(1);
+    await using held = await openJaegerServer({ answers });
+    held.reader.add(RICH_TRACE);
+    expect((await held.get(`/api/traces/${RICH_HEX}`)).status).toBe(200);
+    expect((await held.get(`/api/v3/traces/${RICH_HEX}`)).status).toBe(200);
+    await expect.poll(() => answers.bytes).toBe(0);
+    const other = new AbortController();
+    answers.hold([{ traceId: new Uint8Array(16), otlp: new Uint8Array(1) }], other.signal);
+    expect((await held.get(`/api/traces/${RICH_HEX}`)).status).toBe(429);
+    other.abort();
+    expect((await held.get(`/api/traces/${RICH_HEX}`)).status).toBe(200);
   });
 
   test('the reader’s signal fires when the client leaves', async () => {

@@ -1,6 +1,9 @@
 // A trace is whole, wherever its spans lie; the bytes depend on the set of spans alone.
 import { describe, expect, test } from 'vitest';
-import { parseTenant } from '../../src/trace/tenant.ts';
+import { BlockSource } from '../../src/query/block-source.ts';
+import { Deadline } from '../../src/query/deadline.ts';
+import { findTraces } from '../../src/query/find-traces.ts';
+import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import type { OtlpSpan } from '../support/otlp-proto.ts';
 import { MadeStore } from './made-store.ts';
@@ -40,6 +43,22 @@ test('a trace id shares its first bytes with others, and only it is found', () =
   store.addPart([requestOf(spans)]);
   store.addLog([requestOf(spans)]);
   expect(store.find([like(2)])).toEqual([{ trace: 2, spans: [2] }]);
+});
+
+test.each([
+  ['one trace after the other', [1, 2, 3]],
+  ['pieces of one', [1, 1, 1]],
+])('an answer larger than its bound is refused while it is put together: %s', (_, numbers) => {
+  using store = new MadeStore();
+  numbers.forEach((n, i) => store.addPart([requestOf([span(i + 1, { trace: n })])]));
+  const ids = [...new Set(numbers)].map(trace);
+  const find = (bytesMax: number): number => {
+    using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+    return findTraces(source, ids, new Deadline(60_000), bytesMax).reduce((sum, { otlp }) => sum + otlp.length, 0);
+  };
+  const bytes = find(Infinity);
+  expect(find(bytes + 3 * 64)).toBe(bytes);
+  expect(() => find(bytes - 1)).toThrow(expect.objectContaining({ code: 'LIMIT_EXCEEDED' }));
 });
 
 describe('duplicates', () => {

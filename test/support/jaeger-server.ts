@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
 import { IntakeAccount } from '../../src/api/intake.ts';
 import type { JaegerOptions } from '../../src/api/jaeger-http.ts';
+import { AnswerBudget } from '../../src/api/answer-budget.ts';
 import { registerJaegerRoutes } from '../../src/api/jaeger-v1.ts';
 import type { Log } from '../../src/base/log.ts';
 import { MapReader } from './map-reader.ts';
@@ -36,7 +37,8 @@ export async function openJaegerServer(more: Partial<JaegerOptions> = {}): Promi
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   const bodies = { requestBytesMax: 1 << 20, open: () => new IntakeAccount(() => undefined) };
-  registerJaegerRoutes(app, { reader, bodies, maxTraces: 50, now: () => NOW_MS, log, ...more });
+  const answers = new AnswerBudget();
+  registerJaegerRoutes(app, { reader, bodies, answers, maxTraces: 50, now: () => NOW_MS, log, ...more });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   const get = async (path: string, init: RequestInit = {}): Promise<Answer> => {
