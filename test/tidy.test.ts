@@ -57,6 +57,7 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/block/read-section.ts',
     'src/block/section-values.ts',
   ],
+  'test/block/encode-templates.test.ts': ['src/block/read-templates.ts'],
   'test/block/encode-traces.test.ts': ['src/block/read-traces.ts'],
   'test/block/count-calls.test.ts': ['src/block/call-columns.ts', 'src/block/call-counts.ts', 'src/block/call-rows.ts'],
   'test/query/dependencies.test.ts': ['src/query/call-totals.ts'],

@@ -125,12 +125,24 @@ export class BlockReader {
     return this.columns.find((column) => column.code === code && column.section === section && column.field === field);
   }
 
-  /** A cursor over the column's bytes. Throws CORRUPTION when its frame fails the checksum. */
+  /** A cursor over the column's bytes. Throws CORRUPTION when a frame of it fails the checksum. */
   open(entry: ColumnEntry): ByteReader {
+    const end = entry.start + entry.size;
+    if (entry.size === 0) return new ByteReader(new Uint8Array(0));
     const raw = this.#frame(entry.frame);
-    if (entry.start + entry.size > raw.length)
-      throw new StoreError('CORRUPTION', `column ${entry.code} leaves its frame`);
-    return new ByteReader(raw, entry.start, entry.start + entry.size);
+    return end <= raw.length ? new ByteReader(raw, entry.start, end) : this.#join(entry, raw);
+  }
+
+  /** A column that runs over several frames, in one piece. */
+  #join(entry: ColumnEntry, first: Uint8Array): ByteReader {
+    const pieces = [first.subarray(entry.start)];
+    let left = entry.size - pieces[0]!.length;
+    for (let frame = entry.frame + 1; left > 0; frame++) {
+      const piece = this.#frame(frame).subarray(0, left);
+      left -= piece.length;
+      pieces.push(piece);
+    }
+    return new ByteReader(Buffer.concat(pieces));
   }
 
   /** As find() and open(), for a column every block has. */
@@ -171,11 +183,23 @@ export class BlockReader {
     return column.reader.view(count * sizeBytes);
   }
 
-  /** Codec and bytes of frame number `index`, for people who ask what a block is made of. */
-  frameSizes(index: number): { codec: number; rawBytes: number; storedBytes: number } {
-    this.#stored(index);
-    const { codec, rawBytes, storedBytes } = this.#frames[index]!;
-    return { codec, rawBytes, storedBytes };
+  /**
+   * Codec of the frame the column begins in (undefined: the column is empty), and its share of its frames' stored bytes,
+   * for people who ask what a block is made of.
+   */
+  storedShare(entry: ColumnEntry): { codec: number | undefined; storedBytes: number } {
+    let storedBytes = 0;
+    let { start } = entry;
+    let left = entry.size;
+    for (let frame = entry.frame; left > 0; frame++) {
+      const { rawBytes, storedBytes: frameBytes } = this.#frameAt(frame);
+      this.#stored(frame);
+      const inside = Math.min(left, rawBytes - start);
+      storedBytes += (frameBytes * inside) / rawBytes;
+      left -= inside;
+      start = 0;
+    }
+    return { codec: entry.size === 0 ? undefined : this.#frameAt(entry.frame).codec, storedBytes };
   }
 
   /** Checks the CRC of every frame that was not checked yet. Throws CORRUPTION naming the first that fails. */
@@ -195,10 +219,15 @@ export class BlockReader {
     return stored;
   }
 
-  #frame(index: number): Uint8Array {
+  #frameAt(index: number): Frame {
     const frame = this.#frames[index];
     if (frame === undefined)
       throw new StoreError('CORRUPTION', `a column names frame ${index} of ${this.#frames.length}`);
+    return frame;
+  }
+
+  #frame(index: number): Uint8Array {
+    const frame = this.#frameAt(index);
     if (this.#meter !== undefined && frame.meter !== this.#meter) {
       frame.meter = this.#meter;
       this.#meter.bytes += frame.storedBytes;

@@ -1,6 +1,6 @@
-// Collects a block's columns and lays them out in frames: a frame is the unit of compression and checksum, a column a
-// range inside one. Small columns share a frame (headers and compressor start-up would dominate otherwise); large ones
-// and those a search never touches have frames of their own, so that a query decodes only what it needs.
+// Collects a block's columns and lays them out in frames: a frame is the unit of compression and checksum. Small columns
+// share a frame (headers and compressor start-up would dominate otherwise); a large one runs over several, parted at its
+// seams, so that each part is compressed by statistics of its own; those of random bytes have frames of their own.
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { CODEC_NONE, compress, type Compression } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
@@ -18,7 +18,7 @@ interface Column {
 
 export interface FrameLayout {
   readonly compression: Compression;
-  /** A frame is closed when its columns reach this size. */
+  /** A frame is closed at the first seam or end of a column where it has this size. */
   readonly frameBytes: number;
 }
 
@@ -41,60 +41,76 @@ export class ColumnWriter {
     this.#start = this.out.length;
   }
 
-  /** Directory and frames: what follows a block's fixed header. */
+  /** Directory and frames: what follows a block's fixed header. Frames of random bytes come first. */
   finish(layout: FrameLayout): { directory: Uint8Array<ArrayBuffer>; frames: Uint8Array[] } {
-    const directory = new ByteWriter();
-    const entries = new ByteWriter();
-    const frames: Uint8Array[] = [];
-    let frameCount = 0;
-    for (const group of this.#group(layout.frameBytes)) {
-      const raw = new ByteWriter(1024);
-      for (const column of group) {
-        entries.varint(column.code);
-        entries.varint(column.section);
-        entries.varint(column.field);
-        entries.varint(column.count);
-        entries.varint(frameCount);
-        entries.varint(raw.length);
-        entries.varint(column.end - column.start);
-        raw.rawRange(this.out.bytes, column.start, column.end);
-      }
-      const compression = group[0]!.isRandom ? { codec: CODEC_NONE, level: 0 } : layout.compression;
-      const { codec, stored } = compress(raw.view(), compression);
-      directory.u8(codec);
-      directory.varint(raw.length);
-      directory.varint(stored.length);
-      directory.u32(crc32(stored));
-      frames.push(stored);
-      frameCount++;
+    const frames = new FramePacker(layout);
+    for (const { isRandom, start, end } of this.#columns) {
+      if (isRandom) frames.addRandom(this.out.bytes.subarray(start, end));
     }
-    const frameTable = directory.take();
-    directory.varint(frameCount);
+    const entries = new ByteWriter();
+    let randoms = 0;
+    let seam = 0;
+    for (const { code, section, field, count, isRandom, start, end } of this.#columns) {
+      for (const value of [code, section, field, count]) entries.varint(value);
+      entries.varint(isRandom ? randoms++ : frames.stored.length);
+      entries.varint(isRandom ? 0 : frames.openBytes);
+      entries.varint(end - start);
+      const { seams } = this.out;
+      let from = start;
+      for (; seam < seams.length && seams[seam]! <= end; seam++) {
+        if (isRandom || seams[seam]! <= from) continue;
+        frames.add(this.out.bytes, from, seams[seam]!);
+        from = seams[seam]!;
+      }
+      if (!isRandom && from < end) frames.add(this.out.bytes, from, end);
+    }
+    frames.close();
+    const directory = new ByteWriter();
+    directory.varint(frames.stored.length);
     directory.varint(this.#columns.length);
-    directory.raw(frameTable);
+    directory.raw(frames.table.view());
     directory.raw(entries.view());
     directory.u32(crc32(directory.view()));
-    return { directory: directory.take(), frames };
+    return { directory: directory.take(), frames: frames.stored };
+  }
+}
+
+class FramePacker {
+  readonly stored: Uint8Array[] = [];
+  /** The directory's entries of the frames. */
+  readonly table = new ByteWriter();
+  readonly #layout: FrameLayout;
+  readonly #open = new ByteWriter(1024);
+
+  constructor(layout: FrameLayout) {
+    this.#layout = layout;
   }
 
-  #group(frameBytes: number): Column[][] {
-    const groups: Column[][] = [];
-    let open: Column[] = [];
-    let openBytes = 0;
-    for (const column of this.#columns) {
-      if (column.isRandom) {
-        groups.push([column]);
-        continue;
-      }
-      open.push(column);
-      openBytes += column.end - column.start;
-      if (openBytes >= frameBytes) {
-        groups.push(open);
-        open = [];
-        openBytes = 0;
-      }
-    }
-    if (open.length > 0) groups.push(open);
-    return groups;
+  /** Bytes in the frame that is numbered stored.length. */
+  get openBytes(): number {
+    return this.#open.length;
+  }
+
+  addRandom(bytes: Uint8Array): void {
+    this.#store(bytes, { codec: CODEC_NONE, level: 0 });
+  }
+
+  /** Adds source[start, end) to the open frame, which it closes where that reaches its size. */
+  add(source: Uint8Array, start: number, end: number): void {
+    this.#open.rawRange(source, start, end);
+    if (this.#open.length >= this.#layout.frameBytes) this.close();
+  }
+
+  close(): void {
+    if (this.#open.length > 0) this.#store(this.#open.take(), this.#layout.compression);
+  }
+
+  #store(raw: Uint8Array, compression: Compression): void {
+    const { codec, stored } = compress(raw, compression);
+    this.stored.push(stored);
+    this.table.u8(codec);
+    this.table.varint(raw.length);
+    this.table.varint(stored.length);
+    this.table.u32(crc32(stored));
   }
 }

@@ -46,15 +46,11 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   const { buckets, local } = bucketRows(spans);
   const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms: options.terms };
   const encoder = new SectionEncoder(spans, context);
-  encoder.encodeTemplates(buckets, local, (ints, start) => {
-    assert(batch.day[rows[0]!] === options.day, 'a row of another day');
-    columns.out.varint(ids.resources.id(ints[start + T.SPAN_RESOURCE]!));
-    columns.out.varint(ids.scopes.id(ints[start + T.SPAN_SCOPE]!));
-    columns.out.varint(ids.strings.id(ints[start + T.SPAN_NAME]!));
-    columns.out.u32(ints[start + T.SPAN_KIND]!);
-    columns.out.u32(ints[start + T.SPAN_STATUS]!);
-    columns.out.u32(ints[start + T.SPAN_PRESENCE]!);
-    columns.out.u32(ints[start + T.SPAN_FLAGS]!);
+  assert(batch.day[rows[0]!] === options.day, 'a row of another day');
+  encoder.encodeTemplates(buckets, local, (int, position) => {
+    if (position === T.SPAN_RESOURCE) return ids.resources.id(int);
+    if (position === T.SPAN_SCOPE) return ids.scopes.id(int);
+    return position === T.SPAN_NAME ? ids.strings.id(int) : int;
   });
   const traces = encodeTraceColumns(batch, rows, buckets, columns);
   encoder.encodeValues(buckets);
@@ -143,9 +139,7 @@ function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: EncodeContex
   });
   const { buckets, local } = bucketRows(section);
   const encoder = new SectionEncoder(section, context);
-  encoder.encodeTemplates(buckets, local, (ints, start) =>
-    columns.out.varint(ids.strings.id(ints[start + T.EVENT_NAME]!)),
-  );
+  encoder.encodeTemplates(buckets, local, (name) => ids.strings.id(name));
   encodeNumbers(columns.out, times, times.length);
   columns.end(C.COLUMN_EVENT_TIMES, times.length);
   if (context.terms !== undefined) addEventTerms(context.terms, batch, buckets.templates);
@@ -167,10 +161,7 @@ function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: EncodeContext
   });
   const { buckets, local } = bucketRows(section);
   const encoder = new SectionEncoder(section, context);
-  encoder.encodeTemplates(buckets, local, (ints, start) => {
-    columns.out.u32(ints[start + T.LINK_PRESENCE]!);
-    columns.out.u32(ints[start + T.LINK_FLAGS]!);
-  });
+  encoder.encodeTemplates(buckets, local, (int) => int);
   const linkIds = new Uint8Array(batch.linkIds.buffer);
   for (const link of children) columns.out.rawRange(linkIds, link * 24, link * 24 + 24);
   columns.end(C.COLUMN_LINK_IDS, children.length, { isRandom: true });

@@ -11,6 +11,7 @@ import * as T from '../trace/templates.ts';
 import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES } from './block-columns.ts';
 import type { ColumnWriter } from './column-writer.ts';
 import { addColumnTerms, addWordTerm, beginFieldTerms } from './collect-terms.ts';
+import { TemplateWriter } from './encode-templates.ts';
 import type { LocalIds } from './local-ids.ts';
 import type { TermSet } from './terms.ts';
 
@@ -51,8 +52,8 @@ interface Slot {
   readonly position: number;
 }
 
-/** Maps a template's head ints to the block's own ids while they are written. */
-export type WriteHead = (ints: Int32Array, start: number) => void;
+/** The block's own number for the head int at `position` of a template. */
+export type LocalHead = (int: number, position: number) => number;
 
 export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32Array } {
   const counts = new Uint32Array(rows.templates.count);
@@ -102,20 +103,21 @@ export class SectionEncoder {
   }
 
   /** Writes templates, constants and the template of each row. Values follow by encodeValues(). */
-  encodeTemplates(buckets: Buckets, local: Int32Array, writeHead: WriteHead): void {
-    const { section } = this.#rows;
+  encodeTemplates(buckets: Buckets, local: Int32Array, localHead: LocalHead): void {
+    const { section, headInts } = this.#rows;
     const { out } = this.#columns;
-    for (let id = 0; id < buckets.templates.length; id++) this.#encodeTemplate(buckets, id, writeHead);
-    this.#columns.end(COLUMN_TEMPLATES + section, buckets.templates.length);
+    const writer = new TemplateWriter(section, headInts);
+    for (let id = 0; id < buckets.templates.length; id++) this.#addTemplate(writer, buckets, id, localHead);
+    writer.write(out);
+    this.#columns.end(COLUMN_TEMPLATES + section, writer.count);
     encodeTextList(out, tableTexts(this.#constants), this.#constants.count, this.#dictionary);
     this.#columns.end(COLUMN_CONSTANTS + section, this.#constants.count);
     encodeNumbers(out, Float64Array.from(local), local.length);
     this.#columns.end(COLUMN_ROW_TEMPLATES + section, local.length);
   }
 
-  #encodeTemplate(buckets: Buckets, id: number, writeHead: WriteHead): void {
+  #addTemplate(writer: TemplateWriter, buckets: Buckets, id: number, localHead: LocalHead): void {
     const { templates, headInts } = this.#rows;
-    const { out } = this.#columns;
     const template = buckets.templates[id]!;
     const { ints } = templates;
     const start = templates.start(template);
@@ -123,16 +125,20 @@ export class SectionEncoder {
     // What is "the same in every row" of a template with one row is a value like any other: in a column it meets its kind.
     // (Log blocks, whose templates mostly have few rows, are kept cheap instead.)
     const isCommon = !this.#dictionary || buckets.starts[id + 1]! - buckets.starts[id]! > 1;
-    writeHead(ints, start);
-    out.varint(end - start - headInts);
+    for (let position = 0; position < headInts; position++) {
+      writer.addHead(localHead(ints[start + position]!, position), position);
+    }
     for (let i = start + headInts; i < end; i++) {
       const field = this.#ids.field(ints[i]!);
       const position = i - start - headInts;
       const isConstant = isCommon && this.#isConstant(buckets, id, position, T.fieldType(field));
-      out.varint(field * 2 + (isConstant ? 1 : 0));
-      if (isConstant) this.#writeConstant(buckets, id, position, field);
-      else this.#addSlot(field, { template: id, position });
+      if (isConstant) this.#addConstant(writer, buckets, { id, position, field });
+      else {
+        writer.addField(field);
+        this.#addSlot(field, { template: id, position });
+      }
     }
+    writer.endTemplate();
   }
 
   #addSlot(field: number, slot: Slot): void {
@@ -157,16 +163,14 @@ export class SectionEncoder {
     return true;
   }
 
-  #writeConstant(buckets: Buckets, id: number, position: number, field: number): void {
+  #addConstant(writer: TemplateWriter, buckets: Buckets, slot: { id: number; position: number; field: number }): void {
     const { valueStart, values, arena } = this.#rows;
-    const { out } = this.#columns;
+    const { field } = slot;
     const type = T.fieldType(field);
-    const at = valueStart[buckets.rows[buckets.starts[id]!]!]! + position;
+    const at = valueStart[buckets.rows[buckets.starts[slot.id]!]!]! + slot.position;
     const a = values.a[at]!;
     const b = values.b[at]!;
-    if (T.isArenaType(type)) out.varint(this.#constants.intern(arena, a, a + b));
-    else if (type === T.TYPE_BOOL) out.u8(a);
-    else if (type === T.TYPE_INT || type === T.TYPE_DOUBLE) out.u64(a, b);
+    writer.addConstant(field, T.isArenaType(type) ? this.#constants.intern(arena, a, a + b) : a, b);
     if (this.#terms !== undefined && beginFieldTerms(this.#terms, field, this.#ids)) {
       if (type === T.TYPE_STRING) this.#terms.addBytes(arena, a, a + b);
       else addWordTerm(this.#terms, type, a, b);

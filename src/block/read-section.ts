@@ -10,29 +10,10 @@ import {
   COLUMN_ROW_TEMPLATES,
   COLUMN_TEMPLATES,
   COLUMN_VALUES,
-  SECTION_EVENTS,
   SECTION_SPANS,
 } from './block-columns.ts';
 import type { BlockReader } from './block-reader.ts';
-
-/** A field of a stored template. Ids are the block's own. */
-export interface StoredField {
-  /** templates.ts code, key in local numbering. */
-  readonly field: number;
-  readonly isConstant: boolean;
-  /** The constant's words (arena types: index into the section's constants), or, for others, 0. */
-  readonly a: number;
-  readonly b: number;
-  /** Others: index of the template's first value in the field's column. */
-  readonly valueStart: number;
-}
-
-export interface StoredTemplate {
-  /** Head ints, ids local. */
-  readonly head: Int32Array;
-  readonly fields: readonly StoredField[];
-  readonly rowCount: number;
-}
+import { readTemplates, type StoredTemplate } from './read-templates.ts';
 
 /** A decoded value column: words, or text entries with codes. */
 export type ValueColumn =
@@ -63,28 +44,8 @@ export class SectionReader {
     const count = templateColumn?.count ?? 0;
     this.starts = countRows(this.rowTemplates, count);
     this.rows = bucket(this.rowTemplates, this.starts);
-    this.templates = templateColumn === undefined ? [] : this.#readTemplates(block.open(templateColumn), count);
-  }
-
-  #readTemplates(reader: ReturnType<BlockReader['open']>, count: number): StoredTemplate[] {
-    const templates: StoredTemplate[] = [];
-    const nextValue = new Map<number, number>();
-    for (let id = 0; id < count; id++) {
-      const head = readHead(reader, this.section);
-      const rowCount = this.starts[id + 1]! - this.starts[id]!;
-      const fields: StoredField[] = [];
-      for (let left = reader.count(1); left > 0; left--) {
-        const code = reader.varint();
-        const field = Math.floor(code / 2);
-        const isConstant = code % 2 === 1;
-        const valueStart = nextValue.get(field) ?? 0;
-        const [a, b] = isConstant ? readConstant(reader, T.fieldType(field)) : [0, 0];
-        if (!isConstant) nextValue.set(field, valueStart + rowCount);
-        fields.push({ field, isConstant, a, b, valueStart });
-      }
-      templates.push({ head, fields, rowCount });
-    }
-    return templates;
+    this.templates =
+      templateColumn === undefined ? [] : readTemplates(block.open(templateColumn), section, this.starts);
   }
 
   /** The constants' text, decoded into `arena`. */
@@ -102,24 +63,6 @@ export class SectionReader {
     const words = type === T.TYPE_DOUBLE ? decodeDoubles(reader, entry.count) : decodeInts(reader, entry.count);
     return { kind: 'words', a: words.a, b: words.b };
   }
-}
-
-function readHead(reader: ReturnType<BlockReader['open']>, section: number): Int32Array {
-  if (section === SECTION_SPANS) {
-    const head = new Int32Array(T.SPAN_HEAD);
-    for (const at of [T.SPAN_RESOURCE, T.SPAN_SCOPE, T.SPAN_NAME]) head[at] = reader.varint();
-    for (const at of [T.SPAN_KIND, T.SPAN_STATUS, T.SPAN_PRESENCE, T.SPAN_FLAGS]) head[at] = reader.u32();
-    return head;
-  }
-  if (section === SECTION_EVENTS) return Int32Array.of(reader.varint());
-  return Int32Array.of(reader.u32(), reader.u32());
-}
-
-function readConstant(reader: ReturnType<BlockReader['open']>, type: number): [number, number] {
-  if (T.isArenaType(type)) return [reader.varint(), 0];
-  if (type === T.TYPE_BOOL) return [reader.u8(), 0];
-  if (type === T.TYPE_INT || type === T.TYPE_DOUBLE) return [reader.u32(), reader.u32()];
-  return [0, 0];
 }
 
 function countRows(rowTemplates: Float64Array, count: number): Uint32Array {

@@ -8,7 +8,8 @@ import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
 import { TextArena, type BlockReader } from './block-reader.ts';
-import type { SectionReader, StoredField, ValueColumn } from './read-section.ts';
+import type { SectionReader, ValueColumn } from './read-section.ts';
+import type { StoredField } from './read-templates.ts';
 
 /** A block's own dictionary as the batch knows it: entries are interned when they are first met. */
 export class LocalEntries {

@@ -4,6 +4,8 @@
 export class ByteWriter {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
+  /** Offsets from seam(), ascending: what lies behind one is unlike what lies before, and may be compressed apart. */
+  readonly seams: number[] = [];
 
   constructor(capacityBytes = 4096) {
     this.bytes = new Uint8Array(capacityBytes);
@@ -16,6 +18,11 @@ export class ByteWriter {
     const grown = new Uint8Array(Math.max(need, this.bytes.length * 2));
     grown.set(this.bytes.subarray(0, this.length));
     this.bytes = grown;
+  }
+
+  /** Says that what comes now is unlike what came before. */
+  seam(): void {
+    if (this.seams.at(-1) !== this.length) this.seams.push(this.length);
   }
 
   u8(value: number): void {

@@ -9,11 +9,20 @@ import type { ByteWriter } from '../bytes/byte-writer.ts';
 const CONSTANT = 0;
 const PLANES = 1;
 const ZIGZAG_PLANES = 2;
+const NEGATIVE_CONSTANT = 3;
 const TWO_31 = 2147483648;
 const TWO_32 = 4294967296;
 
-/** Writes values[0, count). Count itself is not written: the reader knows it. */
-export function encodeNumbers(out: ByteWriter, values: Float64Array, count: number): void {
+/**
+ * Writes values[0, count). Count itself is not written: the reader knows it. `parts` are ascending indexes at which the
+ * values turn unlike the ones before.
+ */
+export function encodeNumbers(
+  out: ByteWriter,
+  values: Float64Array,
+  count: number,
+  parts: readonly number[] = [],
+): void {
   let min = count > 0 ? values[0]! : 0;
   let max = min;
   for (let i = 1; i < count; i++) {
@@ -22,8 +31,8 @@ export function encodeNumbers(out: ByteWriter, values: Float64Array, count: numb
     else if (value > max) max = value;
   }
   if (min === max) {
-    out.u8(CONSTANT);
-    out.f64(min);
+    out.u8(min < 0 ? NEGATIVE_CONSTANT : CONSTANT);
+    out.varint(Math.abs(min));
     return;
   }
   const isSigned = min < 0;
@@ -35,11 +44,19 @@ export function encodeNumbers(out: ByteWriter, values: Float64Array, count: numb
   for (let rest = Math.floor(top / 256); rest > 0; rest = Math.floor(rest / 256)) width++;
   out.u8(isSigned ? ZIGZAG_PLANES : PLANES);
   out.u8(width);
-  out.f64(base);
-  out.f64(divisor);
+  out.varint(base);
+  out.varint(divisor);
   out.reserve(width * count);
   writePlanes(out.bytes, out.length, { values, count, base, divisor, isSigned, width });
-  out.length += width * count;
+  const start = out.length;
+  for (let plane = 0; plane < width; plane++) {
+    for (const part of parts) {
+      out.length = start + plane * count + part;
+      out.seam();
+    }
+    out.length = start + (plane + 1) * count;
+    out.seam();
+  }
 }
 
 interface Planes {
@@ -95,13 +112,24 @@ function commonDivisor(values: Float64Array, count: number, base: number): numbe
 /** Reads `count` numbers. Throws CORRUPTION when the column is too short or says what no writer wrote. */
 export function decodeNumbers(reader: ByteReader, count: number): Float64Array<ArrayBuffer> {
   const encoding = reader.u8();
-  if (encoding === CONSTANT) return new Float64Array(count).fill(reader.f64());
-  if (encoding !== PLANES && encoding !== ZIGZAG_PLANES)
-    throw new StoreError('CORRUPTION', `unknown number encoding ${encoding}`);
+  switch (encoding) {
+    case CONSTANT:
+      return new Float64Array(count).fill(reader.varint());
+    case NEGATIVE_CONSTANT:
+      return new Float64Array(count).fill(-reader.varint());
+    case PLANES:
+    case ZIGZAG_PLANES:
+      return readPlanes(reader, count, encoding === ZIGZAG_PLANES);
+    default:
+      throw new StoreError('CORRUPTION', `unknown number encoding ${encoding}`);
+  }
+}
+
+function readPlanes(reader: ByteReader, count: number, isSigned: boolean): Float64Array<ArrayBuffer> {
   const width = reader.u8();
   if (width < 1 || width > 7) throw new StoreError('CORRUPTION', `number width ${width}`);
-  const base = reader.f64();
-  const divisor = reader.f64();
+  const base = reader.varint();
+  const divisor = reader.varint();
   const start = reader.skip(width * count);
   const values = new Float64Array(count);
   const { bytes } = reader;
@@ -109,7 +137,7 @@ export function decodeNumbers(reader: ByteReader, count: number): Float64Array<A
     const at = start + plane * count;
     for (let i = 0; i < count; i++) values[i] = values[i]! * 256 + bytes[at + i]!;
   }
-  if (encoding === ZIGZAG_PLANES) {
+  if (isSigned) {
     for (let i = 0; i < count; i++) {
       const lowest = bytes[start + i]!;
       const value = values[i]! * 128 + (lowest >>> 1);

@@ -1,5 +1,6 @@
 // The forms a list of strings can be stored in more narrowly than as text. A form is chosen only when EVERY string of
 // the list is exactly what the decoder will print, so that nothing is lost: one odd string and the list stays text.
+import { StoreError } from '../base/errors.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 
 /** Byte strings as (offset, length) pairs into `bytes`. */
@@ -14,11 +15,10 @@ const HEX_VALUE = new Uint8Array(256).fill(255);
 for (let i = 0; i < 16; i++) HEX_VALUE['0123456789abcdef'.charCodeAt(i)] = i;
 
 /** Decimal numbers up to 15 digits fit a double exactly. */
-const DECIMAL_DIGITS_MAX = 15;
-/** The first number with more digits. */
-export const DECIMAL_END: number = 10 ** DECIMAL_DIGITS_MAX;
+export const DECIMAL_DIGITS_MAX = 15;
 /** Shorter hex strings are more often words ("add", "beef") than ids, and gain little. */
-const HEX_LENGTH_MIN = 8;
+export const HEX_LENGTH_MIN = 8;
+const HEX_DIGITS = new TextEncoder().encode('0123456789abcdef');
 
 /** True when every string is a lower-case UUID, 8-4-4-4-12. */
 export function uuidForm(texts: Texts, count: number): boolean {
@@ -26,7 +26,8 @@ export function uuidForm(texts: Texts, count: number): boolean {
   return true;
 }
 
-function isUuid(bytes: Uint8Array, start: number): boolean {
+/** True when a lower-case UUID begins at `start`. */
+export function isUuid(bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < 36; i++) {
     const byte = bytes[start + i]!;
     if (i === 8 || i === 13 || i === 18 || i === 23 ? byte !== 0x2d : HEX_VALUE[byte] === 255) return false;
@@ -78,9 +79,49 @@ export function writeHex(out: ByteWriter, bytes: Uint8Array, start: number, size
   }
 }
 
-/** Prints a non-negative integer below 10^15 at text[to]; returns where it ended. */
-export function writeDecimal(text: Uint8Array, to: number, value: number): number {
-  const digits = String(value);
-  for (let i = 0; i < digits.length; i++) text[to + i] = digits.charCodeAt(i);
-  return to + digits.length;
+/** True when the UUID at `start` is a random one (version 4, variant 10): 122 bits of it are not the same in all. */
+export function isRandomUuid(bytes: Uint8Array, start: number): boolean {
+  const variant = bytes[start + 19]!;
+  return bytes[start + 14] === 0x34 && HEX_VALUE[variant]! >>> 2 === 2;
+}
+
+/** Prints ids[from, from + 16) as a UUID at text[to]; returns where it ended. */
+export function printUuid(text: Uint8Array, to: number, ids: Uint8Array, from: number): number {
+  for (let byte = 0; byte < 16; byte++) {
+    if (byte === 4 || byte === 6 || byte === 8 || byte === 10) text[to++] = 0x2d;
+    const value = ids[from + byte]!;
+    text[to++] = HEX_DIGITS[value >>> 4]!;
+    text[to++] = HEX_DIGITS[value & 15]!;
+  }
+  return to;
+}
+
+/** Prints `bytes` in hex at text[to]; returns where it ended. */
+export function printHex(text: Uint8Array, to: number, bytes: Uint8Array): number {
+  for (let i = 0; i < bytes.length; i++) {
+    text[to++] = HEX_DIGITS[bytes[i]! >>> 4]!;
+    text[to++] = HEX_DIGITS[bytes[i]! & 15]!;
+  }
+  return to;
+}
+
+/** Digits of a decimal number. Throws CORRUPTION for what decimalForm never gives. */
+export function decimalDigits(value: number): number {
+  if (!(value >= 0 && value < 10 ** DECIMAL_DIGITS_MAX) || value !== Math.floor(value)) {
+    throw new StoreError('CORRUPTION', `${value} is no decimal number of a text`);
+  }
+  let digits = 1;
+  for (let end = 10; end <= value; end *= 10) digits++;
+  return digits;
+}
+
+/** Prints `value` in `digits` digits at text[to], with zeros in front; returns where it ended. */
+export function printDigits(text: Uint8Array, to: number, value: number, digits: number): number {
+  let rest = value;
+  for (let at = to + digits - 1; at >= to; at--) {
+    const next = Math.floor(rest / 10);
+    text[at] = 0x30 + rest - next * 10;
+    rest = next;
+  }
+  return to + digits;
 }

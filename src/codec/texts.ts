@@ -8,22 +8,32 @@ import { ByteTable } from '../bytes/byte-table.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { decodeNumbers, encodeNumbers } from './numbers.ts';
 import {
-  DECIMAL_END,
+  DECIMAL_DIGITS_MAX,
+  decimalDigits,
   decimalForm,
   hexForm,
+  isRandomUuid,
+  printDigits,
+  printHex,
+  printUuid,
   uuidForm,
-  writeDecimal,
   writeHex,
   writeUuid,
   type Texts,
 } from './text-forms.ts';
+import { readPatterns, TextPatterns } from './text-patterns.ts';
 
 const PLAIN = 0;
 const UUID = 1;
 const HEX = 2;
 const DECIMAL = 3;
+const RANDOM_UUID = 4;
+const PATTERNS = 5;
 const LIST = 0;
 const DICTIONARY = 1;
+
+/** Texts that a pattern must have on average to be worth its place. */
+const PATTERN_TEXTS_MIN = 3;
 
 /** Where decoded text goes: returns the offset of the first byte. */
 export interface Arena {
@@ -34,8 +44,7 @@ export interface Arena {
 export function encodeTextList(out: ByteWriter, texts: Texts, count: number, narrow: boolean): void {
   if (narrow && count > 0) {
     if (uuidForm(texts, count)) {
-      out.u8(UUID);
-      for (let i = 0; i < count; i++) writeUuid(out, texts.bytes, texts.a[i]!);
+      encodeUuids(out, texts, count);
       return;
     }
     const numbers = decimalForm(texts, count);
@@ -50,16 +59,44 @@ export function encodeTextList(out: ByteWriter, texts: Texts, count: number, nar
       for (let i = 0; i < count; i++) writeHex(out, texts.bytes, texts.a[i]!, texts.b[i]!);
       return;
     }
+    // Fewer texts to a pattern, and the patterns with their codes cost what the texts did.
+    const patterns = TextPatterns.of(texts, count, Math.floor(count / PATTERN_TEXTS_MIN));
+    if (patterns !== undefined) {
+      out.u8(PATTERNS);
+      patterns.write(out);
+      return;
+    }
   }
   out.u8(PLAIN);
   encodeLengths(out, texts, count);
   for (let i = 0; i < count; i++) out.rawRange(texts.bytes, texts.a[i]!, texts.a[i]! + texts.b[i]!);
 }
 
+/** A random UUID is 15 bytes and two bits; the bits of four follow in a byte behind all. */
+function encodeUuids(out: ByteWriter, texts: Texts, count: number): void {
+  const { bytes, a } = texts;
+  let isRandom = true;
+  for (let i = 0; i < count && isRandom; i++) isRandom = isRandomUuid(bytes, a[i]!);
+  out.u8(isRandom ? RANDOM_UUID : UUID);
+  const rest = new Uint8Array(isRandom ? Math.ceil(count / 4) : 0);
+  for (let i = 0; i < count; i++) {
+    writeUuid(out, bytes, a[i]!);
+    if (!isRandom) continue;
+    const at = out.length - 16;
+    const variant = out.bytes[at + 8]!;
+    out.bytes[at + 6] = (out.bytes[at + 6]! << 4) | ((variant >>> 2) & 15);
+    out.bytes.copyWithin(at + 8, at + 9, at + 16);
+    rest[i >>> 2] = rest[i >>> 2]! | ((variant & 3) << (2 * (i & 3)));
+    out.length--;
+  }
+  out.raw(rest);
+}
+
 function encodeLengths(out: ByteWriter, texts: Texts, count: number): void {
   const lengths = new Float64Array(count);
   for (let i = 0; i < count; i++) lengths[i] = texts.b[i]!;
   encodeNumbers(out, lengths, count);
+  out.seam();
 }
 
 /** Reads a list of `count` strings into `arena`. */
@@ -74,11 +111,18 @@ export function decodeTextList(reader: ByteReader, count: number, arena: Arena):
       return { a, b };
     }
     case UUID:
-      return decodeUuids(reader, count, arena);
+      return decodeUuids(reader.view(16 * count), count, arena);
+    case RANDOM_UUID:
+      return decodeUuids(readRandomUuids(reader, count), count, arena);
     case HEX:
       return decodeHex(reader, count, arena);
     case DECIMAL:
       return decodeDecimals(decodeNumbers(reader, count), arena);
+    case PATTERNS: {
+      const { text, size, a, b } = readPatterns(reader, count);
+      shift(a, arena.appendArena(text, 0, size));
+      return { a, b };
+    }
     default:
       throw new StoreError('CORRUPTION', `unknown text form ${form}`);
   }
@@ -108,21 +152,24 @@ function shift(a: Uint32Array, by: number): void {
   for (let i = 0; i < a.length; i++) a[i] = a[i]! + by;
 }
 
-const HEX_DIGITS = new TextEncoder().encode('0123456789abcdef');
-
-function decodeUuids(reader: ByteReader, count: number, arena: Arena): { a: Uint32Array; b: Uint32Array } {
-  const { bytes } = reader;
-  let from = reader.skip(16 * count);
-  const text = new Uint8Array(36 * count);
-  let to = 0;
+function readRandomUuids(reader: ByteReader, count: number): Uint8Array {
+  const packed = reader.view(15 * count);
+  const rest = reader.view(Math.ceil(count / 4));
+  const ids = new Uint8Array(16 * count);
   for (let i = 0; i < count; i++) {
-    for (let byte = 0; byte < 16; byte++) {
-      if (byte === 4 || byte === 6 || byte === 8 || byte === 10) text[to++] = 0x2d;
-      const value = bytes[from++]!;
-      text[to++] = HEX_DIGITS[value >>> 4]!;
-      text[to++] = HEX_DIGITS[value & 15]!;
-    }
+    const at = 16 * i;
+    ids.set(packed.subarray(15 * i, 15 * i + 8), at);
+    ids.set(packed.subarray(15 * i + 8, 15 * i + 15), at + 9);
+    const mixed = ids[at + 6]!;
+    ids[at + 6] = 0x40 | (mixed >>> 4);
+    ids[at + 8] = 0x80 | ((mixed & 15) << 2) | ((rest[i >>> 2]! >>> (2 * (i & 3))) & 3);
   }
+  return ids;
+}
+
+function decodeUuids(ids: Uint8Array, count: number, arena: Arena): { a: Uint32Array; b: Uint32Array } {
+  const text = new Uint8Array(36 * count);
+  for (let i = 0; i < count; i++) printUuid(text, 36 * i, ids, 16 * i);
   const at = arena.appendArena(text);
   const a = new Uint32Array(count);
   for (let i = 0; i < count; i++) a[i] = at + 36 * i;
@@ -131,14 +178,8 @@ function decodeUuids(reader: ByteReader, count: number, arena: Arena): { a: Uint
 
 function decodeHex(reader: ByteReader, count: number, arena: Arena): { a: Uint32Array; b: Uint32Array } {
   const { a, b, total } = offsets(fromTextLengths(decodeNumbers(reader, count)), 2, reader.left);
-  const { bytes } = reader;
-  const from = reader.skip(total);
   const text = new Uint8Array(2 * total);
-  for (let i = 0; i < total; i++) {
-    const value = bytes[from + i]!;
-    text[2 * i] = HEX_DIGITS[value >>> 4]!;
-    text[2 * i + 1] = HEX_DIGITS[value & 15]!;
-  }
+  printHex(text, 0, reader.view(total));
   shift(a, arena.appendArena(text));
   return { a, b };
 }
@@ -151,16 +192,13 @@ function fromTextLengths(lengths: Float64Array): Float64Array {
 function decodeDecimals(values: Float64Array, arena: Arena): { a: Uint32Array; b: Uint32Array } {
   const a = new Uint32Array(values.length);
   const b = new Uint32Array(values.length);
-  const text = new Uint8Array(16 * values.length);
+  const text = new Uint8Array(DECIMAL_DIGITS_MAX * values.length);
   let to = 0;
   for (let i = 0; i < values.length; i++) {
-    const value = values[i]!;
-    if (!(value >= 0 && value < DECIMAL_END) || value !== Math.floor(value)) {
-      throw new StoreError('CORRUPTION', `${value} in a column of decimal texts`);
-    }
+    const digits = decimalDigits(values[i]!);
     a[i] = to;
-    to = writeDecimal(text, to, value);
-    b[i] = to - a[i]!;
+    b[i] = digits;
+    to = printDigits(text, to, values[i]!, digits);
   }
   shift(a, arena.appendArena(text, 0, to));
   return { a, b };
@@ -183,6 +221,13 @@ export function encodeTextColumn(
     for (let i = 0; i < count; i++) codes[i] = table.intern(texts.bytes, texts.a[i]!, texts.a[i]! + texts.b[i]!);
     // Codes cost about a byte a value: a dictionary pays when at least a third of the values repeat an earlier one.
     if (table.count * 3 <= count * 2) {
+      const patterns = cheaperPatterns(texts, table, codes);
+      if (patterns !== undefined) {
+        out.u8(LIST);
+        out.u8(PATTERNS);
+        patterns.write(out);
+        return table;
+      }
       out.u8(DICTIONARY);
       out.varint(table.count);
       encodeTextList(out, tableTexts(table), table.count, true);
@@ -193,6 +238,32 @@ export function encodeTextColumn(
   out.u8(LIST);
   encodeTextList(out, texts, count, dictionary);
   return table;
+}
+
+/** Up to here a code is one byte, which hardly anything is cheaper than. */
+const SMALL_DICTIONARY = 256;
+
+/**
+ * The values as patterns, where that is smaller than the distinct ones and their codes: addresses of one network say in
+ * two bytes what a code for a thousand of them takes.
+ */
+function cheaperPatterns(texts: Texts, table: ByteTable, codes: Float64Array): TextPatterns | undefined {
+  if (table.count <= SMALL_DICTIONARY) return undefined;
+  const entries = TextPatterns.of(tableTexts(table), table.count, Math.floor(table.count / PATTERN_TEXTS_MIN));
+  if (entries === undefined) return undefined;
+  const codeBytes = (entropyBits(codes, table.count) * codes.length) / 8;
+  const { estimatedBytes } = entries;
+  if ((estimatedBytes * codes.length) / table.count > estimatedBytes + codeBytes) return undefined;
+  return TextPatterns.of(texts, codes.length, table.count);
+}
+
+/** Bits a code takes on average, each in proportion to how often it comes. */
+function entropyBits(codes: Float64Array, distinct: number): number {
+  const counts = new Uint32Array(distinct);
+  for (let i = 0; i < codes.length; i++) counts[codes[i]!]!++;
+  let sum = 0;
+  for (const count of counts) sum += count * Math.log2(codes.length / count);
+  return sum / codes.length;
 }
 
 /** Reused from call to call: its memory is the point. Holds nothing between calls. */

@@ -71,9 +71,10 @@ function writeRaw(out: ByteWriter, words: Words, count: number): void {
   for (const source of [words.a, words.b]) {
     for (let shift = 0; shift < 32; shift += 8) {
       for (let i = 0; i < count; i++) bytes[at++] = source[i]! >>> shift;
+      out.length = at;
+      out.seam();
     }
   }
-  out.length = at;
 }
 
 /** Reads `count` values written by encodeInts. */

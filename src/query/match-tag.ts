@@ -2,7 +2,8 @@
 // where values differ, of each row.
 import { WireReader } from '../bytes/wire-reader.ts';
 import * as C from '../block/block-columns.ts';
-import type { SectionReader, StoredField } from '../block/read-section.ts';
+import type { SectionReader } from '../block/read-section.ts';
+import type { StoredField } from '../block/read-templates.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
 import * as T from '../trace/templates.ts';
 import type { BlockView } from './block-view.ts';

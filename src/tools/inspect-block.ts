@@ -10,12 +10,12 @@ export interface InspectedColumn {
   /** "span durations", or for values "span http.method (string)". */
   readonly name: string;
   readonly encoding: string;
-  /** How the frame it lies in is compressed. */
+  /** How the frame it begins in is compressed; '' where it has no bytes. */
   readonly codec: string;
   readonly entries: number;
   /** As encoded, before compression. */
   readonly rawBytes: number;
-  /** Its share of its compressed frame, by raw bytes: columns of one frame are compressed together. Not a whole number. */
+  /** Its share of its compressed frames, by raw bytes: columns of one frame are compressed together. Not a whole number. */
   readonly storedBytes: number;
 }
 
@@ -71,7 +71,7 @@ export function inspectBlock(block: BlockReader): InspectedColumn[] {
 }
 
 function inspectColumn(block: BlockReader, column: ColumnEntry, strings: readonly string[]): InspectedColumn {
-  const { codec, rawBytes, storedBytes } = block.frameSizes(column.frame);
+  const { codec, storedBytes } = block.storedShare(column);
   const [name, encoding] =
     column.code === C.COLUMN_VALUES
       ? ([fieldName(column, strings), valueEncoding(T.fieldType(column.field))] as const)
@@ -79,10 +79,10 @@ function inspectColumn(block: BlockReader, column: ColumnEntry, strings: readonl
   return {
     name,
     encoding: column.count === 0 ? '' : encoding(block.open(column)),
-    codec: CODECS[codec] ?? `codec ${codec}`,
+    codec: codec === undefined ? '' : (CODECS[codec] ?? `codec ${codec}`),
     entries: column.count,
     rawBytes: column.size,
-    storedBytes: rawBytes === 0 ? 0 : (storedBytes * column.size) / rawBytes,
+    storedBytes,
   };
 }
 
@@ -108,13 +108,13 @@ function plain(): string {
 
 function numbers(reader: ByteReader): string {
   const kind = reader.u8();
-  if (kind === 0) return 'constant';
+  if (kind === 0 || kind === 3) return 'constant';
   return `${kind === 1 ? 'planes' : kind === 2 ? 'zigzag planes' : `code ${kind}`} × ${reader.u8()}`;
 }
 
 function textList(reader: ByteReader): string {
   const form = reader.u8();
-  return ['plain', 'uuid', 'hex', 'decimal'][form] ?? `form ${form}`;
+  return ['plain', 'uuid', 'hex', 'decimal', 'random uuid', 'patterns'][form] ?? `form ${form}`;
 }
 
 function valueEncoding(type: number): Encoding {

@@ -83,6 +83,45 @@ describe('frames', () => {
     expect(framesOf(readerOf(writerOf(...columns), 1 << 30))).toEqual([[1, 2, 3, 4, 5]]);
   });
 
+  test('end at seams inside a column that has reached their size, and the column opens as one', () => {
+    const writer = new ColumnWriter();
+    const content = Uint8Array.from({ length: 300 }, (_, i) => i);
+    writer.out.raw(content.subarray(0, 10));
+    writer.end(1, 10);
+    writer.out.raw(Uint8Array.of(7));
+    writer.end(2, 1, { isRandom: true });
+    for (const [from, to] of [
+      [10, 20],
+      [20, 120],
+      [120, 290],
+      [290, 300],
+    ] as const) {
+      writer.out.raw(content.subarray(from, to));
+      writer.out.seam();
+    }
+    writer.end(3, 290);
+    writer.out.raw(content.subarray(0, 5));
+    writer.end(4, 5);
+    const reader = readerOf(writer, 100);
+    expect(framesOf(reader)).toEqual([[2], [1, 3], undefined, [4]]);
+    const bytesOf = (code: number): Uint8Array => reader.open(reader.find(code)!).view(reader.find(code)!.size);
+    expect(Buffer.from(bytesOf(1))).toEqual(Buffer.from(content.subarray(0, 10)));
+    expect(Buffer.from(bytesOf(3))).toEqual(Buffer.from(content.subarray(10)));
+    expect(Buffer.from(bytesOf(4))).toEqual(Buffer.from(content.subarray(0, 5)));
+    const shares = [1, 2, 3, 4].map((code) => reader.storedShare(reader.find(code)!).storedBytes);
+    const stored = writer
+      .finish({ compression: LZ4, frameBytes: 100 })
+      .frames.reduce((sum, { length }) => sum + length, 0);
+    expect(shares.reduce((sum, bytes) => sum + bytes)).toBeCloseTo(stored, 6);
+  });
+
+  test('a column that runs beyond the last one is CORRUPTION', () => {
+    const reader = readerOf(writerOf([1, 40], [3, 40]), 10);
+    const entry = reader.find(3)!;
+    expect(() => reader.open({ ...entry, size: 41 })).toThrow(expect.objectContaining({ code: 'CORRUPTION' }));
+    expect(reader.open({ ...reader.find(1)!, size: 80 }).left).toBe(80);
+  });
+
   test('of random columns are their own, uncompressed, and part no neighbours', () => {
     const reader = readerOf(writerOf([1, 200], [2, 200, true], [3, 200]), 1000);
     expect(framesOf(reader).toSorted((x, y) => x[0]! - y[0]!)).toEqual([[1, 3], [2]]);

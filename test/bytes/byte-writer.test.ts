@@ -98,3 +98,14 @@ test('what was taken stays as it was when the writer goes on', () => {
   out.u8(2);
   expect([...first, ...out.view()]).toEqual([1, 2]);
 });
+
+test('seams are where they were asked for, each once', () => {
+  const out = new ByteWriter(1);
+  out.seam();
+  out.u8(1);
+  out.seam();
+  out.seam();
+  out.u32(1);
+  out.seam();
+  expect(out.seams).toEqual([0, 1, 5]);
+});

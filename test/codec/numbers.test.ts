@@ -29,6 +29,7 @@ test.each<[string, number[]]>([
   ['one byte more', [0, 256]],
   ['far from zero and close together', [1e15, 1e15 + 3, 1e15 + 1]],
   ['negative', [-1, -2, -300]],
+  ['negative and the same', [-7, -7]],
   ['both signs', [-5, 0, 5, 1e9, -1e9]],
   ['the exact limits', [-LIMIT, LIMIT, 0]],
   ['the exact limits and small ones', [-LIMIT, LIMIT, 1, -1, 0]],
@@ -64,12 +65,13 @@ test('random columns of every width', () => {
   }
 });
 
-test('what repeats is narrow: a constant takes 9 bytes, µs cost no more than their number of µs', () => {
-  expect(encoded(Array.from({ length: 1000 }, () => 123_456_789_012)).length - 1).toBe(9);
+test('what repeats is narrow: a constant takes its own bytes, µs cost no more than their number of µs', () => {
+  expect(encoded(Array.from({ length: 1000 }, () => 100)).length - 1).toBe(2);
+  expect(encoded(Array.from({ length: 1000 }, () => -LIMIT)).length - 1).toBe(9);
   const micros = Array.from({ length: 1000 }, (_, i) => 1000 * (i % 250));
-  expect(encoded(micros).length - 1).toBe(18 + 1000);
+  expect(encoded(micros).length - 1).toBe(5 + 1000);
   const apart = micros.map((value) => value + 1e15);
-  expect(encoded(apart).length - 1).toBe(18 + 1000);
+  expect(encoded(apart).length - 1).toBe(12 + 1000);
 });
 
 describe('a column no writer wrote is CORRUPTION:', () => {
@@ -77,13 +79,20 @@ describe('a column no writer wrote is CORRUPTION:', () => {
   const changed = (at: number, value: number): Uint8Array => planes.with(at, value);
   test.each<[string, Uint8Array]>([
     ['nothing', new Uint8Array(0)],
-    ['an unknown encoding', changed(0, 3)],
+    ['an unknown encoding', changed(0, 4)],
     ['width 0', changed(1, 0)],
     ['width 8', changed(1, 8)],
     ['a plane too few', changed(1, 3)],
     ['one byte too few', planes.subarray(0, -1)],
-    ['a constant cut', encoded([5]).subarray(1, 8)],
+    ['a constant cut', encoded([500]).subarray(1, 3)],
   ])('%s', (_, bytes) => {
     expect(() => decodeNumbers(new ByteReader(bytes), 3)).toThrow(expect.objectContaining({ code: 'CORRUPTION' }));
   });
+});
+
+test('planes, and parts inside a plane, end in seams', () => {
+  const out = new ByteWriter();
+  encodeNumbers(out, Float64Array.of(1, 2, 300, 400), 4, [0, 2]);
+  const start = out.length - 8;
+  expect(out.seams).toEqual([start, start + 2, start + 4, start + 6, start + 8]);
 });

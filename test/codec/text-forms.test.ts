@@ -2,10 +2,14 @@
 import { expect, test } from 'vitest';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import {
+  decimalDigits,
   decimalForm,
   hexForm,
+  isRandomUuid,
+  printDigits,
+  printHex,
+  printUuid,
   uuidForm,
-  writeDecimal,
   writeHex,
   writeUuid,
   type Texts,
@@ -69,8 +73,45 @@ test('hex and UUIDs are written as their bytes, behind what was written before',
   expect(Buffer.from(out.view()).toString('hex')).toBe(`0100ff${UUID.replaceAll('-', '')}`);
 });
 
-test('a decimal is printed where it is asked to be', () => {
+test('a decimal is printed where it is asked to be, with zeros in front where it is shorter', () => {
   const text = new Uint8Array(8).fill(0x2e);
-  expect(writeDecimal(text, 1, 4207)).toBe(5);
+  expect(printDigits(text, 1, 4207, 4)).toBe(5);
   expect(Buffer.from(text).toString()).toBe('.4207...');
+  expect(printDigits(text, 2, 7, 3)).toBe(5);
+  expect(Buffer.from(text).toString()).toBe('.4007...');
+  const largest = new Uint8Array(15);
+  printDigits(largest, 0, 999_999_999_999_998, 15);
+  expect(Buffer.from(largest).toString()).toBe('999999999999998');
+});
+
+test.each([
+  [0, 1],
+  [9, 1],
+  [10, 2],
+  [999_999_999_999_999, 15],
+])('%d has %d digits', (value, digits) => {
+  expect(decimalDigits(value)).toBe(digits);
+});
+
+test.each([-1, 0.5, NaN, 1e15])('%d is CORRUPTION in a column of decimals', (value) => {
+  expect(() => decimalDigits(value)).toThrow(expect.objectContaining({ code: 'CORRUPTION' }));
+});
+
+test('ids are printed as they were written', () => {
+  const ids = Buffer.from(UUID.replaceAll('-', ''), 'hex');
+  const text = Buffer.alloc(40, '.');
+  expect(printUuid(text, 1, ids, 0)).toBe(37);
+  expect(text.toString()).toBe(`.${UUID}...`);
+  expect(printHex(text, 2, Uint8Array.of(0, 0xff))).toBe(6);
+  expect(text.toString('utf8', 0, 8)).toBe('.100ff56');
+});
+
+test.each([
+  ['123e4567-e89b-42d3-8456-426614174000', true],
+  ['123e4567-e89b-42d3-b456-426614174000', true],
+  ['123e4567-e89b-42d3-7456-426614174000', false],
+  ['123e4567-e89b-42d3-c456-426614174000', false],
+  ['123e4567-e89b-12d3-8456-426614174000', false],
+])('%s is a random UUID: %s', (text, expected) => {
+  expect(isRandomUuid(Buffer.from(`.${text}`), 1)).toBe(expected);
 });

@@ -1,0 +1,275 @@
+// The form of a list of texts that are a few phrases with numbers and ids in them: addresses, URLs, statements, file
+// names with dates. A phrase with its variables taken out is a pattern; patterns are kept once, numbers as numbers, ids
+// in binary. Nothing is guessed: a text is exactly its pattern with its variables printed into it.
+//
+// A pattern is the text with one byte below 32 for each variable; texts that hold such bytes have no pattern.
+//   0        a decimal number without leading zero, below 10^15
+//   2 … 15   a decimal number of so many digits, the first of which is 0
+//   16       a lower-case UUID
+//   17 n     2n lower-case hex digits; n is a byte
+import { StoreError } from '../base/errors.ts';
+import type { ByteReader } from '../bytes/byte-reader.ts';
+import { ByteTable } from '../bytes/byte-table.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { decodeNumbers, encodeNumbers } from './numbers.ts';
+import {
+  DECIMAL_DIGITS_MAX,
+  decimalDigits,
+  HEX_LENGTH_MIN,
+  isUuid,
+  printDigits,
+  printHex,
+  printUuid,
+  writeHex,
+  writeUuid,
+  type Texts,
+} from './text-forms.ts';
+
+const NUMBER = 0;
+const UUID = 16;
+const HEX = 17;
+/** Bytes below are variables in a pattern. */
+const LITERAL_MIN = 32;
+/** What a byte can say of a hex variable's length. */
+const HEX_LENGTH_MAX = 510;
+/** Numbers of one text beyond which digits stay text: each slot is a column with a head of its own. */
+const SLOTS_MAX = 24;
+/** Text decoded from one list. Honest blocks stay far below; it bounds what a damaged pattern can be printed to. */
+const TEXT_BYTES_MAX: number = 1 << 28;
+
+/** Bytes by what they are part of: 0 neither word nor variable, 1 word, 2 word or hex, 3 digit, 4 not allowed. */
+const WORD = 1;
+const HEX_LETTER = 2;
+const DIGIT = 3;
+const FORBIDDEN = 4;
+const KIND = new Uint8Array(256);
+KIND.fill(FORBIDDEN, 0, LITERAL_MIN);
+for (let i = 0; i < 26; i++) {
+  KIND[0x41 + i] = WORD;
+  KIND[0x61 + i] = i < 6 ? HEX_LETTER : WORD;
+}
+for (let i = 0; i < 10; i++) KIND[0x30 + i] = DIGIT;
+
+/** Texts taken apart. */
+export class TextPatterns {
+  readonly patterns = new ByteTable();
+  readonly codes: number[] = [];
+  /** The first, second … number of every text that has one, in text order. */
+  readonly slots: number[][] = [];
+  /** UUIDs and hex in binary, in text order. */
+  readonly ids = new ByteWriter(256);
+  readonly #pattern = new ByteWriter(256);
+  #slot = 0;
+
+  /** Takes texts[0, count) apart; undefined when they have more than `patternsMax` patterns or one has none. */
+  static of(texts: Texts, count: number, patternsMax: number): TextPatterns | undefined {
+    const taken = new TextPatterns();
+    for (let i = 0; i < count; i++) {
+      if (!taken.#add(texts.bytes, texts.a[i]!, texts.a[i]! + texts.b[i]!)) return undefined;
+      if (taken.patterns.count > patternsMax) return undefined;
+    }
+    return taken;
+  }
+
+  /** About what write() and a compressor make of it, in bytes: variables do not shrink, phrases do. */
+  get estimatedBytes(): number {
+    let bits = this.codes.length * Math.log2(this.patterns.count);
+    for (const values of this.slots) {
+      let min = Infinity;
+      let max = 0;
+      for (const value of values) {
+        if (value < min) min = value;
+        if (value > max) max = value;
+      }
+      bits += values.length * Math.log2(max - min + 1);
+    }
+    return bits / 8 + this.ids.length + this.patterns.sizeBytes / 3;
+  }
+
+  write(out: ByteWriter): void {
+    const { patterns } = this;
+    out.varint(patterns.count);
+    for (let id = 0; id < patterns.count; id++) out.varint(patterns.end(id) - patterns.start(id));
+    out.rawRange(patterns.arena, 0, patterns.sizeBytes);
+    out.seam();
+    encodeNumbers(out, Float64Array.from(this.codes), this.codes.length);
+    for (const values of this.slots) encodeNumbers(out, Float64Array.from(values), values.length);
+    out.raw(this.ids.view());
+  }
+
+  #add(bytes: Uint8Array, start: number, end: number): boolean {
+    const pattern = this.#pattern;
+    pattern.length = 0;
+    this.#slot = 0;
+    for (let at = start; at < end;) {
+      const kind = KIND[bytes[at]!]!;
+      if (kind === FORBIDDEN) return false;
+      if (kind === 0) pattern.u8(bytes[at++]!);
+      else at = this.#addToken(bytes, at, end);
+    }
+    this.codes.push(this.patterns.intern(pattern.bytes, 0, pattern.length));
+    return true;
+  }
+
+  /** A run of letters and digits (or a UUID) from `start`; returns where it ends. */
+  #addToken(bytes: Uint8Array, start: number, end: number): number {
+    let at = start;
+    let isHex = true;
+    let digits = 0;
+    for (; at < end; at++) {
+      const kind = KIND[bytes[at]!]!;
+      if (kind === 0 || kind === FORBIDDEN) break;
+      if (kind === WORD) isHex = false;
+      else if (kind === DIGIT) digits++;
+    }
+    const size = at - start;
+    if (isHex && size === 8 && end - start >= 36 && isUuid(bytes, start)) {
+      this.#pattern.u8(UUID);
+      writeUuid(this.ids, bytes, start);
+      return start + 36;
+    }
+    if (isHex && isId(size, digits)) {
+      this.#pattern.u8(HEX);
+      this.#pattern.u8(size / 2);
+      writeHex(this.ids, bytes, start, size);
+    } else if (digits === 0) this.#pattern.rawRange(bytes, start, at);
+    else this.#addWord(bytes, start, at);
+    return at;
+  }
+
+  /** Letters as they are, each run of digits as a number. */
+  #addWord(bytes: Uint8Array, start: number, end: number): void {
+    for (let at = start; at < end;) {
+      if (KIND[bytes[at]!] !== DIGIT) {
+        this.#pattern.u8(bytes[at++]!);
+        continue;
+      }
+      const from = at;
+      let value = 0;
+      for (; at < end && KIND[bytes[at]!] === DIGIT; at++) value = value * 10 + bytes[at]! - 0x30;
+      if (at - from > DECIMAL_DIGITS_MAX || this.#slot === SLOTS_MAX) this.#pattern.rawRange(bytes, from, at);
+      else {
+        this.#pattern.u8(bytes[from] === 0x30 && at - from > 1 ? at - from : NUMBER);
+        (this.slots[this.#slot++] ??= []).push(value);
+      }
+    }
+  }
+}
+
+/** Whether hex of `size` digits is an id. Letters alone are more often a word ("deadbeef"); digits alone are a number. */
+function isId(size: number, digits: number): boolean {
+  if (size < HEX_LENGTH_MIN || size > HEX_LENGTH_MAX || size % 2 !== 0 || digits === 0) return false;
+  return digits < size || size > DECIMAL_DIGITS_MAX;
+}
+
+/** A pattern as it is printed. */
+interface Phrase {
+  readonly bytes: Uint8Array;
+  readonly slots: number;
+  readonly idBytes: number;
+  /** Its texts are at most so long. */
+  readonly textBytesMax: number;
+}
+
+/** The texts of a list: bytes, and where each begins in them and its length. */
+export interface Printed {
+  readonly text: Uint8Array;
+  readonly size: number;
+  readonly a: Uint32Array;
+  readonly b: Uint32Array;
+}
+
+/** Reads `count` texts written by TextPatterns.write. Throws CORRUPTION. */
+export function readPatterns(reader: ByteReader, count: number): Printed {
+  const phrases = readPhrases(reader);
+  const codes = decodeNumbers(reader, count);
+  const perSlot: number[] = [];
+  let idBytes = 0;
+  let textBytes = 0;
+  for (let i = 0; i < count; i++) {
+    const phrase = phrases[codes[i]!];
+    if (phrase === undefined) throw new StoreError('CORRUPTION', `text pattern ${codes[i]} of ${phrases.length}`);
+    for (let slot = 0; slot < phrase.slots; slot++) perSlot[slot] = (perSlot[slot] ?? 0) + 1;
+    idBytes += phrase.idBytes;
+    textBytes += phrase.textBytesMax;
+    if (textBytes > TEXT_BYTES_MAX) throw new StoreError('CORRUPTION', 'patterns of more text than a block can hold');
+  }
+  const slots = perSlot.map((values) => decodeNumbers(reader, values));
+  const printer = new Printer(slots, reader.view(idBytes), textBytes);
+  const a = new Uint32Array(count);
+  const b = new Uint32Array(count);
+  for (let i = 0; i < count; i++) {
+    a[i] = printer.size;
+    printer.print(phrases[codes[i]!]!.bytes);
+    b[i] = printer.size - a[i]!;
+  }
+  return { text: printer.text, size: printer.size, a, b };
+}
+
+function readPhrases(reader: ByteReader): Phrase[] {
+  const lengths = Array.from({ length: reader.count(1) }, () => reader.varint());
+  return lengths.map((length) => parsePhrase(reader.view(length)));
+}
+
+function parsePhrase(bytes: Uint8Array): Phrase {
+  let slots = 0;
+  let idBytes = 0;
+  let textBytesMax = 0;
+  for (let at = 0; at < bytes.length; at++) {
+    const byte = bytes[at]!;
+    if (byte >= LITERAL_MIN) textBytesMax++;
+    else if (byte === UUID) {
+      idBytes += 16;
+      textBytesMax += 36;
+    } else if (byte === HEX && at + 1 < bytes.length) {
+      idBytes += bytes[++at]!;
+      textBytesMax += 2 * bytes[at]!;
+    } else if (byte <= DECIMAL_DIGITS_MAX) {
+      slots++;
+      textBytesMax += DECIMAL_DIGITS_MAX;
+    } else throw new StoreError('CORRUPTION', `byte ${byte} in a text pattern`);
+  }
+  return { bytes, slots, idBytes, textBytesMax };
+}
+
+class Printer {
+  readonly text: Uint8Array;
+  size = 0;
+  readonly #slots: readonly Float64Array[];
+  readonly #next: Uint32Array;
+  readonly #ids: Uint8Array;
+  #idAt = 0;
+
+  constructor(slots: readonly Float64Array[], ids: Uint8Array, textBytesMax: number) {
+    this.text = new Uint8Array(textBytesMax);
+    this.#slots = slots;
+    this.#next = new Uint32Array(slots.length);
+    this.#ids = ids;
+  }
+
+  print(phrase: Uint8Array): void {
+    const { text } = this;
+    let slot = 0;
+    for (let at = 0; at < phrase.length; at++) {
+      const byte = phrase[at]!;
+      if (byte >= LITERAL_MIN) text[this.size++] = byte;
+      else if (byte === UUID) {
+        this.size = printUuid(text, this.size, this.#ids, this.#idAt);
+        this.#idAt += 16;
+      } else if (byte === HEX) {
+        const idBytes = phrase[++at]!;
+        this.size = printHex(text, this.size, this.#ids.subarray(this.#idAt, this.#idAt + idBytes));
+        this.#idAt += idBytes;
+      } else {
+        this.#printNumber(this.#slots[slot]![this.#next[slot]!++]!, byte);
+        slot++;
+      }
+    }
+  }
+
+  #printNumber(value: number, width: number): void {
+    const digits = decimalDigits(value);
+    if (width !== NUMBER && digits >= width) throw new StoreError('CORRUPTION', `${value} in ${width} digits`);
+    this.size = printDigits(this.text, this.size, value, width === NUMBER ? digits : width);
+  }
+}
