@@ -10,9 +10,10 @@ import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, encodeBlockHeader } from './block-header.ts';
 import { ColumnWriter, type FrameLayout } from './column-writer.ts';
 import { encodeTraceColumns } from './encode-traces.ts';
-import { addEventTerms, addSpanTerms } from './collect-terms.ts';
-import { bucketRows, SectionEncoder, type EncodeContext, type SectionRows } from './encode-section.ts';
+import { addEventTerms } from './collect-terms.ts';
+import { bucketRows, SectionEncoder, type Buckets, type EncodeContext, type SectionRows } from './encode-section.ts';
 import { LocalIds } from './local-ids.ts';
+import { outlineOf, templateServices } from './outline.ts';
 import type { TermSet } from './terms.ts';
 
 /** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd, both with dictionaries and several frames. */
@@ -45,7 +46,7 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   const spans = spanRows(batch, rows);
   const { buckets, local } = bucketRows(spans);
   const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms: options.terms };
-  const encoder = new SectionEncoder(spans, context);
+  const encoder = new SectionEncoder(spans, outlined(batch, rows, { context, buckets }));
   assert(batch.day[rows[0]!] === options.day, 'a row of another day');
   encoder.encodeTemplates(buckets, local, (int, position) => {
     if (position === T.SPAN_RESOURCE) return ids.resources.id(int);
@@ -54,7 +55,6 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   });
   const traces = encodeTraceColumns(batch, rows, buckets, columns);
   encoder.encodeValues(buckets);
-  if (context.terms !== undefined) addSpanTerms(context.terms, batch, buckets.templates);
   encodeEvents(batch, rows, context);
   encodeLinks(batch, rows, context);
   columns.end(C.COLUMN_STRINGS, ids.strings.write(columns.out));
@@ -62,6 +62,19 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   columns.end(C.COLUMN_SCOPES, ids.scopes.write(columns.out));
   const { directory, frames } = columns.finish(layout);
   return assemble(directory, frames, { ...traces, ...options, rowCount: rows.length });
+}
+
+/** Puts the block's outline into its terms. */
+function outlined(
+  batch: SpanBatch,
+  rows: Uint32Array,
+  { context, buckets }: { context: EncodeContext; buckets: Buckets },
+): EncodeContext {
+  if (context.terms === undefined) return context;
+  const services = templateServices(batch, buckets);
+  context.terms.outline = outlineOf(batch, rows, { buckets, services });
+  const bytes = new Map(services.map((service) => [service, Buffer.from(service, 'utf8')]));
+  return { ...context, services: services.map((service) => bytes.get(service)!) };
 }
 
 function assemble(

@@ -10,7 +10,7 @@ import type { ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES } from './block-columns.ts';
 import type { ColumnWriter } from './column-writer.ts';
-import { addColumnTerms, addWordTerm, beginFieldTerms } from './collect-terms.ts';
+import { addColumnTerms, addConstantTerm } from './collect-terms.ts';
 import { TemplateWriter } from './encode-templates.ts';
 import type { LocalIds } from './local-ids.ts';
 import type { TermSet } from './terms.ts';
@@ -44,6 +44,8 @@ export interface EncodeContext {
   readonly dictionary: boolean;
   /** Where to collect what the block can be asked for; undefined: nowhere. Needs `dictionary`. */
   readonly terms: TermSet | undefined;
+  /** Of spans: the service of each template, for the terms. */
+  readonly services?: readonly Uint8Array[];
 }
 
 /** A field of a template that differs between rows: all rows' values of it go to one column. */
@@ -90,6 +92,7 @@ export class SectionEncoder {
   readonly #ids: LocalIds;
   readonly #dictionary: boolean;
   readonly #terms: TermSet | undefined;
+  readonly #services: readonly Uint8Array[] | undefined;
   readonly #constants = new ByteTable();
   /** Local field → its slots, in order of first appearance. */
   readonly #slots = new Map<number, Slot[]>();
@@ -100,6 +103,7 @@ export class SectionEncoder {
     this.#ids = context.ids;
     this.#dictionary = context.dictionary;
     this.#terms = context.terms;
+    this.#services = context.services;
   }
 
   /** Writes templates, constants and the template of each row. Values follow by encodeValues(). */
@@ -171,10 +175,8 @@ export class SectionEncoder {
     const a = values.a[at]!;
     const b = values.b[at]!;
     writer.addConstant(field, T.isArenaType(type) ? this.#constants.intern(arena, a, a + b) : a, b);
-    if (this.#terms !== undefined && beginFieldTerms(this.#terms, field, this.#ids)) {
-      if (type === T.TYPE_STRING) this.#terms.addBytes(arena, a, a + b);
-      else addWordTerm(this.#terms, type, a, b);
-    }
+    if (this.#terms === undefined) return;
+    addConstantTerm(this.#terms, { field, a, b, arena, service: this.#services?.[slot.id] }, this.#ids);
   }
 
   /** Writes one column for each field that is not constant everywhere. */

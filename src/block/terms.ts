@@ -1,18 +1,15 @@
 // Terms: what a block can be asked for, as 64-bit hashes. A part keeps a filter of each block's terms, so that a search
-// for a rare value opens only blocks that have it. Writer and query must agree: both make their terms here. The hash is
+// for a rare value opens only blocks that have it. A value that all spans of a template share is one term with each
+// service that has it: a search for a service's spans opens only blocks where they have that value, not others' spans. Writer and query must agree: both make their terms here. The hash is
 // part of the format (docs/format/part.md, "filters") and never changes within a version.
 import type { HashPairs } from '../codec/fuse-filter.ts';
+import type { BlockOutline } from './outline.ts';
 
 /** What stands before the payload of a term, so that the text "1", the number 1 and a kind never meet. */
 export const TERM_TEXT = 1; // an attribute's string value: key, bytes
 export const TERM_WORDS = 2; // + type: an attribute's bool, int or double: key, two words
 export const TERM_EMPTY = 16; // an attribute without value: key
-export const TERM_SERVICE = 17; // a service's name
-export const TERM_OPERATION = 18; // a span's name
-export const TERM_KIND = 19; // span kind as a word
-export const TERM_STATUS = 20; // status code as a word
 export const TERM_INTRINSIC = 21; // + field number (templates.ts): text
-export const TERM_SCOPE_TEXT = 40; // + 1 name, 2 version: text
 export const TERM_EVENT_NAME = 48; // text
 /** Bytes and lists are compared by their printed form, which is not made for every span: one term says they are there. */
 export const TERM_PRINTED = 49; // key
@@ -58,6 +55,11 @@ export class TermHash {
   }
 }
 
+/** Goes on to the term of the value as one of a service's spans. */
+export function ofService(hash: TermHash, service: Uint8Array | undefined): TermHash {
+  return service === undefined ? hash : hash.bytes(service, 0, service.length);
+}
+
 function rotate(x: number, by: number): number {
   return (x << by) | (x >>> (32 - by));
 }
@@ -69,8 +71,9 @@ function finish(x: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** A set of terms being collected for one block. */
+/** What a block can be asked for, collected while it is encoded: terms, and its outline. */
 export class TermSet implements HashPairs {
+  outline: BlockOutline = { operations: new Map(), resources: [], scopes: [] };
   lo = new Uint32Array(1024);
   hi = new Uint32Array(1024);
   count = 0;
@@ -93,12 +96,13 @@ export class TermSet implements HashPairs {
     this.#add(this.#continue());
   }
 
-  addBytes(bytes: Uint8Array, start = 0, end: number = bytes.length): void {
-    this.#add(this.#continue().bytes(bytes, start, end));
+  /** Adds a text; with `service`, as a value of its spans. */
+  addBytes(bytes: Uint8Array, start: number, end: number, service?: Uint8Array): void {
+    this.#add(ofService(this.#continue().bytes(bytes, start, end), service));
   }
 
-  addWords(a: number, b: number): void {
-    this.#add(this.#continue().word(a).word(b));
+  addWords(a: number, b: number, service?: Uint8Array): void {
+    this.#add(ofService(this.#continue().word(a).word(b), service));
   }
 
   #continue(): TermHash {

@@ -10,6 +10,7 @@ import { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { checkFileHeader, FILE_HEADER_SIZE, PART_FILTERS_FORMAT } from './format-version.ts';
+import { decodeOutlines, type PartOutlines } from './outlines.ts';
 import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
 import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
 import { lookUpTrace } from './trace-lookup.ts';
@@ -62,7 +63,7 @@ export class PartReader implements Disposable {
   readonly #disk: Disk;
   #data: ReadFile | undefined;
   #traces: ReadFile | undefined;
-  #filters: (FuseFilter | undefined)[] | undefined;
+  #pruning: Pruning | undefined;
 
   /** Use openPart, or this when the metadata is at hand. Files are opened at their first use. */
   constructor(disk: Disk, path: string, metadata: PartMetadata) {
@@ -90,27 +91,25 @@ export class PartReader implements Disposable {
    * none: the answer is then slower but as exact.
    */
   filter(block: number): FuseFilter | undefined {
-    const filters = (this.#filters ??= this.#readFilters());
-    return filters[block];
+    return this.#readPruning().filters[block];
+  }
+
+  /** Outlines of the blocks; undefined when they are damaged: the answer is then slower but as exact. */
+  outlines(): PartOutlines | undefined {
+    return this.#readPruning().outlines;
   }
 
   /** All at once: some hundred KB a million spans, read by nearly every search. */
-  #readFilters(): (FuseFilter | undefined)[] {
+  #readPruning(): Pruning {
     const path = join(this.path, FILTERS_FILE);
+    if (this.#pruning !== undefined) return this.#pruning;
     try {
       const bytes = readWholeFile(this.#disk, path);
       checkFileHeader(PART_FILTERS_FORMAT, bytes, path);
-      let at = FILE_HEADER_SIZE;
-      return this.metadata.blocks.map(({ filterBytes }) => {
-        const filter = bytes.subarray(at, at + filterBytes);
-        const sum = bytes.subarray(at + filterBytes, at + filterBytes + 4);
-        at += filterBytes + 4;
-        const isIntact = sum.length === 4 && new ByteReader(sum).u32() === crc32(filter);
-        return isIntact ? new FuseFilter(filter) : undefined;
-      });
+      return (this.#pruning = readPruning(bytes, this.metadata, path));
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
-      return [];
+      return (this.#pruning = { filters: [], outlines: undefined });
     }
   }
 
@@ -127,12 +126,45 @@ export class PartReader implements Disposable {
   close(): void {
     this.#data?.close();
     this.#traces?.close();
-    this.#data = this.#traces = this.#filters = undefined;
+    this.#data = this.#traces = this.#pruning = undefined;
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** What says of a block, without opening it, that it cannot match. */
+interface Pruning {
+  readonly filters: readonly (FuseFilter | undefined)[];
+  readonly outlines: PartOutlines | undefined;
+}
+
+/** Size of the outlines, which lie in `filters` between its header and the first filter. */
+export function outlinesBytes({ filtersBytes, blocks }: PartMetadata): number {
+  const left = blocks.reduce((sum, { filterBytes }) => sum - filterBytes - 4, filtersBytes - FILE_HEADER_SIZE);
+  return Math.max(0, left);
+}
+
+/** Damage of the outlines leaves the filters, and that of a filter everything else. */
+function readPruning(bytes: Uint8Array, metadata: PartMetadata, path: string): Pruning {
+  const { blocks } = metadata;
+  let at = FILE_HEADER_SIZE + outlinesBytes(metadata);
+  let outlines: PartOutlines | undefined;
+  try {
+    outlines = decodeOutlines(bytes.subarray(FILE_HEADER_SIZE, at), path);
+    if (outlines.operationIds.starts.length !== blocks.length + 1) outlines = undefined;
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION')) throw error;
+  }
+  const filters = blocks.map(({ filterBytes }) => {
+    const filter = bytes.subarray(at, at + filterBytes);
+    const sum = bytes.subarray(at + filterBytes, at + filterBytes + 4);
+    at += filterBytes + 4;
+    const isIntact = sum.length === 4 && new ByteReader(sum).u32() === crc32(filter);
+    return isIntact ? new FuseFilter(filter) : undefined;
+  });
+  return { filters, outlines };
 }
 
 function checkLength(disk: Disk, path: string, sizeBytes: number): void {

@@ -20,6 +20,7 @@ import {
   PART_TRACES_FORMAT,
 } from './format-version.ts';
 import { encodePartMetadata, type PartBlock, type PartMetadata, type PartOrigin } from './part-metadata.ts';
+import { OutlinesBuilder } from './outlines.ts';
 import { TraceLookupBuilder } from './trace-lookup.ts';
 
 export const DATA_FILE = 'data';
@@ -32,6 +33,7 @@ export class PartWriter {
   readonly #path: string;
   readonly #data: WriteFile;
   readonly #traces = new TraceLookupBuilder();
+  readonly #outlines = new OutlinesBuilder();
   readonly #filters = new ByteWriter(1 << 14);
   readonly #blocks: PartBlock[] = [];
   #rowCount = 0;
@@ -55,6 +57,7 @@ export class PartWriter {
     this.#traces.addBlock(this.#blocks.length, readBlockTraceIds(bytes));
     const offset = this.#data.sizeBytes;
     const filter = buildFuseFilter(terms);
+    this.#outlines.addBlock(terms.outline);
     this.#filters.raw(filter);
     this.#filters.u32(crc32(filter));
     this.#blocks.push({
@@ -79,18 +82,19 @@ export class PartWriter {
     this.#data.sync();
     this.#data.close();
     const { pages, fences } = this.#traces.encode();
+    const outlines = this.#outlines.encode();
     const metadata: PartMetadata = {
       day,
       origin,
       rowCount: this.#rowCount,
       dataBytes: this.#data.sizeBytes,
       tracesBytes: FILE_HEADER_SIZE + pages.length,
-      filtersBytes: FILE_HEADER_SIZE + this.#filters.length,
+      filtersBytes: FILE_HEADER_SIZE + outlines.length + this.#filters.length,
       blocks: this.#blocks,
       fences,
     };
     this.#writeFile(TRACES_FILE, encodeFileHeader(PART_TRACES_FORMAT), pages);
-    this.#writeFile(FILTERS_FILE, encodeFileHeader(PART_FILTERS_FORMAT), this.#filters.view());
+    this.#writeFile(FILTERS_FILE, encodeFileHeader(PART_FILTERS_FORMAT), outlines, this.#filters.view());
     writeWholeFile(this.#disk, join(this.#path, METADATA_FILE), encodePartMetadata(metadata));
     this.#disk.syncDir(this.#path);
     this.#disk.syncDir(dirname(this.#path));
@@ -113,11 +117,10 @@ export class PartWriter {
     }
   }
 
-  #writeFile(name: string, header: Uint8Array, content: Uint8Array): void {
+  #writeFile(name: string, ...content: readonly Uint8Array[]): void {
     const file = this.#disk.createFile(join(this.#path, name));
     try {
-      file.write(header);
-      file.write(content);
+      for (const piece of content) file.write(piece);
       file.sync();
     } finally {
       file.close();

@@ -2,13 +2,15 @@
 // it knows only paths, and the snapshot keeps the files from being removed. A block that fails its checksum is skipped,
 // counted and named in the answer's warnings; it never fails the query.
 import { isStoreError } from '../base/errors.ts';
-import type { BlockReader, ByteMeter } from '../block/block-reader.ts';
+import type { BlockReader } from '../block/block-reader.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../partition/snapshot.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { BlockCache } from './block-cache.ts';
+import type { OutlinedBlock } from './prune-blocks.ts';
+import { newWork, type QueryWork } from './query-work.ts';
 
 /** What a query needs of a snapshot: plain data, cloneable to another thread. The blocks in it are the tenant's. */
 export interface SnapshotFiles {
@@ -25,11 +27,13 @@ export interface CandidateBlock {
   readonly durationMax: number;
   /** The part's filter of the block, where it has one. */
   filter(): FuseFilter | undefined;
+  /** The block as its part knows it, where it does. */
+  outlined(): OutlinedBlock | undefined;
   /** Runs `work` on the block; undefined (and a warning) when what it looks at is damaged. */
   read<T>(work: (block: BlockReader) => T): T | undefined;
 }
 
-function noFilter(): undefined {
+function unknown(): undefined {
   return undefined;
 }
 
@@ -85,7 +89,7 @@ function partKey({ path, rowCount, startMinNs, startMaxNs }: SnapshotPart): stri
 /** What a block is read by. */
 interface BlockPlace {
   /** Tells it apart from every other block. */
-  readonly key: string;
+  readonly key: () => string;
   readonly range: BlockRange;
   /** Opened when it is needed; may be closed before. */
   readonly openFile: () => ReadFile;
@@ -97,13 +101,13 @@ export class BlockSource implements Disposable {
   readonly #tenant: Tenant;
   readonly #logs = new Map<string, ReadFile>();
   readonly #warnings = new Set<string>();
-  /** Stored bytes of the blocks that were looked at. */
-  readonly looked: ByteMeter = { bytes: 0 };
+  readonly work: QueryWork;
 
   constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant) {
     this.#cache = cache;
     this.#snapshot = snapshot;
     this.#tenant = tenant;
+    this.work = newWork(snapshot);
   }
 
   /** One line per block or part that could not be read, however often it was asked for. */
@@ -119,7 +123,9 @@ export class BlockSource implements Disposable {
     for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
       for (const part of parts) this.#addPart(out, day, part);
       for (const place of logBlocks) this.#addLogBlock(out, day, place);
+      this.work.logBlocks += logBlocks.length;
     }
+    this.work.blocks += out.length;
     return out;
   }
 
@@ -157,15 +163,28 @@ export class BlockSource implements Disposable {
     const { startMin, startMax, durationMin, durationMax } = block;
     const openFile = (): ReadFile => this.#cache.open(place).dataFile();
     const filter = (): FuseFilter | undefined => this.#guard(() => this.#cache.open(place).filter(number));
-    const read = this.#readerOf({ key: `${partKey(place)} ${number}`, range: block, openFile });
-    out.push({ day, startMin, startMax, durationMin, durationMax, filter, read });
+    const outlined = (): OutlinedBlock | undefined => {
+      const outlines = this.#guard(() => this.#cache.open(place).outlines());
+      return outlines === undefined ? undefined : { outlines, block: number };
+    };
+    const read = this.#readerOf({ key: () => `${partKey(place)} ${number}`, range: block, openFile });
+    out.push({ day, startMin, startMax, durationMin, durationMax, filter, outlined, read });
   }
 
   #addLogBlock(out: CandidateBlock[], day: number, place: SnapshotLogBlock): void {
     const { path, offset, startMin, startMax } = place;
-    const key = `${path} ${offset} ${place.sizeBytes} ${startMin} ${startMax}`;
+    const key = (): string => `${path} ${offset} ${place.sizeBytes} ${startMin} ${startMax}`;
     const read = this.#readerOf({ key, range: place, openFile: () => this.#openLog(path) });
-    out.push({ day, startMin, startMax, durationMin: -Infinity, durationMax: Infinity, filter: noFilter, read });
+    out.push({
+      day,
+      startMin,
+      startMax,
+      durationMin: -Infinity,
+      durationMax: Infinity,
+      filter: unknown,
+      outlined: unknown,
+      read,
+    });
   }
 
   #readerOf({ key, range, openFile }: BlockPlace): CandidateBlock['read'] {
@@ -173,7 +192,7 @@ export class BlockSource implements Disposable {
       this.#guard(() => {
         const file = openFile();
         return withPlace(file.path, range, () =>
-          this.#cache.blocks.use(key, { file, range }, (block) => work(block.charge(this.looked))),
+          this.#cache.blocks.use(key(), { file, range }, (block) => work(block.charge(this.work))),
         );
       });
   }

@@ -29,7 +29,7 @@ export interface BlockMatch {
 }
 
 /** What decided: templates alone, the values of rows, or their times. */
-export type DecidedBy = 'templates' | 'values' | 'times';
+export type DecidedBy = 'templates' | 'values' | 'spanTimes';
 
 export interface SpanConditions {
   readonly service: string | undefined;
@@ -41,7 +41,7 @@ export interface SpanConditions {
 export class SpanMatcher {
   readonly #services: DescriptorMemo | undefined;
   readonly #operation: Buffer | undefined;
-  readonly #tags: readonly TagMatcher[];
+  readonly tags: readonly TagMatcher[];
 
   constructor({ service, operation, tags }: SpanConditions) {
     this.#services =
@@ -49,7 +49,7 @@ export class SpanMatcher {
         ? undefined
         : new DescriptorMemo((resource) => serviceName(parseDescriptor(resource).message) === service);
     this.#operation = operation === undefined ? undefined : Buffer.from(operation, 'utf8');
-    this.#tags = tags.map((tag) => new TagMatcher(tag));
+    this.tags = tags.map((tag) => new TagMatcher(tag));
   }
 
   /** The traces of `block` that have a span meeting all conditions inside `times`. Throws CORRUPTION. */
@@ -57,13 +57,13 @@ export class SpanMatcher {
     return readStored(() => {
       const view = new BlockView(block);
       const alive = this.#templates(view);
-      const verdicts = this.#tags.map((tag) => tag.verdicts(view));
+      const verdicts = this.tags.map((tag) => tag.verdicts(view));
       for (const verdict of verdicts)
         for (let id = 0; id < alive.length; id++) if (verdict[id] === NEVER) alive[id] = 0;
       if (!alive.includes(1)) return { matches: [], decidedBy: 'templates' };
       const flags = this.#rows(view, alive, verdicts);
       if (!flags.includes(1)) return { matches: [], decidedBy: 'values' };
-      return { matches: matchTimes(view, flags, times), decidedBy: 'times' };
+      return { matches: matchTimes(view, flags, times), decidedBy: 'spanTimes' };
     });
   }
 
@@ -85,7 +85,7 @@ export class SpanMatcher {
     const spans = view.rows(C.SECTION_SPANS);
     const flags = new Uint8Array(spans.rows.length);
     for (let id = 0; id < alive.length; id++) if (alive[id] === 1) setRows(spans, id, flags);
-    this.#tags.forEach((tag, index) => {
+    this.tags.forEach((tag, index) => {
       // Of templates that are out anyway no value is looked up.
       const asked = verdicts[index]!.map((verdict, id) => (alive[id] === 1 ? verdict : NEVER));
       if (!asked.includes(BY_ROW)) return;

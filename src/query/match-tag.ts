@@ -67,6 +67,23 @@ export class TagMatcher {
     });
   }
 
+  /** True when every span of this kind and status meets the condition. */
+  operationHolds(kind: number, status: number): boolean {
+    return this.tag.ways.some(
+      (way) => (way.kind === 'span-kind' && way.value === kind) || (way.kind === 'status' && way.value === status),
+    );
+  }
+
+  /** True when every span of this scope meets the condition. */
+  scopeHolds(descriptor: Uint8Array): boolean {
+    return this.tag.ways.some((way, index) => isOfScope(way) && this.#scopes[index]!.holds(descriptor));
+  }
+
+  /** True when every span of this resource meets the condition. */
+  resourceHolds(descriptor: Uint8Array): boolean {
+    return this.tag.ways.some((way, index) => isOfResource(way) && this.#resources[index]!.holds(descriptor));
+  }
+
   /** A flag per row that meets the condition, right for the rows of templates whose verdict is BY_ROW. */
   rowFlags(view: BlockView, verdicts: Uint8Array): Uint8Array {
     const spans = view.rows(C.SECTION_SPANS);

@@ -1,33 +1,54 @@
-// What a search asks of a block's filter: for each condition the terms (block/terms.ts) of which a matching block must
-// have at least one. A block that fails one condition holds no match, whatever else is in it. Conditions that a filter
-// cannot answer (negations) ask nothing.
-import { TermHash } from '../block/terms.ts';
+// What a search asks of a block's filter: for a tag condition the terms (block/terms.ts) of which a block with a matching
+// span, event or link must have at least one. Resources, scopes, kinds and statuses stand in the outlines instead.
+import { ofService, TermHash } from '../block/terms.ts';
 import * as Terms from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import * as T from '../trace/templates.ts';
-import type { TraceQuery } from '../trace/trace-query.ts';
-import type { CompiledTag, Way } from './tag-condition.ts';
+import { LEVEL_EVENT, LEVEL_LINK, LEVEL_SPAN, type CompiledTag, type Way } from './tag-condition.ts';
 
-/** Hashes in pairs: lo, hi, lo, hi … One of them must be in the block. */
-export type AnyOf = readonly number[];
+/** Hashes in pairs: lo, hi, lo, hi … */
+type Hashes = readonly number[];
 
-/** The conditions of a search that filters can answer. */
-export function queryTerms(query: Pick<TraceQuery, 'service' | 'operation'>, tags: readonly CompiledTag[]): AnyOf[] {
-  const all: AnyOf[] = [];
-  if (query.service !== undefined) all.push(name(Terms.TERM_SERVICE, query.service));
-  if (query.operation !== undefined) all.push(name(Terms.TERM_OPERATION, query.operation));
-  for (const { ways, value, isNegated } of tags) {
-    if (!isNegated) all.push(ways.flatMap((way) => wayTerms(way, value.text)));
+/** The terms of one condition. */
+export class TagTerms {
+  /** Of values that stand alone. */
+  readonly #alone: Hashes;
+  /** Of values that may stand with their service, before it is added. */
+  readonly #begun: Hashes;
+  readonly #ofService = new Map<string, Hashes>();
+
+  constructor({ ways, value }: CompiledTag) {
+    const begun = ways.flatMap((way) => valueTerms(way, value.text));
+    this.#begun = begun.flatMap(({ lo, hi }) => [lo, hi]);
+    const all = [...begun, ...ways.flatMap((way) => loneTerms(way, value.text))];
+    this.#alone = all.flatMap((hash) => pair(hash));
   }
-  return all;
+
+  /** False when the filter says that no span of `service` in its block has the value, on itself, an event or a link. */
+  mayHold(filter: FuseFilter, service: string): boolean {
+    return hasAny(filter, this.#alone) || (this.#begun.length > 0 && hasAny(filter, this.#termsOf(service)));
+  }
+
+  #termsOf(service: string): Hashes {
+    let terms = this.#ofService.get(service);
+    if (terms === undefined) {
+      const name = Buffer.from(service, 'utf8');
+      const out: number[] = [];
+      for (let i = 0; i < this.#begun.length; i += 2) {
+        const hash = new TermHash();
+        hash.lo = this.#begun[i]!;
+        hash.hi = this.#begun[i + 1]!;
+        out.push(...pair(ofService(hash, name)));
+      }
+      this.#ofService.set(service, (terms = out));
+    }
+    return terms;
+  }
 }
 
-/** False when the filter says that some condition cannot hold in its block. */
-export function mayMatch(filter: FuseFilter, conditions: readonly AnyOf[]): boolean {
-  return conditions.every((terms) => {
-    for (let i = 0; i < terms.length; i += 2) if (filter.mayContain(terms[i]!, terms[i + 1]!)) return true;
-    return false;
-  });
+function hasAny(filter: FuseFilter, terms: Hashes): boolean {
+  for (let i = 0; i < terms.length; i += 2) if (filter.mayContain(terms[i]!, terms[i + 1]!)) return true;
+  return false;
 }
 
 function pair(hash: TermHash): number[] {
@@ -35,55 +56,54 @@ function pair(hash: TermHash): number[] {
   return [lo, hi];
 }
 
-function name(kind: number, text: string): number[] {
-  const bytes = Buffer.from(text, 'utf8');
-  return pair(new TermHash().begin(kind).bytes(bytes, 0, bytes.length));
-}
-
-function number(kind: number, value: number): number[] {
-  return pair(new TermHash().begin(kind).word(value).word(0));
-}
-
-function wayTerms(way: Way, text: string): number[] {
+/** What is never a service's own. */
+function loneTerms(way: Way, text: string): TermHash[] {
   switch (way.kind) {
-    case 'span-kind':
-      return number(Terms.TERM_KIND, way.value);
-    case 'status':
-      return number(Terms.TERM_STATUS, way.value);
     case 'intrinsic':
-      return name(Terms.TERM_INTRINSIC + way.field, text);
-    case 'scope-text':
-      return name(Terms.TERM_SCOPE_TEXT + way.field, text);
+      return [name(Terms.TERM_INTRINSIC + way.field, text)];
     case 'event-name':
-      return name(Terms.TERM_EVENT_NAME, text);
+      return [name(Terms.TERM_EVENT_NAME, text)];
+    case 'attribute': {
+      const kinds = text === '' ? [Terms.TERM_PRINTED, Terms.TERM_EMPTY] : [Terms.TERM_PRINTED];
+      return hasValues(way) ? kinds.map((kind) => begin(kind, way.key)) : [];
+    }
     default:
-      return attributeTerms(way.key, text);
+      return [];
   }
 }
 
-/** Every value that prints as `text`, whatever its type. */
-function attributeTerms(key: Buffer, text: string): number[] {
+function hasValues(way: Way): way is Way & { kind: 'attribute' } {
+  return way.kind === 'attribute' && (way.levels & (LEVEL_SPAN | LEVEL_EVENT | LEVEL_LINK)) !== 0;
+}
+
+function begin(kind: number, key: Buffer): TermHash {
+  return new TermHash().begin(kind).bytes(key, 0, key.length);
+}
+
+function name(kind: number, text: string): TermHash {
   const bytes = Buffer.from(text, 'utf8');
-  const begin = (kind: number): TermHash => new TermHash().begin(kind).bytes(key, 0, key.length);
-  const words = (type: number, lo: number, hi: number): number[] =>
-    pair(
-      begin(Terms.TERM_WORDS + type)
-        .word(lo)
-        .word(hi),
-    );
-  const out = [...pair(begin(Terms.TERM_TEXT).bytes(bytes, 0, bytes.length)), ...pair(begin(Terms.TERM_PRINTED))];
-  if (text === '') out.push(...pair(begin(Terms.TERM_EMPTY)));
-  if (text === 'true' || text === 'false') out.push(...words(T.TYPE_BOOL, text === 'true' ? 1 : 0, 0));
+  return new TermHash().begin(kind).bytes(bytes, 0, bytes.length);
+}
+
+/** Every value that prints as `text`, whatever its type. */
+function valueTerms(way: Way, text: string): TermHash[] {
+  if (!hasValues(way)) return [];
+  const { key } = way;
+  const bytes = Buffer.from(text, 'utf8');
+  const words = (type: number, lo: number, hi: number): TermHash =>
+    begin(Terms.TERM_WORDS + type, key)
+      .word(lo)
+      .word(hi);
+  const out = [begin(Terms.TERM_TEXT, key).bytes(bytes, 0, bytes.length)];
+  if (text === 'true' || text === 'false') out.push(words(T.TYPE_BOOL, text === 'true' ? 1 : 0, 0));
   if (/^-?\d{1,19}$/.test(text)) {
     const value = BigInt.asUintN(64, BigInt(text));
-    out.push(...words(T.TYPE_INT, Number(value & 0xffffffffn), Number(value >> 32n)));
+    out.push(words(T.TYPE_INT, Number(value & 0xffffffffn), Number(value >> 32n)));
   }
   for (const value of doublesPrinting(text)) {
     const view = new Uint32Array(Float64Array.of(value).buffer);
     out.push(
-      ...(Number.isNaN(value)
-        ? words(T.TYPE_DOUBLE, 0, Terms.NAN_HIGH_WORD)
-        : words(T.TYPE_DOUBLE, view[0]!, view[1]!)),
+      Number.isNaN(value) ? words(T.TYPE_DOUBLE, 0, Terms.NAN_HIGH_WORD) : words(T.TYPE_DOUBLE, view[0]!, view[1]!),
     );
   }
   return out;

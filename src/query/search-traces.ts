@@ -7,7 +7,8 @@ import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 import { idKey } from './find-traces.ts';
 import { SpanMatcher, type BlockTimes } from './match-block.ts';
-import { mayMatch, queryTerms } from './query-terms.ts';
+import { BlockPruner } from './prune-blocks.ts';
+import type { BlockFate } from './query-work.ts';
 import { compileTag } from './tag-condition.ts';
 
 const DAY_NS_BIG = BigInt(DAY_NS);
@@ -21,39 +22,69 @@ interface Hit {
 
 /** Ids of the newest matching traces, newest matching span first. */
 export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline: Deadline): Uint8Array[] {
-  const tags = query.tags.map(compileTag);
-  const conditions = queryTerms(query, tags);
-  const matcher = new SpanMatcher({ service: query.service, operation: query.operation, tags });
-  const blocks = source.blocks().filter((block) => overlaps(block, query));
-  blocks.sort((x, y) => y.day - x.day || y.startMax - x.startMax);
+  const matcher = new SpanMatcher({ ...query, tags: query.tags.map(compileTag) });
+  const pruner = new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n));
+  const { fates } = source.work;
+  const blocks = overlapping(source, query);
   let hits: Hit[] = [];
-  for (const block of blocks) {
+  for (const [index, block] of blocks.entries()) {
     deadline.check();
     const last = hits.length >= query.limit ? hits[query.limit - 1]! : undefined;
     // Not >=: a match as late as the last hit may still win by its trace id.
-    if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) break;
-    const filter = conditions.length > 0 ? block.filter() : undefined;
-    if (filter !== undefined && !mayMatch(filter, conditions)) continue;
-    hits = mergeHits(hits, matchCandidate(block, matcher, blockTimes(block.day, query)));
+    if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) {
+      fates.limit += blocks.length - index;
+      break;
+    }
+    const outlined = block.outlined();
+    const prunedBy = outlined === undefined ? undefined : pruner.reject(outlined, block.filter);
+    if (prunedBy !== undefined) {
+      fates[prunedBy]++;
+      continue;
+    }
+    const found = matchCandidate(block, matcher, blockTimes(block.day, query));
+    fates[found.fate]++;
+    hits = mergeHits(hits, found.hits);
     hits.length = Math.min(hits.length, query.limit);
   }
   return hits.map((hit) => hit.traceId);
 }
 
-function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: BlockTimes): Hit[] {
-  const hits = candidate.read((block) => {
-    const { matches } = matcher.match(block, times);
-    if (matches.length === 0) return [];
+/** The blocks that may hold a span of the query's times, newest first. */
+function overlapping(source: BlockSource, query: TraceQuery): CandidateBlock[] {
+  const { fates } = source.work;
+  const blocks = source.blocks().filter((block) => {
+    const times = blockTimes(block.day, query);
+    const isInTime = block.startMax >= times.startMin && block.startMin <= times.startMax;
+    const isAsLong = block.durationMax >= times.durationMin && block.durationMin <= times.durationMax;
+    if (!isInTime) fates.time++;
+    else if (!isAsLong) fates.duration++;
+    return isInTime && isAsLong;
+  });
+  return blocks.sort((x, y) => y.day - x.day || y.startMax - x.startMax);
+}
+
+interface Found {
+  readonly hits: readonly Hit[];
+  readonly fate: BlockFate;
+}
+
+const DAMAGED: Found = { hits: [], fate: 'damaged' };
+
+function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: BlockTimes): Found {
+  const found = candidate.read((block): Found => {
+    const { matches, decidedBy } = matcher.match(block, times);
+    if (matches.length === 0) return { hits: [], fate: decidedBy };
     // Damage elsewhere in the block would leave a hit whose trace cannot be read.
     block.verify();
     const ids = block.traceIds();
-    return matches.map(({ trace, start }) => ({
+    const hits = matches.map(({ trace, start }) => ({
       traceId: ids.slice(trace * 16, trace * 16 + 16),
       day: candidate.day,
       start,
     }));
+    return { hits, fate: 'matched' };
   });
-  return hits ?? [];
+  return found ?? DAMAGED;
 }
 
 /** One hit a trace, its latest; sorted newest first. */
@@ -76,14 +107,4 @@ function blockTimes(day: number, query: TraceQuery): BlockTimes {
     durationMin: query.durationMinNs === undefined ? -Infinity : Number(query.durationMinNs),
     durationMax: query.durationMaxNs === undefined ? Infinity : Number(query.durationMaxNs),
   };
-}
-
-function overlaps(block: CandidateBlock, query: TraceQuery): boolean {
-  const times = blockTimes(block.day, query);
-  return (
-    block.startMax >= times.startMin &&
-    block.startMin <= times.startMax &&
-    block.durationMax >= times.durationMin &&
-    block.durationMin <= times.durationMax
-  );
 }

@@ -15,8 +15,9 @@ import {
   type FileFormat,
 } from '../part/format-version.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
-import { readBlockAt, readPartMetadata } from '../part/part-reader.ts';
+import { outlinesBytes, readBlockAt, readPartMetadata } from '../part/part-reader.ts';
 import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from '../part/part-writer.ts';
+import { decodeOutlines } from '../part/outlines.ts';
 import { PAGE_SIZE } from '../part/trace-lookup.ts';
 
 /** What a check tells while it runs. */
@@ -107,9 +108,11 @@ function checkPages(file: ReadFile, { fences }: PartMetadata, findings: Findings
   }
 }
 
-function checkFilters(file: ReadFile, { blocks }: PartMetadata, findings: Findings): void {
-  let at = FILE_HEADER_SIZE;
-  for (const { filterBytes } of blocks) {
+function checkFilters(file: ReadFile, metadata: PartMetadata, findings: Findings): void {
+  let at = FILE_HEADER_SIZE + outlinesBytes(metadata);
+  guard(findings, () => decodeOutlines(file.read(FILE_HEADER_SIZE, at - FILE_HEADER_SIZE), file.path));
+  findings.checked(at - FILE_HEADER_SIZE, file.path);
+  for (const { filterBytes } of metadata.blocks) {
     const offset = at;
     at += filterBytes + 4;
     guard(findings, () => {

@@ -1,15 +1,16 @@
-// A block's filter never denies what a search for one of its spans asks: whatever a span holds, asked for as clients ask
-// (key and printed value), passes; what it does not hold mostly does not.
+// A block's filter and outline never deny what a search for one of its spans asks: whatever a span holds, asked for as
+// clients ask (key and printed value), passes; what it does not hold mostly does not.
 import { describe, expect, test } from 'vitest';
 import { encodeBlock } from '../../src/block/encode-block.ts';
 import { regroupByTrace } from '../../src/block/regroup.ts';
 import { TermSet } from '../../src/block/terms.ts';
 import { buildFuseFilter, FuseFilter } from '../../src/codec/fuse-filter.ts';
+import { decodeOutlines, OutlinesBuilder, type PartOutlines } from '../../src/part/outlines.ts';
 import { scanRequest } from '../../src/otlp/scan-request.ts';
 import { readAttributes, textOf } from '../../src/otlp/attributes.ts';
 import { BlockReader } from '../../src/block/block-reader.ts';
 import { SpanMatcher } from '../../src/query/match-block.ts';
-import { mayMatch, queryTerms } from '../../src/query/query-terms.ts';
+import { BlockPruner } from '../../src/query/prune-blocks.ts';
 import { compileTag } from '../../src/query/tag-condition.ts';
 import { rowsByDay, SpanBatch } from '../../src/trace/span-batch.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
@@ -19,15 +20,23 @@ import { createRandom, printedSeed, randomRequest } from '../support/random-requ
 
 const NOW_NS = 1_790_000_000_000_000_000n;
 
-/** Blocks and filters of a request, a block per day. */
-function blocksOf(request: OtlpRequest): { block: Uint8Array; filter: FuseFilter }[] {
+interface KnownBlock {
+  readonly block: Uint8Array;
+  readonly filter: FuseFilter;
+  readonly outlines: PartOutlines;
+}
+
+/** A block per day of a request. */
+function blocksOf(request: OtlpRequest): KnownBlock[] {
   const batch = new SpanBatch();
   scanRequest(batch, encodeRequest(request), { startMinNs: 0n, startMaxNs: 2n ** 64n - 1n });
   return [...rowsByDay(batch)].map(([day, rows]) => {
     const terms = new TermSet();
     const grouped = regroupByTrace(batch, rows).rows;
     const block = encodeBlock(batch, grouped, { tenant: DEFAULT_TENANT, day, profile: 'merged', terms });
-    return { block, filter: new FuseFilter(buildFuseFilter(terms)) };
+    const outlines = new OutlinesBuilder();
+    outlines.addBlock(terms.outline);
+    return { block, filter: new FuseFilter(buildFuseFilter(terms)), outlines: decodeOutlines(outlines.encode()) };
   });
 }
 
@@ -69,18 +78,18 @@ class BytesIn {
 const anyTime = { startMin: -Infinity, startMax: Infinity, durationMin: -Infinity, durationMax: Infinity };
 
 function isHeld(
-  blocks: readonly { block: Uint8Array; filter: FuseFilter }[],
+  blocks: readonly KnownBlock[],
   tag: TagCondition,
+  service?: string,
 ): { held: boolean; admitted: boolean } {
-  const tags = [compileTag(tag)];
-  const conditions = queryTerms({ service: undefined, operation: undefined }, tags);
+  const conditions = { service, operation: undefined };
+  const matcher = new SpanMatcher({ ...conditions, tags: [compileTag(tag)] });
+  const pruner = new BlockPruner(conditions, matcher.tags);
   let held = false;
   let admitted = false;
-  for (const { block, filter } of blocks) {
-    const isHere =
-      new SpanMatcher({ service: undefined, operation: undefined, tags }).match(new BlockReader(block), anyTime).matches
-        .length > 0;
-    const mayBeHere = mayMatch(filter, conditions);
+  for (const { block, filter, outlines } of blocks) {
+    const isHere = matcher.match(new BlockReader(block), anyTime).matches.length > 0;
+    const mayBeHere = pruner.reject({ outlines, block: 0 }, () => filter) === undefined;
     if (isHere) expect(mayBeHere, `${tag.key}=${tag.value}`).toBe(true);
     held ||= isHere;
     admitted ||= mayBeHere;
@@ -95,6 +104,7 @@ describe('the filter of a block', () => {
     for (let round = 0; round < 60; round++) {
       const request = randomRequest(random, NOW_NS);
       const blocks = blocksOf(request);
+      const services = new Set(blocks.flatMap(({ outlines }) => outlines.operations.map(({ service }) => service)));
       for (const span of spansOf(request)) {
         const lists = [
           span.attributes,
@@ -104,6 +114,8 @@ describe('the filter of a block', () => {
         const tags = lists.flatMap((list) => printed(list));
         for (const tag of tags.filter(({ key }) => !key.startsWith('invalid-tag-key'))) {
           expect(isHeld(blocks, tag).held, `${tag.key}=${tag.value}`).toBe(true);
+          const ofServices = [...services].map((service) => isHeld(blocks, tag, service).held);
+          expect(ofServices, `${tag.key}=${tag.value}`).toContain(true);
           asked++;
         }
       }

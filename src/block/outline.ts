@@ -1,0 +1,86 @@
+// The outline of a block: which operations, resources and scopes its spans have, and how long each operation took at
+// most. A part keeps the outlines of all its blocks together (part/outlines.ts), so that most searches know which blocks
+// to open without opening one.
+import { serviceName, operationName } from '../otlp/service-name.ts';
+import { parseDescriptor } from '../otlp/write-spans.ts';
+import type { SpanBatch } from '../trace/span-batch.ts';
+import * as T from '../trace/templates.ts';
+
+export interface OutlineOperation {
+  /** As they are listed. */
+  readonly service: string;
+  readonly name: string;
+  readonly kind: number;
+  readonly status: number;
+}
+
+export interface BlockOutline {
+  /** Each once, with the longest of its spans in ns. */
+  readonly operations: ReadonlyMap<OutlineOperation, number>;
+  /** Descriptors (SpanBatch.resources), each once. */
+  readonly resources: readonly Uint8Array[];
+  readonly scopes: readonly Uint8Array[];
+}
+
+/** The rows of a block by template: rows[starts[t]] … rows[starts[t + 1] - 1] are places in the block's row list. */
+interface TemplateRows {
+  readonly rows: Uint32Array;
+  readonly starts: Uint32Array;
+  /** Batch template ids. */
+  readonly templates: Int32Array;
+}
+
+/** The service of each template of `buckets`, as it is listed. */
+export function templateServices(batch: SpanBatch, { templates }: Pick<TemplateRows, 'templates'>): string[] {
+  const { ints } = batch.spanTemplates;
+  const known = new Map<number, string>();
+  return Array.from(templates, (template) => {
+    const resource = ints[batch.spanTemplates.start(template) + T.SPAN_RESOURCE]!;
+    let service = known.get(resource);
+    if (service === undefined) {
+      service = serviceName(parseDescriptor(batch.resources.bytes(resource)).message);
+      known.set(resource, service);
+    }
+    return service;
+  });
+}
+
+/** Outlines the block that `rows` of `batch` become; `services` as templateServices gives them. */
+export function outlineOf(
+  batch: SpanBatch,
+  rows: Uint32Array,
+  { buckets, services }: { buckets: TemplateRows; services: readonly string[] },
+): BlockOutline {
+  const { ints } = batch.spanTemplates;
+  const resources = new Set<number>();
+  const scopes = new Set<number>();
+  const byKey = new Map<string, OutlineOperation>();
+  const operations = new Map<OutlineOperation, number>();
+  buckets.templates.forEach((template, id) => {
+    const head = batch.spanTemplates.start(template);
+    resources.add(ints[head + T.SPAN_RESOURCE]!);
+    scopes.add(ints[head + T.SPAN_SCOPE]!);
+    const nameId = ints[head + T.SPAN_NAME]!;
+    const kind = ints[head + T.SPAN_KIND]!;
+    const status = ints[head + T.SPAN_STATUS]!;
+    const service = services[id]!;
+    const key = `${nameId} ${kind} ${status} ${service}`;
+    let operation = byKey.get(key);
+    if (operation === undefined) {
+      // An empty name has one where it is listed, and bytes that are no UTF-8 are replaced.
+      operation = { service, name: operationName(batch.strings.text(nameId)), kind, status };
+      byKey.set(key, operation);
+    }
+    let longest = operations.get(operation) ?? -Infinity;
+    for (let i = buckets.starts[id]!; i < buckets.starts[id + 1]!; i++) {
+      const duration = batch.duration[rows[buckets.rows[i]!]!]!;
+      if (duration > longest) longest = duration;
+    }
+    operations.set(operation, longest);
+  });
+  return {
+    operations,
+    resources: Array.from(resources, (id) => batch.resources.bytes(id).slice()),
+    scopes: Array.from(scopes, (id) => batch.scopes.bytes(id).slice()),
+  };
+}

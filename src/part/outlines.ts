@@ -1,0 +1,181 @@
+// The outlines of a part's blocks (block/outline.ts), the first piece of its `filters` file: what is listed once for the
+// part (resources, scopes, operations), and which of it each block has. Byte layout: docs/format/part.md, "filters".
+import { StoreError } from '../base/errors.ts';
+import type { BlockOutline, OutlineOperation } from '../block/outline.ts';
+import { ByteReader } from '../bytes/byte-reader.ts';
+import { ByteTable } from '../bytes/byte-table.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { CODEC_ZSTD, compress, decompress } from '../bytes/compression.ts';
+import { crc32 } from '../bytes/crc32.ts';
+
+/**
+ * Steps of durations: a quarter of a power of two. One byte then reaches from below 1 ns to 2^63, and a block is opened
+ * in vain only for spans within 19 % of what is asked for. The steps are part of the format.
+ */
+const STEPS_PER_DOUBLING = 4;
+const STEP_MAX = 255;
+
+/** The step of a duration in ns; longer durations never have a lower one. */
+export function durationStep(durationNs: number): number {
+  if (!(durationNs > 0)) return 0;
+  return Math.min(STEP_MAX, 1 + Math.floor(STEPS_PER_DOUBLING * Math.log2(Math.max(1, durationNs))));
+}
+
+/** Ids in a row and equal steps: a higher level saves nothing. */
+const LEVEL = 3;
+/** codec, raw and stored length before the content, CRC behind it. */
+const FRAME_BYTES = 13;
+/** Above this a length is damage: a day of 10^9 spans has some 20 MB. */
+const RAW_BYTES_MAX: number = 1 << 28;
+
+/** Collects the outlines of blocks in the order of the part. */
+export class OutlinesBuilder {
+  readonly #texts = new ByteTable();
+  readonly #resources = new ByteTable();
+  readonly #scopes = new ByteTable();
+  readonly #operations = new Map<string, number>();
+  readonly #operationBytes = new ByteWriter(1 << 10);
+  readonly #blocks = new ByteWriter(1 << 12);
+  #blockCount = 0;
+
+  addBlock({ operations, resources, scopes }: BlockOutline): void {
+    this.#blockCount++;
+    const steps = new Map<number, number>();
+    for (const [operation, longest] of operations) steps.set(this.#operation(operation), durationStep(longest));
+    const ids = [...steps.keys()].sort((x, y) => x - y);
+    this.#writeIds(ids);
+    for (const id of ids) this.#blocks.u8(steps.get(id)!);
+    this.#writeIds(idsIn(this.#resources, resources));
+    this.#writeIds(idsIn(this.#scopes, scopes));
+  }
+
+  #operation({ service, name, kind, status }: OutlineOperation): number {
+    const key = JSON.stringify([service, name, kind, status]);
+    const known = this.#operations.get(key);
+    if (known !== undefined) return known;
+    const id = this.#operations.size;
+    this.#operations.set(key, id);
+    for (const text of [service, name]) {
+      const bytes = Buffer.from(text, 'utf8');
+      this.#operationBytes.varint(this.#texts.intern(bytes, 0, bytes.length));
+    }
+    this.#operationBytes.varint(kind >>> 0);
+    this.#operationBytes.varint(status >>> 0);
+    return id;
+  }
+
+  /** Ascending ids as distances. */
+  #writeIds(ids: readonly number[]): void {
+    this.#blocks.varint(ids.length);
+    let before = -1;
+    for (const id of ids) {
+      this.#blocks.varint(id - before - 1);
+      before = id;
+    }
+  }
+
+  /** The frame that begins a `filters` file, behind its header. */
+  encode(): Uint8Array<ArrayBuffer> {
+    const raw = this.#encodeRaw();
+    const { codec, stored } = compress(raw, { codec: CODEC_ZSTD, level: LEVEL });
+    const out = new ByteWriter(stored.length + FRAME_BYTES);
+    out.u8(codec);
+    out.u32(raw.length);
+    out.u32(stored.length);
+    out.raw(stored);
+    out.u32(crc32(out.view()));
+    return out.take();
+  }
+
+  #encodeRaw(): Uint8Array {
+    const out = new ByteWriter(this.#blocks.length + this.#resources.sizeBytes + 4096);
+    for (const table of [this.#texts, this.#resources, this.#scopes]) {
+      out.varint(table.count);
+      for (let id = 0; id < table.count; id++) {
+        out.varint(table.end(id) - table.start(id));
+        out.rawRange(table.arena, table.start(id), table.end(id));
+      }
+    }
+    out.varint(this.#operations.size);
+    out.raw(this.#operationBytes.view());
+    out.varint(this.#blockCount);
+    out.raw(this.#blocks.view());
+    return out.view();
+  }
+}
+
+function idsIn(table: ByteTable, entries: readonly Uint8Array[]): number[] {
+  return entries.map((bytes) => table.intern(bytes, 0, bytes.length)).sort((x, y) => x - y);
+}
+
+/** What a part's blocks have of something: ids of block b are ids[starts[b]] … ids[starts[b + 1] - 1], ascending. */
+export interface BlockIds {
+  readonly starts: Uint32Array;
+  readonly ids: Uint32Array;
+}
+
+export interface PartOutlines {
+  readonly operations: readonly OutlineOperation[];
+  readonly resources: readonly Uint8Array[];
+  readonly scopes: readonly Uint8Array[];
+  readonly operationIds: BlockIds;
+  /** durationStep of the longest span, one for each of operationIds. */
+  readonly durationSteps: Uint8Array;
+  readonly resourceIds: BlockIds;
+  readonly scopeIds: BlockIds;
+}
+
+/** Reads the frame that `bytes` are. Throws CORRUPTION, with `path` in the message. */
+export function decodeOutlines(bytes: Uint8Array, path = 'filters'): PartOutlines {
+  const end = bytes.length - 4;
+  const isIntact = end >= FRAME_BYTES - 4 && new ByteReader(bytes, end).u32() === crc32(bytes.subarray(0, end));
+  if (!isIntact)
+    throw new StoreError('CORRUPTION', `${path}: the outlines fail their checksum; a merge of the part rewrites them`);
+  const frame = new ByteReader(bytes, 0, end);
+  const codec = frame.u8();
+  const rawBytes = frame.u32();
+  if (rawBytes > RAW_BYTES_MAX) throw new StoreError('CORRUPTION', `${path}: outlines of ${rawBytes} bytes`);
+  const stored = frame.view(frame.u32());
+  const reader = new ByteReader(decompress(codec, stored, rawBytes));
+  const [texts, resources, scopes] = [readEntries(reader), readEntries(reader), readEntries(reader)];
+  const names = texts.map((text) => Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'));
+  const operations: OutlineOperation[] = [];
+  for (let left = reader.count(4); left > 0; left--) {
+    const service = names[reader.varint()] ?? '';
+    const name = names[reader.varint()] ?? '';
+    operations.push({ service, name, kind: reader.varint() | 0, status: reader.varint() | 0 });
+  }
+  const lists = [new IdLists(), new IdLists(), new IdLists()] as const;
+  const steps = new ByteWriter(1 << 12);
+  for (let left = reader.count(3); left > 0; left--) {
+    steps.raw(reader.view(lists[0].read(reader)));
+    lists[1].read(reader);
+    lists[2].read(reader);
+  }
+  const [operationIds, resourceIds, scopeIds] = [lists[0].take(), lists[1].take(), lists[2].take()];
+  return { operations, resources, scopes, operationIds, durationSteps: steps.take(), resourceIds, scopeIds };
+}
+
+function readEntries(reader: ByteReader): Uint8Array[] {
+  const entries: Uint8Array[] = [];
+  for (let left = reader.count(1); left > 0; left--) entries.push(reader.view(reader.count(1)));
+  return entries;
+}
+
+class IdLists {
+  readonly #starts: number[] = [0];
+  readonly #ids: number[] = [];
+
+  /** Reads one block's ids; gives their number. */
+  read(reader: ByteReader): number {
+    const count = reader.count(1);
+    let id = -1;
+    for (let i = 0; i < count; i++) this.#ids.push((id += reader.varint() + 1));
+    this.#starts.push(this.#ids.length);
+    return count;
+  }
+
+  take(): BlockIds {
+    return { starts: Uint32Array.from(this.#starts), ids: Uint32Array.from(this.#ids) };
+  }
+}

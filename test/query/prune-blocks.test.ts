@@ -1,0 +1,75 @@
+// What a search leaves unopened, and by what; the answer stays the same (query-terms.test.ts and the oracle).
+import { afterAll, describe, expect, test } from 'vitest';
+import type { OtlpSpan } from '../support/otlp-proto.ts';
+import type { TraceQuery } from '../../src/trace/trace-query.ts';
+import { BlockSource } from '../../src/query/block-source.ts';
+import { Deadline } from '../../src/query/deadline.ts';
+import type { BlockFate } from '../../src/query/query-work.ts';
+import { searchTraceIds } from '../../src/query/search-traces.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { attribute, idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
+import { ANY_TRACE, MadeStore } from './made-store.ts';
+
+const lasting = (ns: bigint, number: number, more: Partial<OtlpSpan> = {}): OtlpSpan =>
+  span(number, { startTimeUnixNano: NOON_NS, endTimeUnixNano: NOON_NS + ns, ...more });
+const many = (from: number, more: Partial<OtlpSpan>): OtlpSpan[] =>
+  Array.from({ length: 5 }, (_, i) => lasting(1_000n, from + i, more));
+const get = [attribute('http.method', 'GET'), attribute('code', { intValue: 200n })];
+const post = [attribute('http.method', 'POST'), attribute('code', { intValue: 500n })];
+
+/** One block: cart GETs, shop POSTs for longer, shop on its own takes one resource more. */
+function made(): MadeStore {
+  const store = new MadeStore();
+  const cart = requestOf(many(1, { name: 'read', attributes: get, kind: 2 }), 'cart');
+  const shop = requestOf(
+    [...many(11, { name: 'write', attributes: post, kind: 3 }), lasting(50_000_000n, 20, { name: 'write', kind: 3 })],
+    'shop',
+  );
+  store.addPart([{ resourceSpans: [...cart.resourceSpans!, ...shop.resourceSpans!] }]);
+  return store;
+}
+
+function fateOf(store: MadeStore, query: Partial<TraceQuery>): BlockFate[] {
+  using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+  searchTraceIds(source, { ...ANY_TRACE, ...query }, new Deadline(60_000));
+  const { fates } = source.work;
+  return (Object.keys(fates) as BlockFate[]).filter((fate) => fates[fate] > 0);
+}
+
+const tags = (key: string, value: string): Pick<TraceQuery, 'tags'> => ({ tags: [{ key, value }] });
+
+describe('a block is', () => {
+  const store = made();
+  afterAll(() => store[Symbol.dispose]());
+  test.each<[Partial<TraceQuery>, BlockFate]>([
+    [{}, 'matched'],
+    [{ service: 'cart', operation: 'read', ...tags('http.method', 'GET') }, 'matched'],
+    [{ startMinNs: NOON_NS + 1n }, 'time'],
+    [{ durationMinNs: 60_000_000n }, 'duration'],
+    [{ service: 'cart', operation: 'write' }, 'operation'],
+    [{ service: 'mart' }, 'operation'],
+    // Each is common in the block, they only never meet.
+    [{ service: 'cart', durationMinNs: 10_000_000n }, 'duration'],
+    [{ service: 'cart', ...tags('http.method', 'POST') }, 'tags'],
+    [{ operation: 'read', ...tags('code', '500') }, 'tags'],
+    [{ tags: [...tags('http.method', 'GET').tags, ...tags('code', '500').tags] }, 'tags'],
+    [{ service: 'cart', ...tags('span.kind', 'client') }, 'tags'],
+    [{ service: 'cart', ...tags('service.name', 'shop') }, 'tags'],
+    [tags('http.method', 'PUT'), 'tags'],
+    [tags('error', 'true'), 'tags'],
+    [tags('error', 'false'), 'matched'],
+    // Not known before it is opened: both tags on one span, a duration with a tag.
+    [{ service: 'shop', durationMinNs: 10_000_000n, ...tags('code', '500') }, 'spanTimes'],
+  ])('%o: %s', (query, expected) => {
+    expect(fateOf(store, query)).toEqual([expected]);
+  });
+});
+
+test('blocks older than the matches found are left', () => {
+  using store = new MadeStore();
+  for (const number of [1, 2, 3]) {
+    const startTimeUnixNano = NOON_NS - BigInt(number) * 1_000_000_000n;
+    store.addPart([requestOf([span(number, { traceId: idOf(number, 16), startTimeUnixNano })])]);
+  }
+  expect(fateOf(store, { limit: 1 })).toEqual(['limit', 'matched']);
+});
