@@ -20,7 +20,10 @@ export interface Fixture {
 
 export interface SuiteQuery {
   readonly caption: string;
+  /** Values of tags as strings, as they travel over HTTP: "123", "72.5", "true". */
   readonly terms: Required<SearchTerms>;
+  /** The same tags with their types, as the storage API takes them. */
+  readonly typedTags: Readonly<Record<string, string | number | boolean>>;
   readonly expected: readonly Fixture[];
 }
 
@@ -29,10 +32,13 @@ export interface JaegerSuite {
   readonly queries: readonly SuiteQuery[];
 }
 
-/** Reads the suite as of the UTC day of `nowMs`. */
-export function readJaegerSuite(nowMs: number): JaegerSuite {
+/** When in its day most of the suite's spans start: 16:46:31.639875. */
+export const suiteTimeOfDayNs: bigint = (16n * 3_600n + 46n * 60n + 31n) * 1_000_000_000n + 639_875_000n;
+
+/** Reads the suite as of the UTC day of `nowMs`, all of it `laterNs` later. */
+export function readJaegerSuite(nowMs: number, laterNs = 0n): JaegerSuite {
   const yesterday = BigInt(Math.floor(nowMs / 86_400_000)) - 1n;
-  const shiftNs = yesterday * dayNs - BigInt(Date.UTC(2017, 0, 26)) * 1_000_000n;
+  const shiftNs = yesterday * dayNs - BigInt(Date.UTC(2017, 0, 26)) * 1_000_000n + laterNs;
   const names = readdirSync(new URL('traces/', suite)).map((file) => file.replace('.json', ''));
   const fixtures = names.map((name) => readFixture(name, shiftNs));
   const raw = JSON.parse(readFileSync(new URL('queries.json', suite), 'utf8')) as RawQuery[];
@@ -84,8 +90,8 @@ function readQuery(
   fixtures: readonly Fixture[],
   shiftNs: bigint,
 ): SuiteQuery {
-  // Values travel as strings: "123", "72.5", "true".
-  const tags = Object.fromEntries(Object.entries(query.Tags ?? {}).map(([key, value]) => [key, String(value)]));
+  const typedTags = query.Tags ?? {};
+  const tags = Object.fromEntries(Object.entries(typedTags).map(([key, value]) => [key, String(value)]));
   const terms = {
     service: query.ServiceName,
     operation: query.OperationName,
@@ -98,7 +104,7 @@ function readQuery(
   } satisfies Required<SearchTerms>;
   const expected = fixtures.filter(({ name }) => names.includes(name));
   if (expected.length !== names.length) throw new Error(`${caption}: a fixture of ${names.join(', ')} is missing`);
-  return { caption, terms, expected };
+  return { caption, terms, typedTags, expected };
 }
 
 /** RFC 3339 in UTC with a fraction. */
