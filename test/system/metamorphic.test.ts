@@ -19,8 +19,8 @@ import { createRandom, printedSeed, randomBytes, type Random } from '../support/
 import { randomQuery, randomSpans } from '../support/random-search.ts';
 import { knownSpans, type KnownSpan } from '../support/search-oracle.ts';
 import { Asker, type Questions } from '../support/store-answers.ts';
-import { DAY_MS, memoryLog, openStore, TemporaryFolder } from './open-store.ts';
-import { DAY_NS, NOON_NS } from './stored-spans.ts';
+import { DAY_MS, memoryLog, openStore, TemporaryFolder } from '../storage/open-store.ts';
+import { DAY_NS, NOON_NS } from '../storage/stored-spans.ts';
 
 const TENANTS = [parseTenant('0', '0'), parseTenant('3', '4')];
 const REQUESTS = 120;
