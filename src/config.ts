@@ -141,6 +141,13 @@ const flags = {
     reason: 'As in VictoriaTraces. Set it to about a tenth of the disk where merges of large days matter.',
     example: '-storage.minFreeDiskSpaceBytes=10GiB',
   }),
+  archiveBytesMax: flag('storage', 'archive.maxDiskSpaceUsageBytes', bytes({ min: '0', max: '1024TiB' }), {
+    default: '1GiB',
+    meaning: 'Bytes of archived traces, which no retention drops; above it archiving is refused (413). 0: no archive.',
+    reason:
+      'Hundreds of thousands of usual traces: what people keep by hand, not what a script could fill a disk with.',
+    example: '-archive.maxDiskSpaceUsageBytes=10GiB',
+  }),
   mergeWorkers: flag('storage', 'mergeWorkers', count('threads', { min: 1, max: 64 }), {
     default: '1',
     meaning: 'Threads that merge parts.',
@@ -244,6 +251,7 @@ const flags = {
   forceFlushAuthKey: authKey('forceFlushAuthKey', 'POST /internal/force_flush'),
   forceMergeAuthKey: authKey('forceMergeAuthKey', 'POST /internal/force_merge'),
   partitionManageAuthKey: authKey('partitionManageAuthKey', 'POST /internal/partition/*'),
+  archiveDeleteAuthKey: authKey('archiveDeleteAuthKey', 'DELETE /api/archive/*'),
   metricsAuthKey: authKey('metricsAuthKey', 'GET /metrics'),
   flagsAuthKey: authKey('flagsAuthKey', 'GET /flags'),
   loggerFormat: flag('process', 'loggerFormat', choice(LOG_FORMATS), {

@@ -10,7 +10,10 @@ import { openJaegerGrpc, openOtlpGrpc } from './api/grpc-listeners.ts';
 import { openHttpServer } from './api/http-server.ts';
 import { Intake } from './api/intake.ts';
 import { createMetrics } from './api/metrics.ts';
+import { nodeDisk } from './disk/node-disk.ts';
+import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
+import { ArchiveFolder } from './storage/archive-folder.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
 import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 
@@ -30,15 +33,23 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
     onFatal: (error) => fail(log, 'the store has failed', error),
   });
   closing.add('store', () => store.close());
+  const { archiveBytesMax, storageDataPath, freeDiskBytesMin } = config;
+  const archived =
+    archiveBytesMax === 0
+      ? undefined
+      : new ArchiveFolder({ path: storageDataPath, disk: nodeDisk, bytesMax: archiveBytesMax, freeDiskBytesMin });
   const reader = new LocalReader({
     source: store,
+    archive: archived,
     log,
     workers: config.queryWorkers,
     concurrentMax: config.concurrentSearchesMax,
     durationMaxMs: config.searchMaxMs,
   });
   closing.add('query workers', () => reader.close());
-  const { storageDataPath, shownFlags } = config;
+  const archive = archived && new LocalArchive({ folder: archived, reader });
+  if (archive !== undefined) closing.add('archive', () => archive.close());
+  const { shownFlags } = config;
   const metrics = createMetrics({
     admin: store,
     version,
@@ -46,9 +57,19 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
     shownFlags,
     suppressedLogLines: () => log.suppressedLines(),
   });
+  if (archived !== undefined) metrics.watchArchive(() => archived);
   const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
-  const http = await openHttpServer({ config, intake, reader, admin: store, metrics, log, isReady: () => isReady });
+  const http = await openHttpServer({
+    config,
+    intake,
+    reader,
+    archive,
+    admin: store,
+    metrics,
+    log,
+    isReady: () => isReady,
+  });
   closing.add('http', () => http.close());
   const addresses: Record<string, string> = { http: formatAddress({ host: http.address, port: http.port }) };
   const parts = { config, intake, reader, metrics, log, isReady: () => isReady };

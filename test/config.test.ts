@@ -221,6 +221,7 @@ describe('secrets', () => {
       'forceFlushAuthKey',
       'forceMergeAuthKey',
       'partitionManageAuthKey',
+      'archiveDeleteAuthKey',
       'metricsAuthKey',
       'flagsAuthKey',
     ]);
@@ -230,6 +231,7 @@ describe('secrets', () => {
       { name: 'forceFlushAuthKey', value: 'secret', isSet: false },
       { name: 'forceMergeAuthKey', value: 'secret', isSet: false },
       { name: 'partitionManageAuthKey', value: 'secret', isSet: false },
+      { name: 'archiveDeleteAuthKey', value: 'secret', isSet: false },
       { name: 'metricsAuthKey', value: 'secret', isSet: true },
       { name: 'flagsAuthKey', value: 'secret', isSet: false },
     ]);

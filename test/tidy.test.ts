@@ -97,6 +97,7 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/tools/rebuild-index.ts',
     'src/tools/run-tool.ts',
     'src/tools/terminal.ts',
+    'src/tools/verify-archive.ts',
     'src/tools/verify-part.ts',
     'src/tools/verify-partition.ts',
   ],

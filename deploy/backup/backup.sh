@@ -16,7 +16,8 @@ Backs up a running Tracelith node. Runs on the node's machine, as a user that ma
 
   backup.sh --to DEST [options]
 
-  --to DEST             directory, or host:path as rsync takes it; each day becomes DEST/YYYYMMDD
+  --to DEST             directory, or host:path as rsync takes it; each day becomes DEST/YYYYMMDD,
+                        archived traces DEST/archive (without --day)
   --day YYYYMMDD        only this day, or the days that begin so (202611); without it all days
   --url URL             the node, default http://127.0.0.1:10428 (with -http.pathPrefix if it has one)
   --auth-key-file FILE  holds the value of -partitionManageAuthKey; or set TRACELITH_AUTH_KEY
@@ -109,4 +110,16 @@ while read -r snapshot; do
   count=$((count + 1))
 done <"$work/snapshots"
 [ "$count" = "$(wc -l <"$work/snapshots")" ] || die "only $count of the snapshots were copied"
+# Beside the days: traces that people archived. Each file is whole or not there; those deleted on the node stay in the backup.
+archive=$(head -n 1 "$work/snapshots")
+archive=${archive%/*/*}/archive
+if [ -z "$day" ] && [ -d "$archive" ]; then
+  start_count
+  if is_remote "$to"; then made=--mkpath; else made=--dirs && mkdir -p "$to/archive"; fi
+  copy "$made" --exclude='*.tmp' "$archive/" "$to/archive/" || die "archive: the copy failed"
+  if ! is_remote "$to" && [ "$is_verified" = yes ]; then
+    verify "$to/archive" || die "archive: $to/archive is damaged; see above"
+  fi
+  say "archive: $copied_files files copied, $copied_bytes bytes"
+fi
 say "done: days in $to: $count"

@@ -21,7 +21,7 @@ Restores days into a running Tracelith node. Runs on the node's machine, as the 
   --from SRC            a backup made by backup.sh: directory, or host:path as rsync takes it
   --data DIR            -storageDataPath of the node
   --day YYYYMMDD        this day; may be given several times
-  --all                 every day of the backup
+  --all                 every day of the backup, and the archived traces that the node does not have
   --replace             also a day that the node has now: it is detached and replaced. Without it that is refused.
   --url URL             the node, default http://127.0.0.1:10428 (with -http.pathPrefix if it has one)
   --auth-key-file FILE  holds the value of -partitionManageAuthKey; or set TRACELITH_AUTH_KEY
@@ -144,5 +144,13 @@ for day in $days; do
   say "$day: $copied_files files copied, $copied_bytes bytes; $checked, attached"
   count=$((count + 1))
 done
+# Archived traces that the node has stay as they are. The node finds the restored ones at once.
+if [ "$is_all" = yes ] && rsync --list-only "$from/archive/" >/dev/null 2>&1; then
+  start_count
+  mkdir -p "$data/archive"
+  copy --ignore-existing --exclude='*.tmp' "$from/archive/" "$data/archive/" || die "archive: the copy failed"
+  if [ "$is_verified" = yes ]; then verify "$data/archive" || die "archive: some restored files are damaged; see above"; fi
+  say "archive: $copied_files files copied, $copied_bytes bytes"
+fi
 rmdir "$data/restore" 2>/dev/null || true
 say "done: days restored: $count"

@@ -8,7 +8,7 @@ import { StoreError } from '../base/errors.ts';
 import { formatAddress, type ListenAddress } from '../base/flag-value.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
-import type { StoreAdmin, TraceReader } from '../trace/store.ts';
+import type { StoreAdmin, TraceArchive, TraceReader } from '../trace/store.ts';
 import { AnswerBudget } from './answer-budget.ts';
 import type { OpenServer } from './grpc-server.ts';
 import type { Intake } from './intake.ts';
@@ -28,9 +28,12 @@ export interface HttpServerOptions {
     readonly searchTracesMax: number;
     readonly corsOrigins: readonly string[];
     readonly isMonitorOff: boolean;
+    readonly archiveDeleteAuthKey: string;
   };
   readonly intake: Intake;
   readonly reader: TraceReader;
+  /** undefined: nothing can be archived. */
+  readonly archive: TraceArchive | undefined;
   readonly admin: StoreAdmin;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -121,7 +124,7 @@ function escapePercents(url: string): string {
 
 /** Two scopes, because what a plugin adds is for the whole scope: pages of other origins have no business with operators' routes. */
 async function registerRoutes(app: FastifyInstance, options: HttpServerOptions): Promise<void> {
-  const { config, intake, reader, log } = options;
+  const { config, intake, reader, archive, log } = options;
   await app.register(async (scope) => {
     await compressReplies(scope);
     registerOperationsRoutes(scope, options);
@@ -131,8 +134,17 @@ async function registerRoutes(app: FastifyInstance, options: HttpServerOptions):
     // Before compression: acknowledgements are small.
     registerOtlpRoutes(scope, { intake, log });
     await compressReplies(scope);
-    const { searchTracesMax: maxTraces, isMonitorOff } = config;
-    registerJaegerRoutes(scope, { reader, bodies: intake, answers: new AnswerBudget(), maxTraces, isMonitorOff, log });
+    const { searchTracesMax: maxTraces, isMonitorOff, archiveDeleteAuthKey } = config;
+    registerJaegerRoutes(scope, {
+      reader,
+      archive,
+      bodies: intake,
+      answers: new AnswerBudget(),
+      maxTraces,
+      isMonitorOff,
+      archiveDeleteAuthKey,
+      log,
+    });
   });
 }
 

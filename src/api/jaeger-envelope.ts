@@ -14,15 +14,19 @@ export type LegacyHandler = (
 ) => Promise<Iterable<Buffer>>;
 
 interface LegacyRoute {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'DELETE';
   readonly url: string;
   readonly handler: LegacyHandler;
   readonly options: JaegerOptions;
+  /** Lets a request pass or answers it. */
+  readonly onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 }
 
-export function registerLegacyRoute(app: FastifyInstance, { method, url, handler, options }: LegacyRoute): void {
+export function registerLegacyRoute(app: FastifyInstance, route: LegacyRoute): void {
+  const { method, url, handler, options, onRequest } = route;
   const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply): void => {
     if (error instanceof UnknownPath) sendUnknownPath(reply);
+    else if (error instanceof NotConfigured) sendNotConfigured(reply, error);
     else sendError(reply, { error, log: options.log, body: errorBody });
   };
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
@@ -30,7 +34,17 @@ export function registerLegacyRoute(app: FastifyInstance, { method, url, handler
     const chunks = await handler(options, asked, request);
     return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, log: options.log });
   };
-  app.route({ method, url, errorHandler, handler: answer });
+  app.route({ method, url, errorHandler, handler: answer, ...(onRequest === undefined ? {} : { onRequest }) });
+}
+
+/** Jaeger answers 500, as for a failure, where a storage is not configured. It is none: nothing is logged. */
+export class NotConfigured extends Error {}
+
+function sendNotConfigured(reply: FastifyReply, { message }: NotConfigured): void {
+  void reply
+    .code(500)
+    .header('content-type', 'application/json')
+    .send(`${errorBody(500, message)}\n`);
 }
 
 /** A path that a wildcard route matched but Jaeger does not have. */

@@ -2,7 +2,7 @@
 // the undecoded rest of a path, and how errors are sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../base/log.ts';
-import type { FoundTrace, FoundTraces, TraceReader } from '../trace/store.ts';
+import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../trace/store.ts';
 import { parseTenant, type Tenant } from '../trace/tenant.ts';
 import type { AnswerBudget } from './answer-budget.ts';
 import type { Intake } from './intake.ts';
@@ -21,6 +21,10 @@ export interface JaegerOptions {
   readonly bodies: Pick<Intake, 'open' | 'requestBytesMax'>;
   /** The budget of answers. */
   readonly answers: AnswerBudget;
+  /** Absent: nothing can be archived. */
+  readonly archive?: TraceArchive | undefined;
+  /** What DELETE /api/archive/… must carry; '' asks for none. */
+  readonly archiveDeleteAuthKey?: string;
   /** The metrics endpoints are refused, for those whose Monitor reads elsewhere. */
   readonly isMonitorOff?: boolean;
 }

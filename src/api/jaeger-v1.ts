@@ -5,8 +5,9 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { quoteJson } from '../bytes/json-writer.ts';
 import { jsonToRequest } from '../otlp/json-to-request.ts';
-import { formatLegacyTraceId, parseTraceId } from '../trace/ids.ts';
+import { formatLegacyTraceId } from '../trace/ids.ts';
 import type { FoundTrace, Operation } from '../trace/store.ts';
+import { pathTraceId, registerArchiveRoutes } from './jaeger-archive.ts';
 import { callPathsOf } from './call-paths.ts';
 import { dependencyJson, envelope, registerLegacyRoute, sendUnknownPath, UnknownPath } from './jaeger-envelope.ts';
 import type { LegacyHandler } from './jaeger-envelope.ts';
@@ -15,13 +16,7 @@ import { nowOf, pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { registerMetricsRoutes } from './jaeger-metrics.ts';
 import { readTraceInTurns, readTraceViews } from './jaeger-model.ts';
-import {
-  parseDependencyRange,
-  parsePathSearch,
-  parsePathTraceId,
-  parseTraceOptions,
-  parseTraceSearch,
-} from './jaeger-params.ts';
+import { parseDependencyRange, parsePathSearch, parseTraceOptions, parseTraceSearch } from './jaeger-params.ts';
 import type { TraceSearch } from './jaeger-params.ts';
 import { registerJaegerV3Routes } from './jaeger-v3.ts';
 import { readBody } from './request-body.ts';
@@ -51,6 +46,7 @@ export function registerJaegerRoutes(app: FastifyInstance, options: JaegerOption
       registerLegacyRoute(app, { method: 'GET', url: `${prefix}${path}`, handler, options });
     }
     registerLegacyRoute(app, { method: 'POST', url: `${prefix}/api/transform`, handler: transform, options });
+    registerArchiveRoutes(app, prefix, { options, show: showTrace });
     registerMetricsRoutes(app, prefix, options);
     registerJaegerV3Routes(app, prefix, options);
     app.all(`${prefix}/api/*`, (_request, reply) => sendUnknownPath(reply));
@@ -114,14 +110,18 @@ function missingErrors(search: TraceSearch, found: readonly FoundTrace[]): strin
 }
 
 async function findTrace(
-  { reader }: JaegerOptions,
-  { tenant, params, signal, take }: JaegerRequest,
+  options: JaegerOptions,
+  asked: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
-  const text = pathRest(request, '/api/traces/');
-  // A slash may be one of base64; in anything else it makes a path that Jaeger does not have.
-  if (text === '' || (text.includes('/') && parseTraceId(text) === undefined)) throw new UnknownPath();
-  const id = parsePathTraceId(text);
+  return showTrace(options, asked, pathTraceId(request, '/api/traces/'));
+}
+
+async function showTrace(
+  { reader }: JaegerOptions,
+  { tenant, params, signal, take }: JaegerRequest,
+  id: Uint8Array,
+): Promise<Iterable<Buffer>> {
   const { isRaw } = parseTraceOptions(params);
   const traces = take(await reader.findTraces(tenant, [id], signal));
   if (traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');

@@ -31,6 +31,11 @@ export interface IntakeGauges {
   readonly waiting: number;
 }
 
+export interface ArchiveGauges {
+  readonly traces: number;
+  readonly bytes: number;
+}
+
 export interface MetricsOptions {
   readonly admin: Pick<StoreAdmin, 'stats'>;
   /** Version of this program, as in package.json. */
@@ -49,6 +54,8 @@ export interface Metrics {
   countRequest(request: AnsweredRequest): void;
   /** Registers where the intake's gauges are read at scrape time. */
   watchIntake(read: () => IntakeGauges): void;
+  /** Registers where the archive's size is read at scrape time. */
+  watchArchive(read: () => ArchiveGauges): void;
   /** The exposition text. Rejects with what StoreAdmin.stats() throws. */
   render(): Promise<string>;
 }
@@ -75,6 +82,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       edge.durations.observe({ path }, seconds);
     },
     watchIntake: (read) => createIntakeGauges(registers, read),
+    watchArchive: (read) => createArchiveGauges(registers, read),
     render: async () => {
       showStats(await options.admin.stats());
       return await registry.metrics();
@@ -126,19 +134,33 @@ function createEdgeCounters(registers: Registry[]) {
 }
 
 function createIntakeGauges(registers: Registry[], read: () => IntakeGauges): void {
-  const gauge = (name: string, help: string, value: (gauges: IntakeGauges) => number): void => {
-    new Gauge({
-      name,
-      help,
-      registers,
-      collect() {
-        this.set(value(read()));
-      },
-    });
-  };
+  const gauge = (name: string, help: string, value: (gauges: IntakeGauges) => number): void =>
+    createGauge(registers, { name, help, value: () => value(read()) });
   gauge('tracelith_intake_bytes', 'OTLP bodies between socket and store, in bytes', (now) => now.bytes);
   gauge('vm_concurrent_insert_current', 'OTLP requests being written', (now) => now.writing);
   gauge('tracelith_intake_waiting_requests', 'OTLP requests that wait for a free insert slot', (now) => now.waiting);
+}
+
+function createArchiveGauges(registers: Registry[], read: () => ArchiveGauges): void {
+  const gauge = (name: string, help: string, value: () => number): void =>
+    createGauge(registers, { name, help, value });
+  gauge('tracelith_archive_traces', 'Archived traces', () => read().traces);
+  gauge('tracelith_archive_bytes', 'Bytes of the files of archived traces', () => read().bytes);
+}
+
+/** `value` is asked at scrape time. */
+function createGauge(
+  registers: Registry[],
+  { name, help, value }: { readonly name: string; readonly help: string; readonly value: () => number },
+): void {
+  new Gauge({
+    name,
+    help,
+    registers,
+    collect() {
+      this.set(value());
+    },
+  });
 }
 
 /** A figure of StoreStats under its metric name; labels are fixed text. */

@@ -83,7 +83,7 @@ function queryValue(request: FastifyRequest, name: string): string | undefined {
 }
 
 /** A hook that lets a request pass when `key` is empty, or when it comes as authKey= in the query or as a header. */
-function requireKey(flag: string, key: string): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+export function requireKey(flag: string, key: string): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   return async (request, reply) => {
     if (key === '') return;
     const header = request.headers['authkey'];

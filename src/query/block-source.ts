@@ -4,9 +4,12 @@
 import { isStoreError } from '../base/errors.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
+import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
+import { decodeArchivedTrace } from '../part/archived-trace.ts';
 import { openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../partition/snapshot.ts';
+import { formatTraceId } from '../trace/ids.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { BlockCache } from './block-cache.ts';
 import type { OutlinedBlock } from './prune-blocks.ts';
@@ -15,6 +18,8 @@ import { newWork, type QueryWork } from './query-work.ts';
 /** What a query needs of a snapshot: plain data, cloneable to another thread. The blocks in it are the tenant's. */
 export interface SnapshotFiles {
   readonly partitions: readonly PartitionSnapshot[];
+  /** Of the traces asked for those that are archived: their files. */
+  readonly archived?: readonly { readonly traceId: Uint8Array; readonly path: string }[];
 }
 
 /** A block that may matter, by what is known without reading it. */
@@ -144,6 +149,16 @@ export class BlockSource implements Disposable {
       for (const place of logBlocks) this.#addLogBlock(out, day, place);
     }
     return out;
+  }
+
+  /** TracesData of those of the traces that are archived. A file that was deleted meanwhile is no damage. */
+  archivedTraces(traceIds: readonly Uint8Array[]): Uint8Array[] {
+    const { disk } = this.#cache;
+    const wanted = new Set(traceIds.map(formatTraceId));
+    return (this.#snapshot.archived ?? []).flatMap(({ traceId, path }) => {
+      if (!wanted.has(formatTraceId(traceId)) || disk.stat(path) === undefined) return [];
+      return this.#guard(() => [decodeArchivedTrace(readWholeFile(disk, path), path).trace.otlp]) ?? [];
+    });
   }
 
   #addPart(out: CandidateBlock[], day: number, place: SnapshotPart): void {

@@ -1,15 +1,19 @@
-// Reads whole traces by id: every piece from every part, log block and day, regrouped into one span list without
+// Reads whole traces by id: every piece from every part, log block and day and from the archive, regrouped into one span list without
 // duplicates, as OTLP. The bytes depend only on the set of spans stored, not on where its pieces lie.
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import { appendTraces } from '../block/decode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
+import { scanRequest, type ScanBounds } from '../otlp/scan-request.ts';
 import { writeTraces } from '../otlp/write-spans.ts';
 import { SpanBatch } from '../trace/span-batch.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import type { BlockSource } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
+
+/** What was archived was accepted once. */
+const ANY_TIME: ScanBounds = { startMinNs: -(2n ** 63n), startMaxNs: 2n ** 63n - 1n };
 
 /** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share a block's decoding. */
 const TRACES_PER_PASS = 64;
@@ -78,6 +82,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadli
     });
     size.check(batch.arenaBytes + batch.rowCount * ROW_BYTES);
   }
+  for (const otlp of source.archivedTraces(traceIds)) scanRequest(batch, otlp, ANY_TIME);
   const { rows, traceEnds } = regroupByTrace(batch);
   const byId = new Map<string, Uint8Array>();
   let from = 0;

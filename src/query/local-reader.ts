@@ -24,9 +24,16 @@ export interface SnapshotSource {
   releaseSnapshot(id: number): void;
 }
 
+/** Where archived traces lie; ArchiveFolder has it. */
+export interface ArchivedFiles {
+  find(tenant: Tenant, traceId: Uint8Array): string | undefined;
+}
+
 export interface LocalReaderOptions {
   readonly source: SnapshotSource;
   readonly log: Log;
+  /** Asked beside the source for traces by id. */
+  readonly archive?: ArchivedFiles | undefined;
   /** Query threads. */
   readonly workers: number;
   /** Queries that hold a snapshot, running or next to run; further ones wait. */
@@ -104,7 +111,8 @@ export class LocalReader implements TraceReader {
   ): Promise<QueryResult> {
     await this.#turns.take(signal);
     try {
-      const snapshot = await this.#options.source.takeSnapshot(tenant, filter);
+      const taken = await this.#options.source.takeSnapshot(tenant, filter);
+      const snapshot = { ...taken, archived: this.#archived(tenant, filter) };
       try {
         return await this.#ask({ task, tenant, snapshot, durationMaxMs: this.#options.durationMaxMs }, signal);
       } finally {
@@ -113,6 +121,13 @@ export class LocalReader implements TraceReader {
     } finally {
       this.#turns.release();
     }
+  }
+
+  #archived(tenant: Tenant, { traceIds = [] }: SnapshotFilter): { traceId: Uint8Array; path: string }[] {
+    return traceIds.flatMap((traceId) => {
+      const path = this.#options.archive?.find(tenant, traceId);
+      return path === undefined ? [] : [{ traceId, path }];
+    });
   }
 
   async #ask(job: Omit<QueryJob, 'cancelled'>, signal: AbortSignal | undefined): Promise<QueryResult> {

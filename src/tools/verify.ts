@@ -5,6 +5,7 @@ import { nodeDisk } from '../disk/node-disk.ts';
 import { findPlaces, lockPlaces, type FoundPlaces } from './find-partitions.ts';
 import { formatBytes, Progress } from './progress.ts';
 import { EXIT_FAILED, EXIT_OK, type Terminal } from './terminal.ts';
+import { verifyArchive } from './verify-archive.ts';
 import { verifyPart, type Findings } from './verify-part.ts';
 import { sizeOf, verifyPartition } from './verify-partition.ts';
 
@@ -15,7 +16,8 @@ const FAULTS_SHOWN_MAX = 1_000;
 export function verify(path: string, terminal: Terminal): number {
   const found = findPlaces(nodeDisk, path);
   using _lock = lockForVerify(found, terminal);
-  const totalBytes = found.paths.reduce((sum, one) => sum + sizeOf(one), 0);
+  const all = found.archive === undefined ? found.paths : [...found.paths, found.archive];
+  const totalBytes = all.reduce((sum, one) => sum + sizeOf(one), 0);
   const progress = new Progress(terminal, 'verify', totalBytes);
   let faults = 0;
   const say = (text: string): void => {
@@ -36,7 +38,9 @@ export function verify(path: string, terminal: Terminal): number {
     sums.rows += rows;
   }
   const days = found.kind === 'part' ? '' : `${found.paths.length} days, `;
-  const read = `${days}${sums.parts} parts, ${sums.logFiles} log files, ${sums.rows} spans, ${formatBytes(totalBytes)}`;
+  const archived =
+    found.archive === undefined ? '' : `${verifyArchive(nodeDisk, found.archive, findings)} archived traces, `;
+  const read = `${archived}${days}${sums.parts} parts, ${sums.logFiles} log files, ${sums.rows} spans, ${formatBytes(totalBytes)}`;
   say(`${found.kind} ${path}: ${read}: ${faults === 0 ? 'intact' : `${faults} faults`}\n`);
   return faults === 0 ? EXIT_OK : EXIT_FAILED;
 }

@@ -108,6 +108,18 @@ export interface TraceReader {
   listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]>;
 }
 
+/** Traces that are kept beyond retention. A TraceReader beside it finds them by id; searches do not. */
+export interface TraceArchive {
+  isArchived(tenant: Tenant, traceId: Uint8Array): boolean;
+  /**
+   * Keeps the trace (16 bytes) as it is now, together with what was kept of it before. Resolves when that is on disk,
+   * fsynced; false: there is no such trace. Throws LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
+   */
+  archiveTrace(tenant: Tenant, traceId: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+  /** Keeps it no longer; false: it was not kept. */
+  deleteArchived(tenant: Tenant, traceId: Uint8Array): Promise<boolean>;
+}
+
 /** Why something was dropped: -retentionPeriod, -retention.maxDiskSpaceUsageBytes, -retention.maxDiskUsagePercent. */
 export const DROP_REASONS = ['age', 'bytes', 'percent'] as const;
 export type DropReason = (typeof DROP_REASONS)[number];

@@ -70,7 +70,7 @@ describe.each(PREFIXES)('under "%s"', (prefix) => {
       '/services/x',
       '/traces/1/2',
       '/v3/nope',
-      '/archive/1',
+      '/archive/',
     ]) {
       const { status, headers, text } = await get(`${prefix}/api${path}`);
       expect([path, status, headers.get('content-type'), text]).toEqual([

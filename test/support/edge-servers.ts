@@ -73,7 +73,16 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
   const bytesMax = options.intakeBytesMax === undefined ? {} : { bytesMax: options.intakeBytesMax };
   const intake = new Intake({ ...config, writer: store, metrics, ...bytesMax });
-  const http = await openHttpServer({ config, intake, reader: store, admin: store, metrics, log, isReady });
+  const http = await openHttpServer({
+    config,
+    intake,
+    reader: store,
+    archive: undefined,
+    admin: store,
+    metrics,
+    log,
+    isReady,
+  });
   const parts = { config, intake, reader: store, metrics, log, isReady };
   const grpc = (await openOtlpGrpc(parts).catch(async (error: unknown) => {
     await http.close();

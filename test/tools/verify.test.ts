@@ -15,6 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { takeLock } from '../../src/disk/lock.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { walkFiles } from '../../src/disk/walk-files.ts';
+import { ArchiveFolder } from '../../src/storage/archive-folder.ts';
 import { isTool, runTool, toolsHelp } from '../../src/tools/run-tool.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
@@ -69,6 +70,30 @@ describe('what is intact', () => {
     expect(run('verify', dataPath)).toMatchObject({ code: 0, output: expect.stringContaining('data directory') });
     for (const { name } of walkFiles(join(dataPath, 'snapshots')).filter((file) => file.name.endsWith('manifest')))
       expect(run('verify', join(dataPath, 'snapshots', name, '..'))).toMatchObject({ code: 0 });
+  });
+
+  test('archived traces are read too, beside the days or alone', async () => {
+    const copy = join(folder.path, 'with-archive');
+    cpSync(backup, copy, { recursive: true });
+    const archive = new ArchiveFolder({ path: copy, disk: nodeDisk, bytesMax: 1 << 20, freeDiskBytesMin: 0 });
+    const traceId = new Uint8Array(16).fill(7);
+    await archive.put(DEFAULT_TENANT, { traceId, otlp: Buffer.from('spans') });
+    expect(run('verify', copy)).toEqual({
+      code: 0,
+      output: expect.stringMatching(/1 archived traces, 2 days, .*intact/),
+    });
+    const path = archive.find(DEFAULT_TENANT, traceId)!;
+    const bytes = readFileSync(path);
+    writeFileSync(path, Buffer.from(bytes).fill(1, 57));
+    expect(run('verify', join(copy, 'archive'))).toEqual({
+      code: 1,
+      output: expect.stringContaining(`damaged: ${path}: its spans`),
+    });
+    const misplaced = path.replace('/0-0/', '/0-1/');
+    mkdirSync(join(misplaced, '..'), { recursive: true });
+    writeFileSync(misplaced, bytes);
+    rmSync(path);
+    expect(run('verify', copy)).toEqual({ code: 1, output: expect.stringContaining('holds the trace of 0-0/07/') });
   });
 
   test('stays so when LMDB has opened it', () => {

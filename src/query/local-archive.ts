@@ -1,0 +1,45 @@
+// The TraceArchive of a node with its own store: what is archived is what a query by id answers, so archiving a trace
+// again keeps what was archived before and adds what came since.
+import { Serial } from '../partition/serial.ts';
+import type { ArchiveFolder } from '../storage/archive-folder.ts';
+import type { TraceArchive, TraceReader } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+
+export interface LocalArchiveOptions {
+  readonly folder: ArchiveFolder;
+  /** Its findTraces answers from the archive too. */
+  readonly reader: Pick<TraceReader, 'findTraces'>;
+}
+
+export class LocalArchive implements TraceArchive {
+  readonly #options: LocalArchiveOptions;
+  /** One at a time: of two that read a trace and then write it, the later write has the later state. */
+  readonly #serial = new Serial();
+
+  constructor(options: LocalArchiveOptions) {
+    this.#options = options;
+  }
+
+  isArchived(tenant: Tenant, traceId: Uint8Array): boolean {
+    return this.#options.folder.find(tenant, traceId) !== undefined;
+  }
+
+  archiveTrace(tenant: Tenant, traceId: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+    const { folder, reader } = this.#options;
+    return this.#serial.run(async () => {
+      const [trace] = (await reader.findTraces(tenant, [traceId], signal)).traces;
+      if (trace === undefined) return false;
+      await folder.put(tenant, trace);
+      return true;
+    });
+  }
+
+  deleteArchived(tenant: Tenant, traceId: Uint8Array): Promise<boolean> {
+    return this.#serial.run(async () => this.#options.folder.delete(tenant, traceId));
+  }
+
+  /** Resolves when nothing is being written any more. */
+  async close(): Promise<void> {
+    await this.#serial.idle();
+  }
+}

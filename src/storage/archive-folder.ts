@@ -1,0 +1,181 @@
+// The traces people chose to keep: `<data path>/archive/<account>-<project>/<2 hex digits>/<trace id>.trace`, one file each,
+// which no retention touches. A file has its name only when it is whole and fsynced; archiving again replaces it in one
+// step. Written from the main thread, so all that takes time is asynchronous. Bounded by bytes and by number.
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { zstdCompress } from 'node:zlib';
+import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
+import type { Disk } from '../disk/disk.ts';
+import { TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
+import { ARCHIVED_BYTES_MAX, encodeArchivedTrace } from '../part/archived-trace.ts';
+import { formatTraceId } from '../trace/ids.ts';
+import type { FoundTrace } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+
+export interface ArchiveFolderOptions {
+  /** The data directory, locked by this process. */
+  readonly path: string;
+  readonly disk: Disk;
+  /** Bytes of all files. */
+  readonly bytesMax: number;
+  /** What must stay free on the disk. */
+  readonly freeDiskBytesMin: number;
+}
+
+/** The folder of a data directory's archive. */
+export const ARCHIVE_FOLDER = 'archive';
+const TENANT_FOLDER = /^(\d{1,10})-(\d{1,10})$/;
+const SHARD_FOLDER = /^[0-9a-f]{2}$/;
+const FILE = /^[0-9a-f]{32}\.trace$/;
+
+const compress = promisify(zstdCompress);
+
+export class ArchiveFolder {
+  readonly #options: ArchiveFolderOptions;
+  readonly #path: string;
+  /** Path of every archived trace → bytes of its file. */
+  readonly #files = new Map<string, number>();
+  #bytes = 0;
+
+  /** Looks at what is there and removes what a crash left half written. Throws DISK. */
+  constructor(options: ArchiveFolderOptions) {
+    this.#options = options;
+    this.#path = join(options.path, ARCHIVE_FOLDER);
+    for (const path of archiveFiles(options.disk, this.#path)) {
+      if (path.endsWith(TEMPORARY_SUFFIX)) options.disk.remove(path);
+      else this.#count(path, options.disk.stat(path)?.sizeBytes ?? 0);
+    }
+  }
+
+  get traces(): number {
+    return this.#files.size;
+  }
+
+  /** Of all files. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /**
+   * The file of an archived trace (16 bytes), undefined when it is not archived. The disk is asked, some microseconds, so
+   * that files which a restore puts there are found at once.
+   */
+  find(tenant: Tenant, traceId: Uint8Array): string | undefined {
+    const path = this.#pathOf(tenant, traceId);
+    if (this.#files.has(path)) return path;
+    const stat = this.#options.disk.stat(path);
+    if (stat === undefined) return undefined;
+    this.#count(path, stat.sizeBytes);
+    return path;
+  }
+
+  /**
+   * Writes the trace's file, replacing what was there; resolves when it is on disk under its name, fsynced. Not to be
+   * called again before it has. Throws LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
+   */
+  async put(tenant: Tenant, trace: FoundTrace): Promise<void> {
+    const { disk } = this.#options;
+    if (trace.otlp.length > ARCHIVED_BYTES_MAX) throw tooLarge(trace);
+    const zstd = await compress(trace.otlp);
+    const path = this.#pathOf(tenant, trace.traceId);
+    const chunks = encodeArchivedTrace(tenant, trace, zstd);
+    const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    this.#assertRoom(path, sizeBytes);
+    this.#makeFolder(dirname(path));
+    const temporary = path + TEMPORARY_SUFFIX;
+    disk.remove(temporary);
+    const file = disk.openAppend(temporary);
+    try {
+      await file.append(chunks);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    disk.rename(temporary, path);
+    disk.syncDir(dirname(path));
+    this.#count(path, sizeBytes);
+  }
+
+  /** Removes the trace's file; false when there is none. Throws DISK. */
+  delete(tenant: Tenant, traceId: Uint8Array): boolean {
+    const path = this.find(tenant, traceId);
+    if (path === undefined) return false;
+    const { disk } = this.#options;
+    disk.remove(path);
+    disk.syncDir(dirname(path));
+    this.#bytes -= this.#files.get(path) ?? 0;
+    this.#files.delete(path);
+    return true;
+  }
+
+  /** Of numbers and hex digits alone: nothing of it is a client's text. */
+  #pathOf(tenant: Tenant, traceId: Uint8Array): string {
+    const id = formatTraceId(traceId);
+    return join(this.#path, tenant.replace(':', '-'), id.slice(-2), `${id}.trace`);
+  }
+
+  #count(path: string, sizeBytes: number): void {
+    this.#bytes += sizeBytes - (this.#files.get(path) ?? 0);
+    this.#files.set(path, sizeBytes);
+  }
+
+  #assertRoom(path: string, sizeBytes: number): void {
+    const { disk, bytesMax, freeDiskBytesMin, path: dataPath } = this.#options;
+    const bytes = this.#bytes - (this.#files.get(path) ?? 0) + sizeBytes;
+    if (bytes > bytesMax) {
+      throw full(`${bytes} bytes would be more than -archive.maxDiskSpaceUsageBytes=${bytesMax}`);
+    }
+    if (!this.#files.has(path) && this.#files.size >= limits.archivedTracesMax) {
+      throw full(`it has ${limits.archivedTracesMax} traces, and may have no more`);
+    }
+    if (disk.freeBytes(dataPath) - sizeBytes < freeDiskBytesMin) {
+      throw new StoreError(
+        'READ_ONLY',
+        `${dataPath}: archiving ${sizeBytes} bytes would leave less than ` +
+          `-storage.minFreeDiskSpaceBytes=${freeDiskBytesMin} free; free space, then archive again`,
+      );
+    }
+  }
+
+  /** Each folder's name is durable before a file in it is said to be. */
+  #makeFolder(folder: string): void {
+    const { disk, path } = this.#options;
+    if (disk.stat(folder) !== undefined) return;
+    if (folder !== path) this.#makeFolder(dirname(folder));
+    disk.makeDir(folder);
+    disk.syncDir(dirname(folder));
+  }
+}
+
+/** Paths of the files of an archive, unfinished ones included; whatever else lies there is not ours. Throws DISK. */
+export function archiveFiles(disk: Disk, archive: string): string[] {
+  if (disk.stat(archive) === undefined) return [];
+  const inside = (folder: string, pattern: RegExp): string[] =>
+    disk
+      .list(folder)
+      .filter((name) => pattern.test(name))
+      .map((name) => join(folder, name));
+  const shards = inside(archive, TENANT_FOLDER).flatMap((tenant) => inside(tenant, SHARD_FOLDER));
+  const isOurs = (name: string): boolean => FILE.test(name.replace(/\.tmp$/, ''));
+  return shards.flatMap((shard) =>
+    disk
+      .list(shard)
+      .filter(isOurs)
+      .map((name) => join(shard, name)),
+  );
+}
+
+function tooLarge({ traceId, otlp }: FoundTrace): StoreError {
+  return new StoreError(
+    'LIMIT_EXCEEDED',
+    `trace ${formatTraceId(traceId)} has ${otlp.length} bytes, at most ${ARCHIVED_BYTES_MAX} can be archived`,
+  );
+}
+
+function full(why: string): StoreError {
+  return new StoreError(
+    'LIMIT_EXCEEDED',
+    `the archive is full: ${why}. Delete archived traces (DELETE /api/archive/<trace id>), or raise the limit`,
+  );
+}

@@ -1,0 +1,27 @@
+// Reads every file of an archive, checks its checksums, and that it lies where its trace and tenant belong. Changes nothing.
+import { isStoreError } from '../base/errors.ts';
+import { readWholeFile, TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
+import type { Disk } from '../disk/disk.ts';
+import { decodeArchivedTrace } from '../part/archived-trace.ts';
+import { archiveFiles } from '../storage/archive-folder.ts';
+import { formatTraceId } from '../trace/ids.ts';
+import type { Findings } from './verify-part.ts';
+
+/** Gives the number of archived traces. Throws DISK, FORMAT_TOO_NEW. */
+export function verifyArchive(disk: Disk, path: string, findings: Findings): number {
+  const files = archiveFiles(disk, path).filter((file) => !file.endsWith(TEMPORARY_SUFFIX));
+  for (const file of files) {
+    try {
+      const bytes = readWholeFile(disk, file);
+      const { tenant, trace } = decodeArchivedTrace(bytes, file);
+      const id = formatTraceId(trace.traceId);
+      const place = `${tenant.replace(':', '-')}/${id.slice(-2)}/${id}.trace`;
+      if (!file.endsWith(`/${place}`)) findings.damaged(`${file}: holds the trace of ${place}`);
+      findings.checked(bytes.length, file);
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION')) throw error;
+      findings.damaged(error.message);
+    }
+  }
+  return files.length;
+}
