@@ -24,9 +24,9 @@ export class Child {
     }
   }
 
-  /** Starts this same Node with `args`; stdin is closed, output is collected. */
-  static async start(args: readonly string[], cwd: string): Promise<Child> {
-    const spawned = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  /** Starts `program` with `args`; stdin is closed, output is collected. */
+  static async start(program: string, args: readonly string[]): Promise<Child> {
+    const spawned = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     await once(spawned, 'spawn');
     const kill = (): boolean => spawned.kill('SIGKILL');
     process.prependOnceListener('exit', kill); // before whoever removes the files it writes

@@ -179,7 +179,10 @@ interface FloorServer {
 async function withFloorServer<T>(measure: (server: FloorServer) => Promise<T>): Promise<T> {
   const port = await findFreePort();
   const startedMs = performance.now();
-  const child = await Child.start([new URL('floor-server.ts', import.meta.url).pathname, String(port)], process.cwd());
+  const child = await Child.start(process.execPath, [
+    new URL('floor-server.ts', import.meta.url).pathname,
+    String(port),
+  ]);
   try {
     const url = `http://127.0.0.1:${port}`;
     await waitUntilListening(url, child);

@@ -1,6 +1,4 @@
 // A Tracelith node of this checkout as a child process, started by the repository's own start command on free ports.
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child, findFreePort } from './child.ts';
 import { HttpClient } from './http-client.ts';
@@ -23,7 +21,9 @@ export interface NodeProcess {
   readonly startMs: number;
 }
 
-const root = new URL('../../', import.meta.url).pathname;
+/** What `npm start` runs, without npm in between: its environment and flags for Node belong to what is measured. */
+export const launcher = new URL('../../deploy/tracelith', import.meta.url).pathname;
+
 const startTimeoutMs = 30_000;
 
 /** Resolves when /health answers 200. Throws with the node's last output when it does not in time. */
@@ -31,28 +31,16 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   const httpPort = await findFreePort();
   const grpcAddress = options.grpc ? `127.0.0.1:${await findFreePort()}` : '';
   const startedMs = performance.now();
-  const child = await Child.start(
-    [
-      ...startArguments(),
-      `-storageDataPath=${options.dataPath}`,
-      `-httpListenAddr=127.0.0.1:${httpPort}`,
-      `-otlpGRPCListenAddr=${grpcAddress}`,
-      '-grpc.listenAddr=',
-      ...(options.flags ?? []),
-    ],
-    root,
-  );
+  const child = await Child.start(launcher, [
+    `-storageDataPath=${options.dataPath}`,
+    `-httpListenAddr=127.0.0.1:${httpPort}`,
+    `-otlpGRPCListenAddr=${grpcAddress}`,
+    '-grpc.listenAddr=',
+    ...(options.flags ?? []),
+  ]);
   const url = `http://127.0.0.1:${httpPort}`;
   await waitUntilHealthy(child, url);
   return { child, url, grpcAddress, startMs: performance.now() - startedMs };
-}
-
-/** What `npm start` runs, without npm in between: its flags for Node belong to what is measured. */
-export function startArguments(): string[] {
-  const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts?: Record<string, string> };
-  const command = manifest.scripts?.['start'] ?? '';
-  const flags = /\bnode\s+(.*?)src\/main\.ts/.exec(command)?.[1] ?? '';
-  return [...flags.split(' ').filter((flag) => flag !== ''), 'src/main.ts'];
 }
 
 async function waitUntilHealthy(child: Child, url: string): Promise<void> {

@@ -220,10 +220,10 @@ test('files of all days and parts are summed by kind', () => {
 });
 
 test('usage of a process is read with all its threads; one that is gone has none', async () => {
-  const child = await Child.start(
-    ['-e', 'process.on("SIGTERM", () => process.exit(7)); setInterval(() => {}, 1000); console.log("up")'],
-    tmpdir(),
-  );
+  const child = await Child.start(process.execPath, [
+    '-e',
+    'process.on("SIGTERM", () => process.exit(7)); setInterval(() => {}, 1000); console.log("up")',
+  ]);
   await expect.poll(() => child.output).toContain('up');
   const usage = readUsage(child.pid);
   expect(usage?.residentPeakBytes).toBeGreaterThanOrEqual(usage?.residentBytes ?? Infinity);

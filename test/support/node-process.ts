@@ -5,9 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child } from '../../native-bench/harness/child.ts';
-import { startArguments } from '../../native-bench/harness/node-process.ts';
+import { launcher } from '../../native-bench/harness/node-process.ts';
 
-const root = new URL('../../', import.meta.url).pathname;
 const waitMs = 20_000;
 const pollMs = 5;
 
@@ -25,7 +24,7 @@ export interface Ended {
 
 /** Runs the program with `args` until it ends. Throws when it is still there after 20 s. */
 export async function runProgram(args: readonly string[]): Promise<Ended> {
-  const child = await Child.start([...startArguments(), ...args], root);
+  const child = await Child.start(launcher, args);
   await waitFor(`the end of ${args.join(' ')}`, () => !child.isRunning).finally(() => kill(child, 'SIGKILL'));
   return { exitCode: await child.stop(), output: child.output };
 }
@@ -67,8 +66,8 @@ export class TestNode implements AsyncDisposable {
     const addresses = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr'].map(
       (flag) => `${flag}=127.0.0.1:0`,
     );
-    const args = [...startArguments(), `-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
-    const child = await Child.start(args, root);
+    const args = [`-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
+    const child = await Child.start(launcher, args);
     this.#child = child;
     const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+) grpc=(\S+)/;
     await waitFor('the start line', () => !child.isRunning || ready.test(child.output));
