@@ -36,37 +36,40 @@ export function* splitTrace(otlp: Uint8Array, limits: SplitLimits = LIMITS): Gen
   const message = new Message(otlp, limits);
   let isSplit = false;
   const traces = new WireReader(otlp);
-  const scopes = new WireReader(otlp);
-  const spans = new WireReader(otlp);
   while (traces.next()) {
     if (traces.field !== 1) continue;
     traces.expect(WIRE_BYTES, 'TracesData.resource_spans');
-    const resource = groupOf(otlp, traces.valueStart, traces.valueEnd);
-    scopes.reset(traces.valueStart, traces.valueEnd);
-    while (scopes.next()) {
-      if (scopes.field !== 2) continue;
-      scopes.expect(WIRE_BYTES, 'ResourceSpans.scope_spans');
-      const scope = groupOf(otlp, scopes.valueStart, scopes.valueEnd);
-      spans.reset(scopes.valueStart, scopes.valueEnd);
-      while (spans.next()) {
-        if (spans.field !== 2) continue;
-        spans.expect(WIRE_BYTES, 'ScopeSpans.spans');
-        if (!message.hasRoom(resource, scope, spans.pos - spans.fieldStart)) {
-          isSplit = true;
-          yield message.take();
-        }
-        message.add(resource, scope, spans);
-      }
+    for (const full of splitResource(message, traces)) {
+      isSplit = true;
+      yield full;
     }
   }
   if (!message.isEmpty) yield isSplit ? message.take() : otlp;
 }
 
-/** All fields but field 2, which in both messages is the list. */
-function groupOf(otlp: Uint8Array, start: number, end: number): Group {
+/** Adds the spans of the ResourceSpans at which `at` stands; yields the messages that are full. */
+function* splitResource(message: Message, at: WireReader): Generator<Uint8Array, void, undefined> {
+  const resource = groupOf(at);
+  const scopes = new WireReader(at.bytes, at.valueStart, at.valueEnd);
+  const spans = new WireReader(at.bytes);
+  while (scopes.next()) {
+    if (scopes.field !== 2) continue;
+    scopes.expect(WIRE_BYTES, 'ResourceSpans.scope_spans');
+    const scope = groupOf(scopes);
+    spans.reset(scopes.valueStart, scopes.valueEnd);
+    while (spans.next()) {
+      if (spans.field !== 2) continue;
+      if (!message.hasRoom(resource, scope, spans.pos - spans.fieldStart)) yield message.take();
+      message.add(resource, scope, spans);
+    }
+  }
+}
+
+/** All fields but field 2, which in both messages is the list, of the message at which the reader stands. */
+function groupOf({ bytes, valueStart, valueEnd }: WireReader): Group {
   const around = new ByteWriter(256);
-  const reader = new WireReader(otlp, start, end);
-  while (reader.next()) if (reader.field !== 2) around.rawRange(otlp, reader.fieldStart, reader.pos);
+  const reader = new WireReader(bytes, valueStart, valueEnd);
+  while (reader.next()) if (reader.field !== 2) around.rawRange(bytes, reader.fieldStart, reader.pos);
   return { around: around.take() };
 }
 
