@@ -6,6 +6,7 @@ import { Closing } from './base/closing.ts';
 import { isStoreError } from './base/errors.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
+import { AnswerBudget } from './api/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc } from './api/grpc-listeners.ts';
 import { openHttpServer } from './api/http-server.ts';
 import { Intake } from './api/intake.ts';
@@ -60,19 +61,10 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
   if (archived !== undefined) metrics.watchArchive(() => archived);
   const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
-  const http = await openHttpServer({
-    config,
-    intake,
-    reader,
-    archive,
-    admin: store,
-    metrics,
-    log,
-    isReady: () => isReady,
-  });
+  const parts = { config, intake, reader, archive, answers: new AnswerBudget(), metrics, log, isReady: () => isReady };
+  const http = await openHttpServer({ ...parts, admin: store });
   closing.add('http', () => http.close());
   const addresses: Record<string, string> = { http: formatAddress({ host: http.address, port: http.port }) };
-  const parts = { config, intake, reader, metrics, log, isReady: () => isReady };
   for (const [name, open] of Object.entries({ otlpGrpc: openOtlpGrpc, grpc: openJaegerGrpc })) {
     const listener = await open(parts);
     if (listener === undefined) continue;

@@ -105,6 +105,8 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/storage/damage.test.ts': [],
   'test/block/block-damage.test.ts': [],
   'test/api/bad-input.test.ts': [],
+  'test/api/jaeger-json.test.ts': ['src/api/jaeger-span.ts'],
+  'test/api/storage-grpc.test.ts': ['src/api/grpc-answers.ts'],
   'test/api/jaeger-v1.test.ts': ['src/api/jaeger-envelope.ts'],
   'test/disk/faulty-disk.test.ts': [],
   'test/disk/node-disk.test.ts': ['src/disk/atomic-write.ts'],

@@ -36,9 +36,12 @@ const MESSAGES: Readonly<Record<string, { readonly fields: Readonly<Record<strin
   Call: { fields: { op: field(1, 'string'), args: list(2, 'Expression') } },
 };
 
+const oneofs = { term: { oneof: Object.keys(MESSAGES['Expression']!.fields) } };
+const EXPRESSION = { ...MESSAGES, Expression: { ...MESSAGES['Expression']!, oneofs } };
+
 /** For protobuf.Root.fromJSON: `jaeger.expression.v1`. A decoded Call goes to parseFilter as it is. */
 export const expressionNamespace = {
-  jaeger: { nested: { expression: { nested: { v1: { nested: MESSAGES } } } } },
+  jaeger: { nested: { expression: { nested: { v1: { nested: EXPRESSION } } } } },
 };
 
 /** A message as protobufjs or JSON.parse gives it, once its fields are known to be of their types. */

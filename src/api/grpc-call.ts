@@ -12,6 +12,7 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { encodeRpcStatus } from '../otlp/rpc-messages.ts';
 import { parseTenant, type Tenant } from '../trace/tenant.ts';
@@ -28,8 +29,6 @@ const WARNINGS_MAX = 8;
 const WARNING_CHARS_MAX = 400;
 /** Bytes of a stream that the library has and the socket has not; above it the next message is not made. */
 const WINDOW_BYTES = 1 << 20;
-/** A client that takes nothing of its stream for so long has gone, whatever its connection says. */
-const STALL_MAX_MS = 60_000;
 /** What a timer can wait, 24 days: a later deadline is none. */
 const TIMER_MAX_MS = 0x7fffffff;
 
@@ -201,8 +200,9 @@ class MessageSink {
       };
       const leave = (): void => stop(clientLeft());
       const stalled = setTimeout(
-        () => stop(new StoreError('TIMEOUT', `the client took nothing of its stream for ${STALL_MAX_MS} ms`)),
-        STALL_MAX_MS,
+        () =>
+          stop(new StoreError('TIMEOUT', `the client took nothing of its stream for ${limits.answerStallMsMax} ms`)),
+        limits.answerStallMsMax,
       );
       this.#signal.addEventListener('abort', leave);
       this.#wake = stop;

@@ -3,11 +3,14 @@
 import type { Server } from '@grpc/grpc-js';
 import type { Log } from '../base/log.ts';
 import type { Config } from '../config.ts';
-import type { TraceReader } from '../trace/store.ts';
+import type { TraceArchive, TraceReader } from '../trace/store.ts';
+import type { AnswerBudget } from './answer-budget.ts';
 import { registerHealth, registerReflection } from './grpc-discovery.ts';
 import { openGrpcServer, type OpenServer } from './grpc-server.ts';
 import type { Intake } from './intake.ts';
 import type { Metrics } from './metrics.ts';
+import { API_V2, registerApiV2 } from './jaeger-v2-grpc.ts';
+import { API_V3, registerApiV3 } from './jaeger-v3-grpc.ts';
 import { registerOtlpService } from './otlp-grpc.ts';
 import { registerStorageServices } from './storage-grpc.ts';
 
@@ -15,6 +18,10 @@ export interface GrpcParts {
   readonly config: Config;
   readonly intake: Intake;
   readonly reader: TraceReader;
+  /** The budget of answers, HTTP's too. */
+  readonly answers: AnswerBudget;
+  /** undefined: nothing can be archived. */
+  readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly log: Log;
   /** False before the store is open and while it closes. */
@@ -25,6 +32,8 @@ const SERVICES = [
   'jaeger.storage.v2.TraceReader',
   'jaeger.storage.v2.DependencyReader',
   'jaeger.storage.v2.Capabilities',
+  API_V3,
+  API_V2,
   'opentelemetry.proto.collector.trace.v1.TraceService',
 ];
 /** Jaeger asks for the health of its writer under this name, though it writes with OTLP. */
@@ -53,7 +62,10 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
   if (listenAddr === undefined) return undefined;
   const { metrics, log } = parts;
   const register = (server: Server, closing: AbortSignal): void => {
-    registerStorageServices(server, { ...parts, maxTraces });
+    const options = { ...parts, maxTraces };
+    registerStorageServices(server, options);
+    registerApiV3(server, options);
+    registerApiV2(server, options);
     registerOtlpService(server, parts);
     registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
     registerReflection(server, SERVICES);

@@ -3,6 +3,7 @@
 // contract's. protobufjs makes the codecs of it, and server reflection shows it. Payloads that exist as bytes (TracesData,
 // api_v2 spans) never go through these codecs: they are written by hand and only described here.
 import protobuf from 'protobufjs';
+import { expressionNamespace } from './expression-messages.ts';
 
 const GOOGLE = `syntax = "proto3"; package google.protobuf;
 message Timestamp { int64 seconds = 1; int32 nanos = 2; }
@@ -84,20 +85,6 @@ service Health {
   rpc List(HealthListRequest) returns (HealthListResponse);
 }`;
 
-const EXPRESSION = `syntax = "proto3"; package jaeger.expression.v1;
-message Expression {
-  oneof term {
-    AttributeReference attr = 1; FieldReference field = 2; NestedReference nested = 3; Scalar scalar = 4;
-    List list = 5; Call call = 6;
-  }
-}
-message AttributeReference { string key = 1; string level = 2; }
-message FieldReference { string name = 1; string level = 2; }
-message NestedReference { string level = 1; }
-message Scalar { string value = 1; string type = 2; }
-message List { repeated string values = 1; string type = 2; }
-message Call { string op = 1; repeated Expression args = 2; }`;
-
 const STORAGE_V2 = `syntax = "proto3"; package jaeger.storage.v2;
 message GetTraceParams {
   bytes trace_id = 1; google.protobuf.Timestamp start_time = 2; google.protobuf.Timestamp end_time = 3;
@@ -157,6 +144,91 @@ message SearchCapabilities {
 message GetCapabilitiesResponse { SearchCapabilities search = 1; }
 service Capabilities { rpc GetCapabilities(GetCapabilitiesRequest) returns (GetCapabilitiesResponse); }`;
 
+const API_V3 = `syntax = "proto3"; package jaeger.api_v3;
+message GetTraceRequest {
+  string trace_id = 1; google.protobuf.Timestamp start_time = 2; google.protobuf.Timestamp end_time = 3;
+  bool raw_traces = 4;
+}
+message TraceQueryParameters {
+  string service_name = 1; string operation_name = 2; map<string, string> attributes = 3;
+  google.protobuf.Timestamp start_time_min = 4; google.protobuf.Timestamp start_time_max = 5;
+  google.protobuf.Duration duration_min = 6; google.protobuf.Duration duration_max = 7; int32 search_depth = 8;
+  bool raw_traces = 9; jaeger.expression.v1.Call filter = 10;
+}
+message FindTracesRequest { TraceQueryParameters query = 1; }
+message GetServicesRequest {}
+message GetServicesResponse { repeated string services = 1; }
+message GetOperationsRequest { string service = 1; string span_kind = 2; }
+message Operation { string name = 1; string span_kind = 2; }
+message GetOperationsResponse { repeated Operation operations = 1; }
+message GetDependenciesRequest { google.protobuf.Timestamp start_time = 1; google.protobuf.Timestamp end_time = 2; }
+message Dependency { string parent = 1; string child = 2; uint64 call_count = 3; }
+message DependenciesResponse { repeated Dependency dependencies = 1; }
+message ServiceSummary { string name = 1; int32 span_count = 2; int32 error_span_count = 3; }
+message TraceSummary {
+  string trace_id = 1; string root_service_name = 2; string root_operation_name = 3;
+  fixed64 min_start_time_unix_nano = 4; fixed64 max_end_time_unix_nano = 5; int32 span_count = 6;
+  int32 error_span_count = 7; int32 orphan_span_count = 8; repeated ServiceSummary services = 9;
+}
+message FindTraceSummariesRequest { TraceQueryParameters query = 1; }
+message FindTraceSummariesResponse { repeated TraceSummary summaries = 1; }
+service QueryService {
+  rpc GetTrace(GetTraceRequest) returns (stream opentelemetry.proto.trace.v1.TracesData);
+  rpc FindTraces(FindTracesRequest) returns (stream opentelemetry.proto.trace.v1.TracesData);
+  rpc GetServices(GetServicesRequest) returns (GetServicesResponse);
+  rpc GetOperations(GetOperationsRequest) returns (GetOperationsResponse);
+  rpc GetDependencies(GetDependenciesRequest) returns (DependenciesResponse);
+  rpc FindTraceSummaries(FindTraceSummariesRequest) returns (stream FindTraceSummariesResponse);
+}`;
+
+const API_V2 = `syntax = "proto3"; package jaeger.api_v2;
+enum ValueType { STRING = 0; BOOL = 1; INT64 = 2; FLOAT64 = 3; BINARY = 4; }
+message KeyValue {
+  string key = 1; ValueType v_type = 2; string v_str = 3; bool v_bool = 4; int64 v_int64 = 5; double v_float64 = 6;
+  bytes v_binary = 7;
+}
+message Log { google.protobuf.Timestamp timestamp = 1; repeated KeyValue fields = 2; }
+enum SpanRefType { CHILD_OF = 0; FOLLOWS_FROM = 1; }
+message SpanRef { bytes trace_id = 1; bytes span_id = 2; SpanRefType ref_type = 3; }
+message Process { string service_name = 1; repeated KeyValue tags = 2; }
+message Span {
+  bytes trace_id = 1; bytes span_id = 2; string operation_name = 3; repeated SpanRef references = 4; uint32 flags = 5;
+  google.protobuf.Timestamp start_time = 6; google.protobuf.Duration duration = 7; repeated KeyValue tags = 8;
+  repeated Log logs = 9; Process process = 10; string process_id = 11; repeated string warnings = 12;
+}
+message SpansResponseChunk { repeated Span spans = 1; }
+message GetTraceRequest {
+  bytes trace_id = 1; google.protobuf.Timestamp start_time = 2; google.protobuf.Timestamp end_time = 3;
+  bool raw_traces = 4;
+}
+message ArchiveTraceRequest {
+  bytes trace_id = 1; google.protobuf.Timestamp start_time = 2; google.protobuf.Timestamp end_time = 3;
+}
+message ArchiveTraceResponse {}
+message TraceQueryParameters {
+  string service_name = 1; string operation_name = 2; map<string, string> tags = 3;
+  google.protobuf.Timestamp start_time_min = 4; google.protobuf.Timestamp start_time_max = 5;
+  google.protobuf.Duration duration_min = 6; google.protobuf.Duration duration_max = 7; int32 search_depth = 8;
+  bool raw_traces = 9;
+}
+message FindTracesRequest { TraceQueryParameters query = 1; }
+message GetServicesRequest {}
+message GetServicesResponse { repeated string services = 1; }
+message GetOperationsRequest { string service = 1; string span_kind = 2; }
+message Operation { string name = 1; string span_kind = 2; }
+message GetOperationsResponse { repeated string operationNames = 1; repeated Operation operations = 2; }
+message GetDependenciesRequest { google.protobuf.Timestamp start_time = 1; google.protobuf.Timestamp end_time = 2; }
+message DependencyLink { string parent = 1; string child = 2; uint64 call_count = 3; string source = 4; }
+message GetDependenciesResponse { repeated DependencyLink dependencies = 1; }
+service QueryService {
+  rpc GetTrace(GetTraceRequest) returns (stream SpansResponseChunk);
+  rpc ArchiveTrace(ArchiveTraceRequest) returns (ArchiveTraceResponse);
+  rpc FindTraces(FindTracesRequest) returns (stream SpansResponseChunk);
+  rpc GetServices(GetServicesRequest) returns (GetServicesResponse);
+  rpc GetOperations(GetOperationsRequest) returns (GetOperationsResponse);
+  rpc GetDependencies(GetDependenciesRequest) returns (GetDependenciesResponse);
+}`;
+
 const PROTO_FILES: readonly string[] = [
   GOOGLE,
   OTLP_COMMON,
@@ -164,12 +236,13 @@ const PROTO_FILES: readonly string[] = [
   OTLP_TRACE,
   OTLP_COLLECTOR,
   HEALTH,
-  EXPRESSION,
   STORAGE_V2,
+  API_V3,
+  API_V2,
 ];
 
 function parseAll(keepCase: boolean): protobuf.Root {
-  const root = new protobuf.Root();
+  const root = protobuf.Root.fromJSON({ nested: expressionNamespace });
   for (const text of PROTO_FILES) protobuf.parse(text, root, { keepCase });
   root.resolveAll();
   return root;

@@ -80,6 +80,17 @@ function depthOf(depth = 0, maxTraces: number): number {
   return depth <= 0 ? Math.min(DEPTH_DEFAULT, maxTraces) : depth;
 }
 
+/** The conditions of a map of tags. */
+export function tagsOf(tags: Readonly<Record<string, string>>): TagCondition[] {
+  return Object.entries(tags).map(([key, value]) => ({ key, value }));
+}
+
+/** A trace id of 16 bytes, or of 8 from before ids were 128 bits wide. Throws INVALID_REQUEST for others and for zeros. */
+export function legacyTraceIdOf(id: Uint8Array = new Uint8Array(0)): Uint8Array {
+  if (id.every((byte) => byte === 0)) throw new StoreError('INVALID_REQUEST', 'uninitialized TraceID is not allowed');
+  return traceIdOf(id.length === 8 ? Buffer.concat([new Uint8Array(8), id]) : id);
+}
+
 /** A trace id of 16 bytes. Throws INVALID_REQUEST for another length. */
 export function traceIdOf(id: Uint8Array | undefined): Uint8Array {
   if (id?.length !== 16) throw new StoreError('INVALID_REQUEST', `trace_id: expected 16 bytes, got ${id?.length ?? 0}`);

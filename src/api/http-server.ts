@@ -9,7 +9,7 @@ import { formatAddress, type ListenAddress } from '../base/flag-value.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../trace/store.ts';
-import { AnswerBudget } from './answer-budget.ts';
+import type { AnswerBudget } from './answer-budget.ts';
 import type { OpenServer } from './grpc-server.ts';
 import type { Intake } from './intake.ts';
 import { registerJaegerRoutes } from './jaeger-v1.ts';
@@ -34,6 +34,8 @@ export interface HttpServerOptions {
   readonly reader: TraceReader;
   /** undefined: nothing can be archived. */
   readonly archive: TraceArchive | undefined;
+  /** The budget of answers, gRPC's too. */
+  readonly answers: AnswerBudget;
   readonly admin: StoreAdmin;
   readonly metrics: Metrics;
   readonly log: Log;
@@ -124,7 +126,7 @@ function escapePercents(url: string): string {
 
 /** Two scopes, because what a plugin adds is for the whole scope: pages of other origins have no business with operators' routes. */
 async function registerRoutes(app: FastifyInstance, options: HttpServerOptions): Promise<void> {
-  const { config, intake, reader, archive, log } = options;
+  const { config, intake, reader, archive, answers, log } = options;
   await app.register(async (scope) => {
     await compressReplies(scope);
     registerOperationsRoutes(scope, options);
@@ -139,7 +141,7 @@ async function registerRoutes(app: FastifyInstance, options: HttpServerOptions):
       reader,
       archive,
       bodies: intake,
-      answers: new AnswerBudget(),
+      answers,
       maxTraces,
       isMonitorOff,
       archiveDeleteAuthKey,

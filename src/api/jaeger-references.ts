@@ -34,12 +34,19 @@ export interface References {
   readonly links: readonly LinkView[];
 }
 
-/** Writes the parent first, then the links; a link to the parent is not repeated, its type counts instead. */
-export function writeReferences(out: JsonWriter, { traceId, parentId, links }: References): void {
+/** A reference as it is shown; trace ids in the legacy form. */
+export type ReferenceView = Pick<LinkView, 'traceId' | 'spanId' | 'isChildOf'>;
+
+/** The parent first, then the links; a link to the parent is not repeated, its type counts instead. */
+export function referencesOf({ traceId, parentId, links }: References): readonly ReferenceView[] {
   const isParent = (link: LinkView): boolean => link.spanId === parentId && link.traceId === traceId;
   const parent = { traceId, spanId: parentId, isChildOf: links.findLast(isParent)?.isChildOf ?? true };
   const others = links.filter((link) => !isParent(link));
-  const references = parentId === '' ? others : [parent, ...others];
+  return parentId === '' ? others : [parent, ...others];
+}
+
+/** Writes the references, the brackets around them apart. */
+export function writeReferences(out: JsonWriter, references: readonly ReferenceView[]): void {
   for (const [i, to] of references.entries()) {
     const refType = to.isChildOf ? 'CHILD_OF' : 'FOLLOWS_FROM';
     out.text(`${i > 0 ? ',' : ''}{"refType":"${refType}","traceID":"${to.traceId}","spanID":"${to.spanId}"}`);

@@ -40,10 +40,16 @@ export function writeTag(out: JsonWriter, bytes: Uint8Array, attribute: Attribut
       break;
     default:
       out.text(',"type":"string","value":');
-      if (type === STRING && own === undefined) out.utf8(bytes, lo, hi);
-      else out.string(textOf(bytes, attribute));
+      writeText(out, bytes, attribute);
   }
   out.text('}');
+}
+
+/** Writes the attribute's value as a string, quoted. */
+export function writeText(out: JsonWriter, bytes: Uint8Array, attribute: Attribute): void {
+  const { type, lo, hi, own } = attribute;
+  if (type === STRING && own === undefined) out.utf8(bytes, lo, hi);
+  else out.string(textOf(bytes, attribute));
 }
 
 /** An integer literal, or a string beyond ±(2^53 − 1), where a browser would lose digits. */

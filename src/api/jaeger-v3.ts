@@ -7,7 +7,7 @@ import { quoteJson } from '../bytes/json-writer.ts';
 import { tracesToJson } from '../otlp/traces-to-json.ts';
 import type { FoundTrace, Operation } from '../trace/store.ts';
 import { dependencyJson } from './jaeger-envelope.ts';
-import { kindName } from './jaeger-json.ts';
+import { kindName } from './jaeger-span.ts';
 import { pathRest, readRequest, sendError } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { parsePathTraceId } from './jaeger-params.ts';

@@ -35,7 +35,7 @@ export const limits = {
   daysAlwaysTaken: 7,
   /** OTLP bytes of the traces in one answer: 100,000 spans have some 50 MB. Above it the client is told to ask for fewer. */
   answerBytesMax: 256 << 20,
-  /** OTLP bytes of all answers that are being sent over HTTP; above it the client is told to retry. */
+  /** OTLP bytes of all answers that are being sent; above it the client is told to retry. */
   answersBytesMax: 512 << 20,
   /** A client that takes nothing of its answer for this long is cut off: the answer's trace stays in memory until then. */
   answerStallMsMax: 60_000,

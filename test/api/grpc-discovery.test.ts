@@ -16,6 +16,8 @@ const SERVICES = [
   'jaeger.storage.v2.TraceReader',
   'jaeger.storage.v2.DependencyReader',
   'jaeger.storage.v2.Capabilities',
+  'jaeger.api_v3.QueryService',
+  'jaeger.api_v2.QueryService',
   'opentelemetry.proto.collector.trace.v1.TraceService',
 ];
 

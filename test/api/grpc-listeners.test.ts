@@ -1,6 +1,7 @@
 // The two gRPC listeners: what is served where, and what an empty address means.
 import { expect, test } from 'vitest';
 import { status } from '@grpc/grpc-js';
+import { AnswerBudget } from '../../src/api/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc } from '../../src/api/grpc-listeners.ts';
 import { parseConfig } from '../../src/config.ts';
 import { openEdgeServers } from '../support/edge-servers.ts';
@@ -26,7 +27,15 @@ test("Jaeger's questions are not answered on OTLP's port", async () => {
 test('an empty address opens nothing, and one that is taken says by which flag', async () => {
   await using edge = await openEdgeServers();
   const { store: reader, metrics } = edge;
-  const parts = { intake: edge.intake, reader, metrics, log: edge.log, isReady: () => true };
+  const parts = {
+    archive: undefined,
+    answers: new AnswerBudget(),
+    intake: edge.intake,
+    reader,
+    metrics,
+    log: edge.log,
+    isReady: () => true,
+  };
   const off = parseConfig(['-otlpGRPCListenAddr=', '-grpc.listenAddr='], {});
   expect([await openOtlpGrpc({ ...parts, config: off }), await openJaegerGrpc({ ...parts, config: off })]).toEqual([
     undefined,

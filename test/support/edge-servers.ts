@@ -1,6 +1,7 @@
 // The real HTTP and gRPC listeners on free loopback ports over a RecordingStore, and a raw HTTP client that shows exactly
 // what came back (fetch would decompress, retry and rewrite headers).
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { AnswerBudget } from '../../src/api/answer-budget.ts';
 import { openOtlpGrpc } from '../../src/api/grpc-listeners.ts';
 import type { OpenServer } from '../../src/api/grpc-server.ts';
 import { openHttpServer } from '../../src/api/http-server.ts';
@@ -73,17 +74,17 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
   const bytesMax = options.intakeBytesMax === undefined ? {} : { bytesMax: options.intakeBytesMax };
   const intake = new Intake({ ...config, writer: store, metrics, ...bytesMax });
-  const http = await openHttpServer({
+  const parts = {
     config,
     intake,
     reader: store,
     archive: undefined,
-    admin: store,
+    answers: new AnswerBudget(),
     metrics,
     log,
     isReady,
-  });
-  const parts = { config, intake, reader: store, metrics, log, isReady };
+  };
+  const http = await openHttpServer({ ...parts, admin: store });
   const grpc = (await openOtlpGrpc(parts).catch(async (error: unknown) => {
     await http.close();
     throw error;

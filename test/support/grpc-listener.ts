@@ -1,15 +1,18 @@
 // The listener of Jaeger's gRPC APIs on a free port over a MapReader, with a client.
+import { AnswerBudget } from '../../src/api/answer-budget.ts';
 import { openJaegerGrpc } from '../../src/api/grpc-listeners.ts';
 import { Intake } from '../../src/api/intake.ts';
 import { createMetrics, type Metrics } from '../../src/api/metrics.ts';
 import { createLog } from '../../src/base/log.ts';
 import { parseConfig } from '../../src/config.ts';
+import type { TraceArchive } from '../../src/trace/store.ts';
 import { MapReader } from './map-reader.ts';
 import { RecordingStore } from './recording-store.ts';
 import { StorageClient } from './storage-client.ts';
 
 export interface GrpcListener extends AsyncDisposable {
   readonly reader: MapReader;
+  readonly answers: AnswerBudget;
   readonly store: RecordingStore;
   readonly client: StorageClient;
   readonly address: string;
@@ -20,7 +23,7 @@ export interface GrpcListener extends AsyncDisposable {
 }
 
 /** At most 50 traces a search. */
-export async function openGrpcListener(): Promise<GrpcListener> {
+export async function openGrpcListener(options: { readonly archive?: TraceArchive } = {}): Promise<GrpcListener> {
   const config = parseConfig(
     ['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50', '-http.maxGracefulShutdownDuration=2s'],
     {},
@@ -32,11 +35,14 @@ export async function openGrpcListener(): Promise<GrpcListener> {
   const { storageDataPath, shownFlags } = config;
   const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
   const intake = new Intake({ ...config, writer: store, metrics });
+  const answers = new AnswerBudget();
   const ready = { isReady: true };
   const listener = (await openJaegerGrpc({
     config,
     intake,
     reader,
+    answers,
+    archive: options.archive,
     metrics,
     log,
     isReady: () => ready.isReady,
@@ -48,5 +54,5 @@ export async function openGrpcListener(): Promise<GrpcListener> {
     client[Symbol.dispose]();
     await close();
   };
-  return { reader, store, client, address, metrics, logLines, ready, close, [Symbol.asyncDispose]: dispose };
+  return { reader, answers, store, client, address, metrics, logLines, ready, close, [Symbol.asyncDispose]: dispose };
 }

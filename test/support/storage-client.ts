@@ -398,7 +398,12 @@ function summaries(type: string, { messages }: Streamed<Uint8Array>): ProtoSumma
 }
 
 function chunks({ messages }: Streamed<Uint8Array>): JaegerSpan[][] {
-  return messages.map((message) => decode<{ spans: JaegerSpan[] }>('JaegerSpans', message).spans);
+  return messages.map(decodeSpans);
+}
+
+/** The spans of one SpansResponseChunk. */
+export function decodeSpans(chunk: Uint8Array): JaegerSpan[] {
+  return decode<{ spans: JaegerSpan[] }>('JaegerSpans', chunk).spans;
 }
 
 /** The traces of a stream by id (hex), in the order of their first message; the messages of one are laid end to end. */
