@@ -242,6 +242,12 @@ const flags = {
     reason: 'A page from anywhere must not read the traces of whoever opens it.',
     example: '-http.corsOrigins=https://shop.example',
   }),
+  isPurgeOn: flag('http', 'purge.enable', boolean, {
+    default: 'false',
+    meaning: 'Serve POST /internal/purge, which removes everything stored, of all tenants. For test suites alone.',
+    reason: "Jaeger's integration suite asks for it between its tests; nobody else may find such a path.",
+    example: '-purge.enable',
+  }),
   shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
     default: '7s',
     meaning: 'After SIGTERM, how long requests under way may take to finish before their connections are closed.',

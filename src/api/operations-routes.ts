@@ -3,12 +3,13 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../base/errors.ts';
-import type { StoreAdmin } from '../trace/store.ts';
+import type { StoreAdmin, TraceArchive } from '../trace/store.ts';
 import type { Metrics } from './metrics.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
 export interface OperationsOptions {
   readonly admin: StoreAdmin;
+  readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly isReady: () => boolean;
   readonly config: {
@@ -17,6 +18,7 @@ export interface OperationsOptions {
     readonly partitionManageAuthKey: string;
     readonly metricsAuthKey: string;
     readonly flagsAuthKey: string;
+    readonly isPurgeOn: boolean;
     readonly shownFlags: readonly { readonly name: string; readonly value: string; readonly isSet: boolean }[];
   };
 }
@@ -61,6 +63,14 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
     await admin.forceMerge(readPartitionPrefix(request));
     return reply.type(text).send('OK\n');
   });
+
+  if (config.isPurgeOn) {
+    app.post('/internal/purge', async (_request, reply) => {
+      await admin.purge();
+      await options.archive?.purge();
+      return reply.type(text).send('OK\n');
+    });
+  }
 
   registerPartitionRoutes(app, {
     admin,

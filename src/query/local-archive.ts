@@ -38,6 +38,10 @@ export class LocalArchive implements TraceArchive {
     return this.#serial.run(async () => this.#options.folder.delete(tenant, traceId));
   }
 
+  purge(): Promise<void> {
+    return this.#serial.run(async () => this.#options.folder.deleteAll());
+  }
+
   /** Resolves when nothing is being written any more. */
   async close(): Promise<void> {
     await this.#serial.idle();

@@ -109,6 +109,15 @@ export class ArchiveFolder {
     return true;
   }
 
+  /** Removes all files. Throws DISK. */
+  deleteAll(): void {
+    const { disk, path } = this.#options;
+    disk.remove(this.#path);
+    disk.syncDir(path);
+    this.#files.clear();
+    this.#bytes = 0;
+  }
+
   /** Of numbers and hex digits alone: nothing of it is a client's text. */
   #pathOf(tenant: Tenant, traceId: Uint8Array): string {
     const id = formatTraceId(traceId);

@@ -37,6 +37,7 @@ export type EngineCall =
   | { readonly kind: 'releaseSnapshot'; readonly snapshotId: number }
   | { readonly kind: 'forceFlush' }
   | { readonly kind: 'forceMerge'; readonly partitionPrefix: string }
+  | { readonly kind: 'purge' }
   | { readonly kind: 'listPartitions' }
   | { readonly kind: 'detachPartition'; readonly name: string }
   | { readonly kind: 'attachPartition'; readonly name: string }
@@ -55,6 +56,7 @@ export interface EngineResults {
   releaseSnapshot: void;
   forceFlush: void;
   forceMerge: void;
+  purge: void;
   listPartitions: string[];
   detachPartition: void;
   attachPartition: void;

@@ -59,6 +59,8 @@ async function perform(storage: Storage, call: EngineCall): Promise<EngineResult
       return storage.forceFlush();
     case 'forceMerge':
       return storage.forceMerge(call.partitionPrefix);
+    case 'purge':
+      return storage.purge();
     case 'listPartitions':
       return storage.listPartitions();
     case 'detachPartition':

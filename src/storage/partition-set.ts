@@ -168,6 +168,14 @@ export class PartitionSet {
     partition.pinned.doom();
   }
 
+  /** As drop(), and resolves when the last query has ended and the files are gone; nothing for a day that is not here. */
+  async dropAndWait(day: number): Promise<void> {
+    const partition = this.#partitions.get(day);
+    if (partition === undefined) return;
+    await this.drop(day);
+    await partition.pinned.unpinned();
+  }
+
   /**
    * Takes `day` out: new spans of it are refused from this call on, queries that begin see nothing of it. Resolves when
    * commits (`committed`), flushes, merges and queries of it have ended and its folder is nobody's. Throws NOT_FOUND.

@@ -160,6 +160,11 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
   }
 
+  async purge(): Promise<void> {
+    this.#assertOpen();
+    await Promise.all(this.#partitions.days.map((day) => this.#partitions.dropAndWait(day)));
+  }
+
   /** Names of the partitions that are read and written, by day. */
   listPartitions(): string[] {
     return this.#partitions.all.map(({ day }) => formatDay(day));

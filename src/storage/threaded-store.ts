@@ -109,6 +109,10 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
     await this.#call({ kind: 'forceMerge', partitionPrefix });
   }
 
+  async purge(): Promise<void> {
+    await this.#call({ kind: 'purge' });
+  }
+
   async listPartitions(): Promise<string[]> {
     return this.#call({ kind: 'listPartitions' });
   }

@@ -118,6 +118,8 @@ export interface TraceArchive {
   archiveTrace(tenant: Tenant, traceId: Uint8Array, signal?: AbortSignal): Promise<boolean>;
   /** Keeps it no longer; false: it was not kept. */
   deleteArchived(tenant: Tenant, traceId: Uint8Array): Promise<boolean>;
+  /** Keeps none of them any longer, whoever's it is. */
+  purge(): Promise<void>;
 }
 
 /** Why something was dropped: -retentionPeriod, -retention.maxDiskSpaceUsageBytes, -retention.maxDiskUsagePercent. */
@@ -169,6 +171,11 @@ export interface StoreAdmin {
   forceFlush(): Promise<void>;
   /** Resolves when every partition whose name (YYYYMMDD) begins with `partitionPrefix` is one part. */
   forceMerge(partitionPrefix: string): Promise<void>;
+  /**
+   * Removes everything stored before the call, of all tenants. Resolves when its files are gone; spans of its days are
+   * refused with UNAVAILABLE until then. Days that are detached stay as they are.
+   */
+  purge(): Promise<void>;
   /** Names (YYYYMMDD) of the partitions that are read and written, by day. */
   listPartitions(): string[] | Promise<string[]>;
   /**

@@ -21,6 +21,7 @@ const archive: TraceArchive = {
     return traces.length > 0;
   },
   deleteArchived: (tenant, id) => Promise.resolve(kept.delete(keyOf(tenant, id))),
+  purge: () => Promise.resolve(kept.clear()),
 };
 
 beforeAll(async () => {

@@ -77,6 +77,20 @@ describe('forced actions', () => {
   });
 });
 
+describe('purge', () => {
+  test('is there with its flag, and by POST alone', async () => {
+    await using purging = await openEdgeServers({ flags: ['-purge.enable'] });
+    expect((await get('/internal/purge', purging)).status).toBe(405);
+    expect((await post('/internal/purge', purging)).text).toBe('OK\n');
+    expect(purging.store.adminCalls).toEqual(['purge']);
+  });
+
+  test('is an unknown path without it', async () => {
+    expect((await post('/internal/purge')).status).toBe(404);
+    expect(edge.store.adminCalls).toEqual([]);
+  });
+});
+
 describe('keys', () => {
   const flags = ['-forceFlushAuthKey=f', '-forceMergeAuthKey=m', '-metricsAuthKey=s', '-flagsAuthKey=g'];
 

@@ -1,14 +1,27 @@
 // §9.G: Jaeger on top of us: its remote storage API, and its own query APIs, over gRPC.
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Fixture } from '../support/jaeger-suite.ts';
-import { askJson, callExport, sendTo } from '../support/node-client.ts';
+import { ask, askJson, callExport, force, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { spansByTraceOf } from '../support/otlp-json-set.ts';
 import { decodeTraces, encodeRequest, spansOf, type OtlpRequest, type OtlpSpan } from '../support/otlp-proto.ts';
-import { attribute, spanId } from '../support/rich-trace.ts';
+import { attribute, RICH_TRACE_ID, spanId } from '../support/rich-trace.ts';
 import { nsOf, StorageClient, tracesOf } from '../support/storage-client.ts';
-import { check } from './check.ts';
-import { dayNs, hasS0, makeSpan, midnightNs, requestOf, S0, S1, S2, S2_ID, sendS0, traceIdOf } from './data-sets.ts';
+import { cannotCheck, check } from './check.ts';
+import {
+  dayNs,
+  hasS0,
+  makeSpan,
+  midnightNs,
+  requestOf,
+  S0,
+  S1,
+  S1_ID,
+  S2,
+  S2_ID,
+  sendS0,
+  traceIdOf,
+} from './data-sets.ts';
 import { pathOf } from './questions.ts';
 
 type FoundId = Awaited<ReturnType<StorageClient['findTraceIds']>>[number];
@@ -152,3 +165,26 @@ check('G6', async () => {
     expect([service, await client.getHealth(service)]).toEqual([service, 1]);
   }
 });
+
+check('G11', async () => {
+  await using purging = await startNode({ flags: ['-purge.enable'] });
+  using ours = new StorageClient(purging.jaegerAddress);
+  const purge = async (of: TestNode): Promise<number> =>
+    (await fetch(`${of.url}/internal/purge`, { method: 'POST' })).status;
+  for (let round = 0; round < 3; round++) {
+    for (const headers of [{}, { AccountID: '5' }]) await sendTo(purging, S1, { headers });
+    if (round > 0) await force(purging, 'flush');
+    await fetch(`${purging.url}/api/archive/${S1_ID}`, { method: 'POST' });
+    expect(await ours.getServices()).toEqual(['backend', 'frontend']);
+    expect(await purge(purging)).toBe(200);
+    expect([await ours.getServices(), (await ours.getTraces([RICH_TRACE_ID])).messages]).toEqual([[], []]);
+    expect(await ours.findTraceIds(yesterday)).toEqual([]);
+    expect((await ask(purging, `/api/traces/${S1_ID}`))[0]).toBe(404);
+    expect(await askJson(purging, '/api/v3/services', { AccountID: '5' })).toEqual({ services: [] });
+    expect(await askJson(purging, '/api/dependencies?lookback=604800000')).toMatchObject({ data: [] });
+  }
+  expect(await purge(node)).toBe(404);
+  expect(await client.getServices()).toContain('large');
+});
+
+cannotCheck('G9');

@@ -309,6 +309,37 @@ check('D14', async () => {
   expect([bad.status, errors?.[0]?.msg]).toEqual([400, expect.stringMatching(/^cannot unmarshal OTLP : /)]);
 });
 
+check(
+  'D15',
+  async () => {
+    await using own = await startNode();
+    const archive = async (id: string): Promise<[number, unknown]> => {
+      const reply = await fetch(`${own.url}/api/archive/${id}`, { method: 'POST' });
+      return [reply.status, await reply.json()];
+    };
+    await sendTo(own, requestOf('kept', [makeSpan(0xdeb, 1, { startTimeUnixNano: noonNs - 4n * dayNs })]));
+    await sendTo(own, requestOf('dropped', [makeSpan(0xdec, 1, { startTimeUnixNano: noonNs - 4n * dayNs })]));
+    const done = { data: [], total: 0, limit: 0, offset: 0, errors: [] };
+    expect([await archive('deb'), await archive('deb')]).toEqual([
+      [200, done],
+      [200, done],
+    ]);
+    expect(await archive('abcdef')).toMatchObject([404, { errors: [{ code: 404, msg: 'trace not found' }] }]);
+    const before = await ask(own, '/api/traces/deb');
+    await own.stop();
+    await using aged = await startNode({ dataPath: own.dataPath, flags: ['-retentionPeriod=2d'] });
+    expect((await ask(aged, '/api/traces/dec'))[0]).toBe(404);
+    expect(await ask(aged, '/api/traces/deb')).toEqual(before);
+
+    await using without = await startNode({ flags: ['-archive.maxDiskSpaceUsageBytes=0'] });
+    await sendTo(without, requestOf('kept', [makeSpan(0xdeb, 1)]));
+    const refused = await fetch(`${without.url}/api/archive/deb`, { method: 'POST' });
+    const { errors } = (await refused.json()) as Envelope<null>;
+    expect([refused.status, errors?.[0]?.msg]).toEqual([500, 'archive span storage was not configured']);
+  },
+  { timeoutMs: 60_000 },
+);
+
 check('D16', async () => {
   const attributes = [attribute('service.name', 'same'), attribute('a', '1'), attribute('b', { intValue: 2n })];
   const [first, second, third] = attributes as [(typeof attributes)[0], (typeof attributes)[0], (typeof attributes)[0]];

@@ -46,6 +46,15 @@ test('what was put is found after a restart, by its tenant only; replaced and de
   expect([read(second, 1), read(second, 2), read(second, 2, other)]).toEqual(['trace 1', undefined, 'more of it']);
   expect([second.delete(other, idOf(2)), second.delete(other, idOf(2))]).toEqual([true, false]);
   expect([second.traces, existsSync(path)]).toEqual([1, false]);
+  second.deleteAll();
+  expect([second.traces, second.bytes, read(second, 1), read(open(folder.path), 1)]).toEqual([
+    0,
+    0,
+    undefined,
+    undefined,
+  ]);
+  await second.put(DEFAULT_TENANT, traceOf(1, 'again'));
+  expect(read(second, 1)).toBe('again');
 });
 
 test('a file that a restore puts there is found at once', async () => {

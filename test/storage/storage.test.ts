@@ -283,6 +283,29 @@ describe('a snapshot', () => {
   });
 });
 
+describe('a purge', () => {
+  test('removes every day, in log and parts, when the last query has ended; and the day takes spans again', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 8 }));
+    await storage.forceFlush();
+    await storage.write(DEFAULT_TENANT, requestOf({ first: 8, count: 8 }));
+    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+    let isDone = false;
+    const purged = storage.purge().then(() => (isDone = true));
+    // Nothing is found any more, but what is read stays.
+    expect([stored(storage), storage.listServices(DEFAULT_TENANT)]).toEqual([[], []]);
+    expect(spansIn(nodeDisk, snapshot)).toHaveLength(16);
+    expect(isDone).toBe(false);
+    storage.releaseSnapshot(snapshot.id);
+    await purged;
+    expect(nodeDisk.list(join(folder.path, 'partitions'))).toEqual([]);
+    await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4 }));
+    expect(stored(storage)).toHaveLength(4);
+    await storage.close();
+  });
+});
+
 describe('by the clock', () => {
   test('the log is flushed at the interval, and small parts are merged', async () => {
     using folder = new TemporaryFolder();

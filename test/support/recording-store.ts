@@ -77,6 +77,10 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
     this.adminCalls.push(`merge ${partitionPrefix}`);
   }
 
+  async purge(): Promise<void> {
+    this.adminCalls.push('purge');
+  }
+
   listPartitions(): string[] {
     return this.partitions;
   }
