@@ -133,19 +133,26 @@ function readPlanes(reader: ByteReader, count: number, isSigned: boolean): Float
   const start = reader.skip(width * count);
   const values = new Float64Array(count);
   const { bytes } = reader;
-  for (let plane = width - 1; plane > 0; plane--) {
-    const at = start + plane * count;
-    for (let i = 0; i < count; i++) values[i] = values[i]! * 256 + bytes[at + i]!;
+  // The planes above the fourth first: together they stay below 2^24.
+  for (let plane = width - 1; plane > 3; plane--) {
+    for (let i = 0, at = start + plane * count; i < count; i++, at++) values[i] = values[i]! * 256 + bytes[at]!;
   }
-  if (isSigned) {
-    for (let i = 0; i < count; i++) {
-      const lowest = bytes[start + i]!;
-      const value = values[i]! * 128 + (lowest >>> 1);
-      values[i] = ((lowest & 1) === 0 ? value : -value - 1) * divisor;
+  const [second, third, fourth] = [1, 2, 3].map((plane) => (plane < width ? start + plane * count : -1)) as [
+    number,
+    number,
+    number,
+  ];
+  for (let i = 0; i < count; i++) {
+    let low = bytes[start + i]!;
+    if (second >= 0) low |= bytes[second + i]! << 8;
+    if (third >= 0) low |= bytes[third + i]! << 16;
+    if (fourth >= 0) low |= bytes[fourth + i]! << 24;
+    if (!isSigned) values[i] = values[i]! * TWO_32 + (low >>> 0);
+    else {
+      const value = values[i]! * TWO_31 + (low >>> 1);
+      values[i] = (low & 1) === 0 ? value : -value - 1;
     }
-    return values;
   }
-  for (let i = 0; i < count; i++) values[i] = values[i]! * 256 + bytes[start + i]!;
   if (base !== 0 || divisor !== 1) {
     for (let i = 0; i < count; i++) values[i] = values[i]! * divisor + base;
   }

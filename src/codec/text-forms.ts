@@ -107,8 +107,9 @@ export function printHex(text: Uint8Array, to: number, bytes: Uint8Array): numbe
 
 /** Digits of a decimal number. Throws CORRUPTION for what decimalForm never gives. */
 export function decimalDigits(value: number): number {
-  if (!(value >= 0 && value < 10 ** DECIMAL_DIGITS_MAX) || value !== Math.floor(value)) {
-    throw new StoreError('CORRUPTION', `${value} is no decimal number of a text`);
+  if (value >>> 0 !== value) {
+    if (!(value >= 0 && value < 10 ** DECIMAL_DIGITS_MAX) || value !== Math.floor(value))
+      throw new StoreError('CORRUPTION', `${value} is no decimal number of a text`);
   }
   let digits = 1;
   for (let end = 10; end <= value; end *= 10) digits++;
@@ -117,11 +118,17 @@ export function decimalDigits(value: number): number {
 
 /** Prints `value` in `digits` digits at text[to], with zeros in front; returns where it ended. */
 export function printDigits(text: Uint8Array, to: number, value: number, digits: number): number {
+  let at = to + digits - 1;
   let rest = value;
-  for (let at = to + digits - 1; at >= to; at--) {
+  for (; rest >>> 0 !== rest; at--) {
     const next = Math.floor(rest / 10);
     text[at] = 0x30 + rest - next * 10;
     rest = next;
+  }
+  for (let small = rest >>> 0; at >= to; at--) {
+    const next = (small / 10) >>> 0;
+    text[at] = 0x30 + small - next * 10;
+    small = next;
   }
   return to + digits;
 }

@@ -183,27 +183,33 @@ export interface Printed {
 export function readPatterns(reader: ByteReader, count: number): Printed {
   const phrases = readPhrases(reader);
   const codes = decodeNumbers(reader, count);
+  const uses = new Uint32Array(phrases.length);
+  for (let i = 0; i < count; i++) {
+    const code = codes[i]!;
+    if (!(code < uses.length) || code >>> 0 !== code)
+      throw new StoreError('CORRUPTION', `text pattern ${code} of ${uses.length}`);
+    uses[code]!++;
+  }
   const perSlot: number[] = [];
   let idBytes = 0;
   let textBytes = 0;
-  for (let i = 0; i < count; i++) {
-    const phrase = phrases[codes[i]!];
-    if (phrase === undefined) throw new StoreError('CORRUPTION', `text pattern ${codes[i]} of ${phrases.length}`);
-    for (let slot = 0; slot < phrase.slots; slot++) perSlot[slot] = (perSlot[slot] ?? 0) + 1;
-    idBytes += phrase.idBytes;
-    textBytes += phrase.textBytesMax;
-    if (textBytes > TEXT_BYTES_MAX) throw new StoreError('CORRUPTION', 'patterns of more text than a block can hold');
-  }
+  phrases.forEach((phrase, code) => {
+    const times = uses[code]!;
+    for (let slot = 0; slot < phrase.slots; slot++) perSlot[slot] = (perSlot[slot] ?? 0) + times;
+    idBytes += times * phrase.idBytes;
+    textBytes += times * phrase.textBytesMax;
+  });
+  if (textBytes > TEXT_BYTES_MAX) throw new StoreError('CORRUPTION', 'patterns of more text than a block can hold');
   const slots = perSlot.map((values) => decodeNumbers(reader, values));
   const printer = new Printer(slots, reader.view(idBytes), textBytes);
   const a = new Uint32Array(count);
   const b = new Uint32Array(count);
-  for (let i = 0; i < count; i++) {
-    a[i] = printer.size;
-    printer.print(phrases[codes[i]!]!.bytes);
-    b[i] = printer.size - a[i]!;
+  for (let i = 0, at = 0; i < count; i++) {
+    a[i] = at;
+    at = printer.print(phrases[codes[i]!]!.bytes, at);
+    b[i] = at - a[i]!;
   }
-  return { text: printer.text, size: printer.size, a, b };
+  return { text: printer.text, size: count === 0 ? 0 : a[count - 1]! + b[count - 1]!, a, b };
 }
 
 function readPhrases(reader: ByteReader): Phrase[] {
@@ -234,7 +240,6 @@ function parsePhrase(bytes: Uint8Array): Phrase {
 
 class Printer {
   readonly text: Uint8Array;
-  size = 0;
   readonly #slots: readonly Float64Array[];
   readonly #next: Uint32Array;
   readonly #ids: Uint8Array;
@@ -247,29 +252,32 @@ class Printer {
     this.#ids = ids;
   }
 
-  print(phrase: Uint8Array): void {
+  /** Prints the next text, whose pattern is `phrase`, at text[to]; returns where it ends. */
+  print(phrase: Uint8Array, to: number): number {
     const { text } = this;
     let slot = 0;
     for (let at = 0; at < phrase.length; at++) {
       const byte = phrase[at]!;
-      if (byte >= LITERAL_MIN) text[this.size++] = byte;
+      if (byte >= LITERAL_MIN) text[to++] = byte;
       else if (byte === UUID) {
-        this.size = printUuid(text, this.size, this.#ids, this.#idAt);
+        to = printUuid(text, to, this.#ids, this.#idAt);
         this.#idAt += 16;
       } else if (byte === HEX) {
         const idBytes = phrase[++at]!;
-        this.size = printHex(text, this.size, this.#ids.subarray(this.#idAt, this.#idAt + idBytes));
+        to = printHex(text, to, this.#ids.subarray(this.#idAt, this.#idAt + idBytes));
         this.#idAt += idBytes;
       } else {
-        this.#printNumber(this.#slots[slot]![this.#next[slot]!++]!, byte);
+        to = printNumber(text, to, this.#slots[slot]![this.#next[slot]!++]!, byte);
         slot++;
       }
     }
+    return to;
   }
+}
 
-  #printNumber(value: number, width: number): void {
-    const digits = decimalDigits(value);
-    if (width !== NUMBER && digits >= width) throw new StoreError('CORRUPTION', `${value} in ${width} digits`);
-    this.size = printDigits(this.text, this.size, value, width === NUMBER ? digits : width);
-  }
+function printNumber(text: Uint8Array, to: number, value: number, width: number): number {
+  const digits = decimalDigits(value);
+  if (width === NUMBER) return printDigits(text, to, value, digits);
+  if (digits >= width) throw new StoreError('CORRUPTION', `${value} in ${width} digits`);
+  return printDigits(text, to, value, width);
 }

@@ -15,7 +15,7 @@ import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
 import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
 import { lookUpTrace } from './trace-lookup.ts';
 
-/** 56 bytes a block of some 8 k rows: a part of 10^9 rows has 7 MB. Above this the length itself is damage. */
+/** 56 bytes a block of some 16 k rows: a part of 10^9 rows has 3.5 MB. Above this the length itself is damage. */
 const METADATA_BYTES_MAX = 1 << 28;
 
 /** Where a block lies in a file. */

@@ -16,7 +16,7 @@ import { lowerBound, TRACE_ID_SIZE, traceKeyHigh, traceKeyLow } from './trace-ke
  */
 export const PAGE_SIZE = 4096;
 export const PAGE_ENTRIES_MAX: number = (PAGE_SIZE - 8) / 8;
-/** What 24 bits can number. At 8 k rows a block that is 137 billion rows, far above what one day's part can hold. */
+/** What 24 bits can number. At 16 k rows a block that is 275 billion rows, far above what one day's part can hold. */
 export const BLOCKS_PER_PART_MAX: number = 1 << 24;
 
 /** Collects (trace, block) pairs in any order; encode() sorts them into pages. */

@@ -96,15 +96,15 @@ describe('a merge', () => {
     using folder = new TemporaryFolder();
     const long = BLOCK_ROWS_TARGET * 2 + 100;
     const input = inputOf(join(folder.path, 'a'), [
-      blockOf({ first: 0, count: 10_000, traceOf: (n) => n >> 3 }),
-      blockOf({ first: 10_000, count: long, traceOf: () => 5_000 }),
+      blockOf({ first: 0, count: 20_000, traceOf: (n) => n >> 3 }),
+      blockOf({ first: 20_000, count: long, traceOf: () => 5_000 }),
     ]);
     const job = jobIn(folder.path, [input]);
     const { part } = mergeParts(nodeDisk, job);
-    expect(part?.blocks.map((block) => block.rowCount)).toEqual([8_192, 1_808, 8_192, 8_192, 100]);
+    expect(part?.blocks.map((block) => block.rowCount)).toEqual([16_384, 3_616, 16_384, 16_384, 100]);
     using reader = openPart(nodeDisk, job.partPath);
-    for (let trace = 0; trace < 1_250; trace++)
-      expect(reader.findTrace(traceIdOf(trace))).toEqual([trace < 1_024 ? 0 : 1]);
+    for (let trace = 0; trace < 2_500; trace++)
+      expect(reader.findTrace(traceIdOf(trace))).toEqual([trace < 2_048 ? 0 : 1]);
     expect(reader.findTrace(traceIdOf(5_000))).toEqual([2, 3, 4]);
   });
 
