@@ -248,6 +248,20 @@ const flags = {
     reason: "Jaeger's integration suite asks for it between its tests; nobody else may find such a path.",
     example: '-purge.enable',
   }),
+  jaegerUiDir: flag('http', 'jaegerui.dir', text, {
+    default: '',
+    meaning:
+      'Serve Jaeger UI from this folder: an unpacked `assets.tar.gz` of a jaeger-ui release, or a build of it. Empty: none.',
+    reason: 'The UI is another project’s, of many versions; the one that fits its users is theirs to choose.',
+    example: '-jaegerui.dir=/usr/share/jaeger-ui',
+  }),
+  jaegerUiConfig: flag('http', 'jaegerui.config', text, {
+    default: '',
+    meaning:
+      'A UI configuration as Jaeger takes it, `.json` or `.js`, read once at the start. Empty: the UI’s own defaults.',
+    reason: 'The defaults show every page that this server answers.',
+    example: '-jaegerui.config=/etc/jaeger-ui.json',
+  }),
   shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
     default: '7s',
     meaning: 'After SIGTERM, how long requests under way may take to finish before their connections are closed.',

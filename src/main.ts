@@ -62,7 +62,7 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
   const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
   const parts = { config, intake, reader, archive, answers: new AnswerBudget(), metrics, log, isReady: () => isReady };
-  const http = await openHttpServer({ ...parts, admin: store });
+  const http = await openHttpServer({ ...parts, admin: store, version });
   closing.add('http', () => http.close());
   const addresses: Record<string, string> = { http: formatAddress({ host: http.address, port: http.port }) };
   for (const [name, open] of Object.entries({ otlpGrpc: openOtlpGrpc, grpc: openJaegerGrpc })) {

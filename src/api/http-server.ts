@@ -1,5 +1,6 @@
 // The HTTP listener: limits, routes of every kind, and what they have in common (readiness, errors as text, 404 and 405,
 // counters). No request log: it costs a fifth of a request, and the counters say what it would.
+import { resolve } from 'node:path';
 import compress from '@fastify/compress';
 import cors from '@fastify/cors';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -8,11 +9,13 @@ import { StoreError } from '../base/errors.ts';
 import { formatAddress, type ListenAddress } from '../base/flag-value.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import { nodeDisk } from '../disk/node-disk.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../trace/store.ts';
 import type { AnswerBudget } from './answer-budget.ts';
 import type { OpenServer } from './grpc-server.ts';
 import type { Intake } from './intake.ts';
-import { registerJaegerRoutes } from './jaeger-v1.ts';
+import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from './jaeger-ui.ts';
+import { JAEGER_PREFIXES, registerJaegerRoutes } from './jaeger-v1.ts';
 import type { Metrics } from './metrics.ts';
 import { ALWAYS_OPEN_PATHS, registerOperationsRoutes, type OperationsOptions } from './operations-routes.ts';
 import { OTLP_HTTP_PATHS, otlpEncodingOf, registerOtlpRoutes } from './otlp-http.ts';
@@ -29,6 +32,8 @@ export interface HttpServerOptions {
     readonly corsOrigins: readonly string[];
     readonly isMonitorOff: boolean;
     readonly archiveDeleteAuthKey: string;
+    readonly jaegerUiDir: string;
+    readonly jaegerUiConfig: string;
   };
   readonly intake: Intake;
   readonly reader: TraceReader;
@@ -39,6 +44,8 @@ export interface HttpServerOptions {
   readonly admin: StoreAdmin;
   readonly metrics: Metrics;
   readonly log: Log;
+  /** Of this program. */
+  readonly version: string;
   /** False before the store is open and while it closes: all but health, metrics and flags get 503. */
   readonly isReady: () => boolean;
 }
@@ -57,10 +64,11 @@ const COMPRESSED_BYTES_MIN = 1_024;
 /** How long a browser need not ask again whether it may ask. */
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
-/** Listens with all routes registered. Throws CONFIG when the address cannot be listened on. */
+/** Listens with all routes registered. Throws CONFIG when the address cannot be listened on, or the UI not be read. */
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
   const { httpListenAddr, httpPathPrefix, shutdownMaxMs } = options.config;
   const app = createApp();
+  const ui = openUi(options);
   const routes = new RouteTable(httpPathPrefix);
   app.addHook('onRoute', ({ method, url }) => {
     // The CORS plugin answers OPTIONS on every path; that makes no path known.
@@ -73,8 +81,8 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
     countAnswer(request, reply, { routes, metrics: options.metrics }),
   );
   app.setErrorHandler((error, _request, reply) => sendFailure(error, reply, options.log));
-  app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, routes));
-  await app.register(async (scope) => registerRoutes(scope, options), { prefix: httpPathPrefix });
+  app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, { routes, ui, httpPathPrefix }));
+  await app.register(async (scope) => registerRoutes(scope, options, ui), { prefix: httpPathPrefix });
   try {
     await app.listen({ host: httpListenAddr.host, port: httpListenAddr.port });
   } catch (cause) {
@@ -125,7 +133,11 @@ function escapePercents(url: string): string {
 }
 
 /** Two scopes, because what a plugin adds is for the whole scope: pages of other origins have no business with operators' routes. */
-async function registerRoutes(app: FastifyInstance, options: HttpServerOptions): Promise<void> {
+async function registerRoutes(
+  app: FastifyInstance,
+  options: HttpServerOptions,
+  ui: JaegerUi | undefined,
+): Promise<void> {
   const { config, intake, reader, archive, answers, log } = options;
   await app.register(async (scope) => {
     await compressReplies(scope);
@@ -147,7 +159,18 @@ async function registerRoutes(app: FastifyInstance, options: HttpServerOptions):
       archiveDeleteAuthKey,
       log,
     });
+    if (ui === undefined) return;
+    for (const prefix of JAEGER_PREFIXES) {
+      await registerJaegerUi(scope, ui, { prefix, path: config.httpPathPrefix + prefix });
+    }
   });
+}
+
+function openUi({ config, archive, version }: HttpServerOptions): JaegerUi | undefined {
+  const { jaegerUiDir: dir, jaegerUiConfig: configFile, isMonitorOff } = config;
+  if (dir === '') return undefined;
+  const capabilities = { archiveStorage: archive !== undefined, metricsStorage: !isMonitorOff };
+  return loadJaegerUi({ disk: nodeDisk, dir: resolve(dir), configFile, version, capabilities });
 }
 
 async function compressReplies(scope: FastifyInstance): Promise<void> {
@@ -197,12 +220,21 @@ function clientStatusOf(error: unknown): number | undefined {
   return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? statusCode : undefined;
 }
 
-function sendNotFound(request: FastifyRequest, reply: FastifyReply, routes: RouteTable): void {
+interface KnownPaths {
+  readonly routes: RouteTable;
+  readonly ui: JaegerUi | undefined;
+  readonly httpPathPrefix: string;
+}
+
+function sendNotFound(request: FastifyRequest, reply: FastifyReply, { routes, ui, httpPathPrefix }: KnownPaths): void {
   const path = request.url.split('?', 1)[0]!;
   const methods = routes.methodsOf(path);
+  const paths = JAEGER_PREFIXES.map((prefix) => httpPathPrefix + prefix);
+  if (methods.length === 0 && ui !== undefined && sendUnknownPage(request, reply, { ui, paths })) return;
   const shown = JSON.stringify(path.slice(0, 200));
   void reply.type('text/plain; charset=utf-8');
-  if (methods.length === 0) {
+  // A method that the path has: a file that is not there.
+  if (methods.length === 0 || methods.includes(request.method)) {
     void reply.code(404).send(`unknown path ${shown}\n`);
     return;
   }

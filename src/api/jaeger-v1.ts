@@ -24,7 +24,7 @@ import { readBody } from './request-body.ts';
 import { TraceView } from './trace-view.ts';
 
 /** Root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
-const PREFIXES = ['/select/jaeger', '', '/jaeger'];
+export const JAEGER_PREFIXES: readonly string[] = ['/select/jaeger', '', '/jaeger'];
 const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'];
 
 const GET_ROUTES: Readonly<Record<string, LegacyHandler>> = {
@@ -42,7 +42,7 @@ const GET_ROUTES: Readonly<Record<string, LegacyHandler>> = {
 
 /** Registers both API generations under every prefix. All other paths and methods below `/api/` are 404, as in Jaeger. */
 export function registerJaegerRoutes(app: FastifyInstance, options: JaegerOptions): void {
-  for (const prefix of PREFIXES) {
+  for (const prefix of JAEGER_PREFIXES) {
     for (const [path, handler] of Object.entries(GET_ROUTES)) {
       registerLegacyRoute(app, { method: 'GET', url: `${prefix}${path}`, handler, options });
     }

@@ -80,6 +80,8 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     reader: store,
     archive: undefined,
     answers: new AnswerBudget(),
+    version: '0.0.0',
+    admin: store,
     metrics,
     log,
     isReady,
