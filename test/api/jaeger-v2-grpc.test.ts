@@ -102,6 +102,7 @@ describe('ArchiveTrace', () => {
         isArchived: () => false,
         archiveTrace: async (tenant, id) => kept.push([tenant, id]) > 0 && id[0] !== 9,
         deleteArchived: () => Promise.resolve(false),
+        purge: () => Promise.resolve(),
       },
     });
     const options = { metadata: { accountid: '3' } };
