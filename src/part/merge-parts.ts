@@ -17,7 +17,7 @@ import { cutBlocks } from './cut-blocks.ts';
 import type { PartMetadata, PartOrigin } from './part-metadata.ts';
 import { readBlockAt, type BlockRange } from './part-reader.ts';
 import { PartWriter } from './part-writer.ts';
-import { quarantine } from './quarantine.ts';
+import { quarantineRange, type DamagedPlace } from './quarantine.ts';
 
 /**
  * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per
@@ -63,8 +63,8 @@ export interface MergeResult {
   readonly part: PartMetadata | undefined;
   readonly rowsRead: number;
   readonly duplicates: number;
-  /** One message for each block that was left out because it was damaged, with its place. */
-  readonly damaged: readonly string[];
+  /** The blocks that were left out because they were damaged. They are in quarantine. */
+  readonly damaged: readonly DamagedPlace[];
 }
 
 /**
@@ -91,7 +91,7 @@ class Merge implements Disposable {
   readonly #writer: PartWriter;
   readonly #files = new Map<number, ReadFile>();
   readonly #window = spareWindow ?? new SpanBatch();
-  readonly #damaged: string[] = [];
+  readonly #damaged: DamagedPlace[] = [];
   #rowsRead = 0;
   #duplicates = 0;
 
@@ -163,10 +163,9 @@ class Merge implements Disposable {
   }
 
   #putAside(file: ReadFile, range: BlockRange, message: string): void {
-    this.#damaged.push(message);
-    const sizeBytes = Math.max(0, Math.min(range.sizeBytes, file.sizeBytes - range.offset));
-    const bytes = sizeBytes === 0 ? new Uint8Array(0) : file.read(range.offset, sizeBytes);
-    quarantine(this.#disk, this.#job.quarantinePath, { path: file.path, offset: range.offset, bytes, note: message });
+    const { offset, sizeBytes } = range;
+    this.#damaged.push({ path: file.path, offset, sizeBytes, message });
+    quarantineRange(this.#disk, this.#job.quarantinePath, { file, offset, sizeBytes, note: message });
   }
 
   #open(input: number): ReadFile {

@@ -11,6 +11,7 @@ import { listOperations, listServices, NameSet } from '../index/names.ts';
 import { formatHexId } from '../part/hex-id.ts';
 import type { MergeInput, MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
+import { quarantineRange, type DamagedPlace } from '../part/quarantine.ts';
 import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { LogAppend, LogFile } from './log-file.ts';
@@ -32,6 +33,9 @@ export interface PartitionOptions extends PartitionPlace {
   /** Removes the folder of a partition that was closed and whose `pinned` was doomed. */
   readonly remove: () => void;
 }
+
+/** Of one partition: a disk that loses more is beyond bookkeeping, and what queries find of it stays in their warnings. */
+const DAMAGED_BLOCKS_MAX = 10_000;
 
 /** What flushes and merges of a partition have done since it was opened. */
 export interface PartitionCounters {
@@ -65,6 +69,8 @@ export class Partition {
   readonly #merges = new Serial();
   /** Changes of catalog and parts together, and snapshots on disk, which must not see them apart. */
   readonly #commits = new Serial();
+  /** Blocks met damaged since the partition was opened, by file and offset: each counts once, whoever meets it. */
+  readonly #damagedBlocks = new Set<string>();
   #isClosed = false;
 
   private constructor(options: PartitionOptions) {
@@ -206,6 +212,27 @@ export class Partition {
     });
   }
 
+  /** Puts a block into quarantine that a query met damaged, once. Its file must be pinned. Throws DISK. */
+  putAside(place: DamagedPlace): void {
+    if (this.#isClosed || this.#damagedBlocks.has(placeKey(place)) || this.#damagedBlocks.size >= DAMAGED_BLOCKS_MAX)
+      return;
+    const file = this.#disk.openRead(place.path);
+    try {
+      quarantineRange(this.#disk, this.#options.quarantinePath, { ...place, file, note: place.message });
+    } finally {
+      file.close();
+    }
+    this.#addDamaged(place);
+  }
+
+  #addDamaged(place: DamagedPlace): void {
+    if (this.#damagedBlocks.has(placeKey(place))) return;
+    this.#damagedBlocks.add(placeKey(place));
+    this.counters.corruptBlocks++;
+    const { log } = this.#options;
+    log.error('damaged block put into quarantine', { partition: basename(this.path), what: place.message });
+  }
+
   /**
    * Waits for what is under way and closes the index; flushes and merges asked for later do nothing. Does not flush.
    */
@@ -280,14 +307,12 @@ export class Partition {
     inputs: readonly MergeInput[],
     how: Pick<MergeJob, 'profile' | 'origin'>,
   ): Promise<MergeResult & { id: number }> {
-    const { mergeRunner, quarantinePath, day, log } = this.#options;
+    const { mergeRunner, quarantinePath, day } = this.#options;
     const id = this.#parts.takeId();
     const result = await mergeRunner.run({ inputs, ...how, day, quarantinePath, partPath: this.#partPath(id) });
     this.counters.rowsMerged += result.rowsRead;
     this.counters.duplicatesRemoved += result.duplicates;
-    this.counters.corruptBlocks += result.damaged.length;
-    for (const message of result.damaged)
-      log.error('damaged block put into quarantine', { partition: basename(this.path), what: message });
+    for (const place of result.damaged) this.#addDamaged(place);
     return { ...result, id };
   }
 
@@ -313,6 +338,10 @@ export class Partition {
   #partPath(id: number): string {
     return join(partsPath(this.path), formatHexId(id));
   }
+}
+
+function placeKey({ path, offset }: DamagedPlace): string {
+  return `${path} ${offset}`;
 }
 
 /**

@@ -8,6 +8,8 @@ import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { decodeArchivedTrace } from '../part/archived-trace.ts';
 import { openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
+import type { DamagedPlace } from '../part/quarantine.ts';
+import { ScannedPart, scanPart } from '../part/scan-part.ts';
 import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../partition/snapshot.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -45,6 +47,9 @@ function unknown(): undefined {
 /** Lines of an answer's warnings; damage beyond them is counted in one last line. */
 const WARNINGS_MAX = 100;
 
+/** Damaged blocks one query reports; others are reported by the next one. */
+const DAMAGED_MAX = 16;
+
 /** Memory for blocks kept open, a thread. 20 M spans' dictionaries and templates are some 60 MB. */
 const BLOCK_CACHE_BYTES_MAX: number = 32 << 20;
 
@@ -68,7 +73,7 @@ export class PartCache {
   open(place: SnapshotPart): PartReader {
     const key = partKey(place);
     const known = this.#parts.get(key);
-    const part = known ?? openPart(this.#disk, place.path);
+    const part = known ?? openOrScan(this.#disk, place.path);
     this.#parts.delete(key);
     this.#parts.set(key, part);
     if (this.#parts.size > OPEN_PARTS_MAX) {
@@ -83,6 +88,15 @@ export class PartCache {
     for (const part of this.#parts.values()) part.close();
     this.#parts.clear();
     this.blocks.clear();
+  }
+}
+
+function openOrScan(disk: Disk, path: string): PartReader {
+  try {
+    return openPart(disk, path);
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    return scanPart(disk, path, error.message);
   }
 }
 
@@ -106,6 +120,7 @@ export class BlockSource implements Disposable {
   readonly #tenant: Tenant;
   readonly #logs = new Map<string, ReadFile>();
   readonly #warnings = new Set<string>();
+  readonly #damaged = new Map<string, DamagedPlace>();
   readonly work: QueryWork;
 
   constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant) {
@@ -120,6 +135,11 @@ export class BlockSource implements Disposable {
     const lines = [...this.#warnings];
     if (lines.length <= WARNINGS_MAX) return lines;
     return [...lines.slice(0, WARNINGS_MAX), `${lines.length - WARNINGS_MAX} more blocks or parts could not be read`];
+  }
+
+  /** The first blocks that were met damaged: enough for the engine to put aside at a time. */
+  damaged(): DamagedPlace[] {
+    return [...this.#damaged.values()];
   }
 
   /** Every block of the tenant. */
@@ -139,7 +159,7 @@ export class BlockSource implements Disposable {
     const out: CandidateBlock[] = [];
     for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
       for (const place of parts) {
-        const part = this.#guard(() => this.#cache.open(place));
+        const part = this.#openPart(place);
         if (part === undefined) continue;
         const numbers = new Set(traceIds.flatMap((traceId) => part.findTrace(traceId)));
         for (const number of [...numbers].sort((x, y) => x - y)) {
@@ -161,8 +181,20 @@ export class BlockSource implements Disposable {
     });
   }
 
-  #addPart(out: CandidateBlock[], day: number, place: SnapshotPart): void {
+  #openPart(place: SnapshotPart): PartReader | undefined {
     const part = this.#guard(() => this.#cache.open(place));
+    if (part instanceof ScannedPart) {
+      this.#warnings.add(part.fault);
+      for (const range of part.lost) {
+        this.#warnings.add(range.message);
+        this.#addDamaged(range.path, range, range.message);
+      }
+    }
+    return part;
+  }
+
+  #addPart(out: CandidateBlock[], day: number, place: SnapshotPart): void {
+    const part = this.#openPart(place);
     part?.metadata.blocks.forEach((_, number) => this.#addPartBlock(out, day, place, { part, number }));
   }
 
@@ -206,10 +238,19 @@ export class BlockSource implements Disposable {
     return (work) =>
       this.#guard(() => {
         const file = openFile();
-        return withPlace(file.path, range, () =>
-          this.#cache.blocks.use(key(), { file, range }, (block) => work(block.charge(this.work))),
-        );
+        try {
+          return withPlace(file.path, range, () =>
+            this.#cache.blocks.use(key(), { file, range }, (block) => work(block.charge(this.work))),
+          );
+        } catch (error) {
+          if (isStoreError(error, 'CORRUPTION')) this.#addDamaged(file.path, range, error.message);
+          throw error;
+        }
       });
+  }
+
+  #addDamaged(path: string, { offset, sizeBytes }: BlockRange, message: string): void {
+    if (this.#damaged.size < DAMAGED_MAX) this.#damaged.set(`${path} ${offset}`, { path, offset, sizeBytes, message });
   }
 
   #openLog(path: string): ReadFile {

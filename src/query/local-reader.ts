@@ -6,6 +6,7 @@ import { BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
+import type { DamagedPlace } from '../part/quarantine.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { CallSeries, Dependency, FoundTraces, MetricsQuery, Operation, TraceReader } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -22,6 +23,8 @@ export interface SnapshotSource {
   listOperations(tenant: Tenant, service: string): Promise<Operation[]>;
   takeSnapshot(tenant: Tenant, filter: SnapshotFilter): Promise<SnapshotFiles & { readonly id: number }>;
   releaseSnapshot(id: number): void;
+  /** Damage met in a snapshot that is still held. */
+  reportDamage(places: readonly DamagedPlace[]): Promise<void>;
 }
 
 /** Where archived traces lie; ArchiveFolder has it. */
@@ -114,7 +117,9 @@ export class LocalReader implements TraceReader {
       const taken = await this.#options.source.takeSnapshot(tenant, filter);
       const snapshot = { ...taken, archived: this.#archived(tenant, filter) };
       try {
-        return await this.#ask({ task, tenant, snapshot, durationMaxMs: this.#options.durationMaxMs }, signal);
+        const result = await this.#ask({ task, tenant, snapshot, durationMaxMs: this.#options.durationMaxMs }, signal);
+        this.#report(result.damaged);
+        return result;
       } finally {
         this.#options.source.releaseSnapshot(snapshot.id);
       }
@@ -128,6 +133,14 @@ export class LocalReader implements TraceReader {
       const path = this.#options.archive?.find(tenant, traceId);
       return path === undefined ? [] : [{ traceId, path }];
     });
+  }
+
+  /** The answer does not wait for it, but it is sent before the snapshot is released: the files are there still. */
+  #report(damaged: readonly DamagedPlace[]): void {
+    if (damaged.length === 0) return;
+    this.#options.source
+      .reportDamage(damaged)
+      .catch((error: unknown) => this.#options.log.error('damage could not be put aside', { error }));
   }
 
   async #ask(job: Omit<QueryJob, 'cancelled'>, signal: AbortSignal | undefined): Promise<QueryResult> {

@@ -1,5 +1,6 @@
 // The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
 // snapshot's files, run by query-worker.ts on a thread of the pool and directly by tests.
+import type { DamagedPlace } from '../part/quarantine.ts';
 import type { CallSeries, Dependency, FoundTrace, MetricsQuery } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
@@ -24,30 +25,35 @@ export interface QueryJob {
   readonly cancelled: Int32Array;
 }
 
-export type QueryResult =
-  | { readonly kind: 'traces'; readonly traces: FoundTrace[]; readonly warnings: readonly string[] }
-  | { readonly kind: 'ids'; readonly traceIds: Uint8Array[]; readonly warnings: readonly string[] }
-  | { readonly kind: 'dependencies'; readonly dependencies: Dependency[]; readonly warnings: readonly string[] }
-  | { readonly kind: 'metrics'; readonly series: CallSeries[]; readonly warnings: readonly string[] };
+export type QueryAnswer =
+  | { readonly kind: 'traces'; readonly traces: FoundTrace[] }
+  | { readonly kind: 'ids'; readonly traceIds: Uint8Array[] }
+  | { readonly kind: 'dependencies'; readonly dependencies: Dependency[] }
+  | { readonly kind: 'metrics'; readonly series: CallSeries[] };
+
+export type QueryResult = QueryAnswer & {
+  readonly warnings: readonly string[];
+  /** Blocks that were met damaged, for whoever owns the store to put aside. */
+  readonly damaged: readonly DamagedPlace[];
+};
 
 /** Runs one job. Throws TIMEOUT, CANCELLED, FORMAT_TOO_NEW; damaged blocks are skipped and named in the warnings. */
 export function runQuery(cache: PartCache, job: QueryJob): QueryResult {
   const deadline = new Deadline(job.durationMaxMs, job.cancelled);
   using source = new BlockSource(cache, job.snapshot, job.tenant);
-  const { task } = job;
+  return { ...answer(source, job.task, deadline), warnings: source.warnings(), damaged: source.damaged() };
+}
+
+function answer(source: BlockSource, task: QueryTask, deadline: Deadline): QueryAnswer {
   switch (task.kind) {
     case 'find':
-      return { kind: 'traces', traces: findTraces(source, task.traceIds, deadline), warnings: source.warnings() };
+      return { kind: 'traces', traces: findTraces(source, task.traceIds, deadline) };
     case 'search':
-      return { kind: 'ids', traceIds: searchTraceIds(source, task.query, deadline), warnings: source.warnings() };
+      return { kind: 'ids', traceIds: searchTraceIds(source, task.query, deadline) };
     case 'dependencies':
-      return {
-        kind: 'dependencies',
-        dependencies: listDependencies(source, task.startNs, task.endNs, deadline),
-        warnings: source.warnings(),
-      };
+      return { kind: 'dependencies', dependencies: listDependencies(source, task.startNs, task.endNs, deadline) };
     case 'metrics':
-      return { kind: 'metrics', series: listCallSeries(source, task.query, deadline), warnings: source.warnings() };
+      return { kind: 'metrics', series: listCallSeries(source, task.query, deadline) };
     default:
       return task satisfies never;
   }

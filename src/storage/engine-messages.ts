@@ -2,6 +2,7 @@
 // its request; errors of the world go as data with their code, a bug ends the engine thread instead.
 import type { StoreErrorCode } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/log.ts';
+import type { DamagedPlace } from '../part/quarantine.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { Operation, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -35,6 +36,7 @@ export type EngineCall =
     }
   | { readonly kind: 'takeSnapshot'; readonly tenant: Tenant; readonly filter: SnapshotFilter }
   | { readonly kind: 'releaseSnapshot'; readonly snapshotId: number }
+  | { readonly kind: 'reportDamage'; readonly places: readonly DamagedPlace[] }
   | { readonly kind: 'forceFlush' }
   | { readonly kind: 'forceMerge'; readonly partitionPrefix: string }
   | { readonly kind: 'purge' }
@@ -54,6 +56,7 @@ export interface EngineResults {
   listOperations: Operation[];
   takeSnapshot: StoreSnapshot;
   releaseSnapshot: void;
+  reportDamage: void;
   forceFlush: void;
   forceMerge: void;
   purge: void;

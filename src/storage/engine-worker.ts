@@ -55,6 +55,8 @@ async function perform(storage: Storage, call: EngineCall): Promise<EngineResult
       return storage.takeSnapshot(call.tenant, call.filter);
     case 'releaseSnapshot':
       return storage.releaseSnapshot(call.snapshotId);
+    case 'reportDamage':
+      return storage.reportDamage(call.places);
     case 'forceFlush':
       return storage.forceFlush();
     case 'forceMerge':

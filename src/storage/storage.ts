@@ -10,6 +10,7 @@ import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
 import { compareOperations } from '../index/names.ts';
 import { compareUtf8 } from '../otlp/attributes.ts';
+import type { DamagedPlace } from '../part/quarantine.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
@@ -146,6 +147,14 @@ export class Storage implements SpanWriter, StoreAdmin {
 
   releaseSnapshot(id: number): void {
     this.#snapshots.release(id);
+  }
+
+  /** Puts into quarantine what queries met damaged in a snapshot they hold; places of no open day are passed over. Throws DISK. */
+  reportDamage(places: readonly DamagedPlace[]): void {
+    for (const place of places) {
+      const partition = this.#partitions.all.find(({ path }) => place.path.startsWith(`${path}/`));
+      partition?.putAside(place);
+    }
   }
 
   async forceFlush(): Promise<void> {

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import type { DamagedPlace } from '../part/quarantine.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -99,6 +100,11 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
 
   async releaseSnapshot(snapshotId: number): Promise<void> {
     await this.#call({ kind: 'releaseSnapshot', snapshotId });
+  }
+
+  /** As Storage.reportDamage. */
+  async reportDamage(places: readonly DamagedPlace[]): Promise<void> {
+    await this.#call({ kind: 'reportDamage', places });
   }
 
   async forceFlush(): Promise<void> {

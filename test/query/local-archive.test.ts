@@ -29,6 +29,7 @@ beforeAll(() => {
     listOperations: () => Promise.resolve([]),
     takeSnapshot: () => Promise.resolve({ ...store.snapshot, id: 1 }),
     releaseSnapshot: () => undefined,
+    reportDamage: () => Promise.resolve(),
   };
   const log = createLog({ write: () => undefined });
   reader = new LocalReader({ source, archive: folder, log, workers: 1, concurrentMax: 2, durationMaxMs: 60_000 });

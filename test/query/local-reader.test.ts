@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLog } from '../../src/base/log.ts';
+import type { DamagedPlace } from '../../src/part/quarantine.ts';
 import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
 import { LocalReader, type LocalReaderOptions, type SnapshotSource } from '../../src/query/local-reader.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
@@ -15,6 +16,8 @@ class CountedSource implements SnapshotSource {
   readonly store = new MadeStore();
   readonly filters: SnapshotFilter[] = [];
   readonly held = new Set<number>();
+  /** What was reported, with the snapshots held at that moment. */
+  readonly reported: { places: readonly DamagedPlace[]; held: number }[] = [];
 
   async listServices(): Promise<string[]> {
     return ['a', 'b'];
@@ -33,6 +36,10 @@ class CountedSource implements SnapshotSource {
 
   releaseSnapshot(id: number): void {
     this.held.delete(id);
+  }
+
+  async reportDamage(places: readonly DamagedPlace[]): Promise<void> {
+    this.reported.push({ places, held: this.held.size });
   }
 }
 
@@ -130,6 +137,10 @@ describe('errors cross the threads with their code', () => {
     const { traces, warnings } = await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
     // The search and the reading of its traces both met the block.
     expect([traces.length, warnings]).toEqual([2, [expect.stringContaining(data)]]);
+    // Reported while the snapshot is held, so that the file is there to be copied.
+    expect(source.reported.length).toBeGreaterThan(0);
+    expect(source.reported.map(({ held }) => held > 0)).not.toContain(false);
+    expect(source.reported[0]!.places).toEqual([expect.objectContaining({ path: data, message: warnings[0] })]);
     expect(lines.join()).toContain(data);
   });
 });

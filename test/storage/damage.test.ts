@@ -1,7 +1,7 @@
 // P6: one bad byte costs at most one block. Bytes of every file of a store are damaged, and it opens all the same, with
 // everything but that block, the damaged bytes in quarantine and a line in the report.
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { encodeFileHeader, LOG_FORMAT } from '../../src/part/format-version.ts';
@@ -122,6 +122,26 @@ describe('a damaged part', () => {
     await storage.forceMerge('');
     expect(rows(storage)).toBe(ROWS - blocks[1]!.rowCount);
     expect(await storage.stats()).toMatchObject({ corruptBlocks: 1, quarantinedFiles: 1, parts: 1 });
+    await storage.close();
+  });
+
+  test('that a query meets damaged is put aside once and counted once, whoever meets it again', async () => {
+    using folder = new TemporaryFolder();
+    const path = await writePart(folder.path);
+    const block = openPart(nodeDisk, path).metadata.blocks[1]!;
+    flip(join(path, 'data'), block.offset + 3_000);
+    const storage = openStore(folder.path);
+    const place = { path: join(path, 'data'), offset: block.offset, sizeBytes: block.sizeBytes, message: 'why' };
+    for (const places of [[place, place], [place], [{ ...place, path: '/etc/passwd' }]]) storage.reportDamage(places);
+    const name = `partitions-20261120-parts-${basename(path)}-data-${block.offset}`;
+    expect(quarantined(folder.path)).toEqual([name, `${name}.txt`]);
+    const bytes = readFileSync(join(path, 'data')).subarray(block.offset, block.offset + block.sizeBytes);
+    expect(readFileSync(join(folder.path, 'quarantine', name))).toEqual(bytes);
+    expect(readFileSync(join(folder.path, 'quarantine', `${name}.txt`), 'utf8')).toBe('why\n');
+    expect(await storage.stats()).toMatchObject({ corruptBlocks: 1, quarantinedFiles: 1 });
+    await storage.forceMerge('');
+    expect(rows(storage)).toBe(ROWS - block.rowCount);
+    expect(await storage.stats()).toMatchObject({ corruptBlocks: 1, quarantinedFiles: 1 });
     await storage.close();
   });
 

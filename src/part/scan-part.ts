@@ -1,0 +1,77 @@
+// A part whose metadata was damaged while the store was open: the next start repairs it (partition/repair-part.ts), until
+// then its blocks are found by scanning its data, so that a query still misses only what is damaged itself. Slow: all of
+// the data is read once for each thread that opens the part, and nothing says which blocks need not be read.
+import { join } from 'node:path';
+import type { FuseFilter } from '../codec/fuse-filter.ts';
+import type { Disk } from '../disk/disk.ts';
+import { FILE_HEADER_SIZE } from './format-version.ts';
+import type { PartOutlines } from './outlines.ts';
+import type { PartBlock } from './part-metadata.ts';
+import { PartReader } from './part-reader.ts';
+import { DATA_FILE } from './part-writer.ts';
+import type { DamagedPlace } from './quarantine.ts';
+import { scanBlocks } from './scan-blocks.ts';
+
+/** Opens the part in folder `path`, whose metadata or length is wrong as `fault` says. Throws FORMAT_TOO_NEW, DISK. */
+export function scanPart(disk: Disk, path: string, fault: string): ScannedPart {
+  const file = disk.openRead(join(path, DATA_FILE));
+  try {
+    const blocks: PartBlock[] = [];
+    let day = 0;
+    const { damaged, end } = scanBlocks(file, FILE_HEADER_SIZE, (offset, header) => {
+      ({ day } = header);
+      blocks.push({ ...header, offset, filterBytes: 0 });
+    });
+    const lost: DamagedPlace[] = damaged.map((range) => ({ ...range, path: file.path }));
+    if (end < file.sizeBytes) {
+      const message = `${file.path}: no block was found from byte ${end} on`;
+      lost.push({ path: file.path, offset: end, sizeBytes: file.sizeBytes - end, message });
+    }
+    return new ScannedPart(disk, path, { day, blocks, sizeBytes: file.sizeBytes, fault, lost });
+  } finally {
+    file.close();
+  }
+}
+
+interface Scanned {
+  readonly day: number;
+  readonly blocks: readonly PartBlock[];
+  readonly sizeBytes: number;
+  readonly fault: string;
+  readonly lost: readonly DamagedPlace[];
+}
+
+/** Every block may hold anything. */
+export class ScannedPart extends PartReader {
+  /** Why it was scanned. */
+  readonly fault: string;
+  /** Where no block was found, or a damaged one. */
+  readonly lost: readonly DamagedPlace[];
+
+  constructor(disk: Disk, path: string, { day, blocks, sizeBytes, fault, lost }: Scanned) {
+    super(disk, path, {
+      day,
+      origin: { logSeqMax: 0, partIds: [] },
+      rowCount: blocks.reduce((sum, { rowCount }) => sum + rowCount, 0),
+      dataBytes: sizeBytes,
+      tracesBytes: 0,
+      filtersBytes: 0,
+      blocks,
+      fences: new Uint32Array(0),
+    });
+    this.fault = fault;
+    this.lost = lost;
+  }
+
+  override findTrace(_traceId: Uint8Array): number[] {
+    return this.metadata.blocks.map((_, block) => block);
+  }
+
+  override filter(_block: number): FuseFilter | undefined {
+    return undefined;
+  }
+
+  override outlines(): PartOutlines | undefined {
+    return undefined;
+  }
+}
