@@ -2,16 +2,19 @@ import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { BLOCK_ROWS_TARGET } from '../../src/part/merge-parts.ts';
 import { openPart } from '../../src/part/part-reader.ts';
 import { scanPart } from '../../src/part/scan-part.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
 import { requestOf, traceIdOf } from '../storage/stored-spans.ts';
 
+const ROWS = 2 * BLOCK_ROWS_TARGET + 600;
+
 /** A part of three blocks. */
 async function writePart(path: string): Promise<string> {
   const storage = openStore(path);
-  await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 17_000 }));
+  await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: ROWS }));
   await storage.forceFlush();
   const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
   await storage.close();
@@ -29,7 +32,7 @@ describe('a part without readable metadata', () => {
         .map((block) => ({ ...block, filterBytes: 0 }))
         .map((block) => expect.objectContaining(block)),
     );
-    expect(scanned.metadata).toMatchObject({ day: part.metadata.day, rowCount: 17_000 });
+    expect(scanned.metadata).toMatchObject({ day: part.metadata.day, rowCount: ROWS });
     expect([scanned.fault, scanned.lost]).toEqual(['metadata: damaged', []]);
     expect(scanned.findTrace(traceIdOf(3))).toEqual([0, 1, 2]);
     expect([scanned.filter(0), scanned.outlines()]).toEqual([undefined, undefined]);

@@ -5,6 +5,7 @@ import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { encodeFileHeader, LOG_FORMAT } from '../../src/part/format-version.ts';
+import { BLOCK_ROWS_TARGET } from '../../src/part/merge-parts.ts';
 import { openPart } from '../../src/part/part-reader.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
@@ -17,7 +18,8 @@ const rows = (storage: Storage): number => storedRows(storage, nodeDisk, DEFAULT
 const bodies = [0, 1, 2, 3, 4].map((i) => requestOf({ first: 8 * i, count: 8 }));
 const all = spanSet(bodies);
 const HEADER = 16;
-const ROWS = 17_000;
+/** Three blocks of a part. */
+const ROWS = 2 * BLOCK_ROWS_TARGET + 600;
 
 /** Five blocks of 8 spans in one log file; the store is then gone without a flush. */
 async function writeLog(path: string): Promise<{ file: string; blocks: { offset: number; sizeBytes: number }[] }> {
