@@ -1,10 +1,21 @@
 // §9.G: Jaeger on top of us: its remote storage API, and its own query APIs, over gRPC.
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { status, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Fixture } from '../support/jaeger-suite.ts';
+import { normalProtoSpan, translate } from '../support/jaeger-translation.ts';
 import { ask, askJson, callExport, force, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { spansByTraceOf } from '../support/otlp-json-set.ts';
-import { decodeTraces, encodeRequest, spansOf, type OtlpRequest, type OtlpSpan } from '../support/otlp-proto.ts';
+import {
+  decodeTraces,
+  encodeRequest,
+  spansOf,
+  toOtlpJson,
+  type OtlpRequest,
+  type OtlpSpan,
+} from '../support/otlp-proto.ts';
 import { attribute, RICH_TRACE_ID, spanId } from '../support/rich-trace.ts';
 import { nsOf, StorageClient, tracesOf } from '../support/storage-client.ts';
 import { cannotCheck, check } from './check.ts';
@@ -187,4 +198,79 @@ check('G11', async () => {
   expect(await client.getServices()).toContain('large');
 });
 
+check('G7', async () => {
+  const codeOf = async (call: Promise<unknown>): Promise<status> =>
+    await call.then(
+      () => status.OK,
+      (error: ServiceError) => error.code,
+    );
+  expect(await codeOf(client.getTraceV3(S2_ID))).toBe(status.OK);
+  expect(await codeOf(client.getTraceV3('abcdef0123'))).toBe(status.NOT_FOUND);
+  for (const id of ['zz', '', '1'.repeat(33)]) {
+    expect([id, await codeOf(client.getTraceV3(id))]).toEqual([id, status.INVALID_ARGUMENT]);
+  }
+  const { startNs, endNs } = yesterday;
+  for (const terms of [{}, { startNs }, { endNs }]) {
+    expect(await codeOf(client.findTracesV3({ service: 'large', ...terms }))).toBe(status.INVALID_ARGUMENT);
+  }
+});
+
+check('G8', async () => {
+  for (const [request, id] of [
+    [S1, RICH_TRACE_ID],
+    [S2, traceIdOf(Number.parseInt(S2_ID, 16))],
+  ] as const) {
+    const chunks = await client.getTraceV2(id, true);
+    for (const spans of chunks) expect([spans.length > 0, spans.length <= 10]).toEqual([true, true]);
+    const [expected] = translate(toOtlpJson(request)).values();
+    expect(chunks.flat().map(normalProtoSpan).sort()).toEqual(expected);
+  }
+  const found = await client.findTracesV2({ ...yesterday, service: 'backend', isRaw: true });
+  expect(found.flat().map(normalProtoSpan).sort()).toEqual([...translate(toOtlpJson(S1)).values()][0]);
+  const link = [makeSpan(0x6800, 1), makeSpan(0x6800, 2, { parentSpanId: spanId(1) })] as const;
+  await sendTo(node, requestOf('v2 caller', [link[0]]));
+  await sendTo(node, requestOf('v2 callee', [link[1]]));
+  const calls = await client.getDependencies(yesterday, 'jaeger.api_v2.QueryService');
+  expect(calls).toContainEqual(expect.objectContaining({ parent: 'v2 caller', child: 'v2 callee', callCount: 1n }));
+});
+
 cannotCheck('G9');
+
+check(
+  'G10',
+  async () => {
+    await using busy = await startNode({ flags: ['-search.maxConcurrentRequests=1', '-queryWorkers=1'] });
+    for (let trace = 0; trace < 20; trace++) {
+      const spans = Array.from({ length: 10_000 }, (_, i) => makeSpan(0x6a00 + trace, i + 1));
+      await sendTo(busy, requestOf('heavy', spans));
+    }
+    using asking = new StorageClient(busy.jaegerAddress);
+    const heavy = { ...yesterday, service: 'heavy' };
+    const timed = async (work: () => Promise<unknown>): Promise<number> => {
+      const startMs = performance.now();
+      await work();
+      return performance.now() - startMs;
+    };
+    const small = (): Promise<number> => timed(() => asking.getTraces([Buffer.alloc(16, 0xee)]));
+    const wholeMs = await timed(() => asking.findTraces(heavy));
+    const residentBefore = residentBytes(busy);
+    for (let round = 0; round < 3; round++) {
+      // Five that wait for one another, cancelled when the first has begun to answer: what comes next must not wait for them.
+      const streams = Array.from({ length: 5 }, () => asking.openFindTraces(heavy));
+      await Promise.race(streams.map((stream) => once(stream, 'data')));
+      for (const stream of streams) stream.on('error', () => undefined).cancel();
+      expect(await small()).toBeLessThan(Math.max(500, wholeMs));
+    }
+    const late = asking.findTraces(heavy, { timeoutMs: Math.max(20, Math.floor(wholeMs / 4)) });
+    await expect(late).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    expect(await small()).toBeLessThan(Math.max(500, wholeMs));
+    // Fifteen answers left unread would be some hundred megabytes each round.
+    expect(residentBytes(busy) - residentBefore).toBeLessThan(300 << 20);
+  },
+  { timeoutMs: 60_000 },
+);
+
+function residentBytes(of: TestNode): number {
+  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${of.pid}/status`, 'utf8')) ?? [];
+  return Number(kilobytes) * 1_024;
+}

@@ -2,6 +2,7 @@
 // beside src/api/jaeger-json.ts, with which it shares nothing. What may differ between two right answers (the order of
 // spans, the names of processes) is taken away by normalSpans.
 import type { JaegerSpan, JaegerTrace, Tag } from './jaeger-view.ts';
+import { nsOf, type JaegerSpan as ProtoSpan, type JaegerTag as ProtoTag } from './storage-client.ts';
 import { looseSpans, type Json, type LooseSpan } from './otlp-json-set.ts';
 
 type Attributes = readonly Json[];
@@ -26,6 +27,38 @@ export function translate(message: unknown): Map<string, string[]> {
 /** The spans of a trace as Jaeger's JSON has it, in the same form. Warnings do not count. */
 export function normalSpans(trace: JaegerTrace): string[] {
   return trace.spans.map((span) => normal(span, trace.processes[span.processID]!)).sort();
+}
+
+/** A span of api_v2, whose process comes with it, in the same form. */
+export function normalProtoSpan(span: ProtoSpan): string {
+  const { traceId, spanId, operationName, startTime, duration, logs } = span;
+  const fields = {
+    traceID: printedTraceId(hex(traceId)),
+    spanID: hex(spanId),
+    operationName,
+    references: span.references.map((reference) => ({
+      refType: reference.refType === 0 ? 'CHILD_OF' : 'FOLLOWS_FROM',
+      traceID: printedTraceId(hex(reference.traceId)),
+      spanID: hex(reference.spanId),
+    })),
+    startTime: Number(nsOf(startTime) / 1_000n),
+    duration: Number(nsOf(duration) / 1_000n),
+    tags: span.tags.map(protoTag),
+    logs: logs.map((log) => ({ timestamp: Number(nsOf(log.timestamp) / 1_000n), fields: log.fields.map(protoTag) })),
+  };
+  const { serviceName, tags } = span.process;
+  return normal(fields, { serviceName, tags: tags.map(protoTag) });
+}
+
+function protoTag({ key, vType, vStr, vBool, vInt64, vFloat64, vBinary }: ProtoTag): Tag {
+  const tag = (type: string, value: unknown): Tag => ({ key, type, value });
+  const integer = Number.isSafeInteger(Number(vInt64)) ? Number(vInt64) : String(vInt64);
+  const values = [vStr, vBool, integer, doubleOf(vFloat64), Buffer.from(vBinary).toString('base64')];
+  return tag(['string', 'bool', 'int64', 'float64', 'binary'][vType]!, values[vType]);
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
 }
 
 function normal(span: Omit<JaegerSpan, 'processID' | 'warnings'>, { serviceName, tags }: Process): string {

@@ -49,6 +49,12 @@ export const TRANSPORTS: readonly Transport[] = [
     expected: ({ spans }) => spans.length,
   },
   {
+    name: 'api_v3 FindTraces',
+    find: (node, { terms }, headers) =>
+      stream(node, headers, (client, options) => client.findTracesV3({ ...terms, isRaw: true }, options)),
+    expected: asOtlp,
+  },
+  {
     name: 'storage v2 FindTraces',
     find: (node, query, headers) =>
       stream(node, headers, (client, options) => client.findTraces(typed(query), options)),
