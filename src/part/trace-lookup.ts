@@ -1,9 +1,11 @@
-// The `traces` file of a part: which blocks hold a trace. Entries are 64-bit numbers, ascending, in pages of 4 KiB,
-// each page with its own CRC; the first key of every page (the fences) is kept in memory, so that one lookup is one
-// page read (two when a run of equal keys crosses a page's end). Byte layout: docs/format/part.md.
+// The `traces` file of a part: which blocks hold a trace. Entries are (key, block), ascending, in pages of 4 KiB, each
+// page with its own CRC; the first key of every page (the fences) is kept in memory, so that one lookup is one page read
+// (two when a run of equal keys crosses a page's end). Byte layout: docs/format/part.md.
 //
-//   entry   key high 32 bits · key low 8 bits · block number 24 bits
-//   page    CRC-32 of the rest, entry count, 511 entries (unused ones zero)
+//   page    CRC-32 of the rest · u16 entries · u8 bits of a distance · u8 bits of a block number · u32, u32 first key,
+//           high and low · for each entry its key's distance from the one before, and its block, in so many bits
+//
+// Keys are random, so a distance has some 20 bits where a part has a million traces: 4 bytes an entry instead of 8.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
@@ -15,7 +17,10 @@ import { lowerBound, TRACE_ID_SIZE, traceKeyHigh, traceKeyLow } from './trace-ke
  * One page of the device and of the page cache: reading less saves nothing, reading more reads what nobody asked for.
  */
 export const PAGE_SIZE = 4096;
-export const PAGE_ENTRIES_MAX: number = (PAGE_SIZE - 8) / 8;
+const PAGE_HEADER_WORDS = 4;
+const PAGE_BITS = 8 * PAGE_SIZE - 32 * PAGE_HEADER_WORDS;
+/** A key in bits: 32 high ones and 8 low ones. */
+const KEY_BITS = 40;
 /** What 24 bits can number. At 16 k rows a block that is 275 billion rows, far above what one day's part can hold. */
 export const BLOCKS_PER_PART_MAX: number = 1 << 24;
 
@@ -23,10 +28,12 @@ export const BLOCKS_PER_PART_MAX: number = 1 << 24;
 export class TraceLookupBuilder {
   #entries = new Uint32Array(2 * 1024);
   #count = 0;
+  #blockMax = 0;
 
   /** Adds every trace of block number `block`; `traceIds` as readBlockTraceIds gives them. */
   addBlock(block: number, traceIds: Uint8Array): void {
     assert(block < BLOCKS_PER_PART_MAX, 'more blocks in a part than a lookup entry can number');
+    this.#blockMax = Math.max(this.#blockMax, block);
     const traceCount = traceIds.length / TRACE_ID_SIZE;
     if (2 * (this.#count + traceCount) > this.#entries.length) this.#grow(traceCount);
     for (let i = 0; i < traceCount; i++) {
@@ -41,20 +48,16 @@ export class TraceLookupBuilder {
     // Two little-endian words are one little-endian 64-bit number: all machines Node runs on with our addons are that.
     const sorted = new BigUint64Array(this.#entries.buffer, 0, this.#count).sort();
     const words = new Uint32Array(sorted.buffer, 0, 2 * this.#count);
-    const pageCount = Math.ceil(this.#count / PAGE_ENTRIES_MAX);
-    const pages = new Uint32Array((pageCount * PAGE_SIZE) / 4);
-    const bytes = new Uint8Array(pages.buffer);
-    const fences = new Uint32Array(pageCount);
-    for (let page = 0; page < pageCount; page++) {
-      const from = page * PAGE_ENTRIES_MAX;
-      const to = Math.min(this.#count, from + PAGE_ENTRIES_MAX);
-      const at = (page * PAGE_SIZE) / 4;
-      pages[at + 1] = to - from;
-      pages.set(words.subarray(2 * from, 2 * to), at + 2);
-      pages[at] = crc32(bytes.subarray(page * PAGE_SIZE + 4, (page + 1) * PAGE_SIZE));
-      fences[page] = words[2 * from + 1]!;
+    const blockBits = bitsOf(this.#blockMax);
+    const fences: number[] = [];
+    const pages: Uint8Array[] = [];
+    for (let from = 0; from < this.#count;) {
+      const { to, keyBits } = fitPage(words, from, blockBits);
+      pages.push(encodePage(words.subarray(2 * from, 2 * to), keyBits, blockBits));
+      fences.push(words[2 * from + 1]!);
+      from = to;
     }
-    return { pages: bytes, fences };
+    return { pages: new Uint8Array(Buffer.concat(pages)), fences: Uint32Array.from(fences) };
   }
 
   #grow(more: number): void {
@@ -64,46 +67,114 @@ export class TraceLookupBuilder {
   }
 }
 
+/** Where the page that begins with entry `from` ends, and the bits its widest distance needs. */
+function fitPage(words: Uint32Array, from: number, blockBits: number): { to: number; keyBits: number } {
+  let keyBits = 1;
+  let to = from + 1;
+  for (; 2 * to < words.length; to++) {
+    const bits = Math.max(keyBits, bitsOf(keyAt(words, to) - keyAt(words, to - 1)));
+    if ((to - from + 1) * (bits + blockBits) > PAGE_BITS) break;
+    keyBits = bits;
+  }
+  return { to, keyBits };
+}
+
+function encodePage(words: Uint32Array, keyBits: number, blockBits: number): Uint8Array {
+  const page = new Uint32Array(PAGE_SIZE / 4);
+  const count = words.length / 2;
+  page[1] = (count | (keyBits << 16) | (blockBits << 24)) >>> 0;
+  page[2] = words[1]!;
+  page[3] = words[0]! >>> 24;
+  let previous = keyAt(words, 0);
+  for (let i = 0, bit = 32 * PAGE_HEADER_WORDS; i < count; i++) {
+    const key = keyAt(words, i);
+    const distance = key - previous;
+    previous = key;
+    putBits(page, bit, distance % TWO_32);
+    if (keyBits > 32) putBits(page, bit + 32, Math.floor(distance / TWO_32));
+    bit += keyBits;
+    putBits(page, bit, words[2 * i]! & 0xffffff);
+    bit += blockBits;
+  }
+  const bytes = new Uint8Array(page.buffer);
+  page[0] = crc32(bytes.subarray(4));
+  return bytes;
+}
+
+const TWO_32 = 4294967296;
+
+/** The 40-bit key of a sorted entry. */
+function keyAt(words: Uint32Array, entry: number): number {
+  return words[2 * entry + 1]! * 256 + (words[2 * entry]! >>> 24);
+}
+
+function bitsOf(value: number): number {
+  return value < TWO_32 ? 32 - Math.clz32(value) : 64 - Math.clz32(Math.floor(value / TWO_32));
+}
+
+/** Sets bits from `bit` on, which are 0, to `value`. */
+function putBits(words: Uint32Array, bit: number, value: number): void {
+  const at = bit >>> 5;
+  const shift = bit & 31;
+  words[at] = words[at]! | (value << shift);
+  if (shift > 0 && at + 1 < words.length) words[at + 1] = words[at + 1]! | (value >>> (32 - shift));
+}
+
+/** `size` bits, up to 32, from `bit` on. */
+function getBits(words: Uint32Array, bit: number, size: number): number {
+  const at = bit >>> 5;
+  const shift = bit & 31;
+  let value = words[at]! >>> shift;
+  if (shift + size > 32) value |= words[at + 1]! << (32 - shift);
+  return size === 32 ? value >>> 0 : value & ((1 << size) - 1);
+}
+
 /**
  * Block numbers, ascending, that may hold the trace `traceId` (16 bytes): all that do, and with a probability of about
  * traces / 2^40 one that does not. Throws CORRUPTION when a page it needs fails its checksum.
  */
 export function lookUpTrace(file: ReadFile, fences: Uint32Array, traceId: Uint8Array): number[] {
   const high = traceKeyHigh(traceId);
-  const low = traceKeyLow(traceId);
+  const key = high * 256 + traceKeyLow(traceId);
   const blocks: number[] = [];
   // Equal keys may begin on the page before the first one whose fence reaches the key.
   const first = Math.max(0, lowerBound(fences, high) - 1);
   for (let page = first; page < fences.length && fences[page]! <= high; page++) {
-    collectMatches(readPage(file, page), { high, low }, blocks);
+    collectMatches(readPage(file, page), key, blocks);
   }
   return blocks;
 }
 
-function collectMatches(page: Uint32Array, key: { high: number; low: number }, blocks: number[]): void {
-  const count = page[1]!;
-  let from = 0;
-  let to = count;
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if (page[2 * middle + 3]! < key.high) from = middle + 1;
-    else to = middle;
-  }
-  for (let i = from; i < count && page[2 * i + 3] === key.high; i++) {
-    const word = page[2 * i + 2]!;
-    if (word >>> 24 === key.low) blocks.push(word & 0xffffff);
+function collectMatches(page: Page, wanted: number, blocks: number[]): void {
+  const { words, count, keyBits, blockBits } = page;
+  let key = words[2]! * 256 + words[3]!;
+  for (let i = 0, bit = 32 * PAGE_HEADER_WORDS; i < count && key <= wanted; i++, bit += keyBits + blockBits) {
+    key += getBits(words, bit, Math.min(32, keyBits));
+    if (keyBits > 32) key += getBits(words, bit + 32, keyBits - 32) * TWO_32;
+    if (key === wanted) blocks.push(getBits(words, bit + keyBits, blockBits));
   }
 }
 
-function readPage(file: ReadFile, page: number): Uint32Array {
+interface Page {
+  readonly words: Uint32Array;
+  readonly count: number;
+  readonly keyBits: number;
+  readonly blockBits: number;
+}
+
+function readPage(file: ReadFile, page: number): Page {
   const offset = FILE_HEADER_SIZE + page * PAGE_SIZE;
   const bytes = file.read(offset, PAGE_SIZE);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
-  if (words[0] !== crc32(bytes.subarray(4)) || words[1]! > PAGE_ENTRIES_MAX) {
+  const count = words[1]! & 0xffff;
+  const keyBits = (words[1]! >>> 16) & 0xff;
+  const blockBits = words[1]! >>> 24;
+  const isSound = keyBits <= KEY_BITS && blockBits <= 24 && count * (keyBits + blockBits) <= PAGE_BITS;
+  if (words[0] !== crc32(bytes.subarray(4)) || !isSound) {
     throw new StoreError(
       'CORRUPTION',
       `${file.path}: the page at byte ${offset} fails its checksum; a merge of the part rewrites it`,
     );
   }
-  return words;
+  return { words, count, keyBits, blockBits };
 }

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { lookUpTrace, PAGE_ENTRIES_MAX, TraceLookupBuilder } from '../../src/part/trace-lookup.ts';
+import { lookUpTrace, PAGE_SIZE, TraceLookupBuilder } from '../../src/part/trace-lookup.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 import { createRandom, printedSeed, randomBytes } from '../support/random-request.ts';
 
@@ -15,36 +15,56 @@ describe('a trace lookup', () => {
     return fences;
   }
 
-  test.each([1, PAGE_ENTRIES_MAX, PAGE_ENTRIES_MAX + 1, 10_000])(
-    'of %d traces finds each in its block, and no unknown one',
-    (count) => {
-      using folder = new TemporaryFolder();
-      const random = createRandom(printedSeed('lookup'));
-      const ids = randomBytes(random, 16 * count);
-      const builder = new TraceLookupBuilder();
-      for (let block = 0; block * 100 < count; block++)
-        builder.addBlock(block, ids.subarray(block * 1600, Math.min(ids.length, (block + 1) * 1600)));
-      const fences = write(join(folder.path, 'traces'), builder);
-      const file = nodeDisk.openRead(join(folder.path, 'traces'));
-      for (let i = 0; i < count; i++)
-        expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
-      let wrong = 0;
-      for (let i = 0; i < 1000; i++) wrong += lookUpTrace(file, fences, randomBytes(random, 16)).length;
-      expect(wrong).toBeLessThan(3);
-      file.close();
-    },
-  );
+  test.each([1, 2, 100, 800, 10_000])('of %d traces finds each in its block, and no unknown one', (count) => {
+    using folder = new TemporaryFolder();
+    const random = createRandom(printedSeed('lookup'));
+    const ids = randomBytes(random, 16 * count);
+    const builder = new TraceLookupBuilder();
+    for (let block = 0; block * 100 < count; block++)
+      builder.addBlock(block, ids.subarray(block * 1600, Math.min(ids.length, (block + 1) * 1600)));
+    const fences = write(join(folder.path, 'traces'), builder);
+    const file = nodeDisk.openRead(join(folder.path, 'traces'));
+    for (let i = 0; i < count; i++)
+      expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
+    let wrong = 0;
+    for (let i = 0; i < 1000; i++) wrong += lookUpTrace(file, fences, randomBytes(random, 16)).length;
+    expect(wrong).toBeLessThan(3);
+    file.close();
+  });
+
+  test('takes some four bytes an entry', () => {
+    const builder = new TraceLookupBuilder();
+    const ids = randomBytes(createRandom(1), 16 * 200_000);
+    for (let block = 0; block < 100; block++)
+      builder.addBlock(block, ids.subarray(block * 32_000, (block + 1) * 32_000));
+    const { pages, fences } = builder.encode();
+    expect(pages.length).toBe(fences.length * PAGE_SIZE);
+    expect(pages.length / 200_000).toBeLessThan(4.3);
+  });
+
+  test('holds keys as far apart as they may be, and block numbers up to the largest', () => {
+    using folder = new TemporaryFolder();
+    const random = createRandom(printedSeed('lookup far'));
+    const ids = randomBytes(random, 16 * 3);
+    const builder = new TraceLookupBuilder();
+    const blocks = [0, (1 << 24) - 1, 0xabcdef];
+    blocks.forEach((block, i) => builder.addBlock(block, ids.subarray(16 * i, 16 * i + 16)));
+    const fences = write(join(folder.path, 'traces'), builder);
+    const file = nodeDisk.openRead(join(folder.path, 'traces'));
+    blocks.forEach((block, i) => expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toEqual([block]));
+    file.close();
+  });
 
   test('gives all blocks of a trace that is in more blocks than a page holds, in order', () => {
     using folder = new TemporaryFolder();
     const builder = new TraceLookupBuilder();
     const id = Uint8Array.from({ length: 16 }, (_, i) => i);
-    for (let block = 1_999; block >= 0; block--) builder.addBlock(block, id);
-    builder.addBlock(2_000, new Uint8Array(16));
+    for (let block = 8_999; block >= 0; block--) builder.addBlock(block, id);
+    builder.addBlock(9_000, new Uint8Array(16));
     const fences = write(join(folder.path, 'traces'), builder);
     const file = nodeDisk.openRead(join(folder.path, 'traces'));
-    expect(lookUpTrace(file, fences, id)).toEqual(Array.from({ length: 2_000 }, (_, block) => block));
-    expect(lookUpTrace(file, fences, new Uint8Array(16))).toEqual([2_000]);
+    expect(lookUpTrace(file, fences, id)).toEqual(Array.from({ length: 9_000 }, (_, block) => block));
+    expect(lookUpTrace(file, fences, new Uint8Array(16))).toEqual([9_000]);
     file.close();
   });
 
@@ -55,7 +75,7 @@ describe('a trace lookup', () => {
     builder.addBlock(0, new Uint8Array(16));
     const fences = write(path, builder);
     const bytes = readFileSync(path);
-    bytes[40]! ^= 1;
+    bytes[400]! ^= 1;
     writeFileSync(path, bytes);
     const file = nodeDisk.openRead(path);
     expect(() => lookUpTrace(file, fences, new Uint8Array(16))).toThrow(corruption);
