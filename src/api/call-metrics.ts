@@ -1,8 +1,10 @@
 // The Monitor's figures (contract/jaeger.md §1.6) from calls counted minute by minute: request rate, error ratio and
 // latency quantiles at evenly spaced times. A point at time t covers the whole minutes of [t − ratePer, t], the minute of
 // t as the last of them; the newest minute is counted as a whole one while it still fills. Pure.
+import { StoreError } from '../base/errors.ts';
 import { bucketMinNs, LATENCY_BUCKETS } from '../trace/latency-buckets.ts';
 import type { CallSeries, MetricsQuery } from '../trace/store.ts';
+import { unparsable } from './jaeger-params.ts';
 
 const MINUTE_MS = 60_000;
 const NS_PER_MS = 1_000_000;
@@ -34,6 +36,36 @@ export interface CallMetricLine {
   /** undefined when operations are not told apart. */
   readonly operation: string | undefined;
   readonly values: Float64Array;
+}
+
+/** What a request that says nothing else asks for. */
+export const CALL_METRICS_DEFAULTS = {
+  /** Server spans. */
+  kinds: [2],
+  lookbackMs: 3_600_000,
+  stepMs: 5_000,
+  ratePerMs: 600_000,
+} as const;
+/** Of one line: Prometheus' own bound, which Jaeger's users know. */
+const LINE_POINTS_MAX = 11_000;
+
+/** Throws INVALID_REQUEST when a line would have no end, or too many points. */
+export function checkLine(request: CallMetricsRequest): void {
+  if (request.stepMs === 0) unparsable('step', 'must be above 0');
+  const points = pointCount(request);
+  if (points > LINE_POINTS_MAX) {
+    unparsable('step', `gives ${points} points a line, at most ${LINE_POINTS_MAX}: ask with a larger one`);
+  }
+}
+
+/** Throws INVALID_REQUEST when all lines together would have more than `pointsMax` points. */
+export function checkPoints(lines: number, request: CallMetricsRequest, pointsMax: number): void {
+  const points = pointCount(request);
+  if (lines * points <= pointsMax) return;
+  throw new StoreError(
+    'INVALID_REQUEST',
+    `${lines} lines of ${points} points are more than ${pointsMax} points: ask with a larger step`,
+  );
 }
 
 /** Points of a line: at endMs − lookbackMs and every step after it, endMs included when it is one. */

@@ -23,14 +23,14 @@ const SCALAR_TYPES: Readonly<Record<string, number>> = {
   uint32: 13,
 };
 
-/** A FileDescriptorProto for every package of `root`, encoded; those that are imported come first. */
+/** A FileDescriptorProto for every package of `root`, encoded. */
 export function describeFiles(root: protobuf.Root): Buffer[] {
   const files: Buffer[] = [];
   const visit = (namespace: protobuf.NamespaceBase): void => {
     const items = namespace.nestedArray;
-    const isPackage = items.some((item) => item instanceof protobuf.Type || item instanceof protobuf.Service);
-    if (isPackage) files.push(describeFile(namespace));
-    else for (const item of items) if (item instanceof protobuf.Namespace) visit(item);
+    const isOfFile = (item: unknown): boolean => item instanceof protobuf.Type || item instanceof protobuf.Service;
+    if (items.some(isOfFile)) files.push(describeFile(namespace));
+    for (const item of items) if (item instanceof protobuf.Namespace && !isOfFile(item)) visit(item);
   };
   visit(root);
   return files;

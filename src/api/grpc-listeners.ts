@@ -8,6 +8,7 @@ import type { AnswerBudget } from './answer-budget.ts';
 import { registerHealth, registerReflection } from './grpc-discovery.ts';
 import { openGrpcServer, type OpenServer } from './grpc-server.ts';
 import type { Intake } from './intake.ts';
+import { METRICS, registerMetricsService } from './jaeger-metrics-grpc.ts';
 import type { Metrics } from './metrics.ts';
 import { API_V2, registerApiV2 } from './jaeger-v2-grpc.ts';
 import { API_V3, registerApiV3 } from './jaeger-v3-grpc.ts';
@@ -34,6 +35,7 @@ const SERVICES = [
   'jaeger.storage.v2.Capabilities',
   API_V3,
   API_V2,
+  METRICS,
   'opentelemetry.proto.collector.trace.v1.TraceService',
 ];
 /** Jaeger asks for the health of its writer under this name, though it writes with OTLP. */
@@ -66,6 +68,7 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
     registerStorageServices(server, options);
     registerApiV3(server, options);
     registerApiV2(server, options);
+    registerMetricsService(server, { ...options, isMonitorOff: parts.config.isMonitorOff });
     registerOtlpService(server, parts);
     registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
     registerReflection(server, SERVICES);

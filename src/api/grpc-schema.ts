@@ -229,6 +229,39 @@ service QueryService {
   rpc GetDependencies(GetDependenciesRequest) returns (GetDependenciesResponse);
 }`;
 
+const METRICS = `syntax = "proto3"; package jaeger.api_v2.metrics;
+enum SpanKind {
+  SPAN_KIND_UNSPECIFIED = 0; SPAN_KIND_INTERNAL = 1; SPAN_KIND_SERVER = 2; SPAN_KIND_CLIENT = 3;
+  SPAN_KIND_PRODUCER = 4; SPAN_KIND_CONSUMER = 5;
+}
+message MetricsQueryBaseRequest {
+  repeated string service_names = 1; bool groupByOperation = 2; google.protobuf.Timestamp end_time = 3;
+  google.protobuf.Duration lookback = 4; google.protobuf.Duration step = 5; google.protobuf.Duration ratePer = 6;
+  repeated SpanKind spanKinds = 7;
+}
+message GetLatenciesRequest { MetricsQueryBaseRequest baseRequest = 1; double quantile = 2; }
+message GetCallRatesRequest { MetricsQueryBaseRequest baseRequest = 1; }
+message GetErrorRatesRequest { MetricsQueryBaseRequest baseRequest = 1; }
+message GetMinStepDurationRequest {}
+message GetMinStepDurationResponse { google.protobuf.Duration minStep = 1; }
+enum MetricType {
+  UNKNOWN = 0; GAUGE = 1; COUNTER = 2; STATE_SET = 3; INFO = 4; HISTOGRAM = 5; GAUGE_HISTOGRAM = 6; SUMMARY = 7;
+}
+message Label { string name = 1; string value = 2; }
+message GaugeValue { oneof value { double double_value = 1; int64 int_value = 2; } }
+message MetricPoint { oneof value { GaugeValue gauge_value = 2; } google.protobuf.Timestamp timestamp = 8; }
+message Metric { repeated Label labels = 1; repeated MetricPoint metric_points = 2; }
+message MetricFamily {
+  string name = 1; MetricType type = 2; string unit = 3; string help = 4; repeated Metric metrics = 5;
+}
+message GetMetricsResponse { MetricFamily metrics = 1; }
+service MetricsQueryService {
+  rpc GetMinStepDuration(GetMinStepDurationRequest) returns (GetMinStepDurationResponse);
+  rpc GetLatencies(GetLatenciesRequest) returns (GetMetricsResponse);
+  rpc GetCallRates(GetCallRatesRequest) returns (GetMetricsResponse);
+  rpc GetErrorRates(GetErrorRatesRequest) returns (GetMetricsResponse);
+}`;
+
 const PROTO_FILES: readonly string[] = [
   GOOGLE,
   OTLP_COMMON,
@@ -239,6 +272,7 @@ const PROTO_FILES: readonly string[] = [
   STORAGE_V2,
   API_V3,
   API_V2,
+  METRICS,
 ];
 
 function parseAll(keepCase: boolean): protobuf.Root {

@@ -5,10 +5,12 @@ import type { FastifyInstance } from 'fastify';
 import { StoreError } from '../base/errors.ts';
 import { quoteJson } from '../bytes/json-writer.ts';
 import {
+  CALL_METRICS_DEFAULTS,
   callMetricLines,
   callSeriesQuery,
+  checkLine,
+  checkPoints,
   describeCallMetric,
-  pointCount,
   type CallMetric,
   type CallMetricKind,
   type CallMetricLine,
@@ -22,13 +24,7 @@ import type { QueryString } from './query-string.ts';
 
 /** OTLP numbers are the indexes. */
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
-const KIND_SERVER = 2;
-const LOOKBACK_DEFAULT_MS = 3_600_000;
-const STEP_DEFAULT_MS = 5_000;
-const RATE_DEFAULT_MS = 600_000;
 const DURATION_MAX_MS = 100n * 365n * 86_400_000n;
-/** Of one line: Prometheus' own bound, which Jaeger's users know. */
-const LINE_POINTS_MAX = 11_000;
 /** Of all lines together, some 80 bytes each. */
 const POINTS_MAX = 1_000_000;
 
@@ -49,7 +45,8 @@ export function registerMetricsRoutes(app: FastifyInstance, prefix: string, opti
   }
 }
 
-function disabled(): StoreError {
+/** What is answered where the Monitor is switched off. */
+export function disabled(): StoreError {
   return new StoreError('DISABLED', 'trace metrics are currently disabled - no metrics backend configured');
 }
 
@@ -61,12 +58,7 @@ async function answer(
   const kind = metric === 'latencies' ? { metric, quantile: parseQuantile(params) } : { metric };
   const request = parseCallMetrics(params, nowOf(options));
   const series = await options.reader.listCallSeries(tenant, callSeriesQuery(request), signal);
-  if (series.length * pointCount(request) > POINTS_MAX) {
-    throw new StoreError(
-      'INVALID_REQUEST',
-      `${series.length} lines of ${pointCount(request)} points are more than ${POINTS_MAX} points: ask with a larger step`,
-    );
-  }
+  checkPoints(series.length, request, POINTS_MAX);
   return familyJson(callMetricLines(series, request, kind), request, kind);
 }
 
@@ -88,17 +80,14 @@ export function parseCallMetrics(params: QueryString, nowMs: number): CallMetric
   const endNs = parseTime(params, 'endTs');
   const request = {
     services: [...new Set(services)],
-    kinds: kinds.length === 0 ? [KIND_SERVER] : [...new Set(kinds)],
+    kinds: kinds.length === 0 ? CALL_METRICS_DEFAULTS.kinds : [...new Set(kinds)],
     isByOperation,
     endMs: endNs === undefined ? Math.floor(nowMs) : Number(endNs / 1_000_000n),
-    lookbackMs: parseMs(params, 'lookback', LOOKBACK_DEFAULT_MS),
-    stepMs: parseMs(params, 'step', STEP_DEFAULT_MS),
-    ratePerMs: parseMs(params, 'ratePer', RATE_DEFAULT_MS),
+    lookbackMs: parseMs(params, 'lookback', CALL_METRICS_DEFAULTS.lookbackMs),
+    stepMs: parseMs(params, 'step', CALL_METRICS_DEFAULTS.stepMs),
+    ratePerMs: parseMs(params, 'ratePer', CALL_METRICS_DEFAULTS.ratePerMs),
   };
-  if (request.stepMs === 0) unparsable('step', 'must be above 0');
-  if (pointCount(request) > LINE_POINTS_MAX) {
-    unparsable('step', `gives ${pointCount(request)} points a line, at most ${LINE_POINTS_MAX}: ask with a larger one`);
-  }
+  checkLine(request);
   return request;
 }
 

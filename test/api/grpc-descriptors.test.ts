@@ -63,6 +63,8 @@ describe('describeFiles', () => {
   test('describes everything that is served, and every import is a file', () => {
     const files = decoded(describedRoot());
     const names = files.map(({ name }) => name);
+    // A package inside a package.
+    expect(names).toContain('jaeger/api_v2/metrics.proto');
     expect(names).toContain('jaeger/storage/v2.proto');
     expect(files.flatMap(({ dependency }) => dependency ?? []).filter((name) => !names.includes(name))).toEqual([]);
   });

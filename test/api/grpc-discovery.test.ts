@@ -18,6 +18,7 @@ const SERVICES = [
   'jaeger.storage.v2.Capabilities',
   'jaeger.api_v3.QueryService',
   'jaeger.api_v2.QueryService',
+  'jaeger.api_v2.metrics.MetricsQueryService',
   'opentelemetry.proto.collector.trace.v1.TraceService',
 ];
 

@@ -22,10 +22,18 @@ export interface GrpcListener extends AsyncDisposable {
   close(): Promise<void>;
 }
 
+export interface GrpcListenerOptions {
+  readonly archive?: TraceArchive;
+  readonly flags?: readonly string[];
+}
+
 /** At most 50 traces a search. */
-export async function openGrpcListener(options: { readonly archive?: TraceArchive } = {}): Promise<GrpcListener> {
+export async function openGrpcListener(options: GrpcListenerOptions = {}): Promise<GrpcListener> {
   const config = parseConfig(
-    ['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50', '-http.maxGracefulShutdownDuration=2s'],
+    [
+      ...['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50', '-http.maxGracefulShutdownDuration=2s'],
+      ...(options.flags ?? []),
+    ],
     {},
   );
   const reader = new MapReader();

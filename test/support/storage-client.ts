@@ -80,6 +80,18 @@ const { root } = protobuf.parse(
     JaegerProcess process = 10; string process_id = 11; repeated string warnings = 12;
   }
   message JaegerSpans { repeated JaegerSpan spans = 1; }
+  message MetricsBase {
+    repeated string service_names = 1; bool group_by_operation = 2; Time end_time = 3; Time lookback = 4; Time step = 5;
+    Time rate_per = 6; repeated int32 span_kinds = 7;
+  }
+  message MetricsOf { MetricsBase base_request = 1; double quantile = 2; }
+  message MetricLabel { string name = 1; string value = 2; }
+  message MetricGauge { double double_value = 1; }
+  message MetricPoint { MetricGauge gauge_value = 2; Time timestamp = 8; }
+  message Metric { repeated MetricLabel labels = 1; repeated MetricPoint metric_points = 2; }
+  message MetricFamily { string name = 1; int32 type = 2; string unit = 3; string help = 4; repeated Metric metrics = 5; }
+  message Metrics { MetricFamily metrics = 1; }
+  message MinStep { Time min_step = 1; }
   message HealthOf { string service = 1; }
   message Health { int32 status = 1; }`,
 );
@@ -135,6 +147,33 @@ export interface JaegerSpan {
 
 /** A tag's value as the storage API types it; a bigint or an integer is an int, another number a double. */
 export type TagValue = string | number | bigint | boolean | Uint8Array;
+
+/** What is asked of the metrics service; times and durations in ns. */
+export interface MetricsTerms {
+  readonly services?: readonly string[];
+  readonly isByOperation?: boolean;
+  readonly endNs?: bigint;
+  readonly lookbackNs?: bigint;
+  readonly stepNs?: bigint;
+  readonly ratePerNs?: bigint;
+  /** OTLP numbers. */
+  readonly kinds?: readonly number[];
+  readonly quantile?: number;
+}
+
+export interface MetricFamily {
+  readonly name: string;
+  /** 1 is GAUGE. */
+  readonly type: number;
+  readonly help: string;
+  readonly metrics: readonly {
+    readonly labels: readonly { readonly name: string; readonly value: string }[];
+    readonly metricPoints: readonly {
+      readonly gaugeValue: { readonly doubleValue: number };
+      readonly timestamp: ProtoTime;
+    }[];
+  }[];
+}
 
 /** A search; what is absent is not sent. */
 export interface GrpcTerms {
@@ -283,6 +322,36 @@ export class StorageClient implements Disposable {
     const message = { query: textQuery(terms) };
     return chunks(
       await this.stream({ path: `${V2}/FindTraces`, request: 'TextSearch', message, ...optional(options) }),
+    );
+  }
+
+  // jaeger.api_v2.metrics
+
+  async getMetrics(
+    method: 'GetLatencies' | 'GetCallRates' | 'GetErrorRates',
+    terms: MetricsTerms,
+    options?: CallOptions,
+  ): Promise<MetricFamily> {
+    const { services, isByOperation, endNs, lookbackNs, stepNs, ratePerNs, kinds, quantile } = terms;
+    const baseRequest = {
+      serviceNames: services,
+      groupByOperation: isByOperation,
+      endTime: protoTime(endNs),
+      lookback: protoTime(lookbackNs),
+      step: protoTime(stepNs),
+      ratePer: protoTime(ratePerNs),
+      spanKinds: kinds,
+    };
+    const path = `/jaeger.api_v2.metrics.MetricsQueryService/${method}`;
+    const call = { path, request: 'MetricsOf', message: { baseRequest, quantile }, ...optional(options) };
+    return decode<{ metrics: MetricFamily }>('Metrics', await this.unary(call)).metrics;
+  }
+
+  /** ns. */
+  async getMinStep(): Promise<bigint> {
+    const path = '/jaeger.api_v2.metrics.MetricsQueryService/GetMinStepDuration';
+    return nsOf(
+      decode<{ minStep: ProtoTime }>('MinStep', await this.unary({ path, request: 'Empty', message: {} })).minStep,
     );
   }
 
