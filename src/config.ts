@@ -206,6 +206,18 @@ const flags = {
     reason: 'As in VictoriaTraces: beyond it the person who asked has gone.',
     example: '-search.maxQueryDuration=1m',
   }),
+  searchBytesMax: flag('search', 'search.maxScannedBytes', bytes({ min: '1MiB', max: '1024TiB' }), {
+    default: '8GiB',
+    meaning: 'Stored bytes one query may look at; one that needs more is ended (503).',
+    reason: 'A query thread looks through some 300 MB/s at best: what needs more would not end in time.',
+    example: '-search.maxScannedBytes=1GiB',
+  }),
+  slowQueryMs: flag('search', 'search.logSlowQueryDuration', duration({ min: '0ms', max: '1h' }), {
+    default: '5s',
+    meaning: 'Queries that run longer are logged with their shape, never with values; 0 logs none.',
+    reason: 'As in VictoriaTraces.',
+    example: '-search.logSlowQueryDuration=500ms',
+  }),
   searchTracesMax: flag('search', 'search.maxTraces', count('traces', { min: 1, max: limits.searchTracesMax }), {
     default: '1000',
     meaning: 'Highest `limit` a trace search may ask for; above it the search is refused (400).',

@@ -39,17 +39,6 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
     archiveBytesMax === 0
       ? undefined
       : new ArchiveFolder({ path: storageDataPath, disk: nodeDisk, bytesMax: archiveBytesMax, freeDiskBytesMin });
-  const reader = new LocalReader({
-    source: store,
-    archive: archived,
-    log,
-    workers: config.queryWorkers,
-    concurrentMax: config.concurrentSearchesMax,
-    durationMaxMs: config.searchMaxMs,
-  });
-  closing.add('query workers', () => reader.close());
-  const archive = archived && new LocalArchive({ folder: archived, reader });
-  if (archive !== undefined) closing.add('archive', () => archive.close());
   const { shownFlags } = config;
   const metrics = createMetrics({
     admin: store,
@@ -58,11 +47,25 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
     shownFlags,
     suppressedLogLines: () => log.suppressedLines(),
   });
+  const reader = new LocalReader({
+    source: store,
+    archive: archived,
+    log,
+    workers: config.queryWorkers,
+    concurrentMax: config.concurrentSearchesMax,
+    durationMaxMs: config.searchMaxMs,
+    bytesMax: config.searchBytesMax,
+    slowMs: config.slowQueryMs,
+    observe: (query) => metrics.countQuery(query),
+  });
+  closing.add('query workers', () => reader.close());
+  const archive = archived && new LocalArchive({ folder: archived, reader });
+  if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
   const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
   const parts = { config, intake, reader, archive, answers: new AnswerBudget(), metrics, log, isReady: () => isReady };
-  const http = await openHttpServer({ ...parts, admin: store, version });
+  const http = await openHttpServer({ ...parts, explainer: reader, admin: store, version });
   closing.add('http', () => http.close());
   const addresses: Record<string, string> = { http: formatAddress({ host: http.address, port: http.port }) };
   for (const [name, open] of Object.entries({ otlpGrpc: openOtlpGrpc, grpc: openJaegerGrpc })) {

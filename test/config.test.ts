@@ -31,6 +31,8 @@ describe('defaults', () => {
       flushIntervalMs: 10_000,
       snapshotsMaxAgeMs: 259_200_000,
       searchMaxMs: 30_000,
+      searchBytesMax: 8 * 2 ** 30,
+      slowQueryMs: 5_000,
       searchTracesMax: 1_000,
       httpPathPrefix: '',
       forceFlushAuthKey: '',

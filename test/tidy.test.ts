@@ -65,6 +65,8 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/block/block-lies.test.ts': [],
   'test/api/parse-filter.test.ts': ['src/api/expression-messages.ts'],
   'test/query/match-block.test.ts': ['src/query/block-view.ts', 'src/query/match-tag.ts'],
+  'test/api/explain-search.test.ts': ['src/trace/search-explanation.ts'],
+  'test/query/cancel.test.ts': [],
   'test/query/prune-blocks.test.ts': ['src/query/query-work.ts'],
   'test/query/query-terms.test.ts': ['src/block/collect-terms.ts', 'src/block/outline.ts', 'src/block/terms.ts'],
   'test/part/merge-parts.test.ts': ['src/part/part-reader.ts', 'src/part/part-writer.ts', 'src/part/quarantine.ts'],

@@ -10,6 +10,7 @@ import { formatAddress, type ListenAddress } from '../base/flag-value.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
+import type { SearchExplainer } from '../trace/search-explanation.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../trace/store.ts';
 import type { AnswerBudget } from './answer-budget.ts';
 import type { OpenServer } from './grpc-server.ts';
@@ -37,6 +38,8 @@ export interface HttpServerOptions {
   };
   readonly intake: Intake;
   readonly reader: TraceReader;
+  /** undefined: traces are stored elsewhere. */
+  readonly explainer?: SearchExplainer;
   /** undefined: nothing can be archived. */
   readonly archive: TraceArchive | undefined;
   /** The budget of answers, gRPC's too. */
@@ -151,6 +154,7 @@ async function registerRoutes(
     const { searchTracesMax: maxTraces, isMonitorOff, archiveDeleteAuthKey } = config;
     registerJaegerRoutes(scope, {
       reader,
+      ...(options.explainer === undefined ? {} : { explainer: options.explainer }),
       archive,
       bodies: intake,
       answers,

@@ -3,6 +3,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Log } from '../base/log.ts';
 import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../trace/store.ts';
+import type { SearchExplainer } from '../trace/search-explanation.ts';
 import { parseTenant, type Tenant } from '../trace/tenant.ts';
 import type { AnswerBudget } from './answer-budget.ts';
 import type { Intake } from './intake.ts';
@@ -11,6 +12,8 @@ import { messageOf, statusOf } from './status.ts';
 
 export interface JaegerOptions {
   readonly reader: TraceReader;
+  /** Of explain=1; absent where the traces are not stored here. */
+  readonly explainer?: SearchExplainer;
   /** Highest `limit` of a search. */
   readonly maxTraces: number;
   /** Milliseconds since the epoch; Date.now when absent. */

@@ -11,6 +11,7 @@ import { pathTraceId, registerArchiveRoutes } from './jaeger-archive.ts';
 import { callPathsOf } from './call-paths.ts';
 import { dependencyJson, envelope, registerLegacyRoute, sendUnknownPath, UnknownPath } from './jaeger-envelope.ts';
 import type { LegacyHandler } from './jaeger-envelope.ts';
+import { explainSearch, isExplain } from './explain-search.ts';
 import { jaegerTraceToJson } from './jaeger-json.ts';
 import { nowOf, pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
@@ -87,16 +88,15 @@ function operationJson({ name, kind }: Operation): string {
   return `{"name":${quoteJson(name)},"spanKind":"${kindName(kind)}"}`;
 }
 
-async function searchTraces(
-  options: JaegerOptions,
-  { tenant, params, signal, take }: JaegerRequest,
-): Promise<Iterable<Buffer>> {
+async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  const { tenant, params, signal, take } = asked;
   const { reader, maxTraces } = options;
   const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces });
   if (search.traceIds.length > 0) {
     const traces = take(await reader.findTraces(tenant, search.traceIds, signal));
     return tracesEnvelope(viewsOf(traces), search.isRaw, missingErrors(search, traces));
   }
+  if (isExplain(asked)) return explainSearch(options.explainer, asked, search.query);
   if (search.isHopeless) return tracesEnvelope([], search.isRaw, 'null');
   const traces = take(await reader.searchTraces(tenant, search.query, signal));
   return tracesEnvelope(viewsOf(traces), search.isRaw, 'null');

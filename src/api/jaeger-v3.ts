@@ -7,6 +7,7 @@ import { quoteJson } from '../bytes/json-writer.ts';
 import { tracesToJson } from '../otlp/traces-to-json.ts';
 import type { FoundTrace, Operation } from '../trace/store.ts';
 import { dependencyJson } from './jaeger-envelope.ts';
+import { explainSearch, isExplain } from './explain-search.ts';
 import { kindName } from './jaeger-span.ts';
 import { pathRest, readRequest, sendError } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
@@ -91,11 +92,15 @@ async function search(
 }
 
 async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
-  return wrapped(await search(options, asked));
+  return isExplain(asked) ? explain(options, asked) : wrapped(await search(options, asked));
 }
 
 async function searchSummaries(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
-  return summaries(await search(options, asked));
+  return isExplain(asked) ? explain(options, asked) : summaries(await search(options, asked));
+}
+
+async function explain({ explainer, maxTraces }: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  return explainSearch(explainer, asked, parseV3Search(asked.params, maxTraces).query);
 }
 
 /** Of the IDL; Jaeger's own gateway lacks it. The rules are those of its gRPC handler. */

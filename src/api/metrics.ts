@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { REJECT_REASONS } from '../otlp/partial-success.ts';
 import { DROP_REASONS, type DropCounts, type StoreAdmin, type StoreStats } from '../trace/store.ts';
+import { createQueryMetrics, DURATION_BUCKETS, type RanQuery } from './query-metrics.ts';
 
 /** The `type` label of ingest counters, as VictoriaTraces names it. */
 export type IngestType = `opentelemetry_traces_${'otlphttp_protobuf' | 'otlphttp_json' | 'otlpgrpc'}`;
@@ -48,6 +49,7 @@ export interface MetricsOptions {
 }
 
 export interface Metrics {
+  countQuery(query: RanQuery): void;
   /** Content-Type of render()'s text. */
   readonly contentType: string;
   countIngest(type: IngestType, rows: number, bytes: number): void;
@@ -59,9 +61,6 @@ export interface Metrics {
   /** The exposition text. Rejects with what StoreAdmin.stats() throws. */
   render(): Promise<string>;
 }
-
-/** Seconds; from an index lookup to the longest query. */
-const DURATION_BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
 export function createMetrics(options: MetricsOptions): Metrics {
   const registers = [new Registry()];
@@ -81,6 +80,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       if (isError) edge.errors.inc(labels);
       edge.durations.observe({ path }, seconds);
     },
+    countQuery: createQueryMetrics(registers),
     watchIntake: (read) => createIntakeGauges(registers, read),
     watchArchive: (read) => createArchiveGauges(registers, read),
     render: async () => {
@@ -127,7 +127,7 @@ function createEdgeCounters(registers: Registry[]) {
       name: 'vt_http_request_duration_seconds',
       help: 'Time from the first byte of the request to the end of the answer',
       labelNames: ['path'],
-      buckets: DURATION_BUCKETS,
+      buckets: [...DURATION_BUCKETS],
       registers,
     }),
   };

@@ -123,11 +123,12 @@ export class BlockSource implements Disposable {
   readonly #damaged = new Map<string, DamagedPlace>();
   readonly work: QueryWork;
 
-  constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant) {
+  /** What is looked at is counted on `work`. */
+  constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant, work: QueryWork = newWork(snapshot)) {
     this.#cache = cache;
     this.#snapshot = snapshot;
     this.#tenant = tenant;
-    this.work = newWork(snapshot);
+    this.work = work;
   }
 
   /** One line per block or part that could not be read, however often it was asked for. */

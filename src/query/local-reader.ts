@@ -3,18 +3,21 @@
 import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import { BugError } from '../base/assert.ts';
-import { StoreError } from '../base/errors.ts';
+import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Log } from '../base/log.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { SnapshotFilter } from '../partition/snapshot.ts';
 import type { CallSeries, Dependency, FoundTraces, MetricsQuery, Operation, TraceReader } from '../trace/store.ts';
+import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { SnapshotFiles } from './block-source.ts';
 import { wholeDays } from './call-totals.ts';
 import type { QueryReply } from './query-worker.ts';
 import type { QueryJob, QueryResult, QueryTask } from './run-query.ts';
+import { queryShape } from './query-shape.ts';
+import type { QueryWork } from './query-work.ts';
 import { Turns } from './turns.ts';
 
 /** What the reader needs of the store; ThreadedStore and Storage have it. */
@@ -43,9 +46,33 @@ export interface LocalReaderOptions {
   readonly concurrentMax: number;
   /** Wall-clock bound of one query, and of its waiting before it, ms. */
   readonly durationMaxMs: number;
+  /** Stored bytes one query may look at; undefined: any number. */
+  readonly bytesMax?: number;
+  /** Queries that take longer are logged, by their shape; undefined or 0: none. */
+  readonly slowMs?: number;
+  /** Told of every query that ran, however it ended. */
+  readonly observe?: (query: RunQuery) => void;
 }
 
-export class LocalReader implements TraceReader {
+/** One query as metrics see it. */
+export interface RunQuery {
+  readonly kind: QueryTask['kind'];
+  /** From the request for a turn to the answer. */
+  readonly seconds: number;
+  /** Stored bytes it looked at. */
+  readonly bytes: number;
+  readonly outcome: 'ok' | StoreErrorCode | 'BUG';
+}
+
+/** A query's answer, what it cost, and how long it waited for its turn and ran. */
+interface Answer {
+  readonly result: QueryResult;
+  readonly work: QueryWork;
+  readonly waitedMs: number;
+  readonly tookMs: number;
+}
+
+export class LocalReader implements TraceReader, SearchExplainer {
   readonly #options: LocalReaderOptions;
   readonly #pool: Piscina;
   readonly #turns: Turns;
@@ -77,30 +104,46 @@ export class LocalReader implements TraceReader {
 
   async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {
     if (traceIds.length === 0) return { traces: [], warnings: [] };
-    const result = await this.#run(tenant, { traceIds }, { kind: 'find', traceIds }, signal);
+    const { result } = await this.#run(tenant, { traceIds }, { kind: 'find', traceIds }, signal);
     if (result.kind !== 'traces') throw new BugError(`a find was answered with ${result.kind}`);
     return { traces: result.traces, warnings: result.warnings };
   }
 
   async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
-    const filter = { startMinNs: query.startMinNs, startMaxNs: query.startMaxNs };
-    const result = await this.#run(tenant, filter, { kind: 'search', query }, signal);
-    if (result.kind !== 'ids') throw new BugError(`a search was answered with ${result.kind}`);
+    const { result } = await this.#search(tenant, query, signal);
     // A second snapshot, of every day: the answer is the whole trace, wherever its spans lie.
     const { traces, warnings } = await this.findTraces(tenant, result.traceIds, signal);
     return { traces, warnings: [...new Set([...result.warnings, ...warnings])] };
   }
 
+  async explainSearch(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<SearchExplanation> {
+    const { result, work, waitedMs, tookMs } = await this.#search(tenant, query, signal);
+    const { traceIds, warnings } = result;
+    return { ...work, traces: traceIds.length, waitedMs, tookMs, warnings };
+  }
+
+  async #search(
+    tenant: Tenant,
+    query: TraceQuery,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer & { result: { kind: 'ids' } }> {
+    const filter = { startMinNs: query.startMinNs, startMaxNs: query.startMaxNs };
+    const answer = await this.#run(tenant, filter, { kind: 'search', query }, signal);
+    const { result } = answer;
+    if (result.kind !== 'ids') throw new BugError(`a search was answered with ${result.kind}`);
+    return { ...answer, result };
+  }
+
   async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
     const filter = wholeDays(startNs, endNs);
-    const result = await this.#run(tenant, filter, { kind: 'dependencies', startNs, endNs }, signal);
+    const { result } = await this.#run(tenant, filter, { kind: 'dependencies', startNs, endNs }, signal);
     if (result.kind !== 'dependencies') throw new BugError(`dependencies were answered with ${result.kind}`);
     return result.dependencies;
   }
 
   async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]> {
     const filter = wholeDays(query.startNs, query.endNs);
-    const result = await this.#run(tenant, filter, { kind: 'metrics', query }, signal);
+    const { result } = await this.#run(tenant, filter, { kind: 'metrics', query }, signal);
     if (result.kind !== 'metrics') throw new BugError(`metrics were answered with ${result.kind}`);
     return result.series;
   }
@@ -111,17 +154,23 @@ export class LocalReader implements TraceReader {
     filter: SnapshotFilter,
     task: QueryTask,
     signal: AbortSignal | undefined,
-  ): Promise<QueryResult> {
+  ): Promise<Answer> {
+    const { source, durationMaxMs, bytesMax = Infinity } = this.#options;
+    const askedMs = performance.now();
     await this.#turns.take(signal);
+    const startMs = performance.now();
     try {
-      const taken = await this.#options.source.takeSnapshot(tenant, filter);
+      const taken = await source.takeSnapshot(tenant, filter);
       const snapshot = { ...taken, archived: this.#archived(tenant, filter) };
       try {
-        const result = await this.#ask({ task, tenant, snapshot, durationMaxMs: this.#options.durationMaxMs }, signal);
-        this.#report(result.damaged);
-        return result;
+        const reply = await this.#ask({ task, tenant, snapshot, durationMaxMs, bytesMax }, signal);
+        const times = { waitedMs: startMs - askedMs, tookMs: performance.now() - startMs };
+        this.#tell(task, reply, times);
+        const answer = this.#take(reply);
+        this.#report(answer.result.damaged);
+        return { ...answer, ...times };
       } finally {
-        this.#options.source.releaseSnapshot(snapshot.id);
+        source.releaseSnapshot(snapshot.id);
       }
     } finally {
       this.#turns.release();
@@ -143,25 +192,37 @@ export class LocalReader implements TraceReader {
       .catch((error: unknown) => this.#options.log.error('damage could not be put aside', { error }));
   }
 
-  async #ask(job: Omit<QueryJob, 'cancelled'>, signal: AbortSignal | undefined): Promise<QueryResult> {
+  async #ask(job: Omit<QueryJob, 'cancelled'>, signal: AbortSignal | undefined): Promise<QueryReply> {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const cancel = (): void => void Atomics.store(cancelled, 0, 1);
     if (signal?.aborted === true) cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      return this.#take((await this.#pool.run({ ...job, cancelled } satisfies QueryJob)) as QueryReply);
+      return (await this.#pool.run({ ...job, cancelled } satisfies QueryJob)) as QueryReply;
     } finally {
       signal?.removeEventListener('abort', cancel);
     }
   }
 
-  #take(reply: QueryReply): QueryResult {
+  /** Metrics and the log of slow queries. */
+  #tell(task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Pick<Answer, 'waitedMs' | 'tookMs'>): void {
+    const { observe, slowMs = 0, log } = this.#options;
+    const { bytes, fates } = reply.work;
+    const outcome = reply.kind === 'done' ? 'ok' : reply.code;
+    observe?.({ kind: task.kind, seconds: (waitedMs + tookMs) / 1000, bytes, outcome });
+    if (slowMs === 0 || tookMs < slowMs) return;
+    const blocks = Object.entries(fates).flatMap(([fate, count]) => (count > 0 ? [`${fate}:${count}`] : []));
+    const times = { tookMs: Math.round(tookMs), waitedMs: Math.round(waitedMs) };
+    log.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
+  }
+
+  #take(reply: QueryReply): Pick<Answer, 'result' | 'work'> {
     if (reply.kind === 'failed') {
       if (reply.code === 'BUG') throw new BugError(`in a query worker: ${reply.message}`);
       throw new StoreError(reply.code, reply.message);
     }
     for (const warning of reply.result.warnings) this.#options.log.warn('a query skipped damaged data', { warning });
-    return reply.result;
+    return reply;
   }
 
   async close(): Promise<void> {

@@ -5,23 +5,30 @@ import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { PartCache } from './block-source.ts';
+import { newWork, type QueryWork } from './query-work.ts';
 import { runQuery, type QueryJob, type QueryResult } from './run-query.ts';
 
 export type QueryReply =
-  | { readonly kind: 'done'; readonly result: QueryResult }
-  | { readonly kind: 'failed'; readonly code: StoreErrorCode | 'BUG'; readonly message: string };
+  | { readonly kind: 'done'; readonly result: QueryResult; readonly work: QueryWork }
+  | {
+      readonly kind: 'failed';
+      readonly code: StoreErrorCode | 'BUG';
+      readonly message: string;
+      readonly work: QueryWork;
+    };
 
 const cache = new PartCache(nodeDisk);
 
 /** Runs `job` on this thread. */
 export function run(job: QueryJob): unknown {
+  const work = newWork(job.snapshot);
   let reply: QueryReply;
   try {
-    reply = { kind: 'done', result: runQuery(cache, job) };
+    reply = { kind: 'done', result: runQuery(cache, job, work), work };
   } catch (error) {
-    if (error instanceof StoreError) reply = { kind: 'failed', code: error.code, message: error.message };
+    if (error instanceof StoreError) reply = { kind: 'failed', code: error.code, message: error.message, work };
     else if (error instanceof BugError || error instanceof Error)
-      reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message };
+      reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message, work };
     else throw error;
   }
   return move(new MovedReply(reply, buffersOf(reply)));

@@ -8,6 +8,7 @@ import { BlockSource, type PartCache, type SnapshotFiles } from './block-source.
 import { Deadline } from './deadline.ts';
 import { listCallSeries, listDependencies } from './dependencies.ts';
 import { findTraces } from './find-traces.ts';
+import { newWork, type QueryWork } from './query-work.ts';
 import { searchTraceIds } from './search-traces.ts';
 
 export type QueryTask =
@@ -21,6 +22,8 @@ export interface QueryJob {
   readonly tenant: Tenant;
   readonly snapshot: SnapshotFiles;
   readonly durationMaxMs: number;
+  /** Stored bytes the query may look at; undefined: any number. */
+  readonly bytesMax?: number;
   /** One int, set to 1 when the client has gone. */
   readonly cancelled: Int32Array;
 }
@@ -37,10 +40,14 @@ export type QueryResult = QueryAnswer & {
   readonly damaged: readonly DamagedPlace[];
 };
 
-/** Runs one job. Throws TIMEOUT, CANCELLED, FORMAT_TOO_NEW; damaged blocks are skipped and named in the warnings. */
-export function runQuery(cache: PartCache, job: QueryJob): QueryResult {
-  const deadline = new Deadline(job.durationMaxMs, job.cancelled);
-  using source = new BlockSource(cache, job.snapshot, job.tenant);
+/**
+ * Runs one job and counts what it costs on `work`. Throws TIMEOUT, CANCELLED, LIMIT_EXCEEDED, FORMAT_TOO_NEW; damaged
+ * blocks are skipped and named in the warnings.
+ */
+export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newWork(job.snapshot)): QueryResult {
+  const { cancelled, bytesMax = Infinity } = job;
+  const deadline = new Deadline(job.durationMaxMs, { cancelled, budget: { bytesMax, work } });
+  using source = new BlockSource(cache, job.snapshot, job.tenant, work);
   return { ...answer(source, job.task, deadline), warnings: source.warnings(), damaged: source.damaged() };
 }
 

@@ -2,13 +2,13 @@
 // found. Exact: the answer is the `limit` traces with the latest matching span start, ties by trace id
 // (contract/jaeger.md §7.1), whatever block, part or day their spans lie in.
 import { DAY_NS } from '../otlp/day-clock.ts';
+import type { BlockFate } from '../trace/search-explanation.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 import { idKey } from './find-traces.ts';
 import { SpanMatcher, type BlockTimes } from './match-block.ts';
 import { BlockPruner } from './prune-blocks.ts';
-import type { BlockFate } from './query-work.ts';
 import { compileTag } from './tag-condition.ts';
 
 const DAY_NS_BIG = BigInt(DAY_NS);

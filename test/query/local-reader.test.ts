@@ -5,7 +5,12 @@ import { join } from 'node:path';
 import { createLog } from '../../src/base/log.ts';
 import type { DamagedPlace } from '../../src/part/quarantine.ts';
 import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
-import { LocalReader, type LocalReaderOptions, type SnapshotSource } from '../../src/query/local-reader.ts';
+import {
+  LocalReader,
+  type LocalReaderOptions,
+  type RunQuery,
+  type SnapshotSource,
+} from '../../src/query/local-reader.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { decodeTraces, spansOf } from '../support/otlp-proto.ts';
@@ -148,4 +153,44 @@ describe('errors cross the threads with their code', () => {
 test('many at once wait for their turn and all are answered', async () => {
   const all = await Promise.all(Array.from({ length: 20 }, () => reader.findTraces(DEFAULT_TENANT, [idOf(1, 16)])));
   expect(all.map(({ traces }) => traces.length)).toEqual(Array.from({ length: 20 }, () => 1));
+});
+
+test('an explanation runs the search and reads no trace', async () => {
+  source.filters.length = 0;
+  const { fates, bytes, waitedMs, tookMs, ...rest } = await reader.explainSearch(DEFAULT_TENANT, {
+    ...ANY_TRACE,
+    startMinNs: NOON_NS,
+    service: 'cart',
+  });
+  expect(rest).toMatchObject({ partitions: 1, logBlocks: 1, traces: 1 });
+  expect([fates.operation, fates.matched]).toEqual([rest.blocks - 1, 1]);
+  expect([bytes > 0, waitedMs >= 0, tookMs > 0, source.filters.length]).toEqual([true, true, true, 1]);
+});
+
+test('every query is told of: kind, bytes and how it ended', async () => {
+  const seen: RunQuery[] = [];
+  const watched = open({ observe: (query) => seen.push(query), bytesMax: 1 });
+  await expect(watched.findTraces(DEFAULT_TENANT, [idOf(1, 16)])).rejects.toMatchObject({ code: 'TIMEOUT' });
+  await watched.findTraces(DEFAULT_TENANT, [idOf(77, 16)]);
+  await watched.close();
+  expect(seen.map(({ kind, outcome, bytes }) => [kind, outcome, bytes > 0])).toEqual([
+    ['find', 'TIMEOUT', true],
+    ['find', 'ok', true],
+  ]);
+  expect(seen.every(({ seconds }) => seconds > 0)).toBe(true);
+});
+
+test('a slow query is logged with its conditions, without their values', async () => {
+  const watched = open({ slowMs: 1e-9 });
+  lines.length = 0;
+  const tags = [{ key: 'user.id', value: 'secret' }];
+  await watched.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, service: 'secret', operation: 'secret', tags });
+  await watched.close();
+  const [line] = lines.filter((text) => text.includes('a slow query'));
+  expect(line).toContain('user.id');
+  expect(line).toContain('outcome=ok');
+  expect(line).toContain('blocks=operation:');
+  expect(line).not.toContain('secret');
+  await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
+  expect(lines.filter((text) => text.includes('a slow query'))).toHaveLength(1);
 });

@@ -4,7 +4,7 @@ import type { OtlpSpan } from '../support/otlp-proto.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
 import { BlockSource } from '../../src/query/block-source.ts';
 import { Deadline } from '../../src/query/deadline.ts';
-import type { BlockFate } from '../../src/query/query-work.ts';
+import type { BlockFate } from '../../src/trace/search-explanation.ts';
 import { searchTraceIds } from '../../src/query/search-traces.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { attribute, idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';

@@ -1,0 +1,28 @@
+// What a query asks for, without its values: for the log of slow queries, which more people read than the traces.
+import type { QueryTask } from './run-query.ts';
+
+/** Which conditions there are. Keys of tags are named, what they are compared with never is. */
+export function queryShape(task: QueryTask): Record<string, unknown> {
+  switch (task.kind) {
+    case 'find':
+      return { query: 'find', traces: task.traceIds.length };
+    case 'search': {
+      const { service, operation, tags, filter, durationMinNs, durationMaxNs, startMinNs, startMaxNs, limit } =
+        task.query;
+      const given = { service, operation, filter, durationMin: durationMinNs, durationMax: durationMaxNs };
+      const conditions = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+      const keys = tags.map(({ key }) => key);
+      return { query: 'search', conditions, tags: keys, rangeSeconds: secondsOf(startMinNs, startMaxNs), limit };
+    }
+    case 'dependencies':
+      return { query: 'dependencies', rangeSeconds: secondsOf(task.startNs, task.endNs) };
+    case 'metrics':
+      return { query: 'metrics', rangeSeconds: secondsOf(task.query.startNs, task.query.endNs) };
+    default:
+      return task satisfies never;
+  }
+}
+
+function secondsOf(startNs: bigint, endNs: bigint): number {
+  return Number((endNs - startNs) / 1_000_000_000n);
+}
