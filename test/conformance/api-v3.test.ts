@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect } from 'vitest';
 import { requests } from '../../native-bench/workload/requests.ts';
 import { ask, askJson, exportTrace, sendTo } from '../support/node-client.ts';
+import { injected, MadeUi } from '../support/made-ui.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { looseSpans, spansByTrace, type Json } from '../support/otlp-json-set.ts';
 import { toOtlpJson, type OtlpSpan } from '../support/otlp-proto.ts';
@@ -303,4 +304,8 @@ check('E10', async () => {
   await sendTo(node, requestOf('there', [makeSpan(0xea1, 1, { attributes: [attribute('cross', 'service')] })]));
   const params = { ...yesterday, 'query.attributes': '{"cross":"service"}' };
   expect((await summaries(params)).map(({ traceId }) => traceId.slice(-3)).sort()).toEqual(['ea0', 'ea1']);
+  using ui = new MadeUi();
+  await using withUi = await startNode({ flags: [`-jaegerui.dir=${ui.dir}`] });
+  const html = (await ask(withUi, '/search'))[2];
+  expect(injected(html, 'JAEGER_BACKEND_CAPABILITIES')).toMatchObject({ searchWithoutServiceName: true });
 });

@@ -1,6 +1,7 @@
 // §9.F: what the UI's Monitor tab asks (§1.6, §2.6), from the stored spans alone.
 import { afterAll, beforeAll, expect } from 'vitest';
 import { ask, sendTo } from '../support/node-client.ts';
+import { injected, MadeUi } from '../support/made-ui.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { metricFamily } from '../support/schemas/metrics.ts';
 import { expectShape } from '../support/schemas/strict-json.ts';
@@ -116,7 +117,11 @@ check('F7', async () => {
 });
 
 check('F5', async () => {
-  await using off = await startNode({ flags: ['-monitor.disable'] });
+  using ui = new MadeUi();
+  await using off = await startNode({ flags: ['-monitor.disable', `-jaegerui.dir=${ui.dir}`] });
+  expect(injected((await ask(off, '/monitor'))[2], 'JAEGER_STORAGE_CAPABILITIES')).toMatchObject({
+    metricsStorage: false,
+  });
   for (const metric of ['latencies', 'calls', 'errors', 'minstep'] as const) {
     const [status, , text] = await ask(off, `/api/metrics/${metric}?service=busy&quantile=0.5`);
     const { data, errors } = JSON.parse(text) as Envelope<null>;

@@ -77,7 +77,8 @@ export class TestNode implements AsyncDisposable {
     this.url = `http://${http}`;
     this.grpcAddress = grpc;
     this.jaegerAddress = jaeger;
-    const health = await fetch(`${this.url}/health`);
+    const prefix = this.#flags.find((flag) => flag.startsWith('-http.pathPrefix='))?.split('=')[1] ?? '';
+    const health = await fetch(`${this.url}${prefix}/health`);
     if ((await health.text()) !== 'OK') throw new Error(`/health said ${health.status} after the start line`);
   }
 

@@ -240,15 +240,6 @@ export class StorageClient implements Disposable {
     return this.stream({ path: `${STORAGE}/FindTraces`, request: 'StorageSearch', message, ...optional(options) });
   }
 
-  /** findTraces as a stream that its caller reads, or leaves. */
-  openFindTraces(terms: GrpcTerms): ClientReadableStream<Buffer> {
-    return this.open({
-      path: `${STORAGE}/FindTraces`,
-      request: 'StorageSearch',
-      message: { query: storageQuery(terms) },
-    });
-  }
-
   async findTraceIds(
     terms: GrpcTerms,
     options?: CallOptions,
