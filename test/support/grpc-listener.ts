@@ -29,13 +29,8 @@ export interface GrpcListenerOptions {
 
 /** At most 50 traces a search. */
 export async function openGrpcListener(options: GrpcListenerOptions = {}): Promise<GrpcListener> {
-  const config = parseConfig(
-    [
-      ...['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50', '-http.maxGracefulShutdownDuration=2s'],
-      ...(options.flags ?? []),
-    ],
-    {},
-  );
+  const flags = ['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50', '-http.maxGracefulShutdownDuration=2s'];
+  const config = parseConfig([...flags, ...(options.flags ?? [])], {});
   const reader = new MapReader();
   const store = new RecordingStore();
   const logLines: string[] = [];
