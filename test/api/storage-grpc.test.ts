@@ -66,6 +66,26 @@ describe('GetTraces', () => {
     expect(spansOf(tracesOf(streamed).get('00000000000000000000000000000005')!)).toEqual(spansOf(stored));
   });
 
+  test('is counted against the budget of answers until it is sent or its client leaves', async () => {
+    const spans = Array.from({ length: 4_500 }, (_, i) =>
+      span(i + 1, { traceId: idOf(5), traceState: 'x'.repeat(5_000) }),
+    );
+    listener.reader.add(traceOf(spans));
+    const message = { query: [{ traceId: idOf(5) }] };
+    const stream = listener.client.open({
+      path: '/jaeger.storage.v2.TraceReader/GetTraces',
+      request: 'TraceHints',
+      message,
+    });
+    stream.on('error', () => undefined);
+    await new Promise((resolve) => stream.once('data', () => resolve(stream.pause())));
+    expect(listener.answers.bytes).toBeGreaterThan(20 << 20);
+    stream.cancel();
+    await expect.poll(() => listener.answers.bytes).toBe(0);
+    await listener.client.getTraces([idOf(5)]);
+    expect(listener.answers.bytes).toBe(0);
+  });
+
   test('more ids than are read at a time are all found', async () => {
     const numbers = Array.from({ length: 40 }, (_, i) => i + 1);
     for (const number of numbers) listener.reader.add(trace(number));
