@@ -1,0 +1,368 @@
+// What references of a filter name in one block (contract/jaeger.md §5.5, docs/decisions/0010-filters.md). Columns and
+// dictionaries are decoded when a reference first asks for them, and kept for the filter's other references.
+import { StoreError } from '../base/errors.ts';
+import * as C from '../block/block-columns.ts';
+import { TextArena, type BlockReader } from '../block/block-reader.ts';
+import { readChildStarts } from '../block/read-children.ts';
+import { readTexts } from '../block/read-names.ts';
+import { SectionReader, type StoredField, type StoredTemplate } from '../block/read-section.ts';
+import { readTraceColumns, type TraceColumns } from '../block/read-traces.ts';
+import { operationName, serviceName } from '../otlp/service-name.ts';
+import { parseDescriptor } from '../otlp/write-spans.ts';
+import { KIND_WORDS, STATUS_WORDS, type FieldName, type FilterReference } from '../trace/filter.ts';
+import * as T from '../trace/templates.ts';
+import { hexIds, linkIds } from './filter-ids.ts';
+import { attributeValues, scopeText } from './filter-message.ts';
+import { eachEntry, oneEntry, oneText, testRuns, type Entries, type Run, type Source } from './filter-runs.ts';
+import { Times, wireTime } from './filter-times.ts';
+
+/** Attributes without level, or of the span, that are fields. */
+const FIELDS_BY_KEY: ReadonlyMap<string, FieldName> = new Map([
+  ['span.kind', 'span.kind'],
+  ['span.status', 'span.status'],
+  ['scope.name', 'scope.name'],
+  ['scope.version', 'scope.version'],
+]);
+/** Fields without a presence of their own. A name or an id of a link is there even when it is empty. */
+const ABSENT_WHEN_EMPTY: ReadonlySet<FieldName> = new Set([
+  'span.statusMessage',
+  'span.traceState',
+  'span.parentSpanID',
+  'link.traceState',
+  'resource.schemaURL',
+  'scope.name',
+  'scope.version',
+  'scope.schemaURL',
+]);
+/** Fields of the Resource and Scope messages. */
+const RESOURCE_ATTRIBUTES = 1;
+const SCOPE_ATTRIBUTES = 3;
+const SCOPE_NAME = 1;
+const SCOPE_VERSION = 2;
+
+interface Column {
+  readonly entries: Entries;
+  readonly codes: ArrayLike<number> | undefined;
+}
+type Descriptor = ReturnType<typeof parseDescriptor>;
+
+export class FilterBlock {
+  readonly #block: BlockReader;
+  readonly #arena = new TextArena();
+  readonly #sections: SectionReader[] = [];
+  readonly #childStarts: Uint32Array[] = [];
+  readonly #constants = new Map<number, Entries>();
+  readonly #columnsOf = new Map<number, Column>();
+  readonly #sources = new Map<string, Source>();
+  #strings: Uint8Array[] | undefined;
+  #resources: Descriptor[] | undefined;
+  #scopes: Descriptor[] | undefined;
+  #columns: TraceColumns | undefined;
+  #starts: Times | undefined;
+
+  constructor(block: BlockReader) {
+    this.#block = block;
+  }
+
+  section(section: number): SectionReader {
+    return (this.#sections[section] ??= new SectionReader(this.#block, section));
+  }
+
+  /** First event (or link) of each span row, and their number behind the last. */
+  childStarts(section: number): Uint32Array {
+    const spans = this.section(C.SECTION_SPANS);
+    return (this.#childStarts[section] ??= readChildStarts(this.#block, spans, this.section(section)));
+  }
+
+  /** The values of `reference`, those of all events or links for one of their levels. */
+  source(reference: FilterReference): Source {
+    const key = reference.kind === 'field' ? reference.name : `${reference.level}:${reference.key}`;
+    let source = this.#sources.get(key);
+    if (source === undefined) this.#sources.set(key, (source = this.#read(reference)));
+    return source;
+  }
+
+  #read(reference: FilterReference): Source {
+    if (reference.kind === 'field') return this.#field(reference.name);
+    const { level } = reference;
+    if (level === '' || level === 'span') {
+      const field = FIELDS_BY_KEY.get(reference.key);
+      if (field !== undefined) return this.#field(field);
+      if (reference.key === 'error') return ofSpans(this.#errors());
+    }
+    const key = Buffer.from(reference.key, 'utf8');
+    const onResource = (): Run[] =>
+      this.#ofResources(({ message }) => attributeValues(message, RESOURCE_ATTRIBUTES, key));
+    switch (level) {
+      case '':
+        return ofSpans([...this.#attribute(C.SECTION_SPANS, key), ...onResource()]);
+      case 'span':
+        return ofSpans(this.#attribute(C.SECTION_SPANS, key));
+      case 'resource':
+        return ofSpans(onResource());
+      case 'scope':
+        return ofSpans(this.#ofScopes(({ message }) => attributeValues(message, SCOPE_ATTRIBUTES, key)));
+      case 'event':
+        return { section: C.SECTION_EVENTS, runs: this.#attribute(C.SECTION_EVENTS, key) };
+      default:
+        return { section: C.SECTION_LINKS, runs: this.#attribute(C.SECTION_LINKS, key) };
+    }
+  }
+
+  #field(name: FieldName): Source {
+    const isEmptyAbsent = ABSENT_WHEN_EMPTY.has(name);
+    if (name.startsWith('event.')) return { section: C.SECTION_EVENTS, runs: this.#eventField(name), isEmptyAbsent };
+    if (name.startsWith('link.')) return { section: C.SECTION_LINKS, runs: this.#linkField(name), isEmptyAbsent };
+    return { section: C.SECTION_SPANS, runs: this.#spanField(name), isEmptyAbsent };
+  }
+
+  #spanField(name: FieldName): Run[] {
+    switch (name) {
+      case 'span.name':
+        return this.#ofHeads(C.SECTION_SPANS, T.SPAN_NAME, (id) => [textEntry(operationName(this.#name(id)))]);
+      case 'span.kind':
+        return this.#ofHeads(C.SECTION_SPANS, T.SPAN_KIND, (kind) => [textEntry(KIND_WORDS[kind] ?? KIND_WORDS[0]!)]);
+      case 'span.status':
+        return this.#ofHeads(C.SECTION_SPANS, T.SPAN_STATUS, (code) => [
+          textEntry(STATUS_WORDS[code] ?? STATUS_WORDS[0]!),
+        ]);
+      case 'span.statusMessage':
+        return this.#intrinsic(C.SECTION_SPANS, T.FIELD_STATUS_MESSAGE);
+      case 'span.traceState':
+        return this.#intrinsic(C.SECTION_SPANS, T.FIELD_TRACE_STATE);
+      case 'span.startTime':
+        return everyRow(this.#startTimes);
+      case 'span.endTime':
+        return everyRow(this.#endTimes());
+      case 'span.duration':
+        return everyRow(this.#durations());
+      case 'span.traceID':
+      case 'span.spanID':
+      case 'span.parentSpanID':
+        return this.#ids(name);
+      case 'resource.service':
+        return this.#ofResources(({ message }) => [textEntry(serviceName(message))]);
+      case 'resource.schemaURL':
+        return this.#ofResources(({ schemaUrl }) => [oneText(schemaUrl)]);
+      case 'scope.name':
+        return this.#ofScopes(({ message }) => [oneText(scopeText(message, SCOPE_NAME))]);
+      case 'scope.version':
+        return this.#ofScopes(({ message }) => [oneText(scopeText(message, SCOPE_VERSION))]);
+      default:
+        return this.#ofScopes(({ schemaUrl }) => [oneText(schemaUrl)]);
+    }
+  }
+
+  #eventField(name: FieldName): Run[] {
+    const { rowCount } = this.#block.header;
+    if (name === 'event.name') {
+      return this.#ofHeads(C.SECTION_EVENTS, T.EVENT_NAME, (id) => [oneText(entryOf(this.#stringTable, id))]);
+    }
+    const offsets = this.#block.numbers(C.COLUMN_EVENT_TIMES);
+    const rows = ownersOf(this.childStarts(C.SECTION_EVENTS), rowCount);
+    const times = name === 'event.time' ? Times.sums(this.#startTimes, offsets, rows) : Times.of(offsets);
+    this.#eachWords(C.SECTION_EVENTS, T.FIELD_TIME, (event, time) =>
+      times.set(event, name === 'event.time' ? time : time - this.#startTimes.at(rows[event]!)),
+    );
+    return everyRow(times);
+  }
+
+  #linkField(name: FieldName): Run[] {
+    if (name === 'link.traceState') return this.#intrinsic(C.SECTION_LINKS, T.FIELD_TRACE_STATE);
+    const isTrace = name === 'link.traceID';
+    const field = isTrace ? T.FIELD_LINK_TRACE_ID : T.FIELD_LINK_SPAN_ID;
+    const odd = this.#intrinsic(C.SECTION_LINKS, field);
+    return everyRow(linkIds(this.#block.fixed(C.COLUMN_LINK_IDS, 24), isTrace, odd));
+  }
+
+  get #stringTable(): readonly Uint8Array[] {
+    // An arena of its own, which does not move while these views are used.
+    return (this.#strings ??= readTexts(this.#block, C.COLUMN_STRINGS, new TextArena()));
+  }
+
+  #name(id: number): string {
+    return Buffer.from(entryOf(this.#stringTable, id)).toString('utf8');
+  }
+
+  /** The values of `key` on spans, events or links. */
+  #attribute(section: number, key: Buffer): Run[] {
+    const id = this.#stringTable.findIndex((text) => key.equals(text));
+    if (id < 0) return [];
+    return this.#ofFields(section, ({ fields }) =>
+      fields.filter(({ field }) => !T.isIntrinsic(field) && T.fieldId(field) === id),
+    );
+  }
+
+  /** Of several such fields the last one counts, as everywhere in proto3. */
+  #intrinsic(section: number, intrinsic: number): Run[] {
+    return this.#ofFields(section, ({ fields }) => {
+      const last = fields.findLast(({ field }) => T.isIntrinsic(field) && T.fieldId(field) === intrinsic);
+      return last === undefined ? [] : [last];
+    });
+  }
+
+  #ofFields(section: number, fieldsOf: (template: StoredTemplate) => readonly StoredField[]): Run[] {
+    const { templates, starts, rows } = this.section(section);
+    return templates.flatMap((template, id) =>
+      fieldsOf(template).map((field): Run => {
+        const place = { rows, from: starts[id]!, to: starts[id + 1]! };
+        return field.isConstant ? this.#constantRun(section, field, place) : this.#columnRun(section, field, place);
+      }),
+    );
+  }
+
+  #constantRun(section: number, { field, a, b }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
+    const type = T.fieldType(field);
+    if (!T.isArenaType(type)) return { ...place, entries: oneEntry(type, a, b), first: 0, isConstant: true };
+    // Types differ, text is shared.
+    const key = section * 8 + type;
+    let entries = this.#constants.get(key);
+    if (entries === undefined) {
+      const words = this.section(section).constants(this.#arena);
+      this.#constants.set(key, (entries = { type, ...words, bytes: this.#arena.arena }));
+    }
+    return { ...place, entries, first: a, isConstant: true };
+  }
+
+  #columnRun(section: number, { field, valueStart }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
+    const key = field * 4 + section;
+    let column = this.#columnsOf.get(key);
+    if (column === undefined) {
+      const values = this.section(section).values(field, this.#arena);
+      // The arena may move when it grows; these bytes stay as they are.
+      const entries = { type: T.fieldType(field), a: values.a, b: values.b, bytes: this.#arena.arena };
+      column = { entries, codes: values.kind === 'texts' ? values.codes : undefined };
+      this.#columnsOf.set(key, column);
+    }
+    const { entries, codes } = column;
+    const run = { ...place, entries, first: valueStart };
+    return codes === undefined ? run : { ...run, codes };
+  }
+
+  /** Calls for each row of the section that has the intrinsic integer. */
+  #eachWords(section: number, intrinsic: number, visit: (row: number, time: bigint) => void): void {
+    eachEntry(this.#intrinsic(section, intrinsic), (row, { a, b }, entry) =>
+      visit(row, wireTime(a[entry]!, b[entry]!)),
+    );
+  }
+
+  /** Values that the number at `at` in a template's head stands for; each number is read once. */
+  #ofHeads(section: number, at: number, read: (head: number) => readonly Entries[]): Run[] {
+    const { templates, starts, rows } = this.section(section);
+    const known = new Map<number, readonly Entries[]>();
+    return templates.flatMap(({ head }, id) => {
+      let values = known.get(head[at]!);
+      if (values === undefined) known.set(head[at]!, (values = read(head[at]!)));
+      return values.map((entries): Run => ({
+        entries,
+        rows,
+        from: starts[id]!,
+        to: starts[id + 1]!,
+        first: 0,
+        isConstant: true,
+      }));
+    });
+  }
+
+  #ofResources(read: (descriptor: Descriptor) => readonly Entries[]): Run[] {
+    const all = (this.#resources ??= this.#descriptors(C.COLUMN_RESOURCES));
+    return this.#ofHeads(C.SECTION_SPANS, T.SPAN_RESOURCE, (id) => read(entryOf(all, id)));
+  }
+
+  #ofScopes(read: (descriptor: Descriptor) => readonly Entries[]): Run[] {
+    const all = (this.#scopes ??= this.#descriptors(C.COLUMN_SCOPES));
+    return this.#ofHeads(C.SECTION_SPANS, T.SPAN_SCOPE, (id) => read(entryOf(all, id)));
+  }
+
+  #descriptors(column: number): Descriptor[] {
+    return readTexts(this.#block, column, new TextArena()).map(parseDescriptor);
+  }
+
+  get #traceColumns(): TraceColumns {
+    return (this.#columns ??= readTraceColumns(this.#block, this.section(C.SECTION_SPANS)));
+  }
+
+  get #startTimes(): Times {
+    return (this.#starts ??= Times.ofDay(this.#block.header.day, this.#traceColumns.starts));
+  }
+
+  #endTimes(): Times {
+    const times = Times.sums(this.#startTimes, this.#traceColumns.durations);
+    this.#eachWords(C.SECTION_SPANS, T.FIELD_END_TIME, (row, end) => times.set(row, end));
+    return times;
+  }
+
+  #durations(): Times {
+    const times = Times.of(this.#traceColumns.durations);
+    this.#eachWords(C.SECTION_SPANS, T.FIELD_END_TIME, (row, end) => times.set(row, end - this.#startTimes.at(row)));
+    return times;
+  }
+
+  #ids(name: 'span.traceID' | 'span.spanID' | 'span.parentSpanID'): Run[] {
+    const { rowCount } = this.#block.header;
+    const { firsts, parents } = this.#traceColumns;
+    const rows = { rows: countUp(rowCount), from: 0, to: rowCount, first: 0 };
+    if (name === 'span.traceID') {
+      return [{ ...rows, entries: hexIds(this.#block.traceIds(), 16), codes: ownersOf(firsts, firsts.length - 1) }];
+    }
+    const spanIds = this.#block.fixed(C.COLUMN_SPAN_IDS, 8);
+    if (name === 'span.spanID') return [{ ...rows, entries: hexIds(spanIds, 8) }];
+    const orphanIds = this.#block.fixed(C.COLUMN_ORPHAN_PARENTS, 8);
+    // Ids of rows, then of parents that are elsewhere, then eight zero bytes for none.
+    const entries = hexIds(Buffer.concat([spanIds, orphanIds, Buffer.alloc(8)]), 8);
+    let orphan = rowCount;
+    const codes = Uint32Array.from(parents, (parent) =>
+      parent >= 0 ? parent : parent === -2 ? orphan++ : entries.a.length - 1,
+    );
+    return [{ ...rows, entries, codes }];
+  }
+
+  /** Whether a span is in error, as tags have it: by its status, or by an attribute `error` that is true. */
+  #errors(): Run[] {
+    const { rowCount } = this.#block.header;
+    const flags = testRuns(this.#attribute(C.SECTION_SPANS, ERROR_KEY), rowCount, isTrue);
+    const statuses = this.#ofHeads(C.SECTION_SPANS, T.SPAN_STATUS, (code) => [oneEntry(T.TYPE_INT, code, 0)]);
+    const failed = testRuns(statuses, rowCount, (_type, code) => code === STATUS_ERROR);
+    for (let row = 0; row < rowCount; row++) flags[row]! |= failed[row]!;
+    const entries = { type: T.TYPE_BOOL, a: [0, 1], b: [0, 0], bytes: new Uint8Array(0) };
+    return [{ entries, rows: countUp(rowCount), from: 0, to: rowCount, first: 0, codes: flags }];
+  }
+}
+
+const ERROR_KEY = Buffer.from('error');
+const STATUS_ERROR = 2;
+const TRUE_TEXT = Buffer.from('true');
+
+function isTrue(type: number, a: number, b: number, bytes: Uint8Array): boolean {
+  return type === T.TYPE_BOOL ? a === 1 : type === T.TYPE_STRING && TRUE_TEXT.equals(bytes.subarray(a, a + b));
+}
+
+function ofSpans(runs: readonly Run[]): Source {
+  return { section: C.SECTION_SPANS, runs };
+}
+
+function textEntry(text: string): Entries {
+  return oneText(Buffer.from(text, 'utf8'));
+}
+
+/** One entry a row, in row order. */
+function everyRow(entries: Entries): Run[] {
+  return [{ entries, rows: countUp(entries.a.length), from: 0, to: entries.a.length, first: 0 }];
+}
+
+function countUp(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
+}
+
+function entryOf<E>(entries: readonly E[], id: number): E {
+  const entry = entries[id];
+  if (entry === undefined) throw new StoreError('CORRUPTION', `dictionary entry ${id} of ${entries.length}`);
+  return entry;
+}
+
+/** Of each child the owner, when owner o has the children starts[o] … starts[o + 1] - 1. */
+function ownersOf(starts: Uint32Array, owners: number): Uint32Array {
+  const out = new Uint32Array(starts[owners]!);
+  for (let owner = 0; owner < owners; owner++) out.fill(owner, starts[owner]!, starts[owner + 1]!);
+  return out;
+}
