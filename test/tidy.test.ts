@@ -67,6 +67,13 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/query/match-block.test.ts': ['src/query/block-view.ts', 'src/query/match-tag.ts'],
   'test/api/explain-search.test.ts': ['src/trace/search-explanation.ts'],
   'test/query/cancel.test.ts': [],
+  'test/query/match-filter.test.ts': [
+    'src/query/filter-block.ts',
+    'src/query/filter-ids.ts',
+    'src/query/filter-message.ts',
+    'src/query/filter-runs.ts',
+    'src/query/filter-times.ts',
+  ],
   'test/query/prune-blocks.test.ts': ['src/query/query-work.ts'],
   'test/query/query-terms.test.ts': ['src/block/collect-terms.ts', 'src/block/outline.ts', 'src/block/terms.ts'],
   'test/part/merge-parts.test.ts': ['src/part/part-reader.ts', 'src/part/part-writer.ts', 'src/part/quarantine.ts'],

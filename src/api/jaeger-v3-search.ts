@@ -1,10 +1,12 @@
 // The parameters of a v3 search (contract/jaeger.md §1.5): canonical camelCase, or its deprecated snake_case twin. Pure.
-import { StoreError } from '../base/errors.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
+import type { CallTerm } from './expression-messages.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { parseGoStringMap } from './go-json.ts';
 import { rfc3339Error, rfc3339Ns } from './go-time.ts';
 import { parseGoBool, parseInteger } from './jaeger-params.ts';
+import { checkFilterStandsAlone, finalizeFilter, readFilterJson } from './parse-filter.ts';
 import type { QueryString } from './query-string.ts';
 
 const DEPTH_DEFAULT = 100;
@@ -45,6 +47,7 @@ export function checkV3Bool(params: QueryString, ...names: readonly string[]): v
 
 /** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
 export function parseV3Search(params: QueryString, maxTraces: number): V3Search {
+  const filter = readFilter(params);
   const service = anyParam(params, 'query.serviceName', 'query.service_name')[1];
   const operation = anyParam(params, 'query.operationName', 'query.operation_name')[1];
   const startMinNs = parseV3Time(params, 'query.startTimeMin', 'query.start_time_min');
@@ -69,7 +72,22 @@ export function parseV3Search(params: QueryString, maxTraces: number): V3Search 
     durationMaxNs: max !== 0n ? max : undefined,
     limit: parseDepth(params, maxTraces),
   };
-  return { query, isHopeless: max < 0n || (max !== 0n && max < min) || startMaxNs < 0n };
+  const isHopeless = max < 0n || (max !== 0n && max < min) || startMaxNs < 0n;
+  if (filter === undefined) return { query, isHopeless };
+  checkFilterStandsAlone(query);
+  return { query: { ...query, filter: finalizeFilter(filter) }, isHopeless };
+}
+
+/** `query.filter`: the JSON form of a jaeger.expression.v1.Call. */
+function readFilter(params: QueryString): CallTerm | undefined {
+  const text = params.first('query.filter');
+  if (text === '') return undefined;
+  try {
+    return readFilterJson(text);
+  } catch (error) {
+    if (!isStoreError(error, 'INVALID_REQUEST')) throw error;
+    throw malformed('query.filter', error.message);
+  }
 }
 
 function parseDuration(params: QueryString, ...names: readonly string[]): bigint {

@@ -32,12 +32,20 @@ import { parseGoBool, parseInteger } from './jaeger-params.ts';
 /** What Jaeger's ErrFilterInvalid says. */
 const PREFIX = 'invalid query filter: ';
 
-/**
- * The filter of a jaeger.expression.v1.Call, decoded by protobufjs or parsed from JSON. Throws INVALID_REQUEST with
- * Jaeger's text.
- */
+/** The filter of a jaeger.expression.v1.Call that protobufjs decoded. Throws INVALID_REQUEST with Jaeger's text. */
 export function parseFilter(message: unknown): Filter {
-  const call = decodeCall(message);
+  return finalizeFilter(decodeCall(message));
+}
+
+/** The terms of `text`, the JSON form of a Call. Throws INVALID_REQUEST. */
+export function readFilterJson(text: string): CallTerm {
+  const syntaxError = findGoSyntaxError(text);
+  if (syntaxError !== undefined) invalid(syntaxError);
+  return decodeCall(JSON.parse(text));
+}
+
+/** What the terms mean. Throws INVALID_REQUEST where they mean nothing. */
+export function finalizeFilter(call: CallTerm): Filter {
   try {
     return predicate(call, []);
   } catch (error) {
@@ -48,14 +56,11 @@ export function parseFilter(message: unknown): Filter {
 
 /** The filter that `text`, the JSON form of a Call, is. Throws INVALID_REQUEST. */
 export function parseFilterJson(text: string): Filter {
-  const syntaxError = findGoSyntaxError(text);
-  if (syntaxError !== undefined) invalid(syntaxError);
-  return parseFilter(JSON.parse(text));
+  return finalizeFilter(readFilterJson(text));
 }
 
-/** Throws INVALID_REQUEST when a query has a filter and one of the conditions that the filter replaces. */
-export function checkFilterStandsAlone(query: TraceQuery): void {
-  if (query.filter === undefined) return;
+/** Throws INVALID_REQUEST when a query that is given a filter has one of the conditions that the filter replaces. */
+export function checkFilterStandsAlone(query: Omit<TraceQuery, 'filter'>): void {
   const set: string[] = [];
   if (query.service !== undefined) set.push('service_name');
   if (query.operation !== undefined) set.push('operation_name');

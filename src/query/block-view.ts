@@ -8,6 +8,7 @@ import { readChildStarts } from '../block/read-children.ts';
 import { readTexts } from '../block/read-names.ts';
 import { SectionReader, type ValueColumn } from '../block/read-section.ts';
 import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
+import { readTraceColumns, type TraceColumns } from '../block/read-traces.ts';
 import { operationName } from '../otlp/service-name.ts';
 import * as T from '../trace/templates.ts';
 import type { ValueMatcher } from './tag-condition.ts';
@@ -23,6 +24,7 @@ export class BlockView {
   readonly #constants: ({ a: Uint32Array; b: Uint32Array } | undefined)[] = [];
   readonly #columns = new Map<number, ValueColumn>();
   readonly #childStarts: (Uint32Array | undefined)[] = [];
+  #traceColumns: TraceColumns | undefined;
 
   constructor(block: BlockReader) {
     this.block = block;
@@ -72,21 +74,42 @@ export class BlockView {
     return this.strings().findIndex((text) => key.equals(text));
   }
 
+  /** Times and parents of every span. */
+  traceColumns(): TraceColumns {
+    return (this.#traceColumns ??= readTraceColumns(this.block, this.rows(C.SECTION_SPANS)));
+  }
+
+  /** What the text of constants and columns read so far lies in; it moves, and stays where it was, when more is read. */
+  get valueBytes(): Uint8Array {
+    return this.#values.arena;
+  }
+
+  /** The text constants of a section. */
+  constants(section: number): { readonly a: Uint32Array; readonly b: Uint32Array } {
+    return (this.#constants[section] ??= this.#templateReader(section).constants(this.#values));
+  }
+
+  /** The values of a field that is not constant everywhere. */
+  column(section: number, field: number): ValueColumn {
+    const key = field * 4 + section;
+    let column = this.#columns.get(key);
+    if (column === undefined) {
+      this.#columns.set(key, (column = this.rows(section).values(field, this.#values)));
+    }
+    return column;
+  }
+
   constantMatches(section: number, { field, a, b }: StoredField, value: ValueMatcher): boolean {
     const type = T.fieldType(field);
     if (!T.isArenaType(type)) return value.matches(type, a, b, this.#values.arena);
-    const constants = (this.#constants[section] ??= this.#templateReader(section).constants(this.#values));
+    const constants = this.constants(section);
     if (a >= constants.a.length) throw new StoreError('CORRUPTION', `constant ${a} of ${constants.a.length}`);
     return value.matches(type, constants.a[a]!, constants.b[a]!, this.#values.arena);
   }
 
   /** A flag for each value of a field in the column's order: 1 where it is the value asked for; undefined: nowhere. */
   columnMatches(section: number, field: number, value: ValueMatcher): Uint8Array | undefined {
-    const key = field * 4 + section;
-    let column = this.#columns.get(key);
-    if (column === undefined) {
-      this.#columns.set(key, (column = this.rows(section).values(field, this.#values)));
-    }
+    const column = this.column(section, field);
     const type = T.fieldType(field);
     const { a, b } = column;
     const flags = new Uint8Array(a.length);

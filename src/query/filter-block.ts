@@ -2,76 +2,38 @@
 // dictionaries are decoded when a reference first asks for them, and kept for the filter's other references.
 import { StoreError } from '../base/errors.ts';
 import * as C from '../block/block-columns.ts';
-import { TextArena, type BlockReader } from '../block/block-reader.ts';
-import { readChildStarts } from '../block/read-children.ts';
-import { readTexts } from '../block/read-names.ts';
-import { SectionReader, type StoredField, type StoredTemplate } from '../block/read-section.ts';
-import { readTraceColumns, type TraceColumns } from '../block/read-traces.ts';
-import { operationName, serviceName } from '../otlp/service-name.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
+import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
+import { operationName } from '../otlp/service-name.ts';
 import { KIND_WORDS, STATUS_WORDS, type FieldName, type FilterReference } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
+import type { BlockView } from './block-view.ts';
 import { hexIds, linkIds } from './filter-ids.ts';
-import { attributeValues, scopeText } from './filter-message.ts';
+import { fieldOfAttribute, isInErrorTag, resourceValues, scopeValues } from './filter-message.ts';
 import { eachEntry, oneEntry, oneText, testRuns, type Entries, type Run, type Source } from './filter-runs.ts';
 import { Times, wireTime } from './filter-times.ts';
 
-/** Attributes without level, or of the span, that are fields. */
-const FIELDS_BY_KEY: ReadonlyMap<string, FieldName> = new Map([
-  ['span.kind', 'span.kind'],
-  ['span.status', 'span.status'],
-  ['scope.name', 'scope.name'],
-  ['scope.version', 'scope.version'],
-]);
-/** Fields without a presence of their own. A name or an id of a link is there even when it is empty. */
+/** Fields without a presence of their own. A name, or an id of a link, is there even when it is empty. */
 const ABSENT_WHEN_EMPTY: ReadonlySet<FieldName> = new Set([
   'span.statusMessage',
   'span.traceState',
   'span.parentSpanID',
   'link.traceState',
-  'resource.schemaURL',
-  'scope.name',
-  'scope.version',
-  'scope.schemaURL',
 ]);
-/** Fields of the Resource and Scope messages. */
-const RESOURCE_ATTRIBUTES = 1;
-const SCOPE_ATTRIBUTES = 3;
-const SCOPE_NAME = 1;
-const SCOPE_VERSION = 2;
 
 interface Column {
   readonly entries: Entries;
   readonly codes: ArrayLike<number> | undefined;
 }
-type Descriptor = ReturnType<typeof parseDescriptor>;
 
 export class FilterBlock {
-  readonly #block: BlockReader;
-  readonly #arena = new TextArena();
-  readonly #sections: SectionReader[] = [];
-  readonly #childStarts: Uint32Array[] = [];
+  readonly view: BlockView;
   readonly #constants = new Map<number, Entries>();
-  readonly #columnsOf = new Map<number, Column>();
+  readonly #columns = new Map<number, Column>();
   readonly #sources = new Map<string, Source>();
-  #strings: Uint8Array[] | undefined;
-  #resources: Descriptor[] | undefined;
-  #scopes: Descriptor[] | undefined;
-  #columns: TraceColumns | undefined;
   #starts: Times | undefined;
 
-  constructor(block: BlockReader) {
-    this.#block = block;
-  }
-
-  section(section: number): SectionReader {
-    return (this.#sections[section] ??= new SectionReader(this.#block, section));
-  }
-
-  /** First event (or link) of each span row, and their number behind the last. */
-  childStarts(section: number): Uint32Array {
-    const spans = this.section(C.SECTION_SPANS);
-    return (this.#childStarts[section] ??= readChildStarts(this.#block, spans, this.section(section)));
+  constructor(view: BlockView) {
+    this.view = view;
   }
 
   /** The values of `reference`, those of all events or links for one of their levels. */
@@ -85,23 +47,19 @@ export class FilterBlock {
   #read(reference: FilterReference): Source {
     if (reference.kind === 'field') return this.#field(reference.name);
     const { level } = reference;
-    if (level === '' || level === 'span') {
-      const field = FIELDS_BY_KEY.get(reference.key);
-      if (field !== undefined) return this.#field(field);
-      if (reference.key === 'error') return ofSpans(this.#errors());
-    }
+    const field = fieldOfAttribute(reference);
+    if (field !== undefined) return this.#field(field);
+    if (isInErrorTag(reference)) return ofSpans(this.#errors());
     const key = Buffer.from(reference.key, 'utf8');
-    const onResource = (): Run[] =>
-      this.#ofResources(({ message }) => attributeValues(message, RESOURCE_ATTRIBUTES, key));
     switch (level) {
       case '':
-        return ofSpans([...this.#attribute(C.SECTION_SPANS, key), ...onResource()]);
+        return ofSpans([...this.#attribute(C.SECTION_SPANS, key), ...this.#ofResources(reference)]);
       case 'span':
         return ofSpans(this.#attribute(C.SECTION_SPANS, key));
       case 'resource':
-        return ofSpans(onResource());
+        return ofSpans(this.#ofResources(reference));
       case 'scope':
-        return ofSpans(this.#ofScopes(({ message }) => attributeValues(message, SCOPE_ATTRIBUTES, key)));
+        return ofSpans(this.#ofScopes(reference));
       case 'event':
         return { section: C.SECTION_EVENTS, runs: this.#attribute(C.SECTION_EVENTS, key) };
       default:
@@ -141,25 +99,20 @@ export class FilterBlock {
       case 'span.parentSpanID':
         return this.#ids(name);
       case 'resource.service':
-        return this.#ofResources(({ message }) => [textEntry(serviceName(message))]);
       case 'resource.schemaURL':
-        return this.#ofResources(({ schemaUrl }) => [oneText(schemaUrl)]);
-      case 'scope.name':
-        return this.#ofScopes(({ message }) => [oneText(scopeText(message, SCOPE_NAME))]);
-      case 'scope.version':
-        return this.#ofScopes(({ message }) => [oneText(scopeText(message, SCOPE_VERSION))]);
+        return this.#ofResources({ kind: 'field', name });
       default:
-        return this.#ofScopes(({ schemaUrl }) => [oneText(schemaUrl)]);
+        return this.#ofScopes({ kind: 'field', name });
     }
   }
 
   #eventField(name: FieldName): Run[] {
-    const { rowCount } = this.#block.header;
+    const { rowCount } = this.view.block.header;
     if (name === 'event.name') {
-      return this.#ofHeads(C.SECTION_EVENTS, T.EVENT_NAME, (id) => [oneText(entryOf(this.#stringTable, id))]);
+      return this.#ofHeads(C.SECTION_EVENTS, T.EVENT_NAME, (id) => [oneText(entryOf(this.view.strings(), id))]);
     }
-    const offsets = this.#block.numbers(C.COLUMN_EVENT_TIMES);
-    const rows = ownersOf(this.childStarts(C.SECTION_EVENTS), rowCount);
+    const offsets = this.view.block.numbers(C.COLUMN_EVENT_TIMES);
+    const rows = ownersOf(this.view.childStarts(C.SECTION_EVENTS), rowCount);
     const times = name === 'event.time' ? Times.sums(this.#startTimes, offsets, rows) : Times.of(offsets);
     this.#eachWords(C.SECTION_EVENTS, T.FIELD_TIME, (event, time) =>
       times.set(event, name === 'event.time' ? time : time - this.#startTimes.at(rows[event]!)),
@@ -172,21 +125,16 @@ export class FilterBlock {
     const isTrace = name === 'link.traceID';
     const field = isTrace ? T.FIELD_LINK_TRACE_ID : T.FIELD_LINK_SPAN_ID;
     const odd = this.#intrinsic(C.SECTION_LINKS, field);
-    return everyRow(linkIds(this.#block.fixed(C.COLUMN_LINK_IDS, 24), isTrace, odd));
-  }
-
-  get #stringTable(): readonly Uint8Array[] {
-    // An arena of its own, which does not move while these views are used.
-    return (this.#strings ??= readTexts(this.#block, C.COLUMN_STRINGS, new TextArena()));
+    return everyRow(linkIds(this.view.block.fixed(C.COLUMN_LINK_IDS, 24), isTrace, odd));
   }
 
   #name(id: number): string {
-    return Buffer.from(entryOf(this.#stringTable, id)).toString('utf8');
+    return Buffer.from(entryOf(this.view.strings(), id)).toString('utf8');
   }
 
   /** The values of `key` on spans, events or links. */
   #attribute(section: number, key: Buffer): Run[] {
-    const id = this.#stringTable.findIndex((text) => key.equals(text));
+    const id = this.view.keyId(key);
     if (id < 0) return [];
     return this.#ofFields(section, ({ fields }) =>
       fields.filter(({ field }) => !T.isIntrinsic(field) && T.fieldId(field) === id),
@@ -202,7 +150,7 @@ export class FilterBlock {
   }
 
   #ofFields(section: number, fieldsOf: (template: StoredTemplate) => readonly StoredField[]): Run[] {
-    const { templates, starts, rows } = this.section(section);
+    const { templates, starts, rows } = this.view.rows(section);
     return templates.flatMap((template, id) =>
       fieldsOf(template).map((field): Run => {
         const place = { rows, from: starts[id]!, to: starts[id + 1]! };
@@ -218,21 +166,21 @@ export class FilterBlock {
     const key = section * 8 + type;
     let entries = this.#constants.get(key);
     if (entries === undefined) {
-      const words = this.section(section).constants(this.#arena);
-      this.#constants.set(key, (entries = { type, ...words, bytes: this.#arena.arena }));
+      const words = this.view.constants(section);
+      this.#constants.set(key, (entries = { type, ...words, bytes: this.view.valueBytes }));
     }
     return { ...place, entries, first: a, isConstant: true };
   }
 
   #columnRun(section: number, { field, valueStart }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
     const key = field * 4 + section;
-    let column = this.#columnsOf.get(key);
+    let column = this.#columns.get(key);
     if (column === undefined) {
-      const values = this.section(section).values(field, this.#arena);
+      const values = this.view.column(section, field);
       // The arena may move when it grows; these bytes stay as they are.
-      const entries = { type: T.fieldType(field), a: values.a, b: values.b, bytes: this.#arena.arena };
+      const entries = { type: T.fieldType(field), a: values.a, b: values.b, bytes: this.view.valueBytes };
       column = { entries, codes: values.kind === 'texts' ? values.codes : undefined };
-      this.#columnsOf.set(key, column);
+      this.#columns.set(key, column);
     }
     const { entries, codes } = column;
     const run = { ...place, entries, first: valueStart };
@@ -248,7 +196,7 @@ export class FilterBlock {
 
   /** Values that the number at `at` in a template's head stands for; each number is read once. */
   #ofHeads(section: number, at: number, read: (head: number) => readonly Entries[]): Run[] {
-    const { templates, starts, rows } = this.section(section);
+    const { templates, starts, rows } = this.view.rows(section);
     const known = new Map<number, readonly Entries[]>();
     return templates.flatMap(({ head }, id) => {
       let values = known.get(head[at]!);
@@ -264,50 +212,42 @@ export class FilterBlock {
     });
   }
 
-  #ofResources(read: (descriptor: Descriptor) => readonly Entries[]): Run[] {
-    const all = (this.#resources ??= this.#descriptors(C.COLUMN_RESOURCES));
-    return this.#ofHeads(C.SECTION_SPANS, T.SPAN_RESOURCE, (id) => read(entryOf(all, id)));
+  #ofResources(reference: FilterReference): Run[] {
+    const all = this.view.resources();
+    return this.#ofHeads(C.SECTION_SPANS, T.SPAN_RESOURCE, (id) => resourceValues(reference, entryOf(all, id)));
   }
 
-  #ofScopes(read: (descriptor: Descriptor) => readonly Entries[]): Run[] {
-    const all = (this.#scopes ??= this.#descriptors(C.COLUMN_SCOPES));
-    return this.#ofHeads(C.SECTION_SPANS, T.SPAN_SCOPE, (id) => read(entryOf(all, id)));
-  }
-
-  #descriptors(column: number): Descriptor[] {
-    return readTexts(this.#block, column, new TextArena()).map(parseDescriptor);
-  }
-
-  get #traceColumns(): TraceColumns {
-    return (this.#columns ??= readTraceColumns(this.#block, this.section(C.SECTION_SPANS)));
+  #ofScopes(reference: FilterReference): Run[] {
+    const all = this.view.scopes();
+    return this.#ofHeads(C.SECTION_SPANS, T.SPAN_SCOPE, (id) => scopeValues(reference, entryOf(all, id)));
   }
 
   get #startTimes(): Times {
-    return (this.#starts ??= Times.ofDay(this.#block.header.day, this.#traceColumns.starts));
+    return (this.#starts ??= Times.ofDay(this.view.block.header.day, this.view.traceColumns().starts));
   }
 
   #endTimes(): Times {
-    const times = Times.sums(this.#startTimes, this.#traceColumns.durations);
+    const times = Times.sums(this.#startTimes, this.view.traceColumns().durations);
     this.#eachWords(C.SECTION_SPANS, T.FIELD_END_TIME, (row, end) => times.set(row, end));
     return times;
   }
 
   #durations(): Times {
-    const times = Times.of(this.#traceColumns.durations);
+    const times = Times.of(this.view.traceColumns().durations);
     this.#eachWords(C.SECTION_SPANS, T.FIELD_END_TIME, (row, end) => times.set(row, end - this.#startTimes.at(row)));
     return times;
   }
 
   #ids(name: 'span.traceID' | 'span.spanID' | 'span.parentSpanID'): Run[] {
-    const { rowCount } = this.#block.header;
-    const { firsts, parents } = this.#traceColumns;
+    const { rowCount } = this.view.block.header;
+    const { firsts, parents } = this.view.traceColumns();
     const rows = { rows: countUp(rowCount), from: 0, to: rowCount, first: 0 };
     if (name === 'span.traceID') {
-      return [{ ...rows, entries: hexIds(this.#block.traceIds(), 16), codes: ownersOf(firsts, firsts.length - 1) }];
+      return [{ ...rows, entries: hexIds(this.view.block.traceIds(), 16), codes: ownersOf(firsts, firsts.length - 1) }];
     }
-    const spanIds = this.#block.fixed(C.COLUMN_SPAN_IDS, 8);
+    const spanIds = this.view.block.fixed(C.COLUMN_SPAN_IDS, 8);
     if (name === 'span.spanID') return [{ ...rows, entries: hexIds(spanIds, 8) }];
-    const orphanIds = this.#block.fixed(C.COLUMN_ORPHAN_PARENTS, 8);
+    const orphanIds = this.view.block.fixed(C.COLUMN_ORPHAN_PARENTS, 8);
     // Ids of rows, then of parents that are elsewhere, then eight zero bytes for none.
     const entries = hexIds(Buffer.concat([spanIds, orphanIds, Buffer.alloc(8)]), 8);
     let orphan = rowCount;
@@ -319,7 +259,7 @@ export class FilterBlock {
 
   /** Whether a span is in error, as tags have it: by its status, or by an attribute `error` that is true. */
   #errors(): Run[] {
-    const { rowCount } = this.#block.header;
+    const { rowCount } = this.view.block.header;
     const flags = testRuns(this.#attribute(C.SECTION_SPANS, ERROR_KEY), rowCount, isTrue);
     const statuses = this.#ofHeads(C.SECTION_SPANS, T.SPAN_STATUS, (code) => [oneEntry(T.TYPE_INT, code, 0)]);
     const failed = testRuns(statuses, rowCount, (_type, code) => code === STATUS_ERROR);

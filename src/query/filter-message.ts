@@ -1,10 +1,60 @@
-// The values that stand in the canonical Resource and Scope messages of a block, read as filters compare them.
+// What references of a filter name outside a block's rows: attributes that are fields, and the values that stand in the
+// descriptors of resources and scopes, which parts list too (part/outlines.ts).
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
+import { serviceName } from '../otlp/service-name.ts';
+import { parseDescriptor } from '../otlp/write-spans.ts';
+import type { FieldName, FilterReference } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
 import { oneEntry, oneText, type Entries } from './filter-runs.ts';
 
+/** Attributes without level, or of the span, that are fields. */
+const FIELDS_BY_KEY: ReadonlyMap<string, FieldName> = new Map([
+  ['span.kind', 'span.kind'],
+  ['span.status', 'span.status'],
+  ['scope.name', 'scope.name'],
+  ['scope.version', 'scope.version'],
+]);
+/** Fields of the Resource and Scope messages. */
+const RESOURCE_ATTRIBUTES = 1;
+const SCOPE_ATTRIBUTES = 3;
+const SCOPE_NAME = 1;
+const SCOPE_VERSION = 2;
+
+type AttributeReference = FilterReference & { readonly kind: 'attribute' };
+
+export function fieldOfAttribute({ key, level }: AttributeReference): FieldName | undefined {
+  return level === '' || level === 'span' ? FIELDS_BY_KEY.get(key) : undefined;
+}
+
+/** Whether the attribute is `error`, which says more than one attribute does. */
+export function isInErrorTag({ key, level }: AttributeReference): boolean {
+  return key === 'error' && (level === '' || level === 'span');
+}
+
+/** What a resource has of a field of its level, or of an attribute. */
+export function resourceValues(reference: FilterReference, descriptor: Uint8Array): Entries[] {
+  const { schemaUrl, message } = parseDescriptor(descriptor);
+  if (reference.kind === 'attribute') return attributeValues(message, RESOURCE_ATTRIBUTES, reference.key);
+  if (reference.name === 'resource.schemaURL') return unlessEmpty(schemaUrl);
+  return [oneText(Buffer.from(serviceName(message), 'utf8'))];
+}
+
+/** What a scope has of a field of its level, or of an attribute. */
+export function scopeValues(reference: FilterReference, descriptor: Uint8Array): Entries[] {
+  const { schemaUrl, message } = parseDescriptor(descriptor);
+  if (reference.kind === 'attribute') return attributeValues(message, SCOPE_ATTRIBUTES, reference.key);
+  if (reference.name === 'scope.schemaURL') return unlessEmpty(schemaUrl);
+  return unlessEmpty(scopeText(message, reference.name === 'scope.name' ? SCOPE_NAME : SCOPE_VERSION));
+}
+
+/** These fields have no presence of their own. */
+function unlessEmpty(text: Uint8Array): Entries[] {
+  return text.length === 0 ? [] : [oneText(text)];
+}
+
 /** Values of every attribute `key` in KeyValue field `field` of a message. */
-export function attributeValues(message: Uint8Array, field: number, key: Buffer): Entries[] {
+function attributeValues(message: Uint8Array, field: number, name: string): Entries[] {
+  const key = Buffer.from(name, 'utf8');
   const reader = new WireReader(message);
   const attribute = new WireReader(message);
   const values: Entries[] = [];
@@ -40,7 +90,7 @@ function valueOf(any: Uint8Array | undefined): Entries {
 }
 
 /** Name (field 1) or version (field 2) of a Scope message; empty where it has none. */
-export function scopeText(message: Uint8Array, field: number): Uint8Array {
+function scopeText(message: Uint8Array, field: number): Uint8Array {
   const reader = new WireReader(message);
   let text = message.subarray(0, 0);
   while (reader.next()) if (reader.field === field && reader.wire === WIRE_BYTES) text = reader.value();

@@ -4,13 +4,14 @@
 import type { BlockReader } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
 import { readStored } from '../block/read-names.ts';
-import { readTraceColumns } from '../block/read-traces.ts';
 import { serviceName } from '../otlp/service-name.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
+import type { Filter } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
 import { BlockView, operationIds } from './block-view.ts';
 import { DescriptorMemo } from './descriptor-memo.ts';
 import { BY_ROW, NEVER, setRows, TagMatcher } from './match-tag.ts';
+import { compileFilter, matchFilter, type CompiledFilter } from './match-filter.ts';
 import type { CompiledTag } from './tag-condition.ts';
 
 /** Times are a block's own: ns since its day's midnight. */
@@ -35,6 +36,7 @@ export interface SpanConditions {
   readonly service: string | undefined;
   readonly operation: string | undefined;
   readonly tags: readonly CompiledTag[];
+  readonly filter?: Filter;
 }
 
 /** The conditions of one search, asked of block after block; what it learns about a resource it keeps. */
@@ -42,18 +44,27 @@ export class SpanMatcher {
   readonly #services: DescriptorMemo | undefined;
   readonly #operation: Buffer | undefined;
   readonly tags: readonly TagMatcher[];
+  readonly filter: CompiledFilter | undefined;
 
-  constructor({ service, operation, tags }: SpanConditions) {
+  constructor({ service, operation, tags, filter }: SpanConditions) {
     this.#services =
       service === undefined
         ? undefined
         : new DescriptorMemo((resource) => serviceName(parseDescriptor(resource).message) === service);
     this.#operation = operation === undefined ? undefined : Buffer.from(operation, 'utf8');
     this.tags = tags.map((tag) => new TagMatcher(tag));
+    this.filter = filter && compileFilter(filter);
   }
 
-  /** The traces of `block` that have a span meeting all conditions inside `times`. Throws CORRUPTION. */
-  match(block: BlockReader, times: BlockTimes): { matches: BlockMatch[]; decidedBy: DecidedBy } {
+  /**
+   * The traces of `block` that have a span meeting all conditions inside `times`. Throws CORRUPTION. `check` is called
+   * where one block may be long work, and may throw.
+   */
+  match(
+    block: BlockReader,
+    times: BlockTimes,
+    check = (): void => undefined,
+  ): { matches: BlockMatch[]; decidedBy: DecidedBy } {
     return readStored(() => {
       const view = new BlockView(block);
       const alive = this.#templates(view);
@@ -62,6 +73,10 @@ export class SpanMatcher {
         for (let id = 0; id < alive.length; id++) if (verdict[id] === NEVER) alive[id] = 0;
       if (!alive.includes(1)) return { matches: [], decidedBy: 'templates' };
       const flags = this.#rows(view, alive, verdicts);
+      if (this.filter !== undefined) {
+        const met = matchFilter(view, this.filter, check);
+        for (let row = 0; row < flags.length; row++) flags[row] = flags[row]! & met[row]!;
+      }
       if (!flags.includes(1)) return { matches: [], decidedBy: 'values' };
       return { matches: matchTimes(view, flags, times), decidedBy: 'spanTimes' };
     });
@@ -100,7 +115,7 @@ export class SpanMatcher {
 
 /** The traces with flagged rows inside `times`. */
 function matchTimes(view: BlockView, flags: Uint8Array, times: BlockTimes): BlockMatch[] {
-  const { starts, durations, firsts } = readTraceColumns(view.block, view.rows(C.SECTION_SPANS));
+  const { starts, durations, firsts } = view.traceColumns();
   const out: BlockMatch[] = [];
   for (let trace = 0; trace + 1 < firsts.length; trace++) {
     let latest = -1;

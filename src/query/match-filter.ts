@@ -2,7 +2,6 @@
 // templates and columns once for all rows (filter-runs.ts); what it says of spans, events or links is then spread over the
 // places the filter asks about: every span, or, inside `some`, every event or link with its span.
 import * as C from '../block/block-columns.ts';
-import type { BlockReader } from '../block/block-reader.ts';
 import {
   isReference,
   type Comparison,
@@ -11,6 +10,7 @@ import {
   type FilterReference,
   type NestedLevel,
 } from '../trace/filter.ts';
+import type { BlockView } from './block-view.ts';
 import { FilterBlock } from './filter-block.ts';
 import { rowValues, testSource, type RowValues, type Source } from './filter-runs.ts';
 import {
@@ -24,9 +24,9 @@ import {
 } from './filter-value.ts';
 
 /** A flag per row of the block, set where the filter holds. `check` is called between pieces of long work, to end it. */
-export function matchFilter(block: BlockReader, filter: CompiledFilter, check: () => void): Uint8Array {
-  return new FilterMatcher(new FilterBlock(block), filter, check).flags(filter.filter, {
-    count: block.header.rowCount,
+export function matchFilter(view: BlockView, filter: CompiledFilter, check: () => void): Uint8Array {
+  return new FilterMatcher(new FilterBlock(view), filter, check).flags(filter.filter, {
+    count: view.block.header.rowCount,
     spans: undefined,
     children: [],
   });
@@ -178,7 +178,7 @@ class FilterMatcher {
   }
 
   #testRows(source: Source, test: ValueTest): Uint8Array {
-    return testSource(source, this.#block.section(source.section).rows.length, test);
+    return testSource(source, this.#block.view.rows(source.section).rows.length, test);
   }
 
   /** Flags of a section's rows as flags of places; of events (or links) that are not bound, any of the span's will do. */
@@ -187,7 +187,7 @@ class FilterMatcher {
     if (section === C.SECTION_SPANS) return spans === undefined ? flags.slice() : gathered(flags, spans);
     const bound = places.children[section];
     if (bound !== undefined) return gathered(flags, bound);
-    const starts = this.#block.childStarts(section);
+    const starts = this.#block.view.childStarts(section);
     const out = new Uint8Array(count);
     for (let i = 0; i < count; i++) {
       const row = spans === undefined ? i : spans[i]!;
@@ -198,7 +198,7 @@ class FilterMatcher {
 
   /** A place is met when one of its span's events (or links) meets `filter`, bound to it. */
   #some(filter: Filter, section: number, places: Places): Uint8Array {
-    const starts = this.#block.childStarts(section);
+    const starts = this.#block.view.childStarts(section);
     const out = new Uint8Array(places.count);
     let from = { place: 0, child: 0 };
     while (from.place < places.count) {
@@ -229,7 +229,7 @@ class FilterMatcher {
   #valuesOf(source: Source): RowValues {
     let values = this.#values.get(source);
     if (values === undefined) {
-      values = rowValues(source, this.#block.section(source.section).rows.length);
+      values = rowValues(source, this.#block.view.rows(source.section).rows.length);
       this.#values.set(source, values);
     }
     return values;
@@ -241,7 +241,7 @@ class FilterMatcher {
     if (section === C.SECTION_SPANS) return [starts[row]!, starts[row + 1]!];
     const bound = places.children[section];
     if (bound !== undefined) return [starts[bound[i]!]!, starts[bound[i]! + 1]!];
-    const children = this.#block.childStarts(section);
+    const children = this.#block.view.childStarts(section);
     return [starts[children[row]!]!, starts[children[row + 1]!]!];
   }
 

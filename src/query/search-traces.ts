@@ -7,6 +7,7 @@ import type { TraceQuery } from '../trace/trace-query.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 import { idKey } from './find-traces.ts';
+import { FilterPruner } from './prune-by-filter.ts';
 import { SpanMatcher, type BlockTimes } from './match-block.ts';
 import { BlockPruner } from './prune-blocks.ts';
 import { compileTag } from './tag-condition.ts';
@@ -23,7 +24,10 @@ interface Hit {
 /** Ids of the newest matching traces, newest matching span first. */
 export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline: Deadline): Uint8Array[] {
   const matcher = new SpanMatcher({ ...query, tags: query.tags.map(compileTag) });
-  const pruner = new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n));
+  const pruner =
+    matcher.filter === undefined
+      ? new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n))
+      : new FilterPruner(matcher.filter);
   const { fates } = source.work;
   const blocks = overlapping(source, query);
   let hits: Hit[] = [];
@@ -41,7 +45,7 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
       fates[prunedBy]++;
       continue;
     }
-    const found = matchCandidate(block, matcher, blockTimes(block.day, query));
+    const found = matchCandidate(block, { matcher, times: blockTimes(block.day, query), deadline });
     fates[found.fate]++;
     hits = mergeHits(hits, found.hits);
     hits.length = Math.min(hits.length, query.limit);
@@ -70,9 +74,15 @@ interface Found {
 
 const DAMAGED: Found = { hits: [], fate: 'damaged' };
 
-function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: BlockTimes): Found {
+interface Asking {
+  readonly matcher: SpanMatcher;
+  readonly times: BlockTimes;
+  readonly deadline: Deadline;
+}
+
+function matchCandidate(candidate: CandidateBlock, { matcher, times, deadline }: Asking): Found {
   const found = candidate.read((block): Found => {
-    const { matches, decidedBy } = matcher.match(block, times);
+    const { matches, decidedBy } = matcher.match(block, times, () => deadline.check());
     if (matches.length === 0) return { hits: [], fate: decidedBy };
     // Damage elsewhere in the block would leave a hit whose trace cannot be read.
     block.verify();

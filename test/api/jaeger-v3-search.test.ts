@@ -103,3 +103,29 @@ describe('a v3 search', () => {
     expect(parse(`query.durationMin=2s&query.durationMax=1s&${TIMES}`).isHopeless).toBe(true);
   });
 });
+
+describe('query.filter', () => {
+  const asked = (filter: string, more = ''): string => `query.filter=${encodeURIComponent(filter)}&${TIMES}${more}`;
+  const exists = '{"op":"exists","args":[{"attr":{"key":"k"}}]}';
+
+  test('is a filter beside times and depth', () => {
+    const { query } = parse(asked(exists, '&query.searchDepth=7'));
+    expect(query.filter).toEqual({ op: 'exists', reference: { kind: 'attribute', key: 'k', level: '' } });
+    expect([query.limit, query.service, query.tags]).toEqual([7, undefined, []]);
+    expect(parse(`query.filter=&${TIMES}`).query.filter).toBeUndefined();
+  });
+
+  test.each<[string, string, string]>([
+    ['{"op":', '', 'malformed parameter query.filter: unexpected end of JSON input'],
+    ['{"opp":"eq"}', '', 'malformed parameter query.filter: unknown field "opp" in expression.Call'],
+    ['{"op":"like"}', '', 'invalid query filter: unknown filter operator "like"'],
+    [
+      exists,
+      '&query.serviceName=a&query.durationMax=1s',
+      'invalid query filter: it cannot be combined with [service_name duration_max]; express those predicates in the filter instead',
+    ],
+    [exists, `&query.attributes=${encodeURIComponent('{"k":"v"}')}`, 'it cannot be combined with [attributes]'],
+  ])('%s%s is refused', (filter, more, message) => {
+    expect(() => parse(asked(filter, more))).toThrow(message);
+  });
+});

@@ -5,25 +5,16 @@ import { expressionNamespace } from '../../src/api/expression-messages.ts';
 import { checkFilterStandsAlone, parseFilter, parseFilterJson } from '../../src/api/parse-filter.ts';
 import { limits } from '../../src/base/limits.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
+import { attr, call, field, inner, list, nested, scalar, type WireJson } from '../support/wire-filter.ts';
 
-type Json = Readonly<Record<string, unknown>>;
-const call = (op: string, ...args: readonly Json[]): Json => ({ op, args });
-const inner = (op: string, ...args: readonly Json[]): Json => ({ call: call(op, ...args) });
-const attr = (key: string, level?: string): Json => ({ attr: level === undefined ? { key } : { key, level } });
-const field = (level: string, name: string): Json => ({ field: { name, level } });
-const scalar = (value: string, type?: string): Json => ({ scalar: type === undefined ? { value } : { value, type } });
-const list = (values: readonly string[], type?: string): Json => ({
-  list: type === undefined ? { values } : { values, type },
-});
-const nested = (level: string): Json => ({ nested: { level } });
 const yes = inner('exists', attr('a'));
 
-const parsed = (message: Json) => parseFilterJson(JSON.stringify(message));
-const attribute = (key: string, level = ''): Json => ({ kind: 'attribute', key, level });
-const any = (text: string, number?: bigint | number, bool?: boolean): Json => ({ kind: 'any', text, number, bool });
+const parsed = (message: WireJson) => parseFilterJson(JSON.stringify(message));
+const attribute = (key: string, level = ''): WireJson => ({ kind: 'attribute', key, level });
+const any = (text: string, number?: bigint | number, bool?: boolean): WireJson => ({ kind: 'any', text, number, bool });
 
 describe('what is understood', () => {
-  test.each<[string, Json, Json]>([
+  test.each<[string, WireJson, WireJson]>([
     [
       'an attribute and a text',
       call('eq', attr('k', 'span'), scalar('x')),
@@ -158,9 +149,9 @@ describe('what is understood', () => {
 });
 
 describe('what is refused', () => {
-  const deep = (levels: number): Json =>
+  const deep = (levels: number): WireJson =>
     levels === 1 ? call('exists', attr('a')) : call('not', { call: deep(levels - 1) });
-  test.each<[Json, string]>([
+  test.each<[WireJson, string]>([
     [call('eq'), 'operator "eq" takes 2 argument(s), got 0'],
     [call('like', attr('a'), scalar('x')), 'unknown filter operator "like"'],
     [call('and', yes), 'operator "and" takes at least two arguments, got 1'],
@@ -304,7 +295,6 @@ describe('what is refused', () => {
       durationMinNs: undefined,
       durationMaxNs: undefined,
       limit: 1,
-      filter: parsed(call('exists', attr('a'))),
     };
     expect(() => checkFilterStandsAlone(query)).not.toThrow();
     const all = {

@@ -52,6 +52,7 @@ const VALUES: readonly OtlpAnyValue[] = [
   {},
 ];
 const EVENTS = ['', 'retry', 'x', 'exception'];
+const SCHEMAS = ['', 'https://opentelemetry.io/schemas/1.9.0', 'x'];
 const TEXTS = ['', 'x', '1', 'boom'];
 const DURATIONS = [-5n, 0n, 1n, 2n, 999n, 1_000n, 1_001n, 5_000_000n, 60_000_000_000n, 3n * dayNs];
 
@@ -81,12 +82,13 @@ function randomSpan(random: Random, noonNs: bigint, traces: number): OtlpSpan {
   // Half of them differ in their first bytes, half in their last.
   traceId.writeUInt32BE(Math.floor((random() * traces) / 2) + 1, random() < 0.5 ? 12 : 0);
   const event = (): OtlpEvent => ({
+    timeUnixNano: random() < 0.1 ? 0n : startTimeUnixNano + pick(random, DURATIONS),
     name: pick(random, EVENTS),
     attributes: listOf(random, 2, () => randomAttribute(random)),
   });
   const link = (): OtlpLink => ({
-    traceId,
-    spanId: spanId(1),
+    ...(random() < 0.8 ? { traceId, spanId: spanId(1 + Math.floor(random() * 3)) } : {}),
+    traceState: pick(random, TEXTS),
     attributes: listOf(random, 2, () => randomAttribute(random)),
   });
   const errors = [
@@ -127,9 +129,10 @@ export function randomSpans(random: Random, noonNs: bigint, traces = 60): OtlpRe
     ];
     const scopeSpans = Array.from({ length: 1 + Math.floor(random() * 2) }, () => ({
       scope: scope(),
+      schemaUrl: pick(random, SCHEMAS),
       spans: listOf(random, 3, () => randomSpan(random, noonNs, traces)),
     }));
-    return { resource: { attributes }, scopeSpans };
+    return { resource: { attributes }, scopeSpans, schemaUrl: pick(random, SCHEMAS) };
   });
   const spans = resourceSpans.flatMap(({ scopeSpans: scopes }) => scopes.flatMap(({ spans: some }) => some));
   for (const span of spans) if (random() < 0.6) span.parentSpanId = adopt(random, span, spans);

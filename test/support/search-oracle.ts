@@ -10,21 +10,34 @@ export interface KnownSpan {
   readonly resource: readonly OtlpKeyValue[];
   readonly scope: OtlpScope;
   readonly span: OtlpSpan;
+  readonly resourceSchemaUrl?: string;
+  readonly scopeSchemaUrl?: string;
 }
 
 export function knownSpans(request: OtlpRequest): KnownSpan[] {
-  return (request.resourceSpans ?? []).flatMap(({ resource = {}, scopeSpans = [] }) =>
-    scopeSpans.flatMap(({ scope = {}, spans = [] }) =>
-      spans.map((span) => ({ traceId: hex(span.traceId), resource: resource.attributes ?? [], scope, span })),
+  return (request.resourceSpans ?? []).flatMap(({ resource = {}, scopeSpans = [], schemaUrl = '' }) =>
+    scopeSpans.flatMap(({ scope = {}, spans = [], schemaUrl: scopeSchemaUrl = '' }) =>
+      spans.map((span) => ({
+        traceId: hex(span.traceId),
+        resource: resource.attributes ?? [],
+        scope,
+        span,
+        resourceSchemaUrl: schemaUrl,
+        scopeSchemaUrl,
+      })),
     ),
   );
 }
 
-/** Ids of the traces a search must find, in the order it must give. */
-export function searchNaively(spans: readonly KnownSpan[], query: TraceQuery): string[] {
+/** Ids of the traces a search must find, in the order it must give; `meets` stands for the query's filter. */
+export function searchNaively(
+  spans: readonly KnownSpan[],
+  query: TraceQuery,
+  meets: (known: KnownSpan) => boolean = () => true,
+): string[] {
   const latest = new Map<string, bigint>();
   for (const known of spans) {
-    if (!isMatch(known, query)) continue;
+    if (!isMatch(known, query) || !meets(known)) continue;
     const start = known.span.startTimeUnixNano ?? 0n;
     const before = latest.get(known.traceId);
     if (before === undefined || start > before) latest.set(known.traceId, start);
@@ -70,8 +83,8 @@ function holds(known: KnownSpan, { key, value }: TagCondition): boolean {
   const { span, scope } = known;
   switch (key) {
     case 'error':
-      if (value === 'true') return isError(span);
-      if (value === 'false') return !isError(span);
+      if (value === 'true') return isInError(span);
+      if (value === 'false') return !isInError(span);
       return levels(known).some((attributes) => has(attributes, key, value));
     case 'span.kind':
       return KINDS[span.kind ?? 0] === value.toLowerCase();
@@ -109,7 +122,7 @@ function hasOfLevel({ resource, scope, span }: KnownSpan, key: string, value: st
   );
 }
 
-function isError({ status, attributes = [] }: OtlpSpan): boolean {
+export function isInError({ status, attributes = [] }: OtlpSpan): boolean {
   return (
     status?.code === 2 ||
     attributes.some(({ key, value }) => key === 'error' && (value?.boolValue === true || value?.stringValue === 'true'))

@@ -7,10 +7,14 @@ import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-
 import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';
+import { parseFilterJson } from '../../src/api/parse-filter.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
+import type { TraceQuery } from '../../src/trace/trace-query.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
 import { callSeriesNaively, dependenciesNaively, toCallSeries } from '../support/calls-oracle.ts';
+import { meetsFilter } from '../support/filter-oracle.ts';
 import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
+import { randomFilter } from '../support/random-filter.ts';
 import { createRandom, printedSeed, type Random } from '../support/random-request.ts';
 import { randomQuery, randomSpans } from '../support/random-search.ts';
 import { knownSpans, operationOf, searchNaively, serviceOf, type KnownSpan } from '../support/search-oracle.ts';
@@ -20,7 +24,10 @@ const stranger = parseTenant('4', '3');
 /** Where FakeClock stands. */
 const noonNs = BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n;
 const dayNs = 86_400_000_000_000n;
-const queriesPerStage = 60;
+/** Searches and filters asked of each data set at each stage of its life; fewer where plain loops take long. */
+const perStage = { searches: 145, filters: 137 };
+const perBigStage = { searches: 30, filters: 8 };
+const pairsMin = 10_000;
 
 /** A store with what was written into it, and a way to ask both. */
 class Pair {
@@ -50,7 +57,7 @@ class Pair {
     }
   }
 
-  searchIds(query: Parameters<typeof searchNaively>[1]): string[] {
+  searchIds(query: TraceQuery): string[] {
     const { startMinNs, startMaxNs } = query;
     const result = this.run({ kind: 'search', query }, { startMinNs, startMaxNs });
     if (result.kind !== 'ids') throw new Error(result.kind);
@@ -77,14 +84,51 @@ function show(query: object): string {
   return JSON.stringify(query, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value));
 }
 
-/** Asks both and compares; returns how many searches found something. */
-function compareSearches(pair: Pair, random: Random, stage: string): number {
+let pairs = 0;
+
+interface Round {
+  readonly stage: string;
+  readonly count: number;
+}
+
+function compareBoth(pair: Pair, random: Random, of: { stage: string; searches: number; filters: number }): number {
+  const { stage, searches, filters } = of;
+  return (
+    compareSearches(pair, random, { stage, count: searches }) + compareFilters(pair, random, { stage, count: filters })
+  );
+}
+
+/** The same with filters, which travel as JSON, like a client's. */
+function compareFilters(pair: Pair, random: Random, { stage, count }: Round): number {
   let found = 0;
-  for (let i = 0; i < queriesPerStage; i++) {
+  for (let i = 0; i < count; i++) {
+    const wire = randomFilter(random, pair.spans);
+    const { startMinNs, startMaxNs, limit } = randomQuery(random, pair.spans);
+    const none = {
+      service: undefined,
+      operation: undefined,
+      tags: [],
+      durationMinNs: undefined,
+      durationMaxNs: undefined,
+    };
+    const query = { ...none, startMinNs, startMaxNs, limit, filter: parseFilterJson(JSON.stringify(wire)) };
+    const expected = searchNaively(pair.spans, query, (known) => meetsFilter(known, wire));
+    expect(pair.searchIds(query), `${stage}: ${JSON.stringify(wire)} ${show(query)}`).toEqual(expected);
+    found += Number(expected.length > 0);
+    pairs++;
+  }
+  return found;
+}
+
+/** Asks both and compares; returns how many searches found something. */
+function compareSearches(pair: Pair, random: Random, { stage, count }: Round): number {
+  let found = 0;
+  for (let i = 0; i < count; i++) {
     const query = randomQuery(random, pair.spans);
     const expected = searchNaively(pair.spans, query);
     expect(pair.searchIds(query), `${stage}: ${show(query)}`).toEqual(expected);
     found += Number(expected.length > 0);
+    pairs++;
   }
   return found;
 }
@@ -93,7 +137,7 @@ function compareSearches(pair: Pair, random: Random, stage: string): number {
 function compare(pair: Pair, random: Random, stage: string): number {
   compareNames(pair, stage);
   compareDependencies(pair, random, stage);
-  return compareSearches(pair, random, stage);
+  return compareBoth(pair, random, { stage, ...perStage });
 }
 
 function compareNames({ storage, spans }: Pair, stage: string): void {
@@ -175,13 +219,13 @@ describe('random searches over random spans', () => {
       await pair.storage.close();
       pair.cache.close();
       // A comparison of nothing with nothing shows nothing.
-      expect(found).toBeGreaterThan(queriesPerStage * 6 * 0.4);
+      expect(found).toBeGreaterThan((perStage.searches + perStage.filters) * 6 * 0.4);
     },
   );
 
   test(
     'many blocks: the newest are found, whatever blocks and days they are spread over',
-    { timeout: 60_000 },
+    { timeout: 120_000 },
     async () => {
       const random = createRandom(seed + 100);
       using folder = new TemporaryFolder();
@@ -195,14 +239,19 @@ describe('random searches over random spans', () => {
       await writeAll(requests.slice(0, 8_000));
       await pair.storage.forceMerge('');
       expect((await pair.storage.stats()).blocks).toBeGreaterThan(6);
-      let found = compareSearches(pair, random, 'in merged parts');
+      let found = compareBoth(pair, random, { stage: 'in merged parts', ...perBigStage });
       await writeAll(requests.slice(8_000));
-      found += compareSearches(pair, random, 'in merged parts and the log');
+      found += compareBoth(pair, random, { stage: 'in merged parts and the log', ...perBigStage });
       await pair.storage.forceFlush();
-      found += compareSearches(pair, random, 'in parts');
+      found += compareBoth(pair, random, { stage: 'in parts', ...perBigStage });
       await pair.storage.close();
       pair.cache.close();
-      expect(found).toBeGreaterThan(queriesPerStage * 3 * 0.4);
+      expect(found).toBeGreaterThan((perBigStage.searches + perBigStage.filters) * 3 * 0.4);
     },
   );
+
+  test('pairs of a data set and a query were enough', () => {
+    process.stdout.write(`search oracle: ${pairs} (data set, query) pairs\n`);
+    expect(pairs).toBeGreaterThanOrEqual(pairsMin);
+  });
 });
