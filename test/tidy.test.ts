@@ -59,7 +59,12 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   ],
   'test/block/encode-templates.test.ts': ['src/block/read-templates.ts'],
   'test/block/encode-traces.test.ts': ['src/block/read-traces.ts'],
-  'test/block/count-calls.test.ts': ['src/block/call-columns.ts', 'src/block/call-counts.ts', 'src/block/call-rows.ts'],
+  'test/block/count-calls.test.ts': [
+    'src/block/call-columns.ts',
+    'src/block/call-counts.ts',
+    'src/block/call-rows.ts',
+    'src/block/trace-index.ts',
+  ],
   'test/query/dependencies.test.ts': ['src/query/call-totals.ts'],
   'test/block/block-format.test.ts': [],
   'test/block/block-lies.test.ts': [],
@@ -76,6 +81,14 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   ],
   'test/query/prune-blocks.test.ts': ['src/query/query-work.ts'],
   'test/query/query-terms.test.ts': ['src/block/collect-terms.ts', 'src/block/outline.ts', 'src/block/terms.ts'],
+  'test/part/part-rollups.test.ts': [
+    'src/part/count-spans.ts',
+    'src/part/counted-spans.ts',
+    'src/part/merge-rollups.ts',
+    'src/part/rollup-frame.ts',
+    'src/part/rollup-reader.ts',
+    'src/part/rollup-writer.ts',
+  ],
   'test/part/merge-parts.test.ts': ['src/part/part-reader.ts', 'src/part/part-writer.ts', 'src/part/quarantine.ts'],
   'test/partition/partition.test.ts': [
     'src/partition/block-names.ts',

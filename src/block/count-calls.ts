@@ -13,18 +13,18 @@ import { bucketOf } from '../trace/latency-buckets.ts';
 import type { CallColumns } from './call-columns.ts';
 import type { CallCounts, CallNames } from './call-counts.ts';
 import { CallRows, SpanIds } from './call-rows.ts';
+import { TraceIndex } from './trace-index.ts';
 
 const MINUTE_NS = 60_000_000_000;
 const DAY_MINUTES = 1440;
 
 /** Spans that were counted before. */
 export interface CountedSpans {
-  /**
-   * Calls `visit` with every piece of the traces `traceIds` (4 words each) that is counted: the trace's index there, the
-   * block and the trace's index in it.
-   */
-  findPieces(traceIds: Uint32Array, visit: (index: number, block: CallColumns, trace: number) => void): void;
+  /** Calls `visit` with every counted piece of `traces`: the trace's number there, the block and its number in it. */
+  findPieces(traces: TraceIndex, names: CallNames, visit: PieceVisitor): void;
 }
+
+export type PieceVisitor = (number: number, block: CallColumns, trace: number) => void;
 
 export class CallCounter {
   readonly #names: CallNames;
@@ -56,7 +56,8 @@ export class CallCounter {
   /** Counts what was taken in, beyond `counted`, and forgets it. */
   count(counted?: CountedSpans): void {
     this.#readCounted(counted);
-    const { count, first, next, blocks, traces } = this.#traces;
+    const { first, next, blocks, traces } = this.#traces;
+    const { count } = this.#traces.index;
     let block: CallColumns | undefined;
     for (let trace = 0; trace < count; trace++) {
       const piece = first[trace]!;
@@ -77,9 +78,9 @@ export class CallCounter {
   }
 
   #readCounted(counted: CountedSpans | undefined): void {
-    const { ids, count } = this.#traces;
-    this.#counted.begin(count);
-    counted?.findPieces(ids.subarray(0, 4 * count), (index, block, trace) => this.#counted.add(index, block, trace));
+    const { index } = this.#traces;
+    this.#counted.begin(index.count);
+    counted?.findPieces(index, this.#names, (number, block, trace) => this.#counted.add(number, block, trace));
   }
 
   /** Counts a trace all of which lies in `block`. False, and nothing is counted, when a span id occurs twice in it. */
@@ -284,9 +285,7 @@ class RowOrder {
 
 /** The traces taken in, by id, and the pieces of each as a list. */
 class TracePieces {
-  count = 0;
-  /** 4 words a trace. */
-  ids = new Uint32Array(4 * 256);
+  readonly index = new TraceIndex();
   /** First piece of each trace. */
   first = new Int32Array(256);
   /** Of each piece: the next of its trace or -1, block number, trace number in it. */
@@ -294,74 +293,35 @@ class TracePieces {
   blocks = new Int32Array(256);
   traces = new Int32Array(256);
   #pieces = 0;
-  #slots = new Int32Array(512);
 
   /** Adds trace number `trace` of block number `block`, whose id is at words[4 * trace]. */
   add(words: Uint32Array, block: number, trace: number): void {
-    const piece = this.#addPiece(block, trace);
-    const at = 4 * trace;
-    const slot = this.#slot(words, at);
-    const known = this.#slots[slot]! - 1;
-    if (known >= 0) {
-      this.next[piece] = this.first[known]!;
-      this.first[known] = piece;
-      return;
-    }
-    const index = this.count++;
-    if (index === this.first.length) {
-      this.first = grow(this.first, new Int32Array(2 * index));
-      this.ids = grow(this.ids, new Uint32Array(8 * index));
-    }
-    this.ids.set(words.subarray(at, at + 4), 4 * index);
+    const piece = this.#pieces++;
+    if (piece === this.next.length) this.#grow();
+    const known = this.index.count;
+    const index = this.index.add(words, 4 * trace);
+    this.next[piece] = index < known ? this.first[index]! : -1;
+    this.blocks[piece] = block;
+    this.traces[piece] = trace;
     this.first[index] = piece;
-    this.#slots[slot] = index + 1;
-    if (2 * this.count > this.#slots.length) this.#rehash();
   }
 
   clear(): void {
-    this.count = this.#pieces = 0;
-    this.#slots.fill(0);
+    this.index.clear();
+    this.#pieces = 0;
   }
 
-  #addPiece(block: number, trace: number): number {
-    const piece = this.#pieces++;
-    if (piece === this.next.length) {
-      this.next = grow(this.next, new Int32Array(2 * piece));
-      this.blocks = grow(this.blocks, new Int32Array(2 * piece));
-      this.traces = grow(this.traces, new Int32Array(2 * piece));
-    }
-    this.next[piece] = -1;
-    this.blocks[piece] = block;
-    this.traces[piece] = trace;
-    return piece;
-  }
-
-  /** The slot this trace has or would get. */
-  #slot(words: Uint32Array, at: number): number {
-    const mask = this.#slots.length - 1;
-    const { ids } = this;
-    const h = Math.imul(words[at]! ^ Math.imul(words[at + 2]!, 0x85ebca6b) ^ words[at + 3]!, 0xc2b2ae35);
-    let slot = (h ^ (h >>> 15)) & mask;
-    for (let entry = this.#slots[slot]!; entry !== 0; entry = this.#slots[slot]!) {
-      const to = 4 * (entry - 1);
-      const isSame =
-        ids[to] === words[at] &&
-        ids[to + 1] === words[at + 1] &&
-        ids[to + 2] === words[at + 2] &&
-        ids[to + 3] === words[at + 3];
-      if (isSame) break;
-      slot = (slot + 1) & mask;
-    }
-    return slot;
-  }
-
-  #rehash(): void {
-    this.#slots = new Int32Array(this.#slots.length * 2);
-    for (let index = 0; index < this.count; index++) this.#slots[this.#slot(this.ids, 4 * index)] = index + 1;
+  #grow(): void {
+    const size = 2 * this.next.length;
+    this.first = grow(this.first, size);
+    this.next = grow(this.next, size);
+    this.blocks = grow(this.blocks, size);
+    this.traces = grow(this.traces, size);
   }
 }
 
-function grow<T extends Int32Array | Uint32Array>(old: T, grown: T): T {
+function grow(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(size);
   grown.set(old);
   return grown;
 }

@@ -8,10 +8,10 @@ import { SectionReader } from './read-section.ts';
 import { readTraceColumns, type TraceColumns } from './read-traces.ts';
 import { AllValues, LocalEntries, SomeValues, type SectionValues } from './section-values.ts';
 
-/** Appends every row of the block that `bytes` begins with. Throws CORRUPTION and leaves the batch as it was. */
-export function appendBlock(batch: SpanBatch, bytes: Uint8Array): void {
+/** Appends every row of the block, or of the one that the bytes begin with. Throws CORRUPTION and leaves the batch as it was. */
+export function appendBlock(batch: SpanBatch, source: BlockReader | Uint8Array): void {
   restoring(batch, () => {
-    const block = new BlockReader(bytes);
+    const block = source instanceof Uint8Array ? new BlockReader(source) : source;
     batch.reserveRows(block.header.rowCount);
     new RowCopier(batch, block, AllValues).copy(Array.from({ length: block.header.traceCount }, (_, trace) => trace));
   });

@@ -19,6 +19,7 @@ export interface FileFormat {
 export const PART_DATA_FORMAT: FileFormat = { name: 'part data', magic: 'TLdata', version: 1 };
 export const PART_TRACES_FORMAT: FileFormat = { name: 'part traces', magic: 'TLtraces', version: 1 };
 export const PART_FILTERS_FORMAT: FileFormat = { name: 'part filters', magic: 'TLfilter', version: 1 };
+export const PART_ROLLUPS_FORMAT: FileFormat = { name: 'part roll-ups', magic: 'TLrollup', version: 1 };
 export const PART_METADATA_FORMAT: FileFormat = { name: 'part metadata', magic: 'TLmeta', version: 1 };
 export const LOG_FORMAT: FileFormat = { name: 'log', magic: 'TLlog', version: 1 };
 

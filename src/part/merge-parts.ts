@@ -6,6 +6,9 @@
 // over several blocks of the part, and duplicates that far apart stay for the query to drop. Answers do not change.
 // It reads and writes files only, so that it can run on any thread; making the part visible is its caller's work.
 import { isStoreError } from '../base/errors.ts';
+import { BlockReader } from '../block/block-reader.ts';
+import { CallColumns } from '../block/call-columns.ts';
+import type { CallNames } from '../block/call-counts.ts';
 import { appendBlock } from '../block/decode-block.ts';
 import { encodeBlock, type BlockProfile } from '../block/encode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
@@ -13,9 +16,11 @@ import { TermSet } from '../block/terms.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { SpanBatch } from '../trace/span-batch.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { readIntact } from './counted-spans.ts';
 import { cutBlocks } from './cut-blocks.ts';
 import type { PartMetadata, PartOrigin } from './part-metadata.ts';
 import { readBlockAt, type BlockRange } from './part-reader.ts';
+import { PartRollups, type RollupPlan } from './part-rollups.ts';
 import { PartWriter } from './part-writer.ts';
 import { quarantineRange, type DamagedPlace } from './quarantine.ts';
 
@@ -52,6 +57,7 @@ export interface MergeJob {
   readonly day: number;
   readonly profile: BlockProfile;
   readonly origin: PartOrigin;
+  readonly rollups: RollupPlan;
   /** Where damaged blocks are copied to. */
   readonly quarantinePath: string;
   /** Default WINDOW_ROWS_MAX. */
@@ -89,6 +95,7 @@ class Merge implements Disposable {
   readonly #disk: Disk;
   readonly #job: MergeJob;
   readonly #writer: PartWriter;
+  readonly #rollups: PartRollups;
   readonly #files = new Map<number, ReadFile>();
   readonly #window = spareWindow ?? new SpanBatch();
   readonly #damaged: DamagedPlace[] = [];
@@ -100,11 +107,13 @@ class Merge implements Disposable {
     this.#disk = disk;
     this.#job = job;
     this.#writer = new PartWriter(disk, job.partPath);
+    this.#rollups = new PartRollups(disk, this.#writer, job.rollups);
   }
 
   run(): MergeResult {
     for (const [tenant, sources] of sourcesByTenant(this.#job.inputs)) this.#mergeTenant(tenant, sources);
     const hasRows = this.#rowsRead > 0;
+    if (hasRows) this.#rollups.finish();
     return {
       part: hasRows ? this.#writer.finish(this.#job.day, this.#job.origin) : undefined,
       rowsRead: this.#rowsRead,
@@ -117,6 +126,7 @@ class Merge implements Disposable {
   [Symbol.dispose](): void {
     this.#window.clear();
     spareWindow = this.#window;
+    this.#rollups[Symbol.dispose]();
     this.#writer.abandon();
     for (const file of this.#files.values()) file.close();
   }
@@ -136,7 +146,10 @@ class Merge implements Disposable {
     const { rowCount } = window;
     const file = this.#open(source.input);
     try {
-      appendBlock(window, readBlockAt(file, source));
+      const block = new BlockReader(readBlockAt(file, source));
+      const columns = this.#rollups.readColumns(source.tenant, block);
+      appendBlock(window, block);
+      if (columns !== undefined) this.#rollups.add(columns, (names) => readColumns(file, source, names));
       this.#rowsRead += window.rowCount - rowCount;
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
@@ -176,6 +189,10 @@ class Merge implements Disposable {
     }
     return file;
   }
+}
+
+function readColumns(file: ReadFile, range: BlockRange, names: CallNames): CallColumns | undefined {
+  return readIntact(() => new CallColumns(new BlockReader(readBlockAt(file, range)), names));
 }
 
 /** Blocks of each tenant by first start: what lies near in time is merged in one window. Ties by place: P8. */

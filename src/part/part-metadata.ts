@@ -36,10 +36,11 @@ export interface PartMetadata {
   readonly day: number;
   readonly origin: PartOrigin;
   readonly rowCount: number;
-  /** Sizes of the three other files. */
+  /** Sizes of the other files; rollupsBytes 0: there is none. */
   readonly dataBytes: number;
   readonly tracesBytes: number;
   readonly filtersBytes: number;
+  readonly rollupsBytes: number;
   readonly blocks: readonly PartBlock[];
   /** First key of each page of `traces`. */
   readonly fences: Uint32Array;
@@ -115,14 +116,15 @@ function encodePart(out: ByteWriter, metadata: PartMetadata): void {
   u53(out, metadata.dataBytes);
   u53(out, metadata.tracesBytes);
   u53(out, metadata.filtersBytes);
+  u53(out, metadata.rollupsBytes);
   for (const id of metadata.origin.partIds) u53(out, id);
 }
 
 function decodePart(view: DataView, path: string): Omit<PartMetadata, 'blocks' | 'fences'> {
-  const partIdCount = view.byteLength >= 48 ? view.getUint32(4, true) : -1;
-  if (view.byteLength !== 48 + 8 * partIdCount) damaged(path, 'the part section has a wrong length');
+  const partIdCount = view.byteLength >= 56 ? view.getUint32(4, true) : -1;
+  if (view.byteLength !== 56 + 8 * partIdCount) damaged(path, 'the part section has a wrong length');
   const partIds: number[] = [];
-  for (let i = 0; i < partIdCount; i++) partIds.push(readU53(view, 48 + 8 * i));
+  for (let i = 0; i < partIdCount; i++) partIds.push(readU53(view, 56 + 8 * i));
   return {
     day: view.getInt32(0, true),
     origin: { logSeqMax: readU53(view, 8), partIds },
@@ -130,6 +132,7 @@ function decodePart(view: DataView, path: string): Omit<PartMetadata, 'blocks' |
     dataBytes: readU53(view, 24),
     tracesBytes: readU53(view, 32),
     filtersBytes: readU53(view, 40),
+    rollupsBytes: readU53(view, 48),
   };
 }
 

@@ -3,7 +3,7 @@
 // block at a time: the rest of the part stays readable.
 import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
-import { verifyBlock } from '../block/block-reader.ts';
+import { BlockReader, verifyBlock } from '../block/block-reader.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import { FuseFilter } from '../codec/fuse-filter.ts';
@@ -13,7 +13,8 @@ import { checkFileHeader, FILE_HEADER_SIZE, PART_FILTERS_FORMAT } from './format
 import { decodeOutlines, type PartOutlines } from './outlines.ts';
 import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
 import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
-import { lookUpTrace } from './trace-lookup.ts';
+import { openRollups, type RollupReader } from './rollup-reader.ts';
+import { lookUpTrace, lookUpTraces, type TraceProbes } from './trace-lookup.ts';
 
 /** 56 bytes a block of some 16 k rows: a part of 10^9 rows has 3.5 MB. Above this the length itself is damage. */
 const METADATA_BYTES_MAX = 1 << 28;
@@ -64,6 +65,7 @@ export class PartReader implements Disposable {
   #data: ReadFile | undefined;
   #traces: ReadFile | undefined;
   #pruning: Pruning | undefined;
+  #rollups: RollupReader | undefined;
 
   /** Use openPart, or this when the metadata is at hand. Files are opened at their first use. */
   constructor(disk: Disk, path: string, metadata: PartMetadata) {
@@ -84,6 +86,22 @@ export class PartReader implements Disposable {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
       return this.metadata.blocks.map((_, block) => block);
     }
+  }
+
+  /** As findTrace for many traces at once. */
+  findTraces(probes: TraceProbes): number[] {
+    try {
+      this.#traces ??= this.#disk.openRead(join(this.path, TRACES_FILE));
+      return lookUpTraces(this.#traces, this.metadata.fences, probes);
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION')) throw error;
+      return this.metadata.blocks.map((_, block) => block);
+    }
+  }
+
+  /** Counts of calls by minute. Throws CORRUPTION where there are none, DISK. */
+  rollups(): RollupReader {
+    return (this.#rollups ??= openRollups(this.#disk, this.path));
   }
 
   /**
@@ -118,6 +136,12 @@ export class PartReader implements Disposable {
     return (this.#data ??= this.#disk.openRead(join(this.path, DATA_FILE)));
   }
 
+  /** Block number `block`, to be read column by column while the part is open. Throws CORRUPTION. */
+  openBlock(block: number): BlockReader {
+    const { offset, sizeBytes } = this.metadata.blocks[block]!;
+    return new BlockReader({ sizeBytes, read: (at, size) => this.dataFile().read(offset + at, size) });
+  }
+
   /** Block number `block`, verified. Throws CORRUPTION with the place in the message. */
   readBlock(block: number): Uint8Array<ArrayBuffer> {
     return readBlockAt(this.dataFile(), this.metadata.blocks[block]!);
@@ -126,7 +150,8 @@ export class PartReader implements Disposable {
   close(): void {
     this.#data?.close();
     this.#traces?.close();
-    this.#data = this.#traces = this.#pruning = undefined;
+    this.#rollups?.close();
+    this.#data = this.#traces = this.#pruning = this.#rollups = undefined;
   }
 
   [Symbol.dispose](): void {

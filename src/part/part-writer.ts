@@ -21,11 +21,13 @@ import {
 } from './format-version.ts';
 import { encodePartMetadata, type PartBlock, type PartMetadata, type PartOrigin } from './part-metadata.ts';
 import { OutlinesBuilder } from './outlines.ts';
+import { RollupWriter } from './rollup-writer.ts';
 import { TraceLookupBuilder } from './trace-lookup.ts';
 
 export const DATA_FILE = 'data';
 export const TRACES_FILE = 'traces';
 export const FILTERS_FILE = 'filters';
+export const ROLLUPS_FILE = 'rollups';
 export const METADATA_FILE = 'metadata';
 
 export class PartWriter {
@@ -36,6 +38,7 @@ export class PartWriter {
   readonly #outlines = new OutlinesBuilder();
   readonly #filters = new ByteWriter(1 << 14);
   readonly #blocks: PartBlock[] = [];
+  #rollups: RollupWriter | undefined;
   #rowCount = 0;
   #isFinished = false;
 
@@ -76,6 +79,19 @@ export class PartWriter {
     this.#data.write(bytes);
   }
 
+  /** Counts of the part's calls, to be added before finish(). Not asked for: the part has none. */
+  get rollups(): RollupWriter {
+    assert(!this.#isFinished, 'roll-ups added to a finished part');
+    return (this.#rollups ??= new RollupWriter(this.#disk.createFile(join(this.#path, ROLLUPS_FILE))));
+  }
+
+  /** The part has no roll-ups after all. */
+  dropRollups(): void {
+    this.#rollups?.abandon();
+    this.#rollups = undefined;
+    this.#disk.remove(join(this.#path, ROLLUPS_FILE));
+  }
+
   /** Writes the rest, makes the part durable and closes it. */
   finish(day: number, origin: PartOrigin): PartMetadata {
     assert(!this.#isFinished, 'a part finished twice');
@@ -90,6 +106,7 @@ export class PartWriter {
       dataBytes: this.#data.sizeBytes,
       tracesBytes: FILE_HEADER_SIZE + pages.length,
       filtersBytes: FILE_HEADER_SIZE + outlines.length + this.#filters.length,
+      rollupsBytes: this.#rollups?.finish() ?? 0,
       blocks: this.#blocks,
       fences,
     };
@@ -111,6 +128,7 @@ export class PartWriter {
     this.#isFinished = true;
     try {
       this.#data.close();
+      this.#rollups?.abandon();
       this.#disk.remove(this.#path);
     } catch (error) {
       if (!isStoreError(error, 'DISK')) throw error;

@@ -11,6 +11,7 @@ import { PartReader } from './part-reader.ts';
 import { DATA_FILE } from './part-writer.ts';
 import type { DamagedPlace } from './quarantine.ts';
 import { scanBlocks } from './scan-blocks.ts';
+import type { TraceProbes } from './trace-lookup.ts';
 
 /** Opens the part in folder `path`, whose metadata or length is wrong as `fault` says. Throws FORMAT_TOO_NEW, DISK. */
 export function scanPart(disk: Disk, path: string, fault: string): ScannedPart {
@@ -56,6 +57,7 @@ export class ScannedPart extends PartReader {
       dataBytes: sizeBytes,
       tracesBytes: 0,
       filtersBytes: 0,
+      rollupsBytes: 0,
       blocks,
       fences: new Uint32Array(0),
     });
@@ -64,6 +66,10 @@ export class ScannedPart extends PartReader {
   }
 
   override findTrace(_traceId: Uint8Array): number[] {
+    return this.metadata.blocks.map((_, block) => block);
+  }
+
+  override findTraces(_probes: TraceProbes): number[] {
     return this.metadata.blocks.map((_, block) => block);
   }
 

@@ -155,6 +155,88 @@ function collectMatches(page: Page, wanted: number, blocks: number[]): void {
   }
 }
 
+const PROBES_MAX: number = 2 ** 21;
+
+/** Traces to look up together: their keys, ascending. */
+export class TraceProbes {
+  readonly keys: Float64Array;
+
+  /** `ids`: 16 bytes a trace. */
+  constructor(ids: Uint8Array) {
+    const count = ids.length / TRACE_ID_SIZE;
+    assert(count < PROBES_MAX, 'more traces looked up at once than anybody counts at once');
+    this.keys = new Float64Array(count);
+    for (let i = 0; i < count; i++) {
+      this.keys[i] = traceKeyHigh(ids, i * TRACE_ID_SIZE) * 256 + traceKeyLow(ids, i * TRACE_ID_SIZE);
+    }
+    this.keys.sort();
+  }
+}
+
+/** Pages read at once where most of them are needed: a read costs as much as some ten pages' bytes. */
+const PAGES_PER_READ = 64;
+
+/**
+ * Block numbers, ascending, that may hold one of the traces, as lookUpTrace gives them for each. Reads every page at most
+ * once, many at a time where most are needed. Throws CORRUPTION when a page it needs fails its checksum.
+ */
+export function lookUpTraces(file: ReadFile, fences: Uint32Array, { keys }: TraceProbes): number[] {
+  const blocks = new Set<number>();
+  const pages = new PageReader(file, fences.length, 8 * keys.length > fences.length ? PAGES_PER_READ : 1);
+  for (let from = 0, page = 0; from < keys.length; page++) {
+    const high = Math.floor(keys[from]! / 256);
+    // Equal keys may begin on the page before the first one whose fence reaches the key.
+    page = Math.max(page, lowerBound(fences, high) - 1);
+    if (page >= fences.length) break;
+    const end = page + 1 < fences.length ? (fences[page + 1]! + 1) * 256 : Infinity;
+    collectAll(pages.read(page), keys, { from, end }, blocks);
+    // A key that the next page may begin with is looked for there too.
+    while (from < keys.length && keys[from]! < end - 256) from++;
+  }
+  return [...blocks].sort((x, y) => x - y);
+}
+
+/** Adds the blocks of the page's entries that are among keys[from …) below `end`: both ascend. */
+function collectAll(page: Page, keys: Float64Array, range: { from: number; end: number }, blocks: Set<number>): void {
+  const { words, count, keyBits, blockBits } = page;
+  let key = words[2]! * 256 + words[3]!;
+  let at = range.from;
+  for (let i = 0, bit = 32 * PAGE_HEADER_WORDS; i < count; i++, bit += keyBits + blockBits) {
+    key += getBits(words, bit, Math.min(32, keyBits));
+    if (keyBits > 32) key += getBits(words, bit + 32, keyBits - 32) * TWO_32;
+    while (at < keys.length && keys[at]! < key) at++;
+    if (at === keys.length || keys[at]! >= range.end) return;
+    if (keys[at] === key) blocks.add(getBits(words, bit + keyBits, blockBits));
+  }
+}
+
+/** Pages of one file, asked for in ascending order. */
+class PageReader {
+  readonly #file: ReadFile;
+  readonly #pageCount: number;
+  readonly #pagesPerRead: number;
+  /** Pages [#from, #end) are in #bytes. */
+  #from = 0;
+  #end = 0;
+  #bytes = new Uint8Array(0);
+
+  constructor(file: ReadFile, pageCount: number, pagesPerRead: number) {
+    this.#file = file;
+    this.#pageCount = pageCount;
+    this.#pagesPerRead = pagesPerRead;
+  }
+
+  read(page: number): Page {
+    if (page >= this.#end) {
+      this.#from = page;
+      this.#end = Math.min(this.#pageCount, page + this.#pagesPerRead);
+      this.#bytes = this.#file.read(FILE_HEADER_SIZE + page * PAGE_SIZE, (this.#end - page) * PAGE_SIZE);
+    }
+    const start = (page - this.#from) * PAGE_SIZE;
+    return decodePage(this.#file, page, this.#bytes.subarray(start, start + PAGE_SIZE));
+  }
+}
+
 interface Page {
   readonly words: Uint32Array;
   readonly count: number;
@@ -163,8 +245,11 @@ interface Page {
 }
 
 function readPage(file: ReadFile, page: number): Page {
+  return decodePage(file, page, file.read(FILE_HEADER_SIZE + page * PAGE_SIZE, PAGE_SIZE));
+}
+
+function decodePage(file: ReadFile, page: number, bytes: Uint8Array): Page {
   const offset = FILE_HEADER_SIZE + page * PAGE_SIZE;
-  const bytes = file.read(offset, PAGE_SIZE);
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
   const count = words[1]! & 0xffff;
   const keyBits = (words[1]! >>> 16) & 0xff;

@@ -8,7 +8,7 @@ import { formatDay, parseDay } from './day.ts';
 
 export const MANIFEST_FILE = 'manifest';
 export const MANIFEST_VERSION = 1;
-/** 60 bytes a file and three files a part: far above any partition. */
+/** 60 bytes a file and five files a part: far above any partition. */
 export const MANIFEST_BYTES_MAX: number = 16 << 20;
 
 export interface Manifest {

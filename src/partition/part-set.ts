@@ -44,7 +44,7 @@ export function partEntry(id: number, level: number, metadata: PartMetadata): Pa
     level,
     rows: metadata.rowCount,
     blocks: metadata.blocks.length,
-    sizeBytes: metadata.dataBytes + metadata.tracesBytes + metadata.filtersBytes,
+    sizeBytes: metadata.dataBytes + metadata.tracesBytes + metadata.filtersBytes + metadata.rollupsBytes,
     minStartNs: dayNs + BigInt(startMin),
     maxStartNs: dayNs + BigInt(startMax),
     ...(metadata.origin.partIds.length === 0 ? {} : { replaces: metadata.origin.partIds }),

@@ -10,6 +10,7 @@ import type { Environment } from '../index/environment.ts';
 import { listOperations, listServices, NameSet } from '../index/names.ts';
 import { formatHexId } from '../part/hex-id.ts';
 import type { MergeInput, MergeJob, MergeResult } from '../part/merge-parts.ts';
+import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
 import { quarantineRange, type DamagedPlace } from '../part/quarantine.ts';
 import type { Operation } from '../trace/store.ts';
@@ -134,7 +135,7 @@ export class Partition {
   mergeAll(): Promise<void> {
     return this.#merges.run(async () => {
       const parts = this.#parts.idle;
-      const isMerged = parts.length === 0 || (parts.length === 1 && parts[0]!.entry.level > 1);
+      const isMerged = parts.length === 0 || (parts.length === 1 && this.#isFinal(parts[0]!));
       if (isMerged || this.#isClosed) return;
       const sizeBytes = bytesOf(parts);
       const { freeBytes } = this.#room;
@@ -267,7 +268,14 @@ export class Partition {
   async #flushFiles(files: readonly LogFile[]): Promise<void> {
     const last = files.at(-1)!;
     const inputs = files.map(logInput);
-    const { part, id } = await this.#run(inputs, { profile: 'young', origin: { logSeqMax: last.seq, partIds: [] } });
+    const counted = this.#parts.all;
+    using _counted = pinAll(counted);
+    const { part, id } = await this.#run(inputs, {
+      profile: 'young',
+      origin: { logSeqMax: last.seq, partIds: [] },
+      // Parts that are merged meanwhile stay readable, and the spans in the merged part are the same.
+      rollups: { kind: 'count', counted: counted.map(({ path }) => path) },
+    });
     const names = new NameSet();
     for (const file of files) names.merge(file.names);
     const added = part === undefined ? undefined : this.#livePart(id, 1, part);
@@ -280,6 +288,11 @@ export class Partition {
     this.counters.flushes++;
   }
 
+  /** Whether a merge of this part alone would change nothing. */
+  #isFinal({ entry, path }: LivePart): boolean {
+    return entry.level > 1 && hasRollups(this.#disk, path);
+  }
+
   async #merge(parts: readonly LivePart[]): Promise<void> {
     using _reserved = this.#parts.reserve(parts);
     using _room = this.#room.reserve(bytesOf(parts));
@@ -288,7 +301,10 @@ export class Partition {
       logSeqMax: Math.max(...parts.map(({ metadata }) => metadata.origin.logSeqMax)),
       partIds: parts.map(({ entry }) => entry.id),
     };
-    const { part, id } = await this.#run(inputs, { profile: 'merged', origin });
+    // A flush that commits meanwhile has counted its spans beyond those of all these parts.
+    const isWholeDay = parts.length === this.#parts.count;
+    const rollups: RollupPlan = { kind: 'sum', parts: parts.map(({ path }) => path), isWholeDay };
+    const { part, id } = await this.#run(inputs, { profile: 'merged', origin, rollups });
     const level = 1 + Math.max(...parts.map(({ entry }) => entry.level));
     const added = part === undefined ? undefined : this.#livePart(id, level, part);
     await this.#commits.run(async () => {
@@ -305,7 +321,7 @@ export class Partition {
 
   async #run(
     inputs: readonly MergeInput[],
-    how: Pick<MergeJob, 'profile' | 'origin'>,
+    how: Pick<MergeJob, 'profile' | 'origin' | 'rollups'>,
   ): Promise<MergeResult & { id: number }> {
     const { mergeRunner, quarantinePath, day } = this.#options;
     const id = this.#parts.takeId();
@@ -352,6 +368,16 @@ function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
   const ids = new Set(catalog.parts.map((part) => part.id));
   const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
   return hasParts && catalog.flushedLogSeq >= (change.flushedLogSeq ?? 0);
+}
+
+/** Keeps the files of `parts` until the result is disposed of. */
+function pinAll(parts: readonly LivePart[]): Disposable {
+  for (const { pinned } of parts) pinned.pin();
+  return {
+    [Symbol.dispose]: () => {
+      for (const { pinned } of parts) pinned.unpin();
+    },
+  };
 }
 
 function bytesOf(parts: readonly LivePart[]): number {

@@ -31,6 +31,8 @@ export function repairPart(place: PartitionPlace, id: number, newId: number): Pa
     day,
     profile: 'merged',
     origin,
+    // What the part had counted stays counted, also of blocks that are lost.
+    rollups: { kind: 'sum', parts: [join(folder, formatHexId(id))], isWholeDay: false },
     quarantinePath,
   });
   place.log.warn('part repaired from its data', {

@@ -117,7 +117,7 @@ interface BlockPlace {
 export class BlockSource implements Disposable {
   readonly #cache: PartCache;
   readonly #snapshot: SnapshotFiles;
-  readonly #tenant: Tenant;
+  readonly tenant: Tenant;
   readonly #logs = new Map<string, ReadFile>();
   readonly #warnings = new Set<string>();
   readonly #damaged = new Map<string, DamagedPlace>();
@@ -127,7 +127,7 @@ export class BlockSource implements Disposable {
   constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant, work: QueryWork = newWork(snapshot)) {
     this.#cache = cache;
     this.#snapshot = snapshot;
-    this.#tenant = tenant;
+    this.tenant = tenant;
     this.work = work;
   }
 
@@ -153,6 +153,16 @@ export class BlockSource implements Disposable {
     }
     this.work.blocks += out.length;
     return out;
+  }
+
+  /** Day by day: the parts, opened, and the blocks that are in none. undefined: a part cannot be opened. */
+  days(): { readonly day: number; readonly parts: PartReader[] | undefined; readonly logBlocks: CandidateBlock[] }[] {
+    return this.#snapshot.partitions.map(({ day, parts: places, logBlocks: logPlaces }) => {
+      const logBlocks: CandidateBlock[] = [];
+      for (const place of logPlaces) this.#addLogBlock(logBlocks, day, place);
+      const parts = places.map((place) => this.#openPart(place)).filter((part) => part !== undefined);
+      return { day, parts: parts.length === places.length ? parts : undefined, logBlocks };
+    });
   }
 
   /** The blocks of the tenant that may hold one of the traces (16 bytes each). */
@@ -207,7 +217,7 @@ export class BlockSource implements Disposable {
     { part, number }: { part: PartReader; number: number },
   ): void {
     const block = part.metadata.blocks[number]!;
-    if (block.tenant !== this.#tenant) return;
+    if (block.tenant !== this.tenant) return;
     const { startMin, startMax, durationMin, durationMax } = block;
     const openFile = (): ReadFile => this.#cache.open(place).dataFile();
     const filter = (): FuseFilter | undefined => this.#guard(() => this.#cache.open(place).filter(number));
@@ -265,9 +275,14 @@ export class BlockSource implements Disposable {
       return read();
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
-      this.#warnings.add(error.message);
+      this.warn(error.message);
       return undefined;
     }
+  }
+
+  /** Takes a line for warnings(). */
+  warn(message: string): void {
+    this.#warnings.add(message);
   }
 
   [Symbol.dispose](): void {

@@ -2,6 +2,8 @@
 import { bucketOfKey, CallCounts, minuteOfKey, numberOfKey, slotOfKey, type CallNames } from '../block/call-counts.ts';
 import { compareUtf8 } from '../otlp/attributes.ts';
 import { DAY_NS } from '../otlp/day-clock.ts';
+import type { FrameReader } from '../part/rollup-frame.ts';
+import { TABLE_CALLS, TABLE_EDGES } from '../part/rollup-writer.ts';
 import type { CallSeries, Dependency, MetricsQuery } from '../trace/store.ts';
 
 const MINUTE_NS = 60_000_000_000n;
@@ -26,24 +28,52 @@ export function wholeDays(startNs: bigint, endNs: bigint): { startMinNs: bigint;
   return { startMinNs: startNs - (startNs % dayNs), startMaxNs: endNs - (endNs % dayNs) + dayNs - 1n };
 }
 
-export class DependencyTotals {
+/** What an answer is added up in. */
+export interface CallTotals {
+  /** Which table of roll-ups it is made from. */
+  readonly table: number;
+  readonly minutes: Minutes;
+  addFrame(frame: FrameReader, hourMinute: number): void;
+  addCounts(counts: CallCounts, names: CallNames): void;
+}
+
+export class DependencyTotals implements CallTotals {
+  readonly table = TABLE_EDGES;
   /** By caller, then callee. */
   readonly #links = new Map<string, Map<string, { calls: number; errors: number }>>();
-  readonly #minutes: Minutes;
+  readonly minutes: Minutes;
 
   constructor(minutes: Minutes) {
-    this.#minutes = minutes;
+    this.minutes = minutes;
   }
 
   addCounts(counts: CallCounts, names: CallNames): void {
     const { keys, calls, errors, count } = counts.edges;
     for (let slot = 0; slot < count; slot++) {
       const minute = minuteOfKey(keys[slot]!);
-      if (minute < this.#minutes.first || minute > this.#minutes.last) continue;
+      if (minute < this.minutes.first || minute > this.minutes.last) continue;
       const edge = numberOfKey(keys[slot]!);
       const link = this.#link(names.services.text(names.callerOf(edge)), names.services.text(names.calleeOf(edge)));
       link.calls += calls[slot]!;
       link.errors += errors[slot]!;
+    }
+  }
+
+  /** Adds a frame of edges whose hour begins at `hourMinute`. Throws CORRUPTION. */
+  addFrame(frame: FrameReader, hourMinute: number): void {
+    const first = this.minutes.first - hourMinute;
+    const last = this.minutes.last - hourMinute;
+    while (frame.nextSeries()) {
+      let calls = 0;
+      let errors = 0;
+      while (frame.nextRow()) {
+        if (frame.minute < first || frame.minute > last) continue;
+        calls += frame.calls;
+        errors += frame.errors;
+      }
+      const link = this.#link(textOf(frame.first), textOf(frame.second));
+      link.calls += calls;
+      link.errors += errors;
     }
   }
 
@@ -68,9 +98,10 @@ export class DependencyTotals {
 }
 
 /** The calls of one answer, by the answer's own series: (service, operation), or service alone. */
-export class SeriesTotals {
+export class SeriesTotals implements CallTotals {
+  readonly table = TABLE_CALLS;
   readonly #query: MetricsQuery;
-  readonly #minutes: Minutes;
+  readonly minutes: Minutes;
   readonly #services: ReadonlySet<string>;
   readonly #kinds: ReadonlySet<number>;
   readonly #series: { readonly service: string; readonly operation: string | undefined }[] = [];
@@ -79,7 +110,7 @@ export class SeriesTotals {
 
   constructor(query: MetricsQuery) {
     this.#query = query;
-    this.#minutes = minutesOf(query.startNs, query.endNs);
+    this.minutes = minutesOf(query.startNs, query.endNs);
     this.#services = new Set(query.services);
     this.#kinds = new Set(query.kinds);
   }
@@ -90,7 +121,7 @@ export class SeriesTotals {
     const slots = new Int32Array(count).fill(-1);
     for (let slot = 0; slot < count; slot++) {
       const minute = minuteOfKey(keys[slot]!);
-      if (minute < this.#minutes.first || minute > this.#minutes.last) continue;
+      if (minute < this.minutes.first || minute > this.minutes.last) continue;
       const from = numberOfKey(keys[slot]!);
       let to = known.get(from);
       if (to === undefined) known.set(from, (to = this.#seriesOf(from, names)));
@@ -103,12 +134,30 @@ export class SeriesTotals {
     }
   }
 
-  /** The answer's number of a series, or -1 when it is not asked for. */
+  /** Adds a frame of calls whose hour begins at `hourMinute`. Throws CORRUPTION. */
+  addFrame(frame: FrameReader, hourMinute: number): void {
+    while (frame.nextSeries()) {
+      const { first, second, kind } = frame;
+      const to = this.#findSeries(textOf(first), kind, () => textOf(second));
+      if (to < 0) continue;
+      while (frame.nextRow()) {
+        const minute = hourMinute + frame.minute;
+        if (minute < this.minutes.first || minute > this.minutes.last) continue;
+        const slot = this.#counts.addCalls(to, minute, frame.calls, frame.errors);
+        for (let i = 0; i < frame.bucketCount; i++) this.#counts.addBucket(slot, frame.buckets[i]!, frame.counts[i]!);
+      }
+    }
+  }
+
   #seriesOf(series: number, names: CallNames): number {
     const service = names.services.text(names.serviceOf(series));
-    const isAsked = this.#services.has(service) && (this.#kinds.size === 0 || this.#kinds.has(names.kindOf(series)));
-    if (!isAsked) return -1;
-    const operation = this.#query.isByOperation ? names.operations.text(names.operationOf(series)) : undefined;
+    return this.#findSeries(service, names.kindOf(series), () => names.operations.text(names.operationOf(series)));
+  }
+
+  /** The answer's number of a series, or -1 when it is not asked for. */
+  #findSeries(service: string, kind: number, operationOf: () => string): number {
+    if (!this.#services.has(service) || (this.#kinds.size > 0 && !this.#kinds.has(kind))) return -1;
+    const operation = this.#query.isByOperation ? operationOf() : undefined;
     let operations = this.#byName.get(service);
     if (operations === undefined) this.#byName.set(service, (operations = new Map()));
     const known = operations.get(operation);
@@ -177,4 +226,8 @@ export class SeriesTotals {
       counts,
     };
   }
+}
+
+function textOf(name: Uint8Array): string {
+  return Buffer.from(name.buffer, name.byteOffset, name.length).toString('utf8');
 }

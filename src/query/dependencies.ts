@@ -1,12 +1,18 @@
 // Calls between services, and calls, errors and latencies of a service minute by minute: what Jaeger's dependency graph
-// and Monitor show. block/count-calls.ts says what a call is.
+// and Monitor show. block/count-calls.ts says what a call is. Answered from the roll-ups of the parts; what is still in
+// the log is counted beyond them, and a day whose roll-ups cannot be read is counted from its spans.
 import { CallColumns } from '../block/call-columns.ts';
-import { CallCounts, CallNames } from '../block/call-counts.ts';
-import { CallCounter } from '../block/count-calls.ts';
+import { isStoreError } from '../base/errors.ts';
+import { SpanCounter } from '../part/count-spans.ts';
+import { CountedParts } from '../part/counted-spans.ts';
+import type { PartReader } from '../part/part-reader.ts';
+import { HOUR_MINUTES } from '../part/rollup-frame.ts';
 import type { CallSeries, Dependency, MetricsQuery } from '../trace/store.ts';
-import type { BlockSource } from './block-source.ts';
-import { DependencyTotals, minutesOf, SeriesTotals } from './call-totals.ts';
+import type { BlockSource, CandidateBlock } from './block-source.ts';
+import { DependencyTotals, minutesOf, SeriesTotals, type CallTotals } from './call-totals.ts';
 import type { Deadline } from './deadline.ts';
+
+const DAY_MINUTES = 1440;
 
 /** Links of spans starting in [startNs, endNs] rounded out to whole minutes, sorted by (parent, child). */
 export function listDependencies(
@@ -15,31 +21,86 @@ export function listDependencies(
   endNs: bigint,
   deadline: Deadline,
 ): Dependency[] {
-  const totals = new DependencyTotals(minutesOf(startNs, endNs));
-  countDays(source, deadline, (counts, names) => totals.addCounts(counts, names));
-  return totals.result();
+  return new CallCount(source, deadline).add(() => new DependencyTotals(minutesOf(startNs, endNs))).result();
 }
 
 /** Series of the services and kinds of `query`, sorted by (service, operation). */
 export function listCallSeries(source: BlockSource, query: MetricsQuery, deadline: Deadline): CallSeries[] {
-  const totals = new SeriesTotals(query);
-  countDays(source, deadline, (counts, names) => totals.addCounts(counts, names));
-  return totals.result();
+  return new CallCount(source, deadline).add(() => new SeriesTotals(query)).result();
 }
 
-/** Counts all spans of each day. */
-function countDays(source: BlockSource, deadline: Deadline, add: (counts: CallCounts, names: CallNames) => void): void {
-  const blocks = Map.groupBy(source.blocks(), ({ day }) => day);
-  for (const candidates of blocks.values()) {
-    const names = new CallNames();
-    const counts = new CallCounts();
-    const counter = new CallCounter(names, counts);
-    for (const candidate of candidates) {
-      deadline.check();
-      const columns = candidate.read((block) => new CallColumns(block, names));
-      if (columns !== undefined) counter.addBlock(columns);
+/** A day's roll-ups turned out to be damaged. */
+class DamagedDay extends Error {
+  readonly day: number;
+
+  constructor(day: number, cause: Error) {
+    super(`the roll-ups of day ${day} are damaged`, { cause });
+    this.day = day;
+  }
+}
+
+class CallCount {
+  readonly #source: BlockSource;
+  readonly #deadline: Deadline;
+  /** Days to be counted from their spans. */
+  readonly #damagedDays = new Set<number>();
+
+  constructor(source: BlockSource, deadline: Deadline) {
+    this.#source = source;
+    this.#deadline = deadline;
+  }
+
+  /** Adds every day to totals. What damage left behind in them is thrown away with them. */
+  add<T extends CallTotals>(makeTotals: () => T): T {
+    for (;;) {
+      const totals = makeTotals();
+      try {
+        for (const day of this.#source.days()) this.#addDay(totals, day);
+        return totals;
+      } catch (error) {
+        if (!(error instanceof DamagedDay)) throw error;
+        this.#damagedDays.add(error.day);
+      }
     }
-    counter.count();
-    add(counts, names);
+  }
+
+  #addDay(totals: CallTotals, { day, parts, logBlocks }: ReturnType<BlockSource['days']>[number]): void {
+    if (parts === undefined || this.#damagedDays.has(day)) {
+      const blocks = this.#source.blocks().filter((block) => block.day === day);
+      return this.#addBlocks(totals, blocks, []);
+    }
+    for (const part of parts) this.#addPart(totals, day, part);
+    this.#addBlocks(totals, logBlocks, parts);
+  }
+
+  #addPart(totals: CallTotals, day: number, part: PartReader): void {
+    this.#deadline.check();
+    try {
+      for (const frame of part.rollups().frames) {
+        const hourMinute = day * DAY_MINUTES + frame.hour * HOUR_MINUTES;
+        if (frame.tenant !== this.#source.tenant || frame.table !== totals.table) continue;
+        if (hourMinute > totals.minutes.last || hourMinute + HOUR_MINUTES <= totals.minutes.first) continue;
+        totals.addFrame(part.rollups().open(frame), hourMinute);
+      }
+    } catch (error) {
+      if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
+      this.#source.warn(error.message);
+      throw new DamagedDay(day, error);
+    }
+  }
+
+  /** Counts the spans of `blocks` beyond those of `parts`. */
+  #addBlocks(totals: CallTotals, blocks: readonly CandidateBlock[], parts: readonly PartReader[]): void {
+    const counter = new SpanCounter({
+      counted: new CountedParts(parts, this.#source.tenant),
+      emit: (counts, names) => totals.addCounts(counts, names),
+    });
+    for (const block of blocks) {
+      this.#deadline.check();
+      const columns = block.read((reader) => new CallColumns(reader, counter.names));
+      if (columns === undefined) continue;
+      counter.add(columns, (names) => block.read((reader) => new CallColumns(reader, names)));
+    }
+    counter.finish();
   }
 }

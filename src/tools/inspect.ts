@@ -7,7 +7,7 @@ import { BlockReader } from '../block/block-reader.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import type { PartBlock } from '../part/part-metadata.ts';
 import { openPart } from '../part/part-reader.ts';
-import { FILTERS_FILE, METADATA_FILE, TRACES_FILE } from '../part/part-writer.ts';
+import { FILTERS_FILE, METADATA_FILE, ROLLUPS_FILE, TRACES_FILE } from '../part/part-writer.ts';
 import { inspectBlock, type InspectedColumn } from './inspect-block.ts';
 import { formatBytes } from './progress.ts';
 import { EXIT_FAILED, EXIT_OK, type Terminal } from './terminal.ts';
@@ -50,7 +50,7 @@ export function inspect(path: string, isByBlock: boolean, terminal: Terminal): n
       terminal.err(`damaged, left out: ${error.message}\n`);
     }
   }
-  for (const name of [TRACES_FILE, FILTERS_FILE, METADATA_FILE]) addFile(total, path, name);
+  for (const name of [TRACES_FILE, FILTERS_FILE, ROLLUPS_FILE, METADATA_FILE]) addFile(total, path, name);
   const head = ['block', 'tenant', 'spans', 'traces', 'bytes', 'bytes/span', 'first start', 'last start'];
   terminal.out(`${table(head, blockRows)}\n`);
   terminal.out(columnTable(total, rowCount));

@@ -1,5 +1,5 @@
 // Reads every byte of a part that means anything and compares it with its checksum: metadata, each block, each page of
-// the trace lookup, each filter, and that nothing lies between them. Changes nothing; goes on after a fault.
+// the trace lookup, each filter, each frame of the roll-ups, and that nothing lies between them. Changes nothing; goes on after a fault.
 import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
@@ -11,13 +11,15 @@ import {
   FILE_HEADER_SIZE,
   PART_DATA_FORMAT,
   PART_FILTERS_FORMAT,
+  PART_ROLLUPS_FORMAT,
   PART_TRACES_FORMAT,
   type FileFormat,
 } from '../part/format-version.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { outlinesBytes, readBlockAt, readPartMetadata } from '../part/part-reader.ts';
-import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from '../part/part-writer.ts';
+import { DATA_FILE, FILTERS_FILE, METADATA_FILE, ROLLUPS_FILE, TRACES_FILE } from '../part/part-writer.ts';
 import { decodeOutlines } from '../part/outlines.ts';
+import { RollupReader } from '../part/rollup-reader.ts';
 import { PAGE_SIZE } from '../part/trace-lookup.ts';
 
 /** What a check tells while it runs. */
@@ -41,8 +43,10 @@ export function verifyPart(disk: Disk, path: string, findings: Findings): PartMe
     [DATA_FILE, PART_DATA_FORMAT, known.dataBytes, (file) => checkBlocks(file, known, findings)],
     [TRACES_FILE, PART_TRACES_FORMAT, known.tracesBytes, (file) => checkPages(file, known, findings)],
     [FILTERS_FILE, PART_FILTERS_FORMAT, known.filtersBytes, (file) => checkFilters(file, known, findings)],
+    [ROLLUPS_FILE, PART_ROLLUPS_FORMAT, known.rollupsBytes, (file) => checkRollups(file, findings)],
   ];
   for (const [name, format, sizeBytes, check] of files) {
+    if (sizeBytes === 0) continue; // a part may be without roll-ups
     guard(findings, () =>
       withFile(disk, join(path, name), (file) => {
         if (file.sizeBytes !== sizeBytes)
@@ -121,5 +125,13 @@ function checkFilters(file: ReadFile, metadata: PartMetadata, findings: Findings
         throw new StoreError('CORRUPTION', `${file.path}: the filter at byte ${offset} fails its checksum`);
     });
     findings.checked(filterBytes + 4, file.path);
+  }
+}
+
+function checkRollups(file: ReadFile, findings: Findings): void {
+  const rollups = new RollupReader(file);
+  for (const frame of rollups.frames) {
+    guard(findings, () => rollups.verify(frame));
+    findings.checked(frame.storedBytes, file.path);
   }
 }

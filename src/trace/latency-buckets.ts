@@ -4,6 +4,8 @@
 
 const SUB_BITS = 3;
 const SUB_BUCKETS: number = 1 << SUB_BITS;
+/** 2^53 moved down by so many bits fits 32. */
+const WIDE_SHIFT = 22;
 
 /** Buckets there are: the last one ends above 2^53 ns (104 days), the longest duration a span can have. */
 export const LATENCY_BUCKETS: number = SUB_BUCKETS * (54 - SUB_BITS + 1);
@@ -11,9 +13,12 @@ export const LATENCY_BUCKETS: number = SUB_BUCKETS * (54 - SUB_BITS + 1);
 /** The bucket of a duration in ns, an integer up to 2^53. A span that ends before it starts has latency 0. */
 export function bucketOf(durationNs: number): number {
   if (durationNs < SUB_BUCKETS) return durationNs > 0 ? durationNs : 0;
-  const octave =
-    durationNs < 4294967296 ? 31 - Math.clz32(durationNs) : 63 - Math.clz32(Math.floor(durationNs / 4294967296));
-  return SUB_BUCKETS * (octave - SUB_BITS) + Math.floor(durationNs / 2 ** (octave - SUB_BITS));
+  if (durationNs < 4294967296) {
+    const octave = 31 - Math.clz32(durationNs);
+    return SUB_BUCKETS * (octave - SUB_BITS) + (durationNs >>> (octave - SUB_BITS));
+  }
+  // Of a number above 2^32 the lowest 22 bits decide nothing.
+  return SUB_BUCKETS * WIDE_SHIFT + bucketOf(Math.floor(durationNs / 2 ** WIDE_SHIFT));
 }
 
 /** The shortest duration in bucket `bucket`, ns. */

@@ -12,7 +12,8 @@ import {
   numberOfKey,
   slotOfKey,
 } from '../../src/block/call-counts.ts';
-import { CallCounter, type CountedSpans } from '../../src/block/count-calls.ts';
+import { CallCounter, type CountedSpans, type PieceVisitor } from '../../src/block/count-calls.ts';
+import type { TraceIndex } from '../../src/block/trace-index.ts';
 import type { OtlpSpan } from '../support/otlp-proto.ts';
 import { batchOf, blockOf, idOf, NOON_NS, requestOf, span } from './scanned.ts';
 
@@ -50,11 +51,11 @@ class CountedBlocks implements CountedSpans {
     this.#blocks = blocks;
   }
 
-  findPieces(traceIds: Uint32Array, visit: (index: number, block: CallColumns, trace: number) => void): void {
-    for (let index = 0; index < traceIds.length / 4; index++) {
-      for (const block of this.#blocks) {
-        const ids = block.traceIds.filter((_, word) => word % 4 === 3);
-        ids.forEach((id, trace) => id === traceIds[4 * index + 3] && visit(index, block, trace));
+  findPieces(traces: TraceIndex, _names: CallNames, visit: PieceVisitor): void {
+    for (const block of this.#blocks) {
+      for (let trace = 0; trace < block.traceCount; trace++) {
+        const number = traces.find(block.traceIds, 4 * trace);
+        if (number >= 0) visit(number, block, trace);
       }
     }
   }

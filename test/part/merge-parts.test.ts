@@ -43,6 +43,7 @@ function jobIn(folder: string, inputs: readonly MergeInput[], name = '1'): Merge
     day: DAY,
     profile: 'merged',
     origin: { logSeqMax: 4, partIds: [] },
+    rollups: { kind: 'count', counted: [] },
     quarantinePath,
   };
 }

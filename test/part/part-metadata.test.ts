@@ -12,6 +12,7 @@ describe('part metadata', () => {
     dataBytes: 2 ** 42 + 1,
     tracesBytes: 4_112,
     filtersBytes: 2 ** 33,
+    rollupsBytes: 2 ** 34,
     blocks: [
       {
         offset: 16,

@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { lookUpTrace, PAGE_SIZE, TraceLookupBuilder } from '../../src/part/trace-lookup.ts';
+import { lookUpTrace, lookUpTraces, PAGE_SIZE, TraceLookupBuilder, TraceProbes } from '../../src/part/trace-lookup.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 import { createRandom, printedSeed, randomBytes } from '../support/random-request.ts';
 
@@ -26,6 +26,16 @@ describe('a trace lookup', () => {
     const file = nodeDisk.openRead(join(folder.path, 'traces'));
     for (let i = 0; i < count; i++)
       expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
+    const blocks = Array.from({ length: Math.ceil(count / 100) }, (_, block) => block);
+    const some = ids.subarray(16 * Math.floor(count / 3));
+    expect(lookUpTraces(file, fences, new TraceProbes(some))).toEqual(blocks.slice(Math.floor(count / 300)));
+    for (let i = 0; i < count; i += 97) {
+      const probes = new TraceProbes(ids.subarray(16 * i, 16 * i + 16));
+      expect(lookUpTraces(file, fences, probes)).toEqual([Math.floor(i / 100)]);
+    }
+    const among = Buffer.concat([randomBytes(random, 16 * 2000), some]);
+    expect(lookUpTraces(file, fences, new TraceProbes(among))).toEqual(blocks.slice(Math.floor(count / 300)));
+    expect(lookUpTraces(file, fences, new TraceProbes(new Uint8Array(0)))).toEqual([]);
     let wrong = 0;
     for (let i = 0; i < 1000; i++) wrong += lookUpTrace(file, fences, randomBytes(random, 16)).length;
     expect(wrong).toBeLessThan(3);
@@ -65,6 +75,9 @@ describe('a trace lookup', () => {
     const file = nodeDisk.openRead(join(folder.path, 'traces'));
     expect(lookUpTrace(file, fences, id)).toEqual(Array.from({ length: 9_000 }, (_, block) => block));
     expect(lookUpTrace(file, fences, new Uint8Array(16))).toEqual([9_000]);
+    const both = new TraceProbes(Buffer.concat([new Uint8Array(16), id]));
+    expect(lookUpTraces(file, fences, both)).toEqual(Array.from({ length: 9_001 }, (_, block) => block));
+    expect(lookUpTraces(file, fences, new TraceProbes(id))).toHaveLength(9_000);
     file.close();
   });
 

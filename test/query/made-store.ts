@@ -4,10 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readBlockHeader } from '../../src/block/block-header.ts';
+import { BlockReader } from '../../src/block/block-reader.ts';
+import { CallColumns } from '../../src/block/call-columns.ts';
 import { encodeBlock } from '../../src/block/encode-block.ts';
 import { regroupByTrace } from '../../src/block/regroup.ts';
 import { TermSet } from '../../src/block/terms.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { PartRollups } from '../../src/part/part-rollups.ts';
 import { PartWriter } from '../../src/part/part-writer.ts';
 import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../../src/partition/snapshot.ts';
 import { PartCache, type SnapshotFiles } from '../../src/query/block-source.ts';
@@ -32,13 +35,22 @@ export class MadeStore implements Disposable {
     for (const request of requests) {
       for (const { day, ...block } of blocksOf(request, tenant)) byDay.set(day, [...(byDay.get(day) ?? []), block]);
     }
-    return [...byDay].map(([day, blocks]) => this.#writePart(day, blocks));
+    return [...byDay].map(([day, blocks]) => this.#writePart(day, tenant, blocks));
   }
 
-  #writePart(day: number, blocks: readonly { bytes: Uint8Array; terms: TermSet }[]): string {
+  #writePart(day: number, tenant: Tenant, blocks: readonly { bytes: Uint8Array; terms: TermSet }[]): string {
     const path = this.#newPath(day);
     const writer = new PartWriter(nodeDisk, path);
-    for (const { bytes, terms } of blocks) writer.addBlock(bytes, terms);
+    using rollups = new PartRollups(nodeDisk, writer, {
+      kind: 'count',
+      counted: this.#day(day).parts.map((part) => part.path),
+    });
+    for (const { bytes, terms } of blocks) {
+      writer.addBlock(bytes, terms);
+      const columns = rollups.readColumns(tenant, new BlockReader(bytes))!;
+      rollups.add(columns, (names) => new CallColumns(new BlockReader(bytes), names));
+    }
+    rollups.finish();
     const { rowCount, blocks: written } = writer.finish(day, { logSeqMax: 0, partIds: [] });
     const midnight = BigInt(day) * DAY_NS;
     this.#day(day).parts.push({

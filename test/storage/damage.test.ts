@@ -147,7 +147,7 @@ describe('a damaged part', () => {
     await storage.close();
   });
 
-  test.each(['metadata', 'traces', 'filters'])('loses nothing to a byte in its %s', async (name) => {
+  test.each(['metadata', 'traces', 'filters', 'rollups'])('loses nothing to a byte in its %s', async (name) => {
     using folder = new TemporaryFolder();
     const path = await writePart(folder.path);
     const size = readFileSync(join(path, name)).length;

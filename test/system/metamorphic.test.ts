@@ -155,6 +155,7 @@ class Subject {
         inputs: chosen.map((part) => ({ path: join(part.path, DATA_FILE), blocks: part.metadata.blocks })),
         partPath: join(partsPath(path), formatHexId(id)),
         origin: { logSeqMax: Math.max(...chosen.map(({ metadata }) => metadata.origin.logSeqMax)), partIds },
+        rollups: { kind: 'sum', parts: chosen.map((part) => part.path), isWholeDay: false },
         profile: 'merged',
         day,
         quarantinePath,

@@ -57,7 +57,8 @@ test('the table names fields, encodings and bytes a span, and adds up to all fil
   expect(out).toMatch(/^0 +0:0 +400 +100 +\d+ +\d+\.\d\d +12:00:00\.000000000 +12:00:00\.399000000$/m);
   expect(out).toMatch(/^span n \(int\) +400 .* % +planes × 2/m);
   expect(out).toMatch(/^span ids +400 +3200 +3200 +8\.000/m);
-  for (const name of ['traces', 'filters', 'metadata']) expect(out).toMatch(new RegExp(`^file ${name} `, 'm'));
+  for (const name of ['traces', 'filters', 'rollups', 'metadata'])
+    expect(out).toMatch(new RegExp(`^file ${name} `, 'm'));
   const total = Number(/^total +400 spans +\d+ +(\d+)/m.exec(out)?.[1]);
   const files = readdirSync(path).reduce((sum, name) => sum + nodeDisk.stat(join(path, name))!.sizeBytes, 0);
   // The 16 bytes in front of `data` belong to no column.

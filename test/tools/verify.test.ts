@@ -105,7 +105,7 @@ describe('what is intact', () => {
 
 describe('what is damaged', () => {
   /** Every file but the index, whose pages have unused bytes. */
-  const files = ['data', 'traces', 'filters', 'metadata'].map((name) => `parts/0000000000000001/${name}`);
+  const files = ['data', 'traces', 'filters', 'rollups', 'metadata'].map((name) => `parts/0000000000000001/${name}`);
   const swept = [...files, 'manifest', 'log/'];
 
   test.each(swept)('a flipped bit anywhere in %s is found and the file named', (kind) => {

@@ -1,0 +1,62 @@
+// Numbers traces by their ids, 0, 1, 2 … in order of first sight. Ids are 4 words, the bytes in memory order.
+
+export class TraceIndex {
+  count = 0;
+  /** 4 words a trace. */
+  ids = new Uint32Array(4 * 256);
+  /** Open addressing, number + 1 per slot, 0 = free; at most half full. */
+  #slots = new Int32Array(512);
+
+  /** The number of the trace at words[at], added when it is new. */
+  add(words: Uint32Array, at: number): number {
+    const slot = this.#slot(words, at);
+    const known = this.#slots[slot]! - 1;
+    if (known >= 0) return known;
+    const number = this.count++;
+    if (4 * number === this.ids.length) this.#grow();
+    for (let word = 0; word < 4; word++) this.ids[4 * number + word] = words[at + word]!;
+    this.#slots[slot] = number + 1;
+    if (2 * this.count > this.#slots.length) this.#rehash();
+    return number;
+  }
+
+  /** The number of the trace at words[at], or -1. */
+  find(words: Uint32Array, at: number): number {
+    return this.#slots[this.#slot(words, at)]! - 1;
+  }
+
+  clear(): void {
+    this.count = 0;
+    this.#slots.fill(0);
+  }
+
+  /** The slot this trace has or would get. */
+  #slot(words: Uint32Array, at: number): number {
+    const mask = this.#slots.length - 1;
+    const { ids } = this;
+    const h = Math.imul(words[at]! ^ Math.imul(words[at + 2]!, 0x85ebca6b) ^ words[at + 3]!, 0xc2b2ae35);
+    let slot = (h ^ (h >>> 15)) & mask;
+    for (let entry = this.#slots[slot]!; entry !== 0; entry = this.#slots[slot]!) {
+      const to = 4 * (entry - 1);
+      const isSame =
+        ids[to] === words[at] &&
+        ids[to + 1] === words[at + 1] &&
+        ids[to + 2] === words[at + 2] &&
+        ids[to + 3] === words[at + 3];
+      if (isSame) break;
+      slot = (slot + 1) & mask;
+    }
+    return slot;
+  }
+
+  #grow(): void {
+    const ids = new Uint32Array(2 * this.ids.length);
+    ids.set(this.ids);
+    this.ids = ids;
+  }
+
+  #rehash(): void {
+    this.#slots = new Int32Array(this.#slots.length * 2);
+    for (let number = 0; number < this.count; number++) this.#slots[this.#slot(this.ids, 4 * number)] = number + 1;
+  }
+}

@@ -1,0 +1,63 @@
+// Counts the calls of many blocks of one tenant and day, a bounded number of rows at a time: each group counts what it
+// adds to the groups and parts before it, so the sum is the same as of all at once.
+import type { CallColumns } from '../block/call-columns.ts';
+import { CallCounts, CallNames } from '../block/call-counts.ts';
+import { CallCounter, type CountedSpans } from '../block/count-calls.ts';
+import { CountedBlocks, type ReadAgain } from './counted-spans.ts';
+
+/**
+ * Rows of a group. A row takes some 60 bytes while its group is open, and its trace's rows in older blocks as much again;
+ * a group of unique names holds them all: 30 to 80 MB.
+ */
+export const GROUP_ROWS_MAX = 262_144;
+
+export interface SpanCounterOptions {
+  /** Spans counted before all of these; their counts are taken off. */
+  readonly counted: CountedSpans | undefined;
+  /** Takes the counts of a group; valid until it returns. */
+  readonly emit: (counts: CallCounts, names: CallNames) => void;
+  /** Default GROUP_ROWS_MAX. */
+  readonly groupRowsMax?: number;
+}
+
+export class SpanCounter {
+  readonly #options: SpanCounterOptions;
+  /** Blocks of the groups before. */
+  readonly #before = new CountedBlocks();
+  #group: { columns: CallColumns; readAgain: ReadAgain }[] = [];
+  #rows = 0;
+  #names = new CallNames();
+
+  constructor(options: SpanCounterOptions) {
+    this.#options = options;
+  }
+
+  /** What a block's columns are to be read with; changes with every group. */
+  get names(): CallNames {
+    return this.#names;
+  }
+
+  /** Takes a block in; `readAgain` gives its columns once more. */
+  add(columns: CallColumns, readAgain: ReadAgain): void {
+    this.#group.push({ columns, readAgain });
+    this.#rows += columns.starts.length;
+    if (this.#rows >= (this.#options.groupRowsMax ?? GROUP_ROWS_MAX)) this.finish();
+  }
+
+  /** Counts what was taken in and not counted yet. */
+  finish(): void {
+    if (this.#group.length === 0) return;
+    const counts = new CallCounts();
+    const counter = new CallCounter(this.#names, counts);
+    for (const { columns } of this.#group) counter.addBlock(columns);
+    const all = [this.#options.counted, this.#before].filter((spans) => spans !== undefined);
+    counter.count({
+      findPieces: (traces, names, visit) => all.forEach((spans) => spans.findPieces(traces, names, visit)),
+    });
+    this.#options.emit(counts, this.#names);
+    for (const { columns, readAgain } of this.#group) this.#before.add(columns, readAgain);
+    this.#group = [];
+    this.#rows = 0;
+    this.#names = new CallNames();
+  }
+}

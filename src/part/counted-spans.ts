@@ -1,0 +1,74 @@
+// Where spans are that were counted before: in parts, found by their trace lookups, or in blocks counted a moment ago.
+import { isStoreError } from '../base/errors.ts';
+import { CallColumns } from '../block/call-columns.ts';
+import type { CallNames } from '../block/call-counts.ts';
+import type { CountedSpans, PieceVisitor } from '../block/count-calls.ts';
+import type { TraceIndex } from '../block/trace-index.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import type { PartReader } from './part-reader.ts';
+import { TraceProbes } from './trace-lookup.ts';
+
+/** The spans of a tenant in parts. */
+export class CountedParts implements CountedSpans {
+  readonly #parts: readonly PartReader[];
+  readonly #tenant: Tenant;
+
+  constructor(parts: readonly PartReader[], tenant: Tenant) {
+    this.#parts = parts.filter(({ metadata }) => metadata.blocks.some((block) => block.tenant === tenant));
+    this.#tenant = tenant;
+  }
+
+  findPieces(traces: TraceIndex, names: CallNames, visit: PieceVisitor): void {
+    if (this.#parts.length === 0) return;
+    const probes = new TraceProbes(new Uint8Array(traces.ids.buffer, 0, 16 * traces.count));
+    for (const part of this.#parts) {
+      for (const block of part.findTraces(probes)) {
+        if (part.metadata.blocks[block]!.tenant !== this.#tenant) continue;
+        visitPieces(
+          traces,
+          readIntact(() => new CallColumns(part.openBlock(block), names)),
+          visit,
+        );
+      }
+    }
+  }
+}
+
+/** Gives the columns of a block once more; undefined when it is damaged. */
+export type ReadAgain = (names: CallNames) => CallColumns | undefined;
+
+/** Blocks counted before, which can be read again. */
+export class CountedBlocks implements CountedSpans {
+  readonly #blocks: { readonly traceIds: Uint32Array; readonly readAgain: ReadAgain }[] = [];
+
+  /** `readAgain` gives what `columns` are. */
+  add(columns: CallColumns, readAgain: ReadAgain): void {
+    this.#blocks.push({ traceIds: columns.traceIds, readAgain });
+  }
+
+  findPieces(traces: TraceIndex, names: CallNames, visit: PieceVisitor): void {
+    for (const { traceIds, readAgain } of this.#blocks) {
+      let hasOne = false;
+      for (let at = 0; at < traceIds.length && !hasOne; at += 4) hasOne = traces.find(traceIds, at) >= 0;
+      if (hasOne) visitPieces(traces, readAgain(names), visit);
+    }
+  }
+}
+
+/** A damaged block is lost to every reader, and whoever reads it for its spans says so: here its spans count as new. */
+export function readIntact(read: () => CallColumns): CallColumns | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    return undefined;
+  }
+}
+
+function visitPieces(traces: TraceIndex, block: CallColumns | undefined, visit: PieceVisitor): void {
+  if (block === undefined) return;
+  for (let trace = 0; trace < block.traceCount; trace++) {
+    const number = traces.find(block.traceIds, 4 * trace);
+    if (number >= 0) visit(number, block, trace);
+  }
+}
