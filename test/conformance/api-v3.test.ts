@@ -1,7 +1,12 @@
 // §9.E: Jaeger's API v3 over HTTP, which Jaeger UI from 2.15 on asks for.
 import { afterAll, beforeAll, expect } from 'vitest';
 import { requests } from '../../native-bench/workload/requests.ts';
-import { ask, askJson, exportTrace, sendTo } from '../support/node-client.ts';
+import { ask, askJson, exportTrace, force, sendTo } from '../support/node-client.ts';
+import { meetsFilter, type WireCall } from '../support/filter-oracle.ts';
+import { randomFilter } from '../support/random-filter.ts';
+import { createRandom, printedSeed } from '../support/random-request.ts';
+import { randomSpans } from '../support/random-search.ts';
+import { knownSpans, searchNaively, type KnownSpan } from '../support/search-oracle.ts';
 import { injected, MadeUi } from '../support/made-ui.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { looseSpans, spansByTrace, type Json } from '../support/otlp-json-set.ts';
@@ -309,3 +314,64 @@ check('E10', async () => {
   const html = (await ask(withUi, '/search'))[2];
   expect(injected(html, 'JAEGER_BACKEND_CAPABILITIES')).toMatchObject({ searchWithoutServiceName: true });
 });
+
+/** The operators of jaeger.expression.v1. */
+const FILTER_OPERATORS = 'and or not eq ne gt lt gte lte regex exists in not_in some'.split(' ');
+/** Random filters asked over HTTP until every operator has been in this many that found something. */
+const filtersPerOperator = 15;
+
+check(
+  'E11',
+  async () => {
+    const headers = { AccountID: '11' };
+    const random = createRandom(printedSeed('E11'));
+    const spans: KnownSpan[] = [];
+    for (let i = 0; i < 25; i++) {
+      const request = randomSpans(random, noonNs);
+      expect(await sendTo(node, request, { headers })).toBeUndefined();
+      spans.push(...knownSpans(request));
+    }
+    await force(node, 'flush');
+    const window = { startMinNs: noonNs - 4n * dayNs, startMaxNs: nowNs + dayNs };
+    const times = { 'query.startTimeMin': iso(window.startMinNs), 'query.startTimeMax': iso(window.startMaxNs) };
+    const conditions = {
+      service: undefined,
+      operation: undefined,
+      tags: [],
+      durationMinNs: undefined,
+      durationMaxNs: undefined,
+    };
+    const found = new Map(FILTER_OPERATORS.map((operator) => [operator, 0]));
+    for (let i = 0; Math.min(...found.values()) < filtersPerOperator; i++) {
+      expect(i, JSON.stringify([...found])).toBeLessThan(3_000);
+      const filter = randomFilter(random, spans);
+      const expected = searchNaively(spans, { ...conditions, ...window, limit: 1_000 }, (span) =>
+        meetsFilter(span, filter),
+      );
+      const path = pathOf('/api/v3/trace-summaries', {
+        ...times,
+        'query.filter': JSON.stringify(filter),
+        'query.searchDepth': 1_000,
+      });
+      const { summaries: answer } = await askJson<{ summaries: Summary[] }>(node, path, headers);
+      expect(
+        answer.map(({ traceId }) => traceId),
+        JSON.stringify(filter),
+      ).toEqual(expected);
+      if (expected.length === 0) continue;
+      for (const operator of operatorsOf(filter)) found.set(operator, found.get(operator)! + 1);
+    }
+    const mixed = {
+      ...times,
+      'query.serviceName': 'large',
+      'query.filter': '{"op":"exists","args":[{"attr":{"key":"k"}}]}',
+    };
+    const [status, message] = await refusal(pathOf('/api/v3/trace-summaries', mixed));
+    expect([status, message]).toEqual([400, expect.stringContaining('it cannot be combined with [service_name]')]);
+  },
+  { timeoutMs: 90_000 },
+);
+
+function operatorsOf({ op, args }: WireCall): Set<string> {
+  return new Set([op, ...args.flatMap(({ call }) => (call === undefined ? [] : [...operatorsOf(call)]))]);
+}
