@@ -1,6 +1,6 @@
 // Collects a block's terms while it is encoded: each distinct value once, where the encoder has it in hand anyway.
 // terms.ts says what a term is; query/query-terms.ts asks for the same ones.
-import type { ByteTable } from '../bytes/byte-table.ts';
+import { ByteTable } from '../bytes/byte-table.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import type { LocalIds } from './local-ids.ts';
@@ -55,6 +55,14 @@ export function addConstantTerm(terms: TermSet, { field, a, b, arena, service }:
   const type = T.fieldType(field);
   if (type === T.TYPE_STRING) terms.addBytes(arena, a, a + b, of);
   else addWordTerm(terms, { type, a, b }, of);
+  if (type === T.TYPE_STRING) terms.markBytes(arena, a, a + b);
+  else terms.markWords(a, b);
+}
+
+/** Consecutive values of a column that belong to spans of one service; equal services are one object. */
+export interface ServiceRun {
+  readonly service: Uint8Array;
+  readonly count: number;
 }
 
 export interface ColumnValues {
@@ -62,22 +70,130 @@ export interface ColumnValues {
   readonly field: number;
   readonly a: Uint32Array;
   readonly b: Uint32Array;
-  readonly count: number;
-  /** The distinct values of a text column. */
-  readonly distinct: ByteTable | undefined;
+  /** undefined: values of events or links. */
+  readonly services: readonly ServiceRun[] | undefined;
+  /** Of a text column: its distinct values, and which of them each value is. */
+  readonly distinct?: ByteTable;
+  readonly codes?: ArrayLike<number>;
 }
+
+/**
+ * A value in so many rows of a block is likely to be in every block: it is worth a term for each service that has it. Of
+ * fewer rows the value alone tells blocks apart, and identifiers that pass through many services would cost most.
+ */
+const COMMON_ROWS_MIN = 16;
 
 /** Adds the values of one column. */
 export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalIds): void {
-  if (!beginFieldTerms(terms, column.field, ids)) return;
-  const { a, b, count, distinct } = column;
-  if (distinct !== undefined) {
-    for (let id = 0; id < distinct.count; id++) terms.addBytes(distinct.arena, distinct.start(id), distinct.end(id));
+  const { field } = column;
+  if (!beginFieldTerms(terms, field, ids)) return;
+  const { distinct, codes } = distinctOf(column);
+  const services = T.isIntrinsic(field) ? undefined : column.services;
+  const values = new DistinctValues(terms, T.fieldType(field), distinct);
+  if (services === undefined) {
+    for (let id = 0; id < distinct.count; id++) values.add(id);
     return;
   }
-  const type = T.fieldType(column.field);
-  for (let i = 0; i < count; i++) {
-    if (i === 0 || a[i] !== a[i - 1] || b[i] !== b[i - 1]) addWordTerm(terms, { type, a: a[i]!, b: b[i]! });
+  const spread = new Spread(distinct.count, services, codes);
+  for (let id = 0; id < distinct.count; id++) {
+    const more = spread.more.get(id);
+    if (more === undefined) values.add(id, spread.firstOf(id));
+    else if (spread.rows[id]! < COMMON_ROWS_MIN && !values.isConstant(id)) values.add(id);
+    else for (const service of more) values.add(id, service);
+  }
+}
+
+/** The distinct values of the field begun: texts, or the two words of each number. */
+class DistinctValues {
+  readonly #terms: TermSet;
+  readonly #type: number;
+  readonly #distinct: ByteTable;
+
+  constructor(terms: TermSet, type: number, distinct: ByteTable) {
+    this.#terms = terms;
+    this.#type = type;
+    this.#distinct = distinct;
+  }
+
+  add(id: number, service?: Uint8Array): void {
+    const { arena } = this.#distinct;
+    const start = this.#distinct.start(id);
+    if (this.#type === T.TYPE_STRING) this.#terms.addBytes(arena, start, this.#distinct.end(id), service);
+    else addWordTerm(this.#terms, { type: this.#type, ...wordsAt(arena, start) }, service);
+  }
+
+  /** True when a template has the value as a constant: then it is common, only not in this column. */
+  isConstant(id: number): boolean {
+    const { arena } = this.#distinct;
+    const start = this.#distinct.start(id);
+    if (this.#type === T.TYPE_STRING) return this.#terms.hasMarkedBytes(arena, start, this.#distinct.end(id));
+    const { a, b } = wordsAt(arena, start);
+    return this.#terms.hasMarkedWords(a, b);
+  }
+}
+
+/** Words are told apart as texts of eight bytes are. */
+const sharedWords = new ByteTable();
+
+function distinctOf({ a, b, distinct, codes }: ColumnValues): { distinct: ByteTable; codes: ArrayLike<number> } {
+  if (distinct !== undefined && codes !== undefined) return { distinct, codes };
+  sharedWords.clear();
+  const words = new Uint32Array(2);
+  const bytes = new Uint8Array(words.buffer);
+  const wordCodes = new Uint32Array(a.length);
+  for (let i = 0; i < a.length; i++) {
+    words[0] = a[i]!;
+    words[1] = b[i]!;
+    const isSame = i > 0 && a[i] === a[i - 1] && b[i] === b[i - 1];
+    wordCodes[i] = isSame ? wordCodes[i - 1]! : sharedWords.intern(bytes, 0, 8);
+  }
+  return { distinct: sharedWords, codes: wordCodes };
+}
+
+function wordsAt(bytes: Uint8Array, at: number): { a: number; b: number } {
+  return { a: wordAt(bytes, at), b: wordAt(bytes, at + 4) };
+}
+
+function wordAt(bytes: Uint8Array, at: number): number {
+  return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
+}
+
+/** Which services have each distinct value of a column, and in how many rows it is. */
+class Spread {
+  /** Rows of each value. */
+  readonly rows: Uint32Array;
+  /** Of values that several services have: all of them. */
+  readonly more = new Map<number, Set<Uint8Array>>();
+  /** Number of the first service of a value, +1. */
+  readonly #first: Uint32Array;
+  readonly #services: Uint8Array[] = [];
+
+  constructor(distinct: number, runs: readonly ServiceRun[], codes: ArrayLike<number>) {
+    this.rows = new Uint32Array(distinct);
+    this.#first = new Uint32Array(distinct);
+    const numbers = new Map<Uint8Array, number>();
+    const first = this.#first;
+    let at = 0;
+    for (const { service, count } of runs) {
+      let number = numbers.get(service);
+      if (number === undefined) numbers.set(service, (number = this.#services.push(service)));
+      for (const end = at + count; at < end; at++) {
+        const value = codes[at]!;
+        this.rows[value]!++;
+        if (first[value] === 0) first[value] = number;
+        else if (first[value] !== number) this.#addMore(value, service);
+      }
+    }
+  }
+
+  #addMore(value: number, service: Uint8Array): void {
+    let more = this.more.get(value);
+    if (more === undefined) this.more.set(value, (more = new Set([this.firstOf(value)])));
+    more.add(service);
+  }
+
+  firstOf(value: number): Uint8Array {
+    return this.#services[this.#first[value]! - 1]!;
   }
 }
 

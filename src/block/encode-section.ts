@@ -10,7 +10,7 @@ import type { ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES } from './block-columns.ts';
 import type { ColumnWriter } from './column-writer.ts';
-import { addColumnTerms, addConstantTerm } from './collect-terms.ts';
+import { addColumnTerms, addConstantTerm, type ServiceRun } from './collect-terms.ts';
 import { TemplateWriter } from './encode-templates.ts';
 import type { LocalIds } from './local-ids.ts';
 import type { TermSet } from './terms.ts';
@@ -186,13 +186,28 @@ export class SectionEncoder {
     for (const [field, slots] of this.#slots) {
       const { a, b, count } = this.#gather(buckets, slots);
       const type = T.fieldType(field);
-      let distinct: ByteTable | undefined;
-      if (T.isArenaType(type)) distinct = encodeTextColumn(out, { bytes: arena, a, b }, count, this.#dictionary);
+      let texts: ReturnType<typeof encodeTextColumn>;
+      if (T.isArenaType(type)) texts = encodeTextColumn(out, { bytes: arena, a, b }, count, this.#dictionary);
       else if (type === T.TYPE_DOUBLE) encodeDoubles(out, { a, b }, count);
       else encodeInts(out, { a, b }, count);
-      if (this.#terms !== undefined) addColumnTerms(this.#terms, { field, a, b, count, distinct }, this.#ids);
+      if (this.#terms !== undefined) {
+        const services = this.#serviceRuns(buckets, slots);
+        addColumnTerms(this.#terms, { field, a, b, services, ...texts }, this.#ids);
+      }
       this.#columns.end(COLUMN_VALUES, count, { section, field });
     }
+  }
+
+  /** Whose values stand in a column, run by run. */
+  #serviceRuns(buckets: Buckets, slots: readonly Slot[]): ServiceRun[] | undefined {
+    const services = this.#services;
+    return (
+      services &&
+      slots.map(({ template }) => ({
+        service: services[template]!,
+        count: buckets.starts[template + 1]! - buckets.starts[template]!,
+      }))
+    );
   }
 
   #gather(buckets: Buckets, slots: readonly Slot[]): { a: Uint32Array; b: Uint32Array; count: number } {

@@ -1,6 +1,6 @@
 // Terms: what a block can be asked for, as 64-bit hashes. A part keeps a filter of each block's terms, so that a search
-// for a rare value opens only blocks that have it. A value that all spans of a template share is one term with each
-// service that has it: a search for a service's spans opens only blocks where they have that value, not others' spans. Writer and query must agree: both make their terms here. The hash is
+// for a rare value opens only blocks that have it. A common value is one term with each service that has it: a search
+// for a service's spans opens only blocks where they have that value, not others' spans. Writer and query must agree: both make their terms here. The hash is
 // part of the format (docs/format/part.md, "filters") and never changes within a version.
 import type { HashPairs } from '../codec/fuse-filter.ts';
 import type { BlockOutline } from './outline.ts';
@@ -60,6 +60,11 @@ export function ofService(hash: TermHash, service: Uint8Array | undefined): Term
   return service === undefined ? hash : hash.bytes(service, 0, service.length);
 }
 
+/** 53 bits of it, as one number. */
+function keyOf({ lo, hi }: TermHash): number {
+  return (lo >>> 0) + (hi & 0x1fffff) * 2 ** 32;
+}
+
 function rotate(x: number, by: number): number {
   return (x << by) | (x >>> (32 - by));
 }
@@ -80,6 +85,7 @@ export class TermSet implements HashPairs {
   /** Open addressing over the hashes themselves: entry + 1 per slot. */
   #slots = new Uint32Array(4096);
   readonly #hash = new TermHash();
+  readonly #marked = new Set<number>();
   #prefixLo = 0;
   #prefixHi = 0;
 
@@ -103,6 +109,24 @@ export class TermSet implements HashPairs {
 
   addWords(a: number, b: number, service?: Uint8Array): void {
     this.#add(ofService(this.#continue().word(a).word(b), service));
+  }
+
+  /** Remembers a value of what was begun. It adds no term. */
+  markBytes(bytes: Uint8Array, start: number, end: number): void {
+    this.#marked.add(keyOf(this.#continue().bytes(bytes, start, end)));
+  }
+
+  markWords(a: number, b: number): void {
+    this.#marked.add(keyOf(this.#continue().word(a).word(b)));
+  }
+
+  /** True when the value was marked; by chance, of others too. */
+  hasMarkedBytes(bytes: Uint8Array, start: number, end: number): boolean {
+    return this.#marked.has(keyOf(this.#continue().bytes(bytes, start, end)));
+  }
+
+  hasMarkedWords(a: number, b: number): boolean {
+    return this.#marked.has(keyOf(this.#continue().word(a).word(b)));
   }
 
   #continue(): TermHash {

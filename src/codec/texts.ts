@@ -206,18 +206,18 @@ function decodeDecimals(values: Float64Array, arena: Arena): { a: Uint32Array; b
 
 /**
  * Writes a column of strings; `dictionary` looks for repeated values (merged blocks), else every value is written.
- * Returns the distinct values where it looked for them; the table is valid until the next call.
+ * Returns the distinct values and which of them each value is where it looked; valid until the next call.
  */
 export function encodeTextColumn(
   out: ByteWriter,
   texts: Texts,
   count: number,
   dictionary: boolean,
-): ByteTable | undefined {
-  const table = dictionary ? sharedTable : undefined;
-  if (table !== undefined) {
+): { distinct: ByteTable; codes: Float64Array } | undefined {
+  const table = sharedTable;
+  const codes = dictionary ? new Float64Array(count) : undefined;
+  if (codes !== undefined) {
     table.clear();
-    const codes = new Float64Array(count);
     for (let i = 0; i < count; i++) codes[i] = table.intern(texts.bytes, texts.a[i]!, texts.a[i]! + texts.b[i]!);
     // Codes cost about a byte a value: a dictionary pays when at least a third of the values repeat an earlier one.
     if (table.count * 3 <= count * 2) {
@@ -226,18 +226,18 @@ export function encodeTextColumn(
         out.u8(LIST);
         out.u8(PATTERNS);
         patterns.write(out);
-        return table;
+        return { distinct: table, codes };
       }
       out.u8(DICTIONARY);
       out.varint(table.count);
       encodeTextList(out, tableTexts(table), table.count, true);
       encodeNumbers(out, codes, count);
-      return table;
+      return { distinct: table, codes };
     }
   }
   out.u8(LIST);
   encodeTextList(out, texts, count, dictionary);
-  return table;
+  return codes === undefined ? undefined : { distinct: table, codes };
 }
 
 /** Up to here a code is one byte, which hardly anything is cheaper than. */

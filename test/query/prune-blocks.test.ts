@@ -65,6 +65,38 @@ describe('a block is', () => {
   });
 });
 
+describe('of values in columns', () => {
+  const store = new MadeStore();
+  afterAll(() => store[Symbol.dispose]());
+  // Of one template each: its values differ from row to row.
+  const rows = (service: string, first: number, common: string): ReturnType<typeof requestOf> =>
+    requestOf(
+      Array.from({ length: 60 }, (_, i) =>
+        lasting(1_000n, first + i, {
+          attributes: [
+            attribute('common', `${common}${i % 2}`),
+            attribute('id', `id-${i}`),
+            attribute('n', { intValue: BigInt(i % 2) + (service === 'cart' ? 0n : 10n) }),
+          ],
+        }),
+      ),
+      service,
+    );
+  const [cart, shop] = [rows('cart', 1, 'c'), rows('shop', 101, 's')];
+  store.addPart([{ resourceSpans: [...cart.resourceSpans!, ...shop.resourceSpans!] }]);
+
+  test.each<[Partial<TraceQuery>, BlockFate]>([
+    [{ service: 'cart', ...tags('common', 'c1') }, 'matched'],
+    [{ service: 'cart', ...tags('common', 's1') }, 'tags'],
+    [{ service: 'shop', ...tags('n', '10') }, 'matched'],
+    [{ service: 'shop', ...tags('n', '0') }, 'tags'],
+    [{ service: 'shop', ...tags('id', 'id-7') }, 'matched'],
+    [tags('id', 'id-77'), 'tags'],
+  ])('%o: %s', (query, expected) => {
+    expect(fateOf(store, query)).toEqual([expected]);
+  });
+});
+
 test('blocks older than the matches found are left', () => {
   using store = new MadeStore();
   for (const number of [1, 2, 3]) {
