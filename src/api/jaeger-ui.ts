@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
+import { rawPath } from './jaeger-http.ts';
 
 export interface JaegerUiOptions {
   readonly disk: Disk;
@@ -20,8 +21,8 @@ export interface JaegerUiOptions {
 
 export interface JaegerUi {
   readonly staticPath: string;
-  /** The page for a UI mounted at `basePath`, which ends in a slash. */
-  readonly page: (basePath: string) => string;
+  /** The page, for a browser that finds the UI's mount at `base` as seen from the page's own URL: './', '../'. */
+  readonly page: (base: string) => string;
 }
 
 /** Some 10 KB in every version. */
@@ -39,6 +40,7 @@ const PAGES = [
 ];
 /** Names that a build gives a file by its content: it never changes under its name. */
 const HASHED_NAME = /[-.][\w-]{8,}\.\w+$/;
+const MARKED_BASE = '<base href="/"';
 const YEAR_SECONDS = 31_536_000;
 
 /** Reads the build's page and the configuration, once. Throws CONFIG naming the flag. */
@@ -66,8 +68,18 @@ export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
     ],
   ];
   const injected = replacements.reduce((text, [pattern, put]) => text.replace(pattern, () => put), html);
-  // UI up to 2.17; later ones find their base by themselves.
-  return { staticPath, page: (basePath) => injected.replace('<base href="/"', () => `<base href="${basePath}"`) };
+  return { staticPath, page: (base) => withBase(injected, base) };
+}
+
+/**
+ * Relative, so that it is right behind any proxy. UI up to 2.17 has a base to be replaced; later ones make one by script,
+ * too late for the browser, which has begun to fetch the page's relative links by then: the first base is the one that counts.
+ */
+function withBase(html: string, base: string): string {
+  const isMarked = html.includes(MARKED_BASE);
+  return isMarked
+    ? html.replace(MARKED_BASE, `<base href="${base}"`)
+    : html.replace('<head>', `<head>\n    <base href="${base}" />`);
 }
 
 /** What is replaced by a configuration, and by what. */
@@ -118,13 +130,12 @@ export interface UiMount {
 
 /** Registers the pages and files of the UI at one of its mounts. */
 export async function registerJaegerUi(app: FastifyInstance, ui: JaegerUi, { prefix, path }: UiMount): Promise<void> {
-  const basePath = `${path}/`;
-  const send = async (_request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-    sendPage(reply, ui.page(basePath));
+  const send = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
+    sendPage(reply, ui.page(baseOf(request, path)));
   for (const page of PAGES) app.get(`${prefix}/${page}`, send);
   app.get(`${prefix}/`, { prefixTrailingSlash: 'slash' }, send);
   // Without the slash its relative links would lead beside it.
-  if (path !== '') app.get(prefix, async (_request, reply) => reply.redirect(basePath, 302));
+  if (path !== '') app.get(prefix, async (_request, reply) => reply.redirect(`${path}/`, 302));
   await app.register(fastifyStatic, {
     root: ui.staticPath,
     prefix: `${prefix}/static/`,
@@ -152,8 +163,14 @@ export function sendUnknownPage(
   const below = paths.filter((path) => request.url.startsWith(`${path}/`));
   const [mount] = below.toSorted((a, b) => b.length - a.length);
   if (!isBrowser || mount === undefined) return false;
-  sendPage(reply, ui.page(`${mount}/`));
+  sendPage(reply, ui.page(baseOf(request, mount)));
   return true;
+}
+
+/** The way from the page asked for up to the mount at `path`. */
+function baseOf(request: FastifyRequest, path: string): string {
+  const inside = rawPath(request).slice(path.length + 1);
+  return '../'.repeat(inside.split('/').length - 1) || './';
 }
 
 /** The page names its scripts by content: it must be asked for anew, they need not. */

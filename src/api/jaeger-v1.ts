@@ -199,6 +199,6 @@ async function listCallPaths(
 /** Nothing is measured here; Jaeger answers with sample data. Jaeger UI shows an empty page instead of an error. */
 function listQualityMetrics(): Promise<Buffer[]> {
   return Promise.resolve([
-    Buffer.from('{"traceQualityDocumentationLink":"","bannerText":null,"metrics":[],"clients":[]}'),
+    Buffer.from('{"traceQualityDocumentationLink":"","bannerText":null,"scores":[],"metrics":[],"clients":[]}'),
   ]);
 }

@@ -488,6 +488,12 @@ describe('the other pages of Jaeger UI', () => {
 
   test('quality metrics are an empty page, not an error', async () => {
     const { text } = await get('/api/quality-metrics?hours=48&service=shop');
-    expect(JSON.parse(text)).toEqual({ traceQualityDocumentationLink: '', bannerText: null, metrics: [], clients: [] });
+    expect(JSON.parse(text)).toEqual({
+      traceQualityDocumentationLink: '',
+      bannerText: null,
+      scores: [],
+      metrics: [],
+      clients: [],
+    });
   });
 });
