@@ -326,13 +326,21 @@ describe('the tests', () => {
   });
 });
 
+/** Each file is read once, however many tests reach it. */
+const importsByFile = new Map<string, readonly string[]>();
+
+function importsOf(file: string): readonly string[] {
+  const known = importsByFile.get(file);
+  if (known !== undefined) return known;
+  const imports = existsSync(join(root, file)) ? readSource(file).imports : [];
+  importsByFile.set(file, imports);
+  return imports;
+}
+
 /** Every file of the repository that `path` imports, directly or through others. */
 function reachable(path: string): Set<string> {
   const found = new Set<string>([path]);
-  for (const file of found) {
-    if (!existsSync(join(root, file))) continue;
-    for (const target of readSource(file).imports) found.add(target);
-  }
+  for (const file of found) for (const target of importsOf(file)) found.add(target);
   return found;
 }
 
