@@ -94,11 +94,6 @@ export async function findTrace(
   return found;
 }
 
-/** A filter left out would be a search for everything. */
-export function refuseFilter({ filter }: { readonly filter?: object }): void {
-  if (filter !== undefined) throw new StoreError('INVALID_REQUEST', 'query.filter is not supported by this server');
-}
-
 /** The messages that `messagesOf` makes of each trace; warnings go with them. Throws OVERLOADED. */
 export async function* sendTraces(
   { answers }: JaegerGrpcOptions,

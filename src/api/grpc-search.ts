@@ -2,6 +2,7 @@
 // §5.1–5.3). Times are exact to the nanosecond and both ends count; Go's zero time is no time. Pure.
 import { StoreError } from '../base/errors.ts';
 import type { TagCondition, TraceQuery } from '../trace/trace-query.ts';
+import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
 
 /** google.protobuf.Timestamp and Duration as decodeMessage gives them. */
 export interface ProtoTime {
@@ -18,6 +19,8 @@ export interface SearchMessage {
   readonly durationMin?: ProtoTime;
   readonly durationMax?: ProtoTime;
   readonly searchDepth?: number;
+  /** A jaeger.expression.v1.Call; api_v2 has none. */
+  readonly filter?: object;
 }
 
 export interface GrpcSearch {
@@ -50,7 +53,10 @@ export function timestampOf(ns: bigint): { readonly seconds: string; readonly na
   return { seconds: String(ns / NS_PER_SECOND), nanos: Number(ns % NS_PER_SECOND) };
 }
 
-/** Without a time the window is open at that end. Throws INVALID_REQUEST for a depth above `maxTraces`. */
+/**
+ * Without a time the window is open at that end. Throws INVALID_REQUEST for a depth above `maxTraces`, for a filter that is
+ * malformed or does not stand alone.
+ */
 export function toSearch(message: SearchMessage, tags: readonly TagCondition[], maxTraces: number): GrpcSearch {
   const startMinNs = timestampNs(message.startTimeMin) ?? 0n;
   const startMaxNs = timestampNs(message.startTimeMax) ?? TIME_MAX_NS;
@@ -66,7 +72,10 @@ export function toSearch(message: SearchMessage, tags: readonly TagCondition[], 
     durationMaxNs: max !== 0n ? max : undefined,
     limit: depthOf(message.searchDepth, maxTraces),
   };
-  return { query, isHopeless: startMinNs > startMaxNs || startMaxNs < 0n || max < 0n || (max !== 0n && max < min) };
+  const isHopeless = startMinNs > startMaxNs || startMaxNs < 0n || max < 0n || (max !== 0n && max < min);
+  if (message.filter === undefined) return { query, isHopeless };
+  checkFilterStandsAlone(query);
+  return { query: { ...query, filter: parseFilter(message.filter) }, isHopeless };
 }
 
 /** Zero and below mean the default, as in Jaeger. */

@@ -8,7 +8,6 @@ import {
   listDependencies,
   listOperations,
   listServices,
-  refuseFilter,
   search,
   sendOtlp,
   summaryMessages,
@@ -50,7 +49,7 @@ async function* getTrace(options: JaegerGrpcOptions, { traceId = '' }: GetTraceR
 }
 
 interface SearchRequest {
-  readonly query?: SearchMessage & { readonly attributes: Readonly<Record<string, string>>; readonly filter?: object };
+  readonly query?: SearchMessage & { readonly attributes: Readonly<Record<string, string>> };
 }
 
 function searchOf({ maxTraces }: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
@@ -58,7 +57,6 @@ function searchOf({ maxTraces }: JaegerGrpcOptions, { query }: SearchRequest): G
   if (timestampNs(query.startTimeMin) === undefined || timestampNs(query.startTimeMax) === undefined) {
     throw new StoreError('INVALID_REQUEST', 'start time min and max are required parameters');
   }
-  refuseFilter(query);
   return toSearch(query, tagsOf(query.attributes), maxTraces);
 }
 

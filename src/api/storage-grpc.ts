@@ -5,12 +5,12 @@ import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../base/errors.ts';
 import { textOfAnyValue } from '../otlp/attributes.ts';
 import { formatTraceId } from '../trace/ids.ts';
+import { FILTER_LEVELS, FILTER_OPERATORS } from '../trace/filter.ts';
 import type { TagCondition } from '../trace/trace-query.ts';
 import {
   listDependencies,
   listOperations,
   listServices,
-  refuseFilter,
   search,
   sendOtlp,
   summaryMessages,
@@ -70,7 +70,7 @@ async function* getTraces(options: JaegerGrpcOptions, { query }: GetTracesReques
 }
 
 interface SearchRequest {
-  readonly query?: SearchMessage & { readonly attributes: readonly Attribute[]; readonly filter?: object };
+  readonly query?: SearchMessage & { readonly attributes: readonly Attribute[] };
 }
 
 interface Attribute {
@@ -81,7 +81,6 @@ interface Attribute {
 
 function searchOf({ maxTraces }: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
   if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
-  refuseFilter(query);
   return toSearch(query, query.attributes.map(tagOf), maxTraces);
 }
 
@@ -114,5 +113,6 @@ async function* findSummaries(options: JaegerGrpcOptions, request: SearchRequest
 
 /** What is said here, Jaeger relies on: nothing that does not work. */
 async function getCapabilities(): Promise<Reply> {
-  return { search: { withoutServiceName: true, sameSpanConjunction: true } };
+  const filter = { levels: FILTER_LEVELS, operators: FILTER_OPERATORS };
+  return { search: { withoutServiceName: true, sameSpanConjunction: true, filter } };
 }

@@ -55,6 +55,12 @@ describe('a search', () => {
     });
   });
 
+  test('hands its filter on', async () => {
+    const filter = { op: 'exists', args: [{ attr: { key: 'zone', level: 'resource' } }] };
+    await listener.client.findTracesV3({ ...WINDOW, filter });
+    expect(listener.reader.queries).toMatchObject([{ filter: { op: 'exists' } }]);
+  });
+
   test('summaries have their id as text', async () => {
     const [summary] = await listener.client.findSummariesV3({ service: 'backend', ...WINDOW });
     const [other] = await listener.client.findSummaries({ service: 'backend', ...WINDOW });
@@ -66,7 +72,6 @@ describe('a search', () => {
     ['no times', {}, 'start time min and max are required parameters'],
     ['no end', { startNs: 1n }, 'start time min and max are required parameters'],
     ['too deep', { ...WINDOW, limit: 51 }, 'search_depth: must be at most 50 (-search.maxTraces), received: 51'],
-    ['a filter', { ...WINDOW, filter: { op: 'and' } }, 'query.filter is not supported by this server'],
   ])('with %s is INVALID_ARGUMENT', async (_what, terms, details) => {
     const refused = { code: status.INVALID_ARGUMENT, details };
     await expect(listener.client.findTracesV3(terms)).rejects.toMatchObject(refused);

@@ -204,18 +204,33 @@ describe('a search', () => {
     expect(listener.reader.queries).toHaveLength(3);
   });
 
-  test.each([
-    [{ limit: 51 }, 'search_depth: must be at most 50 (-search.maxTraces), received: 51'],
-    [{ filter: { op: 'and' } }, 'query.filter is not supported by this server'],
-  ])('%j is INVALID_ARGUMENT', async (terms, text) => {
-    for (const method of ['FindTraces', 'FindTraceIDs', 'FindTraceSummaries'] as const) {
-      const calls = {
-        FindTraces: () => listener.client.findTraces(terms),
-        FindTraceIDs: () => listener.client.findTraceIds(terms),
-        FindTraceSummaries: () => listener.client.findSummaries(terms),
-      };
-      const error = await refusalOf(calls[method]());
-      expect([error.code, error.details]).toEqual([status.INVALID_ARGUMENT, text]);
+  test.each([[{ limit: 51 }, 'search_depth: must be at most 50 (-search.maxTraces), received: 51']])(
+    '%j is INVALID_ARGUMENT',
+    async (terms, text) => {
+      for (const method of ['FindTraces', 'FindTraceIDs', 'FindTraceSummaries'] as const) {
+        const calls = {
+          FindTraces: () => listener.client.findTraces(terms),
+          FindTraceIDs: () => listener.client.findTraceIds(terms),
+          FindTraceSummaries: () => listener.client.findSummaries(terms),
+        };
+        const error = await refusalOf(calls[method]());
+        expect([error.code, error.details]).toEqual([status.INVALID_ARGUMENT, text]);
+      }
+    },
+  );
+
+  test('reaches the reader with its filter, which stands alone and must be one', async () => {
+    const attr = { key: 'retries', level: 'span' };
+    const filter = { op: 'gt', args: [{ attr }, { scalar: { value: '3', type: 'int' } }] };
+    await listener.client.findTraces({ filter, limit: 3 });
+    expect(listener.reader.queries).toMatchObject([{ tags: [], limit: 3, filter: { op: 'gt' } }]);
+    for (const [terms, text] of [
+      [{ filter, service: 'front' }, /^invalid query filter: it cannot be combined with \[service_name\]/],
+      [{ filter: { op: 'like', args: [] } }, /^invalid query filter: unknown filter operator "like"/],
+      [{ filter: { op: 'and' } }, /^invalid query filter: /],
+    ] as const) {
+      const error = await refusalOf(listener.client.findTraces(terms));
+      expect([error.code, error.details]).toEqual([status.INVALID_ARGUMENT, expect.stringMatching(text)]);
     }
   });
 
@@ -263,7 +278,14 @@ describe('names and links', () => {
 
   test('GetCapabilities says what works', async () => {
     expect(await listener.client.getCapabilities()).toEqual({
-      search: { withoutServiceName: true, sameSpanConjunction: true, filter: null },
+      search: {
+        withoutServiceName: true,
+        sameSpanConjunction: true,
+        filter: {
+          levels: ['span', 'resource', 'scope', 'event', 'link'],
+          operators: 'and or not eq ne gt lt gte lte regex exists in not_in some'.split(' '),
+        },
+      },
     });
   });
 });
