@@ -24,10 +24,9 @@ export function scanPart(disk: Disk, path: string, fault: string): ScannedPart {
       blocks.push({ ...header, offset, filterBytes: 0 });
     });
     const lost: DamagedPlace[] = damaged.map((range) => ({ ...range, path: file.path }));
-    if (end < file.sizeBytes) {
-      const message = `${file.path}: no block was found from byte ${end} on`;
-      lost.push({ path: file.path, offset: end, sizeBytes: file.sizeBytes - end, message });
-    }
+    const tail = { path: file.path, offset: end, sizeBytes: file.sizeBytes - end };
+    if (end < file.sizeBytes) lost.push({ ...tail, message: `${file.path}: no block was found from byte ${end} on` });
+    else if (fault.startsWith(file.path)) lost.push({ ...tail, message: fault }); // cut between two blocks
     return new ScannedPart(disk, path, { day, blocks, sizeBytes: file.sizeBytes, fault, lost });
   } finally {
     file.close();

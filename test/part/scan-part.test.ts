@@ -48,11 +48,24 @@ describe('a part without readable metadata', () => {
     bytes[blocks[0]!.offset + 1_000]! ^= 1;
     writeFileSync(data, bytes);
     truncateSync(data, blocks[2]!.offset + 100);
-    using scanned = scanPart(nodeDisk, path, 'cut');
+    using scanned = scanPart(nodeDisk, path, `${data}: too short`);
     expect(scanned.metadata.blocks.map(({ offset }) => offset)).toEqual([blocks[1]!.offset]);
     expect(scanned.lost.map(({ path: file, offset, sizeBytes }) => [file, offset, sizeBytes])).toEqual([
       [data, blocks[0]!.offset, blocks[0]!.sizeBytes],
       [data, blocks[2]!.offset, 100],
+    ]);
+  });
+
+  test('says so too when the cut lies between two blocks', async () => {
+    using folder = new TemporaryFolder();
+    const path = await writePart(folder.path);
+    const { blocks } = openPart(nodeDisk, path).metadata;
+    const data = join(path, 'data');
+    truncateSync(data, blocks[2]!.offset);
+    using scanned = scanPart(nodeDisk, path, `${data}: too short`);
+    expect(scanned.metadata.blocks).toHaveLength(2);
+    expect(scanned.lost).toEqual([
+      { path: data, offset: blocks[2]!.offset, sizeBytes: 0, message: `${data}: too short` },
     ]);
   });
 });

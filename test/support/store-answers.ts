@@ -5,6 +5,7 @@ import { tracesToJson } from '../../src/otlp/traces-to-json.ts';
 import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
 import { PartCache } from '../../src/query/block-source.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
+import type { ArchiveFolder } from '../../src/storage/archive-folder.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
@@ -24,8 +25,12 @@ const DAY_NS = 86_400_000_000_000n;
 /** A node's query thread: its cache lives from question to question, and through restarts of the store. */
 export class Asker implements Disposable {
   readonly cache = new PartCache(nodeDisk);
-  /** Of the answers since the last look. */
   readonly warnings = new Set<string>();
+  readonly #archive: ArchiveFolder | undefined;
+
+  constructor(archive?: ArchiveFolder) {
+    this.#archive = archive;
+  }
 
   /** Answer by question, both as text. */
   answers(storage: Storage, questions: Questions): Map<string, string> {
@@ -73,21 +78,25 @@ export class Asker implements Disposable {
     tenant: Tenant,
     { task, filter }: { readonly task: QueryTask; readonly filter: SnapshotFilter },
   ): QueryResult {
-    const snapshot = storage.takeSnapshot(tenant, filter);
+    const taken = storage.takeSnapshot(tenant, filter);
+    const snapshot = { ...taken, archived: this.#archived(tenant, filter) };
     try {
       const cancelled = new Int32Array(new SharedArrayBuffer(4));
-      const { warnings, ...result } = runQuery(this.cache, {
-        task,
-        tenant,
-        snapshot,
-        durationMaxMs: 60_000,
-        cancelled,
-      });
+      const job = { task, tenant, snapshot, durationMaxMs: 60_000, cancelled };
+      const { warnings, damaged, ...result } = runQuery(this.cache, job);
       for (const warning of warnings) this.warnings.add(warning);
-      return { ...result, warnings: [] } as QueryResult;
+      storage.reportDamage(damaged);
+      return { ...result, warnings: [], damaged: [] } as QueryResult;
     } finally {
-      storage.releaseSnapshot(snapshot.id);
+      storage.releaseSnapshot(taken.id);
     }
+  }
+
+  #archived(tenant: Tenant, { traceIds = [] }: SnapshotFilter): { traceId: Uint8Array; path: string }[] {
+    return traceIds.flatMap((traceId) => {
+      const path = this.#archive?.find(tenant, traceId);
+      return path === undefined ? [] : [{ traceId, path }];
+    });
   }
 
   [Symbol.dispose](): void {
