@@ -15,9 +15,14 @@ const CHUNK_BYTES = 65_536;
 /**
  * Writes the trace in UTF-8 chunks of about 64 KiB, some of them TURN, which is empty. `isRaw` leaves out what Jaeger's
  * adjusters do, warnings included, but not its sanitizers: names and durations are as usual. A view can be written once,
- * because adjusting changes it.
+ * because adjusting changes it. `lacks` says what could not be read: it becomes the trace's warnings and, because Jaeger UI
+ * shows only those of spans, unless raw also the first span's.
  */
-export function* jaegerTraceToJson(trace: TraceView, isRaw: boolean): Generator<Buffer, void, undefined> {
+export function* jaegerTraceToJson(
+  trace: TraceView,
+  isRaw: boolean,
+  lacks: readonly string[] = [],
+): Generator<Buffer, void, undefined> {
   if (!isRaw) yield* adjustInTurns(trace);
   const encoder = new TraceEncoder(trace, isRaw);
   const { out } = encoder;
@@ -25,13 +30,15 @@ export function* jaegerTraceToJson(trace: TraceView, isRaw: boolean): Generator<
   let isFirst = true;
   for (const span of trace.spans()) {
     if (!isFirst) out.text(',');
+    encoder.span(span, isFirst && !isRaw ? lacks : []);
     isFirst = false;
-    encoder.span(span);
     if (out.length >= CHUNK_BYTES) yield out.take();
   }
   out.text('],"processes":');
   encoder.processes();
-  out.text(',"warnings":null}');
+  out.text(',"warnings":');
+  encoder.warnings(lacks);
+  out.text('}');
   yield out.take();
 }
 
@@ -49,7 +56,8 @@ class TraceEncoder {
     this.#isRaw = isRaw;
   }
 
-  span(span: SpanView): void {
+  /** `more` are warnings beside the span's own. */
+  span(span: SpanView, more: readonly string[]): void {
     const { out } = this;
     const { name, references, tags, logs, warnings } = readJaegerSpan(this.#trace, span, this.#isRaw);
     out.text(`{"traceID":"${this.#trace.traceId}","spanID":"${span.spanId}","operationName":`);
@@ -66,15 +74,19 @@ class TraceEncoder {
       out.text(']}');
     });
     out.text(`],"processID":"${this.#processId(span.resource)}","warnings":`);
-    if (warnings.length === 0) out.text('null}');
-    else {
-      out.text('[');
-      warnings.forEach((warning, i) => {
-        if (i > 0) out.text(',');
-        out.string(warning);
-      });
-      out.text(']}');
-    }
+    this.warnings(more.length === 0 ? warnings : [...warnings, ...more]);
+    out.text('}');
+  }
+
+  /** A list, or null when there are none. */
+  warnings(texts: readonly string[]): void {
+    const { out } = this;
+    if (texts.length === 0) return out.text('null');
+    texts.forEach((text, i) => {
+      out.text(i === 0 ? '[' : ',');
+      out.string(text);
+    });
+    out.text(']');
   }
 
   /** `{"p1":…}` in the order of the ids as strings, as Go writes a map: p1, p10, p2. */

@@ -94,12 +94,12 @@ async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promi
   const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces });
   if (search.traceIds.length > 0) {
     const traces = take(await reader.findTraces(tenant, search.traceIds, signal));
-    return tracesEnvelope(viewsOf(traces), search.isRaw, missingErrors(search, traces));
+    return tracesEnvelope(viewsOf(traces), { isRaw: search.isRaw, errors: missingErrors(search, traces) });
   }
   if (isExplain(asked)) return explainSearch(options.explainer, asked, search.query);
-  if (search.isHopeless) return tracesEnvelope([], search.isRaw, 'null');
+  if (search.isHopeless) return tracesEnvelope([], search);
   const traces = take(await reader.searchTraces(tenant, search.query, signal));
-  return tracesEnvelope(viewsOf(traces), search.isRaw, 'null');
+  return tracesEnvelope(viewsOf(traces), search);
 }
 
 /** One error per id that was asked for and not found, in the order asked; null when there is none. */
@@ -124,9 +124,10 @@ async function showTrace(
   id: Uint8Array,
 ): Promise<Iterable<Buffer>> {
   const { isRaw } = parseTraceOptions(params);
-  const traces = take(await reader.findTraces(tenant, [id], signal));
+  const found = await reader.findTraces(tenant, [id], signal);
+  const traces = take(found);
   if (traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
-  return tracesEnvelope(viewsOf(traces), isRaw, 'null');
+  return tracesEnvelope(viewsOf(traces), { isRaw, lacks: found.warnings });
 }
 
 /**
@@ -140,18 +141,24 @@ function* viewsOf(found: readonly FoundTrace[]): Generator<TraceView | Buffer, v
   }
 }
 
-/** `errors` is JSON text. */
+interface Shown {
+  readonly isRaw: boolean;
+  /** JSON text; null when absent. */
+  readonly errors?: string;
+  /** What could not be read of the one trace. */
+  readonly lacks?: readonly string[];
+}
+
 function* tracesEnvelope(
   views: Iterable<TraceView | Buffer>,
-  isRaw: boolean,
-  errors: string,
+  { isRaw, errors = 'null', lacks = [] }: Shown,
 ): Generator<Buffer, void, undefined> {
   yield Buffer.from('{"data":[');
   let count = 0;
   for (const view of views) {
     if (view instanceof TraceView) {
       if (count++ > 0) yield Buffer.from(',');
-      yield* jaegerTraceToJson(view, isRaw);
+      yield* jaegerTraceToJson(view, isRaw, lacks);
     } else yield view;
   }
   yield Buffer.from(`],"total":0,"limit":0,"offset":0,"errors":${errors}}`);
@@ -171,7 +178,7 @@ async function transform(
   signal.addEventListener('abort', () => account[Symbol.dispose](), { once: true });
   const body = await readBody(request.raw, { sizeMax: bodies.requestBytesMax, account });
   try {
-    return tracesEnvelope(readTraceViews(jsonToRequest(body)), true, 'null');
+    return tracesEnvelope(readTraceViews(jsonToRequest(body)), { isRaw: true });
   } catch (cause) {
     if (!isStoreError(cause, 'INVALID_REQUEST')) throw cause;
     throw new StoreError('INVALID_REQUEST', `cannot unmarshal OTLP : ${cause.message}`, { cause });

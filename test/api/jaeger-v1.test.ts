@@ -325,6 +325,23 @@ describe('a trace by id', () => {
     expect((await get(`/api/v3/traces/${RICH_HEX}?prettyPrint=1`)).text).toContain('{\n    "result": {\n');
   });
 
+  test('what could not be read of it is told in its warnings, and in its first span’s, which the UI shows', async () => {
+    reader.add(traceOf([span(1), span(2, {}, 5n)]));
+    reader.warnings = ['block "7" is damaged'];
+    type Told = { warnings: string[] | null; spans: { warnings: string[] | null }[] };
+    const [trace] = (await data(`/api/traces/${RICH_HEX}`)) as Told[];
+    expect([trace!.warnings, ...trace!.spans.map(({ warnings }) => warnings)]).toEqual([
+      ['block "7" is damaged'],
+      ['block "7" is damaged'],
+      null,
+    ]);
+    const [raw] = (await data(`/api/traces/${RICH_HEX}?raw=1`)) as Told[];
+    expect([raw!.warnings, raw!.spans[0]!.warnings]).toEqual([['block "7" is damaged'], null]);
+    // Of a search nobody knows which trace the damage is of: the header tells.
+    const [searched] = (await data(`/api/traces?service=shop&start=1&end=${NOW_MS}`)) as Told[];
+    expect(searched).toMatchObject({ warnings: null, spans: [{ warnings: null }, { warnings: null }] });
+  });
+
   test('HEAD answers like GET, without a body', async () => {
     const { status, text } = await get('/api/services', { method: 'HEAD' });
     expect([status, text]).toEqual([200, '']);

@@ -95,7 +95,7 @@ describe.skipIf(!hasUi).each(['/', '/x/y/select/jaeger/'])(
       });
       page.on('response', (response) => {
         const { pathname, protocol } = new URL(response.url());
-      if (protocol === 'blob:') return; // a worker that the page makes of its own text
+        if (protocol === 'blob:') return; // a worker that the page makes of its own text
         asked.push(`${response.request().method()} ${pathname}`);
         if (response.status() >= 400) wrong.push(`${response.status()} ${response.url()}`);
         if (!pathname.startsWith(mount)) wrong.push(`beside the mount: ${pathname}`);
