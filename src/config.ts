@@ -224,6 +224,13 @@ const flags = {
     reason: 'As in VictoriaTraces: every trace is read and sent whole.',
     example: '-search.maxTraces=200',
   }),
+  hasTagExpressions: flag('search', 'search.tagExpressions', boolean, {
+    default: 'false',
+    meaning:
+      'In tags, take a value `~re` for a regular expression (RE2) and a key `k!` for its denial: `k=~re`, `k!=v`.',
+    reason: 'Off, because Jaeger takes both literally.',
+    example: '-search.tagExpressions',
+  }),
   queryWorkers: flag('search', 'queryWorkers', count('threads', { min: 1, max: 64 }), {
     default: '1',
     meaning: 'Threads that decode blocks for queries.',

@@ -30,6 +30,7 @@ export interface HttpServerOptions {
     readonly httpPathPrefix: string;
     readonly shutdownMaxMs: number;
     readonly searchTracesMax: number;
+    readonly hasTagExpressions: boolean;
     readonly corsOrigins: readonly string[];
     readonly isMonitorOff: boolean;
     readonly archiveDeleteAuthKey: string;
@@ -151,7 +152,7 @@ async function registerRoutes(
     // Before compression: acknowledgements are small.
     registerOtlpRoutes(scope, { intake, log });
     await compressReplies(scope);
-    const { searchTracesMax: maxTraces, isMonitorOff, archiveDeleteAuthKey } = config;
+    const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff, archiveDeleteAuthKey } = config;
     registerJaegerRoutes(scope, {
       reader,
       ...(options.explainer === undefined ? {} : { explainer: options.explainer }),
@@ -159,6 +160,7 @@ async function registerRoutes(
       bodies: intake,
       answers,
       maxTraces,
+      hasTagExpressions,
       isMonitorOff,
       archiveDeleteAuthKey,
       log,

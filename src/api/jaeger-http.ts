@@ -16,6 +16,8 @@ export interface JaegerOptions {
   readonly explainer?: SearchExplainer;
   /** Highest `limit` of a search. */
   readonly maxTraces: number;
+  /** Patterns and negation in tags (tag-expressions.ts); false when absent. */
+  readonly hasTagExpressions?: boolean;
   /** Milliseconds since the epoch; Date.now when absent. */
   readonly now?: () => number;
   /** Where answers of 500 and above are reported. */

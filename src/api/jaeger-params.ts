@@ -8,6 +8,7 @@ import { parseGoDuration } from './go-duration.ts';
 import { parseGoStringMap } from './go-json.ts';
 import { goQuote } from './go-quote.ts';
 import type { QueryString } from './query-string.ts';
+import { tagConditions } from './tag-expressions.ts';
 
 const LIMIT_DEFAULT = 100;
 const SEARCH_LOOKBACK_MS = 48 * 3_600_000;
@@ -29,6 +30,8 @@ export interface TraceSearch {
 export interface SearchContext {
   readonly nowMs: number;
   readonly maxTraces: number;
+  /** See tag-expressions.ts; false when absent. */
+  readonly hasTagExpressions?: boolean;
 }
 
 function invalid(message: string): never {
@@ -45,7 +48,7 @@ export function parseTraceSearch(params: QueryString, context: SearchContext): T
   const startMinNs = parseTime(params, 'start') ?? nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS;
   // `now` ends with its millisecond: a span acknowledged within it is found. One that starts later is not, as in Jaeger.
   const startMaxNs = parseTime(params, 'end') ?? nowNs + NS_PER_MS - 1n;
-  const tags = parseTags(params);
+  const tags = parseTags(params, context.hasTagExpressions ?? false);
   const limit = parseLimit(params);
   const min = parseDuration(params, 'minDuration');
   const max = parseDuration(params, 'maxDuration');
@@ -141,7 +144,7 @@ export function parseBool(params: QueryString, name: string): boolean {
 }
 
 /** `tag=key:value` and `tags={"key":"value"}`, both repeatable; a key given twice has its last value. */
-function parseTags(params: QueryString): TagCondition[] {
+function parseTags(params: QueryString, hasExpressions: boolean): TagCondition[] {
   const tags = new Map<string, string>();
   for (const tag of params.all('tag')) {
     const colon = tag.indexOf(':');
@@ -153,7 +156,7 @@ function parseTags(params: QueryString): TagCondition[] {
     if ('error' in parsed) invalid(`malformed 'tags' parameter, cannot unmarshal JSON: ${parsed.error}`);
     for (const [key, value] of parsed.entries) tags.set(key, value);
   }
-  return [...tags].map(([key, value]) => ({ key, value }));
+  return tagConditions(tags, hasExpressions);
 }
 
 /** A "+" of base64 arrives as a space when the client did not escape it. */

@@ -90,8 +90,8 @@ function operationJson({ name, kind }: Operation): string {
 
 async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
   const { tenant, params, signal, take } = asked;
-  const { reader, maxTraces } = options;
-  const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces });
+  const { reader, maxTraces, hasTagExpressions = false } = options;
+  const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces, hasTagExpressions });
   if (search.traceIds.length > 0) {
     const traces = take(await reader.findTraces(tenant, search.traceIds, signal));
     return tracesEnvelope(viewsOf(traces), { isRaw: search.isRaw, errors: missingErrors(search, traces) });

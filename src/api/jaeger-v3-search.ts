@@ -1,6 +1,6 @@
 // The parameters of a v3 search (contract/jaeger.md §1.5): canonical camelCase, or its deprecated snake_case twin. Pure.
 import { isStoreError, StoreError } from '../base/errors.ts';
-import type { TraceQuery } from '../trace/trace-query.ts';
+import type { TagCondition, TraceQuery } from '../trace/trace-query.ts';
 import type { CallTerm } from './expression-messages.ts';
 import { parseGoDuration } from './go-duration.ts';
 import { parseGoStringMap } from './go-json.ts';
@@ -8,6 +8,7 @@ import { rfc3339Error, rfc3339Ns } from './go-time.ts';
 import { parseGoBool, parseInteger } from './jaeger-params.ts';
 import { checkFilterStandsAlone, finalizeFilter, readFilterJson } from './parse-filter.ts';
 import type { QueryString } from './query-string.ts';
+import { tagConditions } from './tag-expressions.ts';
 
 const DEPTH_DEFAULT = 100;
 /** What UI 2.19, which does not know the capability, sends for "All services" (§2.3). */
@@ -46,7 +47,7 @@ export function checkV3Bool(params: QueryString, ...names: readonly string[]): v
 }
 
 /** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
-export function parseV3Search(params: QueryString, maxTraces: number): V3Search {
+export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpressions = false): V3Search {
   const filter = readFilter(params);
   const service = anyParam(params, 'query.serviceName', 'query.service_name')[1];
   const operation = anyParam(params, 'query.operationName', 'query.operation_name')[1];
@@ -64,7 +65,7 @@ export function parseV3Search(params: QueryString, maxTraces: number): V3Search 
   const query = {
     service: service === '' || service === ALL_SERVICES ? undefined : service,
     operation: operation || undefined,
-    tags: parseAttributes(params),
+    tags: parseAttributes(params, hasTagExpressions),
     startMinNs: startMinNs < 0n ? 0n : startMinNs,
     // The UI's times are whole milliseconds: the one the window ends with belongs to it.
     startMaxNs: startMaxNs % 1_000_000n === 0n ? startMaxNs + 999_999n : startMaxNs,
@@ -107,10 +108,10 @@ function parseDepth(params: QueryString, maxTraces: number): number {
   return value <= 0n ? Math.min(DEPTH_DEFAULT, maxTraces) : Number(value);
 }
 
-function parseAttributes(params: QueryString): { key: string; value: string }[] {
+function parseAttributes(params: QueryString, hasTagExpressions: boolean): TagCondition[] {
   const text = params.first('query.attributes');
   if (text === '') return [];
   const parsed = parseGoStringMap(text);
   if ('error' in parsed) throw malformed('query.attributes', parsed.error);
-  return [...new Map(parsed.entries)].map(([key, value]) => ({ key, value }));
+  return tagConditions(new Map(parsed.entries), hasTagExpressions);
 }

@@ -85,7 +85,7 @@ async function search(
   options: JaegerOptions,
   { tenant, params, signal, take }: JaegerRequest,
 ): Promise<readonly FoundTrace[]> {
-  const { query, isHopeless } = parseV3Search(params, options.maxTraces);
+  const { query, isHopeless } = parseV3Search(params, options.maxTraces, options.hasTagExpressions);
   if (isHopeless) return [];
   const traces = take(await options.reader.searchTraces(tenant, query, signal));
   return traces;
@@ -99,8 +99,11 @@ async function searchSummaries(options: JaegerOptions, asked: JaegerRequest): Pr
   return isExplain(asked) ? explain(options, asked) : summaries(await search(options, asked));
 }
 
-async function explain({ explainer, maxTraces }: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
-  return explainSearch(explainer, asked, parseV3Search(asked.params, maxTraces).query);
+async function explain(
+  { explainer, maxTraces, hasTagExpressions }: JaegerOptions,
+  asked: JaegerRequest,
+): Promise<Iterable<Buffer>> {
+  return explainSearch(explainer, asked, parseV3Search(asked.params, maxTraces, hasTagExpressions).query);
 }
 
 /** Of the IDL; Jaeger's own gateway lacks it. The rules are those of its gRPC handler. */

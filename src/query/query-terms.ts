@@ -12,20 +12,25 @@ type Hashes = readonly number[];
 /** The terms of one condition. */
 export class TagTerms {
   /** Of values that stand alone. */
-  readonly #alone: Hashes;
+  readonly #alone: Hashes = [];
   /** Of values that may stand with their service, before it is added. */
-  readonly #begun: Hashes;
+  readonly #begun: Hashes = [];
+  /** A pattern: any block may have a value that it matches. */
+  readonly #isAny: boolean;
   readonly #ofService = new Map<string, Hashes>();
 
-  constructor({ ways, value }: CompiledTag) {
-    const begun = ways.flatMap((way) => valueTerms(way, value.text));
+  constructor({ ways, value: { text } }: CompiledTag) {
+    this.#isAny = text === undefined;
+    if (text === undefined) return;
+    const begun = ways.flatMap((way) => valueTerms(way, text));
     this.#begun = begun.flatMap(({ lo, hi }) => [lo, hi]);
-    const all = [...begun, ...ways.flatMap((way) => loneTerms(way, value.text))];
+    const all = [...begun, ...ways.flatMap((way) => loneTerms(way, text))];
     this.#alone = all.flatMap((hash) => pair(hash));
   }
 
   /** False when the filter says that no span of `service` in its block has the value, on itself, an event or a link. */
   mayHold(filter: FuseFilter, service: string): boolean {
+    if (this.#isAny) return true;
     return hasAny(filter, this.#alone) || (this.#begun.length > 0 && hasAny(filter, this.#termsOf(service)));
   }
 

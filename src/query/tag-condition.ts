@@ -1,8 +1,11 @@
 // A tag condition compiled once per query: where to look (contract/jaeger.md §4.3 rewrites what clients see back to OTLP
 // fields) and what to compare with. Values are compared by their string form, against every type that has it.
-import { formatDouble } from '../bytes/json-writer.ts';
-import { textOfAnyValue } from '../otlp/attributes.ts';
+import { isUtf8 } from 'node:buffer';
+import { formatDouble, formatInt64 } from '../bytes/json-writer.ts';
+import { infiniteText, textOfAnyValue } from '../otlp/attributes.ts';
 import { doubleOf } from '../otlp/traces-to-json.ts';
+import { KIND_WORDS, STATUS_WORDS } from '../trace/filter.ts';
+import { compilePattern, type Pattern } from '../trace/pattern.ts';
 import * as T from '../trace/templates.ts';
 import type { TagCondition } from '../trace/trace-query.ts';
 
@@ -26,38 +29,42 @@ export type Way =
 export interface CompiledTag {
   readonly ways: readonly Way[];
   readonly value: ValueMatcher;
-  /** error=false: holds where none of the ways does. */
+  /** Holds where none of the ways does. */
   readonly isNegated: boolean;
 }
 
-const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
-const STATUSES = ['unset', 'ok', 'error'];
-
-/** Compiles one condition of a search. */
-export function compileTag({ key, value }: TagCondition): CompiledTag {
+/** Compiles one condition of a search. Throws INVALID_REQUEST when its value should be a pattern and is none. */
+export function compileTag({ key, value, isPattern = false, isNegated = false }: TagCondition): CompiledTag {
+  if (isPattern) return compilePatternTag(key, new PatternMatcher(value), isNegated);
   if (key === 'error' && (value === 'true' || value === 'false')) {
-    const ways: Way[] = [{ kind: 'status', value: 2 }, attribute(key, LEVEL_SPAN)];
-    return { ways, value: new ValueMatcher('true'), isNegated: value === 'false' };
+    const ways: Way[] = [IN_ERROR, attribute(key, LEVEL_SPAN)];
+    return { ways, value: new TextMatcher('true'), isNegated: (value === 'false') !== isNegated };
   }
-  return {
-    ways: [...intrinsicWays(key, value), ...attributeWays(key)],
-    value: new ValueMatcher(value),
-    isNegated: false,
-  };
+  const lower = value.toLowerCase();
+  const ways = [...intrinsicWays(key, (word) => word === lower), ...attributeWays(key)];
+  return { ways, value: new TextMatcher(value), isNegated };
 }
+
+function compilePatternTag(key: string, value: PatternMatcher, isNegated: boolean): CompiledTag {
+  const matches = (word: string): boolean => value.matchesText(word);
+  const error = key === 'error' && matches('true') ? [IN_ERROR] : [];
+  return { ways: [...error, ...intrinsicWays(key, matches), ...attributeWays(key)], value, isNegated };
+}
+
+const IN_ERROR: Way = { kind: 'status', value: 2 };
 
 function attribute(key: string, levels: number): Way {
   return { kind: 'attribute', key: Buffer.from(key, 'utf8'), levels };
 }
 
-function intrinsicWays(key: string, value: string): Way[] {
-  const lower = value.toLowerCase();
+/** `isAsked` says of a kind's or a status' name, in lower case, whether it is meant. */
+function intrinsicWays(key: string, isAsked: (word: string) => boolean): Way[] {
   switch (key) {
     case 'span.kind':
-      return KINDS.includes(lower) ? [{ kind: 'span-kind', value: KINDS.indexOf(lower) }] : [];
+      return KIND_WORDS.flatMap((word, value) => (isAsked(word) ? [{ kind: 'span-kind', value }] : []));
     case 'span.status':
     case 'otel.status_code':
-      return STATUSES.includes(lower) ? [{ kind: 'status', value: STATUSES.indexOf(lower) }] : [];
+      return STATUS_WORDS.flatMap((word, value) => (isAsked(word) ? [{ kind: 'status', value }] : []));
     case 'otel.status_description':
       return [{ kind: 'intrinsic', field: T.FIELD_STATUS_MESSAGE }];
     case 'w3c.tracestate':
@@ -93,8 +100,19 @@ function attributeWays(key: string): Way[] {
   return ways;
 }
 
+/** What stored values are asked, by their string form. */
+export interface ValueMatcher {
+  /** The one text that is meant; undefined: a pattern. */
+  readonly text: string | undefined;
+  /** A value of `type` with these words (templates.ts). */
+  matches(type: number, a: number, b: number, arena: Uint8Array): boolean;
+  /** An AnyValue message, as resources and scopes hold them. */
+  matchesAnyValue(message: Uint8Array): boolean;
+  matchesBytes(bytes: Uint8Array, start: number, end: number): boolean;
+}
+
 /** Compares stored values with a query's text. */
-export class ValueMatcher {
+export class TextMatcher implements ValueMatcher {
   readonly text: string;
   readonly #bytes: Buffer;
   readonly #int: readonly [number, number] | undefined;
@@ -149,6 +167,59 @@ export class ValueMatcher {
     if (Number.isFinite(value)) return formatDouble(value) === this.text || String(value) === this.text;
     if (Number.isNaN(value)) return this.text === 'NaN';
     return this.text === (value > 0 ? '+Inf' : '-Inf') || this.text === String(value);
+  }
+}
+
+/** Matches stored values with a query's pattern. */
+export class PatternMatcher implements ValueMatcher {
+  readonly text: undefined;
+  readonly #pattern: Pattern;
+
+  constructor(pattern: string) {
+    this.#pattern = compilePattern(pattern);
+  }
+
+  matches(type: number, a: number, b: number, arena: Uint8Array): boolean {
+    switch (type) {
+      case T.TYPE_STRING:
+        return this.matchesBytes(arena, a, a + b);
+      case T.TYPE_BOOL:
+        return this.matchesText(a === 0 ? 'false' : 'true');
+      case T.TYPE_INT:
+        return this.matchesText(formatInt64(a, b));
+      case T.TYPE_DOUBLE:
+        return this.#matchesDouble(a, b);
+      case T.TYPE_BYTES:
+        return this.matchesText(Buffer.from(arena.buffer, arena.byteOffset + a, b).toString('base64'));
+      case T.TYPE_RAW:
+        return this.matchesText(textOfAnyValue(arena.subarray(a, a + b)));
+      default:
+        return this.matchesText('');
+    }
+  }
+
+  matchesAnyValue(message: Uint8Array): boolean {
+    if (message.length !== 9 || message[0] !== DOUBLE_TAG) return this.matchesText(textOfAnyValue(message));
+    const { lo, hi } = readDoubleWords(message);
+    return this.#matchesDouble(lo, hi);
+  }
+
+  /** Bytes that are no UTF-8 are matched as Jaeger shows them. */
+  matchesBytes(bytes: Uint8Array, start: number, end: number): boolean {
+    const value = bytes.subarray(start, end);
+    return isUtf8(value)
+      ? this.#pattern.test(bytes, start, end)
+      : this.matchesText(Buffer.from(value).toString('base64'));
+  }
+
+  matchesText(text: string): boolean {
+    const bytes = Buffer.from(text, 'utf8');
+    return this.#pattern.test(bytes, 0, bytes.length);
+  }
+
+  #matchesDouble(lo: number, hi: number): boolean {
+    const value = doubleOf(lo, hi);
+    return this.matchesText(Number.isFinite(value) ? formatDouble(value) : infiniteText(value));
   }
 }
 

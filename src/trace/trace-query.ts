@@ -7,6 +7,10 @@ import type { Filter } from './filter.ts';
 export interface TagCondition {
   readonly key: string;
   readonly value: string;
+  /** `value` is a pattern (trace/pattern.ts) that the string form matches somewhere. */
+  readonly isPattern?: boolean;
+  /** Met by the spans that do not meet the rest, those without the key among them. */
+  readonly isNegated?: boolean;
 }
 
 export interface TraceQuery {

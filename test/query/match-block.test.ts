@@ -164,6 +164,18 @@ describe('what is no attribute in OTLP', () => {
   });
 });
 
+test('a pattern, and the denial of a tag: of those without the key too', () => {
+  const spans = ['GET', 'POST', undefined].map((method, i) =>
+    span(i + 1, { trace: i + 1, attributes: method === undefined ? [] : [attribute('m', method)] }),
+  );
+  const found = (more: { isPattern?: boolean; isNegated?: boolean }, value: string): number[] =>
+    matching([requestOf(spans)], { tags: [compileTag({ key: 'm', value, ...more })] });
+  expect(found({ isPattern: true }, '^G|^P')).toEqual([0, 1]);
+  expect(found({ isPattern: true }, 'OST$')).toEqual([1]);
+  expect(found({ isNegated: true }, 'GET')).toEqual([1, 2]);
+  expect(found({ isPattern: true, isNegated: true }, 'T$')).toEqual([2]);
+});
+
 describe('all conditions hold on one span', () => {
   test('not on two of one trace', () => {
     const spans = [

@@ -6,7 +6,7 @@ import {
   LEVEL_RESOURCE,
   LEVEL_SCOPE,
   LEVEL_SPAN,
-  ValueMatcher,
+  TextMatcher,
   type Way,
 } from '../../src/query/tag-condition.ts';
 import * as T from '../../src/trace/templates.ts';
@@ -109,14 +109,60 @@ describe('a text equals', () => {
     ['', T.TYPE_ABSENT, [0, 0], true],
     ['x', T.TYPE_EMPTY, [0, 0], false],
   ])('%j: a value of type %d with words %j: %s', (text, type, [a, b], expected) => {
-    expect(new ValueMatcher(text).matches(type, a, b, arena)).toBe(expected);
+    expect(new TextMatcher(text).matches(type, a, b, arena)).toBe(expected);
   });
 
   test('bytes by base64, lists by JSON', () => {
-    expect(new ValueMatcher('AP8=').matches(T.TYPE_BYTES, 0, 2, bytes)).toBe(true);
-    expect(new ValueMatcher('AP8').matches(T.TYPE_BYTES, 0, 2, bytes)).toBe(false);
+    expect(new TextMatcher('AP8=').matches(T.TYPE_BYTES, 0, 2, bytes)).toBe(true);
+    expect(new TextMatcher('AP8').matches(T.TYPE_BYTES, 0, 2, bytes)).toBe(false);
     const list = Uint8Array.of(0x2a, 4, 0x0a, 2, 0x18, 7);
-    expect(new ValueMatcher('[7]').matches(T.TYPE_RAW, 0, list.length, list)).toBe(true);
-    expect(new ValueMatcher('[8]').matches(T.TYPE_RAW, 0, list.length, list)).toBe(false);
+    expect(new TextMatcher('[7]').matches(T.TYPE_RAW, 0, list.length, list)).toBe(true);
+    expect(new TextMatcher('[8]').matches(T.TYPE_RAW, 0, list.length, list)).toBe(false);
   });
+});
+
+describe('a pattern', () => {
+  const compiled = (key: string, value: string): ReturnType<typeof compileTag> =>
+    compileTag({ key, value, isPattern: true });
+  const bytesOf = (text: string): Buffer => Buffer.from(text);
+  test.each<[string, number, number, number, string, boolean]>([
+    ['^a.c$', T.TYPE_STRING, 0, 3, 'abc', true],
+    ['^b', T.TYPE_STRING, 0, 3, 'abc', false],
+    ['ru', T.TYPE_BOOL, 1, 0, '', true],
+    ['^5', T.TYPE_INT, 500, 0, '', true],
+    ['^-1$', T.TYPE_INT, 0xffff_ffff, 0xffff_ffff, '', true],
+    ['^72\\.5$', T.TYPE_DOUBLE, 0, 0x4052_2000, '', true],
+    ['^\\+Inf$', T.TYPE_DOUBLE, 0, 0x7ff0_0000, '', true],
+    ['^YWI=$', T.TYPE_BYTES, 0, 2, 'ab', true],
+    ['^$', T.TYPE_EMPTY, 0, 0, '', true],
+    ['.', T.TYPE_EMPTY, 0, 0, '', false],
+  ])('%s of type %i: %i %i %j: %s', (pattern, type, a, b, text, expected) => {
+    expect(compiled('k', pattern).value.matches(type, a, b, bytesOf(text))).toBe(expected);
+  });
+
+  test('is matched against kinds, statuses and being in error too', () => {
+    expect(compiled('span.kind', '^(?:server|client)$').ways.slice(0, 2)).toEqual([
+      { kind: 'span-kind', value: 2 },
+      { kind: 'span-kind', value: 3 },
+    ]);
+    expect(compiled('otel.status_code', 'e').ways.slice(0, 2)).toEqual([
+      { kind: 'status', value: 0 },
+      { kind: 'status', value: 2 },
+    ]);
+    expect(compiled('error', '^t').ways[0]).toEqual({ kind: 'status', value: 2 });
+    expect(compiled('error', '^f').ways[0]).toEqual(anywhere('error'));
+  });
+
+  test('matches bytes that are no UTF-8 by what Jaeger shows of them', () => {
+    expect(compiled('k', '^/w==$').value.matches(T.TYPE_STRING, 0, 1, Uint8Array.of(0xff))).toBe(true);
+  });
+
+  test('is checked', () => {
+    expect(() => compiled('k', '(')).toThrow('missing closing )');
+  });
+});
+
+test('denial turns round what is asked, error=false too', () => {
+  const negated = (key: string, value: string): boolean => compileTag({ key, value, isNegated: true }).isNegated;
+  expect([negated('k', 'v'), negated('error', 'true'), negated('error', 'false')]).toEqual([true, true, false]);
 });

@@ -189,6 +189,18 @@ function randomTag(random: Random): TagCondition {
   ]);
 }
 
+/** None of them matches empty text, and all mean the same to RE2 and to the oracle's engine. */
+const PATTERNS = ['^x', 'r.t', '1$', 'tru|fals', '^[0-9.]+$', 'server|client', 'e+', '^.$', 'k'];
+
+/** Some conditions denied, some a pattern in place of their value. */
+function varied(random: Random, tag: TagCondition): TagCondition {
+  const isNegated = random() < 0.12;
+  const more = isNegated ? { isNegated } : {};
+  return random() < 0.12
+    ? { key: tag.key, value: pick(random, PATTERNS), isPattern: true, ...more }
+    : { ...tag, ...more };
+}
+
 const maybe = <T>(random: Random, share: number, make: () => T): T | undefined =>
   random() < share ? make() : undefined;
 
@@ -197,7 +209,9 @@ export function randomQuery(random: Random, spans: readonly KnownSpan[]): TraceQ
   const model = pick(random, spans);
   const isNear = random() < 0.75;
   const facts = factsOf(model);
-  const tags = listOf(random, 3, () => (isNear && random() < 0.9 ? pick(random, facts) : randomTag(random)));
+  const tags = listOf(random, 3, () =>
+    varied(random, isNear && random() < 0.9 ? pick(random, facts) : randomTag(random)),
+  );
   const other = pick(random, spans);
   const start = model.span.startTimeUnixNano!;
   const duration = model.span.endTimeUnixNano! - start;

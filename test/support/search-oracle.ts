@@ -79,47 +79,71 @@ export function operationOf({ span }: KnownSpan): string {
 const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
 const STATUSES = ['unset', 'ok', 'error'];
 
-function holds(known: KnownSpan, { key, value }: TagCondition): boolean {
-  const { span, scope } = known;
+/** Says of a text whether it is what a condition asks for. */
+type Fits = (text: string) => boolean;
+
+function holds(known: KnownSpan, { key, value, isPattern = false, isNegated = false }: TagCondition): boolean {
+  const isMet = isPattern
+    ? meets(known, key, patternFits(value)) || (key === 'error' && isInError(known.span) && patternFits(value)('true'))
+    : equals(known, key, value);
+  return isMet !== isNegated;
+}
+
+const patterns = new Map<string, RegExp>();
+
+/** V8's engine: the generator's patterns mean the same to it. */
+function patternFits(pattern: string): Fits {
+  const compiled = patterns.get(pattern) ?? new RegExp(pattern, 'u');
+  patterns.set(pattern, compiled);
+  return (text) => compiled.test(text);
+}
+
+function equals(known: KnownSpan, key: string, value: string): boolean {
+  if (key === 'error' && (value === 'true' || value === 'false')) return isInError(known.span) === (value === 'true');
+  const isWord = ['span.kind', 'span.status', 'otel.status_code'].includes(key);
+  // A kind or a status in any case; an attribute of that name to the letter.
+  return meets(known, key, (text) => text === value, isWord ? (text) => text === value.toLowerCase() : undefined);
+}
+
+function meets(known: KnownSpan, key: string, fits: Fits, fitsWord: Fits = fits): boolean {
+  return fieldTexts(known, key).some(fitsWord) || attributeTexts(known, key).some(fits);
+}
+
+/** What is no attribute in OTLP, but one to clients. */
+function fieldTexts({ span, scope }: KnownSpan, key: string): string[] {
   switch (key) {
-    case 'error':
-      if (value === 'true') return isInError(span);
-      if (value === 'false') return !isInError(span);
-      return levels(known).some((attributes) => has(attributes, key, value));
     case 'span.kind':
-      return KINDS[span.kind ?? 0] === value.toLowerCase();
+      return [KINDS[span.kind ?? 0] ?? ''];
     case 'span.status':
     case 'otel.status_code':
-      return STATUSES[span.status?.code ?? 0] === value.toLowerCase();
+      return [STATUSES[span.status?.code ?? 0] ?? ''];
     case 'otel.status_description':
-      return (span.status?.message ?? '') === value;
+      return [span.status?.message ?? ''];
     case 'scope.name':
     case 'otel.scope.name':
     case 'otel.library.name':
-      return (scope.name ?? '') === value;
+      return [scope.name ?? ''];
     case 'scope.version':
     case 'otel.scope.version':
     case 'otel.library.version':
-      return (scope.version ?? '') === value;
+      return [scope.version ?? ''];
     case 'w3c.tracestate':
-      return (span.traceState ?? '') === value;
+      return [span.traceState ?? ''];
     case 'event':
-      if ((span.events ?? []).some(({ name = '' }) => name === value)) return true;
-      break;
+      return (span.events ?? []).map(({ name = '' }) => name);
     default:
+      return [];
   }
-  return hasOfLevel(known, key, value) || levels(known).some((attributes) => has(attributes, key, value));
 }
 
-/** Keys that name one level: Jaeger's `resource.k`, and VictoriaTraces' three. */
-function hasOfLevel({ resource, scope, span }: KnownSpan, key: string, value: string): boolean {
+/** Of every level; keys that name one level, Jaeger's `resource.k` and VictoriaTraces' three, mean that one as well. */
+function attributeTexts(known: KnownSpan, key: string): string[] {
+  const { resource, scope, span } = known;
+  const texts = levels(known).flatMap((attributes) => textsOf(attributes, key));
   const [, level, rest = ''] = /^(resource\.|resource_attr:|scope_attr:|span_attr:)(.+)$/s.exec(key) ?? [];
-  if (level === undefined) return false;
-  return has(
-    level.startsWith('resource') ? resource : level === 'scope_attr:' ? scope.attributes : span.attributes,
-    rest,
-    value,
-  );
+  if (level === undefined) return texts;
+  const own = level.startsWith('resource') ? resource : level === 'scope_attr:' ? scope.attributes : span.attributes;
+  return [...texts, ...textsOf(own, rest)];
 }
 
 export function isInError({ status, attributes = [] }: OtlpSpan): boolean {
@@ -135,10 +159,8 @@ function levels({ resource, scope, span }: KnownSpan): (readonly OtlpKeyValue[] 
   return [resource, scope.attributes, span.attributes, ...events, ...links];
 }
 
-function has(attributes: readonly OtlpKeyValue[] | undefined, key: string, value: string): boolean {
-  return (attributes ?? []).some(
-    (attribute) => (attribute.key ?? '') === key && textOf(attribute.value ?? {}) === value,
-  );
+function textsOf(attributes: readonly OtlpKeyValue[] | undefined, key: string): string[] {
+  return (attributes ?? []).filter((attribute) => (attribute.key ?? '') === key).map(({ value = {} }) => textOf(value));
 }
 
 /** A value's text, as Jaeger shows it. */
