@@ -127,6 +127,7 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/storage/damage.test.ts': [],
   'test/block/block-damage.test.ts': [],
   'test/api/bad-input.test.ts': [],
+  'test/api/grpc-bad-input.test.ts': [],
   'test/api/jaeger-json.test.ts': ['src/api/jaeger-span.ts'],
   'test/api/storage-grpc.test.ts': ['src/api/grpc-answers.ts'],
   'test/api/jaeger-v1.test.ts': ['src/api/jaeger-envelope.ts'],

@@ -121,6 +121,13 @@ async function answerStream(
 }
 
 function readRequest(schema: MethodSchema, bytes: Buffer): never {
+  const max = limits.questionBytesMax;
+  if (bytes.length > max) {
+    throw new StoreError(
+      'LIMIT_EXCEEDED',
+      `a ${schema.request.name} of ${bytes.length} bytes, at most ${max} are taken`,
+    );
+  }
   try {
     return decodeMessage(schema.request, bytes) as never;
   } catch (cause) {

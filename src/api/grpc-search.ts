@@ -1,6 +1,7 @@
 // The requests of Jaeger's gRPC APIs as exact types: one search is a TraceQuery whichever API spells it (contract/jaeger.md
 // §5.1–5.3). Times are exact to the nanosecond and both ends count; Go's zero time is no time. Pure.
 import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { TagCondition, TraceQuery } from '../trace/trace-query.ts';
 import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
 
@@ -89,9 +90,18 @@ function depthOf(depth = 0, maxTraces: number): number {
   return depth <= 0 ? Math.min(DEPTH_DEFAULT, maxTraces) : depth;
 }
 
+/** Throws INVALID_REQUEST for more tags than one search may have. */
+export function checkTags<Tag>(tags: readonly Tag[]): readonly Tag[] {
+  if (tags.length <= limits.searchTagsMax) return tags;
+  throw new StoreError(
+    'INVALID_REQUEST',
+    `attributes: at most ${limits.searchTagsMax} may be given, received: ${tags.length}`,
+  );
+}
+
 /** The conditions of a map of tags. */
 export function tagsOf(tags: Readonly<Record<string, string>>): TagCondition[] {
-  return Object.entries(tags).map(([key, value]) => ({ key, value }));
+  return checkTags(Object.entries(tags)).map(([key, value]) => ({ key, value }));
 }
 
 /** A trace id of 16 bytes, or of 8 from before ids were 128 bits wide. Throws INVALID_REQUEST for others and for zeros. */

@@ -21,7 +21,7 @@ import {
 } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Reply } from './grpc-call.ts';
 import { encodeMessage, messageType } from './grpc-schema.ts';
-import { timestampOf, toSearch, traceIdOf, type GrpcSearch, type SearchMessage } from './grpc-search.ts';
+import { checkTags, timestampOf, toSearch, traceIdOf, type GrpcSearch, type SearchMessage } from './grpc-search.ts';
 import { summarizeTrace } from './trace-summary.ts';
 
 /** Traces read at a time where the request names them: bounds what one call holds. */
@@ -81,7 +81,7 @@ interface Attribute {
 
 function searchOf({ maxTraces }: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
   if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
-  return toSearch(query, query.attributes.map(tagOf), maxTraces);
+  return toSearch(query, checkTags(query.attributes).map(tagOf), maxTraces);
 }
 
 const anyValue = messageType('jaeger.storage.v2.AnyValue');

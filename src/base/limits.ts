@@ -50,6 +50,10 @@ export const limits = {
   /** Characters of a regular expression, and what it compiles to; the second is what a match costs per character. */
   patternCharsMax: 1_000,
   patternProgramMax: 5_000,
+  /** Bytes of one question over gRPC, which shares its port with OTLP: 10,000 trace ids with their hints are 500 KB. */
+  questionBytesMax: 1 << 20,
+  /** Tags of one search over gRPC; over HTTP the length of a URL bounds them. */
+  searchTagsMax: 1_000,
   /** Calls under way on one gRPC connection; a Collector uses 10. */
   grpcStreamsPerConnectionMax: 100,
 } as const;
