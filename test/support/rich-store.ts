@@ -1,10 +1,11 @@
 // A small data directory with one of everything: two days, parts young and merged with blocks of two tenants, a log with
 // blocks that are in no part, indexes, a snapshot, archived traces. Everything but the snapshot's name is the same each time.
+import { requests } from '../../native-bench/workload/requests.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { ArchiveFolder } from '../../src/storage/archive-folder.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import { DAY_MS, openStore } from '../storage/open-store.ts';
-import { encodeRequest } from './otlp-proto.ts';
+import { decodeRequest, encodeRequest } from './otlp-proto.ts';
 import { createRandom, randomRequest } from './random-request.ts';
 import { randomQuery, randomSpans } from './random-search.ts';
 import { knownSpans, type KnownSpan } from './search-oracle.ts';
@@ -32,6 +33,17 @@ export async function writeRichStore(path: string): Promise<Questions> {
     }
   };
   await write(8);
+  // What encodings are made for: names that repeat, values with patterns.
+  for (const [profile, spans] of [
+    ['shop', 24],
+    ['chaotic', 6],
+  ] as const) {
+    const options = { profile, spans, batch: 1_000, seed: 1, startNs: NOON_NS, seconds: 5, instances: 1 };
+    for (const { body } of requests(options)) {
+      known.push(...knownSpans(decodeRequest(body)));
+      await storage.write(RICH_TENANTS[1], body.slice());
+    }
+  }
   await storage.forceFlush();
   await write(6);
   await storage.forceMerge('');
