@@ -30,11 +30,11 @@ function beginFieldTerms(terms: TermSet, field: number, ids: LocalIds): boolean 
   return true;
 }
 
-/** Adds a bool, int or double of the field begun; with `service`, as a value of its spans. */
-function addWordTerm(terms: TermSet, words: { type: number; a: number; b: number }, service?: Uint8Array): void {
+/** Adds a bool, int or double of the field begun; with `operation`, as a value of its spans. */
+function addWordTerm(terms: TermSet, words: { type: number; a: number; b: number }, operation?: Uint8Array): void {
   const { type, a, b } = words;
-  if (type === T.TYPE_DOUBLE && Terms.isNaNWords(a, b)) terms.addWords(0, Terms.NAN_HIGH_WORD, service);
-  else terms.addWords(a, b, service);
+  if (type === T.TYPE_DOUBLE && Terms.isNaNWords(a, b)) terms.addWords(0, Terms.NAN_HIGH_WORD, operation);
+  else terms.addWords(a, b, operation);
 }
 
 export interface ConstantValue {
@@ -44,24 +44,26 @@ export interface ConstantValue {
   readonly b: number;
   readonly arena: Uint8Array;
   /** Whose spans have it; undefined: events or links. */
-  readonly service: Uint8Array | undefined;
+  readonly operation: Uint8Array | undefined;
 }
 
 /** Adds the value that all rows of a template share. */
-export function addConstantTerm(terms: TermSet, { field, a, b, arena, service }: ConstantValue, ids: LocalIds): void {
+export function addConstantTerm(terms: TermSet, { field, a, b, arena, ...value }: ConstantValue, ids: LocalIds): void {
   if (!beginFieldTerms(terms, field, ids)) return;
-  // What is asked of a status message or trace state is asked of any service.
-  const of = T.isIntrinsic(field) ? undefined : service;
+  // What is asked of a status message or trace state is asked of any operation.
+  const of = T.isIntrinsic(field) ? undefined : value.operation;
   const type = T.fieldType(field);
-  if (type === T.TYPE_STRING) terms.addBytes(arena, a, a + b, of);
-  else addWordTerm(terms, { type, a, b }, of);
+  for (const operation of of === undefined ? [undefined] : [of, Terms.SOME_OPERATION]) {
+    if (type === T.TYPE_STRING) terms.addBytes(arena, a, a + b, operation);
+    else addWordTerm(terms, { type, a, b }, operation);
+  }
   if (type === T.TYPE_STRING) terms.markBytes(arena, a, a + b);
   else terms.markWords(a, b);
 }
 
-/** Consecutive values of a column that belong to spans of one service; equal services are one object. */
-export interface ServiceRun {
-  readonly service: Uint8Array;
+/** Consecutive values of a column that belong to spans of one operation (operationKey); equal keys are one object. */
+export interface OperationRun {
+  readonly operation: Uint8Array;
   readonly count: number;
 }
 
@@ -71,15 +73,15 @@ export interface ColumnValues {
   readonly a: Uint32Array;
   readonly b: Uint32Array;
   /** undefined: values of events or links. */
-  readonly services: readonly ServiceRun[] | undefined;
+  readonly operations: readonly OperationRun[] | undefined;
   /** Of a text column: its distinct values, and which of them each value is. */
   readonly distinct?: ByteTable;
   readonly codes?: ArrayLike<number>;
 }
 
 /**
- * A value in so many rows of a block is likely to be in every block: it is worth a term for each service that has it. Of
- * fewer rows the value alone tells blocks apart, and identifiers that pass through many services would cost most.
+ * A value in so many rows of a block is likely to be in every block: it is worth a term for each operation that has it. Of
+ * fewer rows the value alone tells blocks apart, and identifiers that pass through many operations would cost most.
  */
 const COMMON_ROWS_MIN = 16;
 
@@ -88,18 +90,20 @@ export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalI
   const { field } = column;
   if (!beginFieldTerms(terms, field, ids)) return;
   const { distinct, codes } = distinctOf(column);
-  const services = T.isIntrinsic(field) ? undefined : column.services;
+  const operations = T.isIntrinsic(field) ? undefined : column.operations;
   const values = new DistinctValues(terms, T.fieldType(field), distinct);
-  if (services === undefined) {
+  if (operations === undefined) {
     for (let id = 0; id < distinct.count; id++) values.add(id);
     return;
   }
-  const spread = new Spread(distinct.count, services, codes);
+  const spread = new Spread(distinct.count, operations, codes);
   for (let id = 0; id < distinct.count; id++) {
-    const more = spread.more.get(id);
-    if (more === undefined) values.add(id, spread.firstOf(id));
-    else if (spread.rows[id]! < COMMON_ROWS_MIN && !values.isConstant(id)) values.add(id);
-    else for (const service of more) values.add(id, service);
+    if (spread.rows[id]! < COMMON_ROWS_MIN && !values.isConstant(id)) {
+      values.add(id);
+      continue;
+    }
+    values.add(id, Terms.SOME_OPERATION);
+    for (const operation of spread.operationsOf(id)) values.add(id, operation);
   }
 }
 
@@ -115,11 +119,11 @@ class DistinctValues {
     this.#distinct = distinct;
   }
 
-  add(id: number, service?: Uint8Array): void {
+  add(id: number, operation?: Uint8Array): void {
     const { arena } = this.#distinct;
     const start = this.#distinct.start(id);
-    if (this.#type === T.TYPE_STRING) this.#terms.addBytes(arena, start, this.#distinct.end(id), service);
-    else addWordTerm(this.#terms, { type: this.#type, ...wordsAt(arena, start) }, service);
+    if (this.#type === T.TYPE_STRING) this.#terms.addBytes(arena, start, this.#distinct.end(id), operation);
+    else addWordTerm(this.#terms, { type: this.#type, ...wordsAt(arena, start) }, operation);
   }
 
   /** True when a template has the value as a constant: then it is common, only not in this column. */
@@ -158,42 +162,46 @@ function wordAt(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
-/** Which services have each distinct value of a column, and in how many rows it is. */
+/** Which operations have each distinct value of a column, and in how many rows it is. */
 class Spread {
   /** Rows of each value. */
   readonly rows: Uint32Array;
-  /** Of values that several services have: all of them. */
-  readonly more = new Map<number, Set<Uint8Array>>();
-  /** Number of the first service of a value, +1. */
+  /** Of values that several operations have: all of them. */
+  readonly #more = new Map<number, Set<Uint8Array>>();
+  /** Number of the first operation of a value, +1. */
   readonly #first: Uint32Array;
-  readonly #services: Uint8Array[] = [];
+  readonly #operations: Uint8Array[] = [];
 
-  constructor(distinct: number, runs: readonly ServiceRun[], codes: ArrayLike<number>) {
+  constructor(distinct: number, runs: readonly OperationRun[], codes: ArrayLike<number>) {
     this.rows = new Uint32Array(distinct);
     this.#first = new Uint32Array(distinct);
     const numbers = new Map<Uint8Array, number>();
     const first = this.#first;
     let at = 0;
-    for (const { service, count } of runs) {
-      let number = numbers.get(service);
-      if (number === undefined) numbers.set(service, (number = this.#services.push(service)));
+    for (const { operation, count } of runs) {
+      let number = numbers.get(operation);
+      if (number === undefined) numbers.set(operation, (number = this.#operations.push(operation)));
       for (const end = at + count; at < end; at++) {
         const value = codes[at]!;
         this.rows[value]!++;
         if (first[value] === 0) first[value] = number;
-        else if (first[value] !== number) this.#addMore(value, service);
+        else if (first[value] !== number) this.#addMore(value, operation);
       }
     }
   }
 
-  #addMore(value: number, service: Uint8Array): void {
-    let more = this.more.get(value);
-    if (more === undefined) this.more.set(value, (more = new Set([this.firstOf(value)])));
-    more.add(service);
+  #addMore(value: number, operation: Uint8Array): void {
+    let more = this.#more.get(value);
+    if (more === undefined) this.#more.set(value, (more = new Set([this.#firstOf(value)])));
+    more.add(operation);
   }
 
-  firstOf(value: number): Uint8Array {
-    return this.#services[this.#first[value]! - 1]!;
+  operationsOf(value: number): Iterable<Uint8Array> {
+    return this.#more.get(value) ?? [this.#firstOf(value)];
+  }
+
+  #firstOf(value: number): Uint8Array {
+    return this.#operations[this.#first[value]! - 1]!;
   }
 }
 

@@ -13,8 +13,8 @@ import { encodeTraceColumns } from './encode-traces.ts';
 import { addEventTerms } from './collect-terms.ts';
 import { bucketRows, SectionEncoder, type Buckets, type EncodeContext, type SectionRows } from './encode-section.ts';
 import { LocalIds } from './local-ids.ts';
-import { outlineOf, templateServices } from './outline.ts';
-import type { TermSet } from './terms.ts';
+import { outlineOf } from './outline.ts';
+import { operationKey, type TermSet } from './terms.ts';
 
 /** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd, both with dictionaries and several frames. */
 export type BlockProfile = 'log' | 'young' | 'merged';
@@ -71,10 +71,18 @@ function outlined(
   { context, buckets }: { context: EncodeContext; buckets: Buckets },
 ): EncodeContext {
   if (context.terms === undefined) return context;
-  const services = templateServices(batch, buckets);
-  context.terms.outline = outlineOf(batch, rows, { buckets, services });
-  const bytes = new Map(services.map((service) => [service, Buffer.from(service, 'utf8')]));
-  return { ...context, services: services.map((service) => bytes.get(service)!) };
+  const { outline, operationOf } = outlineOf(batch, rows, buckets);
+  context.terms.outline = outline;
+  // One key for every kind and status of an operation.
+  const keys = new Map<string, Buffer>();
+  const operations = operationOf.map(({ service, name }) => {
+    const key = operationKey(service, name);
+    const text = key.toString('latin1');
+    const known = keys.get(text) ?? key;
+    keys.set(text, known);
+    return known;
+  });
+  return { ...context, operations };
 }
 
 function assemble(

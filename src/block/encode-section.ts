@@ -10,7 +10,7 @@ import type { ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES } from './block-columns.ts';
 import type { ColumnWriter } from './column-writer.ts';
-import { addColumnTerms, addConstantTerm, type ServiceRun } from './collect-terms.ts';
+import { addColumnTerms, addConstantTerm, type OperationRun } from './collect-terms.ts';
 import { TemplateWriter } from './encode-templates.ts';
 import type { LocalIds } from './local-ids.ts';
 import type { TermSet } from './terms.ts';
@@ -44,8 +44,8 @@ export interface EncodeContext {
   readonly dictionary: boolean;
   /** Where to collect what the block can be asked for; undefined: nowhere. Needs `dictionary`. */
   readonly terms: TermSet | undefined;
-  /** Of spans: the service of each template, for the terms. */
-  readonly services?: readonly Uint8Array[];
+  /** Of spans: the operation of each template (operationKey), for the terms. */
+  readonly operations?: readonly Uint8Array[];
 }
 
 /** A field of a template that differs between rows: all rows' values of it go to one column. */
@@ -92,7 +92,7 @@ export class SectionEncoder {
   readonly #ids: LocalIds;
   readonly #dictionary: boolean;
   readonly #terms: TermSet | undefined;
-  readonly #services: readonly Uint8Array[] | undefined;
+  readonly #operations: readonly Uint8Array[] | undefined;
   readonly #constants = new ByteTable();
   /** Local field → its slots, in order of first appearance. */
   readonly #slots = new Map<number, Slot[]>();
@@ -103,7 +103,7 @@ export class SectionEncoder {
     this.#ids = context.ids;
     this.#dictionary = context.dictionary;
     this.#terms = context.terms;
-    this.#services = context.services;
+    this.#operations = context.operations;
   }
 
   /** Writes templates, constants and the template of each row. Values follow by encodeValues(). */
@@ -176,7 +176,7 @@ export class SectionEncoder {
     const b = values.b[at]!;
     writer.addConstant(field, T.isArenaType(type) ? this.#constants.intern(arena, a, a + b) : a, b);
     if (this.#terms === undefined) return;
-    addConstantTerm(this.#terms, { field, a, b, arena, service: this.#services?.[slot.id] }, this.#ids);
+    addConstantTerm(this.#terms, { field, a, b, arena, operation: this.#operations?.[slot.id] }, this.#ids);
   }
 
   /** Writes one column for each field that is not constant everywhere. */
@@ -191,20 +191,20 @@ export class SectionEncoder {
       else if (type === T.TYPE_DOUBLE) encodeDoubles(out, { a, b }, count);
       else encodeInts(out, { a, b }, count);
       if (this.#terms !== undefined) {
-        const services = this.#serviceRuns(buckets, slots);
-        addColumnTerms(this.#terms, { field, a, b, services, ...texts }, this.#ids);
+        const operations = this.#operationRuns(buckets, slots);
+        addColumnTerms(this.#terms, { field, a, b, operations, ...texts }, this.#ids);
       }
       this.#columns.end(COLUMN_VALUES, count, { section, field });
     }
   }
 
   /** Whose values stand in a column, run by run. */
-  #serviceRuns(buckets: Buckets, slots: readonly Slot[]): ServiceRun[] | undefined {
-    const services = this.#services;
+  #operationRuns(buckets: Buckets, slots: readonly Slot[]): OperationRun[] | undefined {
+    const operations = this.#operations;
     return (
-      services &&
+      operations &&
       slots.map(({ template }) => ({
-        service: services[template]!,
+        operation: operations[template]!,
         count: buckets.starts[template + 1]! - buckets.starts[template]!,
       }))
     );

@@ -30,40 +30,29 @@ interface TemplateRows {
   readonly templates: Int32Array;
 }
 
-/** The service of each template of `buckets`, as it is listed. */
-export function templateServices(batch: SpanBatch, { templates }: Pick<TemplateRows, 'templates'>): string[] {
-  const { ints } = batch.spanTemplates;
-  const known = new Map<number, string>();
-  return Array.from(templates, (template) => {
-    const resource = ints[batch.spanTemplates.start(template) + T.SPAN_RESOURCE]!;
-    let service = known.get(resource);
-    if (service === undefined) {
-      service = serviceName(parseDescriptor(batch.resources.bytes(resource)).message);
-      known.set(resource, service);
-    }
-    return service;
-  });
-}
-
-/** Outlines the block that `rows` of `batch` become; `services` as templateServices gives them. */
+/** The outline of the block that `rows` of `batch` become, and the operation of each of its templates. */
 export function outlineOf(
   batch: SpanBatch,
   rows: Uint32Array,
-  { buckets, services }: { buckets: TemplateRows; services: readonly string[] },
-): BlockOutline {
+  buckets: TemplateRows,
+): { outline: BlockOutline; operationOf: OutlineOperation[] } {
   const { ints } = batch.spanTemplates;
-  const resources = new Set<number>();
+  const resources = new Map<number, string>();
   const scopes = new Set<number>();
   const byKey = new Map<string, OutlineOperation>();
   const operations = new Map<OutlineOperation, number>();
-  buckets.templates.forEach((template, id) => {
+  const operationOf = Array.from(buckets.templates, (template, id) => {
     const head = batch.spanTemplates.start(template);
-    resources.add(ints[head + T.SPAN_RESOURCE]!);
     scopes.add(ints[head + T.SPAN_SCOPE]!);
+    const resource = ints[head + T.SPAN_RESOURCE]!;
+    let service = resources.get(resource);
+    if (service === undefined) {
+      service = serviceName(parseDescriptor(batch.resources.bytes(resource)).message);
+      resources.set(resource, service);
+    }
     const nameId = ints[head + T.SPAN_NAME]!;
     const kind = ints[head + T.SPAN_KIND]!;
     const status = ints[head + T.SPAN_STATUS]!;
-    const service = services[id]!;
     const key = `${nameId} ${kind} ${status} ${service}`;
     let operation = byKey.get(key);
     if (operation === undefined) {
@@ -77,10 +66,12 @@ export function outlineOf(
       if (duration > longest) longest = duration;
     }
     operations.set(operation, longest);
+    return operation;
   });
-  return {
+  const outline = {
     operations,
-    resources: Array.from(resources, (id) => batch.resources.bytes(id).slice()),
+    resources: Array.from(resources.keys(), (id) => batch.resources.bytes(id).slice()),
     scopes: Array.from(scopes, (id) => batch.scopes.bytes(id).slice()),
   };
+  return { outline, operationOf };
 }

@@ -1,6 +1,7 @@
 // Terms: what a block can be asked for, as 64-bit hashes. A part keeps a filter of each block's terms, so that a search
-// for a rare value opens only blocks that have it. A common value is one term with each service that has it: a search
-// for a service's spans opens only blocks where they have that value, not others' spans. Writer and query must agree: both make their terms here. The hash is
+// for a rare value opens only blocks that have it. A common value is one term with each operation that has it: a search
+// for an operation's spans opens only blocks where they have that value, not others' spans, and two values that never meet
+// open none. Writer and query must agree: both make their terms here. The hash is
 // part of the format (docs/format/part.md, "filters") and never changes within a version.
 import type { HashPairs } from '../codec/fuse-filter.ts';
 import type { BlockOutline } from './outline.ts';
@@ -55,9 +56,20 @@ export class TermHash {
   }
 }
 
-/** Goes on to the term of the value as one of a service's spans. */
-export function ofService(hash: TermHash, service: Uint8Array | undefined): TermHash {
-  return service === undefined ? hash : hash.bytes(service, 0, service.length);
+/** An operation in a term: service and span name, as they are listed. */
+export function operationKey(service: string, name: string): Buffer {
+  return Buffer.from(`${service}\0${name}`, 'utf8');
+}
+
+/**
+ * Stands in the place of an operation: the value is among those that are here with their operations. Without it a search
+ * would ask for the value with each operation of the block, and one of so many answers is yes by chance.
+ */
+export const SOME_OPERATION: Uint8Array = new Uint8Array(0);
+
+/** Goes on to the term of the value as one of an operation's spans; `operation` as operationKey gives it. */
+export function ofOperation(hash: TermHash, operation: Uint8Array | undefined): TermHash {
+  return operation === undefined ? hash : hash.bytes(operation, 0, operation.length);
 }
 
 /** 53 bits of it, as one number. */
@@ -102,13 +114,13 @@ export class TermSet implements HashPairs {
     this.#add(this.#continue());
   }
 
-  /** Adds a text; with `service`, as a value of its spans. */
-  addBytes(bytes: Uint8Array, start: number, end: number, service?: Uint8Array): void {
-    this.#add(ofService(this.#continue().bytes(bytes, start, end), service));
+  /** Adds a text; with `operation`, as a value of its spans. */
+  addBytes(bytes: Uint8Array, start: number, end: number, operation?: Uint8Array): void {
+    this.#add(ofOperation(this.#continue().bytes(bytes, start, end), operation));
   }
 
-  addWords(a: number, b: number, service?: Uint8Array): void {
-    this.#add(ofService(this.#continue().word(a).word(b), service));
+  addWords(a: number, b: number, operation?: Uint8Array): void {
+    this.#add(ofOperation(this.#continue().word(a).word(b), operation));
   }
 
   /** Remembers a value of what was begun. It adds no term. */

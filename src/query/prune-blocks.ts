@@ -1,12 +1,13 @@
 // Which blocks a search need not open, by what its part knows of them: outlines (operations, resources, scopes, longest
 // spans) and filters. A block stays in question while some operation in it may have a span that meets every condition.
+import { operationKey } from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { serviceName } from '../otlp/service-name.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
 import { durationStep, type BlockIds, type PartOutlines } from '../part/outlines.ts';
 import type { SpanConditions } from './match-block.ts';
 import type { TagMatcher } from './match-tag.ts';
-import { TagTerms } from './query-terms.ts';
+import { hasAny, TagTerms, type Hashes } from './query-terms.ts';
 
 /** What a block was left out for. */
 export type PrunedBy = 'operation' | 'duration' | 'tags';
@@ -18,13 +19,18 @@ export interface OutlinedBlock {
   readonly block: number;
 }
 
+interface AskedTag {
+  readonly matcher: TagMatcher;
+  readonly terms: TagTerms;
+}
+
 const UNKNOWN = 0;
 const NO = 1;
 const YES = 2;
 
 export class BlockPruner {
   readonly #conditions: Pick<SpanConditions, 'service' | 'operation'>;
-  readonly #tags: readonly { readonly matcher: TagMatcher; readonly terms: TagTerms }[];
+  readonly #tags: readonly AskedTag[];
   readonly #durationStepMin: number;
   readonly #parts = new Map<PartOutlines, PartAnswers>();
 
@@ -86,6 +92,8 @@ class PartAnswers {
   readonly byResource: readonly Uint8Array[];
   readonly byScope: readonly Uint8Array[];
   readonly #resourceServices: Int32Array;
+  /** By tag, then by operation. */
+  readonly #terms: (Hashes | undefined)[][];
 
   constructor(
     outlines: PartOutlines,
@@ -111,6 +119,12 @@ class PartAnswers {
     this.byResource = empty(resources.length);
     this.byScope = empty(scopes.length);
     this.#resourceServices = new Int32Array(resources.length).fill(-1);
+    this.#terms = Array.from({ length: tags }, () => []);
+  }
+
+  termsOf({ terms }: AskedTag, index: number, operation: number): Hashes {
+    const { service, name } = this.outlines.operations[operation]!;
+    return (this.#terms[index]![operation] ??= terms.of(operationKey(service, name)));
   }
 
   /** Number of the resource's service. */
@@ -122,13 +136,15 @@ class PartAnswers {
   }
 }
 
-/** What is found out about one block: by tag, by service. */
+/** What is found out about one block, by tag. */
 class BlockAnswers {
   readonly #part: PartAnswers;
   readonly #block: number;
   readonly #readFilter: () => FuseFilter | undefined;
   #filter: FuseFilter | 'unread' | undefined = 'unread';
-  readonly #byService: (Uint8Array | undefined)[] = [];
+  /** Whether the tag may hold for all operations of the block, by what is not theirs alone. */
+  readonly #ofAll: (boolean | undefined)[] = [];
+  readonly #isPaired: (boolean | undefined)[] = [];
 
   constructor(part: PartAnswers, block: number, readFilter: () => FuseFilter | undefined) {
     this.#part = part;
@@ -137,31 +153,43 @@ class BlockAnswers {
   }
 
   /** True unless no span of `operation` in the block can meet tag number `index`. */
-  mayHold(tag: { matcher: TagMatcher; terms: TagTerms }, index: number, operation: number): boolean {
-    const known = this.#part.byOperation[index]!;
-    if (known[operation] === UNKNOWN) {
-      const { kind, status } = this.#part.outlines.operations[operation]!;
-      known[operation] = tag.matcher.operationHolds(kind, status) ? YES : NO;
-    }
-    if (known[operation] === YES) return true;
-    const service = this.#part.serviceOf[operation]!;
-    const answers = (this.#byService[index] ??= new Uint8Array(this.#part.services.length));
-    if (answers[service] === UNKNOWN) answers[service] = this.#serviceMayHold(tag, index, service) ? YES : NO;
-    return answers[service] === YES;
+  mayHold(tag: AskedTag, index: number, operation: number): boolean {
+    const { outlines, byOperation, serviceOf } = this.#part;
+    const isMet = remembered(byOperation[index]!, operation, () => {
+      const { kind, status } = outlines.operations[operation]!;
+      return tag.matcher.operationHolds(kind, status);
+    });
+    if (isMet || (this.#ofAll[index] ??= this.#mayHoldForAll(tag, index))) return true;
+    if (this.#resourceHolds(tag, index, serviceOf[operation]!)) return true;
+    const filter = this.#theFilter()!;
+    if (!(this.#isPaired[index] ??= hasAny(filter, tag.terms.paired))) return false;
+    return hasAny(filter, this.#part.termsOf(tag, index, operation));
   }
 
-  #serviceMayHold(tag: { matcher: TagMatcher; terms: TagTerms }, index: number, service: number): boolean {
-    const { outlines, byResource, byScope, services } = this.#part;
-    const { matcher, terms } = tag;
+  #mayHoldForAll({ matcher, terms }: AskedTag, index: number): boolean {
+    const { outlines, byScope } = this.#part;
     const scopeHolds = (id: number): boolean =>
       remembered(byScope[index]!, id, () => matcher.scopeHolds(outlines.scopes[id]!));
     if (someId(outlines.scopeIds, this.#block, scopeHolds)) return true;
-    const resourceHolds = (id: number): boolean =>
-      remembered(byResource[index]!, id, () => matcher.resourceHolds(outlines.resources[id]!)) &&
-      this.#part.serviceOfResource(id) === service;
-    if (someId(outlines.resourceIds, this.#block, resourceHolds)) return true;
+    const filter = terms.isAny ? undefined : this.#theFilter();
+    return filter === undefined || hasAny(filter, terms.alone);
+  }
+
+  /** True when a resource of the service in the block has the tag. */
+  #resourceHolds({ matcher }: AskedTag, index: number, service: number): boolean {
+    const { outlines, byResource } = this.#part;
+    return someId(
+      outlines.resourceIds,
+      this.#block,
+      (id) =>
+        remembered(byResource[index]!, id, () => matcher.resourceHolds(outlines.resources[id]!)) &&
+        this.#part.serviceOfResource(id) === service,
+    );
+  }
+
+  #theFilter(): FuseFilter | undefined {
     if (this.#filter === 'unread') this.#filter = this.#readFilter();
-    return this.#filter === undefined || terms.mayHold(this.#filter, services[service]!);
+    return this.#filter;
   }
 }
 

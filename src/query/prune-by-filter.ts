@@ -1,8 +1,9 @@
 // Which blocks a filter need not open, by what their part knows of them: outlines (operations, resources, scopes, longest
 // spans) and filters of terms. The filter's tree is asked of each operation in a block with three answers: no span of it
 // meets the filter, every one does, or only the block can tell. So `not` prunes too, where what it denies is certain.
-import { ofService, TermHash } from '../block/terms.ts';
+import { ofOperation, operationKey, SOME_OPERATION, TermHash } from '../block/terms.ts';
 import * as Terms from '../block/terms.ts';
+import type { OutlineOperation } from '../block/outline.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { serviceName } from '../otlp/service-name.ts';
 import { parseDescriptor } from '../otlp/write-spans.ts';
@@ -170,7 +171,7 @@ export class FilterPruner {
     if (terms === undefined) this.#terms.set(leaf, (terms = new LeafTerms(reference, constants)));
     const filter = terms.isAny ? undefined : place.filter();
     if (filter === undefined) return OPEN;
-    return terms.mayHold(filter, place.outlines.operations[place.operation]!.service) ? OPEN : NONE;
+    return terms.mayHold(filter, place.outlines.operations[place.operation]!) ? OPEN : NONE;
   }
 
   /** By resource, or by scope: a leaf asks only one of them. */
@@ -240,14 +241,16 @@ class LeafTerms {
     this.#begun = hashes.flatMap((some) => some ?? []).map(({ lo, hi }) => [lo, hi] as const);
   }
 
-  /** False when neither the values alone nor those of spans of `service` are there. */
-  mayHold(filter: FuseFilter, service: string): boolean {
-    const name = Buffer.from(service, 'utf8');
+  /** False when neither the values alone nor those of spans of the operation are there. */
+  mayHold(filter: FuseFilter, { service, name }: Pick<OutlineOperation, 'service' | 'name'>): boolean {
+    const operation = operationKey(service, name);
+    const has = (lo: number, hi: number, of: Uint8Array): boolean => {
+      const hash = ofOperation(resumed(lo, hi), of).end();
+      return filter.mayContain(hash.lo, hash.hi);
+    };
     return this.#begun.some(([lo, hi]) => {
       const alone = resumed(lo, hi).end();
-      if (filter.mayContain(alone.lo, alone.hi)) return true;
-      const own = ofService(resumed(lo, hi), name).end();
-      return filter.mayContain(own.lo, own.hi);
+      return filter.mayContain(alone.lo, alone.hi) || (has(lo, hi, SOME_OPERATION) && has(lo, hi, operation));
     });
   }
 }

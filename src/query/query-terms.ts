@@ -1,57 +1,50 @@
 // What a search asks of a block's filter: for a tag condition the terms (block/terms.ts) of which a block with a matching
 // span, event or link must have at least one. Resources, scopes, kinds and statuses stand in the outlines instead.
-import { ofService, TermHash } from '../block/terms.ts';
+import { ofOperation, SOME_OPERATION, TermHash } from '../block/terms.ts';
 import * as Terms from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import * as T from '../trace/templates.ts';
 import { LEVEL_EVENT, LEVEL_LINK, LEVEL_SPAN, type CompiledTag, type Way } from './tag-condition.ts';
 
 /** Hashes in pairs: lo, hi, lo, hi … */
-type Hashes = readonly number[];
+export type Hashes = readonly number[];
 
 /** The terms of one condition. */
 export class TagTerms {
+  /** A pattern: any block may have a value that it matches, and there are no terms. */
+  readonly isAny: boolean;
   /** Of values that stand alone. */
-  readonly #alone: Hashes = [];
-  /** Of values that may stand with their service, before it is added. */
+  readonly alone: Hashes = [];
+  /** Of values that stand with their operations: that there are such. */
+  readonly paired: Hashes = [];
+  /** The same, before the operation is added. */
   readonly #begun: Hashes = [];
-  /** A pattern: any block may have a value that it matches. */
-  readonly #isAny: boolean;
-  readonly #ofService = new Map<string, Hashes>();
 
   constructor({ ways, value: { text } }: CompiledTag) {
-    this.#isAny = text === undefined;
+    this.isAny = text === undefined;
     if (text === undefined) return;
     const begun = ways.flatMap((way) => valueTerms(way, text));
     this.#begun = begun.flatMap(({ lo, hi }) => [lo, hi]);
     const all = [...begun, ...ways.flatMap((way) => loneTerms(way, text))];
-    this.#alone = all.flatMap((hash) => pair(hash));
+    this.paired = this.of(SOME_OPERATION);
+    this.alone = all.flatMap((hash) => pair(hash));
   }
 
-  /** False when the filter says that no span of `service` in its block has the value, on itself, an event or a link. */
-  mayHold(filter: FuseFilter, service: string): boolean {
-    if (this.#isAny) return true;
-    return hasAny(filter, this.#alone) || (this.#begun.length > 0 && hasAny(filter, this.#termsOf(service)));
-  }
-
-  #termsOf(service: string): Hashes {
-    let terms = this.#ofService.get(service);
-    if (terms === undefined) {
-      const name = Buffer.from(service, 'utf8');
-      const out: number[] = [];
-      for (let i = 0; i < this.#begun.length; i += 2) {
-        const hash = new TermHash();
-        hash.lo = this.#begun[i]!;
-        hash.hi = this.#begun[i + 1]!;
-        out.push(...pair(ofService(hash, name)));
-      }
-      this.#ofService.set(service, (terms = out));
+  /** Of values that stand with `operation` (operationKey). */
+  of(operation: Uint8Array): Hashes {
+    const out: number[] = [];
+    for (let i = 0; i < this.#begun.length; i += 2) {
+      const hash = new TermHash();
+      hash.lo = this.#begun[i]!;
+      hash.hi = this.#begun[i + 1]!;
+      out.push(...pair(ofOperation(hash, operation)));
     }
-    return terms;
+    return out;
   }
 }
 
-function hasAny(filter: FuseFilter, terms: Hashes): boolean {
+/** False when the filter surely has none of `terms`. */
+export function hasAny(filter: FuseFilter, terms: Hashes): boolean {
   for (let i = 0; i < terms.length; i += 2) if (filter.mayContain(terms[i]!, terms[i + 1]!)) return true;
   return false;
 }
@@ -61,7 +54,7 @@ function pair(hash: TermHash): number[] {
   return [lo, hi];
 }
 
-/** What is never a service's own. */
+/** What is never an operation's own. */
 function loneTerms(way: Way, text: string): TermHash[] {
   switch (way.kind) {
     case 'intrinsic':
