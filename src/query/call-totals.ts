@@ -1,9 +1,17 @@
 // Adds up the calls a query asks for and gives them in the order of the answer.
-import { bucketOfKey, CallCounts, minuteOfKey, numberOfKey, slotOfKey, type CallNames } from '../block/call-counts.ts';
+import {
+  bucketOfKey,
+  minuteOfKey,
+  numberOfKey,
+  slotOfKey,
+  type CallCounts,
+  type CallNames,
+} from '../block/call-counts.ts';
 import { compareUtf8 } from '../otlp/attributes.ts';
 import { DAY_NS } from '../otlp/day-clock.ts';
 import type { FrameReader } from '../part/rollup-frame.ts';
 import { TABLE_CALLS, TABLE_EDGES } from '../part/rollup-writer.ts';
+import { LATENCY_BUCKETS } from '../trace/latency-buckets.ts';
 import type { CallSeries, Dependency, MetricsQuery } from '../trace/store.ts';
 
 const MINUTE_NS = 60_000_000_000n;
@@ -100,13 +108,12 @@ export class DependencyTotals implements CallTotals {
 /** The calls of one answer, by the answer's own series: (service, operation), or service alone. */
 export class SeriesTotals implements CallTotals {
   readonly table = TABLE_CALLS;
-  readonly #query: MetricsQuery;
   readonly minutes: Minutes;
+  readonly #query: MetricsQuery;
   readonly #services: ReadonlySet<string>;
   readonly #kinds: ReadonlySet<number>;
-  readonly #series: { readonly service: string; readonly operation: string | undefined }[] = [];
-  readonly #byName = new Map<string, Map<string | undefined, number>>();
-  readonly #counts = new CallCounts();
+  readonly #series: SeriesEntries[] = [];
+  readonly #byName = new Map<string, Map<string | undefined, SeriesEntries>>();
 
   constructor(query: MetricsQuery) {
     this.#query = query;
@@ -115,22 +122,21 @@ export class SeriesTotals implements CallTotals {
     this.#kinds = new Set(query.kinds);
   }
 
-  addCounts(counts: CallCounts, names: CallNames): void {
-    const known = new Map<number, number>();
-    const { keys, calls, errors, count } = counts.nodes;
-    const slots = new Int32Array(count).fill(-1);
-    for (let slot = 0; slot < count; slot++) {
-      const minute = minuteOfKey(keys[slot]!);
-      if (minute < this.minutes.first || minute > this.minutes.last) continue;
-      const from = numberOfKey(keys[slot]!);
-      let to = known.get(from);
-      if (to === undefined) known.set(from, (to = this.#seriesOf(from, names)));
-      if (to >= 0) slots[slot] = this.#counts.addCalls(to, minute, calls[slot]!, errors[slot]!);
+  addCounts({ nodes, buckets }: CallCounts, names: CallNames): void {
+    const known = new Map<number, SeriesEntries | undefined>();
+    const seriesOf = (slot: number): SeriesEntries | undefined => {
+      const series = numberOfKey(nodes.keys[slot]!);
+      if (!known.has(series)) known.set(series, this.#seriesOf(series, names));
+      return known.get(series);
+    };
+    for (let slot = 0; slot < nodes.count; slot++) {
+      const minute = minuteOfKey(nodes.keys[slot]!);
+      if (this.#hasMinute(minute)) seriesOf(slot)?.add(minute, ERRORS, nodes.errors[slot]!);
     }
-    const { buckets } = counts;
     for (let i = 0; i < buckets.count; i++) {
-      const slot = slots[slotOfKey(buckets.keys[i]!)]!;
-      if (slot >= 0) this.#counts.addBucket(slot, bucketOfKey(buckets.keys[i]!), buckets.calls[i]!);
+      const slot = slotOfKey(buckets.keys[i]!);
+      const minute = minuteOfKey(nodes.keys[slot]!);
+      if (this.#hasMinute(minute)) seriesOf(slot)?.add(minute, bucketOfKey(buckets.keys[i]!), buckets.calls[i]!);
     }
   }
 
@@ -138,93 +144,150 @@ export class SeriesTotals implements CallTotals {
   addFrame(frame: FrameReader, hourMinute: number): void {
     while (frame.nextSeries()) {
       const { first, second, kind } = frame;
-      const to = this.#findSeries(textOf(first), kind, () => textOf(second));
-      if (to < 0) continue;
-      while (frame.nextRow()) {
+      const series = this.#findSeries(textOf(first), kind, () => textOf(second));
+      while (series !== undefined && frame.nextRow()) {
         const minute = hourMinute + frame.minute;
-        if (minute < this.minutes.first || minute > this.minutes.last) continue;
-        const slot = this.#counts.addCalls(to, minute, frame.calls, frame.errors);
-        for (let i = 0; i < frame.bucketCount; i++) this.#counts.addBucket(slot, frame.buckets[i]!, frame.counts[i]!);
+        if (!this.#hasMinute(minute)) continue;
+        if (frame.errors !== 0) series.add(minute, ERRORS, frame.errors);
+        for (let i = 0; i < frame.bucketCount; i++) series.add(minute, frame.buckets[i]!, frame.counts[i]!);
       }
     }
   }
 
-  #seriesOf(series: number, names: CallNames): number {
+  #hasMinute(minute: number): boolean {
+    return minute >= this.minutes.first && minute <= this.minutes.last;
+  }
+
+  #seriesOf(series: number, names: CallNames): SeriesEntries | undefined {
     const service = names.services.text(names.serviceOf(series));
     return this.#findSeries(service, names.kindOf(series), () => names.operations.text(names.operationOf(series)));
   }
 
-  /** The answer's number of a series, or -1 when it is not asked for. */
-  #findSeries(service: string, kind: number, operationOf: () => string): number {
-    if (!this.#services.has(service) || (this.#kinds.size > 0 && !this.#kinds.has(kind))) return -1;
+  /** The answer's series, or undefined when it is not asked for. */
+  #findSeries(service: string, kind: number, operationOf: () => string): SeriesEntries | undefined {
+    if (!this.#services.has(service) || (this.#kinds.size > 0 && !this.#kinds.has(kind))) return undefined;
     const operation = this.#query.isByOperation ? operationOf() : undefined;
     let operations = this.#byName.get(service);
     if (operations === undefined) this.#byName.set(service, (operations = new Map()));
-    const known = operations.get(operation);
-    if (known !== undefined) return known;
-    operations.set(operation, this.#series.length);
-    return this.#series.push({ service, operation }) - 1;
+    let series = operations.get(operation);
+    if (series === undefined) {
+      series = new SeriesEntries(service, operation);
+      operations.set(operation, series);
+      this.#series.push(series);
+    }
+    return series;
   }
 
   /** Series with calls, sorted by (service, operation). */
   result(): CallSeries[] {
-    const slots = this.#slotsOfSeries();
-    const buckets = this.#bucketsOfSlots();
-    const out = this.#series.map((name, series) => this.#build(name, slots[series]!, buckets));
-    return out
+    const sums = new MinuteSums();
+    return this.#series
+      .map((series) => series.build(sums))
       .filter(({ minutes }) => minutes.length > 0)
       .sort((x, y) => compareUtf8(x.service, y.service) || compareUtf8(x.operation ?? '', y.operation ?? ''));
   }
+}
 
-  /** Slots with calls of each series, by minute. */
-  #slotsOfSeries(): number[][] {
-    const { keys, calls, count } = this.#counts.nodes;
-    const slots: number[][] = this.#series.map(() => []);
-    for (let slot = 0; slot < count; slot++) if (calls[slot]! > 0) slots[numberOfKey(keys[slot]!)]!.push(slot);
-    for (const list of slots) list.sort((x, y) => keys[x]! - keys[y]!);
-    return slots;
+/** Stands among the buckets of a minute for its errors. */
+const ERRORS = LATENCY_BUCKETS;
+
+/** What was found of one series, as it came: 16 bytes for each bucket of each minute of each part. */
+class SeriesEntries {
+  readonly #service: string;
+  readonly #operation: string | undefined;
+  #minutes = new Uint32Array(64);
+  #buckets = new Uint16Array(64);
+  #values = new Float64Array(64);
+  #count = 0;
+
+  constructor(service: string, operation: string | undefined) {
+    this.#service = service;
+    this.#operation = operation;
   }
 
-  /** Entries of the bucket table of each slot, in order of their buckets: [starts[slot], starts[slot + 1]) of entries. */
-  #bucketsOfSlots(): { entries: Uint32Array; starts: Uint32Array } {
-    const { keys, calls, count } = this.#counts.buckets;
-    const entries = new Uint32Array(count);
-    let used = 0;
-    for (let entry = 0; entry < count; entry++) if (calls[entry]! > 0) entries[used++] = entry;
-    const sorted = entries.subarray(0, used).sort((x, y) => keys[x]! - keys[y]!);
-    const starts = new Uint32Array(this.#counts.nodes.count + 1);
-    for (const entry of sorted) starts[slotOfKey(keys[entry]!) + 1]!++;
-    for (let slot = 1; slot < starts.length; slot++) starts[slot] = starts[slot]! + starts[slot - 1]!;
-    return { entries: sorted, starts };
+  add(minute: number, bucket: number, value: number): void {
+    const to = this.#count++;
+    if (to === this.#values.length) this.#grow();
+    this.#minutes[to] = minute;
+    this.#buckets[to] = bucket;
+    this.#values[to] = value;
   }
 
-  #build(
-    name: { service: string; operation: string | undefined },
-    slots: readonly number[],
-    { entries, starts }: { entries: Uint32Array; starts: Uint32Array },
-  ): CallSeries {
-    const { nodes, buckets } = this.#counts;
-    const bucketEnds = new Uint32Array(slots.length);
-    let total = 0;
-    slots.forEach((slot, i) => (bucketEnds[i] = total += starts[slot + 1]! - starts[slot]!));
-    const numbers = new Uint16Array(total);
-    const counts = new Float64Array(total);
-    let to = 0;
-    for (const slot of slots) {
-      for (let at = starts[slot]!; at < starts[slot + 1]!; at++, to++) {
-        numbers[to] = bucketOfKey(buckets.keys[entries[at]!]!);
-        counts[to] = buckets.calls[entries[at]!]!;
-      }
+  #grow(): void {
+    const size = 2 * this.#values.length;
+    this.#minutes = new Uint32Array(this.#minutes.buffer.transfer(4 * size));
+    this.#buckets = new Uint16Array(this.#buckets.buffer.transfer(2 * size));
+    this.#values = new Float64Array(this.#values.buffer.transfer(8 * size));
+  }
+
+  /** Minutes whose calls are not zero, ascending. */
+  build(sums: MinuteSums): CallSeries {
+    const { order, ends, first } = this.#byMinute();
+    const rows: { minute: number; calls: number; errors: number; end: number }[] = [];
+    const buckets: number[] = [];
+    const counts: number[] = [];
+    for (let i = 0, from = 0; i < ends.length; i++) {
+      const end = ends[i]!;
+      for (; from < end; from++) sums.add(this.#buckets[order[from]!]!, this.#values[order[from]!]!);
+      const { calls, errors } = sums.take(buckets, counts);
+      if (calls !== 0) rows.push({ minute: first + i, calls, errors, end: buckets.length });
     }
     return {
-      ...name,
-      minutes: Float64Array.from(slots, (slot) => minuteOfKey(nodes.keys[slot]!)),
-      calls: Float64Array.from(slots, (slot) => nodes.calls[slot]!),
-      errors: Float64Array.from(slots, (slot) => nodes.errors[slot]!),
-      bucketEnds,
-      buckets: numbers,
-      counts,
+      service: this.#service,
+      operation: this.#operation,
+      minutes: Float64Array.from(rows, ({ minute }) => minute),
+      calls: Float64Array.from(rows, ({ calls }) => calls),
+      errors: Float64Array.from(rows, ({ errors }) => errors),
+      bucketEnds: Uint32Array.from(rows, ({ end }) => end),
+      buckets: Uint16Array.from(buckets),
+      counts: Float64Array.from(counts),
     };
+  }
+
+  /** The entries minute by minute: those of minute first + i end at ends[i] of order. */
+  #byMinute(): { order: Uint32Array; ends: Uint32Array; first: number } {
+    const minutes = this.#minutes.subarray(0, this.#count);
+    let first = Infinity;
+    let last = -1;
+    for (const minute of minutes) {
+      first = Math.min(first, minute);
+      last = Math.max(last, minute);
+    }
+    const ends = new Uint32Array(this.#count === 0 ? 0 : last - first + 1);
+    for (const minute of minutes) ends[minute - first]!++;
+    for (let i = 0, total = 0; i < ends.length; i++) {
+      const count = ends[i]!;
+      ends[i] = total;
+      total += count;
+    }
+    const order = new Uint32Array(this.#count);
+    // Each end begins as its minute's start and has moved behind its last entry when all are placed.
+    for (let i = 0; i < minutes.length; i++) order[ends[minutes[i]! - first]!++] = i;
+    return { order, ends, first };
+  }
+}
+
+/** Sums of one minute at a time. */
+class MinuteSums {
+  readonly #sums = new Float64Array(ERRORS + 1);
+
+  add(bucket: number, value: number): void {
+    this.#sums[bucket]! += value;
+  }
+
+  /** Appends the buckets that are not zero and begins the next minute. */
+  take(buckets: number[], counts: number[]): { calls: number; errors: number } {
+    let calls = 0;
+    for (let bucket = 0; bucket < ERRORS; bucket++) {
+      const count = this.#sums[bucket]!;
+      if (count === 0) continue;
+      calls += count;
+      buckets.push(bucket);
+      counts.push(count);
+    }
+    const errors = this.#sums[ERRORS]!;
+    this.#sums.fill(0);
+    return { calls, errors };
   }
 }
 
