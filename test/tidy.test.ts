@@ -65,7 +65,11 @@ const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/block/call-rows.ts',
     'src/block/trace-index.ts',
   ],
-  'test/query/dependencies.test.ts': ['src/query/call-totals.ts'],
+  'test/query/dependencies.test.ts': [
+    'src/query/call-cache.ts',
+    'src/query/call-series.ts',
+    'src/query/call-totals.ts',
+  ],
   'test/block/block-format.test.ts': [],
   'test/block/block-lies.test.ts': [],
   'test/api/parse-filter.test.ts': ['src/api/expression-messages.ts'],

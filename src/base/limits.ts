@@ -35,6 +35,8 @@ export const limits = {
   daysAlwaysTaken: 7,
   /** OTLP bytes of the traces in one answer: 100,000 spans have some 50 MB. Above it the client is told to ask for fewer. */
   answerBytesMax: 256 << 20,
+  /** Buckets of minutes one answer of the Monitor is added up from, 14 bytes each: 40 operations over a week have some 8 M. */
+  callEntriesMax: 16 << 20,
   /** OTLP bytes of all answers that are being sent; above it the client is told to retry. */
   answersBytesMax: 512 << 20,
   /** A client that takes nothing of its answer for this long is cut off: the answer's trace stays in memory until then. */

@@ -73,6 +73,35 @@ export class CallRows {
   }
 }
 
+/** What was counted before of the traces at hand: copies of those rows, so that no block has to stay open. */
+export class CountedRows {
+  readonly #rows = new CallRows();
+  /** Newest range of each trace, -1 without; of each range its rows and the one before it. */
+  #last = new Int32Array(0);
+  readonly #ranges: { readonly from: number; readonly end: number; readonly before: number }[] = [];
+
+  begin(traces: number): void {
+    this.#rows.count = this.#ranges.length = 0;
+    this.#last = new Int32Array(traces).fill(-1);
+  }
+
+  add(index: number, block: CallColumns, trace: number): void {
+    const from = this.#rows.count;
+    this.#rows.append(block, trace);
+    this.#last[index] = this.#ranges.push({ from, end: this.#rows.count, before: this.#last[index]! }) - 1;
+  }
+
+  has(index: number): boolean {
+    return this.#last[index]! >= 0;
+  }
+
+  appendTo(rows: CallRows, index: number): void {
+    for (let at = this.#last[index]!; at >= 0; at = this.#ranges[at]!.before) {
+      rows.appendRows(this.#rows, this.#ranges[at]!.from, this.#ranges[at]!.end);
+    }
+  }
+}
+
 function copyInto<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(target: T, source: T): T {
   target.set(source);
   return target;

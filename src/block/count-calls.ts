@@ -12,8 +12,8 @@
 import { bucketOf } from '../trace/latency-buckets.ts';
 import type { CallColumns } from './call-columns.ts';
 import type { CallCounts, CallNames } from './call-counts.ts';
-import { CallRows, SpanIds } from './call-rows.ts';
-import { TraceIndex } from './trace-index.ts';
+import { CallRows, CountedRows, SpanIds } from './call-rows.ts';
+import { TracePieces, type TraceIndex } from './trace-index.ts';
 
 const MINUTE_NS = 60_000_000_000;
 const DAY_MINUTES = 1440;
@@ -195,35 +195,6 @@ export class CallCounter {
   }
 }
 
-/** What was counted before of the traces at hand: copies of those rows, so that no block has to stay open. */
-class CountedRows {
-  readonly #rows = new CallRows();
-  /** Newest range of each trace, -1 without; of each range its rows and the one before it. */
-  #last = new Int32Array(0);
-  readonly #ranges: { readonly from: number; readonly end: number; readonly before: number }[] = [];
-
-  begin(traces: number): void {
-    this.#rows.count = this.#ranges.length = 0;
-    this.#last = new Int32Array(traces).fill(-1);
-  }
-
-  add(index: number, block: CallColumns, trace: number): void {
-    const from = this.#rows.count;
-    this.#rows.append(block, trace);
-    this.#last[index] = this.#ranges.push({ from, end: this.#rows.count, before: this.#last[index]! }) - 1;
-  }
-
-  has(index: number): boolean {
-    return this.#last[index]! >= 0;
-  }
-
-  appendTo(rows: CallRows, index: number): void {
-    for (let at = this.#last[index]!; at >= 0; at = this.#ranges[at]!.before) {
-      rows.appendRows(this.#rows, this.#ranges[at]!.from, this.#ranges[at]!.end);
-    }
-  }
-}
-
 class TemplateMemo {
   readonly minute: Int32Array;
   readonly slot: Int32Array;
@@ -281,47 +252,4 @@ class RowOrder {
     const b = this.#names.operationOf(this.#rows.series[y]!);
     return a === b ? 0 : Buffer.compare(this.#names.operations.bytes(a), this.#names.operations.bytes(b));
   }
-}
-
-/** The traces taken in, by id, and the pieces of each as a list. */
-class TracePieces {
-  readonly index = new TraceIndex();
-  /** First piece of each trace. */
-  first = new Int32Array(256);
-  /** Of each piece: the next of its trace or -1, block number, trace number in it. */
-  next = new Int32Array(256);
-  blocks = new Int32Array(256);
-  traces = new Int32Array(256);
-  #pieces = 0;
-
-  /** Adds trace number `trace` of block number `block`, whose id is at words[4 * trace]. */
-  add(words: Uint32Array, block: number, trace: number): void {
-    const piece = this.#pieces++;
-    if (piece === this.next.length) this.#grow();
-    const known = this.index.count;
-    const index = this.index.add(words, 4 * trace);
-    this.next[piece] = index < known ? this.first[index]! : -1;
-    this.blocks[piece] = block;
-    this.traces[piece] = trace;
-    this.first[index] = piece;
-  }
-
-  clear(): void {
-    this.index.clear();
-    this.#pieces = 0;
-  }
-
-  #grow(): void {
-    const size = 2 * this.next.length;
-    this.first = grow(this.first, size);
-    this.next = grow(this.next, size);
-    this.blocks = grow(this.blocks, size);
-    this.traces = grow(this.traces, size);
-  }
-}
-
-function grow(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const grown = new Int32Array(size);
-  grown.set(old);
-  return grown;
 }

@@ -1,4 +1,5 @@
-// Numbers traces by their ids, 0, 1, 2 … in order of first sight. Ids are 4 words, the bytes in memory order.
+// Numbers traces by their ids, 0, 1, 2 … in order of first sight, and keeps where their pieces are. Ids are 4 words, the
+// bytes in memory order.
 
 export class TraceIndex {
   count = 0;
@@ -59,4 +60,47 @@ export class TraceIndex {
     this.#slots = new Int32Array(this.#slots.length * 2);
     for (let number = 0; number < this.count; number++) this.#slots[this.#slot(this.ids, 4 * number)] = number + 1;
   }
+}
+
+/** The traces taken in, by id, and the pieces of each as a list. */
+export class TracePieces {
+  readonly index = new TraceIndex();
+  /** First piece of each trace. */
+  first = new Int32Array(256);
+  /** Of each piece: the next of its trace or -1, block number, trace number in it. */
+  next = new Int32Array(256);
+  blocks = new Int32Array(256);
+  traces = new Int32Array(256);
+  #pieces = 0;
+
+  /** Adds trace number `trace` of block number `block`, whose id is at words[4 * trace]. */
+  add(words: Uint32Array, block: number, trace: number): void {
+    const piece = this.#pieces++;
+    if (piece === this.next.length) this.#grow();
+    const known = this.index.count;
+    const index = this.index.add(words, 4 * trace);
+    this.next[piece] = index < known ? this.first[index]! : -1;
+    this.blocks[piece] = block;
+    this.traces[piece] = trace;
+    this.first[index] = piece;
+  }
+
+  clear(): void {
+    this.index.clear();
+    this.#pieces = 0;
+  }
+
+  #grow(): void {
+    const size = 2 * this.next.length;
+    this.first = grow(this.first, size);
+    this.next = grow(this.next, size);
+    this.blocks = grow(this.blocks, size);
+    this.traces = grow(this.traces, size);
+  }
+}
+
+function grow(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
+  const grown = new Int32Array(size);
+  grown.set(old);
+  return grown;
 }

@@ -16,6 +16,8 @@ export interface SpanCounterOptions {
   readonly counted: CountedSpans | undefined;
   /** Takes the counts of a group; valid until it returns. */
   readonly emit: (counts: CallCounts, names: CallNames) => void;
+  /** Names kept by the caller; without, each group has its own. */
+  readonly names?: CallNames;
   /** Default GROUP_ROWS_MAX. */
   readonly groupRowsMax?: number;
 }
@@ -26,10 +28,11 @@ export class SpanCounter {
   readonly #before = new CountedBlocks();
   #group: { columns: CallColumns; readAgain: ReadAgain }[] = [];
   #rows = 0;
-  #names = new CallNames();
+  #names: CallNames;
 
   constructor(options: SpanCounterOptions) {
     this.#options = options;
+    this.#names = options.names ?? new CallNames();
   }
 
   /** What a block's columns are to be read with; changes with every group. */
@@ -58,6 +61,6 @@ export class SpanCounter {
     for (const { columns, readAgain } of this.#group) this.#before.add(columns, readAgain);
     this.#group = [];
     this.#rows = 0;
-    this.#names = new CallNames();
+    this.#names = this.#options.names ?? new CallNames();
   }
 }

@@ -14,6 +14,7 @@ import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../parti
 import { formatTraceId } from '../trace/ids.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { BlockCache } from './block-cache.ts';
+import { CallCache } from './call-cache.ts';
 import type { OutlinedBlock } from './prune-blocks.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 
@@ -61,6 +62,7 @@ export class PartCache {
   readonly #disk: Disk;
   readonly #parts = new Map<string, PartReader>();
   readonly blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
+  readonly calls = new CallCache();
 
   constructor(disk: Disk) {
     this.#disk = disk;
@@ -141,6 +143,11 @@ export class BlockSource implements Disposable {
   /** The first blocks that were met damaged: enough for the engine to put aside at a time. */
   damaged(): DamagedPlace[] {
     return [...this.#damaged.values()];
+  }
+
+  /** Columns of log blocks, kept between queries. */
+  get calls(): CallCache {
+    return this.#cache.calls;
   }
 
   /** Every block of the tenant. */

@@ -9,7 +9,9 @@ import type { PartReader } from '../part/part-reader.ts';
 import { HOUR_MINUTES } from '../part/rollup-frame.ts';
 import type { CallSeries, Dependency, MetricsQuery } from '../trace/store.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
-import { DependencyTotals, minutesOf, SeriesTotals, type CallTotals } from './call-totals.ts';
+import type { CallCache } from './call-cache.ts';
+import { SeriesTotals } from './call-series.ts';
+import { DependencyTotals, minutesOf, type CallTotals } from './call-totals.ts';
 import type { Deadline } from './deadline.ts';
 
 const DAY_MINUTES = 1440;
@@ -67,10 +69,10 @@ class CallCount {
   #addDay(totals: CallTotals, { day, parts, logBlocks }: ReturnType<BlockSource['days']>[number]): void {
     if (parts === undefined || this.#damagedDays.has(day)) {
       const blocks = this.#source.blocks().filter((block) => block.day === day);
-      return this.#addBlocks(totals, blocks, []);
+      return this.#addBlocks(totals, blocks, { parts: [] });
     }
     for (const part of parts) this.#addPart(totals, day, part);
-    this.#addBlocks(totals, logBlocks, parts);
+    if (logBlocks.length > 0) this.#addBlocks(totals, logBlocks, { parts, cache: this.#source.calls });
   }
 
   #addPart(totals: CallTotals, day: number, part: PartReader): void {
@@ -89,17 +91,23 @@ class CallCount {
     }
   }
 
-  /** Counts the spans of `blocks` beyond those of `parts`. */
-  #addBlocks(totals: CallTotals, blocks: readonly CandidateBlock[], parts: readonly PartReader[]): void {
+  /** Counts the spans of `blocks` beyond those of `parts`; their columns are kept in `cache`. */
+  #addBlocks(
+    totals: CallTotals,
+    blocks: readonly CandidateBlock[],
+    { parts, cache }: { parts: readonly PartReader[]; cache?: CallCache },
+  ): void {
+    const names = cache?.beginQuery();
     const counter = new SpanCounter({
       counted: new CountedParts(parts, this.#source.tenant),
-      emit: (counts, names) => totals.addCounts(counts, names),
+      emit: (counts, used) => totals.addCounts(counts, used),
+      ...(names === undefined ? {} : { names }),
     });
     for (const block of blocks) {
       this.#deadline.check();
-      const columns = block.read((reader) => new CallColumns(reader, counter.names));
+      const columns = block.read((reader) => cache?.columns(reader) ?? new CallColumns(reader, counter.names));
       if (columns === undefined) continue;
-      counter.add(columns, (names) => block.read((reader) => new CallColumns(reader, names)));
+      counter.add(columns, (used) => block.read((reader) => new CallColumns(reader, used)));
     }
     counter.finish();
   }

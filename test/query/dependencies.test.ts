@@ -4,6 +4,8 @@ import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import type { OtlpRequest, OtlpSpan } from '../support/otlp-proto.ts';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';
 import type { CallSeries, MetricsQuery } from '../../src/trace/store.ts';
+import { CallCounts, CallNames } from '../../src/block/call-counts.ts';
+import { SeriesTotals } from '../../src/query/call-series.ts';
 import { MadeStore } from './made-store.ts';
 
 type Calls = Record<string, number>;
@@ -226,4 +228,30 @@ describe('series of a service', () => {
       { operation: 'x', calls: Float64Array.of(1), errors: Float64Array.of(1), counts: Float64Array.of(1) },
     ]);
   });
+});
+
+test('more buckets of minutes than an answer may be made of are refused', () => {
+  const query = { services: ['a'], kinds: [], startNs: 0n, endNs: 2n ** 62n, isByOperation: false };
+  const names = new CallNames();
+  const counts = new CallCounts();
+  const series = names.seriesOf(names.services.intern(Buffer.from('a'), 0, 1), 0, 2);
+  for (let i = 0; i < 300; i++) counts.addBucket(counts.addCalls(series, i, 1, 0), 5, 1);
+  names.operations.intern(Buffer.from('op'), 0, 2);
+  expect(() => new SeriesTotals(query, 1_000).addCounts(counts, names)).not.toThrow();
+  expect(() => new SeriesTotals(query, 100).addCounts(counts, names)).toThrow(
+    expect.objectContaining({ code: 'LIMIT_EXCEEDED', message: expect.stringContaining('fewer services') }),
+  );
+});
+
+test('what is asked again of a log is what is there then, whatever names were met before', () => {
+  using store = new MadeStore();
+  store.addLog([requestOf([span(1)], 'a'), requestOf([child(2, 1)], 'b')]);
+  expect(callsOf(store)).toEqual({ 'a > b': 1 });
+  for (let i = 0; i < 30; i++) {
+    const name = `${i}`.repeat(100_000);
+    store.addLog([requestOf([child(100 + i, 1, { name })], 'c')]);
+    expect(callsOf(store)).toEqual({ 'a > b': 1, 'a > c': i + 1 });
+  }
+  store.addPart([requestOf([child(3, 2)], 'd')]);
+  expect(callsOf(store)).toEqual({ 'a > b': 1, 'a > c': 30, 'b > d': 1 });
 });
