@@ -48,7 +48,7 @@ export function parseTraceSearch(params: QueryString, context: SearchContext): T
   const startMinNs = parseTime(params, 'start') ?? nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS;
   // `now` ends with its millisecond: a span acknowledged within it is found. One that starts later is not, as in Jaeger.
   const startMaxNs = parseTime(params, 'end') ?? nowNs + NS_PER_MS - 1n;
-  const tags = parseTags(params, context.hasTagExpressions ?? false);
+  const tags = parseTags(params, context);
   const limit = parseLimit(params);
   const min = parseDuration(params, 'minDuration');
   const max = parseDuration(params, 'maxDuration');
@@ -144,7 +144,7 @@ export function parseBool(params: QueryString, name: string): boolean {
 }
 
 /** `tag=key:value` and `tags={"key":"value"}`, both repeatable; a key given twice has its last value. */
-function parseTags(params: QueryString, hasExpressions: boolean): TagCondition[] {
+function parseTags(params: QueryString, { hasTagExpressions }: SearchContext): TagCondition[] {
   const tags = new Map<string, string>();
   for (const tag of params.all('tag')) {
     const colon = tag.indexOf(':');
@@ -156,7 +156,7 @@ function parseTags(params: QueryString, hasExpressions: boolean): TagCondition[]
     if ('error' in parsed) invalid(`malformed 'tags' parameter, cannot unmarshal JSON: ${parsed.error}`);
     for (const [key, value] of parsed.entries) tags.set(key, value);
   }
-  return tagConditions(tags, hasExpressions);
+  return tagConditions(tags, hasTagExpressions);
 }
 
 /** A "+" of base64 arrives as a space when the client did not escape it. */

@@ -47,7 +47,7 @@ export function checkV3Bool(params: QueryString, ...names: readonly string[]): v
 }
 
 /** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
-export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpressions = false): V3Search {
+export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpressions?: boolean): V3Search {
   const filter = readFilter(params);
   const service = anyParam(params, 'query.serviceName', 'query.service_name')[1];
   const operation = anyParam(params, 'query.operationName', 'query.operation_name')[1];
@@ -108,7 +108,7 @@ function parseDepth(params: QueryString, maxTraces: number): number {
   return value <= 0n ? Math.min(DEPTH_DEFAULT, maxTraces) : Number(value);
 }
 
-function parseAttributes(params: QueryString, hasTagExpressions: boolean): TagCondition[] {
+function parseAttributes(params: QueryString, hasTagExpressions: boolean | undefined): TagCondition[] {
   const text = params.first('query.attributes');
   if (text === '') return [];
   const parsed = parseGoStringMap(text);

@@ -9,7 +9,7 @@ import { goQuote } from './go-quote.ts';
 /** The conditions of keys and values as a client sent them. Throws INVALID_REQUEST for a pattern that is none. */
 export function tagConditions(
   entries: Iterable<readonly [key: string, value: string]>,
-  hasExpressions: boolean,
+  hasExpressions = false,
 ): TagCondition[] {
   return Array.from(entries, ([key, value]) => (hasExpressions ? expression(key, value) : { key, value }));
 }

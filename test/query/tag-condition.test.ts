@@ -136,7 +136,7 @@ describe('a pattern', () => {
     ['^YWI=$', T.TYPE_BYTES, 0, 2, 'ab', true],
     ['^$', T.TYPE_EMPTY, 0, 0, '', true],
     ['.', T.TYPE_EMPTY, 0, 0, '', false],
-  ])('%s of type %i: %i %i %j: %s', (pattern, type, a, b, text, expected) => {
+  ])('%s of type %i: %i %i %j: %s', (...[pattern, type, a, b, text, expected]) => {
     expect(compiled('k', pattern).value.matches(type, a, b, bytesOf(text))).toBe(expected);
   });
 
