@@ -4,15 +4,13 @@ import { StoreError } from '../base/errors.ts';
 import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../trace/store.ts';
 import type { AnswerBudget } from './answer-budget.ts';
 import type { GrpcCall, GrpcCallOptions, Reply } from './grpc-call.ts';
-import { TIME_MAX_NS, timestampNs, type GrpcSearch, type ProtoTime } from './grpc-search.ts';
+import { TIME_MAX_NS, timestampNs, type GrpcSearch, type ProtoTime, type SearchBounds } from './grpc-search.ts';
 import { kindName, kindNumber } from './jaeger-span.ts';
 import { splitTrace } from './split-trace.ts';
 import { summarizeTrace, type TraceSummary } from './trace-summary.ts';
 
-export interface JaegerGrpcOptions extends GrpcCallOptions {
+export interface JaegerGrpcOptions extends GrpcCallOptions, SearchBounds {
   readonly reader: TraceReader;
-  /** Highest depth of a search, and most traces one request may name. */
-  readonly maxTraces: number;
   readonly answers: AnswerBudget;
   /** undefined: nothing can be archived. */
   readonly archive: TraceArchive | undefined;

@@ -60,11 +60,11 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
 
 /** The listener of -grpc.listenAddr; undefined when it is off. Throws CONFIG. */
 export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { grpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax, searchTracesMax: maxTraces } = parts.config;
+  const { grpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax, hasTagExpressions } = parts.config;
   if (listenAddr === undefined) return undefined;
   const { metrics, log } = parts;
   const register = (server: Server, closing: AbortSignal): void => {
-    const options = { ...parts, maxTraces };
+    const options = { ...parts, maxTraces: parts.config.searchTracesMax, hasTagExpressions };
     registerStorageServices(server, options);
     registerApiV3(server, options);
     registerApiV2(server, options);

@@ -2,8 +2,9 @@
 // §5.1–5.3). Times are exact to the nanosecond and both ends count; Go's zero time is no time. Pure.
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import type { TagCondition, TraceQuery } from '../trace/trace-query.ts';
+import type { TraceQuery } from '../trace/trace-query.ts';
 import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
+import { tagConditions } from './tag-expressions.ts';
 
 /** google.protobuf.Timestamp and Duration as decodeMessage gives them. */
 export interface ProtoTime {
@@ -54,11 +55,23 @@ export function timestampOf(ns: bigint): { readonly seconds: string; readonly na
   return { seconds: String(ns / NS_PER_SECOND), nanos: Number(ns % NS_PER_SECOND) };
 }
 
+/** What the node's flags say of searches. */
+export interface SearchBounds {
+  /** Highest depth of a search, and most traces one request may name. */
+  readonly maxTraces: number;
+  /** See tag-expressions.ts; false when absent. */
+  readonly hasTagExpressions?: boolean;
+}
+
 /**
  * Without a time the window is open at that end. Throws INVALID_REQUEST for a depth above `maxTraces`, for a filter that is
  * malformed or does not stand alone.
  */
-export function toSearch(message: SearchMessage, tags: readonly TagCondition[], maxTraces: number): GrpcSearch {
+export function toSearch(
+  message: SearchMessage,
+  tags: Iterable<readonly [key: string, value: string]>,
+  { maxTraces, hasTagExpressions }: SearchBounds,
+): GrpcSearch {
   const startMinNs = timestampNs(message.startTimeMin) ?? 0n;
   const startMaxNs = timestampNs(message.startTimeMax) ?? TIME_MAX_NS;
   const min = durationNs(message.durationMin);
@@ -66,7 +79,7 @@ export function toSearch(message: SearchMessage, tags: readonly TagCondition[], 
   const query = {
     service: message.serviceName || undefined,
     operation: message.operationName || undefined,
-    tags,
+    tags: tagConditions(tags, hasTagExpressions),
     startMinNs: startMinNs < 0n ? 0n : startMinNs,
     startMaxNs,
     durationMinNs: min > 0n ? min : undefined,
@@ -97,11 +110,6 @@ export function checkTags<Tag>(tags: readonly Tag[]): readonly Tag[] {
     'INVALID_REQUEST',
     `attributes: at most ${limits.searchTagsMax} may be given, received: ${tags.length}`,
   );
-}
-
-/** The conditions of a map of tags. */
-export function tagsOf(tags: Readonly<Record<string, string>>): TagCondition[] {
-  return checkTags(Object.entries(tags)).map(([key, value]) => ({ key, value }));
 }
 
 /** A trace id of 16 bytes, or of 8 from before ids were 128 bits wide. Throws INVALID_REQUEST for others and for zeros. */

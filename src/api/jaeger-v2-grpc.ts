@@ -17,7 +17,7 @@ import {
   type Replies,
 } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Reply } from './grpc-call.ts';
-import { legacyTraceIdOf, tagsOf, timestampNs, toSearch, type SearchMessage } from './grpc-search.ts';
+import { checkTags, legacyTraceIdOf, timestampNs, toSearch, type SearchMessage } from './grpc-search.ts';
 import { readTraceInTurns } from './jaeger-model.ts';
 import { jaegerSpanChunks } from './jaeger-protobuf.ts';
 
@@ -60,7 +60,7 @@ interface SearchRequest {
 
 async function* findTraces(options: JaegerGrpcOptions, { query }: SearchRequest, call: GrpcCall): Replies {
   if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
-  const found = await search(options, toSearch(query, tagsOf(query.tags), options.maxTraces), call);
+  const found = await search(options, toSearch(query, checkTags(Object.entries(query.tags)), options), call);
   yield* sendSpans(options, found, call, query.rawTraces ?? false);
 }
 

@@ -17,7 +17,7 @@ import {
   type Replies,
 } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Reply } from './grpc-call.ts';
-import { tagsOf, timestampNs, toSearch, type GrpcSearch, type SearchMessage } from './grpc-search.ts';
+import { checkTags, timestampNs, toSearch, type GrpcSearch, type SearchMessage } from './grpc-search.ts';
 import { parsePathTraceId } from './jaeger-params.ts';
 
 export const API_V3 = 'jaeger.api_v3.QueryService';
@@ -52,12 +52,12 @@ interface SearchRequest {
   readonly query?: SearchMessage & { readonly attributes: Readonly<Record<string, string>> };
 }
 
-function searchOf({ maxTraces }: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
+function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
   if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
   if (timestampNs(query.startTimeMin) === undefined || timestampNs(query.startTimeMax) === undefined) {
     throw new StoreError('INVALID_REQUEST', 'start time min and max are required parameters');
   }
-  return toSearch(query, tagsOf(query.attributes), maxTraces);
+  return toSearch(query, checkTags(Object.entries(query.attributes)), options);
 }
 
 async function* findTraces(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Replies {

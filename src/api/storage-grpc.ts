@@ -6,7 +6,6 @@ import { StoreError } from '../base/errors.ts';
 import { textOfAnyValue } from '../otlp/attributes.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import { FILTER_LEVELS, FILTER_OPERATORS } from '../trace/filter.ts';
-import type { TagCondition } from '../trace/trace-query.ts';
 import {
   listDependencies,
   listOperations,
@@ -79,16 +78,16 @@ interface Attribute {
   readonly value?: object;
 }
 
-function searchOf({ maxTraces }: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
+function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
   if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
-  return toSearch(query, checkTags(query.attributes).map(tagOf), maxTraces);
+  return toSearch(query, checkTags(query.attributes).map(tagOf), options);
 }
 
 const anyValue = messageType('jaeger.storage.v2.AnyValue');
 
 /** Values are compared by their text, whatever their type (§7.1). The message is OTLP's AnyValue under another name. */
-function tagOf({ key = '', value = {} }: Attribute): TagCondition {
-  return { key, value: textOfAnyValue(encodeMessage(anyValue, value)) };
+function tagOf({ key = '', value = {} }: Attribute): [key: string, value: string] {
+  return [key, textOfAnyValue(encodeMessage(anyValue, value))];
 }
 
 async function* findTraces(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Replies {

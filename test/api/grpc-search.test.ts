@@ -37,7 +37,7 @@ describe('toSearch', () => {
     ['durations that exclude each other', { durationMin: { nanos: 5 }, durationMax: { nanos: 4 } }, true],
     ['a negative maximum', { durationMax: { nanos: -1 } }, true],
   ])('%s', (_what, message, isHopeless) => {
-    expect(toSearch(message, [], 50).isHopeless).toBe(isHopeless);
+    expect(toSearch(message, [], { maxTraces: 50 }).isHopeless).toBe(isHopeless);
   });
 
   test.each([
@@ -46,11 +46,21 @@ describe('toSearch', () => {
     [-1, 1_000, 100],
     [1_000, 1_000, 1_000],
   ])('a depth of %s below %i is %i', (searchDepth, maxTraces, limit) => {
-    expect(toSearch(searchDepth === undefined ? {} : { searchDepth }, [], maxTraces).query.limit).toBe(limit);
+    expect(toSearch(searchDepth === undefined ? {} : { searchDepth }, [], { maxTraces }).query.limit).toBe(limit);
+  });
+
+  test('tags are texts, or expressions where the node allows them', () => {
+    const bounds = { maxTraces: 50 };
+    expect(toSearch({}, [['k!', '~v']], bounds).query.tags).toEqual([{ key: 'k!', value: '~v' }]);
+    expect(toSearch({}, [['k!', '~v']], { ...bounds, hasTagExpressions: true }).query.tags).toEqual([
+      { key: 'k', value: 'v', isPattern: true, isNegated: true },
+    ]);
   });
 
   test('a depth above the limit says so', () => {
-    expect(() => toSearch({ searchDepth: 51 }, [], 50)).toThrow(/search_depth: must be at most 50 .*received: 51/);
+    expect(() => toSearch({ searchDepth: 51 }, [], { maxTraces: 50 })).toThrow(
+      /search_depth: must be at most 50 .*received: 51/,
+    );
   });
 });
 
