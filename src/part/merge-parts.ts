@@ -32,8 +32,11 @@ import { quarantineRange, type DamagedPlace } from './quarantine.ts';
 export const BLOCK_ROWS_TARGET = 16_384;
 /** A block of very large spans is cut earlier, so that decoding one block never needs much more memory than this. */
 export const BLOCK_BYTES_TARGET: number = 16 << 20;
-/** Rows of a window. A decoded row takes 100 to 300 bytes, so a merge needs some 50 MB. */
-export const WINDOW_ROWS_MAX = 262_144;
+/**
+ * Rows of a window. A decoded row takes 100 to 300 bytes, so a merge needs some 60 MB. One block below 2^18: the batch's
+ * arrays grow by doubling, and the block that ends a window must not make them do it once more.
+ */
+export const WINDOW_ROWS_MAX: number = (1 << 18) - BLOCK_ROWS_TARGET;
 /** Text bytes of a window: very large spans end it before its rows do. */
 export const WINDOW_BYTES_MAX: number = 128 << 20;
 

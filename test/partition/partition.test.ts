@@ -7,6 +7,7 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import { Partition } from '../../src/partition/partition.ts';
+import { MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { blockOf, DAY } from '../part/made-blocks.ts';
 import { memoryLog, TemporaryFolder } from '../storage/open-store.ts';
@@ -150,14 +151,14 @@ describe('a merge', () => {
       return inline.run(job);
     };
     const partition = openIn(folder.path, nodeDisk, { ...inline, run });
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < MERGE_PARTS_MIN; i++) {
       await store(partition, 4 * i);
       await partition.flush();
     }
     await expect(partition.mergeWorthwhile()).rejects.toMatchObject({ code: 'DISK' });
-    expect(rows(partition).parts).toEqual([4, 4, 4, 4]);
+    expect(rows(partition).parts).toEqual(Array.from({ length: MERGE_PARTS_MIN }, () => 4));
     await partition.mergeWorthwhile();
-    expect(rows(partition).parts).toEqual([16]);
+    expect(rows(partition).parts).toEqual([4 * MERGE_PARTS_MIN]);
     await partition.close();
   });
 });

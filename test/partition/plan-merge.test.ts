@@ -1,34 +1,38 @@
 import { describe, expect, test } from 'vitest';
-import { MERGE_PARTS_MAX, MERGE_ROWS_MAX, planMerge } from '../../src/partition/plan-merge.ts';
+import { MERGE_PARTS_MAX, MERGE_PARTS_MIN, MERGE_ROWS_MAX, planMerge } from '../../src/partition/plan-merge.ts';
 
 const BYTES_PER_ROW = 30;
 const parts = (...rows: number[]): { id: number; rows: number; sizeBytes: number }[] =>
   rows.map((count, i) => ({ id: i + 1, rows: count, sizeBytes: count * BYTES_PER_ROW }));
 
+const eight = (rows: number): number[] => Array.from({ length: MERGE_PARTS_MIN }, () => rows);
+const seven = (rows: number): number[] => eight(rows).slice(1);
+const FIRST = [1, 2, 3, 4, 5, 6, 7, 8];
+
 describe('planMerge', () => {
   test.each([
     { what: 'nothing', rows: [], expected: [] },
-    { what: 'too few parts', rows: [10, 10, 10], expected: [] },
-    { what: 'four tiny parts of whatever size', rows: [1, 16_000, 3, 500], expected: [1, 2, 3, 4] },
-    { what: 'four parts of a size', rows: [100_000, 110_000, 90_000, 120_000], expected: [1, 2, 3, 4] },
+    { what: 'too few parts', rows: seven(10), expected: [] },
+    { what: 'tiny parts of whatever size', rows: [1, 16_000, 3, 500, 7, 7, 9_000, 2], expected: FIRST },
+    { what: 'parts of a size', rows: [1e5, 1.1e5, 9e4, 1.2e5, 1e5, 7e5, 6e5, 1e5], expected: FIRST },
     {
       what: 'a large part apart from small ones',
-      rows: [5_000_000, 100_000, 100_000, 100_000, 100_000],
-      expected: [2, 3, 4, 5],
+      rows: [5_000_000, ...eight(100_000)],
+      expected: FIRST.map((id) => id + 1),
     },
-    { what: 'three of each of many sizes', rows: [1, 1, 1, 1e5, 1e5, 1e5, 1e6, 1e6, 1e6, 1e7, 1e7, 1e7], expected: [] },
-    { what: 'the smallest tier first', rows: [1e6, 1e6, 1e6, 1e6, 1e5, 1e5, 1e5, 1e5], expected: [5, 6, 7, 8] },
-    { what: 'parts that together would pass the bound', rows: [4e7, 4e7, 4e7, 4e7], expected: [] },
+    { what: 'seven of each of many sizes', rows: [1, 1.4e5, 1.2e6, 1e7].flatMap(seven), expected: [] },
+    { what: 'the smallest tier first', rows: [...eight(1e6), ...eight(1e5)], expected: FIRST.map((id) => id + 8) },
+    { what: 'parts that together would pass the bound', rows: eight(2e7), expected: [] },
   ])('given $what picks $expected', ({ rows, expected }) => {
     expect(planMerge(parts(...rows))).toEqual(expected);
   });
 
   test.each([
-    { rows: [1_000, 1_000, 1_000, 1_000], bytesMax: 120_000, expected: [1, 2, 3, 4] },
-    { rows: [1_000, 1_000, 1_000, 1_000], bytesMax: 119_999, expected: [] },
-    { rows: [1_000, 1_000, 1_000, 1_000, 1_000], bytesMax: 120_000, expected: [1, 2, 3, 4] },
-    { rows: [1e6, 1e6, 1e6, 1e6, 10, 10, 10, 10], bytesMax: 1_000_000, expected: [5, 6, 7, 8] },
-    { rows: [10, 10, 10, 10], bytesMax: 0, expected: [] },
+    { rows: eight(1_000), bytesMax: 240_000, expected: FIRST },
+    { rows: eight(1_000), bytesMax: 239_999, expected: [] },
+    { rows: [...eight(1_000), 1_000], bytesMax: 240_000, expected: FIRST },
+    { rows: [...eight(1e6), ...eight(10)], bytesMax: 1_000_000, expected: FIRST.map((id) => id + 8) },
+    { rows: eight(10), bytesMax: 0, expected: [] },
   ])('with room for $bytesMax bytes picks $expected of parts of $rows rows', ({ rows, bytesMax, expected }) => {
     expect(planMerge(parts(...rows), bytesMax)).toEqual(expected);
   });
@@ -54,6 +58,6 @@ describe('planMerge', () => {
     }
     expect(live.reduce((sum, part) => sum + part.rows, 0)).toBe(8_640 * 50_000);
     expect(partsMost).toBeLessThan(40);
-    expect(rewritten / (8_640 * 50_000)).toBeLessThan(7);
+    expect(rewritten / (8_640 * 50_000)).toBeLessThan(4);
   });
 });

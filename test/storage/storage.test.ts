@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { isStoreError } from '../../src/base/errors.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { takeLock } from '../../src/disk/lock.ts';
@@ -311,7 +312,7 @@ describe('by the clock', () => {
     using folder = new TemporaryFolder();
     const clock = new FakeClock();
     const storage = openStore(folder.path, { clock });
-    for (let i = 0; i < 5; i++) {
+    for (let i = 0; i <= MERGE_PARTS_MIN; i++) {
       await storage.write(DEFAULT_TENANT, requestOf({ first: 4 * i, count: 4 }));
       await storage.runMaintenance();
       expect((await storage.stats()).logRows).toBe(4);
@@ -319,8 +320,8 @@ describe('by the clock', () => {
       await storage.runMaintenance();
       expect((await storage.stats()).logRows).toBe(0);
     }
-    expect(await storage.stats()).toMatchObject({ flushes: 5, merges: 1, parts: 2 });
-    expect(stored(storage)).toHaveLength(20);
+    expect(await storage.stats()).toMatchObject({ flushes: MERGE_PARTS_MIN + 1, merges: 1, parts: 2 });
+    expect(stored(storage)).toHaveLength(4 * (MERGE_PARTS_MIN + 1));
     await storage.close();
   });
 
