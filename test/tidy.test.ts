@@ -37,6 +37,7 @@ const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/trace/store.ts': 'an interface',
   'src/trace/filter.ts': 'types and words; test/api/parse-filter.test.ts and test/query/match-filter.test.ts use each',
   'src/trace/trace-query.ts': 'an interface',
+  'src/api/body-worker.ts': 'a thread entry, named by URL; test/api/body-pool.test.ts runs it',
   'src/query/query-worker.ts': 'a thread entry, named by URL; test/query/local-reader.test.ts runs it',
   'src/storage/engine-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
   'src/storage/merge-pool.ts': 'starts a thread entry named by URL; test/storage/threaded-store.test.ts runs it',

@@ -4,13 +4,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../base/errors.ts';
 import type { Log } from '../base/log.ts';
-import { jsonToRequest } from '../otlp/json-to-request.ts';
 import { encodeWriteResult } from '../otlp/partial-success.ts';
 import { encodeRpcStatus, type OtlpEncoding } from '../otlp/rpc-messages.ts';
 import { parseTenant } from '../trace/tenant.ts';
+import { BodyPool } from './body-pool.ts';
+import { ACCEPTED_ENCODINGS } from './decode-body.ts';
 import type { Intake } from './intake.ts';
 import type { IngestType } from './metrics.ts';
-import { ACCEPTED_ENCODINGS, readBody } from './request-body.ts';
+import { receiveBody } from './request-body.ts';
 import { messageOf, statusOf } from './status.ts';
 
 export interface OtlpRouteOptions {
@@ -34,11 +35,13 @@ const INGEST_TYPE: Readonly<Record<OtlpEncoding, IngestType>> = {
 /** Registers the two paths. Bodies are read by the handler itself: the app's parser must leave the stream alone. */
 export function registerOtlpRoutes(app: FastifyInstance, options: OtlpRouteOptions): void {
   const { log } = options;
+  const bodies = new BodyPool();
+  app.addHook('onClose', () => bodies.close());
   for (const url of OTLP_HTTP_PATHS) {
     app.post(url, {
       // Before the body and before fastify's own, shorter refusal of a malformed Content-Type.
       onRequest: async (request) => void requireEncoding(request),
-      handler: (request, reply) => exportTraces(request, reply, options),
+      handler: (request, reply) => exportTraces(request, reply, { ...options, bodies }),
       errorHandler: (error, request, reply) => sendFailure(error, { request, reply, log }),
     });
   }
@@ -68,15 +71,17 @@ function quote(text: string): string {
 async function exportTraces(
   request: FastifyRequest,
   reply: FastifyReply,
-  options: OtlpRouteOptions,
+  options: OtlpRouteOptions & { readonly bodies: BodyPool },
 ): Promise<FastifyReply> {
   const { intake } = options;
   const encoding = requireEncoding(request);
   const tenant = parseTenant(headerOf(request, 'accountid'), headerOf(request, 'projectid'));
   using account = intake.open();
-  const body = await readBody(request.raw, { sizeMax: intake.requestBytesMax, account });
-  const otlp = encoding === 'protobuf' ? body : jsonToRequest(body);
-  account.exchange(body.length, otlp.length);
+  const sizeMax = intake.requestBytesMax;
+  const body = await receiveBody(request.raw, { sizeMax, account });
+  const receivedBytes = body.bytes.length;
+  const otlp = await options.bodies.toOtlp(body, { sizeMax, isJson: encoding === 'json' });
+  account.exchange(receivedBytes, otlp.length);
   const result = await intake.write(tenant, otlp, INGEST_TYPE[encoding]);
   return reply.type(mediaTypeOf(request.headers['content-type'])).send(encodeWriteResult(result, encoding));
 }
