@@ -41,7 +41,11 @@ export class OutlinesBuilder {
   addBlock({ operations, resources, scopes }: BlockOutline): void {
     this.#blockCount++;
     const steps = new Map<number, number>();
-    for (const [operation, longest] of operations) steps.set(this.#operation(operation), durationStep(longest));
+    for (const [operation, longest] of operations) {
+      const id = this.#operation(operation);
+      // Names that differ as bytes may be listed alike: an empty one, one that is no UTF-8.
+      steps.set(id, Math.max(steps.get(id) ?? 0, durationStep(longest)));
+    }
     const ids = [...steps.keys()].sort((x, y) => x - y);
     this.#writeIds(ids);
     for (const id of ids) this.#blocks.u8(steps.get(id)!);

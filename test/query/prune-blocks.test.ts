@@ -97,6 +97,15 @@ describe('of values in columns', () => {
   });
 });
 
+test.each([
+  ['', 'empty-span-name'],
+  ['empty-span-name', ''],
+])('of the names %j and %j, which are listed alike, the longer span counts', (name, other) => {
+  using store = new MadeStore();
+  store.addPart([requestOf([lasting(1_000_000_000n, 1, { name }), lasting(5n, 2, { name: other })])]);
+  expect(fateOf(store, { durationMinNs: 1_000_000n })).toEqual(['matched']);
+});
+
 test('blocks older than the matches found are left', () => {
   using store = new MadeStore();
   for (const number of [1, 2, 3]) {
