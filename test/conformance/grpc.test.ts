@@ -283,17 +283,19 @@ check(
     };
     const small = (): Promise<number> => timed(() => asking.getTraces([Buffer.alloc(16, 0xee)]));
     const wholeMs = await timed(() => asking.findTraces(heavy));
+    // Well below what waiting for the five would take; the machine may be busy.
+    const atOnceMs = Math.max(1_000, 2 * wholeMs);
     const residentBefore = residentBytes(busy);
     for (let round = 0; round < 3; round++) {
       // Five that wait for one another, cancelled when the first has begun to answer: what comes next must not wait for them.
       const streams = Array.from({ length: 5 }, () => asking.open(call));
       await Promise.race(streams.map((stream) => once(stream, 'data')));
       for (const stream of streams) stream.on('error', () => undefined).cancel();
-      expect(await small()).toBeLessThan(Math.max(500, wholeMs));
+      expect(await small()).toBeLessThan(atOnceMs);
     }
-    const late = asking.findTraces(heavy, { timeoutMs: Math.max(20, Math.floor(wholeMs / 4)) });
+    const late = asking.findTraces(heavy, { timeoutMs: 50 });
     await expect(late).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
-    expect(await small()).toBeLessThan(Math.max(500, wholeMs));
+    expect(await small()).toBeLessThan(atOnceMs);
     // Fifteen answers left unread would be some hundred megabytes each round.
     expect(residentBytes(busy) - residentBefore).toBeLessThan(300 << 20);
   },
