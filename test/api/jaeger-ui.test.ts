@@ -1,5 +1,5 @@
 // Serving a UI build: a folder of our own with the marks a real one has. The real one is driven in
-// test/system/jaeger-ui.test.ts.
+// test/conformance/browser.test.ts.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

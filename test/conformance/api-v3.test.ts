@@ -35,7 +35,7 @@ import {
   sendS0,
   traceIdOf,
 } from './data-sets.ts';
-import { pathOf } from './questions.ts';
+import { FILTER_OPERATORS, pathOf } from './questions.ts';
 
 let node: TestNode;
 beforeAll(async () => {
@@ -315,8 +315,6 @@ check('E10', async () => {
   expect(injected(html, 'JAEGER_BACKEND_CAPABILITIES')).toMatchObject({ searchWithoutServiceName: true });
 });
 
-/** The operators of jaeger.expression.v1. */
-const FILTER_OPERATORS = 'and or not eq ne gt lt gte lte regex exists in not_in some'.split(' ');
 /** Random filters asked over HTTP until every operator has been in this many that found something. */
 const filtersPerOperator = 15;
 

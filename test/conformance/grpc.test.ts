@@ -35,7 +35,7 @@ import {
   sendS0,
   traceIdOf,
 } from './data-sets.ts';
-import { pathOf } from './questions.ts';
+import { FILTER_LEVELS, FILTER_OPERATORS, pathOf } from './questions.ts';
 
 type FoundId = Awaited<ReturnType<StorageClient['findTraceIds']>>[number];
 
@@ -157,7 +157,11 @@ check(
 
 check('G5', async () => {
   const { search } = (await client.getCapabilities()) as { search: Record<string, unknown> };
-  expect(search).toMatchObject({ withoutServiceName: true, sameSpanConjunction: true });
+  expect(search).toEqual({
+    withoutServiceName: true,
+    sameSpanConjunction: true,
+    filter: { levels: FILTER_LEVELS, operators: FILTER_OPERATORS },
+  });
   // Without a service name, and both conditions on one span: as advertised.
   const two = [attribute('one', '1'), attribute('two', '2')];
   await sendTo(node, requestOf('together', [makeSpan(0x6500, 1, { attributes: two })]));

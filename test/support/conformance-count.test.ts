@@ -20,7 +20,7 @@ function filesOfChecks(): Map<string, string> {
   const files = new Map<string, string>();
   for (const file of readdirSync(`${root}/test/conformance`).filter((name) => name.endsWith('.test.ts'))) {
     const text = readFileSync(`${root}/test/conformance/${file}`, 'utf8');
-    for (const [, id] of text.matchAll(/\bcheck\(\s*'(\w+)'/g)) {
+    for (const [, id] of text.matchAll(/\bcheck(?:Group)?\(\s*'(\w+)'/g)) {
       expect([id, files.get(id!)], 'twice').toEqual([id, undefined]);
       files.set(id!, file);
     }

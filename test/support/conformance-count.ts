@@ -14,9 +14,11 @@ export class ConformanceCount implements Reporter {
 function statesOf(modules: readonly TestModule[]): Map<string, string> {
   const states = new Map<string, string>();
   for (const module of modules.filter(({ project }) => project.name === 'conformance')) {
-    for (const test of module.children.allTests()) {
-      const [, id] = /^([A-H]\d+) /.exec(test.name) ?? [];
-      if (id !== undefined) states.set(id, test.result().state);
+    const tests = Array.from(module.children.allTests(), (test) => [test.name, test.result().state] as const);
+    const groups = Array.from(module.children.allSuites(), (suite) => [suite.name, suite.state()] as const);
+    for (const [name, state] of [...tests, ...groups]) {
+      const [, id] = /^([A-H]\d+) /.exec(name) ?? [];
+      if (id !== undefined) states.set(id, state);
     }
   }
   return states;
