@@ -332,3 +332,30 @@ check('C17', async () => {
     expect([more, status, text === expected]).toEqual([more, 200, true]);
   }
 });
+
+check('C18', async () => {
+  const values = ['red', 'reddish', 'blue', '~re.*'];
+  const request = requestOf(
+    'expressions',
+    values.map((value, i) => makeSpan(0xc180 + i, 1, { attributes: [attribute('k', value), attribute('k!', 'v')] })),
+  );
+  await using on = await startNode({ flags: ['-search.tagExpressions'] });
+  for (const target of [node, on]) await sendTo(target, request);
+  const ids = async (target: TestNode, tags: Record<string, string>): Promise<string[]> =>
+    (await foundIds(target, searchPath({ service: 'expressions', ...yesterday, tags }))).sort();
+  expect(await ids(on, { k: '~^re.*' })).toEqual(['c180', 'c181']);
+  expect(await ids(on, { k: '~^red$' })).toEqual(['c180']);
+  expect(await ids(on, { 'k!': 'red' })).toEqual(['c181', 'c182', 'c183']);
+  expect(await ids(on, { 'k!': '~red' })).toEqual(['c182', 'c183']);
+  // As a backtracking engine would not come back from.
+  expect(await ids(on, { k: '~(r+)+$(x*)*$' })).toEqual([]);
+  const [status, , text] = await ask(on, pathOf('/api/traces', { service: 'expressions', tags: '{"k":"~("}' }));
+  expect([status, (JSON.parse(text) as Envelope<null>).errors?.[0]?.msg]).toEqual([
+    400,
+    expect.stringContaining('RE2'),
+  ]);
+  // Literally, where the extension is off.
+  expect(await ids(node, { k: '~re.*' })).toEqual(['c183']);
+  expect(await ids(node, { 'k!': 'v' })).toHaveLength(4);
+  expect(await ids(node, { 'k!': 'red' })).toEqual([]);
+});
