@@ -35,9 +35,36 @@ export function readPartMetadata(disk: Disk, path: string): PartMetadata {
   return metadata;
 }
 
-/** Opens the part in folder `path`. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
-export function openPart(disk: Disk, path: string): PartReader {
-  return new PartReader(disk, path, readPartMetadata(disk, path));
+/** Opens the part in folder `path`; its filters are kept within `budget`. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
+export function openPart(disk: Disk, path: string, budget?: MemoryBudget): PartReader {
+  return new PartReader(disk, path, readPartMetadata(disk, path), budget);
+}
+
+const DAMAGED = Symbol('damaged');
+
+/** Memory that several readers share. */
+export class MemoryBudget {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** False when there is not so much left. */
+  take(bytes: number): boolean {
+    if (this.#bytes + bytes > this.#bytesMax) return false;
+    this.#bytes += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#bytes -= bytes;
+  }
 }
 
 /** The block at `range` of `file`, every checksum verified. Throws CORRUPTION with the place in the message. */
@@ -64,12 +91,18 @@ export class PartReader implements Disposable {
   readonly #disk: Disk;
   #data: ReadFile | undefined;
   #traces: ReadFile | undefined;
-  #pruning: Pruning | undefined;
+  #filtersOpen: ReadFile | undefined;
+  #outlines: PartOutlines | typeof DAMAGED | undefined;
+  readonly #filters: (FuseFilter | typeof DAMAGED | undefined)[] = [];
+  #filterStarts: Float64Array | undefined;
+  #filterBytes = 0;
+  readonly #budget: MemoryBudget;
   #rollups: RollupReader | undefined;
 
   /** Use openPart, or this when the metadata is at hand. Files are opened at their first use. */
-  constructor(disk: Disk, path: string, metadata: PartMetadata) {
+  constructor(disk: Disk, path: string, metadata: PartMetadata, budget: MemoryBudget = new MemoryBudget(Infinity)) {
     this.#disk = disk;
+    this.#budget = budget;
     this.path = path;
     this.metadata = metadata;
   }
@@ -109,25 +142,67 @@ export class PartReader implements Disposable {
    * none: the answer is then slower but as exact.
    */
   filter(block: number): FuseFilter | undefined {
-    return this.#readPruning().filters[block];
+    let filter = this.#filters[block];
+    if (filter === undefined) {
+      filter = this.#readFilter(block) ?? DAMAGED;
+      const { filterBytes } = this.metadata.blocks[block]!;
+      if (this.#budget.take(filterBytes)) {
+        this.#filters[block] = filter;
+        this.#filterBytes += filterBytes;
+      }
+    }
+    return filter === DAMAGED ? undefined : filter;
+  }
+
+  /** Gives back what filters take of the budget; they are read anew when they are asked for. */
+  dropFilters(): void {
+    this.#budget.give(this.#filterBytes);
+    this.#filterBytes = 0;
+    this.#filters.length = 0;
+  }
+
+  #readFilter(block: number): FuseFilter | undefined {
+    return this.#unlessDamaged(() => {
+      this.#filterStarts ??= filterStarts(this.metadata);
+      const { filterBytes } = this.metadata.blocks[block]!;
+      const bytes = this.#filtersFile().read(this.#filterStarts[block]!, filterBytes + 4);
+      const filter = bytes.subarray(0, filterBytes);
+      return new ByteReader(bytes, filterBytes).u32() === crc32(filter) ? new FuseFilter(filter) : undefined;
+    });
   }
 
   /** Outlines of the blocks; undefined when they are damaged: the answer is then slower but as exact. */
   outlines(): PartOutlines | undefined {
-    return this.#readPruning().outlines;
+    if (this.#outlines === undefined) {
+      const outlines = this.#unlessDamaged(() => {
+        const file = this.#filtersFile();
+        return decodeOutlines(file.read(FILE_HEADER_SIZE, outlinesBytes(this.metadata)), file.path);
+      });
+      const isWhole = outlines?.operationIds.starts.length === this.metadata.blocks.length + 1;
+      this.#outlines = isWhole ? outlines! : DAMAGED;
+    }
+    return this.#outlines === DAMAGED ? undefined : this.#outlines;
   }
 
-  /** All at once: some hundred KB a million spans, read by nearly every search. */
-  #readPruning(): Pruning {
-    const path = join(this.path, FILTERS_FILE);
-    if (this.#pruning !== undefined) return this.#pruning;
+  /** Throws FORMAT_TOO_NEW, CORRUPTION when its header is damaged. */
+  #filtersFile(): ReadFile {
+    if (this.#filtersOpen !== undefined) return this.#filtersOpen;
+    const file = this.#disk.openRead(join(this.path, FILTERS_FILE));
     try {
-      const bytes = readWholeFile(this.#disk, path);
-      checkFileHeader(PART_FILTERS_FORMAT, bytes, path);
-      return (this.#pruning = readPruning(bytes, this.metadata, path));
+      checkFileHeader(PART_FILTERS_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+    return (this.#filtersOpen = file);
+  }
+
+  #unlessDamaged<T>(read: () => T): T | undefined {
+    try {
+      return read();
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
-      return (this.#pruning = { filters: [], outlines: undefined });
+      return undefined;
     }
   }
 
@@ -148,21 +223,15 @@ export class PartReader implements Disposable {
   }
 
   close(): void {
-    this.#data?.close();
-    this.#traces?.close();
-    this.#rollups?.close();
-    this.#data = this.#traces = this.#pruning = this.#rollups = undefined;
+    this.dropFilters();
+    for (const file of [this.#data, this.#traces, this.#filtersOpen, this.#rollups]) file?.close();
+    this.#data = this.#traces = this.#filtersOpen = this.#rollups = undefined;
+    this.#outlines = undefined;
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-/** What says of a block, without opening it, that it cannot match. */
-interface Pruning {
-  readonly filters: readonly (FuseFilter | undefined)[];
-  readonly outlines: PartOutlines | undefined;
 }
 
 /** Size of the outlines, which lie in `filters` between its header and the first filter. */
@@ -171,25 +240,15 @@ export function outlinesBytes({ filtersBytes, blocks }: PartMetadata): number {
   return Math.max(0, left);
 }
 
-/** Damage of the outlines leaves the filters, and that of a filter everything else. */
-function readPruning(bytes: Uint8Array, metadata: PartMetadata, path: string): Pruning {
-  const { blocks } = metadata;
+/** Where each block's filter begins in the file. */
+function filterStarts(metadata: PartMetadata): Float64Array {
+  const starts = new Float64Array(metadata.blocks.length);
   let at = FILE_HEADER_SIZE + outlinesBytes(metadata);
-  let outlines: PartOutlines | undefined;
-  try {
-    outlines = decodeOutlines(bytes.subarray(FILE_HEADER_SIZE, at), path);
-    if (outlines.operationIds.starts.length !== blocks.length + 1) outlines = undefined;
-  } catch (error) {
-    if (!isStoreError(error, 'CORRUPTION')) throw error;
-  }
-  const filters = blocks.map(({ filterBytes }) => {
-    const filter = bytes.subarray(at, at + filterBytes);
-    const sum = bytes.subarray(at + filterBytes, at + filterBytes + 4);
+  metadata.blocks.forEach(({ filterBytes }, block) => {
+    starts[block] = at;
     at += filterBytes + 4;
-    const isIntact = sum.length === 4 && new ByteReader(sum).u32() === crc32(filter);
-    return isIntact ? new FuseFilter(filter) : undefined;
   });
-  return { filters, outlines };
+  return starts;
 }
 
 function checkLength(disk: Disk, path: string, sizeBytes: number): void {

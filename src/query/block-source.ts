@@ -7,7 +7,7 @@ import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { decodeArchivedTrace } from '../part/archived-trace.ts';
-import { openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
+import { MemoryBudget, openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { ScannedPart, scanPart } from '../part/scan-part.ts';
 import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../partition/snapshot.ts';
@@ -54,6 +54,9 @@ const DAMAGED_MAX = 16;
 /** Memory for blocks kept open, a thread. 20 M spans' dictionaries and templates are some 60 MB. */
 const BLOCK_CACHE_BYTES_MAX: number = 32 << 20;
 
+/** Memory for filters, a thread: those of 25 M spans. What is beyond is read from the files each time. */
+const FILTER_BYTES_MAX: number = 32 << 20;
+
 /** Open parts kept from query to query; 3 file descriptors and some KB each. */
 const OPEN_PARTS_MAX = 64;
 
@@ -63,9 +66,18 @@ export class PartCache {
   readonly #parts = new Map<string, PartReader>();
   readonly blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
   readonly calls = new CallCache();
+  readonly #filterBytesMax: number;
+  readonly #filterBudget: MemoryBudget;
 
-  constructor(disk: Disk) {
+  constructor(disk: Disk, filterBytesMax: number = FILTER_BYTES_MAX) {
     this.#disk = disk;
+    this.#filterBytesMax = filterBytesMax;
+    this.#filterBudget = new MemoryBudget(filterBytesMax);
+  }
+
+  /** Bytes of filters kept. */
+  get filterBytes(): number {
+    return this.#filterBudget.bytes;
   }
 
   get disk(): Disk {
@@ -75,7 +87,7 @@ export class PartCache {
   open(place: SnapshotPart): PartReader {
     const key = partKey(place);
     const known = this.#parts.get(key);
-    const part = known ?? openOrScan(this.#disk, place.path);
+    const part = known ?? openOrScan(this.#disk, place.path, this.#filterBudget);
     this.#parts.delete(key);
     this.#parts.set(key, part);
     if (this.#parts.size > OPEN_PARTS_MAX) {
@@ -86,6 +98,15 @@ export class PartCache {
     return part;
   }
 
+  /** When filters have taken most of their memory, those of parts not used for long make room. */
+  makeRoom(): void {
+    if (this.#filterBudget.bytes * 8 < this.#filterBytesMax * 7) return;
+    for (const part of this.#parts.values()) {
+      part.dropFilters();
+      if (this.#filterBudget.bytes * 2 <= this.#filterBytesMax) return;
+    }
+  }
+
   close(): void {
     for (const part of this.#parts.values()) part.close();
     this.#parts.clear();
@@ -93,9 +114,9 @@ export class PartCache {
   }
 }
 
-function openOrScan(disk: Disk, path: string): PartReader {
+function openOrScan(disk: Disk, path: string, budget: MemoryBudget): PartReader {
   try {
-    return openPart(disk, path);
+    return openPart(disk, path, budget);
   } catch (error) {
     if (!isStoreError(error, 'CORRUPTION')) throw error;
     return scanPart(disk, path, error.message);
@@ -152,6 +173,7 @@ export class BlockSource implements Disposable {
 
   /** Every block of the tenant. */
   blocks(): CandidateBlock[] {
+    this.#cache.makeRoom();
     const out: CandidateBlock[] = [];
     for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
       for (const part of parts) this.#addPart(out, day, part);

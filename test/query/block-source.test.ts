@@ -6,8 +6,10 @@ import type { BlockReader } from '../../src/block/block-reader.ts';
 import { BlockSource, PartCache, type SnapshotFiles } from '../../src/query/block-source.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { idOf, requestOf, span } from '../block/scanned.ts';
-import { MadeStore } from './made-store.ts';
+import { attribute, idOf, requestOf, span } from '../block/scanned.ts';
+import { Deadline } from '../../src/query/deadline.ts';
+import { searchTraceIds } from '../../src/query/search-traces.ts';
+import { ANY_TRACE, MadeStore } from './made-store.ts';
 
 const oneOf = (trace: number): ReturnType<typeof requestOf> => requestOf([span(trace, { trace })]);
 
@@ -137,6 +139,27 @@ describe('the cache of parts', () => {
       using source = new BlockSource(cache, store.snapshot, DEFAULT_TENANT);
       expect(countRead(source)).toBe(1);
       cache.close();
+    }
+  });
+
+  test('keeps filters within their memory, and prunes as well without', () => {
+    using store = new MadeStore();
+    for (let i = 1; i <= 6; i++) {
+      store.addPart([requestOf([span(i, { trace: i, attributes: [attribute('id', `id-${i}`)] })])]);
+    }
+    const find = (cache: PartCache): number[] => {
+      using source = new BlockSource(cache, store.snapshot, DEFAULT_TENANT);
+      const tags = [{ key: 'id', value: 'id-4' }];
+      const ids = searchTraceIds(source, { ...ANY_TRACE, tags }, new Deadline(60_000));
+      return [...ids.map((id) => id[15]!), source.work.fates.tags];
+    };
+    // A filter of these blocks is some 50 bytes.
+    for (const bytesMax of [0, 120, 1 << 20]) {
+      const cache = new PartCache(nodeDisk, bytesMax);
+      expect([bytesMax, find(cache), find(cache)]).toEqual([bytesMax, [4, 5], [4, 5]]);
+      expect(cache.filterBytes).toBeLessThanOrEqual(bytesMax);
+      cache.close();
+      expect(cache.filterBytes).toBe(0);
     }
   });
 });
