@@ -1,9 +1,10 @@
 // What Jaeger's three gRPC APIs answer alike: names, links, traces and summaries. Traces that are being sent count against
 // the budget of answers until their last message is with the client.
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from '../base/errors.ts';
 import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../trace/store.ts';
 import type { AnswerBudget } from './answer-budget.ts';
-import type { GrpcCall, GrpcCallOptions, Reply } from './grpc-call.ts';
+import { clientLeft, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from './grpc-call.ts';
 import { TIME_MAX_NS, timestampNs, type GrpcSearch, type ProtoTime, type SearchBounds } from './grpc-search.ts';
 import { kindName, kindNumber } from './jaeger-span.ts';
 import { splitTrace } from './split-trace.ts';
@@ -16,10 +17,9 @@ export interface JaegerGrpcOptions extends GrpcCallOptions, SearchBounds {
   readonly archive: TraceArchive | undefined;
 }
 
-/** A stream of messages as the library is given them. */
-export type Replies = AsyncGenerator<Reply, void, undefined>;
-
 const SUMMARIES_PER_MESSAGE = 100;
+/** OTLP that is looked at before others get a turn: some ms of work. */
+const BYTES_PER_TURN = 1 << 20;
 
 /** The names of all services. */
 export async function listServices(
@@ -92,39 +92,66 @@ export async function findTrace(
   return found;
 }
 
-/** The messages that `messagesOf` makes of each trace; warnings go with them. Throws OVERLOADED. */
-export async function* sendTraces(
+/**
+ * What `partsOf` makes of each trace, the traces counted against the budget of answers until the last part is taken. Tells the
+ * client what they lack; leaves turns to others. Throws OVERLOADED, CANCELLED.
+ */
+export async function* eachTrace<Part>(
   { answers }: JaegerGrpcOptions,
   { traces, warnings }: FoundTraces,
   call: GrpcCall,
-  messagesOf: (trace: FoundTrace) => Iterable<Reply> | AsyncIterable<Reply>,
-): Replies {
-  const sent = new AbortController();
-  answers.hold(traces, sent.signal);
+  partsOf: (trace: FoundTrace) => Iterable<Part> | AsyncIterable<Part>,
+): AsyncGenerator<Part, void, undefined> {
+  const taken = new AbortController();
+  answers.hold(traces, taken.signal);
   try {
     call.warn(warnings);
-    for (const trace of traces) yield* messagesOf(trace);
+    let bytes = 0;
+    for (const trace of traces) {
+      yield* partsOf(trace);
+      bytes += trace.otlp.length;
+      if (bytes < BYTES_PER_TURN) continue;
+      bytes = 0;
+      await nextTurn();
+      if (call.signal.aborted) throw clientLeft();
+    }
   } finally {
-    sent.abort();
+    taken.abort();
   }
 }
 
-/** The same as messages of TracesData. */
+/** The traces as messages of TracesData. */
 export function sendOtlp(options: JaegerGrpcOptions, found: FoundTraces, call: GrpcCall): Replies {
-  return sendTraces(options, found, call, ({ otlp }) => splitTrace(otlp));
+  return eachTrace(options, found, call, ({ otlp }) => splitTrace(otlp));
 }
 
-/** Their summaries, in messages that are never empty; `idOf` is what an API calls a trace id. */
-export function* summaryMessages(
-  { traces, warnings }: FoundTraces,
+/** The summary of each trace. */
+export function summarizeAll(
+  options: JaegerGrpcOptions,
+  found: FoundTraces,
+  call: GrpcCall,
+): AsyncGenerator<TraceSummary, void, undefined> {
+  return eachTrace(options, found, call, (trace) => {
+    const summary = summarizeTrace(trace);
+    return summary === undefined ? [] : [summary];
+  });
+}
+
+/** The summaries in messages that are never empty; `idOf` is what an API calls a trace id. */
+export async function* sendSummaries(
+  options: JaegerGrpcOptions,
+  found: FoundTraces,
   call: GrpcCall,
   idOf: (traceId: Uint8Array) => Uint8Array | string,
-): Generator<object, void, undefined> {
-  call.warn(warnings);
-  for (let from = 0; from < traces.length; from += SUMMARIES_PER_MESSAGE) {
-    const found = traces.slice(from, from + SUMMARIES_PER_MESSAGE).map(summarizeTrace);
-    yield { summaries: found.flatMap((summary) => (summary === undefined ? [] : [summaryMessage(summary, idOf)])) };
+): Replies {
+  let summaries: object[] = [];
+  for await (const summary of summarizeAll(options, found, call)) {
+    summaries.push(summaryMessage(summary, idOf));
+    if (summaries.length < SUMMARIES_PER_MESSAGE) continue;
+    yield { summaries };
+    summaries = [];
   }
+  if (summaries.length > 0) yield { summaries };
 }
 
 function summaryMessage(summary: TraceSummary, idOf: (traceId: Uint8Array) => Uint8Array | string): object {

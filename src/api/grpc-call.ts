@@ -43,17 +43,20 @@ export interface GrpcCall {
 
 /** A message to be sent: a plain object, or its bytes. */
 export type Reply = object | Uint8Array;
-export type UnaryMethod<Request = never> = (request: Request, call: GrpcCall) => Promise<Reply>;
-/** Each message is made when the client takes it. */
-export type StreamMethod<Request = never> = (
+/** `options` are those the service was registered with. */
+export type UnaryMethod<Options, Request = never> = (
+  options: Options,
   request: Request,
   call: GrpcCall,
-) => AsyncGenerator<Reply, void, undefined>;
+) => Promise<Reply>;
+/** Each message is made when the client takes it. */
+export type StreamMethod<Options, Request = never> = (options: Options, request: Request, call: GrpcCall) => Replies;
+export type Replies = AsyncGenerator<Reply, void, undefined>;
 
 /** Methods by name. What a service has and this lacks is UNIMPLEMENTED. */
-export interface GrpcMethods {
-  readonly unary: Readonly<Record<string, UnaryMethod>>;
-  readonly streams?: Readonly<Record<string, StreamMethod>>;
+export interface GrpcMethods<Options> {
+  readonly unary: Readonly<Record<string, UnaryMethod<Options>>>;
+  readonly streams?: Readonly<Record<string, StreamMethod<Options>>>;
 }
 
 export interface GrpcCallOptions {
@@ -68,11 +71,11 @@ type StreamCall = ServerWritableStream<Buffer, Buffer>;
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** Gives `server`, which does not listen yet, the methods of a service of grpc-schema.ts, by the service's full name. */
-export function registerService(
+export function registerService<Options extends GrpcCallOptions>(
   server: Server,
   name: string,
-  { unary, streams = {} }: GrpcMethods,
-  options: GrpcCallOptions,
+  { unary, streams = {} }: GrpcMethods<Options>,
+  options: Options,
 ): void {
   for (const [method, answer] of Object.entries(unary)) {
     const schema = methodSchema(name, method);
@@ -96,26 +99,26 @@ export function registerService(
   }
 }
 
-async function answerUnary(
+async function answerUnary<Options extends GrpcCallOptions>(
   call: UnaryCall,
   schema: MethodSchema,
-  method: UnaryMethod,
-  options: GrpcCallOptions,
+  method: UnaryMethod<Options>,
+  options: Options,
 ): Promise<{ reply: Buffer; trailer: Metadata }> {
   using scope = new CallScope(call, options);
-  const reply = await method(readRequest(schema, call.request), scope);
+  const reply = await method(options, readRequest(schema, call.request), scope);
   return { reply: bytesOf(schema, reply), trailer: scope.trailer };
 }
 
-async function answerStream(
+async function answerStream<Options extends GrpcCallOptions>(
   call: StreamCall,
   schema: MethodSchema,
-  method: StreamMethod,
-  options: GrpcCallOptions,
+  method: StreamMethod<Options>,
+  options: Options,
 ): Promise<Metadata> {
   using scope = new CallScope(call, options);
   const sink = new MessageSink(call, scope.signal);
-  const replies = method(readRequest(schema, call.request), scope);
+  const replies = method(options, readRequest(schema, call.request), scope);
   for await (const reply of replies) await sink.send(bytesOf(schema, reply));
   return scope.trailer;
 }
@@ -217,7 +220,8 @@ class MessageSink {
   }
 }
 
-function clientLeft(): StoreError {
+/** What ends the work for a call whose signal has fired. */
+export function clientLeft(): StoreError {
   return new StoreError('CANCELLED', 'the client has left or its deadline has passed');
 }
 

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ReflectionService } from '@grpc/reflection';
 import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../base/errors.ts';
-import { registerService, type GrpcCall, type GrpcCallOptions, type Reply } from './grpc-call.ts';
+import { registerService, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from './grpc-call.ts';
 import { describeFiles } from './grpc-descriptors.ts';
 import { describedRoot } from './grpc-schema.ts';
 
@@ -33,14 +33,14 @@ export function registerHealth(server: Server, { services, closing, isReady, log
     if (!known.has(service)) return SERVICE_UNKNOWN;
     return isReady() && !closing.aborted ? SERVING : NOT_SERVING;
   };
-  const check = async ({ service = '' }: HealthRequest): Promise<Reply> => {
+  const check = async (_options: unknown, { service = '' }: HealthRequest): Promise<Reply> => {
     if (!known.has(service)) throw new StoreError('NOT_FOUND', `health: unknown service ${JSON.stringify(service)}`);
     return { status: statusOf(service) };
   };
   const list = async (): Promise<Reply> => ({
     statuses: Object.fromEntries([...known].map((service) => [service, { status: statusOf(service) }])),
   });
-  const watch = async function* ({ service = '' }: HealthRequest, { signal }: GrpcCall) {
+  const watch = async function* (_options: unknown, { service = '' }: HealthRequest, { signal }: GrpcCall): Replies {
     const ended = AbortSignal.any([signal, closing]);
     let told: number | undefined;
     while (!signal.aborted) {

@@ -64,8 +64,8 @@ export interface SearchBounds {
 }
 
 /**
- * Without a time the window is open at that end. Throws INVALID_REQUEST for a depth above `maxTraces`, for a filter that is
- * malformed or does not stand alone.
+ * Without a time the window is open at that end; `tags` are keys and values as text. Throws INVALID_REQUEST for a depth above
+ * `maxTraces`, for a filter that is malformed or does not stand alone.
  */
 export function toSearch(
   message: SearchMessage,

@@ -49,28 +49,34 @@ interface MetricsRequest {
 
 /** Registers the service. */
 export function registerMetricsService(server: Server, options: MetricsGrpcOptions): void {
-  const answer = (request: MetricsRequest, kind: CallMetricKind, call: GrpcCall): Promise<Reply> =>
-    getMetrics(options, { request: readRequest(request, Date.now()), kind }, call);
   const unary = {
-    // Points may be as close as a client likes; Jaeger until 2.17 said so with a millisecond.
-    GetMinStepDuration: async (): Promise<Reply> => ({ minStep: { nanos: Number(NS_PER_MS) } }),
-    GetLatencies: async (request: MetricsRequest, call: GrpcCall) =>
-      answer(request, { metric: 'latencies', quantile: quantileOf(request) }, call),
-    GetCallRates: async (request: MetricsRequest, call: GrpcCall) => answer(request, { metric: 'calls' }, call),
-    GetErrorRates: async (request: MetricsRequest, call: GrpcCall) => answer(request, { metric: 'errors' }, call),
+    GetMinStepDuration: getMinStep,
+    GetLatencies: getMetrics((request) => ({ metric: 'latencies', quantile: quantileOf(request) })),
+    GetCallRates: getMetrics(() => ({ metric: 'calls' })),
+    GetErrorRates: getMetrics(() => ({ metric: 'errors' })),
   };
   registerService(server, METRICS, { unary }, options);
 }
 
-async function getMetrics(
-  { reader, isMonitorOff }: MetricsGrpcOptions,
-  { request, kind }: { readonly request: CallMetricsRequest; readonly kind: CallMetricKind },
-  { tenant, signal }: GrpcCall,
-): Promise<Reply> {
-  if (isMonitorOff) throw disabled();
-  const series = await reader.listCallSeries(tenant, callSeriesQuery(request), signal);
-  checkPoints(series.length, request, POINTS_MAX);
-  return encodeFamily(callMetricLines(series, request, kind), request, kind);
+/** Points may be as close as a client likes; Jaeger until 2.17 said so with a millisecond. */
+async function getMinStep(): Promise<Reply> {
+  return { minStep: { nanos: Number(NS_PER_MS) } };
+}
+
+/** The method that answers with what `kindOf` says. */
+function getMetrics(kindOf: (request: MetricsRequest) => CallMetricKind) {
+  return async (
+    { reader, isMonitorOff }: MetricsGrpcOptions,
+    message: MetricsRequest,
+    { tenant, signal }: GrpcCall,
+  ): Promise<Reply> => {
+    if (isMonitorOff) throw disabled();
+    const kind = kindOf(message);
+    const request = readRequest(message, Date.now());
+    const series = await reader.listCallSeries(tenant, callSeriesQuery(request), signal);
+    checkPoints(series.length, request, POINTS_MAX);
+    return encodeFamily(callMetricLines(series, request, kind), request, kind);
+  };
 }
 
 function quantileOf({ quantile = 0 }: MetricsRequest): number {

@@ -5,40 +5,30 @@ import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../base/errors.ts';
 import type { FoundTrace, FoundTraces, TraceArchive } from '../trace/store.ts';
 import {
+  eachTrace,
   findTrace,
   listDependencies,
   listOperations,
   listServices,
   search,
-  sendTraces,
   type DependenciesRequest,
   type JaegerGrpcOptions,
   type OperationsRequest,
-  type Replies,
 } from './grpc-answers.ts';
-import { registerService, type GrpcCall, type Reply } from './grpc-call.ts';
+import { registerService, type GrpcCall, type Replies, type Reply } from './grpc-call.ts';
 import { checkTags, legacyTraceIdOf, timestampNs, toSearch, type SearchMessage } from './grpc-search.ts';
 import { readTraceInTurns } from './jaeger-model.ts';
 import { jaegerSpanChunks } from './jaeger-protobuf.ts';
 
 export const API_V2 = 'jaeger.api_v2.QueryService';
 
-/** Registers the service. */
+/** Registers the service; without an archive ArchiveTrace is UNIMPLEMENTED. */
 export function registerApiV2(server: Server, options: JaegerGrpcOptions): void {
-  const methods = {
-    unary: {
-      // Without an archive the method is UNIMPLEMENTED, as every other that is not here.
-      ...(options.archive === undefined ? {} : { ArchiveTrace: archiveIn(options.archive) }),
-      GetServices: (request: object, call: GrpcCall) => listServices(options, request, call),
-      GetOperations: (request: OperationsRequest, call: GrpcCall) => getOperations(options, request, call),
-      GetDependencies: (request: DependenciesRequest, call: GrpcCall) => getDependencies(options, request, call),
-    },
-    streams: {
-      GetTrace: (request: GetTraceRequest, call: GrpcCall) => getTrace(options, request, call),
-      FindTraces: (request: SearchRequest, call: GrpcCall) => findTraces(options, request, call),
-    },
-  };
-  registerService(server, API_V2, methods, options);
+  const unary = { GetServices: listServices, GetOperations: getOperations, GetDependencies: getDependencies };
+  const { archive } = options;
+  const archiving = archive === undefined ? {} : { ArchiveTrace: archiveIn(archive) };
+  const streams = { GetTrace: getTrace, FindTraces: findTraces };
+  registerService(server, API_V2, { unary: { ...unary, ...archiving }, streams }, options);
 }
 
 interface GetTraceRequest {
@@ -65,7 +55,7 @@ async function* findTraces(options: JaegerGrpcOptions, { query }: SearchRequest,
 }
 
 function sendSpans(options: JaegerGrpcOptions, found: FoundTraces, call: GrpcCall, isRaw: boolean): Replies {
-  return sendTraces(options, found, call, (trace) => spanChunks(trace, isRaw));
+  return eachTrace(options, found, call, (trace) => spanChunks(trace, isRaw));
 }
 
 /** Work on a big trace leaves turns to others, in which nothing is sent. */
@@ -81,7 +71,7 @@ async function* spanChunks({ otlp }: FoundTrace, isRaw: boolean): AsyncGenerator
 }
 
 function archiveIn(archive: TraceArchive) {
-  return async ({ traceId }: GetTraceRequest, { tenant, signal }: GrpcCall): Promise<Reply> => {
+  return async (_options: unknown, { traceId }: GetTraceRequest, { tenant, signal }: GrpcCall): Promise<Reply> => {
     const isFound = await archive.archiveTrace(tenant, legacyTraceIdOf(traceId), signal);
     if (!isFound) throw new StoreError('NOT_FOUND', 'trace not found');
     return {};

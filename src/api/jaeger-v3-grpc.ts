@@ -10,13 +10,11 @@ import {
   listServices,
   search,
   sendOtlp,
-  summaryMessages,
+  sendSummaries,
   type DependenciesRequest,
   type JaegerGrpcOptions,
-  type OperationsRequest,
-  type Replies,
 } from './grpc-answers.ts';
-import { registerService, type GrpcCall, type Reply } from './grpc-call.ts';
+import { registerService, type GrpcCall, type Replies, type Reply } from './grpc-call.ts';
 import { checkTags, timestampNs, toSearch, type GrpcSearch, type SearchMessage } from './grpc-search.ts';
 import { parsePathTraceId } from './jaeger-params.ts';
 
@@ -25,16 +23,8 @@ export const API_V3 = 'jaeger.api_v3.QueryService';
 /** Registers the service. */
 export function registerApiV3(server: Server, options: JaegerGrpcOptions): void {
   const methods = {
-    unary: {
-      GetServices: (request: object, call: GrpcCall) => listServices(options, request, call),
-      GetOperations: (request: OperationsRequest, call: GrpcCall) => listOperations(options, request, call),
-      GetDependencies: (request: DependenciesRequest, call: GrpcCall) => getDependencies(options, request, call),
-    },
-    streams: {
-      GetTrace: (request: GetTraceRequest, call: GrpcCall) => getTrace(options, request, call),
-      FindTraces: (request: SearchRequest, call: GrpcCall) => findTraces(options, request, call),
-      FindTraceSummaries: (request: SearchRequest, call: GrpcCall) => findSummaries(options, request, call),
-    },
+    unary: { GetServices: listServices, GetOperations: listOperations, GetDependencies: getDependencies },
+    streams: { GetTrace: getTrace, FindTraces: findTraces, FindTraceSummaries: findSummaries },
   };
   registerService(server, API_V3, methods, options);
 }
@@ -65,7 +55,7 @@ async function* findTraces(options: JaegerGrpcOptions, request: SearchRequest, c
 }
 
 async function* findSummaries(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Replies {
-  yield* summaryMessages(await search(options, searchOf(options, request), call), call, formatTraceId);
+  yield* sendSummaries(options, await search(options, searchOf(options, request), call), call, formatTraceId);
 }
 
 async function getDependencies(

@@ -12,16 +12,13 @@ import {
   listServices,
   search,
   sendOtlp,
-  summaryMessages,
-  type DependenciesRequest,
+  sendSummaries,
+  summarizeAll,
   type JaegerGrpcOptions,
-  type OperationsRequest,
-  type Replies,
 } from './grpc-answers.ts';
-import { registerService, type GrpcCall, type Reply } from './grpc-call.ts';
+import { registerService, type GrpcCall, type Replies, type Reply } from './grpc-call.ts';
 import { encodeMessage, messageType } from './grpc-schema.ts';
 import { checkTags, timestampOf, toSearch, traceIdOf, type GrpcSearch, type SearchMessage } from './grpc-search.ts';
-import { summarizeTrace } from './trace-summary.ts';
 
 /** Traces read at a time where the request names them: bounds what one call holds. */
 const TRACES_PER_READ = 16;
@@ -29,22 +26,14 @@ const TRACES_PER_READ = 16;
 /** Registers TraceReader, DependencyReader and Capabilities. */
 export function registerStorageServices(server: Server, options: JaegerGrpcOptions): void {
   const traceReader = {
-    unary: {
-      GetServices: (request: object, call: GrpcCall) => listServices(options, request, call),
-      GetOperations: (request: OperationsRequest, call: GrpcCall) => listOperations(options, request, call),
-      FindTraceIDs: (request: SearchRequest, call: GrpcCall) => findTraceIds(options, request, call),
-    },
-    streams: {
-      GetTraces: (request: GetTracesRequest, call: GrpcCall) => getTraces(options, request, call),
-      FindTraces: (request: SearchRequest, call: GrpcCall) => findTraces(options, request, call),
-      FindTraceSummaries: (request: SearchRequest, call: GrpcCall) => findSummaries(options, request, call),
-    },
+    unary: { GetServices: listServices, GetOperations: listOperations, FindTraceIDs: findTraceIds },
+    streams: { GetTraces: getTraces, FindTraces: findTraces, FindTraceSummaries: findSummaries },
   };
-  const GetDependencies = (request: DependenciesRequest, call: GrpcCall): Promise<Reply> =>
-    listDependencies(options, request, call);
+  const dependencyReader = { unary: { GetDependencies: listDependencies } };
+  const capabilities = { unary: { GetCapabilities: getCapabilities } };
   registerService(server, 'jaeger.storage.v2.TraceReader', traceReader, options);
-  registerService(server, 'jaeger.storage.v2.DependencyReader', { unary: { GetDependencies } }, options);
-  registerService(server, 'jaeger.storage.v2.Capabilities', { unary: { GetCapabilities: getCapabilities } }, options);
+  registerService(server, 'jaeger.storage.v2.DependencyReader', dependencyReader, options);
+  registerService(server, 'jaeger.storage.v2.Capabilities', capabilities, options);
 }
 
 interface GetTracesRequest {
@@ -96,18 +85,16 @@ async function* findTraces(options: JaegerGrpcOptions, request: SearchRequest, c
 
 /** With the bounds of the whole trace, so that they serve as hints of GetTraces. */
 async function findTraceIds(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Promise<Reply> {
-  const { traces, warnings } = await search(options, searchOf(options, request), call);
-  call.warn(warnings);
-  const traceIds = traces.flatMap((trace) => {
-    const summary = summarizeTrace(trace);
-    if (summary === undefined) return [];
-    return [{ traceId: trace.traceId, start: timestampOf(summary.startNs), end: timestampOf(summary.endNs) }];
-  });
+  const found = await search(options, searchOf(options, request), call);
+  const traceIds: object[] = [];
+  for await (const { traceId, startNs, endNs } of summarizeAll(options, found, call)) {
+    traceIds.push({ traceId, start: timestampOf(startNs), end: timestampOf(endNs) });
+  }
   return { traceIds };
 }
 
 async function* findSummaries(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Replies {
-  yield* summaryMessages(await search(options, searchOf(options, request), call), call, (traceId) => traceId);
+  yield* sendSummaries(options, await search(options, searchOf(options, request), call), call, (traceId) => traceId);
 }
 
 /** What is said here, Jaeger relies on: nothing that does not work. */
