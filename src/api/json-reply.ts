@@ -39,7 +39,11 @@ export async function sendJsonChunks(reply: FastifyReply, answer: JsonAnswer): P
     source,
     answer.stallMsMax ?? limits.answerStallMsMax,
   );
-  stream.once('error', (error) => answer.log?.error('an answer broke off while it was being sent', { error }));
+  stream.once('error', (error) => {
+    // Only where it is compressed does a client that leaves come here.
+    const hasLeft = 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
+    if (!hasLeft) answer.log?.error('an answer broke off while it was being sent', { error });
+  });
   return reply.send(stream);
 }
 

@@ -58,7 +58,7 @@ export class ArchiveFolder {
   }
 
   /**
-   * The file of an archived trace (16 bytes), undefined when it is not archived. The disk is asked, some microseconds, so
+   * The file of an archived trace (16 bytes), undefined when it is not archived. The disk is asked, a microsecond, so
    * that files which a restore puts there are found at once.
    */
   find(tenant: Tenant, traceId: Uint8Array): string | undefined {
