@@ -8,7 +8,7 @@ import type { Latencies } from '../harness/latencies.ts';
 import type { LoadResult } from '../harness/load.ts';
 import { driveLoad } from '../harness/load.ts';
 import type { BenchOptions } from '../harness/options.ts';
-import { driveQueries, jaegerData } from '../harness/queries.ts';
+import { driveQueries } from '../harness/queries.ts';
 import type { Figure, Report } from '../harness/report.ts';
 import { mergeRows } from '../harness/report.ts';
 import type { Target } from '../harness/target.ts';
@@ -17,7 +17,7 @@ import { TrafficPool } from '../harness/traffic.ts';
 import { Rng } from '../workload/rng.ts';
 import type { Queries } from './by-id.ts';
 import { knownIds } from './by-id.ts';
-import { makeQueries } from './search.ts';
+import { makeQueries, tracesIn } from './search-kinds.ts';
 
 const storedSpansDefault = 200_000;
 const poolSpansMax = 200_000;
@@ -101,16 +101,16 @@ async function mixedSearches(
   knowledge: Parameters<typeof makeQueries>[2],
 ): Promise<Queries> {
   const kinds = await makeQueries(client, target, knowledge);
-  const queries = kinds.flatMap(({ paths, traces }) => paths.map((path) => ({ path, traces })));
+  const queries = kinds.flatMap(({ paths, ...kind }) => paths.map((path) => ({ path, ...kind })));
   const picked = Array.from({ length: queries.length * 4 }, () => knowledge.rng.pick(queries));
-  const at = (i: number) => picked[i % picked.length] ?? { path: '', traces: [0, 0] as const };
+  const at = (i: number) => picked[i % picked.length]!;
   return {
     path: (i) => at(i).path,
     check: (reply, i) => {
       // Parsing every answer would take the CPU the server needs: each path once, and the status of all.
       if (reply.status === 200 && i >= picked.length) return;
-      const { path, traces } = at(i);
-      const found = jaegerData(reply, path).length;
+      const { path, traces, isSummary } = at(i);
+      const found = tracesIn(reply, path, isSummary);
       if (found < traces[0] || found > traces[1])
         throw new Error(`GET ${path}: ${found} found, expected ${traces.join(' to ')}`);
     },
