@@ -2,12 +2,11 @@
 // shared client/server span ids are made unique, clock skew is warned of (adjusting itself is off, Jaeger's default), and
 // library attributes move to the resource. Sorting, IP texts and invalid links need only one span at a time and are done
 // where it is written (jaeger-json.ts). Identical spans were already removed by the store.
-import { assert } from '../base/assert.ts';
 import { readAttributes } from '../otlp/attributes.ts';
 import type { Attribute } from '../otlp/attributes.ts';
 import { formatGoDuration } from './go-duration.ts';
 import { isSameValue } from './jaeger-tags.ts';
-import { KIND_CLIENT, KIND_SERVER, ROWS_PER_TURN, SpanIdIndex, TURN } from './trace-view.ts';
+import { KIND_CLIENT, KIND_SERVER, ROWS_PER_TURN, SpanIdIndex, TURN, withoutTurns } from './trace-view.ts';
 import type { ResourceView, TraceView } from './trace-view.ts';
 
 const LIBRARY_KEYS: ReadonlySet<string> = new Set([
@@ -27,7 +26,7 @@ export function* adjustInTurns(trace: TraceView): Generator<Buffer, void, undefi
 
 /** The same at once. */
 export function adjustTrace(trace: TraceView): void {
-  for (const turn of adjustInTurns(trace)) assert(turn === TURN, 'adjusting writes nothing');
+  withoutTurns(adjustInTurns(trace));
 }
 
 /**

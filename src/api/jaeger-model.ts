@@ -5,15 +5,14 @@ import { serviceName } from '../otlp/service-name.ts';
 import { formatLegacyTraceId } from '../trace/ids.ts';
 import { LIST, listItems, readAttributes, STRING, textOf } from '../otlp/attributes.ts';
 import type { Attribute } from '../otlp/attributes.ts';
-import { ROWS_PER_TURN, TraceView, TURN, type ResourceView } from './trace-view.ts';
+import { ROWS_PER_TURN, TraceView, TURN, withoutTurns, type ResourceView } from './trace-view.ts';
 
 /** An all-zero span id means none. */
 export const NO_SPAN: string = '0'.repeat(16);
 
 /** Reads TracesData bytes of one trace at once; undefined when there is no span in them. Throws INVALID_REQUEST when malformed. */
 export function readTraceView(otlp: Uint8Array): TraceView | undefined {
-  const reading = readTraceInTurns(otlp);
-  for (let step = reading.next(); ; step = reading.next()) if (step.done === true) return step.value;
+  return withoutTurns(readTraceInTurns(otlp));
 }
 
 /** The same, yielding TURN on the way where the trace is big. */
@@ -26,10 +25,7 @@ export function* readTraceInTurns(otlp: Uint8Array): Generator<Buffer, TraceView
 
 /** Reads a request that may hold spans of many traces, mixed: one view a trace, in the order they are first met. */
 export function readTraceViews(otlp: Uint8Array): TraceView[] {
-  const reading = readSpans(otlp);
-  let step = reading.next();
-  while (step.done !== true) step = reading.next();
-  const all = step.value;
+  const all = withoutTurns(readSpans(otlp));
   const byTrace = Map.groupBy(Array(all.count).keys(), (row) => traceIdOf(all, row));
   return [...byTrace].map(([traceId, rows]) => all.only(rows, traceId));
 }

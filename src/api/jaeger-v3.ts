@@ -14,7 +14,7 @@ import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { parsePathTraceId } from './jaeger-params.ts';
 import { checkV3Bool, parseV3Search, parseV3Time } from './jaeger-v3-search.ts';
 import { sendJsonChunks } from './json-reply.ts';
-import { summaryJson } from './trace-summary.ts';
+import { summarizeInTurns, summaryJson } from './trace-summary.ts';
 
 const KINDS = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
 
@@ -125,8 +125,8 @@ function* summaries(found: readonly FoundTrace[]): Generator<Buffer, void, undef
   yield Buffer.from('{"summaries":[');
   let count = 0;
   for (const trace of found) {
-    const text = summaryJson(trace);
-    if (text !== undefined) yield Buffer.from(count++ === 0 ? text : `,${text}`);
+    const summary = yield* summarizeInTurns(trace);
+    if (summary !== undefined) yield Buffer.from(`${count++ === 0 ? '' : ','}${summaryJson(summary)}`);
   }
   yield Buffer.from(']}');
 }

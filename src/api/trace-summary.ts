@@ -6,9 +6,9 @@ import { compareUtf8 } from '../otlp/attributes.ts';
 import { operationName } from '../otlp/service-name.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { FoundTrace } from '../trace/store.ts';
-import { adjustTrace } from './jaeger-adjusters.ts';
-import { readTraceView } from './jaeger-model.ts';
-import { SpanIdIndex, type SpanView } from './trace-view.ts';
+import { adjustInTurns } from './jaeger-adjusters.ts';
+import { lastRange, readTraceInTurns } from './jaeger-model.ts';
+import { ROWS_PER_TURN, SpanIdIndex, TURN, withoutTurns, type TraceView } from './trace-view.ts';
 
 const STATUS_ERROR = 2;
 
@@ -36,36 +36,42 @@ export interface TraceSummary {
 
 /** Undefined for a trace without spans. */
 export function summarizeTrace(trace: FoundTrace): TraceSummary | undefined {
-  const view = readTraceView(trace.otlp);
+  return withoutTurns(summarizeInTurns(trace));
+}
+
+/** The same, yielding TURN on the way where the trace is big. */
+export function* summarizeInTurns(trace: FoundTrace): Generator<Buffer, TraceSummary | undefined, undefined> {
+  const view = yield* readTraceInTurns(trace.otlp);
   if (view === undefined) return undefined;
-  adjustTrace(view);
+  yield* adjustInTurns(view);
   const ids = new SpanIdIndex(view);
   for (let row = 0; row < view.count; row++) ids.add(row);
   const services = new Map<string, { name: string; spans: number; errors: number }>();
-  let root: SpanView | undefined;
+  let root = -1;
   let orphans = 0;
   let errors = 0;
   let startNs = view.startNs(0);
   let endNs = view.endNs(0);
   for (let row = 0; row < view.count; row++) {
-    const span = view.span(row);
-    const isError = readStatusAndName(view.bytes, span).status === STATUS_ERROR;
-    const counts = services.get(span.resource.service) ?? { name: span.resource.service, spans: 0, errors: 0 };
-    services.set(span.resource.service, counts);
+    const isError = readStatus(view, row) === STATUS_ERROR;
+    const { service } = view.resource(row);
+    const counts = services.get(service) ?? { name: service, spans: 0, errors: 0 };
+    services.set(service, counts);
     counts.spans++;
     if (isError) {
       counts.errors++;
       errors++;
     }
-    if (span.startNs < startNs) startNs = span.startNs;
-    if (span.endNs > endNs) endNs = span.endNs;
+    if (view.startNs(row) < startNs) startNs = view.startNs(row);
+    if (view.endNs(row) > endNs) endNs = view.endNs(row);
     const hasParent = view.hasParent(row);
-    if (!hasParent && (root === undefined || span.startNs < root.startNs)) root = span;
+    if (!hasParent && (root < 0 || view.startNs(row) < view.startNs(root))) root = row;
     if (hasParent && ids.find(view.parentHigh(row), view.parentLow(row)) < 0) orphans++;
+    if ((row + 1) % ROWS_PER_TURN === 0) yield TURN;
   }
   return {
     traceId: trace.traceId,
-    root: root && { service: root.resource.service, operation: readStatusAndName(view.bytes, root).name },
+    root: root < 0 ? undefined : { service: view.resource(root).service, operation: readName(view, root) },
     startNs,
     endNs,
     spans: view.count,
@@ -75,12 +81,10 @@ export function summarizeTrace(trace: FoundTrace): TraceSummary | undefined {
   };
 }
 
-/** The summary as JSON text; undefined for a trace without spans. */
-export function summaryJson(trace: FoundTrace): string | undefined {
-  const summary = summarizeTrace(trace);
-  if (summary === undefined) return undefined;
+/** The summary as JSON text. */
+export function summaryJson(summary: TraceSummary): string {
   const { root, startNs, endNs, spans, errors, orphans, services } = summary;
-  const fields = [`"traceId":"${formatTraceId(trace.traceId)}"`];
+  const fields = [`"traceId":"${formatTraceId(summary.traceId)}"`];
   if (root !== undefined) {
     fields.push(`"rootServiceName":${quoteJson(root.service)}`, `"rootOperationName":${quoteJson(root.operation)}`);
   }
@@ -100,15 +104,14 @@ function countFields(counts: Readonly<Record<string, number>>): string[] {
     .map(([name, count]) => `"${name}":${count}`);
 }
 
-function readStatusAndName(bytes: Uint8Array, span: SpanView): { name: string; status: number } {
-  const reader = new WireReader(bytes, span.start, span.end);
-  let name = '';
-  let status = 0;
-  while (reader.next()) {
-    if (reader.field === 5) name = Buffer.from(reader.value()).toString('utf8');
-    else if (reader.field === 15) status = readCode(new WireReader(bytes, reader.valueStart, reader.valueEnd));
-  }
-  return { name: operationName(name), status };
+function readName(view: TraceView, row: number): string {
+  const [start, end] = lastRange(view.bytes, view.startOf(row), view.endOf(row), 5);
+  return operationName(view.bytes.toString('utf8', start, end));
+}
+
+function readStatus(view: TraceView, row: number): number {
+  const [start, end] = lastRange(view.bytes, view.startOf(row), view.endOf(row), 15);
+  return readCode(new WireReader(view.bytes, start, end));
 }
 
 function readCode(status: WireReader): number {

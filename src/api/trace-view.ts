@@ -1,5 +1,6 @@
 // A trace as Jaeger sees it: columns over its OTLP bytes, 56 bytes a span, so that the adjusters can look at a trace of
 // 100,000 spans whole without an object for each. A span becomes an object when it is written, and is forgotten then.
+import { assert } from '../base/assert.ts';
 import type { Attribute } from '../otlp/attributes.ts';
 
 export const KIND_SERVER = 2;
@@ -8,6 +9,16 @@ export const KIND_CLIENT = 3;
 export const ROWS_PER_TURN = 4_096;
 /** Yielded where work has gone on long enough: whoever drives it lets others run. It has no bytes. */
 export const TURN: Buffer = Buffer.alloc(0);
+
+/** What `work` returns, done at once. */
+export function withoutTurns<T>(work: Generator<Buffer, T, undefined>): T {
+  let step = work.next();
+  while (step.done !== true) {
+    assert(step.value === TURN, 'work that is done at once writes nothing');
+    step = work.next();
+  }
+  return step.value;
+}
 
 export interface ResourceView {
   readonly service: string;

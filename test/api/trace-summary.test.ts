@@ -1,6 +1,6 @@
 // Summaries as Jaeger computes them (contract/jaeger.md §1.5), and as Jaeger UI's validation wants them (§2.4).
 import { expect, test } from 'vitest';
-import { summaryJson } from '../../src/api/trace-summary.ts';
+import { summarizeTrace, summaryJson } from '../../src/api/trace-summary.ts';
 import { encodeTraces, type OtlpSpan } from '../support/otlp-proto.ts';
 
 const traceId = Uint8Array.from({ length: 16 }, (_, i) => (i < 8 ? 0 : i));
@@ -19,8 +19,8 @@ function summaryOf(services: Readonly<Record<string, OtlpSpan[]>>): unknown {
     resource: { attributes: [{ key: 'service.name', value: { stringValue: name } }] },
     scopeSpans: [{ spans }],
   }));
-  const text = summaryJson({ traceId, otlp: encodeTraces({ resourceSpans }) });
-  return text === undefined ? undefined : JSON.parse(text);
+  const summary = summarizeTrace({ traceId, otlp: encodeTraces({ resourceSpans }) });
+  return summary === undefined ? undefined : JSON.parse(summaryJson(summary));
 }
 
 test('counts spans, errors and orphans, in all and by service in order of name', () => {
