@@ -125,8 +125,8 @@ function spanRows(batch: SpanBatch, rows: Uint32Array): SectionRows {
 function childIndexes(rows: Uint32Array, starts: Uint32Array): { children: Uint32Array; counts: Float64Array } {
   let total = 0;
   let parents = 0;
-  for (const row of rows) {
-    const count = starts[row + 1]! - starts[row]!;
+  for (let i = 0; i < rows.length; i++) {
+    const count = starts[rows[i]! + 1]! - starts[rows[i]!]!;
     total += count;
     if (count > 0) parents++;
   }
@@ -134,9 +134,9 @@ function childIndexes(rows: Uint32Array, starts: Uint32Array): { children: Uint3
   const counts = new Float64Array(parents);
   let to = 0;
   parents = 0;
-  for (const row of rows) {
-    const from = starts[row]!;
-    const end = starts[row + 1]!;
+  for (let i = 0; i < rows.length; i++) {
+    const from = starts[rows[i]!]!;
+    const end = starts[rows[i]! + 1]!;
     if (end > from) counts[parents++] = end - from;
     for (let child = from; child < end; child++) children[to++] = child;
   }

@@ -36,7 +36,7 @@ export function encodeTraceColumns(
   writeDurations(durations, buckets, columns);
   writeStarts(starts, durations, { firsts, parents, columns });
   const ids = new Uint8Array(batch.spanId.buffer);
-  for (const row of rows) columns.out.rawRange(ids, row * 8, row * 8 + 8);
+  for (let i = 0; i < count; i++) columns.out.rawRange(ids, rows[i]! * 8, rows[i]! * 8 + 8);
   columns.end(C.COLUMN_SPAN_IDS, count, { isRandom: true });
   const [startMin, startMax] = range(starts);
   const [durationMin, durationMax] = range(durations);

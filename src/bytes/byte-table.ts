@@ -70,7 +70,9 @@ export class ByteTable {
       grown.set(this.#arena.subarray(0, at));
       this.#arena = grown;
     }
-    this.#arena.set(source.subarray(start, end), at);
+    // A view for each of these short texts would be more garbage than all else an encoder makes.
+    if (end - start < 64) for (let from = start, to = at; from < end; from++) this.#arena[to++] = source[from]!;
+    else this.#arena.set(source.subarray(start, end), at);
     if (id === this.#ends.length) {
       this.#ends = growUint32(this.#ends);
       this.#hashes = growUint32(this.#hashes);

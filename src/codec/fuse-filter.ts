@@ -117,12 +117,9 @@ class Peeler {
     this.#done = 0;
     for (let i = 0; i < keys.count; i++) {
       probe.set(keys.lo[i]!, keys.hi[i]!);
-      for (const slot of [probe.slot0, probe.slot1, probe.slot2]) {
-        // 255 keys in one slot cannot happen for distinct hashes; it would only make this seed fail.
-        if (this.#count[slot]! < 255) this.#count[slot]!++;
-        this.#xorLo[slot]! ^= keys.lo[i]!;
-        this.#xorHi[slot]! ^= keys.hi[i]!;
-      }
+      this.#put(probe.slot0, keys.lo[i]!, keys.hi[i]!);
+      this.#put(probe.slot1, keys.lo[i]!, keys.hi[i]!);
+      this.#put(probe.slot2, keys.lo[i]!, keys.hi[i]!);
     }
     let queued = 0;
     for (let slot = 0; slot < this.#count.length; slot++) if (this.#count[slot] === 1) this.#queue[queued++] = slot;
@@ -134,6 +131,13 @@ class Peeler {
     return this.#done === keys.count;
   }
 
+  #put(slot: number, lo: number, hi: number): void {
+    // 255 keys in one slot cannot happen for distinct hashes; it would only make this seed fail.
+    if (this.#count[slot]! < 255) this.#count[slot]!++;
+    this.#xorLo[slot]! ^= lo;
+    this.#xorHi[slot]! ^= hi;
+  }
+
   #take(slot: number, probe: Probe, queuedBefore: number): number {
     const lo = this.#xorLo[slot]!;
     const hi = this.#xorHi[slot]!;
@@ -142,7 +146,8 @@ class Peeler {
     this.#orderSlot[this.#done++] = slot;
     probe.set(lo, hi);
     let queued = queuedBefore;
-    for (const other of [probe.slot0, probe.slot1, probe.slot2]) {
+    for (let i = 0; i < 3; i++) {
+      const other = i === 0 ? probe.slot0 : i === 1 ? probe.slot1 : probe.slot2;
       this.#count[other]!--;
       this.#xorLo[other]! ^= lo;
       this.#xorHi[other]! ^= hi;

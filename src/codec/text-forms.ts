@@ -96,11 +96,11 @@ export function printUuid(text: Uint8Array, to: number, ids: Uint8Array, from: n
   return to;
 }
 
-/** Prints `bytes` in hex at text[to]; returns where it ended. */
-export function printHex(text: Uint8Array, to: number, bytes: Uint8Array): number {
-  for (let i = 0; i < bytes.length; i++) {
-    text[to++] = HEX_DIGITS[bytes[i]! >>> 4]!;
-    text[to++] = HEX_DIGITS[bytes[i]! & 15]!;
+/** Prints ids[from, end) in hex at text[to]; returns where it ended. */
+export function printHex(text: Uint8Array, to: number, ids: Uint8Array, from: number, end: number): number {
+  for (let i = from; i < end; i++) {
+    text[to++] = HEX_DIGITS[ids[i]! >>> 4]!;
+    text[to++] = HEX_DIGITS[ids[i]! & 15]!;
   }
   return to;
 }

@@ -50,12 +50,27 @@ for (let i = 0; i < 26; i++) {
 }
 for (let i = 0; i < 10; i++) KIND[0x30 + i] = DIGIT;
 
+/** Numbers, as many as come. */
+class NumberList {
+  values = new Float64Array(64);
+  count = 0;
+
+  push(value: number): void {
+    if (this.count === this.values.length) {
+      const grown = new Float64Array(2 * this.count);
+      grown.set(this.values);
+      this.values = grown;
+    }
+    this.values[this.count++] = value;
+  }
+}
+
 /** Texts taken apart. */
 export class TextPatterns {
   readonly patterns = new ByteTable();
-  readonly codes: number[] = [];
+  readonly codes = new NumberList();
   /** The first, second … number of every text that has one, in text order. */
-  readonly slots: number[][] = [];
+  readonly slots: NumberList[] = [];
   /** UUIDs and hex in binary, in text order. */
   readonly ids = new ByteWriter(256);
   readonly #pattern = new ByteWriter(256);
@@ -73,15 +88,15 @@ export class TextPatterns {
 
   /** About what write() and a compressor make of it, in bytes: variables do not shrink, phrases do. */
   get estimatedBytes(): number {
-    let bits = this.codes.length * Math.log2(this.patterns.count);
-    for (const values of this.slots) {
+    let bits = this.codes.count * Math.log2(this.patterns.count);
+    for (const { values, count } of this.slots) {
       let min = Infinity;
       let max = 0;
-      for (const value of values) {
-        if (value < min) min = value;
-        if (value > max) max = value;
+      for (let i = 0; i < count; i++) {
+        if (values[i]! < min) min = values[i]!;
+        if (values[i]! > max) max = values[i]!;
       }
-      bits += values.length * Math.log2(max - min + 1);
+      bits += count * Math.log2(max - min + 1);
     }
     return bits / 8 + this.ids.length + this.patterns.sizeBytes / 3;
   }
@@ -92,8 +107,7 @@ export class TextPatterns {
     for (let id = 0; id < patterns.count; id++) out.varint(patterns.end(id) - patterns.start(id));
     out.rawRange(patterns.arena, 0, patterns.sizeBytes);
     out.seam();
-    encodeNumbers(out, Float64Array.from(this.codes), this.codes.length);
-    for (const values of this.slots) encodeNumbers(out, Float64Array.from(values), values.length);
+    for (const { values, count } of [this.codes, ...this.slots]) encodeNumbers(out, values, count);
     out.raw(this.ids.view());
   }
 
@@ -150,7 +164,7 @@ export class TextPatterns {
       if (at - from > DECIMAL_DIGITS_MAX || this.#slot === SLOTS_MAX) this.#pattern.rawRange(bytes, from, at);
       else {
         this.#pattern.u8(bytes[from] === 0x30 && at - from > 1 ? at - from : NUMBER);
-        (this.slots[this.#slot++] ??= []).push(value);
+        (this.slots[this.#slot++] ??= new NumberList()).push(value);
       }
     }
   }
@@ -264,7 +278,7 @@ class Printer {
         this.#idAt += 16;
       } else if (byte === HEX) {
         const idBytes = phrase[++at]!;
-        to = printHex(text, to, this.#ids.subarray(this.#idAt, this.#idAt + idBytes));
+        to = printHex(text, to, this.#ids, this.#idAt, this.#idAt + idBytes);
         this.#idAt += idBytes;
       } else {
         to = printNumber(text, to, this.#slots[slot]![this.#next[slot]!++]!, byte);
