@@ -82,11 +82,15 @@ export function invalid(why: string): never {
 
 class Decoder {
   #terms = 0;
+  #patterns = 0;
 
   call(message: unknown, depth: number): CallTerm {
     if (depth > limits.filterDepthMax) invalid(`filter nests calls more than ${limits.filterDepthMax} deep`);
     const { op, args } = checked(message, 'Call');
     this.#count(1);
+    if (op === 'regex' && ++this.#patterns > limits.patternsMax) {
+      invalid(`filter has more than ${limits.patternsMax} regular expressions`);
+    }
     return {
       kind: 'call',
       op: textOf(op),

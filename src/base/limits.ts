@@ -49,9 +49,13 @@ export const limits = {
   filterDepthMax: 20,
   /** Calls, references and constants of one filter, and elements of its lists: each may cost a pass over every block. */
   filterTermsMax: 1_000,
-  /** Characters of a regular expression, and what it compiles to; the second is what a match costs per character. */
+  /** Regular expressions of one search; each costs up to 30 ms to compile, and a look at every distinct value. */
+  patternsMax: 10,
+  /** Characters of a regular expression, and what it compiles to; the second is what a match costs per character at worst. */
   patternCharsMax: 1_000,
-  patternProgramMax: 5_000,
+  patternProgramMax: 1_024,
+  /** Instructions × bytes of matching one value, which nothing interrupts: 16 s at worst, 20 ms for most patterns. */
+  patternWorkMax: 1 << 28,
   /** Bytes of one question over gRPC, which shares its port with OTLP: 10,000 trace ids with their hints are 500 KB. */
   questionBytesMax: 1 << 20,
   /** Tags of one search over gRPC; over HTTP the length of a URL bounds them. */

@@ -62,9 +62,9 @@ export function membershipTest(constants: readonly FilterConstant[]): ValueTest 
       : tests.some((test) => test(type, a, b, bytes));
 }
 
-/** The pattern matches anywhere in the value, which is text. */
-export function patternTest(text: string): ValueTest {
-  const pattern = compilePattern(text);
+/** The pattern matches anywhere in the value, which is text. `check` as compilePattern has it. */
+export function patternTest(text: string, check?: () => void): ValueTest {
+  const pattern = compilePattern(text, check);
   return (type, a, b, bytes) =>
     type === T.TYPE_STRING && isUtf8(bytes.subarray(a, a + b)) && pattern.test(bytes, a, a + b);
 }

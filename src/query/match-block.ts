@@ -37,6 +37,8 @@ export interface SpanConditions {
   readonly operation: string | undefined;
   readonly tags: readonly CompiledTag[];
   readonly filter?: Filter;
+  /** Called where one block may be long work; may throw, to end it. */
+  readonly check?: () => void;
 }
 
 /** The conditions of one search, asked of block after block; what it learns about a resource it keeps. */
@@ -46,25 +48,18 @@ export class SpanMatcher {
   readonly tags: readonly TagMatcher[];
   readonly filter: CompiledFilter | undefined;
 
-  constructor({ service, operation, tags, filter }: SpanConditions) {
+  constructor({ service, operation, tags, filter, check = () => undefined }: SpanConditions) {
     this.#services =
       service === undefined
         ? undefined
         : new DescriptorMemo((resource) => serviceName(parseDescriptor(resource).message) === service);
     this.#operation = operation === undefined ? undefined : Buffer.from(operation, 'utf8');
     this.tags = tags.map((tag) => new TagMatcher(tag));
-    this.filter = filter && compileFilter(filter);
+    this.filter = filter && compileFilter(filter, check);
   }
 
-  /**
-   * The traces of `block` that have a span meeting all conditions inside `times`. Throws CORRUPTION. `check` is called
-   * where one block may be long work, and may throw.
-   */
-  match(
-    block: BlockReader,
-    times: BlockTimes,
-    check = (): void => undefined,
-  ): { matches: BlockMatch[]; decidedBy: DecidedBy } {
+  /** The traces of `block` that have a span meeting all conditions inside `times`. Throws CORRUPTION. */
+  match(block: BlockReader, times: BlockTimes): { matches: BlockMatch[]; decidedBy: DecidedBy } {
     return readStored(() => {
       const view = new BlockView(block);
       const alive = this.#templates(view);
@@ -74,7 +69,7 @@ export class SpanMatcher {
       if (!alive.includes(1)) return { matches: [], decidedBy: 'templates' };
       const flags = this.#rows(view, alive, verdicts);
       if (this.filter !== undefined) {
-        const met = matchFilter(view, this.filter, check);
+        const met = matchFilter(view, this.filter);
         for (let row = 0; row < flags.length; row++) flags[row] = flags[row]! & met[row]!;
       }
       if (!flags.includes(1)) return { matches: [], decidedBy: 'values' };

@@ -23,9 +23,9 @@ import {
   type ValueTest,
 } from './filter-value.ts';
 
-/** A flag per row of the block, set where the filter holds. `check` is called between pieces of long work, to end it. */
-export function matchFilter(view: BlockView, filter: CompiledFilter, check: () => void): Uint8Array {
-  return new FilterMatcher(new FilterBlock(view), filter, check).flags(filter.filter, {
+/** A flag per row of the block, set where the filter holds. */
+export function matchFilter(view: BlockView, filter: CompiledFilter): Uint8Array {
+  return new FilterMatcher(new FilterBlock(view), filter).flags(filter.filter, {
     count: view.block.header.rowCount,
     spans: undefined,
     children: [],
@@ -36,29 +36,31 @@ export function matchFilter(view: BlockView, filter: CompiledFilter, check: () =
 export interface CompiledFilter {
   readonly filter: Filter;
   readonly tests: ReadonlyMap<Filter, ValueTest>;
+  /** Called between pieces of long work; may throw, to end it. */
+  readonly check: () => void;
 }
 
-export function compileFilter(filter: Filter): CompiledFilter {
+export function compileFilter(filter: Filter, check: () => void): CompiledFilter {
   const tests = new Map<Filter, ValueTest>();
-  addTests(filter, tests);
-  return { filter, tests };
+  addTests(filter, tests, check);
+  return { filter, tests, check };
 }
 
-function addTests(filter: Filter, tests: Map<Filter, ValueTest>): void {
+function addTests(filter: Filter, tests: Map<Filter, ValueTest>, check: () => void): void {
   switch (filter.op) {
     case 'and':
     case 'or':
-      for (const one of filter.filters) addTests(one, tests);
+      for (const one of filter.filters) addTests(one, tests, check);
       break;
     case 'not':
     case 'some':
-      addTests(filter.filter, tests);
+      addTests(filter.filter, tests, check);
       break;
     case 'exists':
       tests.set(filter, () => true);
       break;
     case 'regex':
-      tests.set(filter, patternTest(filter.pattern));
+      tests.set(filter, patternTest(filter.pattern, check));
       break;
     case 'in':
     case 'not_in':
@@ -99,7 +101,7 @@ class FilterMatcher {
   readonly #values = new Map<Source, RowValues>();
   #pairs = 0;
 
-  constructor(block: FilterBlock, { tests }: CompiledFilter, check: () => void) {
+  constructor(block: FilterBlock, { tests, check }: CompiledFilter) {
     this.#block = block;
     this.#tests = tests;
     this.#check = check;

@@ -23,7 +23,8 @@ interface Hit {
 
 /** Ids of the newest matching traces, newest matching span first. */
 export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline: Deadline): Uint8Array[] {
-  const matcher = new SpanMatcher({ ...query, tags: query.tags.map(compileTag) });
+  const check = (): void => deadline.check();
+  const matcher = new SpanMatcher({ ...query, tags: query.tags.map((tag) => compileTag(tag, check)), check });
   const pruner =
     matcher.filter === undefined
       ? new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n))
@@ -45,7 +46,7 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
       fates[prunedBy]++;
       continue;
     }
-    const found = matchCandidate(block, { matcher, times: blockTimes(block.day, query), deadline });
+    const found = matchCandidate(block, matcher, blockTimes(block.day, query));
     fates[found.fate]++;
     hits = mergeHits(hits, found.hits);
     hits.length = Math.min(hits.length, query.limit);
@@ -74,15 +75,9 @@ interface Found {
 
 const DAMAGED: Found = { hits: [], fate: 'damaged' };
 
-interface Asking {
-  readonly matcher: SpanMatcher;
-  readonly times: BlockTimes;
-  readonly deadline: Deadline;
-}
-
-function matchCandidate(candidate: CandidateBlock, { matcher, times, deadline }: Asking): Found {
+function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: BlockTimes): Found {
   const found = candidate.read((block): Found => {
-    const { matches, decidedBy } = matcher.match(block, times, () => deadline.check());
+    const { matches, decidedBy } = matcher.match(block, times);
     if (matches.length === 0) return { hits: [], fate: decidedBy };
     // Damage elsewhere in the block would leave a hit whose trace cannot be read.
     block.verify();

@@ -33,9 +33,15 @@ export interface CompiledTag {
   readonly isNegated: boolean;
 }
 
-/** Compiles one condition of a search. Throws INVALID_REQUEST when its value should be a pattern and is none. */
-export function compileTag({ key, value, isPattern = false, isNegated = false }: TagCondition): CompiledTag {
-  if (isPattern) return compilePatternTag(key, new PatternMatcher(value), isNegated);
+/**
+ * Compiles one condition of a search. Throws INVALID_REQUEST when its value should be a pattern and is none; `check` as
+ * compilePattern has it.
+ */
+export function compileTag(
+  { key, value, isPattern = false, isNegated = false }: TagCondition,
+  check?: () => void,
+): CompiledTag {
+  if (isPattern) return compilePatternTag(key, new PatternMatcher(value, check), isNegated);
   if (key === 'error' && (value === 'true' || value === 'false')) {
     const ways: Way[] = [IN_ERROR, attribute(key, LEVEL_SPAN)];
     return { ways, value: new TextMatcher('true'), isNegated: (value === 'false') !== isNegated };
@@ -175,8 +181,8 @@ export class PatternMatcher implements ValueMatcher {
   readonly text: undefined;
   readonly #pattern: Pattern;
 
-  constructor(pattern: string) {
-    this.#pattern = compilePattern(pattern);
+  constructor(pattern: string, check?: () => void) {
+    this.#pattern = compilePattern(pattern, check);
   }
 
   matches(type: number, a: number, b: number, arena: Uint8Array): boolean {

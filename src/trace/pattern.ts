@@ -5,12 +5,21 @@ import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 
 export interface Pattern {
-  /** True when the pattern matches anywhere in the UTF-8 text bytes[start, end). */
+  /**
+   * True when the pattern matches anywhere in the UTF-8 text bytes[start, end). Throws TIMEOUT for a text that is too long
+   * for a pattern of this size, and what `check` throws.
+   */
   test(bytes: Uint8Array, start: number, end: number): boolean;
 }
 
-/** Throws INVALID_REQUEST when `text` is no RE2 pattern, or too large a one. */
-export function compilePattern(text: string): Pattern {
+/** Instructions × bytes between two looks at the clock: some 50 ms at worst. */
+const WORK_PER_CHECK: number = 1 << 20;
+
+/**
+ * Throws INVALID_REQUEST when `text` is no RE2 pattern, or too large a one. `check` is called between texts that are long
+ * work together, and may throw.
+ */
+export function compilePattern(text: string, check: () => void = doNothing): Pattern {
   if (text.length > limits.patternCharsMax) {
     invalid(`a pattern of ${text.length} characters; ${limits.patternCharsMax} are allowed`);
   }
@@ -19,11 +28,28 @@ export function compilePattern(text: string): Pattern {
   if (size > limits.patternProgramMax) {
     invalid(`a pattern of ${size} instructions, its repetitions written out; ${limits.patternProgramMax} are allowed`);
   }
+  let work = 0;
   return {
-    // re2js takes an array of UTF-8 bytes as well as a string; a subarray costs less than a string does.
-    test: (bytes, start, end) => compiled.test(bytes.subarray(start, end)),
+    test(bytes, start, end) {
+      const more = size * (end - start);
+      if (more > limits.patternWorkMax) {
+        throw new StoreError(
+          'TIMEOUT',
+          `a pattern of ${size} instructions met a text of ${end - start} bytes, which is too much; ask with a simpler one`,
+        );
+      }
+      work += more;
+      if (work > WORK_PER_CHECK) {
+        work = 0;
+        check();
+      }
+      // re2js takes an array of UTF-8 bytes as well as a string; a subarray costs less than a string does.
+      return compiled.test(bytes.subarray(start, end));
+    },
   };
 }
+
+function doNothing(): void {}
 
 function compile(text: string): RE2JS {
   try {

@@ -282,7 +282,10 @@ describe('what is refused', () => {
     expect(() => parsed(call('regex', attr('a'), scalar('x'.repeat(1_001))))).toThrow(
       'a pattern of 1001 characters; 1000 are allowed',
     );
-    expect(() => parsed(call('regex', attr('a'), scalar('.{1000}'.repeat(6))))).toThrow('5000 are allowed');
+    expect(() => parsed(call('regex', attr('a'), scalar('.{1000}'.repeat(2))))).toThrow('1024 are allowed');
+    const patterns = Array.from({ length: limits.patternsMax + 1 }, () => inner('regex', attr('a'), scalar('x')));
+    expect(() => parsed(call('or', ...patterns))).toThrow('filter has more than 10 regular expressions');
+    expect(() => parsed(call('or', ...patterns.slice(1)))).not.toThrow();
   });
 
   test('a filter beside the conditions it replaces', () => {

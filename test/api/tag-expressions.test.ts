@@ -1,5 +1,6 @@
 // Tags that say more than equality, where they are allowed (contract/jaeger.md, C18).
 import { expect, test } from 'vitest';
+import { limits } from '../../src/base/limits.ts';
 import { parseTraceSearch } from '../../src/api/jaeger-params.ts';
 import { parseV3Search } from '../../src/api/jaeger-v3-search.ts';
 import { QueryString } from '../../src/api/query-string.ts';
@@ -23,6 +24,13 @@ test('a pattern that is none is refused, where patterns are allowed', () => {
   const message = 'tag "k": the value is no pattern in RE2 syntax: error parsing regexp: missing closing ): `(`';
   expect(() => tagConditions([['k', '~(']], true)).toThrow(message);
   expect(tagConditions([['k', '~(']], false)).toEqual([{ key: 'k', value: '~(' }]);
+});
+
+test('too many patterns are refused', () => {
+  const entries = Array.from({ length: limits.patternsMax + 1 }, (_, i) => [`k${i}`, '~x'] as const);
+  expect(() => tagConditions(entries, true)).toThrow('tags: 11 regular expressions; 10 are allowed');
+  expect(tagConditions(entries.slice(1), true)).toHaveLength(limits.patternsMax);
+  expect(tagConditions(entries, false)).toHaveLength(limits.patternsMax + 1);
 });
 
 test('both generations of the API take them, in every spelling of tags', () => {

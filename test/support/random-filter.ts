@@ -1,5 +1,6 @@
 // Random filters over spans: every operator, level and built-in field, most of their constants taken from what one of the
 // spans has, or from right beside it. The same random source gives the same filters.
+import { limits } from '../../src/base/limits.ts';
 import type { WireCall, WireTerm } from './filter-oracle.ts';
 import type { OtlpAnyValue } from './otlp-proto.ts';
 import type { Random } from './random-request.ts';
@@ -59,6 +60,7 @@ export function randomFilter(random: Random, spans: readonly KnownSpan[]): WireC
 class Generator {
   readonly #random: Random;
   readonly #spans: readonly KnownSpan[];
+  #patterns = 0;
 
   constructor(random: Random, spans: readonly KnownSpan[]) {
     this.#random = random;
@@ -105,6 +107,7 @@ class Generator {
       'regex',
       'two',
     ]);
+    if (this.#isOneTooMany(op)) return { op: 'exists', args: [attr] };
     switch (op) {
       case 'exists':
         return { op, args: [attr] };
@@ -128,6 +131,11 @@ class Generator {
         return { op, args: this.#random() < 0.8 ? [attr, { scalar }] : [{ scalar }, attr] };
       }
     }
+  }
+
+  /** There may be so many patterns in one filter. */
+  #isOneTooMany(op: string): boolean {
+    return op === 'regex' && ++this.#patterns > limits.patternsMax;
   }
 
   #attribute(levels: readonly string[] | undefined): WireTerm {
@@ -168,6 +176,7 @@ class Generator {
       ...(isWord ? ['regex'] : ['gt', 'lt', 'gte', 'lte', 'two']),
       ...(kind === 'text' ? ['regex'] : []),
     ]);
+    if (this.#isOneTooMany(op)) return { op: 'exists', args: [field] };
     switch (op) {
       case 'exists':
         return { op, args: [field] };

@@ -27,7 +27,7 @@ describe('refused', () => {
   });
   test('too long, or too large when its repetitions are written out', () => {
     expect(() => compilePattern('x'.repeat(1_001))).toThrow('1001 characters; 1000 are allowed');
-    expect(() => compilePattern('.{1000}'.repeat(6))).toThrow('instructions');
+    expect(() => compilePattern('.{1000}'.repeat(2))).toThrow('instructions');
   });
 });
 
@@ -36,4 +36,16 @@ test.each(['(a*)*b', '(a|aa)+$b', '(a|a?)+c'])('%s against 50,000 letters ends a
   const startMs = performance.now();
   expect(matches(pattern, 'a'.repeat(50_000))).toBe(false);
   expect(performance.now() - startMs).toBeLessThan(2_000);
+});
+
+test('between texts that are long work together it is asked whether to go on; one that is too long is refused', () => {
+  const text = Buffer.alloc(1 << 20, 'a');
+  let asked = 0;
+  const pattern = compilePattern('x[0-9]', () => asked++);
+  for (let i = 0; i < 100; i++) pattern.test(text, 0, 1_000);
+  expect(asked).toBe(0);
+  for (let i = 0; i < 5; i++) pattern.test(text, 0, text.length);
+  expect(asked).toBe(5);
+  const large = compilePattern('(?:a|b){300}');
+  expect(() => large.test(text, 0, text.length)).toThrow(/a pattern of \d+ instructions met a text of 1048576 bytes/);
 });
