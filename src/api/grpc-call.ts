@@ -63,6 +63,8 @@ export interface GrpcCallOptions {
   readonly log: Log;
   /** False before the store is open and while it closes: calls get UNAVAILABLE. */
   readonly isReady: () => boolean;
+  /** How long a client may take nothing of its stream; limits.answerStallMsMax when absent. */
+  readonly stallMsMax?: number;
 }
 
 type UnaryCall = ServerUnaryCall<Buffer, Buffer>;
@@ -117,7 +119,7 @@ async function answerStream<Options extends GrpcCallOptions>(
   options: Options,
 ): Promise<Metadata> {
   using scope = new CallScope(call, options);
-  const sink = new MessageSink(call, scope.signal);
+  const sink = new MessageSink(call, scope.signal, options.stallMsMax ?? limits.answerStallMsMax);
   const replies = method(options, readRequest(schema, call.request), scope);
   for await (const reply of replies) await sink.send(bytesOf(schema, reply));
   return scope.trailer;
@@ -181,12 +183,14 @@ class CallScope implements GrpcCall, Disposable {
 class MessageSink {
   readonly #call: StreamCall;
   readonly #signal: AbortSignal;
+  readonly #stallMsMax: number;
   #pendingBytes = 0;
   #wake: () => void = () => undefined;
 
-  constructor(call: StreamCall, signal: AbortSignal) {
+  constructor(call: StreamCall, signal: AbortSignal, stallMsMax: number) {
     this.#call = call;
     this.#signal = signal;
+    this.#stallMsMax = stallMsMax;
   }
 
   /** Resolves when the next message may be made. Throws CANCELLED when the client has left, TIMEOUT when it stalls. */
@@ -209,11 +213,9 @@ class MessageSink {
         else reject(error);
       };
       const leave = (): void => stop(clientLeft());
-      const stalled = setTimeout(
-        () =>
-          stop(new StoreError('TIMEOUT', `the client took nothing of its stream for ${limits.answerStallMsMax} ms`)),
-        limits.answerStallMsMax,
-      );
+      const stall = (): void =>
+        stop(new StoreError('TIMEOUT', `the client took nothing of its stream for ${this.#stallMsMax} ms`));
+      const stalled = setTimeout(stall, this.#stallMsMax);
       this.#signal.addEventListener('abort', leave);
       this.#wake = stop;
     });

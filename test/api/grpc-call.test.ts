@@ -156,36 +156,60 @@ describe('a stream', () => {
     open();
   });
 
-  test('is made at the pace at which its client takes it', async () => {
-    let made = 0;
+  /** A server whose GetTraces makes 100 messages of 512 KiB. */
+  async function openMaker(stallMsMax: number) {
+    const state = { made: 0, isOver: false };
     const server = new Server();
-    const methods = {
-      unary: {},
-      streams: {
-        GetTraces: async function* () {
-          for (; made < 100; made++) yield new Uint8Array(512 << 10);
-        },
-      },
+    const GetTraces = async function* () {
+      try {
+        for (; state.made < 100; state.made++) yield new Uint8Array(512 << 10);
+      } finally {
+        state.isOver = true;
+      }
     };
     const log = createLog({ write: () => undefined });
-    registerService(server, 'jaeger.storage.v2.TraceReader', methods, { log, isReady: () => true });
+    const methods = { unary: {}, streams: { GetTraces } };
+    registerService(server, 'jaeger.storage.v2.TraceReader', methods, { log, isReady: () => true, stallMsMax });
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
         error === null ? resolve(bound) : reject(error),
       );
     });
-    using client = new StorageClient(`127.0.0.1:${port}`);
-    const stream = client.open(ask);
+    const client = new StorageClient(`127.0.0.1:${port}`);
+    const dispose = (): void => {
+      client[Symbol.dispose]();
+      server.forceShutdown();
+    };
+    return { state, client, [Symbol.dispose]: dispose };
+  }
+
+  test('is made at the pace at which its client takes it', async () => {
+    using maker = await openMaker(60_000);
+    const stream = maker.client.open(ask);
     let taken = 0;
     stream.once('data', () => stream.pause());
     stream.on('data', () => taken++);
     await expect.poll(() => taken).toBe(1);
     // Nothing tells that no further message will be made but time.
     await delay(200);
-    expect(made).toBeLessThan(20);
+    expect(maker.state.made).toBeLessThan(20);
     stream.resume();
     await new Promise((resolve) => stream.on('end', resolve));
-    expect([made, taken]).toEqual([100, 100]);
-    server.forceShutdown();
+    expect([maker.state.made, taken]).toEqual([100, 100]);
+  });
+
+  test('ends when its client takes nothing for too long', async () => {
+    using maker = await openMaker(50);
+    const stream = maker.client.open(ask);
+    const ended = new Promise<ServiceError>((resolve) => stream.on('error', resolve));
+    stream.once('data', () => stream.pause());
+    await expect.poll(() => maker.state.isOver).toBe(true);
+    expect(maker.state.made).toBeLessThan(20);
+    // What was sent before is still taken, and then the reason.
+    stream.resume();
+    expect(await ended).toMatchObject({
+      code: status.DEADLINE_EXCEEDED,
+      details: 'the client took nothing of its stream for 50 ms',
+    });
   });
 });
