@@ -4,9 +4,9 @@
 import { quoteJson } from '../bytes/json-writer.ts';
 import { operationName } from '../otlp/service-name.ts';
 import type { FoundTrace } from '../trace/store.ts';
-import { adjustTrace } from './jaeger-adjusters.ts';
-import { lastRange, readTraceView } from './jaeger-model.ts';
-import { KIND_SERVER, type SpanView, type TraceView } from './trace-view.ts';
+import { adjustInTurns } from './jaeger-adjusters.ts';
+import { lastRange, readTraceInTurns } from './jaeger-model.ts';
+import { KIND_SERVER, ROWS_PER_TURN, TURN, type SpanView, type TraceView } from './trace-view.ts';
 
 /** What every path shown must pass through. */
 export interface FocalPoint {
@@ -34,13 +34,19 @@ interface PathNode {
   readonly exemplars: Set<string>;
 }
 
-/** `{"dependencies":[{"path":[…],"attributes":[…]}]}` of the paths through `focal`, in the order they are met. */
-export function callPathsOf(traces: Iterable<FoundTrace>, focal: FocalPoint): string {
+/**
+ * `{"dependencies":[{"path":[…],"attributes":[…]}]}` of the paths through `focal`, in the order they are met, as one chunk
+ * behind TURNs: hundreds of traces are read for it.
+ */
+export function* callPathsToJson(traces: Iterable<FoundTrace>, focal: FocalPoint): Generator<Buffer, void, undefined> {
   const roots = new Map<string, PathNode>();
   const ends = new Set<PathNode>();
   for (const { otlp } of traces) {
-    const view = readTraceView(otlp);
-    if (view !== undefined) walk(view, { roots, ends, focal });
+    yield TURN;
+    const view = yield* readTraceInTurns(otlp);
+    if (view === undefined) continue;
+    yield* adjustInTurns(view);
+    yield* walk(view, { roots, ends, focal });
   }
   const paths: string[] = [];
   let entries = 0;
@@ -49,7 +55,7 @@ export function callPathsOf(traces: Iterable<FoundTrace>, focal: FocalPoint): st
     if (entries > ENTRIES_MAX) break;
     paths.push(pathJson(end));
   }
-  return `{"dependencies":[${paths.join(',')}]}`;
+  yield Buffer.from(`{"dependencies":[${paths.join(',')}]}`);
 }
 
 interface Paths {
@@ -58,12 +64,13 @@ interface Paths {
   readonly focal: FocalPoint;
 }
 
-function walk(view: TraceView, { roots, ends, focal }: Paths): void {
-  adjustTrace(view);
+function* walk(view: TraceView, { roots, ends, focal }: Paths): Generator<Buffer, void, undefined> {
   const children = childrenOf([...view.spans()]);
   const stack = (children.get('') ?? []).map((span) => ({ span, caller: undefined as PathNode | undefined }));
   // A stack of our own: a chain of 100,000 calls must not end in a stack overflow.
+  let seen = 0;
   for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
+    if (++seen % ROWS_PER_TURN === 0) yield TURN;
     const { span, caller } = step;
     const node = entryOf({ view, span, caller }, roots, focal);
     const callees = children.get(span.spanId);

@@ -8,7 +8,7 @@ import { jsonToRequest } from '../otlp/json-to-request.ts';
 import { formatLegacyTraceId } from '../trace/ids.ts';
 import type { FoundTrace, Operation } from '../trace/store.ts';
 import { pathTraceId, registerArchiveRoutes } from './jaeger-archive.ts';
-import { callPathsOf } from './call-paths.ts';
+import { callPathsToJson } from './call-paths.ts';
 import { dependencyJson, envelope, registerLegacyRoute, sendUnknownPath, UnknownPath } from './jaeger-envelope.ts';
 import type { LegacyHandler } from './jaeger-envelope.ts';
 import { explainSearch, isExplain } from './explain-search.ts';
@@ -197,10 +197,10 @@ async function listDependencies(options: JaegerOptions, { tenant, params, signal
 async function listCallPaths(
   options: JaegerOptions,
   { tenant, params, signal, take }: JaegerRequest,
-): Promise<Buffer[]> {
+): Promise<Iterable<Buffer>> {
   const { query, focal } = parsePathSearch(params, { nowMs: nowOf(options), maxTraces: options.maxTraces });
   const traces = take(await options.reader.searchTraces(tenant, query, signal));
-  return [Buffer.from(callPathsOf(traces, focal))];
+  return callPathsToJson(traces, focal);
 }
 
 /** Nothing is measured here; Jaeger answers with sample data. Jaeger UI shows an empty page instead of an error. */

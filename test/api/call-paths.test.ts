@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { callPathsOf } from '../../src/api/call-paths.ts';
+import { callPathsToJson } from '../../src/api/call-paths.ts';
 import { encodeTraces, type OtlpRequest, type OtlpSpan } from '../support/otlp-proto.ts';
 import { attribute, RICH_TRACE_ID, span, spanId, traceOf } from '../support/rich-trace.ts';
 
@@ -31,7 +31,9 @@ interface Shown {
 
 function pathsOf(traces: readonly OtlpRequest[], service: string, operation = ''): [string, ...string[]][] {
   const found = traces.map((data) => ({ traceId: RICH_TRACE_ID, otlp: encodeTraces(data) }));
-  const { dependencies } = JSON.parse(callPathsOf(found, { service, operation })) as Shown;
+  const { dependencies } = JSON.parse(
+    Buffer.concat([...callPathsToJson(found, { service, operation })]).toString(),
+  ) as Shown;
   return dependencies.map(({ path, attributes }) => [
     path.map((entry) => `${entry.service}:${entry.operation}`).join(' > '),
     ...attributes.map(({ value }) => value.slice(0, 2)),
