@@ -71,9 +71,25 @@ const trace = z
   )
   .refine(({ spans, traceID }) => spans.every((one) => one.traceID === traceID), 'a span of another trace');
 
-export const legacySchemas: Readonly<
-  Record<'services' | 'operationNames' | 'operations' | 'traces' | 'oneTrace' | 'dependencies' | 'refusal', z.ZodType>
-> = {
+/** One path of the deep dependency graph. */
+const callPath = z.strictObject({
+  path: z.array(z.strictObject({ service: z.string(), operation: z.string() })).min(1),
+  attributes: z.array(z.strictObject({ key: z.literal('exemplar_trace_id'), value: traceId })),
+});
+
+type LegacyReply =
+  | 'services'
+  | 'operationNames'
+  | 'operations'
+  | 'traces'
+  | 'oneTrace'
+  | 'dependencies'
+  | 'callPaths'
+  | 'qualityMetrics'
+  | 'archived'
+  | 'refusal';
+
+export const legacySchemas: Readonly<Record<LegacyReply, z.ZodType>> = {
   services: envelope(z.array(z.string())),
   /** null when there are none, as in Jaeger. */
   operationNames: envelope(z.array(z.string()).nullable()),
@@ -90,5 +106,22 @@ export const legacySchemas: Readonly<
   dependencies: envelope(
     z.array(z.strictObject({ parent: z.string(), child: z.string(), callCount: z.int().positive() })),
   ),
+  /** No envelope (§2.7). */
+  callPaths: z.strictObject({ dependencies: z.array(callPath) }),
+  /** No envelope; the page reads all five. */
+  qualityMetrics: z.strictObject({
+    traceQualityDocumentationLink: z.string(),
+    bannerText: z.strictObject({ value: z.string(), styling: z.record(z.string(), z.unknown()) }).nullable(),
+    scores: z.array(z.unknown()),
+    metrics: z.array(z.looseObject({ name: z.string(), category: z.string() })),
+    clients: z.array(z.looseObject({ version: z.string() })),
+  }),
+  archived: z.strictObject({
+    data: z.array(z.never()),
+    total: z.literal(0),
+    limit: z.literal(0),
+    offset: z.literal(0),
+    errors: z.array(z.never()),
+  }),
   refusal: envelope(z.null()),
 };

@@ -130,9 +130,7 @@ export const v3Schemas: Readonly<
   result: z.strictObject({ result: traces }),
   summaries: z.strictObject({ summaries: z.array(summary) }),
   dependencies: z.strictObject({
-    dependencies: z.array(
-      z.strictObject({ parent: z.string(), child: z.string(), callCount: z.union([z.int().positive(), decimal]) }),
-    ),
+    dependencies: z.array(z.strictObject({ parent: z.string(), child: z.string(), callCount: z.int().positive() })),
   }),
   refusal: z.strictObject({
     error: z.strictObject({ httpCode: z.union([z.literal(400), z.literal(404)]), message: z.string().min(1) }),
