@@ -180,6 +180,7 @@ class FilterMatcher {
   }
 
   #testRows(source: Source, test: ValueTest): Uint8Array {
+    this.#check();
     return testSource(source, this.#block.view.rows(source.section).rows.length, test);
   }
 
@@ -218,6 +219,7 @@ class FilterMatcher {
     const [left, right] = references.map((reference) => this.#block.source(reference)) as [Source, Source];
     const [x, y] = [this.#valuesOf(left), this.#valuesOf(right)];
     const out = new Uint8Array(places.count);
+    this.#check();
     for (let i = 0; i < places.count; i++) {
       const [xFrom, xTo] = this.#range(x.starts, left.section, { places, i });
       const [yFrom, yTo] = this.#range(y.starts, right.section, { places, i });

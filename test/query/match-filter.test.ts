@@ -370,7 +370,8 @@ describe('events and links', () => {
       return () => new SpanMatcher({ ...of, check: stop }).match(block, TIMES);
     };
     expect(asking(call('some', nested('event'), isRetry))).toThrow('nobody waits');
-    expect(asking(isRetry['call'] as WireJson)).not.toThrow();
+    expect(asking(call('lt', field('span', 'startTime'), field('span', 'endTime')))).toThrow('nobody waits');
+    expect(asking(call('exists', attr('k')))).toThrow('nobody waits');
   });
 });
 

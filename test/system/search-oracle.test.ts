@@ -179,7 +179,7 @@ describe('random searches over random spans', () => {
   const seed = printedSeed('search oracle');
   test.each([0, 1, 2, 3, 4, 5])(
     'data set %i: exactly what plain loops find, wherever the spans lie',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async (set) => {
       const random = createRandom(seed + set);
       using folder = new TemporaryFolder();
@@ -225,7 +225,7 @@ describe('random searches over random spans', () => {
 
   test(
     'many blocks: the newest are found, whatever blocks and days they are spread over',
-    { timeout: 120_000 },
+    { timeout: 180_000 },
     async () => {
       const random = createRandom(seed + 100);
       using folder = new TemporaryFolder();
