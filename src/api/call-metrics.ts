@@ -114,7 +114,7 @@ export function* callMetricLines(
 function valuesOf(series: CallSeries, request: CallMetricsRequest, kind: CallMetricKind): Float64Array {
   const values = new Float64Array(pointCount(request));
   const windowLength = windowMinutes(request);
-  const window = new MinuteWindow(series);
+  const window = new MinuteWindow(series, kind.metric === 'latencies');
   let last = -1;
   for (let i = 0; i < values.length; i++) {
     const minute = minuteOf(request.endMs - request.lookbackMs + i * request.stepMs);
@@ -153,13 +153,15 @@ class MinuteWindow {
   calls = 0;
   errors = 0;
   readonly #series: CallSeries;
+  readonly #hasHistogram: boolean;
   readonly #histogram = new Float64Array(LATENCY_BUCKETS);
   /** Indexes into series.minutes: [from, to) are in the window. */
   #from = 0;
   #to = 0;
 
-  constructor(series: CallSeries) {
+  constructor(series: CallSeries, hasHistogram: boolean) {
     this.#series = series;
+    this.#hasHistogram = hasHistogram;
   }
 
   moveTo(firstMinute: number, lastMinute: number): void {
@@ -172,6 +174,7 @@ class MinuteWindow {
     const { calls, errors, bucketEnds, buckets, counts } = this.#series;
     this.calls += sign * calls[index]!;
     this.errors += sign * errors[index]!;
+    if (!this.#hasHistogram) return;
     for (let i = bucketEnds[index - 1] ?? 0; i < bucketEnds[index]!; i++) {
       this.#histogram[buckets[i]!] = this.#histogram[buckets[i]!]! + sign * counts[i]!;
     }

@@ -11,6 +11,7 @@ import {
   checkLine,
   checkPoints,
   describeCallMetric,
+  pointCount,
   type CallMetric,
   type CallMetricKind,
   type CallMetricLine,
@@ -115,19 +116,21 @@ function* familyJson(
 ): Generator<Buffer, void, undefined> {
   const { name, help } = describeCallMetric(kind, request.isByOperation);
   yield Buffer.from(`{"name":"${name}","type":"GAUGE","help":${quoteJson(help)},"metrics":[`);
+  const { endMs, lookbackMs, stepMs } = request;
+  // The same for every line.
+  const times = Array.from({ length: pointCount(request) }, (_, i) => rfc3339(endMs - lookbackMs + i * stepMs));
   let count = 0;
-  for (const line of lines) yield Buffer.from((count++ > 0 ? ',' : '') + lineJson(line, request));
+  for (const line of lines) yield Buffer.from((count++ > 0 ? ',' : '') + lineJson(line, times));
   yield Buffer.from(']}');
 }
 
-function lineJson({ service, operation, values }: CallMetricLine, request: CallMetricsRequest): string {
-  const { endMs, lookbackMs, stepMs } = request;
+function lineJson({ service, operation, values }: CallMetricLine, times: readonly string[]): string {
   // service_name first: the UI takes it from there.
   const labels = [`{"name":"service_name","value":${quoteJson(service)}}`];
   if (operation !== undefined) labels.push(`{"name":"operation","value":${quoteJson(operation)}}`);
   const points = Array.from(values, (value, i) => {
     const text = Number.isNaN(value) ? '"NaN"' : String(value);
-    return `{"gaugeValue":{"doubleValue":${text}},"timestamp":"${rfc3339(endMs - lookbackMs + i * stepMs)}"}`;
+    return `{"gaugeValue":{"doubleValue":${text}},"timestamp":"${times[i]}"}`;
   });
   return `{"labels":[${labels.join(',')}],"metricPoints":[${points.join(',')}]}`;
 }
