@@ -169,6 +169,7 @@ export class FilterBlock {
       const words = this.view.constants(section);
       this.#constants.set(key, (entries = { type, ...words, bytes: this.view.valueBytes }));
     }
+    if (a >= entries.a.length) throw new StoreError('CORRUPTION', `constant ${a} of ${entries.a.length}`);
     return { ...place, entries, first: a, isConstant: true };
   }
 
