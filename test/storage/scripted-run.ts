@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { isStoreError } from '../../src/base/errors.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { PartCache } from '../../src/query/block-source.ts';
+import { runQuery } from '../../src/query/run-query.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';
 import type { Survival } from '../support/durable-tree.ts';
@@ -83,9 +85,30 @@ class Client {
       for (const span of acknowledged) if (!found.has(span)) this.problems.push(`${when}: lost ${span}`);
       for (const span of found) if (!this.sent.has(span)) this.problems.push(`${when}: never sent ${span}`);
       if (isOnce && rows.length !== found.size) this.problems.push(`${when}: ${rows.length - found.size} rows twice`);
+      // Every span is a call, in whatever part or log it was counted.
+      const calls = callsIn(storage, disk, tenant);
+      if (calls !== found.size) this.problems.push(`${when}: ${calls} calls counted of ${found.size} spans`);
       const hasService = storage.listServices(tenant).includes(`service-${tenant}`);
       if (acknowledged.size > 0 && !hasService) this.problems.push(`${when}: the service of ${tenant} is missing`);
     }
+  }
+}
+
+/** Calls of all services and minutes, as the Monitor is told. */
+function callsIn(storage: Storage, disk: Disk, tenant: Tenant): number {
+  const cache = new PartCache(disk);
+  const snapshot = storage.takeSnapshot(tenant, {});
+  try {
+    const services = storage.listServices(tenant);
+    const query = { services, kinds: [], startNs: 0n, endNs: 2n ** 62n, isByOperation: false };
+    const cancelled = new Int32Array(new SharedArrayBuffer(4));
+    const task = { kind: 'metrics', query } as const;
+    const result = runQuery(cache, { task, tenant, snapshot, durationMaxMs: 60_000, cancelled });
+    if (result.kind !== 'metrics') throw new Error(result.kind);
+    return result.series.flatMap(({ calls }) => [...calls]).reduce((sum, calls) => sum + calls, 0);
+  } finally {
+    storage.releaseSnapshot(snapshot.id);
+    cache.close();
   }
 }
 
