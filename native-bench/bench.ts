@@ -8,6 +8,7 @@ import type { Report } from './harness/report.ts';
 import { formatReport, saveReport } from './harness/report.ts';
 import { bigTrace } from './scenarios/big-trace.ts';
 import { byId } from './scenarios/by-id.ts';
+import { calls } from './scenarios/calls.ts';
 import { density } from './scenarios/density.ts';
 import { ingest } from './scenarios/ingest.ts';
 import { merge } from './scenarios/merge.ts';
@@ -24,6 +25,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions, command: string
   density,
   'by-id': byId,
   search,
+  calls,
   mixed,
   recovery,
   merge,

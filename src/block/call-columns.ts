@@ -35,7 +35,7 @@ export class CallColumns {
 
   /** Throws CORRUPTION. */
   constructor(block: BlockReader, names: CallNames) {
-    const rows = new SectionReader(block, C.SECTION_SPANS);
+    const rows = new SectionReader(block, C.SECTION_SPANS, 'heads');
     this.day = block.header.day;
     this.traceCount = block.header.traceCount;
     const columns = readTraceColumns(block, rows);

@@ -13,7 +13,7 @@ import {
   SECTION_SPANS,
 } from './block-columns.ts';
 import type { BlockReader } from './block-reader.ts';
-import { readTemplates, type StoredTemplate } from './read-templates.ts';
+import { readTemplateHeads, readTemplates, type StoredTemplate } from './read-templates.ts';
 
 /** A decoded value column: words, or text entries with codes. */
 export type ValueColumn =
@@ -30,22 +30,25 @@ export class SectionReader {
   readonly starts: Uint32Array;
   readonly #block: BlockReader;
 
-  /** `what` 'templates' leaves the rows out: for those who ask only which templates there are. */
-  constructor(block: BlockReader, section: number, what: 'rows' | 'templates' = 'rows') {
+  /**
+   * `what` 'templates' leaves the rows out: for those who ask only which templates there are. 'heads' has the rows and
+   * leaves the templates' fields out.
+   */
+  constructor(block: BlockReader, section: number, what: 'rows' | 'templates' | 'heads' = 'rows') {
     this.#block = block;
     this.section = section;
-    const rowColumn = what === 'rows' ? block.find(COLUMN_ROW_TEMPLATES + section) : undefined;
+    const rowColumn = what !== 'templates' ? block.find(COLUMN_ROW_TEMPLATES + section) : undefined;
     this.rowTemplates =
       rowColumn === undefined ? new Float64Array(0) : decodeNumbers(block.open(rowColumn), rowColumn.count);
-    if (what === 'rows' && section === SECTION_SPANS && this.rowTemplates.length !== block.header.rowCount) {
+    if (what !== 'templates' && section === SECTION_SPANS && this.rowTemplates.length !== block.header.rowCount) {
       throw new StoreError('CORRUPTION', 'the rows do not fit the header');
     }
     const templateColumn = block.find(COLUMN_TEMPLATES + section);
     const count = templateColumn?.count ?? 0;
     this.starts = countRows(this.rowTemplates, count);
     this.rows = bucket(this.rowTemplates, this.starts);
-    this.templates =
-      templateColumn === undefined ? [] : readTemplates(block.open(templateColumn), section, this.starts);
+    const read = what === 'heads' ? readTemplateHeads : readTemplates;
+    this.templates = templateColumn === undefined ? [] : read(block.open(templateColumn), section, this.starts);
   }
 
   /** The constants' text, decoded into `arena`. */
