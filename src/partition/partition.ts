@@ -72,6 +72,8 @@ export class Partition {
   readonly #commits = new Serial();
   /** Blocks met damaged since the partition was opened, by file and offset: each counts once, whoever meets it. */
   readonly #damagedBlocks = new Set<string>();
+  /** Full merges that run or wait. */
+  #fullMerges = 0;
   #isClosed = false;
 
   private constructor(options: PartitionOptions) {
@@ -117,7 +119,8 @@ export class Partition {
   /** Merges while the plan finds something worth it that there is room for. */
   mergeWorthwhile(): Promise<void> {
     return this.#merges.run(async () => {
-      while (!this.#isClosed) {
+      // A full merge that waits would do the next one's work again.
+      while (!this.#isClosed && this.#fullMerges === 0) {
         const ids = planMerge(
           this.#parts.idle.map(({ entry }) => entry),
           Math.min(this.#room.mergeBytesMax, this.#room.freeBytes),
@@ -132,20 +135,27 @@ export class Partition {
    * Resolves when every part of the time of the call is in one part, in its final form. Throws READ_ONLY when the disk
    * has no room for that part beside them.
    */
-  mergeAll(): Promise<void> {
-    return this.#merges.run(async () => {
-      const parts = this.#parts.idle;
-      const isMerged = parts.length === 0 || (parts.length === 1 && this.#isFinal(parts[0]!));
-      if (isMerged || this.#isClosed) return;
-      const sizeBytes = bytesOf(parts);
-      const { freeBytes } = this.#room;
-      if (sizeBytes > freeBytes)
-        throw new StoreError(
-          'READ_ONLY',
-          `${this.path}: merging ${sizeBytes} bytes needs as much free space, ${freeBytes} may be used; free space, then retry`,
-        );
-      await this.#merge(parts);
-    });
+  async mergeAll(): Promise<void> {
+    this.#fullMerges++;
+    try {
+      await this.#merges.run(() => this.#mergeAll());
+    } finally {
+      this.#fullMerges--;
+    }
+  }
+
+  async #mergeAll(): Promise<void> {
+    const parts = this.#parts.idle;
+    const isMerged = parts.length === 0 || (parts.length === 1 && this.#isFinal(parts[0]!));
+    if (isMerged || this.#isClosed) return;
+    const sizeBytes = bytesOf(parts);
+    const { freeBytes } = this.#room;
+    if (sizeBytes > freeBytes)
+      throw new StoreError(
+        'READ_ONLY',
+        `${this.path}: merging ${sizeBytes} bytes needs as much free space, ${freeBytes} may be used; free space, then retry`,
+      );
+    await this.#merge(parts);
   }
 
   /**

@@ -7,7 +7,7 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import { Partition } from '../../src/partition/partition.ts';
-import { MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
+import { MERGE_PARTS_MAX, MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { blockOf, DAY } from '../part/made-blocks.ts';
 import { memoryLog, TemporaryFolder } from '../storage/open-store.ts';
@@ -139,6 +139,35 @@ describe('a merge', () => {
     expect(rows(partition).parts).toEqual([16]);
     expect(partition.counters.merges).toBe(2);
     expect(partition.listServices(DEFAULT_TENANT)).toEqual(['shop']);
+    await partition.close();
+  });
+
+  test('of everything that waits ends those in the background after the one under way', async () => {
+    using folder = new TemporaryFolder();
+    const inline = inlineMergeRunner(nodeDisk);
+    const started = Promise.withResolvers<void>();
+    const gate = Promise.withResolvers<void>();
+    const run: MergeRunner['run'] = async (job) => {
+      if (job.profile === 'merged') {
+        started.resolve();
+        await gate.promise;
+      }
+      return inline.run(job);
+    };
+    const partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    const parts = 2 * MERGE_PARTS_MAX + 1;
+    for (let i = 0; i < parts; i++) {
+      await store(partition, 4 * i);
+      await partition.flush();
+    }
+    const background = partition.mergeWorthwhile();
+    await started.promise;
+    const full = partition.mergeAll();
+    gate.resolve();
+    await background;
+    await full;
+    expect(rows(partition).parts).toEqual([4 * parts]);
+    expect(partition.counters.merges).toBe(2);
     await partition.close();
   });
 
