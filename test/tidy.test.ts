@@ -47,6 +47,7 @@ const NOT_TESTED: Readonly<Record<string, string>> = {
 
 /** Tests that have no source file of their name, and the source files they are the test of. */
 const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
+  'test/api/jaeger-transform.test.ts': ['src/api/jaeger-v1.ts'],
   'test/block/block-round-trip.test.ts': [
     'src/block/block-columns.ts',
     'src/block/decode-block.ts',
