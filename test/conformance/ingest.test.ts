@@ -106,7 +106,7 @@ check('A4', async () => {
   }
 });
 
-/** Resolves when /metrics tells of `count` more requests that failed than before. */
+/** HTTP requests that were answered with an error since the node's start. */
 async function failuresOf(): Promise<number> {
   const errors = [...(await readMetrics(node))].filter(([name]) => name.startsWith('vt_http_errors_total{path="'));
   return errors.reduce((sum, [, value]) => sum + value, 0);
@@ -127,7 +127,7 @@ check(
       const service = `retried over ${protocol} ${compression}`;
       const exporter = openExporter({ protocol, compression, httpUrl: node.url, grpcAddress: node.grpcAddress });
       const exported = exportOnce(exporter, service);
-      await expect.poll(failuresOf).toBeGreaterThan(failures);
+      await expect.poll(failuresOf, { timeout: 10_000 }).toBeGreaterThan(failures);
       await manage('attach');
       expect(looseSpans(await exportTrace(node, await exported)), service).toHaveLength(1);
     }

@@ -262,15 +262,15 @@ check('D11', async () => {
     makeSpan(0xdb0, 1, { startTimeUnixNano: noonNs }),
     makeSpan(0xdb0, 2, { startTimeUnixNano: noonNs + 3n * hourNs }),
   ]);
-  const ask2 = async (startNs: bigint, endNs: bigint, unitNs: bigint): Promise<number> => {
+  const spansWithin = async (startNs: bigint, endNs: bigint, unitNs: bigint): Promise<number> => {
     const [status, , text] = await ask(node, `/api/traces/db0?start=${startNs / unitNs}&end=${endNs / unitNs}`);
     return status === 404 ? 0 : (JSON.parse(text) as Envelope<JaegerTrace[]>).data[0]!.spans.length;
   };
   for (const unitNs of [1_000n, millisecondNs]) {
-    expect(await ask2(noonNs, noonNs + 4n * hourNs, unitNs)).toBe(2);
+    expect(await spansWithin(noonNs, noonNs + 4n * hourNs, unitNs)).toBe(2);
     // Covering half of it, and none of it: all or nothing.
-    expect([0, 2]).toContain(await ask2(noonNs, noonNs + hourNs, unitNs));
-    expect([0, 2]).toContain(await ask2(midnightNs - dayNs, midnightNs, unitNs));
+    expect([0, 2]).toContain(await spansWithin(noonNs, noonNs + hourNs, unitNs));
+    expect([0, 2]).toContain(await spansWithin(midnightNs - dayNs, midnightNs, unitNs));
   }
 });
 
