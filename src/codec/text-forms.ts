@@ -96,13 +96,11 @@ export function printUuid(text: Uint8Array, to: number, ids: Uint8Array, from: n
   return to;
 }
 
-/** Prints ids[from, end) in hex at text[to]; returns where it ended. */
-export function printHex(text: Uint8Array, to: number, ids: Uint8Array, from: number, end: number): number {
-  for (let i = from; i < end; i++) {
-    text[to++] = HEX_DIGITS[ids[i]! >>> 4]!;
-    text[to++] = HEX_DIGITS[ids[i]! & 15]!;
-  }
-  return to;
+/** Prints a byte in hex at text[to]; returns where it ended. */
+export function printHex(text: Uint8Array, to: number, value: number): number {
+  text[to] = HEX_DIGITS[value >>> 4]!;
+  text[to + 1] = HEX_DIGITS[value & 15]!;
+  return to + 2;
 }
 
 /** Digits of a decimal number. Throws CORRUPTION for what decimalForm never gives. */

@@ -278,8 +278,7 @@ class Printer {
         this.#idAt += 16;
       } else if (byte === HEX) {
         const idBytes = phrase[++at]!;
-        to = printHex(text, to, this.#ids, this.#idAt, this.#idAt + idBytes);
-        this.#idAt += idBytes;
+        for (let i = 0; i < idBytes; i++) to = printHex(text, to, this.#ids[this.#idAt++]!);
       } else {
         to = printNumber(text, to, this.#slots[slot]![this.#next[slot]!++]!, byte);
         slot++;

@@ -178,7 +178,8 @@ function decodeUuids(ids: Uint8Array, count: number, arena: Arena): { a: Uint32A
 function decodeHex(reader: ByteReader, count: number, arena: Arena): { a: Uint32Array; b: Uint32Array } {
   const { a, b, total } = offsets(fromTextLengths(decodeNumbers(reader, count)), 2, reader.left);
   const text = new Uint8Array(2 * total);
-  printHex(text, 0, reader.view(total), 0, total);
+  const bytes = reader.view(total);
+  for (let i = 0; i < total; i++) printHex(text, 2 * i, bytes[i]!);
   shift(a, arena.appendArena(text));
   return { a, b };
 }

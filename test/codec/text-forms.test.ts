@@ -102,7 +102,7 @@ test('ids are printed as they were written', () => {
   const text = Buffer.alloc(40, '.');
   expect(printUuid(text, 1, ids, 0)).toBe(37);
   expect(text.toString()).toBe(`.${UUID}...`);
-  expect(printHex(text, 2, Uint8Array.of(7, 0, 0xff, 7), 1, 3)).toBe(6);
+  expect(printHex(text, printHex(text, 2, 0), 0xff)).toBe(6);
   expect(text.toString('utf8', 0, 8)).toBe('.100ff56');
 });
 
