@@ -2,7 +2,7 @@
 // readiness of the process. A watch ends when the server closes: an open one would hold the close up.
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReflectionService } from '@grpc/reflection';
-import type { Server } from '@grpc/grpc-js';
+import type { handleBidiStreamingCall, MethodDefinition, Server } from '@grpc/grpc-js';
 import { StoreError } from '../base/errors.ts';
 import { registerService, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from './grpc-call.ts';
 import { describeFiles } from './grpc-descriptors.ts';
@@ -56,10 +56,40 @@ export function registerHealth(server: Server, { services, closing, isReady, log
   registerService(server, HEALTH, methods, { log, isReady: () => true });
 }
 
-/** Registers reflection of `services`, health included. */
+/** Registers reflection of `services`, health included; what it needs (50 ms of CPU) is made when it is first asked. */
 export function registerReflection(server: Server, services: readonly string[]): void {
+  let methods: ReadonlyMap<string, ReflectionMethod> | undefined;
+  for (const version of ['v1', 'v1alpha']) {
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const method = (): ReflectionMethod => {
+      methods ??= loadReflection([...services, HEALTH]);
+      return methods.get(path)!;
+    };
+    const handle: handleBidiStreamingCall<object, object> = (call) => method().handle(call);
+    const serialize = (reply: object): Buffer => method().definition.responseSerialize(reply);
+    const deserialize = (bytes: Buffer): object => method().definition.requestDeserialize(bytes) as object;
+    server.register(path, handle, serialize, deserialize, 'bidi');
+  }
+}
+
+interface ReflectionMethod {
+  readonly definition: MethodDefinition<object, object>;
+  readonly handle: handleBidiStreamingCall<object, object>;
+}
+
+/** The library's methods by path; it adds them to whatever has addService. */
+function loadReflection(services: string[]): Map<string, ReflectionMethod> {
+  const methods = new Map<string, ReflectionMethod>();
   const fileDescriptorProtos = describeFiles(describedRoot());
   // Of a loaded definition the library reads the descriptors alone; an enum's has nothing else.
   const schema = { format: 'Protocol Buffer 3 EnumDescriptorProto', type: {}, fileDescriptorProtos } as const;
-  new ReflectionService({ schema }, { services: [...services, HEALTH] }).addToServer(server);
+  new ReflectionService({ schema }, { services }).addToServer({
+    addService: (service, implementation) => {
+      for (const [name, definition] of Object.entries(service)) {
+        const handle = implementation[name] as handleBidiStreamingCall<object, object>;
+        methods.set(definition.path, { definition, handle });
+      }
+    },
+  });
+  return methods;
 }
