@@ -24,10 +24,6 @@ interface AskedTag {
   readonly terms: TagTerms;
 }
 
-const UNKNOWN = 0;
-const NO = 1;
-const YES = 2;
-
 export class BlockPruner {
   readonly #conditions: Pick<SpanConditions, 'service' | 'operation'>;
   readonly #tags: readonly AskedTag[];
@@ -55,7 +51,7 @@ export class BlockPruner {
     let inBlock: BlockAnswers | undefined;
     for (let i = starts[block]!; i < starts[block + 1]!; i++) {
       const operation = ids[i]!;
-      if (part.isWanted[operation] !== YES) continue;
+      if (part.isWanted[operation] === 0) continue;
       if (outlines.durationSteps[i]! < this.#durationStepMin) {
         if (reason === 'operation') reason = 'duration';
         continue;
@@ -72,7 +68,7 @@ export class BlockPruner {
   #part(outlines: PartOutlines): PartAnswers {
     let part = this.#parts.get(outlines);
     if (part === undefined) {
-      part = new PartAnswers(outlines, this.#conditions, this.#tags.length);
+      part = new PartAnswers(outlines, this.#conditions, this.#tags);
       this.#parts.set(outlines, part);
     }
     return part;
@@ -82,57 +78,67 @@ export class BlockPruner {
 /** What a search has found out about the lists of a part. */
 class PartAnswers {
   readonly outlines: PartOutlines;
-  /** By operation: YES where service and name are those asked for. */
+  /** By operation: 1 where service and name are those asked for. */
   readonly isWanted: Uint8Array;
-  /** By operation. */
+  /** By operation: the number of its service. */
   readonly serviceOf: Int32Array;
-  readonly services: readonly string[];
-  /** By tag, then by operation, resource, scope: UNKNOWN until it was asked. */
+  /** By tag, then by operation: 1 where kind or status meets it. */
   readonly byOperation: readonly Uint8Array[];
-  readonly byResource: readonly Uint8Array[];
-  readonly byScope: readonly Uint8Array[];
-  readonly #resourceServices: Int32Array;
+  readonly #tags: readonly AskedTag[];
+  readonly #services = new Map<string, number>();
+  /** By tag: the service of each resource that has it, -1 where it has not; of no resource: undefined. */
+  readonly #resources: ({ readonly serviceOf: Int32Array | undefined } | undefined)[] = [];
+  /** By tag, then by scope. */
+  readonly #scopes: (Uint8Array | undefined)[] = [];
   /** By tag, then by operation. */
   readonly #terms: (Hashes | undefined)[][];
 
   constructor(
     outlines: PartOutlines,
     { service, operation }: Pick<SpanConditions, 'service' | 'operation'>,
-    tags: number,
+    tags: readonly AskedTag[],
   ) {
-    const { operations, resources, scopes } = outlines;
+    const { operations } = outlines;
     this.outlines = outlines;
+    this.#tags = tags;
     this.isWanted = Uint8Array.from(operations, (one) =>
-      (service === undefined || one.service === service) && (operation === undefined || one.name === operation)
-        ? YES
-        : NO,
+      Number((service === undefined || one.service === service) && (operation === undefined || one.name === operation)),
     );
-    const numbers = new Map<string, number>();
-    this.serviceOf = Int32Array.from(operations, (one) => {
-      const known = numbers.get(one.service) ?? numbers.size;
-      numbers.set(one.service, known);
-      return known;
-    });
-    this.services = [...numbers.keys()];
-    const empty = (size: number): Uint8Array[] => Array.from({ length: tags }, () => new Uint8Array(size));
-    this.byOperation = empty(operations.length);
-    this.byResource = empty(resources.length);
-    this.byScope = empty(scopes.length);
-    this.#resourceServices = new Int32Array(resources.length).fill(-1);
-    this.#terms = Array.from({ length: tags }, () => []);
+    this.serviceOf = Int32Array.from(operations, (one) => this.#numberOf(one.service));
+    this.byOperation = tags.map(({ matcher }) =>
+      Uint8Array.from(operations, ({ kind, status }) => Number(matcher.operationHolds(kind, status))),
+    );
+    this.#terms = tags.map(() => []);
   }
 
-  termsOf({ terms }: AskedTag, index: number, operation: number): Hashes {
+  #numberOf(service: string): number {
+    const known = this.#services.get(service) ?? this.#services.size;
+    this.#services.set(service, known);
+    return known;
+  }
+
+  termsOf(tag: number, operation: number): Hashes {
     const { service, name } = this.outlines.operations[operation]!;
-    return (this.#terms[index]![operation] ??= terms.of(operationKey(service, name)));
+    return (this.#terms[tag]![operation] ??= this.#tags[tag]!.terms.of(operationKey(service, name)));
   }
 
-  /** Number of the resource's service. */
-  serviceOfResource(resource: number): number {
-    const known = this.#resourceServices[resource]!;
-    if (known >= 0) return known;
-    const name = serviceName(parseDescriptor(this.outlines.resources[resource]!).message);
-    return (this.#resourceServices[resource] = this.services.indexOf(name));
+  /** The service of each resource that has the tag, -1 for the others; undefined when no resource has it. */
+  resourcesWith(tag: number): Int32Array | undefined {
+    let known = this.#resources[tag];
+    if (known === undefined) {
+      const { matcher } = this.#tags[tag]!;
+      const serviceOf = Int32Array.from(this.outlines.resources, (resource) =>
+        matcher.resourceHolds(resource) ? this.#numberOf(serviceName(parseDescriptor(resource).message)) : -1,
+      );
+      known = this.#resources[tag] = { serviceOf: serviceOf.some((service) => service >= 0) ? serviceOf : undefined };
+    }
+    return known.serviceOf;
+  }
+
+  /** By scope: 1 where it has the tag. */
+  scopesWith(tag: number): Uint8Array {
+    const { matcher } = this.#tags[tag]!;
+    return (this.#scopes[tag] ??= Uint8Array.from(this.outlines.scopes, (scope) => Number(matcher.scopeHolds(scope))));
   }
 }
 
@@ -153,38 +159,28 @@ class BlockAnswers {
   }
 
   /** True unless no span of `operation` in the block can meet tag number `index`. */
-  mayHold(tag: AskedTag, index: number, operation: number): boolean {
-    const { outlines, byOperation, serviceOf } = this.#part;
-    const isMet = remembered(byOperation[index]!, operation, () => {
-      const { kind, status } = outlines.operations[operation]!;
-      return tag.matcher.operationHolds(kind, status);
-    });
-    if (isMet || (this.#ofAll[index] ??= this.#mayHoldForAll(tag, index))) return true;
-    if (this.#resourceHolds(tag, index, serviceOf[operation]!)) return true;
+  mayHold({ terms }: AskedTag, index: number, operation: number): boolean {
+    const part = this.#part;
+    if (part.byOperation[index]![operation] === 1) return true;
+    if ((this.#ofAll[index] ??= this.#mayHoldForAll(terms, index))) return true;
+    if (this.#resourceHolds(index, part.serviceOf[operation]!)) return true;
     const filter = this.#theFilter()!;
-    if (!(this.#isPaired[index] ??= hasAny(filter, tag.terms.paired))) return false;
-    return hasAny(filter, this.#part.termsOf(tag, index, operation));
+    if (!(this.#isPaired[index] ??= hasAny(filter, terms.paired))) return false;
+    return hasAny(filter, part.termsOf(index, operation));
   }
 
-  #mayHoldForAll({ matcher, terms }: AskedTag, index: number): boolean {
-    const { outlines, byScope } = this.#part;
-    const scopeHolds = (id: number): boolean =>
-      remembered(byScope[index]!, id, () => matcher.scopeHolds(outlines.scopes[id]!));
-    if (someId(outlines.scopeIds, this.#block, scopeHolds)) return true;
+  #mayHoldForAll(terms: TagTerms, index: number): boolean {
+    const scopes = this.#part.scopesWith(index);
+    if (someId(this.#part.outlines.scopeIds, this.#block, (id) => scopes[id] === 1)) return true;
     const filter = terms.isAny ? undefined : this.#theFilter();
     return filter === undefined || hasAny(filter, terms.alone);
   }
 
   /** True when a resource of the service in the block has the tag. */
-  #resourceHolds({ matcher }: AskedTag, index: number, service: number): boolean {
-    const { outlines, byResource } = this.#part;
-    return someId(
-      outlines.resourceIds,
-      this.#block,
-      (id) =>
-        remembered(byResource[index]!, id, () => matcher.resourceHolds(outlines.resources[id]!)) &&
-        this.#part.serviceOfResource(id) === service,
-    );
+  #resourceHolds(index: number, service: number): boolean {
+    const services = this.#part.resourcesWith(index);
+    if (services === undefined) return false;
+    return someId(this.#part.outlines.resourceIds, this.#block, (id) => services[id] === service);
   }
 
   #theFilter(): FuseFilter | undefined {
@@ -196,9 +192,4 @@ class BlockAnswers {
 function someId({ starts, ids }: BlockIds, block: number, holds: (id: number) => boolean): boolean {
   for (let i = starts[block]!; i < starts[block + 1]!; i++) if (holds(ids[i]!)) return true;
   return false;
-}
-
-function remembered(answers: Uint8Array, id: number, decide: () => boolean): boolean {
-  if (answers[id] === UNKNOWN) answers[id] = decide() ? YES : NO;
-  return answers[id] === YES;
 }
