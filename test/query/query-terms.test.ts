@@ -98,7 +98,7 @@ function isHeld(
 }
 
 describe('the filter of a block', () => {
-  test('admits every attribute of every span, as it is printed', () => {
+  test('admits every attribute of every span, as it is printed', { timeout: 30_000 }, () => {
     const random = createRandom(printedSeed('query terms'));
     let asked = 0;
     for (let round = 0; round < 60; round++) {
