@@ -34,8 +34,8 @@ export class CallCounter {
   readonly #counted = new CountedRows();
   readonly #rows = new CallRows();
   readonly #ids = new SpanIds();
-  /** Per template of the block at hand: the minute and slot last added to, the service that called last and its edge. */
-  #memo = new TemplateMemo(0);
+  /** Per series: the minute and slot last added to, the service that called last and its edge. */
+  #memo = new SeriesMemo(0);
 
   constructor(names: CallNames, counts: CallCounts) {
     this.#names = names;
@@ -58,14 +58,10 @@ export class CallCounter {
     this.#readCounted(counted);
     const { first, next, blocks, traces } = this.#traces;
     const { count } = this.#traces.index;
-    let block: CallColumns | undefined;
+    this.#memo = new SeriesMemo(this.#names.series.count);
     for (let trace = 0; trace < count; trace++) {
       const piece = first[trace]!;
       const home = this.#blocks[blocks[piece]!]!;
-      if (home !== block) {
-        block = home;
-        this.#memo = new TemplateMemo(home.series.length);
-      }
       const isWhole = next[piece]! < 0 && !this.#counted.has(trace);
       if (isWhole && this.#countWhole(home, traces[piece]!)) continue;
       this.#gather(piece);
@@ -93,32 +89,16 @@ export class CallCounter {
     for (let row = first; row < end; row++) {
       if (ids.add(spanIds[2 * row]!, spanIds[2 * row + 1]!, row) >= 0) return false;
     }
-    const counts = this.#counts;
-    const memo = this.#memo;
     const dayMinute = block.day * DAY_MINUTES;
     for (let row = first; row < end; row++) {
       const template = rowTemplates[row]!;
+      const call = { series: series[template]!, error: isError[template]!, sign: 1 };
       const minute = dayMinute + Math.floor(starts[row]! / MINUTE_NS);
-      const error = isError[template]!;
-      if (memo.minute[template] === minute) {
-        const slot = memo.slot[template]!;
-        counts.nodes.calls[slot]!++;
-        counts.nodes.errors[slot]! += error;
-      } else {
-        memo.minute[template] = minute;
-        memo.slot[template] = counts.addCalls(series[template]!, minute, 1, error);
-      }
-      counts.addBucket(memo.slot[template]!, bucketOf(durations[row]!), 1);
+      this.#add(minute, call, durations[row]!);
       const parent = parents[row]!;
       if (parent < 0) continue;
       const caller = services[rowTemplates[parent]!]!;
-      const callee = services[template]!;
-      if (caller === callee) continue;
-      if (memo.caller[template] !== caller) {
-        memo.caller[template] = caller;
-        memo.edge[template] = this.#names.edgeOf(caller, callee);
-      }
-      counts.addEdge(memo.edge[template]!, minute, 1, error);
+      if (caller !== services[template]) this.#addEdge(minute, call, caller);
     }
     return true;
   }
@@ -147,10 +127,12 @@ export class CallCounter {
   #countDistinct(day: number, fresh: number): void {
     const rows = this.#rows;
     for (let row = 0; row < rows.count; row++) {
-      if (row < fresh) this.#addCall(day, row, { error: rows.isError[row]!, sign: 1 });
+      const call = { series: rows.series[row]!, error: rows.isError[row]!, sign: 1 };
+      if (row < fresh) this.#add(this.#minute(day, row), call, rows.duration[row]!);
       const parent = this.#ids.find(rows.parentLo[row]!, rows.parentHi[row]!);
       if (parent < 0 || (row >= fresh && parent >= fresh)) continue;
-      this.#addEdge(day, row, { caller: rows.service[parent]!, error: rows.isError[row]!, sign: 1 });
+      const caller = rows.service[parent]!;
+      if (caller !== rows.service[row]) this.#addEdge(this.#minute(day, row), call, caller);
     }
   }
 
@@ -171,23 +153,38 @@ export class CallCounter {
         error |= rows.isError[sorted[end]!]!;
       }
       const row = sorted[from]!;
-      this.#addCall(day, row, { error, sign: set.sign });
+      const call = { series: rows.series[row]!, error, sign: set.sign };
+      const minute = this.#minute(day, row);
+      this.#add(minute, call, rows.duration[row]!);
       const parent = ids.find(rows.parentLo[row]!, rows.parentHi[row]!);
-      if (parent >= 0) this.#addEdge(day, row, { caller: rows.service[parent]!, error, sign: set.sign });
+      if (parent >= 0 && rows.service[parent] !== rows.service[row]) {
+        this.#addEdge(minute, call, rows.service[parent]!);
+      }
     }
   }
 
-  #addCall(day: number, row: number, call: { error: number; sign: number }): void {
-    const { series, duration } = this.#rows;
-    const slot = this.#counts.addCalls(series[row]!, this.#minute(day, row), call.sign, call.sign * call.error);
-    this.#counts.addBucket(slot, bucketOf(duration[row]!), call.sign);
+  #add(minute: number, { series, error, sign }: Counted, duration: number): void {
+    const memo = this.#memo;
+    const { nodes } = this.#counts;
+    let slot = memo.slot[series]!;
+    if (memo.minute[series] === minute) {
+      nodes.calls[slot]! += sign;
+      nodes.errors[slot]! += sign * error;
+    } else {
+      slot = this.#counts.addCalls(series, minute, sign, sign * error);
+      memo.minute[series] = minute;
+      memo.slot[series] = slot;
+    }
+    this.#counts.addBucket(slot, bucketOf(duration), sign);
   }
 
-  #addEdge(day: number, row: number, call: { caller: number; error: number; sign: number }): void {
-    const callee = this.#rows.service[row]!;
-    if (call.caller === callee) return;
-    const edge = this.#names.edgeOf(call.caller, callee);
-    this.#counts.addEdge(edge, this.#minute(day, row), call.sign, call.sign * call.error);
+  #addEdge(minute: number, { series, error, sign }: Counted, caller: number): void {
+    const memo = this.#memo;
+    if (memo.caller[series] !== caller) {
+      memo.caller[series] = caller;
+      memo.edge[series] = this.#names.edgeOf(caller, this.#names.serviceOf(series));
+    }
+    this.#counts.addEdge(memo.edge[series]!, minute, sign, sign * error);
   }
 
   #minute(day: number, row: number): number {
@@ -195,17 +192,24 @@ export class CallCounter {
   }
 }
 
-class TemplateMemo {
+/** A call to be counted, `sign` times. */
+interface Counted {
+  readonly series: number;
+  readonly error: number;
+  readonly sign: number;
+}
+
+class SeriesMemo {
   readonly minute: Int32Array;
   readonly slot: Int32Array;
   readonly caller: Int32Array;
   readonly edge: Int32Array;
 
-  constructor(templates: number) {
-    this.minute = new Int32Array(templates).fill(-1);
-    this.slot = new Int32Array(templates);
-    this.caller = new Int32Array(templates).fill(-1);
-    this.edge = new Int32Array(templates);
+  constructor(series: number) {
+    this.minute = new Int32Array(series).fill(-1);
+    this.slot = new Int32Array(series);
+    this.caller = new Int32Array(series).fill(-1);
+    this.edge = new Int32Array(series);
   }
 }
 
