@@ -41,7 +41,7 @@ export const limits = {
   answersBytesMax: 512 << 20,
   /** A client that takes nothing of its answer for this long is cut off: the answer's trace stays in memory until then. */
   answerStallMsMax: 60_000,
-  /** Traces in the archive; each is a file, listed at the start, and some 150 bytes of memory. */
+  /** Traces in the archive; each is a file that is looked at when the process starts. */
   archivedTracesMax: 100_000,
   /** HTTP request headers in bytes. Above: 431. */
   httpHeaderBytesMax: 16 << 10,

@@ -34,8 +34,8 @@ const compress = promisify(zstdCompress);
 export class ArchiveFolder {
   readonly #options: ArchiveFolderOptions;
   readonly #path: string;
-  /** Path of every archived trace → bytes of its file. */
-  readonly #files = new Map<string, number>();
+  /** What a restore puts there meanwhile is counted at the next start. */
+  #traces = 0;
   #bytes = 0;
 
   /** Looks at what is there and removes what a crash left half written. Throws DISK. */
@@ -44,12 +44,12 @@ export class ArchiveFolder {
     this.#path = join(options.path, ARCHIVE_FOLDER);
     for (const path of archiveFiles(options.disk, this.#path)) {
       if (path.endsWith(TEMPORARY_SUFFIX)) options.disk.remove(path);
-      else this.#count(path, options.disk.stat(path)?.sizeBytes ?? 0);
+      else this.#count(options.disk.stat(path)?.sizeBytes ?? 0, undefined);
     }
   }
 
   get traces(): number {
-    return this.#files.size;
+    return this.#traces;
   }
 
   /** Of all files. */
@@ -63,11 +63,7 @@ export class ArchiveFolder {
    */
   find(tenant: Tenant, traceId: Uint8Array): string | undefined {
     const path = this.#pathOf(tenant, traceId);
-    if (this.#files.has(path)) return path;
-    const stat = this.#options.disk.stat(path);
-    if (stat === undefined) return undefined;
-    this.#count(path, stat.sizeBytes);
-    return path;
+    return this.#options.disk.stat(path) === undefined ? undefined : path;
   }
 
   /**
@@ -81,7 +77,8 @@ export class ArchiveFolder {
     const path = this.#pathOf(tenant, trace.traceId);
     const chunks = encodeArchivedTrace(tenant, trace, zstd);
     const sizeBytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    this.#assertRoom(path, sizeBytes);
+    const before = disk.stat(path)?.sizeBytes;
+    this.#assertRoom(sizeBytes, before);
     this.#makeFolder(dirname(path));
     const temporary = path + TEMPORARY_SUFFIX;
     disk.remove(temporary);
@@ -94,18 +91,20 @@ export class ArchiveFolder {
     }
     disk.rename(temporary, path);
     disk.syncDir(dirname(path));
-    this.#count(path, sizeBytes);
+    this.#count(sizeBytes, before);
   }
 
   /** Removes the trace's file; false when there is none. Throws DISK. */
   delete(tenant: Tenant, traceId: Uint8Array): boolean {
-    const path = this.find(tenant, traceId);
-    if (path === undefined) return false;
     const { disk } = this.#options;
+    const path = this.#pathOf(tenant, traceId);
+    const stat = disk.stat(path);
+    if (stat === undefined) return false;
     disk.remove(path);
     disk.syncDir(dirname(path));
-    this.#bytes -= this.#files.get(path) ?? 0;
-    this.#files.delete(path);
+    // One that a restore put there was never counted.
+    this.#traces = Math.max(0, this.#traces - 1);
+    this.#bytes = Math.max(0, this.#bytes - stat.sizeBytes);
     return true;
   }
 
@@ -114,7 +113,7 @@ export class ArchiveFolder {
     const { disk, path } = this.#options;
     disk.remove(this.#path);
     disk.syncDir(path);
-    this.#files.clear();
+    this.#traces = 0;
     this.#bytes = 0;
   }
 
@@ -124,18 +123,19 @@ export class ArchiveFolder {
     return join(this.#path, tenant.replace(':', '-'), id.slice(-2), `${id}.trace`);
   }
 
-  #count(path: string, sizeBytes: number): void {
-    this.#bytes += sizeBytes - (this.#files.get(path) ?? 0);
-    this.#files.set(path, sizeBytes);
+  /** `before` is the size of the file that was replaced, undefined when there was none. */
+  #count(sizeBytes: number, before: number | undefined): void {
+    this.#bytes += sizeBytes - (before ?? 0);
+    if (before === undefined) this.#traces++;
   }
 
-  #assertRoom(path: string, sizeBytes: number): void {
+  #assertRoom(sizeBytes: number, before: number | undefined): void {
     const { disk, bytesMax, freeDiskBytesMin, path: dataPath } = this.#options;
-    const bytes = this.#bytes - (this.#files.get(path) ?? 0) + sizeBytes;
+    const bytes = this.#bytes - (before ?? 0) + sizeBytes;
     if (bytes > bytesMax) {
       throw full(`${bytes} bytes would be more than -archive.maxDiskSpaceUsageBytes=${bytesMax}`);
     }
-    if (!this.#files.has(path) && this.#files.size >= limits.archivedTracesMax) {
+    if (before === undefined && this.#traces >= limits.archivedTracesMax) {
       throw full(`it has ${limits.archivedTracesMax} traces, and may have no more`);
     }
     if (disk.freeBytes(dataPath) - sizeBytes < freeDiskBytesMin) {
