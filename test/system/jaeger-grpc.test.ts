@@ -68,11 +68,11 @@ describe('a trace of 100,000 spans', () => {
     const sizes = messages.map(({ length }) => length);
     expect(Math.max(...sizes)).toBeLessThanOrEqual(3 << 20);
     expect(spansOf(decodeTraces(Buffer.concat(messages)))).toHaveLength(SPANS);
-    for (let i = 0; i < 3; i++) await client.getTraces([BIG_ID]);
+    for (let i = 0; i < 8; i++) await client.getTraces([BIG_ID]);
     const afterMib = residentMib();
     const totalMib = sizes.reduce((a, b) => a + b, 0) / 2 ** 20;
-    // One answer is assembled in memory; three more must not add up.
-    expect(afterMib - beforeMib).toBeLessThan(2 * totalMib);
+    // One answer is assembled in memory, and the one before may wait for the collector; nine must not add up.
+    expect(afterMib - beforeMib).toBeLessThan(4 * totalMib);
   }, 60_000);
 
   test('comes over api_v2 too, in chunks of ten', async () => {
@@ -106,8 +106,8 @@ describe('a trace of 100,000 spans', () => {
     }
     const beforeMib = residentMib();
     await delay(500);
-    // Each holds its answer, and only a window of it twice.
-    expect(residentMib() - beforeMib).toBeLessThan(30);
+    // Each holds its answer, and only a window of it twice: three whole copies would be 120 MiB.
+    expect(residentMib() - beforeMib).toBeLessThan(70);
     for (const stream of streams) stream.cancel();
   }, 60_000);
 
