@@ -27,10 +27,12 @@ export default defineConfig({
           // Files share a process: what they load is loaded once. Isolated, the same tests take several times as long.
           pool: 'forks',
           isolate: false,
+          // No test is about time, and the machine may be busy: this ends one that hangs.
+          testTimeout: 60_000,
         },
       },
-      { test: { name: 'system', include: slow, pool: 'forks', testTimeout: 30_000, hookTimeout: 30_000 } },
-      { test: { name: 'conformance', include: conformance, pool: 'forks', testTimeout: 30_000, hookTimeout: 60_000 } },
+      { test: { name: 'system', include: slow, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } },
+      { test: { name: 'conformance', include: conformance, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } },
       // One file at a time: they measure recovery, and each loads the disk.
       {
         test: {
