@@ -6,6 +6,7 @@ import { parseDescriptor } from '../otlp/write-spans.ts';
 import type { FieldName, FilterReference } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
 import { oneEntry, oneText, type Entries } from './filter-runs.ts';
+import { attributeValues } from './match-tag.ts';
 
 /** Attributes without level, or of the span, that are fields. */
 const FIELDS_BY_KEY: ReadonlyMap<string, FieldName> = new Map([
@@ -34,7 +35,7 @@ export function isInErrorTag({ key, level }: AttributeReference): boolean {
 /** What a resource has of a field of its level, or of an attribute. */
 export function resourceValues(reference: FilterReference, descriptor: Uint8Array): Entries[] {
   const { schemaUrl, message } = parseDescriptor(descriptor);
-  if (reference.kind === 'attribute') return attributeValues(message, RESOURCE_ATTRIBUTES, reference.key);
+  if (reference.kind === 'attribute') return entriesOf(message, RESOURCE_ATTRIBUTES, reference.key);
   if (reference.name === 'resource.schemaURL') return unlessEmpty(schemaUrl);
   return [oneText(Buffer.from(serviceName(message), 'utf8'))];
 }
@@ -42,7 +43,7 @@ export function resourceValues(reference: FilterReference, descriptor: Uint8Arra
 /** What a scope has of a field of its level, or of an attribute. */
 export function scopeValues(reference: FilterReference, descriptor: Uint8Array): Entries[] {
   const { schemaUrl, message } = parseDescriptor(descriptor);
-  if (reference.kind === 'attribute') return attributeValues(message, SCOPE_ATTRIBUTES, reference.key);
+  if (reference.kind === 'attribute') return entriesOf(message, SCOPE_ATTRIBUTES, reference.key);
   if (reference.name === 'scope.schemaURL') return unlessEmpty(schemaUrl);
   return unlessEmpty(scopeText(message, reference.name === 'scope.name' ? SCOPE_NAME : SCOPE_VERSION));
 }
@@ -52,30 +53,14 @@ function unlessEmpty(text: Uint8Array): Entries[] {
   return text.length === 0 ? [] : [oneText(text)];
 }
 
-/** Values of every attribute `key` in KeyValue field `field` of a message. */
-function attributeValues(message: Uint8Array, field: number, name: string): Entries[] {
-  const key = Buffer.from(name, 'utf8');
-  const reader = new WireReader(message);
-  const attribute = new WireReader(message);
-  const values: Entries[] = [];
-  while (reader.next()) {
-    if (reader.field !== field) continue;
-    attribute.reset(reader.valueStart, reader.valueEnd);
-    let isKey = key.length === 0; // an empty key is not on the wire
-    let any: Uint8Array | undefined;
-    while (attribute.next()) {
-      if (attribute.field === 1) isKey = key.equals(attribute.value());
-      else if (attribute.field === 2) any = attribute.value();
-    }
-    if (isKey) values.push(valueOf(any));
-  }
-  return values;
+/** Values of every attribute `name` in KeyValue field `field` of a message. */
+function entriesOf(message: Uint8Array, field: number, name: string): Entries[] {
+  return Array.from(attributeValues(message, field, Buffer.from(name, 'utf8')), valueOf);
 }
 
 /** An AnyValue; what is no text, number or boolean is there, but compares with nothing. */
-function valueOf(any: Uint8Array | undefined): Entries {
+function valueOf(any: Uint8Array): Entries {
   let value = oneEntry(T.TYPE_EMPTY, 0, 0);
-  if (any === undefined) return value;
   const reader = new WireReader(any);
   while (reader.next()) {
     const { field, lo, hi } = reader;

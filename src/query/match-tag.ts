@@ -285,6 +285,12 @@ function hasText(message: Uint8Array, field: number, value: ValueMatcher): boole
 
 /** True when a canonical Resource or Scope message has the attribute with the value. */
 function hasAttribute(message: Uint8Array, field: number, key: Buffer, value: ValueMatcher): boolean {
+  for (const any of attributeValues(message, field, key)) if (value.matchesAnyValue(any)) return true;
+  return false;
+}
+
+/** The AnyValue, empty where it is absent, of each attribute `key` in the KeyValue field `field` of a canonical message. */
+export function* attributeValues(message: Uint8Array, field: number, key: Buffer): Generator<Uint8Array> {
   const reader = new WireReader(message);
   const attribute = new WireReader(message);
   while (reader.next()) {
@@ -296,7 +302,6 @@ function hasAttribute(message: Uint8Array, field: number, key: Buffer, value: Va
       if (attribute.field === 1) isKey = key.equals(attribute.value());
       else if (attribute.field === 2) any = attribute.value();
     }
-    if (isKey && value.matchesAnyValue(any ?? new Uint8Array(0))) return true;
+    if (isKey) yield any ?? new Uint8Array(0);
   }
-  return false;
 }
