@@ -18,7 +18,7 @@ import {
 } from './base/flag-value.ts';
 import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
 import { limits } from './base/limits.ts';
-import { LOG_FORMATS, LOG_LEVELS } from './base/log.ts';
+import { LOG_FORMATS, LOG_LEVELS } from './base/logger.ts';
 
 export { parseBytes, parseDurationMs } from './base/flag-value.ts';
 

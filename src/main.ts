@@ -1,16 +1,16 @@
 // Composition root: config → store → listeners → signal → close; or one of the tools, when the first argument names it.
 // The only file that sees every layer; it decides nothing but the order in which things start and stop.
 import { readFileSync } from 'node:fs';
-import { describeError, createLog, type LineLog } from './base/log.ts';
+import { describeError, createLogger, type LineLogger } from './base/logger.ts';
 import { Closing } from './base/closing.ts';
 import { isStoreError } from './base/errors.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
-import { AnswerBudget } from './api/answer-budget.ts';
-import { openJaegerGrpc, openOtlpGrpc } from './api/grpc-listeners.ts';
-import { openHttpServer } from './api/http-server.ts';
-import { Intake } from './api/intake.ts';
-import { createMetrics } from './api/metrics.ts';
+import { AnswerBudget } from './api/edge/answer-budget.ts';
+import { openJaegerGrpc, openOtlpGrpc } from './api/listeners/grpc-listeners.ts';
+import { openHttpServer } from './api/listeners/http-server.ts';
+import { Intake } from './api/edge/intake.ts';
+import { createMetrics } from './api/edge/metrics.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
@@ -26,12 +26,12 @@ const version = String(
 );
 
 /** Opens everything `config` asks for; what was opened is on the returned stack, in order. */
-async function openNode(config: Config, log: LineLog): Promise<Closing> {
+async function openNode(config: Config, logger: LineLogger): Promise<Closing> {
   const closing = new Closing();
   let isReady = false;
   const store = await openThreadedStore({
     ...engineOptions(config),
-    onFatal: (error) => fail(log, 'the store has failed', error),
+    onFatal: (error) => fail(logger, 'the store has failed', error),
   });
   closing.add('store', () => store.close());
   const { archiveBytesMax, storageDataPath, freeDiskBytesMin } = config;
@@ -45,12 +45,12 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
     version,
     storageDataPath,
     shownFlags,
-    suppressedLogLines: () => log.suppressedLines(),
+    suppressedLogLines: () => logger.suppressedLines(),
   });
   const reader = new LocalReader({
     source: store,
     archive: archived,
-    log,
+    logger,
     workers: config.queryWorkers,
     concurrentMax: config.concurrentSearchesMax,
     durationMaxMs: config.searchMaxMs,
@@ -64,7 +64,16 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
   if (archived !== undefined) metrics.watchArchive(() => archived);
   const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
   const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
-  const parts = { config, intake, reader, archive, answers: new AnswerBudget(), metrics, log, isReady: () => isReady };
+  const parts = {
+    config,
+    intake,
+    reader,
+    archive,
+    answers: new AnswerBudget(),
+    metrics,
+    logger,
+    isReady: () => isReady,
+  };
   const http = await openHttpServer({ ...parts, explainer: reader, admin: store, version });
   closing.add('http', () => http.close());
   const addresses: Record<string, string> = { http: formatAddress({ host: http.address, port: http.port }) };
@@ -79,7 +88,7 @@ async function openNode(config: Config, log: LineLog): Promise<Closing> {
     isReady = false;
   });
   isReady = true;
-  logStart(log, config, store, addresses);
+  logStart(logger, config, store, addresses);
   return closing;
 }
 
@@ -111,14 +120,14 @@ function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore
 }
 
 function logStart(
-  log: LineLog,
+  logger: LineLogger,
   config: Config,
   store: ThreadedStore,
   addresses: Readonly<Record<string, string>>,
 ): void {
   const { damaged, dropped, tookMs, ...recovered } = store.report;
-  for (const damage of damaged) log.warn('damaged data was set aside in quarantine', { damage });
-  log.info('tracelith is ready', {
+  for (const damage of damaged) logger.warn('damaged data was set aside in quarantine', { damage });
+  logger.info('tracelith is ready', {
     version,
     data: config.storageDataPath,
     ...addresses,
@@ -129,23 +138,23 @@ function logStart(
   });
 }
 
-function fail(log: LineLog, what: string, error: unknown): never {
-  log.error(what, { error: describeError(error) });
+function fail(logger: LineLogger, what: string, error: unknown): never {
+  logger.error(what, { error: describeError(error) });
   process.exit(EXIT_FAILED);
 }
 
 /** Closes on the first SIGTERM or SIGINT and ends the process; a second one ends it at once. */
-function closeOnSignal(closing: Closing, log: LineLog): void {
+function closeOnSignal(closing: Closing, logger: LineLogger): void {
   const close = async (signal: NodeJS.Signals): Promise<void> => {
-    log.info('closing', { signal });
-    process.once(signal, () => fail(log, 'killed while closing', new Error(signal)));
+    logger.info('closing', { signal });
+    process.once(signal, () => fail(logger, 'killed while closing', new Error(signal)));
     await closing.close();
-    log.info('closed: everything acknowledged is on disk');
+    logger.info('closed: everything acknowledged is on disk');
     process.exit(0);
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.once(signal, () => {
-      close(signal).catch((error: unknown) => fail(log, 'closing failed', error));
+      close(signal).catch((error: unknown) => fail(logger, 'closing failed', error));
     });
   }
 }
@@ -171,8 +180,8 @@ async function main(): Promise<void> {
     process.stdout.write(`tracelith ${version}\n`);
     return;
   }
-  const log = createLog({ level: config.loggerLevel, format: config.loggerFormat });
-  closeOnSignal(await openNode(config, log), log);
+  const logger = createLogger({ level: config.loggerLevel, format: config.loggerFormat });
+  closeOnSignal(await openNode(config, logger), logger);
 }
 
 main().catch((error: unknown) => {

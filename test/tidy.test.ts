@@ -4,9 +4,10 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { status as grpcStatus } from '@grpc/grpc-js';
-import { FAILURE_STATUS } from '../src/api/status.ts';
+import { FAILURE_STATUS } from '../src/api/edge/status.ts';
 import { STORE_ERROR_CODES, type StoreErrorCode } from '../src/base/errors.ts';
 import { flagTable } from '../src/config.ts';
+import { NOT_TESTED, TESTS_OF_SEVERAL } from './support/tested-files.ts';
 import { blank, findCycle, listFiles, readSource, root, type SourceFile } from './support/source-tree.ts';
 
 const sources = listFiles('src', '.ts').map(readSource);
@@ -27,121 +28,20 @@ const LAYERS = [
   'query',
   'api',
 ];
+/** The rooms of `api`, bottom to top: a file imports from its own room or one below. */
+const API_ROOMS = [
+  'go',
+  'edge',
+  'jaeger',
+  'http',
+  'grpc',
+  'otlp-in',
+  'operations',
+  'jaeger-http',
+  'jaeger-grpc',
+  'listeners',
+];
 const PURE_LAYERS = ['bytes', 'codec', 'trace', 'otlp', 'block'];
-
-/** Source files without a test file of their own because nothing in them can be tested alone. */
-const NOT_TESTED: Readonly<Record<string, string>> = {
-  'src/base/limits.ts': 'constants; each is tested where it bites',
-  'src/main.ts': 'wiring; test/system starts the real process',
-  'src/disk/disk.ts': 'an interface',
-  'src/trace/store.ts': 'an interface',
-  'src/trace/filter.ts': 'types and words; test/api/parse-filter.test.ts and test/query/match-filter.test.ts use each',
-  'src/trace/trace-query.ts': 'an interface',
-  'src/api/body-worker.ts': 'a thread entry, named by URL; test/api/body-pool.test.ts runs it',
-  'src/query/query-worker.ts': 'a thread entry, named by URL; test/query/local-reader.test.ts runs it',
-  'src/storage/engine-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
-  'src/storage/merge-pool.ts': 'starts a thread entry named by URL; test/storage/threaded-store.test.ts runs it',
-  'src/storage/merge-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
-  'src/storage/merge-job.ts': 'messages of merge-pool.ts and merge-worker.ts',
-};
-
-/** Tests that have no source file of their name, and the source files they are the test of. */
-const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
-  'test/api/jaeger-transform.test.ts': ['src/api/jaeger-v1.ts'],
-  'test/block/block-round-trip.test.ts': [
-    'src/block/block-columns.ts',
-    'src/block/decode-block.ts',
-    'src/block/encode-block.ts',
-  ],
-  'test/block/encode-section.test.ts': [
-    'src/block/local-ids.ts',
-    'src/block/read-children.ts',
-    'src/block/read-section.ts',
-    'src/block/section-values.ts',
-  ],
-  'test/block/encode-templates.test.ts': ['src/block/read-templates.ts'],
-  'test/block/encode-traces.test.ts': ['src/block/read-traces.ts'],
-  'test/block/count-calls.test.ts': [
-    'src/block/call-columns.ts',
-    'src/block/call-counts.ts',
-    'src/block/call-rows.ts',
-    'src/block/trace-index.ts',
-  ],
-  'test/query/dependencies.test.ts': [
-    'src/query/call-cache.ts',
-    'src/query/call-series.ts',
-    'src/query/call-totals.ts',
-  ],
-  'test/block/block-format.test.ts': [],
-  'test/block/block-lies.test.ts': [],
-  'test/api/parse-filter.test.ts': ['src/api/expression-messages.ts'],
-  'test/query/match-block.test.ts': ['src/query/block-view.ts', 'src/query/match-tag.ts'],
-  'test/api/explain-search.test.ts': ['src/trace/search-explanation.ts'],
-  'test/query/cancel.test.ts': [],
-  'test/query/match-filter.test.ts': [
-    'src/query/filter-block.ts',
-    'src/query/filter-ids.ts',
-    'src/query/filter-message.ts',
-    'src/query/filter-runs.ts',
-    'src/query/filter-times.ts',
-  ],
-  'test/query/prune-blocks.test.ts': ['src/query/query-work.ts'],
-  'test/query/query-terms.test.ts': ['src/block/collect-terms.ts', 'src/block/outline.ts', 'src/block/terms.ts'],
-  'test/part/part-rollups.test.ts': [
-    'src/part/count-spans.ts',
-    'src/part/counted-spans.ts',
-    'src/part/merge-rollups.ts',
-    'src/part/rollup-frame.ts',
-    'src/part/rollup-reader.ts',
-    'src/part/rollup-writer.ts',
-  ],
-  'test/part/merge-parts.test.ts': ['src/part/part-reader.ts', 'src/part/part-writer.ts', 'src/part/quarantine.ts'],
-  'test/partition/partition.test.ts': [
-    'src/partition/block-names.ts',
-    'src/partition/log.ts',
-    'src/partition/merge-runner.ts',
-    'src/partition/open-partition.ts',
-    'src/partition/part-set.ts',
-    'src/partition/partition-place.ts',
-    'src/partition/rebuild-index.ts',
-    'src/partition/recover-log.ts',
-    'src/partition/repair-part.ts',
-  ],
-  'test/storage/storage.test.ts': [
-    'src/storage/maintenance.ts',
-    'src/storage/partition-set.ts',
-    'src/storage/snapshots.ts',
-    'src/storage/stats.ts',
-  ],
-  'test/storage/snapshot-folder.test.ts': [
-    'src/disk/walk-files.ts',
-    'src/partition/check-restored.ts',
-    'src/partition/write-snapshot.ts',
-  ],
-  'test/storage/threaded-store.test.ts': ['src/storage/engine-messages.ts'],
-  'test/tools/inspect.test.ts': ['src/tools/inspect-block.ts'],
-  'test/tools/verify.test.ts': [
-    'src/tools/find-partitions.ts',
-    'src/tools/rebuild-index.ts',
-    'src/tools/run-tool.ts',
-    'src/tools/terminal.ts',
-    'src/tools/verify-archive.ts',
-    'src/tools/verify-part.ts',
-    'src/tools/verify-partition.ts',
-  ],
-  'test/storage/crash.test.ts': [],
-  'test/storage/damage.test.ts': [],
-  'test/block/block-damage.test.ts': [],
-  'test/api/bad-input.test.ts': [],
-  'test/api/grpc-bad-input.test.ts': [],
-  'test/api/jaeger-json.test.ts': ['src/api/jaeger-span.ts'],
-  'test/api/storage-grpc.test.ts': ['src/api/grpc-answers.ts'],
-  'test/api/jaeger-v1.test.ts': ['src/api/jaeger-envelope.ts'],
-  'test/disk/faulty-disk.test.ts': [],
-  'test/disk/node-disk.test.ts': ['src/disk/atomic-write.ts'],
-  'test/index/disk-full.test.ts': [],
-  'test/index/names.test.ts': ['src/index/keys.ts'],
-};
 
 function layerOf(path: string): string {
   const [, folder = '', file] = path.split('/');
@@ -166,8 +66,12 @@ describe('the layers', () => {
     expect(
       folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'cluster', 'tools'].includes(name)),
     ).toEqual([]);
-    const deep = sources.filter((file) => file.path.split('/').length > 3).map((file) => file.path);
-    expect(deep, 'folders are flat').toEqual([]);
+    const deep = sources.filter((file) => file.path.split('/').length > 3 && roomOf(file.path) === undefined);
+    expect(
+      deep.map((file) => file.path),
+      'folders are flat, but for the rooms of api',
+    ).toEqual([]);
+    expect(sources.map((file) => file.path).filter((path) => /^src\/api\/[^/]+$/.test(path))).toEqual([]);
     expect(sources.map((file) => file.path).filter((path) => path.split('/').length === 2)).toEqual(
       ['src/config.ts', 'src/main.ts'].filter((path) => existsSync(join(root, path))),
     );
@@ -208,7 +112,16 @@ describe('the layers', () => {
   });
 });
 
+/** The room of a file of api. */
+function roomOf(path: string): string | undefined {
+  const room = /^src\/api\/([^/]+)\/[^/]+$/.exec(path)?.[1];
+  return room !== undefined && API_ROOMS.includes(room) ? room : undefined;
+}
+
 function mayImport(path: string, target: string): boolean {
+  const [room, targetRoom] = [roomOf(path), roomOf(target)];
+  if (room !== undefined && targetRoom !== undefined && API_ROOMS.indexOf(targetRoom) > API_ROOMS.indexOf(room))
+    return false;
   if (!target.startsWith('src/') || target === 'src/main.ts') return false;
   // config.ts knows no layer but base; the layers below api get what they need as arguments.
   if (path === 'src/config.ts') return layerOf(target) === 'base';
@@ -276,7 +189,11 @@ describe('the source', () => {
   test.each<[string, RegExp, string[]]>([
     ['reads arguments and environment only in config.ts', /\bprocess\.(env|argv)\b/, ['src/config.ts']],
     ['prints nothing: there is the log', /\bconsole\b/, ['src/main.ts']],
-    ['writes to stderr and stdout only in log.ts', /\bprocess\.(stderr|stdout)\b/, ['src/base/log.ts', 'src/main.ts']],
+    [
+      'writes to stderr and stdout only in log.ts',
+      /\bprocess\.(stderr|stdout)\b/,
+      ['src/base/logger.ts', 'src/main.ts'],
+    ],
     ['ends the process only in main.ts', /\bprocess\.(exit|abort)\b/, ['src/main.ts']],
     ['exports by name', /^\s*export default\b|\bas default\b/, []],
     ['has no `any`', /\bas any\b|:\s*any\b(?!\.)|[<,|&]\s*any\s*[>,|&[]|\bany\[\]/, []],

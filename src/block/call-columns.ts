@@ -1,7 +1,7 @@
 // A block as the counting of calls sees it: ids, parents, times, and of each template its service, operation, kind and
 // whether it is an error. A tenth of what a whole block costs to decode.
 import { StoreError } from '../base/errors.ts';
-import { EMPTY_SPAN_NAME } from '../otlp/service-name.ts';
+import { EMPTY_SPAN_NAME } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
 import { TextArena, type BlockReader } from './block-reader.ts';

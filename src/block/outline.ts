@@ -1,8 +1,8 @@
 // The outline of a block: which operations, resources and scopes its spans have, and how long each operation took at
 // most. A part keeps the outlines of all its blocks together (part/outlines.ts), so that most searches know which blocks
 // to open without opening one.
-import { serviceName, operationName } from '../otlp/service-name.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
+import { serviceName, operationName } from '../trace/service-name.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 

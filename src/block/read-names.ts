@@ -2,8 +2,8 @@
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
-import { operationName, serviceName } from '../otlp/service-name.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
+import { operationName, serviceName } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
 import { BlockReader, TextArena } from './block-reader.ts';

@@ -2,7 +2,7 @@
 // on disk as entries of the environment, merged in when a part is committed. Names only ever grow within a day; they go
 // with the partition. Lists are sorted by UTF-8 bytes, so the same names give the same list wherever they came from.
 import { StoreError } from '../base/errors.ts';
-import { compareUtf8 } from '../otlp/attributes.ts';
+import { compareUtf8 } from '../trace/attributes.ts';
 import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { IndexReader, IndexTransaction } from './environment.ts';

@@ -10,7 +10,7 @@ import type { SpanBatch } from '../trace/span-batch.ts';
 import type { RejectReason, WriteResult } from '../trace/store.ts';
 import * as T from '../trace/templates.ts';
 import { writeCanonicalDescriptor, RESOURCE_LAYOUT, SCOPE_LAYOUT, type DescriptorLayout } from './canonical.ts';
-import { DayClock } from './day-clock.ts';
+import { DayClock } from '../trace/day-clock.ts';
 import { FieldScanner } from './scan-fields.ts';
 
 /** Span starts accepted, ns since the epoch, both inclusive; outside the span is rejected by name. */

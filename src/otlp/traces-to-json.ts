@@ -3,6 +3,7 @@
 // strings, bytes in base64; default-valued fields are omitted, but resource, scope, status and an attribute's value are
 // always there, {} when empty. Strings that are not UTF-8 have their bad bytes replaced by U+FFFD: JSON cannot carry them.
 // Fields this version does not know are not in the JSON (the stored protobuf keeps them).
+import { doubleOf } from '../bytes/double-of.ts';
 import { limits } from '../base/limits.ts';
 import { formatDouble, formatInt64, formatUint64, JsonWriter } from '../bytes/json-writer.ts';
 import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
@@ -256,16 +257,6 @@ class OtlpJsonEncoder {
     }
     out.text('}');
   }
-}
-
-const doubles = new Float64Array(1);
-const doubleWords = new Uint32Array(doubles.buffer);
-
-/** The double whose bits are `lo` and `hi`. */
-export function doubleOf(lo: number, hi: number): number {
-  doubleWords[0] = lo;
-  doubleWords[1] = hi;
-  return doubles[0]!;
 }
 
 /** A double as protobuf's JSON has it: a number, or the strings "NaN", "Infinity", "-Infinity". */

@@ -1,11 +1,11 @@
 // From columns back to OTLP protobuf: canonical bytes (fields in number order, minimal varints), so that equal spans
 // are equal bytes whatever blocks and parts they came from.
-import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
 import type { ChildRows, SpanBatch, ValueList } from '../trace/span-batch.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
 import * as T from '../trace/templates.ts';
-import { DAY_NS } from './day-clock.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
 
 const TWO_32 = 4294967296;
 const MIDNIGHTS = new Map<number, readonly [number, number]>();
@@ -282,20 +282,6 @@ function findIntrinsic(fields: Fields, intrinsic: number): number {
     if (T.isIntrinsic(code) && T.fieldId(code) === intrinsic) return i + fields.shift;
   }
   return -1;
-}
-
-/** Splits a descriptor (see SpanBatch.resources) into its three pieces. Throws CORRUPTION when it is shorter than it says. */
-export function parseDescriptor(bytes: Uint8Array): { isPresent: boolean; schemaUrl: Uint8Array; message: Uint8Array } {
-  let size = 0;
-  let at = 1;
-  for (let shift = 0; ; shift += 7) {
-    const byte = bytes[at++]!;
-    size |= (byte & 127) << shift;
-    if (byte < 128) break;
-    if (at >= bytes.length || shift > 21) throw new StoreError('CORRUPTION', 'a descriptor ends inside a length');
-  }
-  if (at + size > bytes.length) throw new StoreError('CORRUPTION', 'a descriptor ends inside its schema URL');
-  return { isPresent: bytes[0] === 1, schemaUrl: bytes.subarray(at, at + size), message: bytes.subarray(at + size) };
 }
 
 /**

@@ -40,7 +40,7 @@ export class LogFile {
   readonly blocks: LogBlock[] = [];
   /** Names in the published blocks. */
   readonly names = new NameSet();
-  /** Dooming it deletes the file once no snapshot reads it. */
+  /** Dooming it deletes the file once no view reads it. */
   readonly pinned: Pinned;
   readonly #disk: Disk;
   #rowCount = 0;
@@ -171,7 +171,7 @@ export class LogAppend {
     this.#end = resolve;
   }
 
-  /** The blocks are visible to the next snapshot when this returns. */
+  /** The blocks are visible to the next view when this returns. */
   publish(): void {
     this.#actions.publish();
     this.#end();

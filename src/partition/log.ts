@@ -73,7 +73,7 @@ export class Log {
     return files;
   }
 
-  /** Forgets the files up to `seq`, which are in a part now; they are deleted when no snapshot reads them. */
+  /** Forgets the files up to `seq`, which are in a part now; they are deleted when no view reads them. */
   dropFlushed(seq: number): void {
     while (this.#files.length > 0 && this.#files[0]!.seq <= seq) {
       const file = this.#files.shift()!;

@@ -192,6 +192,6 @@ function recoverLogs(
   }
   const nextSeq = Math.max(catalog.flushedLogSeq, ...seqs) + 1;
   if (files.length > 0)
-    place.log.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
+    place.logger.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
   return { files, nextSeq, tornBytes };
 }

@@ -1,10 +1,10 @@
 // The live parts of a partition, as the catalog lists them. Changed only right after a catalog commit, in one step, so
-// that a snapshot sees what the catalog says: the parts before a merge or the one after it, never both, never neither.
+// that a view shows what the catalog says: the parts before a merge or the one after it, never both, never neither.
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { PartEntry } from '../index/catalog.ts';
-import { DAY_NS } from '../otlp/day-clock.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { formatHexId } from '../part/hex-id.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -15,7 +15,7 @@ export interface LivePart {
   readonly metadata: PartMetadata;
   readonly path: string;
   readonly tenants: ReadonlySet<Tenant>;
-  /** Dooming it deletes the folder once no snapshot reads it. */
+  /** Dooming it deletes the folder once no view reads it. */
   readonly pinned: Pinned;
 }
 

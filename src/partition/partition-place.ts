@@ -1,6 +1,6 @@
 // Where a partition lies, and with what it is opened.
 import { join } from 'node:path';
-import type { Log as EventLog } from '../base/log.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 
 export interface PartitionPlace {
@@ -10,7 +10,7 @@ export interface PartitionPlace {
   readonly day: number;
   readonly disk: Disk;
   readonly quarantinePath: string;
-  readonly log: EventLog;
+  readonly logger: Logger;
 }
 
 export function partsPath(path: string): string {

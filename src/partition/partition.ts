@@ -24,7 +24,7 @@ import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 import { planMerge } from './plan-merge.ts';
 import { Serial } from './serial.ts';
-import { dayFilter, pickLogBlocks, pickParts, type PartitionSnapshot, type SnapshotFilter } from './snapshot.ts';
+import { dayFilter, pickLogBlocks, pickParts, type PartitionView, type ViewFilter } from './view.ts';
 import { writeSnapshot } from './write-snapshot.ts';
 
 export interface PartitionOptions extends PartitionPlace {
@@ -51,7 +51,7 @@ export class Partition {
   readonly day: number;
   readonly path: string;
   readonly report: RecoveryReport;
-  /** Every snapshot that reads from the partition pins it. */
+  /** Every view that reads from the partition pins it. */
   readonly pinned: Pinned;
   readonly counters: PartitionCounters = {
     flushes: 0,
@@ -186,7 +186,7 @@ export class Partition {
   }
 
   /** The files that may hold something of `filter`, pinned: `pins` must all be unpinned once. undefined: none can. */
-  takeSnapshot(tenant: Tenant, filter: SnapshotFilter): { snapshot: PartitionSnapshot; pins: Pinned[] } | undefined {
+  takeView(tenant: Tenant, filter: ViewFilter): { view: PartitionView; pins: Pinned[] } | undefined {
     const inDay = dayFilter(tenant, this.day, filter);
     if (inDay === undefined) return undefined;
     const parts = pickParts(this.#parts.all, this.day, inDay);
@@ -198,14 +198,14 @@ export class Partition {
     });
     if (pins.length === 1) return undefined;
     for (const pin of pins) pin.pin();
-    const snapshotParts = parts.map(({ entry, path }) => ({
+    const viewParts = parts.map(({ entry, path }) => ({
       id: entry.id,
       path,
       rowCount: entry.rows,
       startMinNs: entry.minStartNs,
       startMaxNs: entry.maxStartNs,
     }));
-    return { snapshot: { day: this.day, path: this.path, parts: snapshotParts, logBlocks }, pins };
+    return { view: { day: this.day, path: this.path, parts: viewParts, logBlocks }, pins };
   }
 
   /**
@@ -240,8 +240,8 @@ export class Partition {
     if (this.#damagedBlocks.has(placeKey(place))) return;
     this.#damagedBlocks.add(placeKey(place));
     this.counters.corruptBlocks++;
-    const { log } = this.#options;
-    log.error('damaged block put into quarantine', { partition: basename(this.path), what: place.message });
+    const { logger } = this.#options;
+    logger.error('damaged block put into quarantine', { partition: basename(this.path), what: place.message });
   }
 
   /**

@@ -1,4 +1,4 @@
-// Things on disk that snapshots read while their owner may want to be rid of them: log files, parts, whole partitions.
+// Things on disk that views read while their owner may want to be rid of them: log files, parts, whole partitions.
 // Whoever reads pins; the owner dooms; what is doomed is removed when the last pin is gone, at once when there is none.
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';

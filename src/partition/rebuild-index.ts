@@ -44,7 +44,7 @@ export function rebuildIndex(place: PartitionPlace, indexPath: string): Environm
   }
   disk.rename(unfinished, indexPath);
   disk.syncDir(dirname(indexPath));
-  place.log.warn('index rebuilt from the parts', { partition: basename(place.path), parts: parts.length });
+  place.logger.warn('index rebuilt from the parts', { partition: basename(place.path), parts: parts.length });
   return openEnvironment({ path: indexPath, disk });
 }
 
@@ -91,7 +91,7 @@ function addPartNames(place: PartitionPlace, part: FoundPart, names: NameSet): v
     } catch (error) {
       // A damaged block is put aside by the next merge; a rebuild only leaves its names out.
       if (!isStoreError(error, 'CORRUPTION')) throw error;
-      place.log.warn('damaged block left out of the rebuilt index', { error });
+      place.logger.warn('damaged block left out of the rebuilt index', { error });
     }
   });
 }

@@ -35,7 +35,7 @@ export function repairPart(place: PartitionPlace, id: number, newId: number): Pa
     rollups: { kind: 'sum', parts: [join(folder, formatHexId(id))], isWholeDay: false },
     quarantinePath,
   });
-  place.log.warn('part repaired from its data', {
+  place.logger.warn('part repaired from its data', {
     part: `${basename(place.path)}/${formatHexId(id)}`,
     rows: result.part?.rowCount ?? 0,
   });

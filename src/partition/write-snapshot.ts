@@ -12,7 +12,7 @@ import { logFileName, type LogFile } from './log-file.ts';
 import { encodeManifest, MANIFEST_FILE } from './manifest.ts';
 import { logPath, partsPath } from './partition-place.ts';
 
-export interface SnapshotSource {
+export interface ViewSource {
   readonly disk: Disk;
   readonly day: number;
   /** The partition's folder. */
@@ -28,7 +28,7 @@ export interface SnapshotSource {
  * The links are made before this returns for the first time, the index is copied behind: until the promise settles no
  * commit may change the catalog, so that both are of one moment. Throws DISK, leaving what is there of `target`.
  */
-export async function writeSnapshot(source: SnapshotSource, target: string): Promise<void> {
+export async function writeSnapshot(source: ViewSource, target: string): Promise<void> {
   const { disk, env, logFiles, day, nowMs } = source;
   const catalog = readCatalog(env);
   const files: FoundFile[] = [];
@@ -46,7 +46,7 @@ export async function writeSnapshot(source: SnapshotSource, target: string): Pro
 }
 
 /** A part that is listed and lost stays listed here too: restoring its folder restores it. */
-function linkPart(source: SnapshotSource, target: string, id: string): FoundFile[] {
+function linkPart(source: ViewSource, target: string, id: string): FoundFile[] {
   const { disk, path } = source;
   const folder = join(partsPath(path), id);
   if (disk.stat(folder) === undefined) return [];
@@ -56,7 +56,7 @@ function linkPart(source: SnapshotSource, target: string, id: string): FoundFile
   return linked;
 }
 
-function linkFile({ disk, path }: SnapshotSource, target: string, name: string): FoundFile {
+function linkFile({ disk, path }: ViewSource, target: string, name: string): FoundFile {
   disk.link(join(path, name), join(target, name));
   return fileOf(disk, target, name);
 }

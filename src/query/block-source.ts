@@ -1,5 +1,5 @@
-// The blocks a snapshot holds, as a query sees them: parts and log blocks are the same thing here. Runs on any thread:
-// it knows only paths, and the snapshot keeps the files from being removed. A block that fails its checksum is skipped,
+// The blocks a view holds, as a query sees them: parts and log blocks are the same thing here. Runs on any thread:
+// it knows only paths, and the view keeps the files from being removed. A block that fails its checksum is skipped,
 // counted and named in the answer's warnings; it never fails the query.
 import { isStoreError } from '../base/errors.ts';
 import type { BlockReader } from '../block/block-reader.ts';
@@ -10,7 +10,7 @@ import { decodeArchivedTrace } from '../part/archived-trace.ts';
 import { MemoryBudget, openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { ScannedPart, scanPart } from '../part/scan-part.ts';
-import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../partition/snapshot.ts';
+import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { BlockCache } from './block-cache.ts';
@@ -18,9 +18,9 @@ import { CallCache } from './call-cache.ts';
 import type { OutlinedBlock } from './prune-blocks.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 
-/** What a query needs of a snapshot: plain data, cloneable to another thread. The blocks in it are the tenant's. */
-export interface SnapshotFiles {
-  readonly partitions: readonly PartitionSnapshot[];
+/** What a query needs of a view: plain data, cloneable to another thread. The blocks in it are the tenant's. */
+export interface ViewFiles {
+  readonly partitions: readonly PartitionView[];
   /** Of the traces asked for those that are archived: their files. */
   readonly archived?: readonly { readonly traceId: Uint8Array; readonly path: string }[];
 }
@@ -84,7 +84,7 @@ export class PartCache {
     return this.#disk;
   }
 
-  open(place: SnapshotPart): PartReader {
+  open(place: ViewPart): PartReader {
     const key = partKey(place);
     const known = this.#parts.get(key);
     const part = known ?? openOrScan(this.#disk, place.path, this.#filterBudget);
@@ -124,7 +124,7 @@ function openOrScan(disk: Disk, path: string, budget: MemoryBudget): PartReader 
 }
 
 /** More than the path: a day taken out, restored and attached again may number other parts alike. */
-function partKey({ path, rowCount, startMinNs, startMaxNs }: SnapshotPart): string {
+function partKey({ path, rowCount, startMinNs, startMaxNs }: ViewPart): string {
   return `${path} ${rowCount} ${startMinNs} ${startMaxNs}`;
 }
 
@@ -139,7 +139,7 @@ interface BlockPlace {
 
 export class BlockSource implements Disposable {
   readonly #cache: PartCache;
-  readonly #snapshot: SnapshotFiles;
+  readonly #view: ViewFiles;
   readonly tenant: Tenant;
   readonly #logs = new Map<string, ReadFile>();
   readonly #warnings = new Set<string>();
@@ -147,9 +147,9 @@ export class BlockSource implements Disposable {
   readonly work: QueryWork;
 
   /** What is looked at is counted on `work`. */
-  constructor(cache: PartCache, snapshot: SnapshotFiles, tenant: Tenant, work: QueryWork = newWork(snapshot)) {
+  constructor(cache: PartCache, view: ViewFiles, tenant: Tenant, work: QueryWork = newWork(view)) {
     this.#cache = cache;
-    this.#snapshot = snapshot;
+    this.#view = view;
     this.tenant = tenant;
     this.work = work;
   }
@@ -175,7 +175,7 @@ export class BlockSource implements Disposable {
   blocks(): CandidateBlock[] {
     this.#cache.makeRoom();
     const out: CandidateBlock[] = [];
-    for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
+    for (const { day, parts, logBlocks } of this.#view.partitions) {
       for (const part of parts) this.#addPart(out, day, part);
       for (const place of logBlocks) this.#addLogBlock(out, day, place);
       this.work.logBlocks += logBlocks.length;
@@ -186,7 +186,7 @@ export class BlockSource implements Disposable {
 
   /** Day by day: the parts, opened, and the blocks that are in none. undefined: a part cannot be opened. */
   days(): { readonly day: number; readonly parts: PartReader[] | undefined; readonly logBlocks: CandidateBlock[] }[] {
-    return this.#snapshot.partitions.map(({ day, parts: places, logBlocks: logPlaces }) => {
+    return this.#view.partitions.map(({ day, parts: places, logBlocks: logPlaces }) => {
       const logBlocks: CandidateBlock[] = [];
       for (const place of logPlaces) this.#addLogBlock(logBlocks, day, place);
       const parts = places.map((place) => this.#openPart(place)).filter((part) => part !== undefined);
@@ -197,7 +197,7 @@ export class BlockSource implements Disposable {
   /** The blocks of the tenant that may hold one of the traces (16 bytes each). */
   blocksOfTraces(traceIds: readonly Uint8Array[]): CandidateBlock[] {
     const out: CandidateBlock[] = [];
-    for (const { day, parts, logBlocks } of this.#snapshot.partitions) {
+    for (const { day, parts, logBlocks } of this.#view.partitions) {
       for (const place of parts) {
         const part = this.#openPart(place);
         if (part === undefined) continue;
@@ -215,13 +215,13 @@ export class BlockSource implements Disposable {
   archivedTraces(traceIds: readonly Uint8Array[]): Uint8Array[] {
     const { disk } = this.#cache;
     const wanted = new Set(traceIds.map(formatTraceId));
-    return (this.#snapshot.archived ?? []).flatMap(({ traceId, path }) => {
+    return (this.#view.archived ?? []).flatMap(({ traceId, path }) => {
       if (!wanted.has(formatTraceId(traceId)) || disk.stat(path) === undefined) return [];
       return this.#guard(() => [decodeArchivedTrace(readWholeFile(disk, path), path).trace.otlp]) ?? [];
     });
   }
 
-  #openPart(place: SnapshotPart): PartReader | undefined {
+  #openPart(place: ViewPart): PartReader | undefined {
     const part = this.#guard(() => this.#cache.open(place));
     if (part instanceof ScannedPart) {
       this.#warnings.add(part.fault);
@@ -233,7 +233,7 @@ export class BlockSource implements Disposable {
     return part;
   }
 
-  #addPart(out: CandidateBlock[], day: number, place: SnapshotPart): void {
+  #addPart(out: CandidateBlock[], day: number, place: ViewPart): void {
     const part = this.#openPart(place);
     part?.metadata.blocks.forEach((_, number) => this.#addPartBlock(out, day, place, { part, number }));
   }
@@ -242,7 +242,7 @@ export class BlockSource implements Disposable {
   #addPartBlock(
     out: CandidateBlock[],
     day: number,
-    place: SnapshotPart,
+    place: ViewPart,
     { part, number }: { part: PartReader; number: number },
   ): void {
     const block = part.metadata.blocks[number]!;
@@ -258,7 +258,7 @@ export class BlockSource implements Disposable {
     out.push({ day, startMin, startMax, durationMin, durationMax, filter, outlined, read });
   }
 
-  #addLogBlock(out: CandidateBlock[], day: number, place: SnapshotLogBlock): void {
+  #addLogBlock(out: CandidateBlock[], day: number, place: ViewLogBlock): void {
     const { path, offset, startMin, startMax } = place;
     const key = (): string => `${path} ${offset} ${place.sizeBytes} ${startMin} ${startMax}`;
     const read = this.#readerOf({ key, range: place, openFile: () => this.#openLog(path) });

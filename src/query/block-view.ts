@@ -9,7 +9,7 @@ import { readTexts } from '../block/read-names.ts';
 import { SectionReader, type ValueColumn } from '../block/read-section.ts';
 import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
 import { readTraceColumns, type TraceColumns } from '../block/read-traces.ts';
-import { operationName } from '../otlp/service-name.ts';
+import { operationName } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
 import type { ValueMatcher } from './tag-condition.ts';
 

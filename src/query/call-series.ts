@@ -10,7 +10,7 @@ import {
   type CallCounts,
   type CallNames,
 } from '../block/call-counts.ts';
-import { compareUtf8 } from '../otlp/attributes.ts';
+import { compareUtf8 } from '../trace/attributes.ts';
 import type { FrameReader } from '../part/rollup-frame.ts';
 import { TABLE_CALLS } from '../part/rollup-writer.ts';
 import { LATENCY_BUCKETS } from '../trace/latency-buckets.ts';

@@ -1,7 +1,7 @@
 // Adds up the calls a query asks for and gives them in the order of the answer.
 import { minuteOfKey, numberOfKey, type CallCounts, type CallNames } from '../block/call-counts.ts';
-import { compareUtf8 } from '../otlp/attributes.ts';
-import { DAY_NS } from '../otlp/day-clock.ts';
+import { compareUtf8 } from '../trace/attributes.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
 import type { FrameReader } from '../part/rollup-frame.ts';
 import { TABLE_EDGES } from '../part/rollup-writer.ts';
 import type { Dependency } from '../trace/store.ts';

@@ -3,7 +3,7 @@
 import { StoreError } from '../base/errors.ts';
 import * as C from '../block/block-columns.ts';
 import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
-import { operationName } from '../otlp/service-name.ts';
+import { operationName } from '../trace/service-name.ts';
 import { KIND_WORDS, STATUS_WORDS, type FieldName, type FilterReference } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
 import type { BlockView } from './block-view.ts';

@@ -1,8 +1,8 @@
 // What references of a filter name outside a block's rows: attributes that are fields, and the values that stand in the
 // descriptors of resources and scopes, which parts list too (part/outlines.ts).
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
-import { serviceName } from '../otlp/service-name.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
+import { serviceName } from '../trace/service-name.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
 import type { FieldName, FilterReference } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
 import { oneEntry, oneText, type Entries } from './filter-runs.ts';

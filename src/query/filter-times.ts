@@ -1,6 +1,6 @@
 // Times of a block's spans and events as 64-bit integers in two words, which is what filters compare: instants in ns since
 // the epoch, durations in ns. OTLP's times are unsigned; what lies beyond 2^63 - 1 counts as that.
-import { DAY_NS } from '../otlp/day-clock.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
 import * as T from '../trace/templates.ts';
 import type { Entries } from './filter-runs.ts';
 

@@ -3,7 +3,7 @@
 // integer with a double too; a constant that declares a type meets that type alone, one that declares none is read as
 // what the value is; NaN, bytes, lists, maps and absent values compare with nothing, though they are there.
 import { isUtf8 } from 'node:buffer';
-import { doubleOf } from '../otlp/traces-to-json.ts';
+import { doubleOf } from '../bytes/double-of.ts';
 import type { Comparison, FilterConstant } from '../trace/filter.ts';
 import { compilePattern } from '../trace/pattern.ts';
 import * as T from '../trace/templates.ts';

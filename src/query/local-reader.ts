@@ -1,18 +1,18 @@
-// The TraceReader of a node with its own store: names come from the index on the write thread, spans from a snapshot's
+// The TraceReader of a node with its own store: names come from the index on the write thread, spans from a view's
 // files on the query workers. Every query is bounded: queue, wall clock, and it stops when its client leaves.
 import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import type { Log } from '../base/log.ts';
+import type { Logger } from '../base/logger.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
-import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { ViewFilter } from '../partition/view.ts';
 import type { CallSeries, Dependency, FoundTraces, MetricsQuery, Operation, TraceReader } from '../trace/store.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
-import type { SnapshotFiles } from './block-source.ts';
+import type { ViewFiles } from './block-source.ts';
 import { wholeDays } from './call-totals.ts';
 import type { QueryReply } from './query-worker.ts';
 import type { QueryJob, QueryResult, QueryTask } from './run-query.ts';
@@ -21,12 +21,12 @@ import type { QueryWork } from './query-work.ts';
 import { Turns } from './turns.ts';
 
 /** What the reader needs of the store; ThreadedStore and Storage have it. */
-export interface SnapshotSource {
+export interface ViewSource {
   listServices(tenant: Tenant): Promise<string[]>;
   listOperations(tenant: Tenant, service: string): Promise<Operation[]>;
-  takeSnapshot(tenant: Tenant, filter: SnapshotFilter): Promise<SnapshotFiles & { readonly id: number }>;
-  releaseSnapshot(id: number): void;
-  /** Damage met in a snapshot that is still held. */
+  takeView(tenant: Tenant, filter: ViewFilter): Promise<ViewFiles & { readonly id: number }>;
+  releaseView(id: number): void;
+  /** Damage met in a view that is still held. */
   reportDamage(places: readonly DamagedPlace[]): Promise<void>;
 }
 
@@ -36,13 +36,13 @@ export interface ArchivedFiles {
 }
 
 export interface LocalReaderOptions {
-  readonly source: SnapshotSource;
-  readonly log: Log;
+  readonly source: ViewSource;
+  readonly logger: Logger;
   /** Asked beside the source for traces by id. */
   readonly archive?: ArchivedFiles | undefined;
   /** Query threads. */
   readonly workers: number;
-  /** Queries that hold a snapshot, running or next to run; further ones wait. */
+  /** Queries that hold a view, running or next to run; further ones wait. */
   readonly concurrentMax: number;
   /** Wall-clock bound of one query, and of its waiting before it, ms. */
   readonly durationMaxMs: number;
@@ -111,7 +111,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
 
   async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
     const { result } = await this.#search(tenant, query, signal);
-    // A second snapshot, of every day: the answer is the whole trace, wherever its spans lie.
+    // A second view, of every day: the answer is the whole trace, wherever its spans lie.
     const { traces, warnings } = await this.findTraces(tenant, result.traceIds, signal);
     return { traces, warnings: [...new Set([...result.warnings, ...warnings])] };
   }
@@ -149,47 +149,42 @@ export class LocalReader implements TraceReader, SearchExplainer {
   }
 
   /** Waits for a turn first, so that a query in the line pins no files. */
-  async #run(
-    tenant: Tenant,
-    filter: SnapshotFilter,
-    task: QueryTask,
-    signal: AbortSignal | undefined,
-  ): Promise<Answer> {
+  async #run(tenant: Tenant, filter: ViewFilter, task: QueryTask, signal: AbortSignal | undefined): Promise<Answer> {
     const { source, durationMaxMs, bytesMax = Infinity } = this.#options;
     const askedMs = performance.now();
     await this.#turns.take(signal);
     const startMs = performance.now();
     try {
-      const taken = await source.takeSnapshot(tenant, filter);
-      const snapshot = { ...taken, archived: this.#archived(tenant, filter) };
+      const taken = await source.takeView(tenant, filter);
+      const view = { ...taken, archived: this.#archived(tenant, filter) };
       try {
-        const reply = await this.#ask({ task, tenant, snapshot, durationMaxMs, bytesMax }, signal);
+        const reply = await this.#ask({ task, tenant, view, durationMaxMs, bytesMax }, signal);
         const times = { waitedMs: startMs - askedMs, tookMs: performance.now() - startMs };
         this.#tell(task, reply, times);
         const answer = this.#take(reply);
         this.#report(answer.result.damaged);
         return { ...answer, ...times };
       } finally {
-        source.releaseSnapshot(snapshot.id);
+        source.releaseView(view.id);
       }
     } finally {
       this.#turns.release();
     }
   }
 
-  #archived(tenant: Tenant, { traceIds = [] }: SnapshotFilter): { traceId: Uint8Array; path: string }[] {
+  #archived(tenant: Tenant, { traceIds = [] }: ViewFilter): { traceId: Uint8Array; path: string }[] {
     return traceIds.flatMap((traceId) => {
       const path = this.#options.archive?.find(tenant, traceId);
       return path === undefined ? [] : [{ traceId, path }];
     });
   }
 
-  /** The answer does not wait for it, but it is sent before the snapshot is released: the files are there still. */
+  /** The answer does not wait for it, but it is sent before the view is released: the files are there still. */
   #report(damaged: readonly DamagedPlace[]): void {
     if (damaged.length === 0) return;
     this.#options.source
       .reportDamage(damaged)
-      .catch((error: unknown) => this.#options.log.error('damage could not be put aside', { error }));
+      .catch((error: unknown) => this.#options.logger.error('damage could not be put aside', { error }));
   }
 
   async #ask(job: Omit<QueryJob, 'cancelled'>, signal: AbortSignal | undefined): Promise<QueryReply> {
@@ -206,14 +201,14 @@ export class LocalReader implements TraceReader, SearchExplainer {
 
   /** Metrics and the log of slow queries. */
   #tell(task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Pick<Answer, 'waitedMs' | 'tookMs'>): void {
-    const { observe, slowMs = 0, log } = this.#options;
+    const { observe, slowMs = 0, logger } = this.#options;
     const { bytes, fates } = reply.work;
     const outcome = reply.kind === 'done' ? 'ok' : reply.code;
     observe?.({ kind: task.kind, seconds: (waitedMs + tookMs) / 1000, bytes, outcome });
     if (slowMs === 0 || tookMs < slowMs) return;
     const blocks = Object.entries(fates).flatMap(([fate, count]) => (count > 0 ? [`${fate}:${count}`] : []));
     const times = { tookMs: Math.round(tookMs), waitedMs: Math.round(waitedMs) };
-    log.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
+    logger.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
   }
 
   #take(reply: QueryReply): Pick<Answer, 'result' | 'work'> {
@@ -221,7 +216,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
       if (reply.code === 'BUG') throw new BugError(`in a query worker: ${reply.message}`);
       throw new StoreError(reply.code, reply.message);
     }
-    for (const warning of reply.result.warnings) this.#options.log.warn('a query skipped damaged data', { warning });
+    for (const warning of reply.result.warnings) this.#options.logger.warn('a query skipped damaged data', { warning });
     return reply;
   }
 

@@ -4,8 +4,8 @@
 import type { BlockReader } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
 import { readStored } from '../block/read-names.ts';
-import { serviceName } from '../otlp/service-name.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
+import { serviceName } from '../trace/service-name.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
 import type { Filter } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
 import { BlockView, operationIds } from './block-view.ts';

@@ -4,7 +4,7 @@ import { WireReader } from '../bytes/wire-reader.ts';
 import * as C from '../block/block-columns.ts';
 import type { SectionReader } from '../block/read-section.ts';
 import type { StoredField } from '../block/read-templates.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
 import * as T from '../trace/templates.ts';
 import type { BlockView } from './block-view.ts';
 import { DescriptorMemo } from './descriptor-memo.ts';

@@ -2,8 +2,8 @@
 // spans) and filters. A block stays in question while some operation in it may have a span that meets every condition.
 import { operationKey } from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
-import { serviceName } from '../otlp/service-name.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
+import { serviceName } from '../trace/service-name.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
 import { durationStep, type BlockIds, type PartOutlines } from '../part/outlines.ts';
 import type { SpanConditions } from './match-block.ts';
 import type { TagMatcher } from './match-tag.ts';

@@ -5,8 +5,8 @@ import { ofOperation, operationKey, SOME_OPERATION, TermHash } from '../block/te
 import * as Terms from '../block/terms.ts';
 import type { OutlineOperation } from '../block/outline.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
-import { serviceName } from '../otlp/service-name.ts';
-import { parseDescriptor } from '../otlp/write-spans.ts';
+import { serviceName } from '../trace/service-name.ts';
+import { parseDescriptor } from '../trace/descriptor.ts';
 import { durationStep, type BlockIds, type PartOutlines } from '../part/outlines.ts';
 import { isReference, KIND_WORDS, STATUS_WORDS } from '../trace/filter.ts';
 import type { Filter, FilterConstant, FilterReference } from '../trace/filter.ts';

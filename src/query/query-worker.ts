@@ -1,4 +1,4 @@
-// Entry of a query worker thread (piscina): reads blocks of a snapshot, never the index, never writes. Answers cross the
+// Entry of a query worker thread (piscina): reads blocks of a view, never the index, never writes. Answers cross the
 // thread boundary as transferred bytes. Errors are returned as values: piscina drops an error's own properties.
 import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { BugError } from '../base/assert.ts';
@@ -21,7 +21,7 @@ const cache = new PartCache(nodeDisk);
 
 /** Runs `job` on this thread. */
 export function run(job: QueryJob): unknown {
-  const work = newWork(job.snapshot);
+  const work = newWork(job.view);
   let reply: QueryReply;
   try {
     reply = { kind: 'done', result: runQuery(cache, job, work), work };

@@ -1,10 +1,10 @@
 // The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
-// snapshot's files, run by query-worker.ts on a thread of the pool and directly by tests.
+// view's files, run by query-worker.ts on a thread of the pool and directly by tests.
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { CallSeries, Dependency, FoundTrace, MetricsQuery } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
-import { BlockSource, type PartCache, type SnapshotFiles } from './block-source.ts';
+import { BlockSource, type PartCache, type ViewFiles } from './block-source.ts';
 import { Deadline } from './deadline.ts';
 import { listCallSeries, listDependencies } from './dependencies.ts';
 import { findTraces } from './find-traces.ts';
@@ -20,7 +20,7 @@ export type QueryTask =
 export interface QueryJob {
   readonly task: QueryTask;
   readonly tenant: Tenant;
-  readonly snapshot: SnapshotFiles;
+  readonly view: ViewFiles;
   readonly durationMaxMs: number;
   /** Stored bytes the query may look at; undefined: any number. */
   readonly bytesMax?: number;
@@ -44,10 +44,10 @@ export type QueryResult = QueryAnswer & {
  * Runs one job and counts what it costs on `work`. Throws TIMEOUT, CANCELLED, LIMIT_EXCEEDED, FORMAT_TOO_NEW; damaged
  * blocks are skipped and named in the warnings.
  */
-export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newWork(job.snapshot)): QueryResult {
+export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newWork(job.view)): QueryResult {
   const { cancelled, bytesMax = Infinity } = job;
   const deadline = new Deadline(job.durationMaxMs, { cancelled, budget: { bytesMax, work } });
-  using source = new BlockSource(cache, job.snapshot, job.tenant, work);
+  using source = new BlockSource(cache, job.view, job.tenant, work);
   return { ...answer(source, job.task, deadline), warnings: source.warnings(), damaged: source.damaged() };
 }
 

@@ -1,7 +1,7 @@
 // Finds the newest traces that match: blocks newest first, until no block left can hold a newer match than the ones
 // found. Exact: the answer is the `limit` traces with the latest matching span start, ties by trace id
 // (contract/jaeger.md §7.1), whatever block, part or day their spans lie in.
-import { DAY_NS } from '../otlp/day-clock.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
 import type { BlockFate } from '../trace/search-explanation.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';

@@ -2,8 +2,8 @@
 // fields) and what to compare with. Values are compared by their string form, against every type that has it.
 import { isUtf8 } from 'node:buffer';
 import { formatDouble, formatInt64 } from '../bytes/json-writer.ts';
-import { infiniteText, textOfAnyValue } from '../otlp/attributes.ts';
-import { doubleOf } from '../otlp/traces-to-json.ts';
+import { infiniteText, textOfAnyValue } from '../trace/attributes.ts';
+import { doubleOf } from '../bytes/double-of.ts';
 import { KIND_WORDS, STATUS_WORDS } from '../trace/filter.ts';
 import { compilePattern, type Pattern } from '../trace/pattern.ts';
 import * as T from '../trace/templates.ts';

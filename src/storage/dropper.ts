@@ -2,7 +2,7 @@
 // What a drop removes is out of the catalog (parts) or renamed (a whole day) before its files go, and they go when no
 // query reads them any more; until then they are counted as gone, so that the same bytes are never freed twice.
 import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import { DAY_MS, formatDay } from '../partition/day.ts';
 import type { LivePart } from '../partition/part-set.ts';
@@ -25,7 +25,7 @@ export interface DropperOptions extends Retention {
   readonly partitions: PartitionSet;
   readonly disk: Disk;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   /** What may be stored; 0: no limit. */
   readonly diskBytesMax: number;
   /** How full the file system may be, 1 to 100; 0: no limit. Not together with diskBytesMax. */
@@ -152,7 +152,7 @@ export class Dropper {
   }
 
   #tell(what: string, day: number, fields: Readonly<Record<string, string | number>>): void {
-    this.#options.log.info(what, { partition: formatDay(day), ...fields });
+    this.#options.logger.info(what, { partition: formatDay(day), ...fields });
   }
 }
 

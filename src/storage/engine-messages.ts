@@ -1,13 +1,13 @@
 // What crosses between the main thread and the engine thread. Every request carries a number, every reply the number of
 // its request; errors of the world go as data with their code, a bug ends the engine thread instead.
 import type { StoreErrorCode } from '../base/errors.ts';
-import type { LogFormat, LogLevel } from '../base/log.ts';
+import type { LogFormat, LogLevel } from '../base/logger.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
-import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { ViewFilter } from '../partition/view.ts';
 import type { Operation, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { OpenReport } from './partition-set.ts';
-import type { StoreSnapshot } from './snapshots.ts';
+import type { StoreView } from './views.ts';
 
 /** What the engine thread is started with. */
 export interface EngineOptions {
@@ -34,8 +34,8 @@ export type EngineCall =
       readonly service: string;
       readonly operationKind: number | undefined;
     }
-  | { readonly kind: 'takeSnapshot'; readonly tenant: Tenant; readonly filter: SnapshotFilter }
-  | { readonly kind: 'releaseSnapshot'; readonly snapshotId: number }
+  | { readonly kind: 'takeView'; readonly tenant: Tenant; readonly filter: ViewFilter }
+  | { readonly kind: 'releaseView'; readonly viewId: number }
   | { readonly kind: 'reportDamage'; readonly places: readonly DamagedPlace[] }
   | { readonly kind: 'forceFlush' }
   | { readonly kind: 'forceMerge'; readonly partitionPrefix: string }
@@ -54,8 +54,8 @@ export interface EngineResults {
   write: WriteResult;
   listServices: string[];
   listOperations: Operation[];
-  takeSnapshot: StoreSnapshot;
-  releaseSnapshot: void;
+  takeView: StoreView;
+  releaseView: void;
   reportDamage: void;
   forceFlush: void;
   forceMerge: void;

@@ -5,7 +5,7 @@ import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
 import { isStoreError } from '../base/errors.ts';
-import { createLog } from '../base/log.ts';
+import { createLogger } from '../base/logger.ts';
 import { takeLock } from '../disk/lock.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
@@ -24,8 +24,8 @@ function serve(port: MessagePort, options: EngineOptions): void {
 function tryOpen(options: EngineOptions, post: (reply: EngineReply) => void): Storage | undefined {
   const mergeRunner = createMergePool(options.mergeWorkers);
   try {
-    const log = createLog({ level: options.logLevel, format: options.logFormat });
-    return Storage.open({ ...options, disk: nodeDisk, clock: systemClock, log, mergeRunner, takeLock });
+    const logger = createLogger({ level: options.logLevel, format: options.logFormat });
+    return Storage.open({ ...options, disk: nodeDisk, clock: systemClock, logger, mergeRunner, takeLock });
   } catch (error) {
     if (!isStoreError(error)) throw error;
     post({ kind: 'notOpened', code: error.code, message: error.message });
@@ -51,10 +51,10 @@ async function perform(storage: Storage, call: EngineCall): Promise<EngineResult
       return storage.listServices(call.tenant);
     case 'listOperations':
       return storage.listOperations(call.tenant, call.service, call.operationKind);
-    case 'takeSnapshot':
-      return storage.takeSnapshot(call.tenant, call.filter);
-    case 'releaseSnapshot':
-      return storage.releaseSnapshot(call.snapshotId);
+    case 'takeView':
+      return storage.takeView(call.tenant, call.filter);
+    case 'releaseView':
+      return storage.releaseView(call.viewId);
     case 'reportDamage':
       return storage.reportDamage(call.places);
     case 'forceFlush':

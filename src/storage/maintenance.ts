@@ -3,7 +3,7 @@
 // acknowledged is on disk already, so nothing here is urgent.
 import type { Clock } from '../base/clock.ts';
 import { isStoreError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { DiskGuard } from './disk-guard.ts';
 import type { Dropper } from './dropper.ts';
@@ -23,7 +23,7 @@ export interface MaintenanceOptions {
   readonly dropper: Dropper;
   readonly guard: DiskGuard;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly flushIntervalMs: number;
   /** Removes snapshots on disk above their greatest age. */
   readonly deleteOldSnapshots: () => void;
@@ -123,7 +123,7 @@ export class Maintenance {
       if (!isStoreError(error)) throw error;
       if (this.#isStopped) return;
       this.#failedMs = this.#options.clock.nowMs();
-      this.#options.log.error(`${what} failed, tried again later`, { error, retrySeconds: RETRY_MS / 1000 });
+      this.#options.logger.error(`${what} failed, tried again later`, { error, retrySeconds: RETRY_MS / 1000 });
     }
   }
 }

@@ -6,7 +6,7 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Clock } from '../base/clock.ts';
-import type { Log } from '../base/log.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import { checkRestored } from '../partition/check-restored.ts';
 import { DAY_MS, formatDay, parseDay } from '../partition/day.ts';
@@ -18,7 +18,7 @@ export interface PartitionSetOptions extends Retention {
   readonly path: string;
   readonly disk: Disk;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly mergeRunner: MergeRunner;
   readonly mergeRoom: MergeRoom;
   /** Default limits.partitionsMax. */
@@ -198,7 +198,7 @@ export class PartitionSet {
    * when it is attached, beyond the retention or not whole, UNAVAILABLE while it is being detached or dropped.
    */
   attach(day: number): void {
-    const { clock, disk, log } = this.#options;
+    const { clock, disk, logger } = this.#options;
     const name = formatDay(day);
     if (this.#detaching.has(day)) throw inDetachError(day);
     if (this.#partitions.has(day)) throw new StoreError('INVALID_REQUEST', `partition ${name} is attached already`);
@@ -213,8 +213,8 @@ export class PartitionSet {
     const { report } = this.#open(day);
     this.#detached.delete(day);
     this.#droppedCounters.corruptBlocks += report.damaged.length;
-    for (const damage of report.damaged) log.warn('damaged data was set aside in quarantine', { damage });
-    log.info('partition attached', { partition: name, parts: report.parts, rows: report.partRows + report.logRows });
+    for (const damage of report.damaged) logger.warn('damaged data was set aside in quarantine', { damage });
+    logger.info('partition attached', { partition: name, parts: report.parts, rows: report.partRows + report.logRows });
   }
 
   /** Closes all partitions. Does not flush. */
@@ -238,17 +238,17 @@ export class PartitionSet {
     await closing.finally(() => this.#closings.delete(closing));
     await partition.pinned.unpinned();
     addCounters(this.#droppedCounters, partition.counters);
-    this.#options.log.info('partition detached', { partition: formatDay(day) });
+    this.#options.logger.info('partition detached', { partition: formatDay(day) });
   }
 
   #open(day: number): Partition {
-    const { disk, log, mergeRunner, mergeRoom } = this.#options;
+    const { disk, logger, mergeRunner, mergeRoom } = this.#options;
     const path = join(this.#folder, formatDay(day));
     const partition = Partition.open({
       path,
       day,
       disk,
-      log,
+      logger,
       mergeRunner,
       mergeRoom,
       quarantinePath: this.quarantinePath,
@@ -264,13 +264,13 @@ export class PartitionSet {
 
   /** Days to open; folders of days that are too old, and of days dropped before a crash, are removed on the way. */
   #daysOnDisk(dropped: string[]): number[] {
-    const { disk, clock, log } = this.#options;
+    const { disk, clock, logger } = this.#options;
     const days: number[] = [];
     for (const name of disk.list(this.#folder)) {
       const day = parseDay(name);
       if (day !== undefined) days.push(day);
       else if (name.endsWith(DROPPED_SUFFIX)) disk.remove(join(this.#folder, name));
-      else log.warn('a name in partitions/ is no day, left alone', { name });
+      else logger.warn('a name in partitions/ is no day, left alone', { name });
     }
     const old = new Set(daysToDrop(days, clock.nowMs(), this.#options));
     for (const day of old) {
@@ -278,7 +278,7 @@ export class PartitionSet {
       dropped.push(formatDay(day));
     }
     for (const day of daysInFuture(days, clock.nowMs(), this.#options)) {
-      log.warn('a partition lies beyond -futureRetention, kept: is the clock right?', { partition: formatDay(day) });
+      logger.warn('a partition lies beyond -futureRetention, kept: is the clock right?', { partition: formatDay(day) });
     }
     return days.filter((day) => !old.has(day));
   }

@@ -5,7 +5,7 @@ import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { StoreError } from '../base/errors.ts';
-import type { Log } from '../base/log.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import { assertPlainFolder } from '../disk/walk-files.ts';
 import { formatDay } from '../partition/day.ts';
@@ -16,7 +16,7 @@ export interface SnapshotFolderOptions {
   readonly path: string;
   readonly disk: Disk;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   /** Snapshots older than this are removed; 0: never. */
   readonly snapshotsMaxAgeMs: number;
 }
@@ -42,7 +42,7 @@ export class SnapshotFolder {
    * when one fails. Throws DISK, UNAVAILABLE.
    */
   async create(partitions: readonly Partition[]): Promise<string[]> {
-    const { disk, log } = this.#options;
+    const { disk, logger } = this.#options;
     if (partitions.length > 0) this.#makeFolder();
     const created: string[] = [];
     try {
@@ -51,7 +51,7 @@ export class SnapshotFolder {
       for (const path of created) disk.remove(path);
       throw error;
     }
-    for (const path of created) log.info('snapshot taken', { path });
+    for (const path of created) logger.info('snapshot taken', { path });
     return created;
   }
 
@@ -62,7 +62,7 @@ export class SnapshotFolder {
 
   /** Removes the snapshot at `path`, as create() and list() give it, or by its bare name. Throws NOT_FOUND, INVALID_REQUEST, DISK. */
   delete(path: string): void {
-    const { disk, log } = this.#options;
+    const { disk, logger } = this.#options;
     const name = path.startsWith(`${this.#path}/`) ? path.slice(this.#path.length + 1) : path;
     if (!NAME.test(name)) {
       const got = JSON.stringify(path.slice(0, 200));
@@ -72,17 +72,17 @@ export class SnapshotFolder {
     assertPlainFolder(full);
     this.#remove(full);
     disk.syncDir(this.#path);
-    log.info('snapshot deleted', { path: full });
+    logger.info('snapshot deleted', { path: full });
   }
 
   /** Removes those above the greatest age. Throws DISK. */
   deleteOld(): void {
-    const { clock, log, snapshotsMaxAgeMs } = this.#options;
+    const { clock, logger, snapshotsMaxAgeMs } = this.#options;
     if (snapshotsMaxAgeMs === 0) return;
     for (const name of this.#names('')) {
       if (clock.nowMs() - takenMsOf(name) <= snapshotsMaxAgeMs) continue;
       this.#remove(join(this.#path, name));
-      log.warn('snapshot removed: it is older than -snapshotsMaxAge', { path: join(this.#path, name) });
+      logger.warn('snapshot removed: it is older than -snapshotsMaxAge', { path: join(this.#path, name) });
     }
   }
 

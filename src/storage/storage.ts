@@ -5,15 +5,15 @@ import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
-import type { Log } from '../base/log.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
 import { compareOperations } from '../index/names.ts';
-import { compareUtf8 } from '../otlp/attributes.ts';
+import { compareUtf8 } from '../trace/attributes.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
-import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { ViewFilter } from '../partition/view.ts';
 import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
@@ -24,7 +24,7 @@ import { Maintenance } from './maintenance.ts';
 import { detachedError, PartitionSet, type OpenReport } from './partition-set.ts';
 import { acceptedStarts } from './retention.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
-import { Snapshots, type StoreSnapshot } from './snapshots.ts';
+import { Views, type StoreView } from './views.ts';
 import { collectStats } from './stats.ts';
 
 export interface StorageOptions {
@@ -32,7 +32,7 @@ export interface StorageOptions {
   readonly path: string;
   readonly disk: Disk;
   readonly clock: Clock;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
   readonly freeDiskBytesMin: number;
@@ -59,7 +59,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   readonly #ledger = new Ledger();
   readonly #guard: DiskGuard;
   readonly #commit: GroupCommit;
-  readonly #snapshots = new Snapshots();
+  readonly #views = new Views();
   readonly #snapshotFolder: SnapshotFolder;
   readonly #dropper: Dropper;
   readonly #maintenance: Maintenance;
@@ -140,13 +140,13 @@ export class Storage implements SpanWriter, StoreAdmin {
    * The files that may hold something of `filter`: everything acknowledged before the call, each span in one of them.
    * They stay in place until releaseSnapshot.
    */
-  takeSnapshot(tenant: Tenant, filter: SnapshotFilter): StoreSnapshot {
+  takeView(tenant: Tenant, filter: ViewFilter): StoreView {
     this.#assertOpen();
-    return this.#snapshots.take(this.#partitions.all, tenant, filter);
+    return this.#views.take(this.#partitions.all, tenant, filter);
   }
 
-  releaseSnapshot(id: number): void {
-    this.#snapshots.release(id);
+  releaseView(id: number): void {
+    this.#views.release(id);
   }
 
   /** Puts into quarantine what queries met damaged in a snapshot they hold; places of no open day are passed over. Throws DISK. */
@@ -242,7 +242,7 @@ export class Storage implements SpanWriter, StoreAdmin {
       await this.forceFlush();
     } catch (error) {
       if (!isStoreError(error)) throw error;
-      this.#options.log.warn('flush at the end failed, the next start reads the log back', { error });
+      this.#options.logger.warn('flush at the end failed, the next start reads the log back', { error });
     }
     // Ends merges under way: their parts are listed nowhere yet, and are made again after the next start.
     await this.#options.mergeRunner.close();

@@ -6,12 +6,12 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
-import type { SnapshotFilter } from '../partition/snapshot.ts';
+import type { ViewFilter } from '../partition/view.ts';
 import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
 import type { OpenReport } from './partition-set.ts';
-import type { StoreSnapshot } from './snapshots.ts';
+import type { StoreView } from './views.ts';
 
 export interface ThreadedStoreOptions extends EngineOptions {
   /**
@@ -94,12 +94,12 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
   }
 
   /** As Storage.takeSnapshot; to be released with releaseSnapshot. */
-  async takeSnapshot(tenant: Tenant, filter: SnapshotFilter): Promise<StoreSnapshot> {
-    return this.#call({ kind: 'takeSnapshot', tenant, filter });
+  async takeView(tenant: Tenant, filter: ViewFilter): Promise<StoreView> {
+    return this.#call({ kind: 'takeView', tenant, filter });
   }
 
-  async releaseSnapshot(snapshotId: number): Promise<void> {
-    await this.#call({ kind: 'releaseSnapshot', snapshotId });
+  async releaseView(viewId: number): Promise<void> {
+    await this.#call({ kind: 'releaseView', viewId });
   }
 
   /** As Storage.reportDamage. */

@@ -3,7 +3,7 @@
 // an index that passes its checks.
 import { basename, join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
-import { createLog } from '../base/log.ts';
+import { createLogger } from '../base/logger.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { readCatalog } from '../index/catalog.ts';
 import { parseDay } from '../partition/day.ts';
@@ -24,13 +24,13 @@ export function rebuildIndexes(path: string, terminal: Terminal): number {
   using _lock = lockPlaces(found);
   const quarantinePath = join(found.dataPath, 'quarantine');
   if (nodeDisk.stat(quarantinePath) === undefined) nodeDisk.makeDir(quarantinePath);
-  const log = createLog({ write: (line) => terminal.err(line) });
+  const logger = createLogger({ write: (line) => terminal.err(line) });
   for (const partition of found.paths) {
     const day = parseDay(basename(partition));
     if (day === undefined) throw new StoreError('INVALID_REQUEST', `${partition}: its name is no day (YYYYMMDD)`);
     // A snapshot's manifest names the index of then.
     nodeDisk.remove(join(partition, MANIFEST_FILE));
-    const place = { path: partition, day, disk: nodeDisk, quarantinePath, log };
+    const place = { path: partition, day, disk: nodeDisk, quarantinePath, logger };
     using env = rebuildIndex(place, join(partition, 'index'));
     const { parts, flushedLogSeq } = readCatalog(env);
     const rows = parts.reduce((sum, part) => sum + part.rows, 0);

@@ -1,6 +1,6 @@
 // A filter over spans: the domain's form of Jaeger's `jaeger.expression.v1` (contract/jaeger.md §5.5; RFC 0005 and the
 // package query/expression/v1 of jaeger-idl say what it means). A tree of plain data whose constants are already read:
-// every filter of this type is well formed, whoever made it (api/parse-filter.ts) has checked that.
+// every filter of this type is well formed, whoever made it (api/jaeger/parse-filter.ts) has checked that.
 
 export const FILTER_LEVELS = ['span', 'resource', 'scope', 'event', 'link'] as const;
 export type FilterLevel = (typeof FILTER_LEVELS)[number];

@@ -7,7 +7,7 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { commitParts } from '../../src/index/catalog.ts';
 import { type Environment, openEnvironment } from '../../src/index/environment.ts';
 import { listOperations, listServices, listTags, NameSet, TAG_LEVELS, type Tag } from '../../src/index/names.ts';
-import { compareUtf8 } from '../../src/otlp/attributes.ts';
+import { compareUtf8 } from '../../src/trace/attributes.ts';
 import type { Operation } from '../../src/trace/store.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 

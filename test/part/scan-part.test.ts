@@ -16,9 +16,9 @@ async function writePart(path: string): Promise<string> {
   const storage = openStore(path);
   await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: ROWS }));
   await storage.forceFlush();
-  const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+  const view = storage.takeView(DEFAULT_TENANT, {});
   await storage.close();
-  return snapshot.partitions[0]!.parts[0]!.path;
+  return view.partitions[0]!.parts[0]!.path;
 }
 
 describe('a part without readable metadata', () => {

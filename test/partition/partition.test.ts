@@ -20,7 +20,7 @@ function openIn(folder: string, disk: Disk = nodeDisk, mergeRunner: MergeRunner 
     day: DAY,
     disk,
     quarantinePath,
-    log: memoryLog(),
+    logger: memoryLog(),
     mergeRunner,
     remove: () => undefined,
   });

@@ -3,7 +3,7 @@ import { rmSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BlockReader } from '../../src/block/block-reader.ts';
-import { BlockSource, PartCache, type SnapshotFiles } from '../../src/query/block-source.ts';
+import { BlockSource, PartCache, type ViewFiles } from '../../src/query/block-source.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { attribute, idOf, requestOf, span } from '../block/scanned.ts';
@@ -34,7 +34,7 @@ test('every block of the tenant, of parts and logs, with the times its header te
   store.addPart([oneOf(1), oneOf(2)]);
   store.addPart([oneOf(3)], parseTenant('1', '1'));
   store.addLog([oneOf(4)]);
-  using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+  using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
   const blocks = source.blocks();
   const noon = 43_200_000_000_000;
   expect(blocks.map(({ day, startMin, startMax, durationMax }) => [day, startMin, startMax, durationMax])).toEqual([
@@ -50,7 +50,7 @@ test('for a trace only the blocks of a part that may hold it, and every log bloc
   using store = new MadeStore();
   store.addPart([oneOf(1), oneOf(2), oneOf(3)]);
   store.addLog([oneOf(4)]);
-  using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+  using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
   expect(source.blocksOfTraces([idOf(2, 16)])).toHaveLength(2);
   expect(source.blocksOfTraces([idOf(2, 16), idOf(1, 16), idOf(2, 16)])).toHaveLength(3);
   expect(source.blocksOfTraces([idOf(99, 16)])).toHaveLength(1);
@@ -61,7 +61,7 @@ describe('damage is a warning that names the place:', () => {
     using store = new MadeStore();
     const [path] = store.addPart([oneOf(1), oneOf(2)]);
     damage(join(path!, 'data'), 10);
-    using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+    using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
     expect([countRead(source), source.warnings()]).toEqual([1, [expect.stringContaining(join(path!, 'data'))]]);
     expect(store.search({})).toEqual([1]);
     expect(store.run({ kind: 'find', traceIds: [idOf(1, 16), idOf(2, 16)] })).toMatchObject({
@@ -74,7 +74,7 @@ describe('damage is a warning that names the place:', () => {
     using store = new MadeStore();
     const [path] = store.addLog([oneOf(1), oneOf(2)]);
     damage(path!, 10);
-    using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+    using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
     expect([countRead(source), source.warnings()]).toEqual([1, [expect.stringContaining(path!)]]);
   });
 
@@ -83,9 +83,9 @@ describe('damage is a warning that names the place:', () => {
     const [part] = store.addPart([oneOf(1)]);
     const [log] = store.addLog([oneOf(2)]);
     store.addPart([oneOf(3)]);
-    const { snapshot } = store;
+    const { view } = store;
     for (const path of [part!, log!]) rmSync(path, { recursive: true });
-    using source = new BlockSource(store.cache, snapshot, DEFAULT_TENANT);
+    using source = new BlockSource(store.cache, view, DEFAULT_TENANT);
     expect([countRead(source), source.warnings().length]).toEqual([1, 2]);
     expect(source.blocksOfTraces([idOf(1, 16)])).toHaveLength(1);
   });
@@ -102,7 +102,7 @@ describe('the cache of parts', () => {
   test('keeps a part open from query to query', () => {
     using store = new MadeStore();
     store.addPart([oneOf(1)]);
-    const [place] = store.snapshot.partitions[0]!.parts;
+    const [place] = store.view.partitions[0]!.parts;
     expect(store.cache.open(place!)).toBe(store.cache.open(place!));
   });
 
@@ -114,11 +114,11 @@ describe('the cache of parts', () => {
     const [newPath] = other.addPart([requestOf([span(7, { trace: 7 }), span(8, { trace: 7 })])]);
     rmSync(path!, { recursive: true });
     nodeDisk.rename(newPath!, path!);
-    const [partition] = other.snapshot.partitions;
-    const snapshot: SnapshotFiles = {
+    const [partition] = other.view.partitions;
+    const view: ViewFiles = {
       partitions: [{ ...partition!, parts: [{ ...partition!.parts[0]!, path: path! }] }],
     };
-    using source = new BlockSource(store.cache, snapshot, DEFAULT_TENANT);
+    using source = new BlockSource(store.cache, view, DEFAULT_TENANT);
     expect(countRead(source)).toBe(1);
     expect(source.blocksOfTraces([idOf(7, 16)])).toHaveLength(1);
     expect(source.warnings()).toEqual([]);
@@ -127,7 +127,7 @@ describe('the cache of parts', () => {
   test('closes those not used for long, and opens them again when a block of theirs is read', () => {
     using store = new MadeStore();
     for (let i = 0; i < 70; i++) store.addPart([oneOf(i + 1)]);
-    using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+    using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
     expect([countRead(source), countRead(source), source.warnings()]).toEqual([70, 70, []]);
   });
 
@@ -136,7 +136,7 @@ describe('the cache of parts', () => {
     store.addPart([oneOf(1)]);
     const cache = new PartCache(nodeDisk);
     for (let round = 0; round < 2; round++) {
-      using source = new BlockSource(cache, store.snapshot, DEFAULT_TENANT);
+      using source = new BlockSource(cache, store.view, DEFAULT_TENANT);
       expect(countRead(source)).toBe(1);
       cache.close();
     }
@@ -148,7 +148,7 @@ describe('the cache of parts', () => {
       store.addPart([requestOf([span(i, { trace: i, attributes: [attribute('id', `id-${i}`)] })])]);
     }
     const find = (cache: PartCache): number[] => {
-      using source = new BlockSource(cache, store.snapshot, DEFAULT_TENANT);
+      using source = new BlockSource(cache, store.view, DEFAULT_TENANT);
       const tags = [{ key: 'id', value: 'id-4' }];
       const ids = searchTraceIds(source, { ...ANY_TRACE, tags }, new Deadline(60_000));
       return [...ids.map((id) => id[15]!), source.work.fates.tags];

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLog } from '../../src/base/log.ts';
+import { createLogger } from '../../src/base/logger.ts';
 import { encodeBlock } from '../../src/block/encode-block.ts';
 import { regroupByTrace } from '../../src/block/regroup.ts';
 import { TermSet } from '../../src/block/terms.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { PartWriter } from '../../src/part/part-writer.ts';
-import type { PartitionSnapshot } from '../../src/partition/snapshot.ts';
+import type { PartitionView } from '../../src/partition/view.ts';
 import { LocalReader, type RunQuery } from '../../src/query/local-reader.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { attribute, batchOf, idOf, requestOf, span } from '../block/scanned.ts';
@@ -20,7 +20,7 @@ const ROWS = 4_000;
 
 const folder = mkdtempSync(join(tmpdir(), 'tracelith-cancel-'));
 const seen: RunQuery[] = [];
-let partitions: PartitionSnapshot[];
+let partitions: PartitionView[];
 let reader: LocalReader;
 let started: PromiseWithResolvers<void>;
 
@@ -51,14 +51,14 @@ beforeAll(() => {
     source: {
       listServices: () => Promise.resolve([]),
       listOperations: () => Promise.resolve([]),
-      takeSnapshot: () => {
+      takeView: () => {
         started.resolve();
         return Promise.resolve({ partitions, id: 1 });
       },
-      releaseSnapshot: () => undefined,
+      releaseView: () => undefined,
       reportDamage: () => Promise.resolve(),
     },
-    log: createLog({ write: () => undefined }),
+    logger: createLogger({ write: () => undefined }),
     workers: 1,
     concurrentMax: 2,
     durationMaxMs: 60_000,

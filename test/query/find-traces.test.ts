@@ -53,7 +53,7 @@ test.each([
   numbers.forEach((n, i) => store.addPart([requestOf([span(i + 1, { trace: n })])]));
   const ids = [...new Set(numbers)].map(trace);
   const find = (bytesMax: number): number => {
-    using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+    using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
     return findTraces(source, ids, new Deadline(60_000), bytesMax).reduce((sum, { otlp }) => sum + otlp.length, 0);
   };
   const bytes = find(Infinity);

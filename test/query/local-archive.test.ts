@@ -1,7 +1,7 @@
 // Archived traces over real query threads: found when the store has them no more, joined with what it has.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createLog } from '../../src/base/log.ts';
+import { createLogger } from '../../src/base/logger.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { LocalArchive } from '../../src/query/local-archive.ts';
 import { LocalReader } from '../../src/query/local-reader.ts';
@@ -12,7 +12,7 @@ import { decodeTraces, spansOf } from '../support/otlp-proto.ts';
 import { ANY_TRACE, MadeStore } from './made-store.ts';
 
 let full: MadeStore;
-/** What the reader's snapshots are of. */
+/** What the reader's views are of. */
 let store: MadeStore;
 let folder: ArchiveFolder;
 let reader: LocalReader;
@@ -27,12 +27,12 @@ beforeAll(() => {
   const source = {
     listServices: () => Promise.resolve([]),
     listOperations: () => Promise.resolve([]),
-    takeSnapshot: () => Promise.resolve({ ...store.snapshot, id: 1 }),
-    releaseSnapshot: () => undefined,
+    takeView: () => Promise.resolve({ ...store.view, id: 1 }),
+    releaseView: () => undefined,
     reportDamage: () => Promise.resolve(),
   };
-  const log = createLog({ write: () => undefined });
-  reader = new LocalReader({ source, archive: folder, log, workers: 1, concurrentMax: 2, durationMaxMs: 60_000 });
+  const logger = createLogger({ write: () => undefined });
+  reader = new LocalReader({ source, archive: folder, logger, workers: 1, concurrentMax: 2, durationMaxMs: 60_000 });
   archive = new LocalArchive({ folder, reader });
 });
 afterAll(async () => {

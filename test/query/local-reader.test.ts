@@ -1,27 +1,22 @@
-// The port over real query threads: answers cross them whole, errors with their code, and every snapshot is released.
+// The port over real query threads: answers cross them whole, errors with their code, and every view is released.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { createLog } from '../../src/base/log.ts';
+import { createLogger } from '../../src/base/logger.ts';
 import type { DamagedPlace } from '../../src/part/quarantine.ts';
-import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
-import {
-  LocalReader,
-  type LocalReaderOptions,
-  type RunQuery,
-  type SnapshotSource,
-} from '../../src/query/local-reader.ts';
+import type { ViewFilter } from '../../src/partition/view.ts';
+import { LocalReader, type LocalReaderOptions, type RunQuery, type ViewSource } from '../../src/query/local-reader.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { decodeTraces, spansOf } from '../support/otlp-proto.ts';
 import { ANY_TRACE, MadeStore } from './made-store.ts';
 
 /** Snapshots of a made store, counted. */
-class CountedSource implements SnapshotSource {
+class CountedSource implements ViewSource {
   readonly store = new MadeStore();
-  readonly filters: SnapshotFilter[] = [];
+  readonly filters: ViewFilter[] = [];
   readonly held = new Set<number>();
-  /** What was reported, with the snapshots held at that moment. */
+  /** What was reported, with the views held at that moment. */
   readonly reported: { places: readonly DamagedPlace[]; held: number }[] = [];
 
   async listServices(): Promise<string[]> {
@@ -32,14 +27,14 @@ class CountedSource implements SnapshotSource {
     return [1, 2, 2].map((kind, i) => ({ name: `op-${i}`, kind }));
   }
 
-  async takeSnapshot(_tenant: string, filter: SnapshotFilter): Promise<MadeStore['snapshot'] & { id: number }> {
+  async takeView(_tenant: string, filter: ViewFilter): Promise<MadeStore['view'] & { id: number }> {
     this.filters.push(filter);
     const id = this.filters.length;
     this.held.add(id);
-    return { ...this.store.snapshot, id };
+    return { ...this.store.view, id };
   }
 
-  releaseSnapshot(id: number): void {
+  releaseView(id: number): void {
     this.held.delete(id);
   }
 
@@ -54,7 +49,7 @@ const lines: string[] = [];
 const open = (more: Partial<LocalReaderOptions> = {}): LocalReader =>
   new LocalReader({
     source,
-    log: createLog({ write: (line) => lines.push(line) }),
+    logger: createLogger({ write: (line) => lines.push(line) }),
     workers: 1,
     concurrentMax: 2,
     durationMaxMs: 60_000,
@@ -69,7 +64,7 @@ beforeAll(() => {
 });
 
 afterAll(async () => {
-  expect(source.held.size, 'snapshots still held').toBe(0);
+  expect(source.held.size, 'views still held').toBe(0);
   await reader.close();
   source.store[Symbol.dispose]();
 });
@@ -142,7 +137,7 @@ describe('errors cross the threads with their code', () => {
     const { traces, warnings } = await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
     // The search and the reading of its traces both met the block.
     expect([traces.length, warnings]).toEqual([2, [expect.stringContaining(data)]]);
-    // Reported while the snapshot is held, so that the file is there to be copied.
+    // Reported while the view is held, so that the file is there to be copied.
     expect(source.reported.length).toBeGreaterThan(0);
     expect(source.reported.map(({ held }) => held > 0)).not.toContain(false);
     expect(source.reported[0]!.places).toEqual([expect.objectContaining({ path: data, message: warnings[0] })]);

@@ -1,5 +1,5 @@
 // Small stores for queries, written as the engine writes them but placed by hand: which spans lie in which block of which
-// part or log file of which day. No index and no commit: a snapshot is only paths.
+// part or log file of which day. No index and no commit: a view is only paths.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,8 +12,8 @@ import { TermSet } from '../../src/block/terms.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { PartRollups } from '../../src/part/part-rollups.ts';
 import { PartWriter } from '../../src/part/part-writer.ts';
-import type { PartitionSnapshot, SnapshotLogBlock, SnapshotPart } from '../../src/partition/snapshot.ts';
-import { PartCache, type SnapshotFiles } from '../../src/query/block-source.ts';
+import type { PartitionView, ViewLogBlock, ViewPart } from '../../src/partition/view.ts';
+import { PartCache, type ViewFiles } from '../../src/query/block-source.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
 import { rowsByDay } from '../../src/trace/span-batch.ts';
 import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
@@ -26,7 +26,7 @@ const DAY_NS = 86_400_000_000_000n;
 export class MadeStore implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), 'tracelith-query-'));
   readonly cache: PartCache = new PartCache(nodeDisk);
-  readonly #days = new Map<number, { parts: SnapshotPart[]; logBlocks: (SnapshotLogBlock & { tenant: Tenant })[] }>();
+  readonly #days = new Map<number, { parts: ViewPart[]; logBlocks: (ViewLogBlock & { tenant: Tenant })[] }>();
   #files = 0;
 
   /** A part of each day the requests have, a block for each request. Returns the parts' paths. */
@@ -77,14 +77,14 @@ export class MadeStore implements Disposable {
     );
   }
 
-  get snapshot(): SnapshotFiles {
-    return this.snapshotOf(DEFAULT_TENANT);
+  get view(): ViewFiles {
+    return this.viewOf(DEFAULT_TENANT);
   }
 
   /** Everything of the tenant, newest day first: parts that may hold something of it, log blocks that are its own. */
-  snapshotOf(tenant: Tenant): SnapshotFiles {
+  viewOf(tenant: Tenant): ViewFiles {
     const days = [...this.#days].toSorted(([x], [y]) => y - x);
-    const partitions = days.map(([day, { parts, logBlocks }]): PartitionSnapshot => {
+    const partitions = days.map(([day, { parts, logBlocks }]): PartitionView => {
       const own = logBlocks.filter((block) => block.tenant === tenant);
       return { day, path: this.#folder(day), parts, logBlocks: own };
     });
@@ -93,8 +93,8 @@ export class MadeStore implements Disposable {
 
   run(task: QueryTask, tenant: Tenant = DEFAULT_TENANT): QueryResult {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
-    const snapshot = this.snapshotOf(tenant);
-    return runQuery(this.cache, { task, tenant, snapshot, durationMaxMs: 60_000, cancelled });
+    const view = this.viewOf(tenant);
+    return runQuery(this.cache, { task, tenant, view, durationMaxMs: 60_000, cancelled });
   }
 
   /** Numbers (their last byte) of the traces a search finds, newest first. */
@@ -114,7 +114,7 @@ export class MadeStore implements Disposable {
     }));
   }
 
-  #day(day: number): { parts: SnapshotPart[]; logBlocks: (SnapshotLogBlock & { tenant: Tenant })[] } {
+  #day(day: number): { parts: ViewPart[]; logBlocks: (ViewLogBlock & { tenant: Tenant })[] } {
     let files = this.#days.get(day);
     if (files === undefined) this.#days.set(day, (files = { parts: [], logBlocks: [] }));
     return files;

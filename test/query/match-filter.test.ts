@@ -2,7 +2,7 @@
 // random spans are compared with plain loops in test/system/search-oracle.test.ts.
 import { describe, expect, test } from 'vitest';
 import { BLOCK_PROFILES, attribute, batchOf, blockOf, idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
-import { parseFilterJson } from '../../src/api/parse-filter.ts';
+import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import { BlockReader } from '../../src/block/block-reader.ts';
 import { SpanMatcher } from '../../src/query/match-block.ts';

@@ -30,7 +30,7 @@ function made(): MadeStore {
 }
 
 function fateOf(store: MadeStore, query: Partial<TraceQuery>): BlockFate[] {
-  using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+  using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
   searchTraceIds(source, { ...ANY_TRACE, ...query }, new Deadline(60_000));
   const { fates } = source.work;
   return (Object.keys(fates) as BlockFate[]).filter((fate) => fates[fate] > 0);

@@ -1,7 +1,7 @@
 // Which blocks of parts a filter leaves unopened: none that it may match (random filters over parts are compared with plain
 // loops in test/system/search-oracle.test.ts), and those that outlines and terms speak against.
 import { afterAll, describe, expect, test } from 'vitest';
-import { parseFilterJson } from '../../src/api/parse-filter.ts';
+import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
 import { BlockSource } from '../../src/query/block-source.ts';
 import { Deadline } from '../../src/query/deadline.ts';
 import type { BlockFate } from '../../src/trace/search-explanation.ts';
@@ -64,7 +64,7 @@ describe('the block is', () => {
   const store = made();
   afterAll(() => store[Symbol.dispose]());
   const fateOf = (filter: WireJson): BlockFate[] => {
-    using source = new BlockSource(store.cache, store.snapshot, DEFAULT_TENANT);
+    using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
     searchTraceIds(source, { ...ANY_TRACE, filter: parseFilterJson(JSON.stringify(filter)) }, new Deadline(60_000));
     const { fates } = source.work;
     return (Object.keys(fates) as BlockFate[]).filter((fate) => fates[fate] > 0);

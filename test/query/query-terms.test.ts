@@ -7,7 +7,7 @@ import { TermSet } from '../../src/block/terms.ts';
 import { buildFuseFilter, FuseFilter } from '../../src/codec/fuse-filter.ts';
 import { decodeOutlines, OutlinesBuilder, type PartOutlines } from '../../src/part/outlines.ts';
 import { scanRequest } from '../../src/otlp/scan-request.ts';
-import { readAttributes, textOf } from '../../src/otlp/attributes.ts';
+import { readAttributes, textOf } from '../../src/trace/attributes.ts';
 import { BlockReader } from '../../src/block/block-reader.ts';
 import { SpanMatcher } from '../../src/query/match-block.ts';
 import { BlockPruner } from '../../src/query/prune-blocks.ts';

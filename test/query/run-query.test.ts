@@ -15,7 +15,7 @@ test.each(TASKS.map((task) => [task.kind, task] as const))(
   (_, task) => {
     using store = new MadeStore();
     store.addPart([requestOf([span(1)])]);
-    const job = { task, tenant: DEFAULT_TENANT, snapshot: store.snapshot, cancelled: new Int32Array(1) };
+    const job = { task, tenant: DEFAULT_TENANT, view: store.view, cancelled: new Int32Array(1) };
     expect(runQuery(store.cache, { ...job, durationMaxMs: 60_000 }).warnings).toEqual([]);
     expect(() => runQuery(store.cache, { ...job, durationMaxMs: -1 })).toThrow(
       expect.objectContaining({ code: 'TIMEOUT' }),

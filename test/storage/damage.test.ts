@@ -25,9 +25,9 @@ const ROWS = 2 * BLOCK_ROWS_TARGET + 600;
 async function writeLog(path: string): Promise<{ file: string; blocks: { offset: number; sizeBytes: number }[] }> {
   const storage = openStore(path);
   for (const body of bodies) await storage.write(DEFAULT_TENANT, body.slice());
-  const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+  const view = storage.takeView(DEFAULT_TENANT, {});
   storage.abandon();
-  return { file: snapshot.partitions[0]!.logBlocks[0]!.path, blocks: [...snapshot.partitions[0]!.logBlocks] };
+  return { file: view.partitions[0]!.logBlocks[0]!.path, blocks: [...view.partitions[0]!.logBlocks] };
 }
 
 /** One part of three blocks. */
@@ -35,9 +35,9 @@ async function writePart(path: string): Promise<string> {
   const storage = openStore(path);
   await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: ROWS }));
   await storage.forceFlush();
-  const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+  const view = storage.takeView(DEFAULT_TENANT, {});
   await storage.close();
-  return snapshot.partitions[0]!.parts[0]!.path;
+  return view.partitions[0]!.parts[0]!.path;
 }
 
 function flip(path: string, at: number): void {
@@ -156,8 +156,8 @@ describe('a damaged part', () => {
       const storage = openStore(folder.path);
       expect(rows(storage), `byte ${at}`).toBe(ROWS);
       expect(storage.report.parts).toBe(1);
-      const snapshot = storage.takeSnapshot(DEFAULT_TENANT, { traceIds: [traceIdOf(3)] });
-      const readPath = snapshot.partitions[0]!.parts[0]!.path;
+      const view = storage.takeView(DEFAULT_TENANT, { traceIds: [traceIdOf(3)] });
+      const readPath = view.partitions[0]!.parts[0]!.path;
       using part = openPart(nodeDisk, readPath);
       expect(part.findTrace(traceIdOf(3)).length).toBeGreaterThan(0);
       await storage.close();

@@ -39,7 +39,7 @@ describe('the limit in bytes', () => {
     using folder = new TemporaryFolder();
     const clock = new FakeClock();
     const lines: string[] = [];
-    const options = { clock, log: memoryLog(lines), diskBytesMax: Math.floor(2.5 * dayBytes) };
+    const options = { clock, logger: memoryLog(lines), diskBytesMax: Math.floor(2.5 * dayBytes) };
     const storage = openStore(folder.path, options);
     for (const daysAgo of [1, 4, 2, 3]) await writePart(storage, daysAgo * COUNT, daysAgo);
     clock.advance(9_999);
@@ -66,10 +66,10 @@ describe('the limit in bytes', () => {
     using folder = new TemporaryFolder();
     const clock = new FakeClock();
     const lines: string[] = [];
-    const storage = openStore(folder.path, { clock, log: memoryLog(lines), diskBytesMax: dayBytes });
+    const storage = openStore(folder.path, { clock, logger: memoryLog(lines), diskBytesMax: dayBytes });
     // The newest spans come first: it is their time that counts, not the order they came in.
     for (const first of [8, 6, 4, 2, 0]) await writePart(storage, first * COUNT, 0);
-    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const view = storage.takeView(DEFAULT_TENANT, {});
     clock.advance(10_000);
     await storage.runMaintenance();
     const left = storedSpans(storage, nodeDisk, DEFAULT_TENANT);
@@ -78,10 +78,10 @@ describe('the limit in bytes', () => {
     expect(left).toHaveLength(parts * COUNT);
     expect(retentionDropped.bytes).toMatchObject({ partitions: 0, parts: 5 - parts, rows: (5 - parts) * COUNT });
     expect(lines.some((line) => line.includes('oldest parts of a partition dropped'))).toBe(true);
-    const all = spansIn(nodeDisk, snapshot);
+    const all = spansIn(nodeDisk, view);
     expect(all).toHaveLength(5 * COUNT);
     expect(nodeDisk.list(join(partitionPath(folder.path), 'parts'))).toHaveLength(5);
-    storage.releaseSnapshot(snapshot.id);
+    storage.releaseView(view.id);
     expect(nodeDisk.list(join(partitionPath(folder.path), 'parts'))).toHaveLength(parts);
     const newest = all.filter((line) => numberOf(line) >= 2 * (5 - parts) * COUNT);
     expect(left).toEqual(newest);
@@ -97,14 +97,14 @@ describe('the limit in bytes', () => {
     const clock = new FakeClock();
     const storage = openStore(folder.path, { clock, diskBytesMax: Math.floor(2.2 * dayBytes) });
     for (const daysAgo of [0, 1, 2]) await writePart(storage, daysAgo * COUNT, daysAgo);
-    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const view = storage.takeView(DEFAULT_TENANT, {});
     clock.advance(10_000);
     await storage.runMaintenance();
     expect(rowsIn(storage)).toBe(2 * COUNT);
     await writePart(storage, 9 * COUNT, 2);
     expect(rowsIn(storage)).toBe(3 * COUNT);
-    expect(spansIn(nodeDisk, snapshot)).toHaveLength(3 * COUNT);
-    storage.releaseSnapshot(snapshot.id);
+    expect(spansIn(nodeDisk, view)).toHaveLength(3 * COUNT);
+    storage.releaseView(view.id);
     clock.advance(10_000);
     await storage.runMaintenance();
     expect(daysIn(folder.path)).toEqual(['20261119', '20261120']);
@@ -169,13 +169,13 @@ describe('the limit in percent', () => {
     };
     expect(await run(10)).toHaveLength(4);
     expect(await run(9.5)).toEqual(['20261118', '20261119', '20261120']);
-    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const view = storage.takeView(DEFAULT_TENANT, {});
     expect(await run(9.5)).toHaveLength(3);
     expect(rowsIn(storage)).toBe(2 * COUNT);
     // The disk is as full as before, because the query still reads: that is no reason to drop more.
     await run(9.5);
     expect(rowsIn(storage)).toBe(2 * COUNT);
-    storage.releaseSnapshot(snapshot.id);
+    storage.releaseView(view.id);
     expect(await run(0)).toEqual(['20261120']);
     expect(rowsIn(storage)).toBe(COUNT);
     expect(await storage.stats()).toMatchObject({

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createLog } from '../../src/base/log.ts';
+import { createLogger } from '../../src/base/logger.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import type { DirectoryLock } from '../../src/disk/lock.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
@@ -27,8 +27,8 @@ export function freeLock(path: string): DirectoryLock {
 }
 
 /** Log lines go here instead of to stderr. */
-export function memoryLog(lines: string[] = []): StorageOptions['log'] {
-  return createLog({ write: (line) => lines.push(line) });
+export function memoryLog(lines: string[] = []): StorageOptions['logger'] {
+  return createLogger({ write: (line) => lines.push(line) });
 }
 
 export function openStore(path: string, options: Partial<StorageOptions> = {}): Storage {
@@ -37,7 +37,7 @@ export function openStore(path: string, options: Partial<StorageOptions> = {}): 
     path,
     disk,
     clock: new FakeClock(),
-    log: memoryLog(),
+    logger: memoryLog(),
     retentionMs: 7 * DAY_MS,
     futureRetentionMs: 2 * DAY_MS,
     freeDiskBytesMin: 0,

@@ -97,17 +97,17 @@ class Client {
 /** Calls of all services and minutes, as the Monitor is told. */
 function callsIn(storage: Storage, disk: Disk, tenant: Tenant): number {
   const cache = new PartCache(disk);
-  const snapshot = storage.takeSnapshot(tenant, {});
+  const view = storage.takeView(tenant, {});
   try {
     const services = storage.listServices(tenant);
     const query = { services, kinds: [], startNs: 0n, endNs: 2n ** 62n, isByOperation: false };
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const task = { kind: 'metrics', query } as const;
-    const result = runQuery(cache, { task, tenant, snapshot, durationMaxMs: 60_000, cancelled });
+    const result = runQuery(cache, { task, tenant, view, durationMaxMs: 60_000, cancelled });
     if (result.kind !== 'metrics') throw new Error(result.kind);
     return result.series.flatMap(({ calls }) => [...calls]).reduce((sum, calls) => sum + calls, 0);
   } finally {
-    storage.releaseSnapshot(snapshot.id);
+    storage.releaseView(view.id);
     cache.close();
   }
 }

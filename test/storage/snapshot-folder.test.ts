@@ -121,7 +121,7 @@ describe('a snapshot', () => {
     using folder = new TemporaryFolder();
     const clock = new FakeClock();
     const lines: string[] = [];
-    const options = { clock, snapshotsMaxAgeMs: 3 * DAY_MS, retentionMs: 2 * DAY_MS, log: memoryLog(lines) };
+    const options = { clock, snapshotsMaxAgeMs: 3 * DAY_MS, retentionMs: 2 * DAY_MS, logger: memoryLog(lines) };
     const storage = openStore(folder.path, options);
     await write(storage, 0);
     const spans = stored(storage);
@@ -252,16 +252,16 @@ describe('a detached day', () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);
     await write(storage, 0);
-    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const view = storage.takeView(DEFAULT_TENANT, {});
     const results = Array.from({ length: 20 }, (_, i) => failure(() => write(storage, 10 * i + 10)));
     let isDetached = false;
     const detached = storage.detachPartition('20261120').then(() => (isDetached = true));
     const later = await failure(() => write(storage, 1000));
     const answers = await Promise.all(results);
     expect([later, new Set(answers)]).toEqual(['UNAVAILABLE', new Set(['no error'])]);
-    expect(spansIn(nodeDisk, snapshot)).toHaveLength(4);
+    expect(spansIn(nodeDisk, view)).toHaveLength(4);
     expect([isDetached, await failure(() => storage.attachPartition('20261120'))]).toEqual([false, 'UNAVAILABLE']);
-    storage.releaseSnapshot(snapshot.id);
+    storage.releaseView(view.id);
     await detached;
     await storage.attachPartition('20261120');
     expect(stored(storage)).toHaveLength(84);

@@ -96,9 +96,9 @@ describe('what is acknowledged', () => {
       requestOf({ first: 0, count: 4, startNs: (n) => NOON_NS - BigInt(n) * DAY_NS }),
     );
     expect(nodeDisk.list(join(folder.path, 'partitions'))).toEqual(['20261117', '20261118', '20261119', '20261120']);
-    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, { startMinNs: NOON_NS - DAY_NS, startMaxNs: NOON_NS - 1n });
-    expect(snapshot.partitions.map(({ day }) => day)).toEqual([20_776]);
-    storage.releaseSnapshot(snapshot.id);
+    const view = storage.takeView(DEFAULT_TENANT, { startMinNs: NOON_NS - DAY_NS, startMaxNs: NOON_NS - 1n });
+    expect(view.partitions.map(({ day }) => day)).toEqual([20_776]);
+    storage.releaseView(view.id);
     await storage.forceMerge('202611');
     expect(stored(storage)).toHaveLength(4);
     expect((await storage.stats()).parts).toBe(4);
@@ -209,7 +209,7 @@ describe('days that only client timestamps ask for', () => {
     using folder = new TemporaryFolder();
     const lines: string[] = [];
     const options = { partitionsMax: 3, retentionMs: 100 * 365 * DAY_MS, futureRetentionMs: 100 * 365 * DAY_MS };
-    const storage = openStore(folder.path, { ...options, log: memoryLog(lines) });
+    const storage = openStore(folder.path, { ...options, logger: memoryLog(lines) });
     const daysAgo = (days: number[]): Uint8Array =>
       requestOf({ first: 0, count: days.length, startNs: (n) => NOON_NS - BigInt(days[n]!) * DAY_NS });
     const send = async (...days: number[]): Promise<unknown> => {
@@ -223,7 +223,7 @@ describe('days that only client timestamps ask for', () => {
     expect(await send(8)).toEqual([0, 1]);
     expect((await storage.stats()).partitions).toBe(6);
     await storage.close();
-    const again = openStore(folder.path, { ...options, futureRetentionMs: 2 * DAY_MS, log: memoryLog(lines) });
+    const again = openStore(folder.path, { ...options, futureRetentionMs: 2 * DAY_MS, logger: memoryLog(lines) });
     expect(stored(again)).toHaveLength(8);
     expect(lines.filter((line) => line.includes('beyond -futureRetention'))).toHaveLength(1);
     await again.close();
@@ -251,9 +251,9 @@ describe('a snapshot', () => {
     const clock = new FakeClock();
     const storage = openStore(folder.path, { clock });
     await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 8 }));
-    const inLog = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const inLog = storage.takeView(DEFAULT_TENANT, {});
     await storage.forceFlush();
-    const inPart = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const inPart = storage.takeView(DEFAULT_TENANT, {});
     await storage.write(DEFAULT_TENANT, requestOf({ first: 8, count: 8 }));
     await storage.forceMerge('');
     clock.advance(9 * DAY_MS);
@@ -261,10 +261,10 @@ describe('a snapshot', () => {
     expect(stored(storage)).toEqual([]);
     expect(spansIn(nodeDisk, inLog)).toHaveLength(8);
     expect(spansIn(nodeDisk, inPart)).toHaveLength(8);
-    storage.releaseSnapshot(inLog.id);
+    storage.releaseView(inLog.id);
     expect(spansIn(nodeDisk, inPart)).toHaveLength(8);
-    storage.releaseSnapshot(inPart.id);
-    storage.releaseSnapshot(inPart.id);
+    storage.releaseView(inPart.id);
+    storage.releaseView(inPart.id);
     expect(nodeDisk.list(join(folder.path, 'partitions'))).toEqual([]);
     await storage.close();
   });
@@ -273,13 +273,13 @@ describe('a snapshot', () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);
     for (let i = 0; i < 20; i++) await storage.write(DEFAULT_TENANT, requestOf({ first: 4 * i, count: 4 }));
-    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, { traceIds: [traceIdOf(7)], startMinNs: NOON_NS + DAY_NS });
-    expect(snapshot.partitions[0]?.logBlocks).toHaveLength(1);
-    storage.releaseSnapshot(snapshot.id);
+    const view = storage.takeView(DEFAULT_TENANT, { traceIds: [traceIdOf(7)], startMinNs: NOON_NS + DAY_NS });
+    expect(view.partitions[0]?.logBlocks).toHaveLength(1);
+    storage.releaseView(view.id);
     await storage.forceFlush();
-    const flushed = storage.takeSnapshot(DEFAULT_TENANT, { traceIds: [traceIdOf(7)] });
+    const flushed = storage.takeView(DEFAULT_TENANT, { traceIds: [traceIdOf(7)] });
     expect(flushed.partitions[0]?.parts).toHaveLength(1);
-    storage.releaseSnapshot(flushed.id);
+    storage.releaseView(flushed.id);
     await storage.close();
   });
 });
@@ -291,14 +291,14 @@ describe('a purge', () => {
     await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 8 }));
     await storage.forceFlush();
     await storage.write(DEFAULT_TENANT, requestOf({ first: 8, count: 8 }));
-    const snapshot = storage.takeSnapshot(DEFAULT_TENANT, {});
+    const view = storage.takeView(DEFAULT_TENANT, {});
     let isDone = false;
     const purged = storage.purge().then(() => (isDone = true));
     // Nothing is found any more, but what is read stays.
     expect([stored(storage), storage.listServices(DEFAULT_TENANT)]).toEqual([[], []]);
-    expect(spansIn(nodeDisk, snapshot)).toHaveLength(16);
+    expect(spansIn(nodeDisk, view)).toHaveLength(16);
     expect(isDone).toBe(false);
-    storage.releaseSnapshot(snapshot.id);
+    storage.releaseView(view.id);
     await purged;
     expect(nodeDisk.list(join(folder.path, 'partitions'))).toEqual([]);
     await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4 }));

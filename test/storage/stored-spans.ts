@@ -5,9 +5,9 @@ import { appendBlock } from '../../src/block/decode-block.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { writeTraces } from '../../src/otlp/write-spans.ts';
 import { openPart, readBlockAt } from '../../src/part/part-reader.ts';
-import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
+import type { ViewFilter } from '../../src/partition/view.ts';
 import type { Storage } from '../../src/storage/storage.ts';
-import type { StoreSnapshot } from '../../src/storage/snapshots.ts';
+import type { StoreView } from '../../src/storage/views.ts';
 import { SpanBatch } from '../../src/trace/span-batch.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 import { encodeRequest, type OtlpSpan } from '../support/otlp-proto.ts';
@@ -57,13 +57,13 @@ export function requestOf(spec: MadeSpans): Uint8Array<ArrayBuffer> {
 }
 
 /** Every span of the snapshot's files, as spanSet prints it: sorted, repeats kept. */
-export function spansIn(disk: Disk, snapshot: StoreSnapshot): string[] {
+export function spansIn(disk: Disk, view: StoreView): string[] {
   const found: string[] = [];
-  for (const partition of snapshot.partitions) {
+  for (const partition of view.partitions) {
     for (const { path } of partition.parts) {
       using part = openPart(disk, path);
       part.metadata.blocks.forEach(({ tenant }, block) => {
-        if (tenant === snapshot.tenant) found.push(...blockSpans(part.readBlock(block)));
+        if (tenant === view.tenant) found.push(...blockSpans(part.readBlock(block)));
       });
     }
     for (const block of partition.logBlocks) {
@@ -77,9 +77,9 @@ export function spansIn(disk: Disk, snapshot: StoreSnapshot): string[] {
 
 /** How many spans of `tenant` there are, every block of them verified but not decoded. */
 export function storedRows(storage: Storage, disk: Disk, tenant: Tenant): number {
-  const snapshot = storage.takeSnapshot(tenant, {});
+  const view = storage.takeView(tenant, {});
   let rows = 0;
-  for (const partition of snapshot.partitions) {
+  for (const partition of view.partitions) {
     for (const { path } of partition.parts) {
       using part = openPart(disk, path);
       part.metadata.blocks.forEach((block, i) => {
@@ -89,17 +89,17 @@ export function storedRows(storage: Storage, disk: Disk, tenant: Tenant): number
     }
     for (const block of partition.logBlocks) rows += block.rowCount;
   }
-  storage.releaseSnapshot(snapshot.id);
+  storage.releaseView(view.id);
   return rows;
 }
 
 /** Everything of `tenant` the store holds. */
-export function storedSpans(storage: Storage, disk: Disk, tenant: Tenant, filter: SnapshotFilter = {}): string[] {
-  const snapshot = storage.takeSnapshot(tenant, filter);
+export function storedSpans(storage: Storage, disk: Disk, tenant: Tenant, filter: ViewFilter = {}): string[] {
+  const view = storage.takeView(tenant, filter);
   try {
-    return spansIn(disk, snapshot);
+    return spansIn(disk, view);
   } finally {
-    storage.releaseSnapshot(snapshot.id);
+    storage.releaseView(view.id);
   }
 }
 

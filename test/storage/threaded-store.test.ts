@@ -32,9 +32,9 @@ const todayNs = BigInt(Math.floor(Date.now() / DAY_MS) * DAY_MS) * 1_000_000n;
 const today = (spec: MadeSpans): Uint8Array<ArrayBuffer> => requestOf({ startNs: (n) => todayNs + BigInt(n), ...spec });
 
 async function stored(store: ThreadedStore): Promise<string[]> {
-  const snapshot = await store.takeSnapshot(DEFAULT_TENANT, {});
-  const spans = spansIn(nodeDisk, snapshot);
-  await store.releaseSnapshot(snapshot.id);
+  const view = await store.takeView(DEFAULT_TENANT, {});
+  const spans = spansIn(nodeDisk, view);
+  await store.releaseView(view.id);
   return spans;
 }
 
@@ -107,11 +107,7 @@ describe('a threaded store', () => {
     const store = await openOn(folder.path, { onFatal: (error) => fatal.push(error.message) });
     await store.write(DEFAULT_TENANT, today({ first: 0, count: 3 }));
     // Releasing what was never taken is harmless; a message of no known shape is a bug, and ends the thread.
-    const waiting = [
-      store.stats(),
-      store.takeSnapshot(null as never, { traceIds: 'not a list' as never }),
-      store.stats(),
-    ];
+    const waiting = [store.stats(), store.takeView(null as never, { traceIds: 'not a list' as never }), store.stats()];
     const outcomes = await Promise.allSettled(waiting);
     expect(outcomes[1]).toMatchObject({ status: 'rejected', reason: { code: 'UNAVAILABLE' } });
     expect(fatal).toHaveLength(1);

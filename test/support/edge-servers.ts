@@ -1,14 +1,14 @@
 // The real HTTP and gRPC listeners on free loopback ports over a RecordingStore, and a raw HTTP client that shows exactly
 // what came back (fetch would decompress, retry and rewrite headers).
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
-import { AnswerBudget } from '../../src/api/answer-budget.ts';
-import { openOtlpGrpc } from '../../src/api/grpc-listeners.ts';
-import type { OpenServer } from '../../src/api/grpc-server.ts';
-import { openHttpServer } from '../../src/api/http-server.ts';
-import { Intake } from '../../src/api/intake.ts';
-import { createMetrics, type Metrics } from '../../src/api/metrics.ts';
+import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
+import { openOtlpGrpc } from '../../src/api/listeners/grpc-listeners.ts';
+import type { OpenServer } from '../../src/api/grpc/grpc-server.ts';
+import { openHttpServer } from '../../src/api/listeners/http-server.ts';
+import { Intake } from '../../src/api/edge/intake.ts';
+import { createMetrics, type Metrics } from '../../src/api/edge/metrics.ts';
 import { parseConfig, type Config } from '../../src/config.ts';
-import { createLog, type Log } from '../../src/base/log.ts';
+import { createLogger, type Logger } from '../../src/base/logger.ts';
 import { RecordingStore } from './recording-store.ts';
 
 export interface EdgeOptions {
@@ -24,7 +24,7 @@ export class EdgeServers implements AsyncDisposable {
   readonly grpc: OpenServer;
   readonly intake: Intake;
   readonly metrics: Metrics;
-  readonly log: Log;
+  readonly logger: Logger;
   readonly config: Config;
   readonly logLines: string[];
   readonly ready: { isReady: boolean };
@@ -35,7 +35,7 @@ export class EdgeServers implements AsyncDisposable {
     this.grpc = parts.grpc;
     this.intake = parts.intake;
     this.metrics = parts.metrics;
-    this.log = parts.log;
+    this.logger = parts.logger;
     this.config = parts.config;
     this.logLines = parts.logLines;
     this.ready = parts.ready;
@@ -67,7 +67,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const config = parseConfig(flags, {});
   const store = new RecordingStore();
   const logLines: string[] = [];
-  const log = createLog({ write: (line) => void logLines.push(line) });
+  const logger = createLogger({ write: (line) => void logLines.push(line) });
   const ready = { isReady: true };
   const isReady = (): boolean => ready.isReady;
   const { storageDataPath, shownFlags } = config;
@@ -83,7 +83,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     version: '0.0.0',
     admin: store,
     metrics,
-    log,
+    logger,
     isReady,
   };
   const http = await openHttpServer({ ...parts, admin: store });
@@ -91,7 +91,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     await http.close();
     throw error;
   }))!;
-  return new EdgeServers({ store, http, grpc, intake, metrics, log, config, logLines, ready });
+  return new EdgeServers({ store, http, grpc, intake, metrics, logger, config, logLines, ready });
 }
 
 export interface RawRequest {

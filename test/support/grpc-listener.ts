@@ -1,9 +1,9 @@
 // The listener of Jaeger's gRPC APIs on a free port over a MapReader, with a client.
-import { AnswerBudget } from '../../src/api/answer-budget.ts';
-import { openJaegerGrpc } from '../../src/api/grpc-listeners.ts';
-import { Intake } from '../../src/api/intake.ts';
-import { createMetrics, type Metrics } from '../../src/api/metrics.ts';
-import { createLog } from '../../src/base/log.ts';
+import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
+import { openJaegerGrpc } from '../../src/api/listeners/grpc-listeners.ts';
+import { Intake } from '../../src/api/edge/intake.ts';
+import { createMetrics, type Metrics } from '../../src/api/edge/metrics.ts';
+import { createLogger } from '../../src/base/logger.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { TraceArchive } from '../../src/trace/store.ts';
 import { MapReader } from './map-reader.ts';
@@ -34,7 +34,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
   const reader = new MapReader();
   const store = new RecordingStore();
   const logLines: string[] = [];
-  const log = createLog({ write: (line) => void logLines.push(line) });
+  const logger = createLogger({ write: (line) => void logLines.push(line) });
   const { storageDataPath, shownFlags } = config;
   const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
   const intake = new Intake({ ...config, writer: store, metrics });
@@ -47,7 +47,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
     answers,
     archive: options.archive,
     metrics,
-    log,
+    logger,
     isReady: () => ready.isReady,
   }))!;
   const address = `127.0.0.1:${listener.port}`;

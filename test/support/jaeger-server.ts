@@ -1,11 +1,11 @@
 // Jaeger's routes on a real socket over a MapReader.
 import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
-import { IntakeAccount } from '../../src/api/intake.ts';
-import type { JaegerOptions } from '../../src/api/jaeger-http.ts';
-import { AnswerBudget } from '../../src/api/answer-budget.ts';
-import { registerJaegerRoutes } from '../../src/api/jaeger-v1.ts';
-import type { Log } from '../../src/base/log.ts';
+import { IntakeAccount } from '../../src/api/edge/intake.ts';
+import type { JaegerOptions } from '../../src/api/jaeger-http/jaeger-http.ts';
+import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
+import { registerJaegerRoutes } from '../../src/api/jaeger-http/jaeger-v1.ts';
+import type { Logger } from '../../src/base/logger.ts';
 import { MapReader } from './map-reader.ts';
 
 /** The server's clock. */
@@ -32,13 +32,13 @@ export async function openJaegerServer(more: Partial<JaegerOptions> = {}): Promi
   const reader = new MapReader();
   const logged: string[] = [];
   const keep = (text: string): void => void logged.push(text);
-  const log: Log = { info: keep, warn: keep, error: keep };
+  const logger: Logger = { info: keep, warn: keep, error: keep };
   const app = fastify({ logger: false, routerOptions: { maxParamLength: 16_384 } });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   const bodies = { requestBytesMax: 1 << 20, open: () => new IntakeAccount(() => undefined) };
   const answers = new AnswerBudget();
-  registerJaegerRoutes(app, { reader, bodies, answers, maxTraces: 50, now: () => NOW_MS, log, ...more });
+  registerJaegerRoutes(app, { reader, bodies, answers, maxTraces: 50, now: () => NOW_MS, logger, ...more });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   const get = async (path: string, init: RequestInit = {}): Promise<Answer> => {

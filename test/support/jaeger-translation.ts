@@ -1,5 +1,5 @@
 // OTLP → Jaeger's legacy model as contract/jaeger.md §4.2 has it, from OTLP JSON objects and without adjusters: the oracle
-// beside src/api/jaeger-json.ts, with which it shares nothing. What may differ between two right answers (the order of
+// beside src/api/jaeger/jaeger-json.ts, with which it shares nothing. What may differ between two right answers (the order of
 // spans, the names of processes) is taken away by normalSpans.
 import type { JaegerSpan, JaegerTrace, Tag } from './jaeger-view.ts';
 import { nsOf, type JaegerSpan as ProtoSpan, type JaegerTag as ProtoTag } from './storage-client.ts';

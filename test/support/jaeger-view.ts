@@ -1,6 +1,6 @@
 // A trace as Jaeger's JSON, read back: for tests of each part of the view.
-import { jaegerTraceToJson } from '../../src/api/jaeger-json.ts';
-import { readTraceView } from '../../src/api/jaeger-model.ts';
+import { jaegerTraceToJson } from '../../src/api/jaeger/jaeger-json.ts';
+import { readTraceView } from '../../src/api/jaeger/jaeger-model.ts';
 import { encodeTraces, type OtlpKeyValue, type OtlpRequest, type OtlpSpan } from './otlp-proto.ts';
 import { span, traceOf } from './rich-trace.ts';
 

@@ -1,7 +1,7 @@
 // A TraceReader over a Map of traces: a small, slow, exact implementation of the port for tests of what lies above it.
 // It keeps every query it is asked, and fails with `failure` while that is set.
-import { compareUtf8 } from '../../src/otlp/attributes.ts';
-import { operationName } from '../../src/otlp/service-name.ts';
+import { compareUtf8 } from '../../src/trace/attributes.ts';
+import { operationName } from '../../src/trace/service-name.ts';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';
 import type {
   CallSeries,

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 export const root: string = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 
 export interface SourceFile {
-  /** From the root of the repository, as src/base/log.ts. */
+  /** From the root of the repository, as src/base/logger.ts. */
   readonly path: string;
   readonly text: string;
   /** `text` with comments and the insides of strings blanked; lines keep their numbers. */

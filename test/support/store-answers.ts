@@ -1,8 +1,8 @@
 // Everything a store can be asked, as text: what must stay the same whatever is flushed, merged, restarted or restored. Asked
-// in this process, through snapshots, as a node's reader asks.
+// in this process, through views, as a node's reader asks.
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { tracesToJson } from '../../src/otlp/traces-to-json.ts';
-import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
+import type { ViewFilter } from '../../src/partition/view.ts';
 import { PartCache } from '../../src/query/block-source.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
 import type { ArchiveFolder } from '../../src/storage/archive-folder.ts';
@@ -76,23 +76,23 @@ export class Asker implements Disposable {
   #run(
     storage: Storage,
     tenant: Tenant,
-    { task, filter }: { readonly task: QueryTask; readonly filter: SnapshotFilter },
+    { task, filter }: { readonly task: QueryTask; readonly filter: ViewFilter },
   ): QueryResult {
-    const taken = storage.takeSnapshot(tenant, filter);
-    const snapshot = { ...taken, archived: this.#archived(tenant, filter) };
+    const taken = storage.takeView(tenant, filter);
+    const view = { ...taken, archived: this.#archived(tenant, filter) };
     try {
       const cancelled = new Int32Array(new SharedArrayBuffer(4));
-      const job = { task, tenant, snapshot, durationMaxMs: 60_000, cancelled };
+      const job = { task, tenant, view, durationMaxMs: 60_000, cancelled };
       const { warnings, damaged, ...result } = runQuery(this.cache, job);
       for (const warning of warnings) this.warnings.add(warning);
       storage.reportDamage(damaged);
       return { ...result, warnings: [], damaged: [] } as QueryResult;
     } finally {
-      storage.releaseSnapshot(taken.id);
+      storage.releaseView(taken.id);
     }
   }
 
-  #archived(tenant: Tenant, { traceIds = [] }: SnapshotFilter): { traceId: Uint8Array; path: string }[] {
+  #archived(tenant: Tenant, { traceIds = [] }: ViewFilter): { traceId: Uint8Array; path: string }[] {
     return traceIds.flatMap((traceId) => {
       const path = this.#archive?.find(tenant, traceId);
       return path === undefined ? [] : [{ traceId, path }];

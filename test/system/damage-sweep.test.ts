@@ -105,13 +105,13 @@ function blocksOf(storage: Storage, path: string): Block[] {
     found.push({ ...place, spans: new Set(block) });
   };
   for (const tenant of RICH_TENANTS) {
-    const snapshot = storage.takeSnapshot(tenant, {});
-    for (const part of snapshot.partitions.flatMap(({ parts }) => parts)) {
+    const view = storage.takeView(tenant, {});
+    for (const part of view.partitions.flatMap(({ parts }) => parts)) {
       const listed = openPart(nodeDisk, part.path).metadata.blocks.filter((block) => block.tenant === tenant);
       for (const block of listed) add(tenant, join(part.path, 'data'), block);
     }
-    for (const block of snapshot.partitions.flatMap(({ logBlocks }) => logBlocks)) add(tenant, block.path, block);
-    storage.releaseSnapshot(snapshot.id);
+    for (const block of view.partitions.flatMap(({ logBlocks }) => logBlocks)) add(tenant, block.path, block);
+    storage.releaseView(view.id);
   }
   return found;
 }

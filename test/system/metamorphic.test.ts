@@ -144,7 +144,7 @@ class Subject {
   #mergeAnyParts(path: string): void {
     const quarantinePath = join(this.path, 'quarantine');
     const day = Date.parse(`${/\d{8}$/.exec(path)![0].replace(/(....)(..)(..)/, '$1-$2-$3')}T00:00:00Z`) / DAY_MS;
-    const place = { path, day, disk: nodeDisk, quarantinePath, log: memoryLog() };
+    const place = { path, day, disk: nodeDisk, quarantinePath, logger: memoryLog() };
     const { env, catalog, parts } = openPartitionFiles(place);
     try {
       const chosen = parts.filter(() => this.#random() < 0.5);

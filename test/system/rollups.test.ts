@@ -179,13 +179,13 @@ class Run implements AsyncDisposable {
   }
 
   #ask(tenant: Tenant, task: QueryTask): object {
-    const snapshot = this.#storage.takeSnapshot(tenant, {});
+    const view = this.#storage.takeView(tenant, {});
     try {
       const cancelled = new Int32Array(new SharedArrayBuffer(4));
       const { warnings, damaged, ...answer } = runQuery(this.#cache, {
         task,
         tenant,
-        snapshot,
+        view,
         durationMaxMs: 60_000,
         cancelled,
       });
@@ -193,7 +193,7 @@ class Run implements AsyncDisposable {
       for (const warning of warnings) this.warnings.add(warning);
       return answer;
     } finally {
-      this.#storage.releaseSnapshot(snapshot.id);
+      this.#storage.releaseView(view.id);
     }
   }
 

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { PartCache } from '../../src/query/block-source.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
-import type { SnapshotFilter } from '../../src/partition/snapshot.ts';
+import type { ViewFilter } from '../../src/partition/view.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';
-import { parseFilterJson } from '../../src/api/parse-filter.ts';
+import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
@@ -45,15 +45,15 @@ class Pair {
   }
 
   /** A query as the reader of a node runs it. */
-  run(task: QueryTask, filter: SnapshotFilter): QueryResult {
-    const snapshot = this.storage.takeSnapshot(tenant, filter);
+  run(task: QueryTask, filter: ViewFilter): QueryResult {
+    const view = this.storage.takeView(tenant, filter);
     try {
       const cancelled = new Int32Array(new SharedArrayBuffer(4));
-      const result = runQuery(this.cache, { task, tenant, snapshot, durationMaxMs: 60_000, cancelled });
+      const result = runQuery(this.cache, { task, tenant, view, durationMaxMs: 60_000, cancelled });
       expect(result.warnings).toEqual([]);
       return result;
     } finally {
-      this.storage.releaseSnapshot(snapshot.id);
+      this.storage.releaseView(view.id);
     }
   }
 

@@ -1,0 +1,30 @@
+// The memory of traces that are being sent: they lie here whole, as OTLP, until the last byte of their JSON is taken. The sum
+// over all requests is bounded; one answer alone is bounded where it is read (query/find-traces.ts).
+import { StoreError } from '../../base/errors.ts';
+import { limits } from '../../base/limits.ts';
+import type { FoundTrace } from '../../trace/store.ts';
+
+export class AnswerBudget {
+  readonly #bytesMax: number;
+  #bytes = 0;
+
+  constructor(bytesMax: number = limits.answersBytesMax) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Of all answers being sent. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** Counts `traces` until `signal` fires, which it must. Throws OVERLOADED when all answers together would be too much. */
+  hold(traces: readonly FoundTrace[], signal: AbortSignal): void {
+    const bytes = traces.reduce((sum, { otlp }) => sum + otlp.length, 0);
+    if (this.#bytes > 0 && this.#bytes + bytes > this.#bytesMax) {
+      throw new StoreError('OVERLOADED', `${this.#bytes} bytes of traces are being sent to others; try again`);
+    }
+    if (signal.aborted) return;
+    this.#bytes += bytes;
+    signal.addEventListener('abort', () => (this.#bytes -= bytes), { once: true });
+  }
+}

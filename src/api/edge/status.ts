@@ -1,0 +1,60 @@
+// One table: what each failure is over HTTP and over gRPC, and whether the sender should come back. OTLP exporters drop
+// data on 400, 413, 500 and INTERNAL and retry on 429, 503, UNAVAILABLE and (only with RetryInfo) RESOURCE_EXHAUSTED, so
+// whatever passes by itself must be one of those.
+import { status as grpc } from '@grpc/grpc-js';
+import { isStoreError, StoreError, type StoreErrorCode } from '../../base/errors.ts';
+
+export interface FailureStatus {
+  readonly http: number;
+  /** gRPC status code. */
+  readonly grpc: number;
+  /** Set when a retry can succeed: Retry-After over HTTP, RetryInfo over gRPC. */
+  readonly retrySeconds: number | undefined;
+}
+
+/** A queue drains within a group commit or two. */
+const QUEUE_RETRY_SECONDS = 1;
+/** A start takes about that long. */
+const START_RETRY_SECONDS = 2;
+/** A full disk needs retention or a person. Not longer: exporters give up at once on a delay beyond their 10 s timeout. */
+const DISK_RETRY_SECONDS = 5;
+
+function failure(http: number, grpcCode: number, retrySeconds?: number): FailureStatus {
+  return Object.freeze({ http, grpc: grpcCode, retrySeconds });
+}
+
+export const FAILURE_STATUS: Readonly<Record<StoreErrorCode, FailureStatus>> = {
+  INVALID_REQUEST: failure(400, grpc.INVALID_ARGUMENT),
+  UNSUPPORTED_TYPE: failure(415, grpc.INVALID_ARGUMENT),
+  LIMIT_EXCEEDED: failure(413, grpc.RESOURCE_EXHAUSTED),
+  OVERLOADED: failure(429, grpc.RESOURCE_EXHAUSTED, QUEUE_RETRY_SECONDS),
+  READ_ONLY: failure(429, grpc.RESOURCE_EXHAUSTED, DISK_RETRY_SECONDS),
+  UNAVAILABLE: failure(503, grpc.UNAVAILABLE, START_RETRY_SECONDS),
+  NOT_FOUND: failure(404, grpc.NOT_FOUND),
+  DISABLED: failure(501, grpc.UNIMPLEMENTED),
+  TIMEOUT: failure(503, grpc.DEADLINE_EXCEEDED),
+  CANCELLED: failure(499, grpc.CANCELLED),
+  CORRUPTION: failure(500, grpc.INTERNAL),
+  FORMAT_TOO_NEW: failure(500, grpc.INTERNAL),
+  DISK: failure(503, grpc.UNAVAILABLE, DISK_RETRY_SECONDS),
+  // Of a starting process, not of a request: only a bug brings them here.
+  CONFIG: failure(500, grpc.INTERNAL),
+  LOCKED: failure(500, grpc.INTERNAL),
+};
+
+const BUG = failure(500, grpc.INTERNAL);
+
+/** The status of anything caught at the top of a request; what is not a StoreError is our bug. */
+export function statusOf(error: unknown): FailureStatus {
+  return isStoreError(error) ? FAILURE_STATUS[error.code] : BUG;
+}
+
+/** What a client may read. A bug's message stays in our log: it can hold anything. */
+export function messageOf(error: unknown): string {
+  return isStoreError(error) ? error.message : 'internal error; the log of the server says more';
+}
+
+/** What is answered before the store is open and while it closes. */
+export function notReady(): StoreError {
+  return new StoreError('UNAVAILABLE', 'the server is starting or closing; try again');
+}

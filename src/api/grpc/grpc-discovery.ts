@@ -1,0 +1,95 @@
+// What a gRPC client may ask before it calls: grpc.health.v1, and server reflection (v1 and v1alpha). Health follows the
+// readiness of the process. A watch ends when the server closes: an open one would hold the close up.
+import { setTimeout as delay } from 'node:timers/promises';
+import { ReflectionService } from '@grpc/reflection';
+import type { handleBidiStreamingCall, MethodDefinition, Server } from '@grpc/grpc-js';
+import { StoreError } from '../../base/errors.ts';
+import { registerService, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from './grpc-call.ts';
+import { describeFiles } from './grpc-descriptors.ts';
+import { describedRoot } from './grpc-schema.ts';
+
+const HEALTH = 'grpc.health.v1.Health';
+const SERVING = 1;
+const NOT_SERVING = 2;
+const SERVICE_UNKNOWN = 3;
+/** How late a watch learns of a change. */
+const WATCH_INTERVAL_MS = 500;
+
+/** The services whose health is told, beside "" for the whole server. */
+export interface HealthOptions extends GrpcCallOptions {
+  readonly services: readonly string[];
+  /** Fires when the server begins to close. */
+  readonly closing: AbortSignal;
+}
+
+interface HealthRequest {
+  readonly service?: string;
+}
+
+/** Registers grpc.health.v1. It answers whether or not the store is ready: that is what it tells. */
+export function registerHealth(server: Server, { services, closing, isReady, logger }: HealthOptions): void {
+  const known = new Set(['', ...services]);
+  const statusOf = (service: string): number => {
+    if (!known.has(service)) return SERVICE_UNKNOWN;
+    return isReady() && !closing.aborted ? SERVING : NOT_SERVING;
+  };
+  const check = async (_options: unknown, { service = '' }: HealthRequest): Promise<Reply> => {
+    if (!known.has(service)) throw new StoreError('NOT_FOUND', `health: unknown service ${JSON.stringify(service)}`);
+    return { status: statusOf(service) };
+  };
+  const list = async (): Promise<Reply> => ({
+    statuses: Object.fromEntries([...known].map((service) => [service, { status: statusOf(service) }])),
+  });
+  const watch = async function* (_options: unknown, { service = '' }: HealthRequest, { signal }: GrpcCall): Replies {
+    const ended = AbortSignal.any([signal, closing]);
+    let told: number | undefined;
+    while (!signal.aborted) {
+      const status = statusOf(service);
+      if (status !== told) yield { status };
+      told = status;
+      if (closing.aborted) return;
+      // An abort ends the wait, and the loop sees why.
+      await delay(WATCH_INTERVAL_MS, undefined, { signal: ended, ref: false }).catch(() => undefined);
+    }
+  };
+  const methods = { unary: { Check: check, List: list }, streams: { Watch: watch } };
+  registerService(server, HEALTH, methods, { logger, isReady: () => true });
+}
+
+/** Registers reflection of `services`, health included; what it needs (50 ms of CPU) is made when it is first asked. */
+export function registerReflection(server: Server, services: readonly string[]): void {
+  let methods: ReadonlyMap<string, ReflectionMethod> | undefined;
+  for (const version of ['v1', 'v1alpha']) {
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const method = (): ReflectionMethod => {
+      methods ??= loadReflection([...services, HEALTH]);
+      return methods.get(path)!;
+    };
+    const handle: handleBidiStreamingCall<object, object> = (call) => method().handle(call);
+    const serialize = (reply: object): Buffer => method().definition.responseSerialize(reply);
+    const deserialize = (bytes: Buffer): object => method().definition.requestDeserialize(bytes) as object;
+    server.register(path, handle, serialize, deserialize, 'bidi');
+  }
+}
+
+interface ReflectionMethod {
+  readonly definition: MethodDefinition<object, object>;
+  readonly handle: handleBidiStreamingCall<object, object>;
+}
+
+/** The library's methods by path; it adds them to whatever has addService. */
+function loadReflection(services: string[]): Map<string, ReflectionMethod> {
+  const methods = new Map<string, ReflectionMethod>();
+  const fileDescriptorProtos = describeFiles(describedRoot());
+  // Of a loaded definition the library reads the descriptors alone; an enum's has nothing else.
+  const schema = { format: 'Protocol Buffer 3 EnumDescriptorProto', type: {}, fileDescriptorProtos } as const;
+  new ReflectionService({ schema }, { services }).addToServer({
+    addService: (service, implementation) => {
+      for (const [name, definition] of Object.entries(service)) {
+        const handle = implementation[name] as handleBidiStreamingCall<object, object>;
+        methods.set(definition.path, { definition, handle });
+      }
+    },
+  });
+  return methods;
+}

@@ -1,0 +1,24 @@
+// Entry of the body worker thread (piscina): large bodies are decompressed and converted here, so that the main thread
+// goes on with everybody else's. Errors are returned as values: piscina drops an error's own properties.
+import { move } from 'piscina';
+import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
+import { bodyToOtlp, type EncodedBody, type OtlpBodyOptions } from './decode-body.ts';
+
+export interface BodyJob {
+  readonly body: EncodedBody;
+  readonly options: OtlpBodyOptions;
+}
+
+/** The OTLP bytes, alone in their buffer. */
+export type BodyReply = Uint8Array | { readonly code: StoreErrorCode; readonly message: string };
+
+/** Runs `job` on this thread. What is no StoreError is a bug and rejects. */
+export function convertBody({ body, options }: BodyJob): unknown {
+  try {
+    const otlp = bodyToOtlp(body, options);
+    return move(otlp.byteLength === otlp.buffer.byteLength ? (otlp as Uint8Array<ArrayBuffer>) : new Uint8Array(otlp));
+  } catch (error) {
+    if (!(error instanceof StoreError)) throw error;
+    return { code: error.code, message: error.message } satisfies BodyReply;
+  }
+}

@@ -1,0 +1,68 @@
+// HTTP request body → bytes, received under a budget. What cannot be read is dropped from the socket (Node closes it
+// after requestTimeout), so that the client reads the answer instead of a reset connection.
+import type { IncomingMessage } from 'node:http';
+import { StoreError } from '../../base/errors.ts';
+import { ACCEPTED_ENCODINGS, decodeBody, isKnownEncoding, tooLarge, type EncodedBody } from './decode-body.ts';
+import type { IntakeAccount } from '../edge/intake.ts';
+
+export interface BodyOptions {
+  /** Bytes received, and bytes after decompression. */
+  readonly sizeMax: number;
+  /** Where the bytes are charged while they are held. */
+  readonly account: IntakeAccount;
+}
+
+/** Receives a whole body and undoes its Content-Encoding. Throws as receiveBody and decodeBody. */
+export async function readBody(request: IncomingMessage, options: BodyOptions): Promise<Uint8Array> {
+  const received = await receiveBody(request, options);
+  const body = decodeBody(received, options.sizeMax);
+  options.account.exchange(received.bytes.length, body.length);
+  return body;
+}
+
+/**
+ * Receives a whole body as it is. Throws UNSUPPORTED_TYPE (encoding; nothing is read then), LIMIT_EXCEEDED, OVERLOADED, and
+ * CANCELLED when the client goes away.
+ */
+export async function receiveBody(request: IncomingMessage, options: BodyOptions): Promise<EncodedBody> {
+  const encoding = (request.headers['content-encoding'] ?? '').trim().toLowerCase();
+  if (!isKnownEncoding(encoding)) {
+    const text = JSON.stringify(encoding.slice(0, 40));
+    throw new StoreError('UNSUPPORTED_TYPE', `unsupported Content-Encoding ${text}: send one of ${ACCEPTED_ENCODINGS}`);
+  }
+  return { bytes: await receive(request, options), encoding };
+}
+
+function receive(request: IncomingMessage, { sizeMax, account }: BodyOptions): Promise<Buffer> {
+  if (Number(request.headers['content-length']) > sizeMax) return Promise.reject(tooLarge('request body', sizeMax));
+  if (request.destroyed)
+    return Promise.reject(new StoreError('CANCELLED', 'the client went away before its request body'));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const stop = (error: unknown): void => {
+      request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose);
+      chunks.length = 0;
+      request.on('error', () => undefined).resume(); // the rest is dropped; its errors concern nobody any more
+      reject(error);
+    };
+    const onData = (chunk: Buffer): void => {
+      size += chunk.length;
+      try {
+        if (size > sizeMax) throw tooLarge('request body', sizeMax);
+        account.add(chunk.length);
+        chunks.push(chunk);
+      } catch (error) {
+        stop(error);
+      }
+    };
+    const onEnd = (): void => {
+      request.off('close', onClose);
+      resolve(Buffer.concat(chunks, size));
+    };
+    const onClose = (cause?: unknown): void => {
+      stop(new StoreError('CANCELLED', `the client went away after ${size} bytes of the request body`, { cause }));
+    };
+    request.on('data', onData).on('end', onEnd).on('error', onClose).on('close', onClose);
+  });
+}

@@ -1,0 +1,174 @@
+// What Jaeger's three gRPC APIs answer alike: names, links, traces and summaries. Traces that are being sent count against
+// the budget of answers until their last message is with the client.
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { StoreError } from '../../base/errors.ts';
+import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { AnswerBudget } from '../edge/answer-budget.ts';
+import { clientLeft, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from '../grpc/grpc-call.ts';
+import { TIME_MAX_NS, timestampNs, type GrpcSearch, type ProtoTime, type SearchBounds } from '../jaeger/grpc-search.ts';
+import { kindName, kindNumber } from '../jaeger/jaeger-span.ts';
+import { splitTrace } from '../jaeger/split-trace.ts';
+import { summarizeTrace, type TraceSummary } from '../jaeger/trace-summary.ts';
+
+export interface JaegerGrpcOptions extends GrpcCallOptions, SearchBounds {
+  readonly reader: TraceReader;
+  readonly answers: AnswerBudget;
+  /** undefined: nothing can be archived. */
+  readonly archive: TraceArchive | undefined;
+}
+
+const SUMMARIES_PER_MESSAGE = 100;
+/** OTLP that is looked at before others get a turn: some ms of work. */
+const BYTES_PER_TURN = 1 << 20;
+
+/** The names of all services. */
+export async function listServices(
+  { reader }: JaegerGrpcOptions,
+  _request: object,
+  { tenant, signal }: GrpcCall,
+): Promise<Reply> {
+  return { services: await reader.listServices(tenant, signal) };
+}
+
+export interface OperationsRequest {
+  readonly service?: string;
+  /** "" for all; an unknown one matches nothing. */
+  readonly spanKind?: string;
+}
+
+export interface OperationsReply {
+  readonly operations: readonly { readonly name: string; readonly spanKind: string }[];
+}
+
+/** Operations with the names of their kinds, "" for unspecified, each pair once. */
+export async function listOperations(
+  { reader }: JaegerGrpcOptions,
+  { service = '', spanKind = '' }: OperationsRequest,
+  { tenant, signal }: GrpcCall,
+): Promise<OperationsReply> {
+  const kind = kindNumber(spanKind);
+  if (service === '' || kind < 0) return { operations: [] };
+  const found = await reader.listOperations(tenant, service, kind === 0 ? undefined : kind, signal);
+  // Kinds that OTLP does not know have the same name, none.
+  const operations = found.map((operation) => ({ name: operation.name, spanKind: kindName(operation.kind) }));
+  return { operations: [...new Map(operations.map((shown) => [JSON.stringify(shown), shown])).values()] };
+}
+
+export interface DependenciesRequest {
+  readonly startTime?: ProtoTime;
+  readonly endTime?: ProtoTime;
+}
+
+/** Links of a window; without a time it is open at that end. */
+export async function listDependencies(
+  { reader }: JaegerGrpcOptions,
+  { startTime, endTime }: DependenciesRequest,
+  { tenant, signal }: GrpcCall,
+): Promise<Reply> {
+  const startNs = timestampNs(startTime) ?? 0n;
+  const endNs = timestampNs(endTime) ?? TIME_MAX_NS;
+  if (startNs > endNs) return { dependencies: [] };
+  const links = await reader.listDependencies(tenant, startNs, endNs, signal);
+  return { dependencies: links.map(({ parent, child, callCount }) => ({ parent, child, callCount })) };
+}
+
+/** Searches, unless nothing can be found. */
+export async function search(
+  { reader }: JaegerGrpcOptions,
+  { query, isHopeless }: GrpcSearch,
+  call: GrpcCall,
+): Promise<FoundTraces> {
+  return isHopeless ? { traces: [], warnings: [] } : await reader.searchTraces(call.tenant, query, call.signal);
+}
+
+/** One trace. Throws NOT_FOUND. */
+export async function findTrace(
+  { reader }: JaegerGrpcOptions,
+  traceId: Uint8Array,
+  call: GrpcCall,
+): Promise<FoundTraces> {
+  const found = await reader.findTraces(call.tenant, [traceId], call.signal);
+  if (found.traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
+  return found;
+}
+
+/**
+ * What `partsOf` makes of each trace, the traces counted against the budget of answers until the last part is taken. Tells the
+ * client what they lack; leaves turns to others. Throws OVERLOADED, CANCELLED.
+ */
+export async function* eachTrace<Part>(
+  { answers }: JaegerGrpcOptions,
+  { traces, warnings }: FoundTraces,
+  call: GrpcCall,
+  partsOf: (trace: FoundTrace) => Iterable<Part> | AsyncIterable<Part>,
+): AsyncGenerator<Part, void, undefined> {
+  const taken = new AbortController();
+  answers.hold(traces, taken.signal);
+  try {
+    call.warn(warnings);
+    let bytes = 0;
+    for (const trace of traces) {
+      yield* partsOf(trace);
+      bytes += trace.otlp.length;
+      if (bytes < BYTES_PER_TURN) continue;
+      bytes = 0;
+      await nextTurn();
+      if (call.signal.aborted) throw clientLeft();
+    }
+  } finally {
+    taken.abort();
+  }
+}
+
+/** The traces as messages of TracesData. */
+export function sendOtlp(options: JaegerGrpcOptions, found: FoundTraces, call: GrpcCall): Replies {
+  return eachTrace(options, found, call, ({ otlp }) => splitTrace(otlp));
+}
+
+/** The summary of each trace. */
+export function summarizeAll(
+  options: JaegerGrpcOptions,
+  found: FoundTraces,
+  call: GrpcCall,
+): AsyncGenerator<TraceSummary, void, undefined> {
+  return eachTrace(options, found, call, (trace) => {
+    const summary = summarizeTrace(trace);
+    return summary === undefined ? [] : [summary];
+  });
+}
+
+/** The summaries in messages that are never empty; `idOf` is what an API calls a trace id. */
+export async function* sendSummaries(
+  options: JaegerGrpcOptions,
+  found: FoundTraces,
+  call: GrpcCall,
+  idOf: (traceId: Uint8Array) => Uint8Array | string,
+): Replies {
+  let summaries: object[] = [];
+  for await (const summary of summarizeAll(options, found, call)) {
+    summaries.push(summaryMessage(summary, idOf));
+    if (summaries.length < SUMMARIES_PER_MESSAGE) continue;
+    yield { summaries };
+    summaries = [];
+  }
+  if (summaries.length > 0) yield { summaries };
+}
+
+function summaryMessage(summary: TraceSummary, idOf: (traceId: Uint8Array) => Uint8Array | string): object {
+  const { traceId, root, startNs, endNs, spans, errors, orphans, services } = summary;
+  return {
+    traceId: idOf(traceId),
+    rootServiceName: root?.service,
+    rootOperationName: root?.operation,
+    minStartTimeUnixNano: String(startNs),
+    maxEndTimeUnixNano: String(endNs),
+    spanCount: spans,
+    errorSpanCount: errors,
+    orphanSpanCount: orphans,
+    services: services.map((service) => ({
+      name: service.name,
+      spanCount: service.spans,
+      errorSpanCount: service.errors,
+    })),
+  };
+}

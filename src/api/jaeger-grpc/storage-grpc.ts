@@ -1,0 +1,111 @@
+// jaeger.storage.v2: what Jaeger asks of a remote storage (contract/jaeger.md §5.3). Every message of a stream has spans of
+// one trace, consecutive messages may continue it, none is empty; traces that do not exist yield nothing. Hints of times are
+// not needed: the trace is read whole, from every day.
+import type { Server } from '@grpc/grpc-js';
+import { StoreError } from '../../base/errors.ts';
+import { textOfAnyValue } from '../../trace/attributes.ts';
+import { formatTraceId } from '../../trace/ids.ts';
+import { FILTER_LEVELS, FILTER_OPERATORS } from '../../trace/filter.ts';
+import {
+  listDependencies,
+  listOperations,
+  listServices,
+  search,
+  sendOtlp,
+  sendSummaries,
+  summarizeAll,
+  type JaegerGrpcOptions,
+} from './grpc-answers.ts';
+import { registerService, type GrpcCall, type Replies, type Reply } from '../grpc/grpc-call.ts';
+import { encodeMessage, messageType } from '../grpc/grpc-schema.ts';
+import {
+  checkTags,
+  timestampOf,
+  toSearch,
+  traceIdOf,
+  type GrpcSearch,
+  type SearchMessage,
+} from '../jaeger/grpc-search.ts';
+
+/** Traces read at a time where the request names them: bounds what one call holds. */
+const TRACES_PER_READ = 16;
+
+/** Registers TraceReader, DependencyReader and Capabilities. */
+export function registerStorageServices(server: Server, options: JaegerGrpcOptions): void {
+  const traceReader = {
+    unary: { GetServices: listServices, GetOperations: listOperations, FindTraceIDs: findTraceIds },
+    streams: { GetTraces: getTraces, FindTraces: findTraces, FindTraceSummaries: findSummaries },
+  };
+  const dependencyReader = { unary: { GetDependencies: listDependencies } };
+  const capabilities = { unary: { GetCapabilities: getCapabilities } };
+  registerService(server, 'jaeger.storage.v2.TraceReader', traceReader, options);
+  registerService(server, 'jaeger.storage.v2.DependencyReader', dependencyReader, options);
+  registerService(server, 'jaeger.storage.v2.Capabilities', capabilities, options);
+}
+
+interface GetTracesRequest {
+  readonly query: readonly { readonly traceId?: Uint8Array }[];
+}
+
+async function* getTraces(options: JaegerGrpcOptions, { query }: GetTracesRequest, call: GrpcCall): Replies {
+  const { reader, maxTraces } = options;
+  const ids = [
+    ...new Map(query.map(({ traceId }) => traceIdOf(traceId)).map((id) => [formatTraceId(id), id])).values(),
+  ];
+  if (ids.length > maxTraces) {
+    throw new StoreError(
+      'INVALID_REQUEST',
+      `query: at most ${maxTraces} traces (-search.maxTraces) may be named, received: ${ids.length}`,
+    );
+  }
+  for (let from = 0; from < ids.length; from += TRACES_PER_READ) {
+    const found = await reader.findTraces(call.tenant, ids.slice(from, from + TRACES_PER_READ), call.signal);
+    yield* sendOtlp(options, found, call);
+  }
+}
+
+interface SearchRequest {
+  readonly query?: SearchMessage & { readonly attributes: readonly Attribute[] };
+}
+
+interface Attribute {
+  readonly key?: string;
+  /** An AnyValue. */
+  readonly value?: object;
+}
+
+function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
+  if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
+  return toSearch(query, checkTags(query.attributes).map(tagOf), options);
+}
+
+const anyValue = messageType('jaeger.storage.v2.AnyValue');
+
+/** Values are compared by their text, whatever their type (§7.1). The message is OTLP's AnyValue under another name. */
+function tagOf({ key = '', value = {} }: Attribute): [key: string, value: string] {
+  return [key, textOfAnyValue(encodeMessage(anyValue, value))];
+}
+
+async function* findTraces(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Replies {
+  yield* sendOtlp(options, await search(options, searchOf(options, request), call), call);
+}
+
+/** With the bounds of the whole trace, so that they serve as hints of GetTraces. */
+async function findTraceIds(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Promise<Reply> {
+  const found = await search(options, searchOf(options, request), call);
+  const traceIds: object[] = [];
+  for await (const { traceId, startNs, endNs } of summarizeAll(options, found, call)) {
+    traceIds.push({ traceId, start: timestampOf(startNs), end: timestampOf(endNs) });
+  }
+  return { traceIds };
+}
+
+async function* findSummaries(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Replies {
+  yield* sendSummaries(options, await search(options, searchOf(options, request), call), call, (traceId) => traceId);
+}
+
+/** What is said here, Jaeger relies on: nothing that does not work. */
+async function getCapabilities(): Promise<Reply> {
+  const filter = { levels: FILTER_LEVELS, operators: FILTER_OPERATORS };
+  return { search: { withoutServiceName: true, sameSpanConjunction: true, filter } };
+}

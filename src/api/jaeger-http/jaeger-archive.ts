@@ -1,0 +1,77 @@
+// /api/archive/{id} (contract/jaeger.md §1.3): POST keeps a trace beyond retention, GET shows it as /api/traces/{id} does if
+// it is kept, DELETE, which Jaeger lacks, keeps it no longer. Archived traces answer under every path that takes an id.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { StoreError } from '../../base/errors.ts';
+import { parseTraceId } from '../../trace/ids.ts';
+import type { TraceArchive } from '../../trace/store.ts';
+import { NotConfigured, registerLegacyRoute, UnknownPath, type LegacyHandler } from './jaeger-envelope.ts';
+import { pathRest, type JaegerOptions, type JaegerRequest } from './jaeger-http.ts';
+import { parsePathTraceId, parseTraceOptions } from '../jaeger/jaeger-params.ts';
+import { requireKey } from '../operations/operations-routes.ts';
+
+const MARKER = '/api/archive/';
+
+type ShowTrace = (options: JaegerOptions, asked: JaegerRequest, id: Uint8Array) => Promise<Iterable<Buffer>>;
+
+/** Registers `{prefix}/api/archive/…`. `show` answers with the trace. */
+export function registerArchiveRoutes(
+  app: FastifyInstance,
+  prefix: string,
+  { options, show }: { readonly options: JaegerOptions; readonly show: ShowTrace },
+): void {
+  const url = `${prefix}${MARKER}*`;
+  registerLegacyRoute(app, { method: 'POST', url, handler: archiveTrace, options });
+  registerLegacyRoute(app, { method: 'GET', url, handler: showArchived(show), options });
+  const onRequest = requireKey('archiveDeleteAuthKey', options.archiveDeleteAuthKey ?? '');
+  registerLegacyRoute(app, { method: 'DELETE', url, handler: deleteArchived, options, onRequest });
+}
+
+/** The trace id of a path below /api/archive/ or /api/traces/. Throws UnknownPath, INVALID_REQUEST. */
+export function pathTraceId(request: FastifyRequest, marker: string): Uint8Array {
+  const text = pathRest(request, marker);
+  // A slash may be one of base64; in anything else it makes a path that Jaeger does not have.
+  if (text === '' || (text.includes('/') && parseTraceId(text) === undefined)) throw new UnknownPath();
+  return parsePathTraceId(text);
+}
+
+function archiveOf({ archive }: JaegerOptions): TraceArchive {
+  if (archive === undefined) throw new NotConfigured('archive span storage was not configured');
+  return archive;
+}
+
+async function archiveTrace(
+  options: JaegerOptions,
+  { tenant, params, signal }: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Buffer[]> {
+  const id = pathTraceId(request, MARKER);
+  parseTraceOptions(params);
+  if (!(await archiveOf(options).archiveTrace(tenant, id, signal))) throw notFound();
+  return done();
+}
+
+function showArchived(show: ShowTrace): LegacyHandler {
+  return async (options, asked, request) => {
+    const id = pathTraceId(request, MARKER);
+    if (!archiveOf(options).isArchived(asked.tenant, id)) throw notFound();
+    return show(options, asked, id);
+  };
+}
+
+async function deleteArchived(
+  options: JaegerOptions,
+  { tenant }: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Buffer[]> {
+  if (!(await archiveOf(options).deleteArchived(tenant, pathTraceId(request, MARKER)))) throw notFound();
+  return done();
+}
+
+function notFound(): StoreError {
+  return new StoreError('NOT_FOUND', 'trace not found');
+}
+
+/** Jaeger's answer, whose `errors` is an empty list here. */
+function done(): Buffer[] {
+  return [Buffer.from('{"data":[],"total":0,"limit":0,"offset":0,"errors":[]}')];
+}

@@ -1,0 +1,70 @@
+// Jaeger's legacy envelope (contract/jaeger.md §1.2) and how a route that answers in it is registered: GET or POST, JSON in
+// chunks, errors as an envelope too, and 404 as text for paths that Jaeger does not have.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { quoteJson } from '../../bytes/json-writer.ts';
+import type { Dependency } from '../../trace/store.ts';
+import { readRequest, sendError, type JaegerOptions, type JaegerRequest } from './jaeger-http.ts';
+import { sendJsonChunks } from '../http/json-reply.ts';
+
+/** Gives the JSON of the answer. What it throws becomes an envelope with the error's status. */
+export type LegacyHandler = (
+  options: JaegerOptions,
+  asked: JaegerRequest,
+  request: FastifyRequest,
+) => Promise<Iterable<Buffer>>;
+
+interface LegacyRoute {
+  readonly method: 'GET' | 'POST' | 'DELETE';
+  readonly url: string;
+  readonly handler: LegacyHandler;
+  readonly options: JaegerOptions;
+  /** Lets a request pass or answers it. */
+  readonly onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+}
+
+export function registerLegacyRoute(app: FastifyInstance, route: LegacyRoute): void {
+  const { method, url, handler, options, onRequest } = route;
+  const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply): void => {
+    if (error instanceof UnknownPath) sendUnknownPath(reply);
+    else if (error instanceof NotConfigured) sendNotConfigured(reply, error);
+    else sendError(reply, { error, logger: options.logger, body: errorBody });
+  };
+  const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    const asked = readRequest(request, reply, options.answers);
+    const chunks = await handler(options, asked, request);
+    return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, logger: options.logger });
+  };
+  app.route({ method, url, errorHandler, handler: answer, ...(onRequest === undefined ? {} : { onRequest }) });
+}
+
+/** Jaeger answers 500, as for a failure, where a storage is not configured. It is none: nothing is logged. */
+export class NotConfigured extends Error {}
+
+function sendNotConfigured(reply: FastifyReply, { message }: NotConfigured): void {
+  void reply
+    .code(500)
+    .header('content-type', 'application/json')
+    .send(`${errorBody(500, message)}\n`);
+}
+
+/** A path that a wildcard route matched but Jaeger does not have. */
+export class UnknownPath extends Error {}
+
+export function sendUnknownPath(reply: FastifyReply): void {
+  reply.header('content-type', 'text/plain; charset=utf-8').header('x-content-type-options', 'nosniff');
+  void reply.code(404).send('404 page not found\n');
+}
+
+function errorBody(status: number, message: string): string {
+  return `{"data":null,"total":0,"limit":0,"offset":0,"errors":[{"code":${status},"msg":${quoteJson(message)}}]}`;
+}
+
+/** The envelope around `data`, which is JSON text. Only lists of names have a total. */
+export function envelope(data: string, total = 0): Buffer[] {
+  return [Buffer.from(`{"data":${data},"total":${total},"limit":0,"offset":0,"errors":null}`)];
+}
+
+/** One link, as both API generations show it. */
+export function dependencyJson({ parent, child, callCount }: Dependency): string {
+  return `{"parent":${quoteJson(parent)},"child":${quoteJson(child)},"callCount":${callCount}}`;
+}

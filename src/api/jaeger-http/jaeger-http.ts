@@ -1,0 +1,122 @@
+// What Jaeger's two API generations share over HTTP: tenant, query string, the signal that fires when the client leaves,
+// the undecoded rest of a path, and how errors are sent.
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Logger } from '../../base/logger.ts';
+import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { SearchExplainer } from '../../trace/search-explanation.ts';
+import { parseTenant, type Tenant } from '../../trace/tenant.ts';
+import type { AnswerBudget } from '../edge/answer-budget.ts';
+import type { Intake } from '../edge/intake.ts';
+import { QueryString, unescapePercent } from '../go/query-string.ts';
+import { messageOf, statusOf } from '../edge/status.ts';
+
+export interface JaegerOptions {
+  readonly reader: TraceReader;
+  /** Of explain=1; absent where the traces are not stored here. */
+  readonly explainer?: SearchExplainer;
+  /** Highest `limit` of a search. */
+  readonly maxTraces: number;
+  /** Patterns and negation in tags (tag-expressions.ts); false when absent. */
+  readonly hasTagExpressions?: boolean;
+  /** Milliseconds since the epoch; Date.now when absent. */
+  readonly now?: () => number;
+  /** Where answers of 500 and above are reported. */
+  readonly logger?: Logger;
+  /** The budget of request bodies. */
+  readonly bodies: Pick<Intake, 'open' | 'requestBytesMax'>;
+  /** The budget of answers. */
+  readonly answers: AnswerBudget;
+  /** Absent: nothing can be archived. */
+  readonly archive?: TraceArchive | undefined;
+  /** What DELETE /api/archive/… must carry; '' asks for none. */
+  readonly archiveDeleteAuthKey?: string;
+  /** The metrics endpoints are refused, for those whose Monitor reads elsewhere. */
+  readonly isMonitorOff?: boolean;
+}
+
+/** Milliseconds since the epoch. */
+export function nowOf(options: JaegerOptions): number {
+  return options.now === undefined ? Date.now() : options.now();
+}
+
+export interface JaegerRequest {
+  readonly tenant: Tenant;
+  readonly params: QueryString;
+  /** Fires when the connection closes: work for this request is then in vain. */
+  readonly signal: AbortSignal;
+  readonly isPretty: boolean;
+  /**
+   * The traces of an answer, held until the request is over; what it lacks is named in the header `tracelith-warnings`.
+   * Throws OVERLOADED.
+   */
+  readonly take: (found: FoundTraces) => readonly FoundTrace[];
+}
+
+/** Proxies refuse answers with some KB of headers. */
+const WARNING_CHARS_MAX = 2_000;
+
+/** Reads what every route needs. Throws INVALID_REQUEST for a bad tenant. */
+export function readRequest(request: FastifyRequest, reply: FastifyReply, answers: AnswerBudget): JaegerRequest {
+  const tenant = parseTenant(headerText(request, 'accountid'), headerText(request, 'projectid'));
+  const params = queryOf(request);
+  const pretty = params.first('prettyPrint');
+  const controller = new AbortController();
+  reply.raw.once('close', () => controller.abort());
+  return {
+    tenant,
+    params,
+    signal: controller.signal,
+    isPretty: pretty !== '' && pretty !== 'false',
+    take: ({ traces, warnings }) => {
+      answers.hold(traces, controller.signal);
+      if (warnings.length > 0) void reply.header('tracelith-warnings', headerOf(warnings));
+      return traces;
+    },
+  };
+}
+
+/** Printable ASCII, bounded; the log has the whole. */
+function headerOf(warnings: readonly string[]): string {
+  const text = `${warnings.length}: ${warnings.join('; ')}`.replace(/[^ -~]/g, '?');
+  return text.length <= WARNING_CHARS_MAX ? text : `${text.slice(0, WARNING_CHARS_MAX)}...`;
+}
+
+function queryOf(request: FastifyRequest): QueryString {
+  const question = request.url.indexOf('?');
+  return new QueryString(question === -1 ? '' : request.url.slice(question + 1));
+}
+
+function headerText(request: FastifyRequest, name: string): string | undefined {
+  const value = request.headers[name];
+  return typeof value === 'string' ? value : value?.[0];
+}
+
+/** The path before the query string, as the client escaped it. */
+export function rawPath(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0]!;
+}
+
+/** What follows the first `marker` in the path, unescaped once; slashes in it, escaped or not, are kept. */
+export function pathRest(request: FastifyRequest, marker: string): string {
+  const path = rawPath(request);
+  const rest = path.slice(path.indexOf(marker) + marker.length);
+  return unescapePercent(rest) ?? rest;
+}
+
+export interface ErrorAnswer {
+  readonly error: unknown;
+  readonly logger: Logger | undefined;
+  readonly body: (status: number, message: string) => string;
+}
+
+/** What a flag switches off is no failure. */
+const DISABLED_STATUS = 501;
+
+/** Answers with the status of the error and the body the API generation wants, a line feed after it as in Jaeger. */
+export function sendError(reply: FastifyReply, { error, logger, body }: ErrorAnswer): void {
+  const { http, retrySeconds } = statusOf(error);
+  if (http >= 500 && http !== DISABLED_STATUS) logger?.error('a Jaeger request failed', { status: http, error });
+  if (retrySeconds !== undefined) reply.header('retry-after', String(retrySeconds));
+  reply.header('content-type', 'application/json').header('x-content-type-options', 'nosniff');
+  void reply.code(http).send(Buffer.from(`${body(http, messageOf(error))}\n`));
+}

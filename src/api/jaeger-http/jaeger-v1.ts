@@ -1,0 +1,211 @@
+// Jaeger's legacy HTTP API, as Jaeger v2.20 and the clients written for it know it (contract/jaeger.md §1): services,
+// operations, search, traces by id, dependencies, under /select/jaeger, / and /jaeger. Everything is read through the
+// TraceReader port; names come from its index, and traces are written to the socket while they are translated.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isStoreError, StoreError } from '../../base/errors.ts';
+import { quoteJson } from '../../bytes/json-writer.ts';
+import { jsonToRequest } from '../../otlp/json-to-request.ts';
+import { formatLegacyTraceId } from '../../trace/ids.ts';
+import type { FoundTrace, Operation } from '../../trace/store.ts';
+import { pathTraceId, registerArchiveRoutes } from './jaeger-archive.ts';
+import { callPathsToJson } from '../jaeger/call-paths.ts';
+import { dependencyJson, envelope, registerLegacyRoute, sendUnknownPath, UnknownPath } from './jaeger-envelope.ts';
+import type { LegacyHandler } from './jaeger-envelope.ts';
+import { explainSearch, isExplain } from './explain-search.ts';
+import { jaegerTraceToJson } from '../jaeger/jaeger-json.ts';
+import { nowOf, pathRest } from './jaeger-http.ts';
+import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
+import { kindName } from '../jaeger/jaeger-span.ts';
+import { registerMetricsRoutes } from './jaeger-metrics.ts';
+import { readTraceInTurns, readTraceViews } from '../jaeger/jaeger-model.ts';
+import { parseDependencyRange, parsePathSearch, parseTraceOptions, parseTraceSearch } from '../jaeger/jaeger-params.ts';
+import type { TraceSearch } from '../jaeger/jaeger-params.ts';
+import { registerJaegerV3Routes } from './jaeger-v3.ts';
+import { readBody } from '../http/request-body.ts';
+import { TraceView } from '../jaeger/trace-view.ts';
+
+/** Root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
+export const JAEGER_PREFIXES: readonly string[] = ['/select/jaeger', '', '/jaeger'];
+const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'];
+
+const GET_ROUTES: Readonly<Record<string, LegacyHandler>> = {
+  '/api/services': listServices,
+  '/api/services/*': listOperationNames,
+  '/api/operations': listOperations,
+  '/api/traces': searchTraces,
+  '/api/traces/*': findTrace,
+  '/api/dependencies': listDependencies,
+  '/analytics/v1/dependencies': listCallPaths,
+  // Jaeger answers this one with sample data.
+  '/api/deep-dependencies': listCallPaths,
+  '/api/quality-metrics': listQualityMetrics,
+};
+
+/** Registers both API generations under every prefix. All other paths and methods below `/api/` are 404, as in Jaeger. */
+export function registerJaegerRoutes(app: FastifyInstance, options: JaegerOptions): void {
+  for (const prefix of JAEGER_PREFIXES) {
+    for (const [path, handler] of Object.entries(GET_ROUTES)) {
+      registerLegacyRoute(app, { method: 'GET', url: `${prefix}${path}`, handler, options });
+    }
+    registerLegacyRoute(app, { method: 'POST', url: `${prefix}/api/transform`, handler: transform, options });
+    registerArchiveRoutes(app, prefix, { options, show: showTrace });
+    registerMetricsRoutes(app, prefix, options);
+    registerJaegerV3Routes(app, prefix, options);
+    app.all(`${prefix}/api/*`, (_request, reply) => sendUnknownPath(reply));
+  }
+}
+
+async function listServices({ reader }: JaegerOptions, { tenant, signal }: JaegerRequest): Promise<Buffer[]> {
+  const services = await reader.listServices(tenant, signal);
+  return envelope(`[${services.map((service) => quoteJson(service)).join(',')}]`, services.length);
+}
+
+/** Everything between /api/services/ and the final /operations is the service, slashes included. null when unknown. */
+async function listOperationNames(
+  { reader }: JaegerOptions,
+  { tenant, signal }: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Buffer[]> {
+  const service = /^(.+)\/operations$/s.exec(pathRest(request, '/api/services/'))?.[1];
+  if (service === undefined) throw new UnknownPath();
+  const operations = await reader.listOperations(tenant, service, undefined, signal);
+  const names = [...new Set(operations.map(({ name }) => name))];
+  return envelope(names.length === 0 ? 'null' : `[${names.map((name) => quoteJson(name)).join(',')}]`, names.length);
+}
+
+/** An unknown span kind matches nothing. */
+async function listOperations({ reader }: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
+  const service = params.first('service');
+  if (service === '') throw new StoreError('INVALID_REQUEST', "parameter 'service' is required");
+  const spanKind = params.first('spanKind');
+  const kind = spanKind === '' ? undefined : KINDS.indexOf(spanKind) + 1;
+  const operations = kind === 0 ? [] : await reader.listOperations(tenant, service, kind, signal);
+  const items = [...new Set(operations.map(operationJson))];
+  return envelope(`[${items.join(',')}]`, items.length);
+}
+
+function operationJson({ name, kind }: Operation): string {
+  return `{"name":${quoteJson(name)},"spanKind":"${kindName(kind)}"}`;
+}
+
+async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  const { tenant, params, signal, take } = asked;
+  const { reader, maxTraces, hasTagExpressions = false } = options;
+  const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces, hasTagExpressions });
+  if (search.traceIds.length > 0) {
+    const traces = take(await reader.findTraces(tenant, search.traceIds, signal));
+    return tracesEnvelope(viewsOf(traces), { isRaw: search.isRaw, errors: missingErrors(search, traces) });
+  }
+  if (isExplain(asked)) return explainSearch(options.explainer, asked, search.query);
+  if (search.isHopeless) return tracesEnvelope([], search);
+  const traces = take(await reader.searchTraces(tenant, search.query, signal));
+  return tracesEnvelope(viewsOf(traces), search);
+}
+
+/** One error per id that was asked for and not found, in the order asked; null when there is none. */
+function missingErrors(search: TraceSearch, found: readonly FoundTrace[]): string {
+  const foundIds = new Set(found.map(({ traceId }) => formatLegacyTraceId(traceId)));
+  const missing = search.traceIds.map(formatLegacyTraceId).filter((id) => !foundIds.has(id));
+  if (missing.length === 0) return 'null';
+  return `[${missing.map((id) => `{"msg":"trace not found","traceID":"${id}"}`).join(',')}]`;
+}
+
+async function findTrace(
+  options: JaegerOptions,
+  asked: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Iterable<Buffer>> {
+  return showTrace(options, asked, pathTraceId(request, '/api/traces/'));
+}
+
+async function showTrace(
+  { reader }: JaegerOptions,
+  { tenant, params, signal, take }: JaegerRequest,
+  id: Uint8Array,
+): Promise<Iterable<Buffer>> {
+  const { isRaw } = parseTraceOptions(params);
+  const found = await reader.findTraces(tenant, [id], signal);
+  const traces = take(found);
+  if (traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
+  return tracesEnvelope(viewsOf(traces), { isRaw, lacks: found.warnings });
+}
+
+/**
+ * The traces and, on the way to them, TURNs. One is read before the one before it is forgotten, never all at once. Grafana
+ * panics on one without spans.
+ */
+function* viewsOf(found: readonly FoundTrace[]): Generator<TraceView | Buffer, void, undefined> {
+  for (const { otlp } of found) {
+    const view = yield* readTraceInTurns(otlp);
+    if (view !== undefined) yield view;
+  }
+}
+
+interface Shown {
+  readonly isRaw: boolean;
+  /** JSON text; null when absent. */
+  readonly errors?: string;
+  /** What could not be read of the one trace. */
+  readonly lacks?: readonly string[];
+}
+
+function* tracesEnvelope(
+  views: Iterable<TraceView | Buffer>,
+  { isRaw, errors = 'null', lacks = [] }: Shown,
+): Generator<Buffer, void, undefined> {
+  yield Buffer.from('{"data":[');
+  let count = 0;
+  for (const view of views) {
+    if (view instanceof TraceView) {
+      if (count++ > 0) yield Buffer.from(',');
+      yield* jaegerTraceToJson(view, isRaw, lacks);
+    } else yield view;
+  }
+  yield Buffer.from(`],"total":0,"limit":0,"offset":0,"errors":${errors}}`);
+}
+
+/**
+ * OTLP JSON of a file as Jaeger's JSON: nothing is stored, adjusted or made unique. The media type is not looked at: Jaeger
+ * UI sends none.
+ */
+async function transform(
+  { bodies }: JaegerOptions,
+  { signal }: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Iterable<Buffer>> {
+  const account = bodies.open();
+  // Charged until the answer is sent, because it is made of these bytes.
+  signal.addEventListener('abort', () => account[Symbol.dispose](), { once: true });
+  const body = await readBody(request.raw, { sizeMax: bodies.requestBytesMax, account });
+  try {
+    return tracesEnvelope(readTraceViews(jsonToRequest(body)), { isRaw: true });
+  } catch (cause) {
+    if (!isStoreError(cause, 'INVALID_REQUEST')) throw cause;
+    throw new StoreError('INVALID_REQUEST', `cannot unmarshal OTLP : ${cause.message}`, { cause });
+  }
+}
+
+async function listDependencies(options: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
+  const { startNs, endNs, service } = parseDependencyRange(params, nowOf(options));
+  const isHopeless = startNs > endNs;
+  const links = isHopeless ? [] : await options.reader.listDependencies(tenant, startNs, endNs, signal);
+  const shown = service === '' ? links : links.filter(({ parent, child }) => parent === service || child === service);
+  return envelope(`[${shown.map(dependencyJson).join(',')}]`);
+}
+
+/** From the newest matching traces: the page shows what calls look like now. */
+async function listCallPaths(
+  options: JaegerOptions,
+  { tenant, params, signal, take }: JaegerRequest,
+): Promise<Iterable<Buffer>> {
+  const { query, focal } = parsePathSearch(params, { nowMs: nowOf(options), maxTraces: options.maxTraces });
+  const traces = take(await options.reader.searchTraces(tenant, query, signal));
+  return callPathsToJson(traces, focal);
+}
+
+/** Nothing is measured here; Jaeger answers with sample data. Jaeger UI shows an empty page instead of an error. */
+function listQualityMetrics(): Promise<Buffer[]> {
+  return Promise.resolve([
+    Buffer.from('{"traceQualityDocumentationLink":"","bannerText":null,"scores":[],"metrics":[],"clients":[]}'),
+  ]);
+}

@@ -1,0 +1,144 @@
+// Jaeger's API v3 over HTTP (contract/jaeger.md §1.5): names, search and one trace as lossless OTLP JSON, and the
+// summaries that Jaeger UI from 2.19 on lists. Unlike Jaeger, OTLP is never adjusted: this is the export. Its error body
+// differs from the legacy envelope.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { StoreError } from '../../base/errors.ts';
+import { quoteJson } from '../../bytes/json-writer.ts';
+import { tracesToJson } from '../../otlp/traces-to-json.ts';
+import type { FoundTrace, Operation } from '../../trace/store.ts';
+import { dependencyJson } from './jaeger-envelope.ts';
+import { explainSearch, isExplain } from './explain-search.ts';
+import { kindName } from '../jaeger/jaeger-span.ts';
+import { pathRest, readRequest, sendError } from './jaeger-http.ts';
+import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
+import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
+import { checkV3Bool, parseV3Search, parseV3Time } from '../jaeger/jaeger-v3-search.ts';
+import { sendJsonChunks } from '../http/json-reply.ts';
+import { summarizeInTurns, summaryJson } from '../jaeger/trace-summary.ts';
+
+const KINDS = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
+
+type Handler = (options: JaegerOptions, asked: JaegerRequest, request: FastifyRequest) => Promise<Iterable<Buffer>>;
+
+const ROUTES: Readonly<Record<string, Handler>> = {
+  '/api/v3/services': listServices,
+  '/api/v3/operations': listOperations,
+  '/api/v3/traces': searchTraces,
+  '/api/v3/traces/*': findTrace,
+  '/api/v3/trace-summaries': searchSummaries,
+  '/api/v3/dependencies': listDependencies,
+};
+
+/** Registers `{prefix}/api/v3/…`. */
+export function registerJaegerV3Routes(app: FastifyInstance, prefix: string, options: JaegerOptions): void {
+  const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply): void => {
+    sendError(reply, { error, logger: options.logger, body: errorBody });
+  };
+  for (const [path, handler] of Object.entries(ROUTES)) {
+    app.get(`${prefix}${path}`, { errorHandler }, async (request, reply) => {
+      const asked = readRequest(request, reply, options.answers);
+      const chunks = await handler(options, asked, request);
+      return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, logger: options.logger });
+    });
+  }
+}
+
+function errorBody(status: number, message: string): string {
+  return `{"error":{"httpCode":${status},"message":${quoteJson(message)}}}`;
+}
+
+async function listServices({ reader }: JaegerOptions, { tenant, signal }: JaegerRequest): Promise<Buffer[]> {
+  const services = await reader.listServices(tenant, signal);
+  return [Buffer.from(`{"services":[${services.map((service) => quoteJson(service)).join(',')}]}`)];
+}
+
+/** An empty kind is shown as "internal", as Jaeger does; an unknown one matches nothing. */
+async function listOperations({ reader }: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
+  const service = params.first('service');
+  const kind = KINDS.indexOf(params.first('spanKind'));
+  const isHopeless = service === '' || kind < 0;
+  const operations = isHopeless
+    ? []
+    : await reader.listOperations(tenant, service, kind === 0 ? undefined : kind, signal);
+  return [Buffer.from(`{"operations":[${[...new Set(operations.map(operationJson))].join(',')}]}`)];
+}
+
+function operationJson({ name, kind }: Operation): string {
+  return `{"name":${quoteJson(name)},"spanKind":"${kindName(kind) || 'internal'}"}`;
+}
+
+async function findTrace(
+  { reader }: JaegerOptions,
+  { tenant, params, signal, take }: JaegerRequest,
+  request: FastifyRequest,
+): Promise<Iterable<Buffer>> {
+  const id = parsePathTraceId(pathRest(request, '/api/v3/traces/'), 'malformed parameter trace_id: ');
+  // Times only hint where to look.
+  parseV3Time(params, 'startTime', 'start_time');
+  parseV3Time(params, 'endTime', 'end_time');
+  checkV3Bool(params, 'rawTraces', 'raw_traces');
+  const traces = take(await reader.findTraces(tenant, [id], signal));
+  return wrapped(traces);
+}
+
+async function search(
+  options: JaegerOptions,
+  { tenant, params, signal, take }: JaegerRequest,
+): Promise<readonly FoundTrace[]> {
+  const { query, isHopeless } = parseV3Search(params, options.maxTraces, options.hasTagExpressions);
+  if (isHopeless) return [];
+  const traces = take(await options.reader.searchTraces(tenant, query, signal));
+  return traces;
+}
+
+async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  return isExplain(asked) ? explain(options, asked) : wrapped(await search(options, asked));
+}
+
+async function searchSummaries(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  return isExplain(asked) ? explain(options, asked) : summaries(await search(options, asked));
+}
+
+async function explain(
+  { explainer, maxTraces, hasTagExpressions }: JaegerOptions,
+  asked: JaegerRequest,
+): Promise<Iterable<Buffer>> {
+  return explainSearch(explainer, asked, parseV3Search(asked.params, maxTraces, hasTagExpressions).query);
+}
+
+/** Of the IDL; Jaeger's own gateway lacks it. The rules are those of its gRPC handler. */
+async function listDependencies(
+  { reader }: JaegerOptions,
+  { tenant, params, signal }: JaegerRequest,
+): Promise<Buffer[]> {
+  const startNs = parseV3Time(params, 'startTime', 'start_time');
+  const endNs = parseV3Time(params, 'endTime', 'end_time');
+  if (startNs === undefined || endNs === undefined) {
+    throw new StoreError('INVALID_REQUEST', 'startTime and endTime are required');
+  }
+  if (endNs <= startNs) throw new StoreError('INVALID_REQUEST', 'endTime must be after startTime');
+  const links = endNs < 0n ? [] : await reader.listDependencies(tenant, startNs < 0n ? 0n : startNs, endNs, signal);
+  return [Buffer.from(`{"dependencies":[${links.map(dependencyJson).join(',')}]}`)];
+}
+
+function* summaries(found: readonly FoundTrace[]): Generator<Buffer, void, undefined> {
+  yield Buffer.from('{"summaries":[');
+  let count = 0;
+  for (const trace of found) {
+    const summary = yield* summarizeInTurns(trace);
+    if (summary !== undefined) yield Buffer.from(`${count++ === 0 ? '' : ','}${summaryJson(summary)}`);
+  }
+  yield Buffer.from(']}');
+}
+
+/** All traces in one TracesData: messages laid end to end are one message with the fields of all. */
+function wrapped(found: readonly FoundTrace[]): Iterable<Buffer> {
+  if (found.length === 0) throw new StoreError('NOT_FOUND', 'No traces found');
+  return wrappedChunks(found);
+}
+
+function* wrappedChunks(found: readonly FoundTrace[]): Generator<Buffer, void, undefined> {
+  yield Buffer.from('{"result":');
+  yield* tracesToJson(...found.map(({ otlp }) => otlp));
+  yield Buffer.from('}');
+}

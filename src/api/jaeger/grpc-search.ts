@@ -1,0 +1,125 @@
+// The requests of Jaeger's gRPC APIs as exact types: one search is a TraceQuery whichever API spells it (contract/jaeger.md
+// §5.1–5.3). Times are exact to the nanosecond and both ends count; Go's zero time is no time. Pure.
+import { StoreError } from '../../base/errors.ts';
+import { limits } from '../../base/limits.ts';
+import type { TraceQuery } from '../../trace/trace-query.ts';
+import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
+import { tagConditions } from './tag-expressions.ts';
+
+/** google.protobuf.Timestamp and Duration as decodeMessage gives them. */
+export interface ProtoTime {
+  readonly seconds?: bigint;
+  readonly nanos?: number;
+}
+
+/** What the TraceQueryParameters of all three APIs share. */
+export interface SearchMessage {
+  readonly serviceName?: string;
+  readonly operationName?: string;
+  readonly startTimeMin?: ProtoTime;
+  readonly startTimeMax?: ProtoTime;
+  readonly durationMin?: ProtoTime;
+  readonly durationMax?: ProtoTime;
+  readonly searchDepth?: number;
+  /** A jaeger.expression.v1.Call; api_v2 has none. */
+  readonly filter?: object;
+}
+
+export interface GrpcSearch {
+  readonly query: TraceQuery;
+  /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
+  readonly isHopeless: boolean;
+}
+
+const DEPTH_DEFAULT = 100;
+const NS_PER_SECOND = 1_000_000_000n;
+/** Seconds of Go's zero time, 1 January of year 1, which Go clients send for a time that was not set. */
+const GO_ZERO_SECONDS = -62_135_596_800n;
+/** The end of time where a request names none. */
+export const TIME_MAX_NS: bigint = 2n ** 63n - 1n;
+
+/** ns since the epoch, or undefined for a time that was not set. */
+export function timestampNs(time: ProtoTime | undefined): bigint | undefined {
+  if (time === undefined) return undefined;
+  const { seconds = 0n, nanos = 0 } = time;
+  return seconds <= GO_ZERO_SECONDS ? undefined : seconds * NS_PER_SECOND + BigInt(nanos);
+}
+
+/** 0 when absent. */
+export function durationNs({ seconds = 0n, nanos = 0 }: ProtoTime = {}): bigint {
+  return seconds * NS_PER_SECOND + BigInt(nanos);
+}
+
+/** ns since the epoch as a Timestamp for encodeMessage. */
+export function timestampOf(ns: bigint): { readonly seconds: string; readonly nanos: number } {
+  return { seconds: String(ns / NS_PER_SECOND), nanos: Number(ns % NS_PER_SECOND) };
+}
+
+/** What the node's flags say of searches. */
+export interface SearchBounds {
+  /** Highest depth of a search, and most traces one request may name. */
+  readonly maxTraces: number;
+  /** See tag-expressions.ts; false when absent. */
+  readonly hasTagExpressions?: boolean;
+}
+
+/**
+ * Without a time the window is open at that end; `tags` are keys and values as text. Throws INVALID_REQUEST for a depth above
+ * `maxTraces`, for a filter that is malformed or does not stand alone.
+ */
+export function toSearch(
+  message: SearchMessage,
+  tags: Iterable<readonly [key: string, value: string]>,
+  { maxTraces, hasTagExpressions }: SearchBounds,
+): GrpcSearch {
+  const startMinNs = timestampNs(message.startTimeMin) ?? 0n;
+  const startMaxNs = timestampNs(message.startTimeMax) ?? TIME_MAX_NS;
+  const min = durationNs(message.durationMin);
+  const max = durationNs(message.durationMax);
+  const query = {
+    service: message.serviceName || undefined,
+    operation: message.operationName || undefined,
+    tags: tagConditions(tags, hasTagExpressions),
+    startMinNs: startMinNs < 0n ? 0n : startMinNs,
+    startMaxNs,
+    durationMinNs: min > 0n ? min : undefined,
+    durationMaxNs: max !== 0n ? max : undefined,
+    limit: depthOf(message.searchDepth, maxTraces),
+  };
+  const isHopeless = startMinNs > startMaxNs || startMaxNs < 0n || max < 0n || (max !== 0n && max < min);
+  if (message.filter === undefined) return { query, isHopeless };
+  checkFilterStandsAlone(query);
+  return { query: { ...query, filter: parseFilter(message.filter) }, isHopeless };
+}
+
+/** Zero and below mean the default, as in Jaeger. */
+function depthOf(depth = 0, maxTraces: number): number {
+  if (depth > maxTraces) {
+    throw new StoreError(
+      'INVALID_REQUEST',
+      `search_depth: must be at most ${maxTraces} (-search.maxTraces), received: ${depth}`,
+    );
+  }
+  return depth <= 0 ? Math.min(DEPTH_DEFAULT, maxTraces) : depth;
+}
+
+/** Throws INVALID_REQUEST for more tags than one search may have. */
+export function checkTags<Tag>(tags: readonly Tag[]): readonly Tag[] {
+  if (tags.length <= limits.searchTagsMax) return tags;
+  throw new StoreError(
+    'INVALID_REQUEST',
+    `attributes: at most ${limits.searchTagsMax} may be given, received: ${tags.length}`,
+  );
+}
+
+/** A trace id of 16 bytes, or of 8 from before ids were 128 bits wide. Throws INVALID_REQUEST for others and for zeros. */
+export function legacyTraceIdOf(id: Uint8Array = new Uint8Array(0)): Uint8Array {
+  if (id.every((byte) => byte === 0)) throw new StoreError('INVALID_REQUEST', 'uninitialized TraceID is not allowed');
+  return traceIdOf(id.length === 8 ? Buffer.concat([new Uint8Array(8), id]) : id);
+}
+
+/** A trace id of 16 bytes. Throws INVALID_REQUEST for another length. */
+export function traceIdOf(id: Uint8Array | undefined): Uint8Array {
+  if (id?.length !== 16) throw new StoreError('INVALID_REQUEST', `trace_id: expected 16 bytes, got ${id?.length ?? 0}`);
+  return new Uint8Array(id);
+}

@@ -1,0 +1,126 @@
+// One trace as Jaeger's legacy JSON, byte for byte as Jaeger v2.20 writes it (contract/jaeger.md §1.8, §4.2), with these
+// differences on purpose: events come in time order, equal keys are all kept, NaN and infinities are strings instead of
+// failing the answer, and warnings stay with their span when span ids are doubled. The same bytes in give the same out.
+import { JsonWriter, quoteJson } from '../../bytes/json-writer.ts';
+import type { Attribute } from '../../trace/attributes.ts';
+import { adjustInTurns } from './jaeger-adjusters.ts';
+import { writeReferences } from './jaeger-references.ts';
+import { processTags, readJaegerSpan } from './jaeger-span.ts';
+import { writeTag, writeText } from './jaeger-tags.ts';
+import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
+
+/** A chunk is yielded when it has grown to this. */
+const CHUNK_BYTES = 65_536;
+
+/**
+ * Writes the trace in UTF-8 chunks of about 64 KiB, some of them TURN, which is empty. `isRaw` leaves out what Jaeger's
+ * adjusters do, warnings included, but not its sanitizers: names and durations are as usual. A view can be written once,
+ * because adjusting changes it. `lacks` says what could not be read: it becomes the trace's warnings and, because Jaeger UI
+ * shows only those of spans, unless raw also the first span's.
+ */
+export function* jaegerTraceToJson(
+  trace: TraceView,
+  isRaw: boolean,
+  lacks: readonly string[] = [],
+): Generator<Buffer, void, undefined> {
+  if (!isRaw) yield* adjustInTurns(trace);
+  const encoder = new TraceEncoder(trace, isRaw);
+  const { out } = encoder;
+  out.text(`{"traceID":"${trace.traceId}","spans":[`);
+  let isFirst = true;
+  for (const span of trace.spans()) {
+    if (!isFirst) out.text(',');
+    encoder.span(span, isFirst && !isRaw ? lacks : []);
+    isFirst = false;
+    if (out.length >= CHUNK_BYTES) yield out.take();
+  }
+  out.text('],"processes":');
+  encoder.processes();
+  out.text(',"warnings":');
+  encoder.warnings(lacks);
+  out.text('}');
+  yield out.take();
+}
+
+class TraceEncoder {
+  readonly out = new JsonWriter({ isHtmlEscaped: true, capacityBytes: CHUNK_BYTES * 2 });
+  readonly #trace: TraceView;
+  readonly #isRaw: boolean;
+  /** Process id by what makes processes equal: the service and the sorted tags. */
+  readonly #idByContent = new Map<string, string>();
+  readonly #idByResource = new Map<ResourceView, string>();
+  readonly #jsonById = new Map<string, string>();
+
+  constructor(trace: TraceView, isRaw: boolean) {
+    this.#trace = trace;
+    this.#isRaw = isRaw;
+  }
+
+  /** `more` are warnings beside the span's own. */
+  span(span: SpanView, more: readonly string[]): void {
+    const { out } = this;
+    const { name, references, tags, logs, warnings } = readJaegerSpan(this.#trace, span, this.#isRaw);
+    out.text(`{"traceID":"${this.#trace.traceId}","spanID":"${span.spanId}","operationName":`);
+    writeText(out, this.#trace.bytes, name);
+    out.text(',"references":[');
+    writeReferences(out, references);
+    out.text(']');
+    out.text(`,"startTime":${span.startNs / 1000n},"duration":${(span.endNs - span.startNs) / 1000n},"tags":[`);
+    this.#tags(tags);
+    out.text('],"logs":[');
+    logs.forEach((log, i) => {
+      out.text(`${i > 0 ? ',' : ''}{"timestamp":${log.timeNs / 1000n},"fields":[`);
+      this.#tags(log.fields);
+      out.text(']}');
+    });
+    out.text(`],"processID":"${this.#processId(span.resource)}","warnings":`);
+    this.warnings(more.length === 0 ? warnings : [...warnings, ...more]);
+    out.text('}');
+  }
+
+  /** A list, or null when there are none. */
+  warnings(texts: readonly string[]): void {
+    const { out } = this;
+    if (texts.length === 0) return out.text('null');
+    texts.forEach((text, i) => {
+      out.text(i === 0 ? '[' : ',');
+      out.string(text);
+    });
+    out.text(']');
+  }
+
+  /** `{"p1":…}` in the order of the ids as strings, as Go writes a map: p1, p10, p2. */
+  processes(): void {
+    const ids = [...this.#jsonById.keys()].sort();
+    this.out.utf8Text(`{${ids.map((id) => `"${id}":${this.#jsonById.get(id)!}`).join(',')}}`);
+  }
+
+  #tags(tags: readonly Attribute[]): void {
+    for (let i = 0; i < tags.length; i++) {
+      if (i > 0) this.out.text(',');
+      writeTag(this.out, this.#trace.bytes, tags[i]!);
+    }
+  }
+
+  #processId(resource: ResourceView): string {
+    let id = this.#idByResource.get(resource);
+    if (id !== undefined) return id;
+    const tags = processTags(resource, this.#isRaw).map((attribute) => this.#tagText(attribute));
+    const service = quoteJson(resource.service);
+    const content = JSON.stringify([service, ...tags.toSorted()]);
+    id = this.#idByContent.get(content);
+    if (id === undefined) {
+      id = `p${this.#idByContent.size + 1}`;
+      this.#idByContent.set(content, id);
+      this.#jsonById.set(id, `{"serviceName":${service},"tags":[${tags.join(',')}]}`);
+    }
+    this.#idByResource.set(resource, id);
+    return id;
+  }
+
+  #tagText(attribute: Attribute): string {
+    const out = new JsonWriter({ isHtmlEscaped: true, capacityBytes: 256 });
+    writeTag(out, this.#trace.bytes, attribute);
+    return out.take().toString('utf8');
+  }
+}

@@ -1,0 +1,232 @@
+// The parameters of Jaeger's HTTP API, parsed at the edge into exact types. Formats, defaults, order of checks and error
+// texts are those of Jaeger v2.20 (contract/jaeger.md §1.3, §1.4, §1.7); beyond it, times are taken in any unit by their
+// magnitude (§3.5) and empty values count as absent everywhere. Pure: the clock is an argument.
+import { StoreError } from '../../base/errors.ts';
+import { parseTraceId } from '../../trace/ids.ts';
+import type { TagCondition, TraceQuery } from '../../trace/trace-query.ts';
+import { parseGoDuration } from '../go/go-duration.ts';
+import { parseGoStringMap } from '../go/go-json.ts';
+import { goQuote } from '../go/go-quote.ts';
+import type { QueryString } from '../go/query-string.ts';
+import { tagConditions } from './tag-expressions.ts';
+
+const LIMIT_DEFAULT = 100;
+const SEARCH_LOOKBACK_MS = 48 * 3_600_000;
+const DEPENDENCY_LOOKBACK_MS = 24 * 3_600_000;
+const INT64_MAX = 2n ** 63n - 1n;
+const NS_PER_MS = 1_000_000n;
+
+/** GET /api/traces: either the traces of `traceIds`, or, when there are none, a search. */
+export interface TraceSearch {
+  /** Without doubles, in the order asked. */
+  readonly traceIds: readonly Uint8Array[];
+  readonly query: TraceQuery;
+  /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
+  readonly isHopeless: boolean;
+  readonly isRaw: boolean;
+}
+
+/** What a search is parsed with: the clock, and the most traces one may ask for. */
+export interface SearchContext {
+  readonly nowMs: number;
+  readonly maxTraces: number;
+  /** See tag-expressions.ts; false when absent. */
+  readonly hasTagExpressions?: boolean;
+}
+
+function invalid(message: string): never {
+  throw new StoreError('INVALID_REQUEST', message);
+}
+
+export function unparsable(param: string, why: string): never {
+  invalid(`unable to parse param '${param}': ${why}`);
+}
+
+/** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
+export function parseTraceSearch(params: QueryString, context: SearchContext): TraceSearch {
+  const nowNs = BigInt(Math.floor(context.nowMs)) * NS_PER_MS;
+  const startMinNs = parseTime(params, 'start') ?? nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS;
+  // `now` ends with its millisecond: a span acknowledged within it is found. One that starts later is not, as in Jaeger.
+  const startMaxNs = parseTime(params, 'end') ?? nowNs + NS_PER_MS - 1n;
+  const tags = parseTags(params, context);
+  const limit = parseLimit(params);
+  const min = parseDuration(params, 'minDuration');
+  const max = parseDuration(params, 'maxDuration');
+  const traceIds = uniqueIds(params.all('traceID').map(parseTraceIdParam));
+  const isRaw = parseBool(params, 'raw');
+  const service = params.first('service');
+  if (traceIds.length === 0 && service === '') invalid("parameter 'service' is required");
+  if (min !== 0n && max !== 0n && max < min) invalid("'maxDuration' should be greater than 'minDuration'");
+  checkCounts(limit ?? Math.min(LIMIT_DEFAULT, context.maxTraces), traceIds.length, context.maxTraces);
+  const query = {
+    service: service === '' ? undefined : service,
+    operation: params.first('operation') || undefined,
+    tags,
+    startMinNs,
+    startMaxNs,
+    durationMinNs: min > 0n ? min : undefined,
+    durationMaxNs: max !== 0n ? max : undefined,
+    limit: limit ?? Math.min(LIMIT_DEFAULT, context.maxTraces),
+  };
+  return { traceIds, query, isHopeless: startMinNs > startMaxNs || max < 0n, isRaw };
+}
+
+function checkCounts(limit: number, ids: number, maxTraces: number): void {
+  if (limit < 1 || limit > maxTraces) invalid(`parameter 'limit' must be from 1 to ${maxTraces}, received: ${limit}`);
+  if (ids > maxTraces) invalid(`parameter 'traceID' may be given ${maxTraces} times at most, received: ${ids}`);
+}
+
+/** The first `start` or `end` wins, as in Go; undefined when absent. ns since the epoch, within [0, 2^63). */
+export function parseTime(params: QueryString, name: string): bigint | undefined {
+  const text = params.first(name);
+  if (text === '') return undefined;
+  const value = parseInteger(text, 64);
+  if (typeof value === 'string') unparsable(name, value);
+  return epochNs(value);
+}
+
+/**
+ * A time since the epoch in the unit that its magnitude tells: seconds below 1e11, milliseconds below 1e14, microseconds
+ * below 1e17, else nanoseconds. In ns, kept within [0, 2^63).
+ */
+export function epochNs(value: bigint): bigint {
+  if (value < 0n) return 0n;
+  const ns =
+    value < 10n ** 11n
+      ? value * 10n ** 9n
+      : value < 10n ** 14n
+        ? value * NS_PER_MS
+        : value < 10n ** 17n
+          ? value * 1_000n
+          : value;
+  return ns > INT64_MAX ? INT64_MAX : ns;
+}
+
+/** strconv.ParseInt(text, 10, bits): the value, or Go's error text. */
+export function parseInteger(text: string, bits: 32 | 64): bigint | string {
+  if (!/^[+-]?[0-9]+$/.test(text)) return `strconv.ParseInt: parsing ${goQuote(text)}: invalid syntax`;
+  const value = BigInt(text.replace(/^\+/, ''));
+  return BigInt.asIntN(bits, value) === value
+    ? value
+    : `strconv.ParseInt: parsing ${goQuote(text)}: value out of range`;
+}
+
+/** Jaeger passes Go's error on as it is here. */
+function parseLimit(params: QueryString): number | undefined {
+  const text = params.first('limit');
+  if (text === '') return undefined;
+  const value = parseInteger(text, 32);
+  return typeof value === 'string' ? invalid(value) : Number(value);
+}
+
+/** In ns; 0 when absent. */
+function parseDuration(params: QueryString, name: string): bigint {
+  const text = params.first(name);
+  if (text === '') return 0n;
+  const parsed = parseGoDuration(text);
+  return 'error' in parsed ? unparsable(name, parsed.error) : parsed.ns;
+}
+
+const TRUE_TEXTS = new Set(['1', 't', 'T', 'true', 'TRUE', 'True']);
+const FALSE_TEXTS = new Set(['0', 'f', 'F', 'false', 'FALSE', 'False']);
+
+/** strconv.ParseBool: the value, or Go's error text. */
+export function parseGoBool(text: string): boolean | string {
+  if (TRUE_TEXTS.has(text)) return true;
+  return FALSE_TEXTS.has(text) ? false : `strconv.ParseBool: parsing ${goQuote(text)}: invalid syntax`;
+}
+
+export function parseBool(params: QueryString, name: string): boolean {
+  const text = params.first(name);
+  if (text === '') return false;
+  const value = parseGoBool(text);
+  return typeof value === 'string' ? unparsable(name, value) : value;
+}
+
+/** `tag=key:value` and `tags={"key":"value"}`, both repeatable; a key given twice has its last value. */
+function parseTags(params: QueryString, { hasTagExpressions }: SearchContext): TagCondition[] {
+  const tags = new Map<string, string>();
+  for (const tag of params.all('tag')) {
+    const colon = tag.indexOf(':');
+    if (colon === -1) invalid(`malformed 'tag' parameter, expecting key:value, received: ${tag}`);
+    tags.set(tag.slice(0, colon), tag.slice(colon + 1));
+  }
+  for (const json of params.all('tags')) {
+    const parsed = parseGoStringMap(json);
+    if ('error' in parsed) invalid(`malformed 'tags' parameter, cannot unmarshal JSON: ${parsed.error}`);
+    for (const [key, value] of parsed.entries) tags.set(key, value);
+  }
+  return tagConditions(tags, hasTagExpressions);
+}
+
+/** A "+" of base64 arrives as a space when the client did not escape it. */
+function parseTraceIdParam(text: string): Uint8Array {
+  return parseTraceId(text.replaceAll(' ', '+')) ?? invalid(`cannot parse traceID param: ${traceIdError(text)}`);
+}
+
+function uniqueIds(ids: readonly Uint8Array[]): Uint8Array[] {
+  return [...new Map(ids.map((id) => [Buffer.from(id).toString('hex'), id])).values()];
+}
+
+/** The id of a path. Throws INVALID_REQUEST with Go's text, `prefix` before it. */
+export function parsePathTraceId(text: string, prefix = ''): Uint8Array {
+  return parseTraceId(text) ?? invalid(`${prefix}${traceIdError(text)}`);
+}
+
+/** What Jaeger's hex parser says of a text that is no trace id: it reads the high and the low half apart. */
+function traceIdError(text: string): string {
+  if (Buffer.byteLength(text) > 32) return `TraceID cannot be longer than 32 hex characters: ${text}`;
+  const high = text.slice(0, -16);
+  const half = high !== '' && !/^[0-9a-fA-F]+$/.test(high) ? high : text.slice(-16);
+  return `strconv.ParseUint: parsing ${goQuote(half)}: invalid syntax`;
+}
+
+/** GET /api/traces/{id}: `start` and `end` only hint where to look and are checked, no more. */
+export function parseTraceOptions(params: QueryString): { readonly isRaw: boolean } {
+  parseTime(params, 'start');
+  parseTime(params, 'end');
+  return { isRaw: parseBool(params, 'raw') };
+}
+
+export interface DependencyRange {
+  readonly startNs: bigint;
+  readonly endNs: bigint;
+  /** Only links that touch this service; "" = all. */
+  readonly service: string;
+}
+
+/** GET /api/dependencies: [endTs − lookback, endTs], lookback in ms. Throws INVALID_REQUEST with Jaeger's text. */
+export function parseDependencyRange(params: QueryString, nowMs: number): DependencyRange {
+  const endNs = parseTime(params, 'endTs') ?? BigInt(Math.floor(nowMs)) * NS_PER_MS + NS_PER_MS - 1n;
+  const text = params.first('lookback');
+  const lookbackMs = text === '' ? BigInt(DEPENDENCY_LOOKBACK_MS) : parseInteger(text, 64);
+  if (typeof lookbackMs === 'string') unparsable('lookback', lookbackMs);
+  const startNs = endNs - lookbackMs * NS_PER_MS;
+  return { startNs: startNs < 0n ? 0n : startNs, endNs, service: params.first('service') };
+}
+
+/** Traces read for a graph of paths. */
+const PATH_TRACES_MAX = 200;
+
+export interface PathSearch {
+  readonly query: TraceQuery;
+  readonly focal: { readonly service: string; readonly operation: string };
+}
+
+/** GET /analytics/v1/dependencies: `start` and `end` of 0, as Jaeger UI sends them, are the window of a search. */
+export function parsePathSearch(params: QueryString, { nowMs, maxTraces }: SearchContext): PathSearch {
+  const focal = { service: params.first('service'), operation: params.first('operation') };
+  if (focal.service === '') invalid("parameter 'service' is required");
+  const nowNs = BigInt(Math.floor(nowMs)) * NS_PER_MS;
+  const query = {
+    service: focal.service,
+    operation: focal.operation || undefined,
+    tags: [],
+    startMinNs: parseTime(params, 'start') || nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS,
+    startMaxNs: parseTime(params, 'end') || nowNs + NS_PER_MS - 1n,
+    durationMinNs: undefined,
+    durationMaxNs: undefined,
+    limit: Math.min(PATH_TRACES_MAX, maxTraces),
+  };
+  return { query, focal };
+}

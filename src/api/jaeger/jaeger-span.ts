@@ -1,0 +1,210 @@
+// One span and one process in Jaeger's terms, as both of its legacy forms, JSON and api_v2 protobuf, write them
+// (contract/jaeger.md §1.9, §4.2): sanitized names, tags in Jaeger's order, events as logs, parent and links as references,
+// and the adjusters that need only one span at a time (sorting, IP texts, invalid links). Values stay ranges of the bytes.
+import { isUtf8Range } from '../../bytes/json-writer.ts';
+import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../../bytes/wire-reader.ts';
+import {
+  byKeyBytes,
+  bytesAttribute,
+  DOUBLE,
+  INT,
+  LIST,
+  listItems,
+  readAttributes,
+  STRING,
+  textOf,
+} from '../../trace/attributes.ts';
+import type { Attribute } from '../../trace/attributes.ts';
+import { doubleOf } from '../../bytes/double-of.ts';
+import { lastRange } from './jaeger-model.ts';
+import { readLink, referencesOf, type LinkView, type ReferenceView } from './jaeger-references.ts';
+import { textAttribute } from './jaeger-tags.ts';
+import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
+
+const WARNINGS_KEY = '@jaeger@warnings';
+const KIND_NAMES = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
+
+/** The name of an OTLP span kind in Jaeger's lists and tags; "" for unspecified and unknown ones. */
+export function kindName(kind: number): string {
+  return KIND_NAMES[kind] ?? '';
+}
+
+/** The OTLP span kind of such a name: 0 for "", -1 for what is none. */
+export function kindNumber(name: string): number {
+  return KIND_NAMES.indexOf(name);
+}
+
+export interface LogView {
+  readonly timeNs: bigint;
+  readonly fields: readonly Attribute[];
+}
+
+export interface JaegerSpan {
+  /** The operation, as a string attribute without a key. */
+  readonly name: Attribute;
+  readonly references: readonly ReferenceView[];
+  readonly tags: readonly Attribute[];
+  readonly logs: readonly LogView[];
+  readonly warnings: readonly string[];
+}
+
+/** `isRaw` leaves out what Jaeger's adjusters do, warnings included, but not its sanitizers. */
+export function readJaegerSpan({ bytes, traceId }: TraceView, span: SpanView, isRaw: boolean): JaegerSpan {
+  const parts = readParts(bytes, span);
+  const attributes = readAttributes(bytes, span.start, span.end, 9);
+  const warnings = [...storedWarnings(bytes, attributes), ...(isRaw ? [] : span.warnings)];
+  for (const link of parts.links) if (!link.isValid && !isRaw) warnings.push('Invalid span link removed');
+  const links = isRaw ? parts.links : parts.links.filter((link) => link.isValid);
+  const name = readName(bytes, parts, attributes);
+  const shown = warnings.length > 0 ? attributes.filter(({ key }) => key !== WARNINGS_KEY) : attributes;
+  return {
+    name,
+    references: referencesOf({ traceId, parentId: span.parentId, links }),
+    tags: tagsOf(bytes, span, parts, ownAttributes(span, shown, isRaw)),
+    logs: readLogs(bytes, parts.events, isRaw),
+    warnings,
+  };
+}
+
+/** The tags of the process that a resource is. */
+export function processTags({ attributes, moved }: ResourceView, isRaw: boolean): Attribute[] {
+  return [...(isRaw ? attributes : adjusted(attributes).sort(byKeyBytes)), ...moved];
+}
+
+/** Where the parts of one Span message are; what is absent has start = end. */
+interface SpanParts {
+  name: readonly [number, number];
+  traceState: readonly [number, number];
+  status: readonly [number, number];
+  /** Starts and ends of the Event messages, alternating. */
+  readonly events: number[];
+  readonly links: LinkView[];
+}
+
+function readParts(bytes: Uint8Array, span: SpanView): SpanParts {
+  const parts: SpanParts = { name: [0, 0], traceState: [0, 0], status: [0, 0], events: [], links: [] };
+  const reader = new WireReader(bytes, span.start, span.end);
+  while (reader.next()) {
+    switch (reader.field) {
+      case 3:
+        reader.expect(WIRE_BYTES, 'Span.trace_state');
+        parts.traceState = [reader.valueStart, reader.valueEnd];
+        break;
+      case 5:
+        reader.expect(WIRE_BYTES, 'Span.name');
+        parts.name = [reader.valueStart, reader.valueEnd];
+        break;
+      case 11:
+        reader.expect(WIRE_BYTES, 'Span.events');
+        parts.events.push(reader.valueStart, reader.valueEnd);
+        break;
+      case 13:
+        reader.expect(WIRE_BYTES, 'Span.links');
+        parts.links.push(readLink(bytes, reader.valueStart, reader.valueEnd));
+        break;
+      case 15:
+        reader.expect(WIRE_BYTES, 'Span.status');
+        parts.status = [reader.valueStart, reader.valueEnd];
+    }
+  }
+  return parts;
+}
+
+/** The operation name; one that is not UTF-8 is kept as bytes in an attribute, which is added to `attributes`. */
+function readName(bytes: Uint8Array, { name: [start, end] }: SpanParts, attributes: Attribute[]): Attribute {
+  if (start === end) return textAttribute('', 'empty-span-name');
+  if (isUtf8Range(bytes, start, end)) return rangeAttribute('', start, end);
+  attributes.push(bytesAttribute('invalid-span-name', bytes.subarray(start, end)));
+  return textAttribute('', 'invalid-span-name');
+}
+
+/** The span's own attributes as they are shown: without those that moved, adjusted and sorted unless raw. */
+function ownAttributes(
+  { movedKeys }: SpanView,
+  attributes: readonly Attribute[],
+  isRaw: boolean,
+): readonly Attribute[] {
+  const staying = movedKeys === undefined ? attributes : attributes.filter(({ key }) => !movedKeys.has(key));
+  return isRaw ? staying : adjusted(staying).sort(byKeyBytes);
+}
+
+/** Scope, attributes, kind, status, trace state. */
+function tagsOf(
+  bytes: Uint8Array,
+  { scope, kind }: SpanView,
+  parts: SpanParts,
+  attributes: readonly Attribute[],
+): Attribute[] {
+  const tags: Attribute[] = [];
+  pushText(tags, 'otel.scope.name', scope.nameStart, scope.nameEnd);
+  pushText(tags, 'otel.scope.version', scope.versionStart, scope.versionEnd);
+  for (const attribute of attributes) tags.push(attribute);
+  if (kindName(kind) !== '') tags.push(textAttribute('span.kind', kindName(kind)));
+  pushStatus(tags, bytes, parts.status);
+  pushText(tags, 'w3c.tracestate', parts.traceState[0], parts.traceState[1]);
+  return tags;
+}
+
+function pushStatus(tags: Attribute[], bytes: Uint8Array, [start, end]: readonly [number, number]): void {
+  const reader = new WireReader(bytes, start, end);
+  let code = 0;
+  while (reader.next()) {
+    if (reader.field !== 3) continue;
+    reader.expect(WIRE_VARINT, 'Status.code');
+    code = reader.lo;
+  }
+  if (code === 1) tags.push(textAttribute('otel.status_code', 'OK'));
+  if (code === 2)
+    tags.push(textAttribute('otel.status_code', 'ERROR'), { key: 'error', type: 2, lo: 1, hi: 0, own: undefined });
+  const [messageStart, messageEnd] = lastRange(bytes, start, end, 2);
+  pushText(tags, 'otel.status_description', messageStart, messageEnd);
+}
+
+function readLogs(bytes: Uint8Array, ranges: readonly number[], isRaw: boolean): LogView[] {
+  const logs: LogView[] = [];
+  for (let i = 0; i < ranges.length; i += 2) logs.push(readEvent(bytes, ranges[i]!, ranges[i + 1]!, isRaw));
+  return isRaw ? logs : logs.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0));
+}
+
+function readEvent(bytes: Uint8Array, start: number, end: number, isRaw: boolean): LogView {
+  const attributes = readAttributes(bytes, start, end, 3);
+  if (!isRaw) attributes.sort(byKeyBytes);
+  const [nameStart, nameEnd] = lastRange(bytes, start, end, 2);
+  const fields: Attribute[] = [];
+  if (!attributes.some(({ key }) => key === 'event')) pushText(fields, 'event', nameStart, nameEnd);
+  for (const attribute of attributes) fields.push(attribute);
+  const reader = new WireReader(bytes, start, end);
+  let timeNs = 0n;
+  while (reader.next()) {
+    if (reader.field !== 1) continue;
+    reader.expect(WIRE_FIXED64, 'Event.time_unix_nano');
+    timeNs = reader.uint64();
+  }
+  return { timeNs, fields };
+}
+
+function rangeAttribute(key: string, start: number, end: number): Attribute {
+  return { key, type: STRING, lo: start, hi: end, own: undefined };
+}
+
+function pushText(tags: Attribute[], key: string, start: number, end: number): void {
+  if (end > start) tags.push(rangeAttribute(key, start, end));
+}
+
+/** Warnings that came with the span: a list of strings, or anything else as one text. */
+function storedWarnings(bytes: Uint8Array, attributes: readonly Attribute[]): string[] {
+  const attribute = attributes.find(({ key }) => key === WARNINGS_KEY);
+  if (attribute === undefined) return [];
+  if (attribute.type !== LIST) return [textOf(bytes, attribute)];
+  return listItems(bytes, attribute).map((item) => (item.type === STRING ? textOf(bytes, item) : ''));
+}
+
+/** A copy of the attributes with numeric `ip` and `peer.ipv4` as dotted text. */
+function adjusted(attributes: readonly Attribute[]): Attribute[] {
+  return attributes.map((attribute) => {
+    const { key, type, lo, hi } = attribute;
+    if ((key !== 'ip' && key !== 'peer.ipv4') || (type !== INT && type !== DOUBLE)) return attribute;
+    const value = type === INT ? lo : doubleOf(lo, hi) >>> 0;
+    return textAttribute(key, `${value >>> 24}.${(value >>> 16) & 255}.${(value >>> 8) & 255}.${value & 255}`);
+  });
+}

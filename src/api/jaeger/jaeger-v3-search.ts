@@ -1,0 +1,117 @@
+// The parameters of a v3 search (contract/jaeger.md §1.5): canonical camelCase, or its deprecated snake_case twin. Pure.
+import { isStoreError, StoreError } from '../../base/errors.ts';
+import type { TagCondition, TraceQuery } from '../../trace/trace-query.ts';
+import type { CallTerm } from './expression-messages.ts';
+import { parseGoDuration } from '../go/go-duration.ts';
+import { parseGoStringMap } from '../go/go-json.ts';
+import { rfc3339Error, rfc3339Ns } from '../go/go-time.ts';
+import { parseGoBool, parseInteger } from './jaeger-params.ts';
+import { checkFilterStandsAlone, finalizeFilter, readFilterJson } from './parse-filter.ts';
+import type { QueryString } from '../go/query-string.ts';
+import { tagConditions } from './tag-expressions.ts';
+
+const DEPTH_DEFAULT = 100;
+/** What UI 2.19, which does not know the capability, sends for "All services" (§2.3). */
+const ALL_SERVICES = '__all_services__';
+
+export interface V3Search {
+  readonly query: TraceQuery;
+  /** True when no span can match: the durations exclude each other. */
+  readonly isHopeless: boolean;
+}
+
+export function malformed(name: string, why: string): StoreError {
+  return new StoreError('INVALID_REQUEST', `malformed parameter ${name}: ${why}`);
+}
+
+/** The first of `names` that is given, with its value; the last name and '' when none is. */
+export function anyParam(params: QueryString, ...names: readonly string[]): readonly [string, string] {
+  const used = names.find((name) => params.first(name) !== '') ?? names.at(-1)!;
+  return [used, params.first(used)];
+}
+
+/** ns since the epoch, or undefined when absent. Grafana sends "+02:00" unescaped, so that it arrives as " 02:00". */
+export function parseV3Time(params: QueryString, ...names: readonly string[]): bigint | undefined {
+  const [used, given] = anyParam(params, ...names);
+  if (given === '') return undefined;
+  const text = given.replace(/ (?=\d\d:\d\d$)/, '+');
+  const error = rfc3339Error(text);
+  if (error !== undefined) throw malformed(used, error);
+  return rfc3339Ns(text);
+}
+
+export function checkV3Bool(params: QueryString, ...names: readonly string[]): void {
+  const [used, text] = anyParam(params, ...names);
+  const value = text === '' || parseGoBool(text);
+  if (typeof value === 'string') throw malformed(used, value);
+}
+
+/** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
+export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpressions?: boolean): V3Search {
+  const filter = readFilter(params);
+  const service = anyParam(params, 'query.serviceName', 'query.service_name')[1];
+  const operation = anyParam(params, 'query.operationName', 'query.operation_name')[1];
+  const startMinNs = parseV3Time(params, 'query.startTimeMin', 'query.start_time_min');
+  const startMaxNs = parseV3Time(params, 'query.startTimeMax', 'query.start_time_max');
+  if (startMinNs === undefined || startMaxNs === undefined) {
+    throw new StoreError('INVALID_REQUEST', 'query.startTimeMin and query.startTimeMax are required');
+  }
+  if (startMinNs >= startMaxNs) {
+    throw new StoreError('INVALID_REQUEST', 'query.startTimeMin must be before query.startTimeMax');
+  }
+  checkV3Bool(params, 'query.rawTraces', 'query.raw_traces');
+  const min = parseDuration(params, 'query.durationMin', 'query.duration_min');
+  const max = parseDuration(params, 'query.durationMax', 'query.duration_max');
+  const query = {
+    service: service === '' || service === ALL_SERVICES ? undefined : service,
+    operation: operation || undefined,
+    tags: parseAttributes(params, hasTagExpressions),
+    startMinNs: startMinNs < 0n ? 0n : startMinNs,
+    // The UI's times are whole milliseconds: the one the window ends with belongs to it.
+    startMaxNs: startMaxNs % 1_000_000n === 0n ? startMaxNs + 999_999n : startMaxNs,
+    durationMinNs: min > 0n ? min : undefined,
+    durationMaxNs: max !== 0n ? max : undefined,
+    limit: parseDepth(params, maxTraces),
+  };
+  const isHopeless = max < 0n || (max !== 0n && max < min) || startMaxNs < 0n;
+  if (filter === undefined) return { query, isHopeless };
+  checkFilterStandsAlone(query);
+  return { query: { ...query, filter: finalizeFilter(filter) }, isHopeless };
+}
+
+/** `query.filter`: the JSON form of a jaeger.expression.v1.Call. */
+function readFilter(params: QueryString): CallTerm | undefined {
+  const text = params.first('query.filter');
+  if (text === '') return undefined;
+  try {
+    return readFilterJson(text);
+  } catch (error) {
+    if (!isStoreError(error, 'INVALID_REQUEST')) throw error;
+    throw malformed('query.filter', error.message);
+  }
+}
+
+function parseDuration(params: QueryString, ...names: readonly string[]): bigint {
+  const [used, text] = anyParam(params, ...names);
+  if (text === '') return 0n;
+  const parsed = parseGoDuration(text);
+  if ('error' in parsed) throw malformed(used, parsed.error);
+  return parsed.ns;
+}
+
+/** Zero and below mean the default, as in Jaeger (#9100). */
+function parseDepth(params: QueryString, maxTraces: number): number {
+  const [used, text] = anyParam(params, 'query.searchDepth', 'query.search_depth', 'query.num_traces');
+  const value = text === '' ? 0n : parseInteger(text, 32);
+  if (typeof value === 'string') throw malformed(used, value);
+  if (value > maxTraces) throw malformed(used, `must be at most ${maxTraces} (-search.maxTraces), received: ${value}`);
+  return value <= 0n ? Math.min(DEPTH_DEFAULT, maxTraces) : Number(value);
+}
+
+function parseAttributes(params: QueryString, hasTagExpressions: boolean | undefined): TagCondition[] {
+  const text = params.first('query.attributes');
+  if (text === '') return [];
+  const parsed = parseGoStringMap(text);
+  if ('error' in parsed) throw malformed('query.attributes', parsed.error);
+  return tagConditions(new Map(parsed.entries), hasTagExpressions);
+}

@@ -1,0 +1,85 @@
+// Which gRPC services are served where: OTLP alone on its well-known port, and everything Jaeger speaks on the port of its
+// remote storage, OTLP included, so that a Jaeger on top of us needs one address for reading and writing.
+import type { Server } from '@grpc/grpc-js';
+import type { Logger } from '../../base/logger.ts';
+import type { Config } from '../../config.ts';
+import type { TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { AnswerBudget } from '../edge/answer-budget.ts';
+import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
+import { openGrpcServer, type OpenServer } from '../grpc/grpc-server.ts';
+import type { Intake } from '../edge/intake.ts';
+import { METRICS, registerMetricsService } from '../jaeger-grpc/jaeger-metrics-grpc.ts';
+import type { Metrics } from '../edge/metrics.ts';
+import { API_V2, registerApiV2 } from '../jaeger-grpc/jaeger-v2-grpc.ts';
+import { API_V3, registerApiV3 } from '../jaeger-grpc/jaeger-v3-grpc.ts';
+import { registerOtlpService } from '../otlp-in/otlp-grpc.ts';
+import { registerStorageServices } from '../jaeger-grpc/storage-grpc.ts';
+
+export interface GrpcParts {
+  readonly config: Config;
+  readonly intake: Intake;
+  readonly reader: TraceReader;
+  /** The budget of answers, HTTP's too. */
+  readonly answers: AnswerBudget;
+  /** undefined: nothing can be archived. */
+  readonly archive: TraceArchive | undefined;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** False before the store is open and while it closes. */
+  readonly isReady: () => boolean;
+}
+
+const SERVICES = [
+  'jaeger.storage.v2.TraceReader',
+  'jaeger.storage.v2.DependencyReader',
+  'jaeger.storage.v2.Capabilities',
+  API_V3,
+  API_V2,
+  METRICS,
+  'opentelemetry.proto.collector.trace.v1.TraceService',
+];
+/** Jaeger asks for the health of its writer under this name, though it writes with OTLP. */
+const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
+
+/** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */
+export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
+  const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax } = parts.config;
+  if (listenAddr === undefined) return undefined;
+  const register = (server: Server): void => registerOtlpService(server, parts);
+  const { metrics, logger } = parts;
+  return openGrpcServer({
+    flag: 'otlpGRPCListenAddr',
+    listenAddr,
+    shutdownMaxMs,
+    requestBytesMax,
+    metrics,
+    logger,
+    register,
+  });
+}
+
+/** The listener of -grpc.listenAddr; undefined when it is off. Throws CONFIG. */
+export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
+  const { grpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax, hasTagExpressions } = parts.config;
+  if (listenAddr === undefined) return undefined;
+  const { metrics, logger } = parts;
+  const register = (server: Server, closing: AbortSignal): void => {
+    const options = { ...parts, maxTraces: parts.config.searchTracesMax, hasTagExpressions };
+    registerStorageServices(server, options);
+    registerApiV3(server, options);
+    registerApiV2(server, options);
+    registerMetricsService(server, { ...options, isMonitorOff: parts.config.isMonitorOff });
+    registerOtlpService(server, parts);
+    registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
+    registerReflection(server, SERVICES);
+  };
+  return openGrpcServer({
+    flag: 'grpc.listenAddr',
+    listenAddr,
+    shutdownMaxMs,
+    requestBytesMax,
+    metrics,
+    logger,
+    register,
+  });
+}

@@ -1,0 +1,266 @@
+// The HTTP listener: limits, routes of every kind, and what they have in common (readiness, errors as text, 404 and 405,
+// counters). No request log: it costs a fifth of a request, and the counters say what it would.
+import { resolve } from 'node:path';
+import compress from '@fastify/compress';
+import cors from '@fastify/cors';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { assert } from '../../base/assert.ts';
+import { StoreError } from '../../base/errors.ts';
+import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
+import { limits } from '../../base/limits.ts';
+import type { Logger } from '../../base/logger.ts';
+import { nodeDisk } from '../../disk/node-disk.ts';
+import type { SearchExplainer } from '../../trace/search-explanation.ts';
+import type { StoreAdmin, TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { AnswerBudget } from '../edge/answer-budget.ts';
+import type { OpenServer } from '../grpc/grpc-server.ts';
+import type { Intake } from '../edge/intake.ts';
+import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
+import { JAEGER_PREFIXES, registerJaegerRoutes } from '../jaeger-http/jaeger-v1.ts';
+import type { Metrics } from '../edge/metrics.ts';
+import {
+  ALWAYS_OPEN_PATHS,
+  registerOperationsRoutes,
+  type OperationsOptions,
+} from '../operations/operations-routes.ts';
+import { OTLP_HTTP_PATHS, otlpEncodingOf, registerOtlpRoutes } from '../otlp-in/otlp-http.ts';
+import { RouteTable } from '../http/route-table.ts';
+import { messageOf, notReady, statusOf } from '../edge/status.ts';
+
+export interface HttpServerOptions {
+  /** The keys of Config that this listener uses. */
+  readonly config: OperationsOptions['config'] & {
+    readonly httpListenAddr: ListenAddress;
+    readonly httpPathPrefix: string;
+    readonly shutdownMaxMs: number;
+    readonly searchTracesMax: number;
+    readonly hasTagExpressions: boolean;
+    readonly corsOrigins: readonly string[];
+    readonly isMonitorOff: boolean;
+    readonly archiveDeleteAuthKey: string;
+    readonly jaegerUiDir: string;
+    readonly jaegerUiConfig: string;
+  };
+  readonly intake: Intake;
+  readonly reader: TraceReader;
+  /** undefined: traces are stored elsewhere. */
+  readonly explainer?: SearchExplainer;
+  /** undefined: nothing can be archived. */
+  readonly archive: TraceArchive | undefined;
+  /** The budget of answers, gRPC's too. */
+  readonly answers: AnswerBudget;
+  readonly admin: StoreAdmin;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  /** Of this program. */
+  readonly version: string;
+  /** False before the store is open and while it closes: all but health, metrics and flags get 503. */
+  readonly isReady: () => boolean;
+}
+
+/** A client sends its headers at once, or is no client. */
+const HEADERS_TIMEOUT_MS = 10_000;
+/** The largest body at 1 MiB/s; slower senders are cut off. */
+const REQUEST_TIMEOUT_MS = 60_000;
+/** How often Node looks for requests beyond these two. */
+const TIMEOUT_CHECK_MS = 5_000;
+
+/** Best ratio for the CPU first, of those a client takes equally; browsers take all, Grafana gzip alone. */
+const REPLY_ENCODINGS: ('zstd' | 'gzip' | 'br')[] = ['zstd', 'gzip', 'br'];
+/** Smaller answers fit in one packet either way. */
+const COMPRESSED_BYTES_MIN = 1_024;
+/** How long a browser need not ask again whether it may ask. */
+const PREFLIGHT_MAX_AGE_SECONDS = 600;
+
+/** Listens with all routes registered. Throws CONFIG when the address cannot be listened on, or the UI not be read. */
+export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
+  const { httpListenAddr, httpPathPrefix, shutdownMaxMs } = options.config;
+  const app = createApp();
+  const ui = openUi(options);
+  const routes = new RouteTable(httpPathPrefix);
+  app.addHook('onRoute', ({ method, url }) => {
+    // The CORS plugin answers OPTIONS on every path; that makes no path known.
+    if (method !== 'OPTIONS') routes.add(method, url);
+  });
+  app.addHook('onRequest', async (request) => {
+    if (!options.isReady() && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url))) throw notReady();
+  });
+  app.addHook('onResponse', async (request, reply) =>
+    countAnswer(request, reply, { routes, metrics: options.metrics }),
+  );
+  app.setErrorHandler((error, _request, reply) => sendFailure(error, reply, options.logger));
+  app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, { routes, ui, httpPathPrefix }));
+  await app.register(async (scope) => registerRoutes(scope, options, ui), { prefix: httpPathPrefix });
+  try {
+    await app.listen({ host: httpListenAddr.host, port: httpListenAddr.port });
+  } catch (cause) {
+    await app.close();
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new StoreError('CONFIG', `-httpListenAddr=${formatAddress(httpListenAddr)}: cannot listen: ${reason}`, {
+      cause,
+    });
+  }
+  const bound = app.server.address();
+  assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
+  return { address: bound.address, port: bound.port, close: () => closeApp(app, shutdownMaxMs) };
+}
+
+function createApp(): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    rewriteUrl: ({ url = '/' }) => escapePercents(url),
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    http: {
+      maxHeaderSize: limits.httpHeaderBytesMax,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+    },
+    routerOptions: {
+      // Exporters whose endpoint ends in a slash send //v1/traces; VictoriaTraces takes it too.
+      ignoreDuplicateSlashes: true,
+      // Service names are path segments; fastify's default of 100 characters would make long ones unknown paths.
+      maxParamLength: limits.httpHeaderBytesMax,
+    },
+  });
+  app.server.maxConnections = limits.httpConnectionsMax;
+  // Bodies are read by the routes that want one, under their own budget.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
+  return app;
+}
+
+/**
+ * A `%` that begins no escape, as Grafana sends it for a service called `100%`, means itself; fastify would refuse the
+ * request. Queries are parsed by their routes.
+ */
+function escapePercents(url: string): string {
+  const query = url.indexOf('?');
+  const path = query < 0 ? url : url.slice(0, query);
+  return path.replace(/%(?![0-9a-f]{2})/gi, '%25') + (query < 0 ? '' : url.slice(query));
+}
+
+/** Two scopes, because what a plugin adds is for the whole scope: pages of other origins have no business with operators' routes. */
+async function registerRoutes(
+  app: FastifyInstance,
+  options: HttpServerOptions,
+  ui: JaegerUi | undefined,
+): Promise<void> {
+  const { config, intake, reader, archive, answers, logger } = options;
+  await app.register(async (scope) => {
+    await compressReplies(scope);
+    registerOperationsRoutes(scope, options);
+  });
+  await app.register(async (scope) => {
+    if (config.corsOrigins.length > 0) await allowOrigins(scope, config.corsOrigins);
+    // Before compression: acknowledgements are small.
+    registerOtlpRoutes(scope, { intake, logger });
+    await compressReplies(scope);
+    const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff, archiveDeleteAuthKey } = config;
+    registerJaegerRoutes(scope, {
+      reader,
+      ...(options.explainer === undefined ? {} : { explainer: options.explainer }),
+      archive,
+      bodies: intake,
+      answers,
+      maxTraces,
+      hasTagExpressions,
+      isMonitorOff,
+      archiveDeleteAuthKey,
+      logger,
+    });
+    if (ui === undefined) return;
+    for (const prefix of JAEGER_PREFIXES) {
+      await registerJaegerUi(scope, ui, { prefix, path: config.httpPathPrefix + prefix });
+    }
+  });
+}
+
+function openUi({ config, archive, version }: HttpServerOptions): JaegerUi | undefined {
+  const { jaegerUiDir: dir, jaegerUiConfig: configFile, isMonitorOff } = config;
+  if (dir === '') return undefined;
+  const capabilities = { archiveStorage: archive !== undefined, metricsStorage: !isMonitorOff };
+  return loadJaegerUi({ disk: nodeDisk, dir: resolve(dir), configFile, version, capabilities });
+}
+
+async function compressReplies(scope: FastifyInstance): Promise<void> {
+  await scope.register(compress, {
+    encodings: REPLY_ENCODINGS,
+    threshold: COMPRESSED_BYTES_MIN,
+    // Request bodies are decompressed by the routes that want one.
+    globalDecompression: false,
+  });
+}
+
+async function allowOrigins(scope: FastifyInstance, origins: readonly string[]): Promise<void> {
+  await scope.register(cors, {
+    origin: origins.includes('*') ? '*' : [...origins],
+    methods: ['GET', 'POST', 'DELETE'],
+    exposedHeaders: ['Retry-After', 'Tracelith-Warnings'],
+    maxAge: PREFLIGHT_MAX_AGE_SECONDS,
+  });
+}
+
+function countAnswer(request: FastifyRequest, reply: FastifyReply, to: { routes: RouteTable; metrics: Metrics }): void {
+  const path = to.routes.shortPattern(request.routeOptions.url);
+  const isOtlp = (OTLP_HTTP_PATHS as readonly string[]).includes(path);
+  to.metrics.countRequest({
+    path,
+    format: isOtlp ? (otlpEncodingOf(request.headers['content-type']) ?? 'other') : undefined,
+    isError: reply.statusCode >= 400,
+    seconds: reply.elapsedTime / 1000,
+  });
+}
+
+/** Routes with an error format of their own have their own handler; this one is for people. */
+function sendFailure(error: unknown, reply: FastifyReply, logger: Logger): void {
+  const refused = clientStatusOf(error);
+  const { http, retrySeconds } = statusOf(error);
+  const status = refused ?? http;
+  if (status >= 500) logger.error('an HTTP request failed', { status, error });
+  if (retrySeconds !== undefined) reply.header('retry-after', String(retrySeconds));
+  const message = refused === undefined ? messageOf(error) : (error as Error).message;
+  void reply.code(status).type('text/plain; charset=utf-8').send(`${message}\n`);
+}
+
+/** What fastify itself refuses (a malformed URL, a wrong Content-Length) carries its 4xx status. */
+function clientStatusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
+  const { statusCode } = error;
+  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? statusCode : undefined;
+}
+
+interface KnownPaths {
+  readonly routes: RouteTable;
+  readonly ui: JaegerUi | undefined;
+  readonly httpPathPrefix: string;
+}
+
+function sendNotFound(request: FastifyRequest, reply: FastifyReply, { routes, ui, httpPathPrefix }: KnownPaths): void {
+  const path = request.url.split('?', 1)[0]!;
+  const methods = routes.methodsOf(path);
+  const paths = JAEGER_PREFIXES.map((prefix) => httpPathPrefix + prefix);
+  if (methods.length === 0 && ui !== undefined && sendUnknownPage(request, reply, { ui, paths })) return;
+  const shown = JSON.stringify(path.slice(0, 200));
+  void reply.type('text/plain; charset=utf-8');
+  // A method that the path has: a file that is not there.
+  if (methods.length === 0 || methods.includes(request.method)) {
+    void reply.code(404).send(`unknown path ${shown}\n`);
+    return;
+  }
+  const allow = methods.join(', ');
+  void reply
+    .code(405)
+    .header('allow', allow)
+    .send(`method ${request.method} is not allowed for ${shown}: use ${allow}\n`);
+}
+
+/** Stops accepting, closes idle connections, lets requests finish, then cuts what is left at the deadline. */
+async function closeApp(app: FastifyInstance, shutdownMaxMs: number): Promise<void> {
+  const deadline = setTimeout(() => app.server.closeAllConnections(), shutdownMaxMs);
+  try {
+    await app.close();
+  } finally {
+    clearTimeout(deadline);
+  }
+}

@@ -1,0 +1,114 @@
+// What operators and their machines call: health, metrics, flags, forced flush and merge. What changes the store is POST
+// only, so that no link, image or crawler can trigger it, and answers when it is done, not when it has begun.
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { StoreError } from '../../base/errors.ts';
+import type { StoreAdmin, TraceArchive } from '../../trace/store.ts';
+import type { Metrics } from '../edge/metrics.ts';
+import { registerPartitionRoutes } from './partition-routes.ts';
+
+export interface OperationsOptions {
+  readonly admin: StoreAdmin;
+  readonly archive: TraceArchive | undefined;
+  readonly metrics: Metrics;
+  readonly isReady: () => boolean;
+  readonly config: {
+    readonly forceFlushAuthKey: string;
+    readonly forceMergeAuthKey: string;
+    readonly partitionManageAuthKey: string;
+    readonly metricsAuthKey: string;
+    readonly flagsAuthKey: string;
+    readonly isPurgeOn: boolean;
+    readonly shownFlags: readonly { readonly name: string; readonly value: string; readonly isSet: boolean }[];
+  };
+}
+
+/** These answer also while the server starts or closes. */
+export const ALWAYS_OPEN_PATHS: ReadonlySet<string> = new Set(['/health', '/metrics', '/flags', '/insert/ready']);
+
+export function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): void {
+  const { admin, metrics, isReady, config } = options;
+  const text = 'text/plain; charset=utf-8';
+
+  app.get('/health', (_request, reply) => {
+    void reply.type(text);
+    if (isReady()) void reply.send('OK');
+    else void reply.code(503).send('the server is starting or closing');
+  });
+
+  app.get('/metrics', { onRequest: requireKey('metricsAuthKey', config.metricsAuthKey) }, async (_request, reply) => {
+    return reply.type(metrics.contentType).send(await metrics.render());
+  });
+
+  app.get('/flags', { onRequest: requireKey('flagsAuthKey', config.flagsAuthKey) }, (_request, reply) => {
+    const lines = config.shownFlags.map(({ name, value }) => `-${name}=${JSON.stringify(value)}\n`);
+    void reply.type(text).send(lines.join(''));
+  });
+
+  // VictoriaTraces answers every method here; probes of load balancers use these.
+  const ready = (_request: FastifyRequest, reply: FastifyReply): void => {
+    void reply.code(isReady() ? 200 : 503).send({ status: isReady() ? 'ok' : 'starting or closing' });
+  };
+  app.get('/insert/ready', ready);
+  app.post('/insert/ready', ready);
+
+  const flushKey = requireKey('forceFlushAuthKey', config.forceFlushAuthKey);
+  app.post('/internal/force_flush', { onRequest: flushKey }, async (_request, reply) => {
+    await admin.forceFlush();
+    return reply.type(text).send('OK\n');
+  });
+
+  const mergeKey = requireKey('forceMergeAuthKey', config.forceMergeAuthKey);
+  app.post('/internal/force_merge', { onRequest: mergeKey }, async (request, reply) => {
+    await admin.forceMerge(readPartitionPrefix(request));
+    return reply.type(text).send('OK\n');
+  });
+
+  if (config.isPurgeOn) {
+    app.post('/internal/purge', async (_request, reply) => {
+      await admin.purge();
+      await options.archive?.purge();
+      return reply.type(text).send('OK\n');
+    });
+  }
+
+  registerPartitionRoutes(app, {
+    admin,
+    hook: requireKey('partitionManageAuthKey', config.partitionManageAuthKey),
+    readPartitionPrefix,
+  });
+}
+
+/** The beginning of a partition's name (YYYYMMDD); all partitions when it is absent. Throws INVALID_REQUEST. */
+function readPartitionPrefix(request: FastifyRequest): string {
+  const prefix = queryValue(request, 'partition_prefix') ?? '';
+  if (/^\d{0,8}$/.test(prefix)) return prefix;
+  const got = JSON.stringify(prefix.slice(0, 40));
+  throw new StoreError('INVALID_REQUEST', `partition_prefix: expected the beginning of a day as YYYYMMDD, got ${got}`);
+}
+
+function queryValue(request: FastifyRequest, name: string): string | undefined {
+  const value = (request.query as Readonly<Record<string, unknown>>)[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** A hook that lets a request pass when `key` is empty, or when it comes as authKey= in the query or as a header. */
+export function requireKey(flag: string, key: string): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
+  return async (request, reply) => {
+    if (key === '') return;
+    const header = request.headers['authkey'];
+    const given = queryValue(request, 'authKey') ?? (typeof header === 'string' ? header : undefined);
+    if (given !== undefined && isSameSecret(given, key)) return;
+    const problem = given === undefined ? 'missing' : 'wrong';
+    await reply
+      .code(401)
+      .type('text/plain; charset=utf-8')
+      .send(`${problem} authKey: this path is protected by -${flag}\n`);
+  };
+}
+
+/** In a time that depends on neither text: their digests have the same length. */
+function isSameSecret(given: string, expected: string): boolean {
+  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
+  return timingSafeEqual(digest(given), digest(expected));
+}

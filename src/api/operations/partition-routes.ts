@@ -1,0 +1,63 @@
+// Partitions and snapshots for the operator: list, detach, attach, snapshot create, list, delete. POST only, behind
+// -partitionManageAuthKey; paths, parameters and answers are VictoriaTraces'. Names are checked where they come in.
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { StoreError } from '../../base/errors.ts';
+import type { StoreAdmin } from '../../trace/store.ts';
+
+export interface PartitionRoutesOptions {
+  readonly admin: StoreAdmin;
+  /** Lets a request pass or answers it. */
+  readonly hook: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+  /** The parameter partition_prefix; '' without it. Throws INVALID_REQUEST. */
+  readonly readPartitionPrefix: (request: FastifyRequest) => string;
+}
+
+export function registerPartitionRoutes(app: FastifyInstance, options: PartitionRoutesOptions): void {
+  const { admin, hook, readPartitionPrefix } = options;
+  const text = 'text/plain; charset=utf-8';
+  const json = 'application/json';
+  const post = (
+    path: string,
+    answer: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>,
+  ): void => {
+    app.post(`/internal/partition/${path}`, { onRequest: hook }, answer);
+  };
+
+  post('list', async (_request, reply) => reply.type(json).send(JSON.stringify(await admin.listPartitions())));
+  post('detach', async (request, reply) => {
+    await admin.detachPartition(readDay(request));
+    return reply.type(text).send('OK\n');
+  });
+  post('attach', async (request, reply) => {
+    await admin.attachPartition(readDay(request));
+    return reply.type(text).send('OK\n');
+  });
+  post('snapshot/create', async (request, reply) => {
+    // VictoriaTraces took `name` first and `partition_prefix` later.
+    const prefix = hasParameter(request, 'name') ? readDay(request) : readPartitionPrefix(request);
+    return reply.type(json).send(JSON.stringify(await admin.createSnapshots(prefix)));
+  });
+  post('snapshot/list', async (_request, reply) => reply.type(json).send(JSON.stringify(await admin.listSnapshots())));
+  post('snapshot/delete', async (request, reply) => {
+    await admin.deleteSnapshot(readParameter(request, 'path'));
+    return reply.type(text).send('OK\n');
+  });
+}
+
+/** The parameter `name`. Throws INVALID_REQUEST unless it is eight digits; whether that is a day the store says. */
+function readDay(request: FastifyRequest): string {
+  const name = readParameter(request, 'name');
+  if (/^\d{8}$/.test(name)) return name;
+  const got = JSON.stringify(name.slice(0, 40));
+  throw new StoreError('INVALID_REQUEST', `name: expected a day as YYYYMMDD, got ${got}`);
+}
+
+function readParameter(request: FastifyRequest, name: string): string {
+  const value = (request.query as Readonly<Record<string, unknown>>)[name];
+  if (typeof value === 'string') return value;
+  throw new StoreError('INVALID_REQUEST', `${name}: ${value === undefined ? 'missing' : 'given twice'}`);
+}
+
+function hasParameter(request: FastifyRequest, name: string): boolean {
+  return (request.query as Readonly<Record<string, unknown>>)[name] !== undefined;
+}

@@ -1,0 +1,167 @@
+// One line per event on stderr, for people (default) or machines (-loggerFormat=json). The only place that writes there.
+// A message is a constant text and what varies goes into fields, because repeats are recognised by (level, message):
+// a flood of one warning costs a few lines per interval, and the next line that passes says how many were left out.
+import { systemClock, type Clock } from './clock.ts';
+import { isStoreError } from './errors.ts';
+
+export const LOG_LEVELS = ['INFO', 'WARN', 'ERROR'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+export const LOG_FORMATS = ['default', 'json'] as const;
+export type LogFormat = (typeof LOG_FORMATS)[number];
+
+/**
+ * Printed in the order given; a field that is undefined is left out. Values are unknown because what was caught is: an
+ * Error is described with its causes, anything else becomes a string. The names of the line itself are taken.
+ */
+export interface LogFields {
+  readonly [name: string]: unknown;
+  readonly ts?: never;
+  readonly level?: never;
+  readonly msg?: never;
+  readonly suppressed?: never;
+}
+
+export interface Logger {
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+/** A Log that also tells how many repeated lines it has left out since start, for /metrics. */
+export interface LineLogger extends Logger {
+  suppressedLines(): number;
+}
+
+export interface LogOptions {
+  /** Lines below this level are not written. Default INFO. */
+  readonly level?: LogLevel;
+  readonly format?: LogFormat;
+  readonly clock?: Clock;
+  /** Where a finished line goes, newline included. Default: the process's stderr. */
+  readonly write?: (line: string) => void;
+}
+
+/** Five of a kind show whether they differ in their fields; more in ten seconds hide everything else. */
+const REPEATS_MAX = 5;
+const REPEAT_INTERVAL_MS = 10_000;
+/** Distinct messages whose repeats are counted. Messages are constants of the source, so this many never exist. */
+const MESSAGES_MAX = 1_000;
+/** Characters of one value, as VictoriaMetrics' -loggerMaxArgLen: a request body in a log line helps nobody. */
+const VALUE_CHARS_MAX = 5_000;
+/** Causes and collected errors followed below one error; deeper ones are most likely a cycle. */
+const CAUSES_MAX = 8;
+
+/** Makes the log of a process. INFO is never rate-limited: its lines are events of the life of the process. */
+export function createLogger(options: LogOptions = {}): LineLogger {
+  const { level: levelMin = 'INFO', format = 'default', clock = systemClock } = options;
+  const write = options.write ?? ((line: string): void => void process.stderr.write(line));
+  const repeats = new RepeatLimit();
+
+  const put = (level: LogLevel, message: string, fields: LogFields): void => {
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(levelMin)) return;
+    const nowMs = clock.nowMs();
+    const suppressed = level === 'INFO' ? 0 : repeats.admit(`${level} ${message}`, nowMs);
+    if (suppressed < 0) return;
+    const shown = Object.entries(fields).filter(([, value]) => value !== undefined);
+    if (suppressed > 0) shown.push(['suppressed', suppressed]);
+    const ts = new Date(nowMs).toISOString();
+    write(format === 'json' ? jsonLine(ts, level, message, shown) : textLine(ts, level, message, shown));
+  };
+  return {
+    info: (message, fields = {}) => put('INFO', message, fields),
+    warn: (message, fields = {}) => put('WARN', message, fields),
+    error: (message, fields = {}) => put('ERROR', message, fields),
+    suppressedLines: () => repeats.suppressedTotal,
+  };
+}
+
+interface Repeat {
+  startMs: number;
+  written: number;
+  suppressed: number;
+}
+
+/** Counts lines by kind: REPEATS_MAX per REPEAT_INTERVAL_MS pass, the rest are counted. */
+class RepeatLimit {
+  readonly #repeats = new Map<string, Repeat>();
+  suppressedTotal = 0;
+
+  /** -1: leave the line out. Otherwise write it, and say that so many of its kind were left out since the last one. */
+  admit(kind: string, nowMs: number): number {
+    const repeat = this.#repeats.get(kind);
+    // A clock set back starts a new interval too: otherwise the message would be silent until the clock has caught up.
+    const isNew = repeat === undefined || nowMs < repeat.startMs || nowMs - repeat.startMs >= REPEAT_INTERVAL_MS;
+    if (isNew) {
+      if (repeat === undefined && this.#repeats.size >= MESSAGES_MAX) this.#repeats.clear();
+      this.#repeats.set(kind, { startMs: nowMs, written: 1, suppressed: 0 });
+      return repeat?.suppressed ?? 0;
+    }
+    if (repeat.written < REPEATS_MAX) {
+      repeat.written++;
+      return 0;
+    }
+    repeat.suppressed++;
+    this.suppressedTotal++;
+    return -1;
+  }
+}
+
+type ShownFields = readonly (readonly [name: string, value: unknown])[];
+
+function textLine(ts: string, level: LogLevel, message: string, fields: ShownFields): string {
+  let line = `${ts} ${level.padEnd(5)} ${escapeControls(cut(message))}`;
+  for (const [name, value] of fields) line += ` ${name}=${textValue(value)}`;
+  return `${line}\n`;
+}
+
+function jsonLine(ts: string, level: LogLevel, message: string, fields: ShownFields): string {
+  const shown = fields.map(([name, value]) => [name, jsonValue(value)] as const);
+  return `${JSON.stringify({ ts, level, msg: cut(message), ...Object.fromEntries(shown) })}\n`;
+}
+
+function jsonValue(value: unknown): string | number | boolean | null {
+  if (typeof value === 'number' && Number.isFinite(value)) return value;
+  if (typeof value === 'boolean') return value;
+  return cut(plain(value));
+}
+
+/** Bare where a reader and a splitter at spaces agree on what it is, else quoted as JSON. */
+function textValue(value: unknown): string {
+  const text = cut(plain(value));
+  return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : escapeControls(JSON.stringify(text));
+}
+
+function plain(value: unknown): string {
+  return value instanceof Error ? describeError(value) : String(value);
+}
+
+/**
+ * One error and what caused it, on one line of text: `CODE message; caused by …`. An error that is not a StoreError was
+ * not foreseen, so its stack is part of it.
+ */
+export function describeError(error: unknown): string {
+  const lines: string[] = [];
+  const queue: unknown[] = [error];
+  while (queue.length > 0 && lines.length < CAUSES_MAX) {
+    const next = queue.shift();
+    lines.push(describeOne(next));
+    if (next instanceof AggregateError) queue.push(...next.errors.slice(0, CAUSES_MAX));
+    if (next instanceof Error && next.cause !== undefined) queue.push(next.cause);
+  }
+  return lines.join('; caused by ');
+}
+
+function describeOne(error: unknown): string {
+  if (isStoreError(error)) return `${error.code} ${error.message}`;
+  if (error instanceof Error) return error.stack ?? `${error.name}: ${error.message}`;
+  return String(error);
+}
+
+function cut(text: string): string {
+  return text.length <= VALUE_CHARS_MAX ? text : `${text.slice(0, VALUE_CHARS_MAX)}… (${text.length} characters)`;
+}
+
+/** A line break in a message would let a client write log lines of its own; JSON leaves U+0085 and U+2028 as they are. */
+function escapeControls(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}

@@ -1,0 +1,92 @@
+// What a query reads: the files of a moment, pinned until it is released. Plain data, so that it can cross threads;
+// what certainly holds nothing of the answer is left out by what is in memory: tenant, time and trace keys. Pure but
+// for the pins, which the partition sets.
+import { DAY_NS } from '../trace/day-clock.ts';
+import { hasTraceKey, traceKeyHigh } from '../part/trace-key.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import type { LogFile } from './log-file.ts';
+import type { LivePart } from './part-set.ts';
+
+export interface ViewFilter {
+  /** Span start, ns since the epoch, inclusive; ignored when traceIds is given: a trace is wanted whole. */
+  readonly startMinNs?: bigint;
+  readonly startMaxNs?: bigint;
+  /** 16 bytes each. */
+  readonly traceIds?: readonly Uint8Array[];
+}
+
+export interface ViewPart {
+  /** Unique within the partition and never reused: with the path it may key a cache. */
+  readonly id: number;
+  readonly path: string;
+  readonly rowCount: number;
+  readonly startMinNs: bigint;
+  readonly startMaxNs: bigint;
+}
+
+export interface ViewLogBlock {
+  readonly path: string;
+  readonly offset: number;
+  readonly sizeBytes: number;
+  readonly rowCount: number;
+  /** Span starts, ns since the day's 00:00 UTC. */
+  readonly startMin: number;
+  readonly startMax: number;
+}
+
+export interface PartitionView {
+  /** Days since 1970-01-01 UTC. */
+  readonly day: number;
+  readonly path: string;
+  readonly parts: readonly ViewPart[];
+  readonly logBlocks: readonly ViewLogBlock[];
+}
+
+/** A filter in the terms of one day. */
+export interface DayFilter {
+  readonly tenant: Tenant;
+  /** ns since the day's midnight, inclusive; ±Infinity when open. */
+  readonly startMin: number;
+  readonly startMax: number;
+  /** Upper words of the trace keys; undefined: any trace. */
+  readonly traceKeys: readonly number[] | undefined;
+}
+
+/** `filter` for `day`; undefined when the day lies outside it. */
+export function dayFilter(tenant: Tenant, day: number, filter: ViewFilter): DayFilter | undefined {
+  if (filter.traceIds !== undefined) {
+    return {
+      tenant,
+      startMin: -Infinity,
+      startMax: Infinity,
+      traceKeys: filter.traceIds.map((id) => traceKeyHigh(id)),
+    };
+  }
+  const dayNs = BigInt(day) * BigInt(DAY_NS);
+  const startMin = filter.startMinNs === undefined ? -Infinity : Number(filter.startMinNs - dayNs);
+  const startMax = filter.startMaxNs === undefined ? Infinity : Number(filter.startMaxNs - dayNs);
+  if (startMin >= DAY_NS || startMax < 0) return undefined;
+  return { tenant, startMin, startMax, traceKeys: undefined };
+}
+
+/** The parts that may hold something of `filter`. */
+export function pickParts(parts: readonly LivePart[], day: number, filter: DayFilter): LivePart[] {
+  const dayNs = BigInt(day) * BigInt(DAY_NS);
+  return parts.filter(({ entry, tenants }) => {
+    if (!tenants.has(filter.tenant)) return false;
+    return Number(entry.maxStartNs - dayNs) >= filter.startMin && Number(entry.minStartNs - dayNs) <= filter.startMax;
+  });
+}
+
+/** The blocks of `file` that may hold something of `filter`. */
+export function pickLogBlocks(file: LogFile, filter: DayFilter): ViewLogBlock[] {
+  const picked: ViewLogBlock[] = [];
+  for (const { offset, header, traceKeys } of file.blocks) {
+    if (header.tenant !== filter.tenant || header.startMax < filter.startMin || header.startMin > filter.startMax)
+      continue;
+    if (filter.traceKeys !== undefined && !filter.traceKeys.some((key) => hasTraceKey(traceKeys, key))) continue;
+    const { sizeBytes, rowCount, startMin, startMax } = header;
+    picked.push({ path: file.path, offset, sizeBytes, rowCount, startMin, startMax });
+  }
+  return picked;
+}

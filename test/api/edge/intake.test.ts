@@ -1,0 +1,63 @@
+// The two bounds of the intake, at the socket.
+import { describe, expect, test } from 'vitest';
+import { decodeRpcStatus, encodeRequest } from '../../support/otlp-proto.ts';
+import { openEdgeServers } from '../../support/edge-servers.ts';
+
+const PROTOBUF = { 'content-type': 'application/x-protobuf' };
+const protobuf = encodeRequest({ resourceSpans: [{}] });
+
+describe('bounds', () => {
+  test('bodies in flight above the budget are refused at once, and the budget comes back', async () => {
+    await using small = await openEdgeServers({ intakeBytesMax: 4_000 });
+    let open = (): void => undefined;
+    small.store.gate = new Promise((resolve) => (open = resolve));
+    const big = encodeRequest({ resourceSpans: [{ schemaUrl: 'x'.repeat(2_000) }] });
+    const first = small.post(big, PROTOBUF);
+    await expect.poll(() => small.store.attempts).toBe(1);
+    const second = await small.post(big, PROTOBUF);
+    expect([second.status, second.headers['retry-after'], decodeRpcStatus(second.body).message]).toEqual([
+      429,
+      '1',
+      'more than 4000 bytes of requests are being received; try again',
+    ]);
+    open();
+    expect((await first).status).toBe(200);
+    expect((await small.post(big, PROTOBUF)).status).toBe(200);
+    expect(await small.metrics.render()).toContain('\ntracelith_intake_bytes 0\n');
+  });
+
+  test('requests beyond -maxConcurrentInserts wait in line and are told to come back after -insert.maxQueueDuration', async () => {
+    await using small = await openEdgeServers({ flags: ['-maxConcurrentInserts=1', '-insert.maxQueueDuration=50ms'] });
+    let open = (): void => undefined;
+    small.store.gate = new Promise((resolve) => (open = resolve));
+    const first = small.post(protobuf, PROTOBUF);
+    await expect.poll(() => small.store.attempts).toBe(1);
+    const second = await small.post(protobuf, PROTOBUF);
+    expect([second.status, second.headers['retry-after']]).toEqual([503, '2']);
+    expect(decodeRpcStatus(second.body).message).toBe(
+      '1 requests (-maxConcurrentInserts) are being written and none finished within 50 ms; try again',
+    );
+    open();
+    expect((await first).status).toBe(200);
+    const several = await Promise.all([1, 2, 3].map(() => small.post(protobuf, PROTOBUF)));
+    expect(several.map((response) => response.status)).toEqual([200, 200, 200]);
+  });
+
+  test('a client that goes away in the middle of a body leaves nothing behind', async () => {
+    await using small = await openEdgeServers();
+    const controller = new AbortController();
+    const body = new ReadableStream({ start: (stream) => stream.enqueue(new Uint8Array(500)) });
+    const gone = fetch(small.url('/v1/traces'), {
+      method: 'POST',
+      headers: PROTOBUF,
+      body,
+      duplex: 'half',
+      signal: controller.signal,
+    } as RequestInit);
+    await expect.poll(() => small.metrics.render()).toContain('tracelith_intake_bytes 1524');
+    controller.abort();
+    await expect(gone).rejects.toThrow();
+    await expect.poll(() => small.metrics.render()).toContain('tracelith_intake_bytes 0');
+    expect(small.store.attempts).toBe(0);
+  });
+});

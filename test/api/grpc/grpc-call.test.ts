@@ -1,0 +1,215 @@
+// What every gRPC method has from the layer below it: tenant, statuses, warnings, cancellation, deadline, and a stream that
+// goes at the pace of its client.
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Server, ServerCredentials, status, type ServiceError } from '@grpc/grpc-js';
+import { registerService } from '../../../src/api/grpc/grpc-call.ts';
+import { StoreError } from '../../../src/base/errors.ts';
+import { createLogger } from '../../../src/base/logger.ts';
+import { openGrpcListener, type GrpcListener } from '../../support/grpc-listener.ts';
+import { decodeRetrySeconds, decodeRpcStatus } from '../../support/otlp-proto.ts';
+import { RICH_TRACE, RICH_TRACE_ID } from '../../support/rich-trace.ts';
+import { StorageClient } from '../../support/storage-client.ts';
+import type { Tenant } from '../../../src/trace/tenant.ts';
+
+let listener: GrpcListener;
+beforeAll(async () => {
+  listener = await openGrpcListener();
+});
+afterAll(async () => {
+  await listener[Symbol.asyncDispose]();
+});
+beforeEach(() => listener.reader.clear());
+
+async function refusalOf(pending: Promise<unknown>): Promise<ServiceError> {
+  return await pending.then(
+    () => Promise.reject(new Error('expected the call to fail')),
+    (error: ServiceError) => error,
+  );
+}
+
+const services = (metadata: Record<string, string>): Promise<readonly string[]> =>
+  listener.client.getServices(undefined, { metadata });
+
+describe('the tenant', () => {
+  test.each([
+    [{}, '0:0'],
+    [{ accountid: '3', projectid: '4' }, '3:4'],
+    [{ 'x-tenant': '3' }, '3:0'],
+    [{ 'x-tenant': '3:4' }, '3:4'],
+  ])('of %j is %s', async (metadata, tenant) => {
+    listener.reader.add(RICH_TRACE, tenant as Tenant);
+    expect(await services(metadata as Record<string, string>)).not.toEqual([]);
+  });
+
+  test.each([
+    [{ accountid: 'x' }, /^header AccountID: expected a decimal number/],
+    [{ 'x-tenant': 'acme' }, /^x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, .* got "acme"$/],
+    [{ 'x-tenant': '3', accountid: '3' }, /^x-tenant: /],
+    [{ 'x-tenant': '4294967296' }, /^header AccountID: /],
+  ])('%j is refused, for reading and for writing', async (metadata, text) => {
+    const options = { metadata: metadata as Record<string, string> };
+    const path = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
+    for (const pending of [
+      services(options.metadata),
+      listener.client.unary({ path, request: 'Empty', message: {}, options }),
+    ]) {
+      const error = await refusalOf(pending);
+      expect([error.code, error.details]).toEqual([status.INVALID_ARGUMENT, expect.stringMatching(text)]);
+    }
+  });
+});
+
+describe('a failure', () => {
+  test('that is a bug keeps its text to itself', async () => {
+    listener.reader.failure = new Error('secret');
+    const error = await refusalOf(listener.client.findTraces({}));
+    expect([error.code, error.details]).toEqual([status.INTERNAL, 'internal error; the log of the server says more']);
+    expect(listener.logLines.at(-1)).toContain('secret');
+  });
+
+  test.each([
+    ['INVALID_REQUEST', status.INVALID_ARGUMENT, undefined],
+    ['OVERLOADED', status.RESOURCE_EXHAUSTED, 1n],
+    ['UNAVAILABLE', status.UNAVAILABLE, 2n],
+    ['TIMEOUT', status.DEADLINE_EXCEEDED, undefined],
+    ['CORRUPTION', status.INTERNAL, undefined],
+  ] as const)('%s is code %i, with RetryInfo of %s s, unary and streamed', async (code, grpcCode, seconds) => {
+    listener.reader.failure = new StoreError(code, 'why: žluť %');
+    for (const pending of [listener.client.getServices(), listener.client.getTraces([RICH_TRACE_ID])]) {
+      const error = await refusalOf(pending);
+      expect([error.code, error.details]).toEqual([grpcCode, 'why: žluť %']);
+      const [details] = error.metadata.get('grpc-status-details-bin');
+      const decoded = decodeRpcStatus(details as Buffer);
+      expect([decoded.code, decoded.message]).toEqual([grpcCode, 'why: žluť %']);
+      const [retry] = decoded.details ?? [];
+      expect(retry?.value && decodeRetrySeconds(retry.value)).toBe(seconds);
+    }
+  });
+
+  test('a malformed message names what it should have been', async () => {
+    // A length beyond the end.
+    const call = {
+      path: '/jaeger.storage.v2.TraceReader/GetTraces',
+      request: 'HealthOf',
+      message: { service: '\x0a' },
+    };
+    const error = await refusalOf(listener.client.stream(call));
+    expect([error.code, error.details]).toEqual([
+      status.INVALID_ARGUMENT,
+      expect.stringMatching(/^malformed GetTracesRequest: /),
+    ]);
+  });
+
+  test('before the store is open calls are UNAVAILABLE', async () => {
+    listener.ready.isReady = false;
+    const errors = [await refusalOf(listener.client.getServices()), await refusalOf(listener.client.findTraces({}))];
+    listener.ready.isReady = true;
+    expect(errors.map(({ code }) => code)).toEqual([status.UNAVAILABLE, status.UNAVAILABLE]);
+  });
+
+  test('an unknown method is UNIMPLEMENTED', async () => {
+    const call = { path: '/jaeger.storage.v2.TraceReader/Purge', request: 'Empty', message: {} };
+    expect((await refusalOf(listener.client.unary(call))).code).toBe(status.UNIMPLEMENTED);
+  });
+
+  test('answers are counted by method', async () => {
+    const text = await listener.metrics.render();
+    const count = (name: string): number =>
+      Number(new RegExp(`${name}{path="/jaeger.storage.v2.TraceReader/GetTraces"} (\\d+)`).exec(text)?.[1]);
+    expect([count('vt_http_requests_total'), count('vt_http_errors_total')]).toEqual([6, 6]);
+  });
+});
+
+describe('a stream', () => {
+  const path = '/jaeger.storage.v2.TraceReader/GetTraces';
+  const ask = { path, request: 'TraceHints', message: { query: [{ traceId: RICH_TRACE_ID }] } };
+
+  test('tells in its trailer what it lacks, in ASCII and bounded', async () => {
+    listener.reader.add(RICH_TRACE);
+    listener.reader.warnings = ['block žluť is damaged', ...Array.from({ length: 20 }, () => 'x'.repeat(1_000))];
+    const { trailer } = await listener.client.getTraces([RICH_TRACE_ID]);
+    // grpc-js shows the entries of one name as one.
+    expect(trailer.get('tracelith-warning').join(', ')).toBe(
+      ['block ?lu? is damaged', ...Array.from({ length: 7 }, () => 'x'.repeat(400))].join(', '),
+    );
+  });
+
+  test('whose client leaves stops the reader', async () => {
+    let open = (): void => undefined;
+    listener.reader.gate = new Promise((resolve) => (open = resolve));
+    const stream = listener.client.open(ask);
+    stream.on('error', () => undefined);
+    await expect.poll(() => listener.reader.signals.length).toBe(1);
+    expect(listener.reader.signals[0]!.aborted).toBe(false);
+    stream.cancel();
+    await expect.poll(() => listener.reader.signals[0]!.aborted).toBe(true);
+    open();
+  });
+
+  test('whose deadline passes stops the reader', async () => {
+    let open = (): void => undefined;
+    listener.reader.gate = new Promise((resolve) => (open = resolve));
+    const error = await refusalOf(listener.client.getTraces([RICH_TRACE_ID], { timeoutMs: 50 }));
+    expect(error.code).toBe(status.DEADLINE_EXCEEDED);
+    await expect.poll(() => listener.reader.signals[0]?.aborted).toBe(true);
+    open();
+  });
+
+  /** A server whose GetTraces makes 100 messages of 512 KiB. */
+  async function openMaker(stallMsMax: number) {
+    const state = { made: 0, isOver: false };
+    const server = new Server();
+    const GetTraces = async function* () {
+      try {
+        for (; state.made < 100; state.made++) yield new Uint8Array(512 << 10);
+      } finally {
+        state.isOver = true;
+      }
+    };
+    const logger = createLogger({ write: () => undefined });
+    const methods = { unary: {}, streams: { GetTraces } };
+    registerService(server, 'jaeger.storage.v2.TraceReader', methods, { logger, isReady: () => true, stallMsMax });
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
+        error === null ? resolve(bound) : reject(error),
+      );
+    });
+    const client = new StorageClient(`127.0.0.1:${port}`);
+    const dispose = (): void => {
+      client[Symbol.dispose]();
+      server.forceShutdown();
+    };
+    return { state, client, [Symbol.dispose]: dispose };
+  }
+
+  test('is made at the pace at which its client takes it', async () => {
+    using maker = await openMaker(60_000);
+    const stream = maker.client.open(ask);
+    let taken = 0;
+    stream.once('data', () => stream.pause());
+    stream.on('data', () => taken++);
+    await expect.poll(() => taken).toBe(1);
+    // Nothing tells that no further message will be made but time.
+    await delay(200);
+    expect(maker.state.made).toBeLessThan(20);
+    stream.resume();
+    await new Promise((resolve) => stream.on('end', resolve));
+    expect([maker.state.made, taken]).toEqual([100, 100]);
+  });
+
+  test('ends when its client takes nothing for too long', async () => {
+    using maker = await openMaker(50);
+    const stream = maker.client.open(ask);
+    const ended = new Promise<ServiceError>((resolve) => stream.on('error', resolve));
+    stream.once('data', () => stream.pause());
+    await expect.poll(() => maker.state.isOver).toBe(true);
+    expect(maker.state.made).toBeLessThan(20);
+    // What was sent before is still taken, and then the reason.
+    stream.resume();
+    expect(await ended).toMatchObject({
+      code: status.DEADLINE_EXCEEDED,
+      details: 'the client took nothing of its stream for 50 ms',
+    });
+  });
+});

@@ -1,0 +1,78 @@
+// The life of the two listeners: what becomes of calls under way when they close, and of an address that is taken.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
+import { OTLP_GRPC_PATH } from '../../../src/api/grpc/grpc-call.ts';
+import { encodeRequest } from '../../support/otlp-proto.ts';
+import { openEdgeServers, type EdgeServers } from '../../support/edge-servers.ts';
+
+const protobuf = Buffer.from(encodeRequest({ resourceSpans: [{}] }));
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+let edge: EdgeServers;
+beforeAll(async () => {
+  edge = await openEdgeServers();
+});
+afterAll(async () => {
+  await edge[Symbol.asyncDispose]();
+});
+
+function openClient(port: number): Client {
+  return new Client(`127.0.0.1:${port}`, credentials.createInsecure());
+}
+
+function call(client: Client): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(OTLP_GRPC_PATH, asIs, asIs, protobuf, (error, reply) => {
+      if (error === null) resolve(reply ?? Buffer.alloc(0));
+      else reject(error);
+    });
+  });
+}
+
+async function refusalOf(pending: Promise<unknown>): Promise<ServiceError> {
+  return await pending.then(
+    () => Promise.reject(new Error('expected the call to fail')),
+    (error: ServiceError) => error,
+  );
+}
+
+describe('close', () => {
+  test('waits for a call under way', async () => {
+    const own = await openEdgeServers();
+    let open = (): void => undefined;
+    own.store.gate = new Promise((resolve) => (open = resolve));
+    const ownClient = openClient(own.grpc.port);
+    const pending = call(ownClient);
+    await expect.poll(() => own.store.attempts).toBe(1);
+    const closed = own.grpc.close();
+    open();
+    expect(await pending).toHaveLength(0);
+    await closed;
+    ownClient.close();
+    await own.http.close();
+  });
+
+  test('ends at the deadline when a call does not', async () => {
+    const own = await openEdgeServers({ flags: ['-http.maxGracefulShutdownDuration=50ms'] });
+    own.store.gate = new Promise(() => undefined);
+    const ownClient = openClient(own.grpc.port);
+    const pending = refusalOf(call(ownClient));
+    const pendingHttp = own
+      .post(protobuf, { 'content-type': 'application/x-protobuf' })
+      .catch((error: unknown) => error);
+    await expect.poll(() => own.store.attempts).toBe(2);
+    await own[Symbol.asyncDispose]();
+    expect([status.UNAVAILABLE, status.CANCELLED]).toContain((await pending).code);
+    expect(await pendingHttp).toBeInstanceOf(Error);
+    ownClient.close();
+  });
+
+  test('an address in use says so', async () => {
+    await expect(openEdgeServers({ flags: [`-otlpGRPCListenAddr=127.0.0.1:${edge.grpc.port}`] })).rejects.toThrow(
+      /-otlpGRPCListenAddr=127\.0\.0\.1:\d+: cannot listen/,
+    );
+    await expect(openEdgeServers({ flags: [`-httpListenAddr=127.0.0.1:${edge.http.port}`] })).rejects.toThrow(
+      /-httpListenAddr=127\.0\.0\.1:\d+: cannot listen: .*EADDRINUSE/,
+    );
+  });
+});

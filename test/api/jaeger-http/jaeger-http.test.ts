@@ -1,0 +1,135 @@
+// What both generations of Jaeger's API share: tenants, failures, clients that leave.
+import { once } from 'node:events';
+import { request as httpRequest } from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { AnswerBudget } from '../../../src/api/edge/answer-budget.ts';
+import { StoreError } from '../../../src/base/errors.ts';
+import { parseTenant } from '../../../src/trace/tenant.ts';
+import { openJaegerServer, refused, type JaegerServer } from '../../support/jaeger-server.ts';
+import type { MapReader } from '../../support/map-reader.ts';
+import { encodeTraces } from '../../support/otlp-proto.ts';
+import { RICH_TRACE } from '../../support/rich-trace.ts';
+
+const RICH_HEX = 'a1b2c3d4e5f60718293a4b5c6d7e8f90';
+
+let server: JaegerServer;
+let reader: MapReader;
+let get: JaegerServer['get'];
+
+beforeAll(async () => {
+  server = await openJaegerServer();
+  ({ reader, get } = server);
+});
+afterAll(() => server[Symbol.asyncDispose]());
+beforeEach(() => {
+  reader.clear();
+  server.logged.length = 0;
+});
+
+describe('tenants and failures', () => {
+  test('each tenant sees its own', async () => {
+    reader.add(RICH_TRACE, parseTenant('7', '8'));
+    const headers = { AccountID: '7', ProjectID: '8' };
+    expect((await get('/api/services', { headers })).text).toContain('["backend","frontend"]');
+    expect((await get('/api/services')).text).toContain('"data":[]');
+    expect((await get(`/api/traces/${RICH_HEX}`, { headers })).status).toBe(200);
+    expect((await get(`/api/traces/${RICH_HEX}`)).status).toBe(404);
+    const bad = 'header AccountID: expected a decimal number from 0 to 4294967295, got "x"';
+    expect(await get('/api/services', { headers: { AccountID: 'x' } })).toMatchObject({
+      status: 400,
+      text: refused(400, bad),
+    });
+  });
+
+  test.each([
+    ['UNAVAILABLE', 503, '2'],
+    ['OVERLOADED', 429, '1'],
+    ['TIMEOUT', 503, null],
+    ['CORRUPTION', 500, null],
+  ] as const)('%s is %s', async (code, status, retryAfter) => {
+    reader.failure = new StoreError(code, `why ${code}`);
+    for (const path of [
+      '/api/services',
+      '/api/services/s/operations',
+      '/api/operations?service=s',
+      '/api/traces?service=s',
+      '/api/traces/1',
+      '/api/dependencies',
+    ]) {
+      const { status: got, headers, text } = await get(path);
+      expect([path, got, text, headers.get('retry-after')]).toEqual([
+        path,
+        status,
+        refused(status, `why ${code}`),
+        retryAfter,
+      ]);
+    }
+    expect((await get('/api/v3/traces/1')).text).toBe(`{"error":{"httpCode":${status},"message":"why ${code}"}}\n`);
+    expect(server.logged.length > 0).toBe(status >= 500);
+  });
+
+  test('a bug is 500 without its message, which is logged', async () => {
+    reader.failure = new Error('secret');
+    const { status, text } = await get('/api/services');
+    expect([status, text.includes('secret'), server.logged.length]).toEqual([500, false, 1]);
+  });
+
+  test('stored bytes that do not parse are the server’s failure, not the client’s', async () => {
+    reader.findTraces = () =>
+      Promise.resolve({
+        traces: [{ traceId: new Uint8Array(16), otlp: encodeTraces(RICH_TRACE).subarray(0, 50) }],
+        warnings: [],
+      });
+    try {
+      expect((await get('/api/traces/1')).status).toBe(500);
+      expect((await get('/api/v3/traces/1')).status).toBe(500);
+    } finally {
+      Reflect.deleteProperty(reader, 'findTraces');
+    }
+  });
+
+  test.each([
+    `/api/traces?traceID=${RICH_HEX}`,
+    `/api/traces?service=frontend`,
+    `/api/traces/${RICH_HEX}`,
+    `/api/v3/traces/${RICH_HEX}`,
+    '/api/v3/traces?query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2070-01-01T00:00:00Z',
+    '/api/v3/trace-summaries?query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2070-01-01T00:00:00Z',
+  ])('what an answer lacks stands in a header: %s', async (path) => {
+    reader.add(RICH_TRACE);
+    expect((await get(path)).headers.get('tracelith-warnings')).toBe(null);
+    reader.warnings = ['/data/ž: line\nbreak', 'y'.repeat(3_000)];
+    const header = (await get(path)).headers.get('tracelith-warnings');
+    expect(header).toMatch(/^2: \/data\/\?: line\?break; y+\.\.\.$/);
+    expect(header!.length).toBe(2_003);
+  });
+
+  test('the traces of an answer are held until it is sent, and more than all may have is refused', async () => {
+    const answers = new AnswerBudget(1);
+    await using held = await openJaegerServer({ answers });
+    held.reader.add(RICH_TRACE);
+    expect((await held.get(`/api/traces/${RICH_HEX}`)).status).toBe(200);
+    expect((await held.get(`/api/v3/traces/${RICH_HEX}`)).status).toBe(200);
+    await expect.poll(() => answers.bytes).toBe(0);
+    const other = new AbortController();
+    answers.hold([{ traceId: new Uint8Array(16), otlp: new Uint8Array(1) }], other.signal);
+    expect((await held.get(`/api/traces/${RICH_HEX}`)).status).toBe(429);
+    other.abort();
+    expect((await held.get(`/api/traces/${RICH_HEX}`)).status).toBe(200);
+  });
+
+  test('the reader’s signal fires when the client leaves', async () => {
+    const gate = Promise.withResolvers<void>();
+    reader.gate = gate.promise;
+    const leaving = httpRequest(`${server.origin}/api/traces?service=s`);
+    leaving.on('error', () => undefined);
+    leaving.end();
+    await expect.poll(() => reader.signals.length, { timeout: 5_000 }).toBe(1);
+    const signal = reader.signals[0]!;
+    expect(signal.aborted).toBe(false);
+    const aborted = once(signal, 'abort');
+    leaving.destroy();
+    await aborted;
+    gate.resolve();
+  });
+});
