@@ -117,7 +117,7 @@ const flags = {
   diskPercentMax: flag('storage', 'retention.maxDiskUsagePercent', count('percent', { min: 0, max: 100 }), {
     default: '0',
     meaning:
-      'With the disk of -storageDataPath fuller than this, by whatever, the oldest days before today are dropped. 0: no limit.',
+      "While the file system of -storageDataPath is fuller than this, including other programs' files, the oldest days before today are dropped. 0: no limit.",
     reason: 'Off as in VictoriaTraces. Not together with -retention.maxDiskSpaceUsageBytes.',
     example: '-retention.maxDiskUsagePercent=80',
   }),

@@ -18,7 +18,7 @@ export async function density(options: BenchOptions, command: string): Promise<R
     target: target.name,
     rows: await measureDensity(target, options),
   }));
-  const replicated = 'replicas have fresh ids, UUIDs and times; other values repeat, which flatters every dictionary';
+  const replicated = 'replicas have fresh ids, UUIDs and times; other values repeat, so real data compresses less well';
   return {
     scenario: 'density',
     command,

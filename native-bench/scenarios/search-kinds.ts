@@ -1,5 +1,5 @@
 // The searches that are measured, made from the store's own answers, so that they fit any traffic and any peer. What must find
-// nothing is asked once before: only pairs of conditions that are each common and never meet are kept.
+// nothing is asked once before: only pairs of conditions that are each common, and that no span satisfies together, are kept.
 import type { Filled } from '../harness/fill.ts';
 import type { HttpClient } from '../harness/http-client.ts';
 import type { JaegerSpan } from '../harness/jaeger-trace.ts';
@@ -20,7 +20,7 @@ export interface SearchKind {
 
 export const limit = 20;
 const samples = 40;
-/** Pairs that are tried for conditions that never meet. */
+/** Pairs that are tried for conditions that no span satisfies together. */
 const triesMax = 60;
 // A value that occurs in one trace only: a UUID or as many hex digits.
 const rareValue = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$|^[0-9a-f]{16,}$/;
@@ -108,7 +108,7 @@ export async function makeQueries(client: HttpClient, target: Target, knowledge:
       traces: [0, 0],
     },
     {
-      name: 'two common conditions that never meet',
+      name: 'two common conditions that no span satisfies together',
       paths: await emptyOnes(client, mixedPaths(picked, query, rng)),
       traces: [0, 0],
     },

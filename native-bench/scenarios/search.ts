@@ -1,5 +1,5 @@
 // Search as users do it: the 20 newest traces by service, by service and operation, with a tag, with a tag that one trace has, with
-// one that none has, with conditions that never meet, by duration; summaries; and the service list. search-kinds.ts makes the queries.
+// one that none has, with conditions that no span satisfies together, by duration; summaries; and the service list. search-kinds.ts makes the queries.
 import { availableParallelism, loadavg } from 'node:os';
 import { fill } from '../harness/fill.ts';
 import { measureGetFloor } from '../harness/floor.ts';

@@ -12,7 +12,7 @@ export interface ShiftOptions {
   /** Replace every trace and span id, parents and links included, consistently: equal ids stay equal, distinct ones distinct. */
   readonly freshIds: boolean;
   readonly seed: number;
-  /** Replace UUIDs inside string attributes too, consistently; without it replicas share them, which flatters dictionaries. */
+  /** Replace UUIDs inside string attributes too, consistently; without it replicas share them, so real data compresses less well. */
   readonly freshUuids?: boolean;
 }
 

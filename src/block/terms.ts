@@ -1,12 +1,12 @@
 // Terms: what a block can be asked for, as 64-bit hashes. A part keeps a filter of each block's terms, so that a search
 // for a rare value opens only blocks that have it. A common value is one term with each operation that has it: a search
-// for an operation's spans opens only blocks where they have that value, not others' spans, and two values that never meet
+// for an operation's spans opens only blocks where they have that value, not others' spans, and two values that no span has together
 // open none. Writer and query must agree: both make their terms here. The hash is
 // part of the format (docs/format/part.md, "filters") and never changes within a version.
 import type { HashPairs } from '../codec/fuse-filter.ts';
 import type { BlockOutline } from './outline.ts';
 
-/** What stands before the payload of a term, so that the text "1", the number 1 and a kind never meet. */
+/** What stands before the payload of a term, so that the text "1", the number 1 and a kind never collide. */
 export const TERM_TEXT = 1; // an attribute's string value: key, bytes
 export const TERM_WORDS = 2; // + type: an attribute's bool, int or double: key, two words
 export const TERM_EMPTY = 16; // an attribute without value: key

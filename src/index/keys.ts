@@ -92,7 +92,7 @@ function tenantPrefix(kind: number, tenant: Tenant): Uint8Array {
   return prefix;
 }
 
-/** 128 bits of SHA-256: two different names never meet, not even when somebody tries. */
+/** 128 bits of SHA-256: two different names never collide, not even when somebody tries. */
 function nameHash(name: string | Uint8Array): Uint8Array {
   return hash('sha256', name, 'buffer').subarray(0, HASH_BYTES);
 }

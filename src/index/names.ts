@@ -35,7 +35,7 @@ interface TenantNames {
 /** What an entry costs besides its text: map slot, string header, array or object. Node 24, 270,000 entries: 105. */
 const ENTRY_OVERHEAD_BYTES = 112;
 
-/** Names in memory. It bounds nothing itself: its owner flushes before `sizeBytes` hurts. */
+/** Names in memory. Its owner enforces the limit: it flushes before `sizeBytes` grows too large. */
 export class NameSet {
   readonly #tenants = new Map<Tenant, TenantNames>();
   #sizeBytes = 0;

@@ -37,7 +37,7 @@ export class BlockPruner {
     durationMinNs?: number,
   ) {
     this.#conditions = conditions;
-    // What is denied may hold anywhere.
+    // A negated condition cannot prune a block: any block may match it.
     const asked = tags.filter(({ tag }) => !tag.isNegated);
     this.#tags = asked.map((matcher) => ({ matcher, terms: new TagTerms(matcher.tag) }));
     this.#durationStepMin = durationStep(durationMinNs ?? 0);
