@@ -14,7 +14,7 @@ import { createMetrics } from './api/edge/metrics.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
-import { ArchiveFolder } from './storage/archive-folder.ts';
+import { ArchiveFolder } from './archive/archive-folder.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
 import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 

@@ -22,6 +22,7 @@ const LAYERS = [
   'otlp',
   'block',
   'part',
+  'archive',
   'index',
   'partition',
   'storage',

@@ -6,7 +6,7 @@ import type { BlockReader } from '../block/block-reader.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
-import { decodeArchivedTrace } from '../part/archived-trace.ts';
+import { decodeArchivedTrace } from '../archive/archived-trace.ts';
 import { MemoryBudget, openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { ScannedPart, scanPart } from '../part/scan-part.ts';

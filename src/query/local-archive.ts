@@ -1,7 +1,7 @@
 // The TraceArchive of a node with its own store: what is archived is what a query by id answers, so archiving a trace
 // again keeps what was archived before and adds what came since.
 import { Serial } from '../partition/serial.ts';
-import type { ArchiveFolder } from '../storage/archive-folder.ts';
+import type { ArchiveFolder } from '../archive/archive-folder.ts';
 import type { TraceArchive, TraceReader } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 

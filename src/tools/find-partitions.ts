@@ -6,7 +6,7 @@ import type { Disk } from '../disk/disk.ts';
 import { LOCK_FILE, takeLock, type DirectoryLock } from '../disk/lock.ts';
 import { kindOf } from '../disk/walk-files.ts';
 import { parseDay } from '../partition/day.ts';
-import { ARCHIVE_FOLDER } from '../storage/archive-folder.ts';
+import { ARCHIVE_FOLDER } from '../archive/archive-folder.ts';
 import { isPartFolder, isPartitionFolder } from './verify-partition.ts';
 
 export interface FoundPlaces {

@@ -2,8 +2,8 @@
 import { isStoreError } from '../base/errors.ts';
 import { readWholeFile, TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
-import { decodeArchivedTrace } from '../part/archived-trace.ts';
-import { archiveFiles } from '../storage/archive-folder.ts';
+import { decodeArchivedTrace } from '../archive/archived-trace.ts';
+import { archiveFiles } from '../archive/archive-folder.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { Findings } from './verify-part.ts';
 

@@ -5,7 +5,7 @@ import { createLogger } from '../../src/base/logger.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { LocalArchive } from '../../src/query/local-archive.ts';
 import { LocalReader } from '../../src/query/local-reader.ts';
-import { ArchiveFolder } from '../../src/storage/archive-folder.ts';
+import { ArchiveFolder } from '../../src/archive/archive-folder.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { decodeTraces, spansOf } from '../support/otlp-proto.ts';

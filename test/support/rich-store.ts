@@ -2,7 +2,7 @@
 // blocks that are in no part, indexes, a snapshot, archived traces. Everything but the snapshot's name is the same each time.
 import { requests } from '../../native-bench/workload/requests.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { ArchiveFolder } from '../../src/storage/archive-folder.ts';
+import { ArchiveFolder } from '../../src/archive/archive-folder.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import { DAY_MS, openStore } from '../storage/open-store.ts';
 import { decodeRequest, encodeRequest } from './otlp-proto.ts';

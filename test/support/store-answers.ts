@@ -5,7 +5,7 @@ import { tracesToJson } from '../../src/otlp/traces-to-json.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
 import { PartCache } from '../../src/query/block-source.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
-import type { ArchiveFolder } from '../../src/storage/archive-folder.ts';
+import type { ArchiveFolder } from '../../src/archive/archive-folder.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';

@@ -15,7 +15,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { takeLock } from '../../src/disk/lock.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { walkFiles } from '../../src/disk/walk-files.ts';
-import { ArchiveFolder } from '../../src/storage/archive-folder.ts';
+import { ArchiveFolder } from '../../src/archive/archive-folder.ts';
 import { isTool, runTool, toolsHelp } from '../../src/tools/run-tool.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';

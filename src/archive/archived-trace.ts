@@ -12,7 +12,7 @@ import { CODEC_NONE, CODEC_ZSTD, decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import { checkFileHeader, encodeFileHeader, FILE_HEADER_SIZE, type FileFormat } from './format-version.ts';
+import { checkFileHeader, encodeFileHeader, FILE_HEADER_SIZE, type FileFormat } from '../part/format-version.ts';
 
 const ARCHIVED_TRACE_FORMAT: FileFormat = { name: 'archived trace', magic: 'TLarchiv', version: 1 };
 

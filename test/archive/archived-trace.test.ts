@@ -1,7 +1,7 @@
 import { zstdCompressSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../src/base/errors.ts';
-import { decodeArchivedTrace, encodeArchivedTrace } from '../../src/part/archived-trace.ts';
+import { decodeArchivedTrace, encodeArchivedTrace } from '../../src/archive/archived-trace.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 
 const tenant = parseTenant('7', '4294967295');

@@ -8,7 +8,7 @@ import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Disk } from '../disk/disk.ts';
 import { TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
-import { ARCHIVED_BYTES_MAX, encodeArchivedTrace } from '../part/archived-trace.ts';
+import { ARCHIVED_BYTES_MAX, encodeArchivedTrace } from './archived-trace.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';

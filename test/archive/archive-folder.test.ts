@@ -5,12 +5,12 @@ import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../src/base/errors.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { walkFiles } from '../../src/disk/walk-files.ts';
-import { decodeArchivedTrace } from '../../src/part/archived-trace.ts';
-import { ArchiveFolder, type ArchiveFolderOptions } from '../../src/storage/archive-folder.ts';
+import { decodeArchivedTrace } from '../../src/archive/archived-trace.ts';
+import { ArchiveFolder, type ArchiveFolderOptions } from '../../src/archive/archive-folder.ts';
 import type { FoundTrace } from '../../src/trace/store.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { crashPoints, FaultyDisk } from '../support/faulty-disk.ts';
-import { TemporaryFolder } from './open-store.ts';
+import { TemporaryFolder } from '../storage/open-store.ts';
 
 const other = parseTenant('1', '2');
 const idOf = (n: number): Uint8Array => Uint8Array.from({ length: 16 }, (_, i) => (i === 15 ? n : 0xab));
