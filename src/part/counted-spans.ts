@@ -12,18 +12,23 @@ import { TraceProbes } from './trace-lookup.ts';
 export class CountedParts implements CountedSpans {
   readonly #parts: readonly PartReader[];
   readonly #tenant: Tenant;
+  readonly #check: () => void;
 
-  constructor(parts: readonly PartReader[], tenant: Tenant) {
+  /** `check` is called before each part that is looked into and each block that is read, and may throw. */
+  constructor(parts: readonly PartReader[], tenant: Tenant, check: () => void = () => undefined) {
     this.#parts = parts.filter(({ metadata }) => metadata.blocks.some((block) => block.tenant === tenant));
     this.#tenant = tenant;
+    this.#check = check;
   }
 
   findPieces(traces: TraceIndex, names: CallNames, visit: PieceVisitor): void {
     if (this.#parts.length === 0) return;
     const probes = new TraceProbes(new Uint8Array(traces.ids.buffer, 0, 16 * traces.count));
     for (const part of this.#parts) {
+      this.#check();
       for (const block of part.findTraces(probes)) {
         if (part.metadata.blocks[block]!.tenant !== this.#tenant) continue;
+        this.#check();
         visitPieces(
           traces,
           readIntact(() => new CallColumns(part.openBlock(block), names)),

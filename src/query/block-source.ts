@@ -184,12 +184,21 @@ export class BlockSource implements Disposable {
     return out;
   }
 
-  /** Day by day: the parts, opened, and the blocks that are in none. undefined: a part cannot be opened. */
-  days(): { readonly day: number; readonly parts: PartReader[] | undefined; readonly logBlocks: CandidateBlock[] }[] {
+  /**
+   * Day by day: the parts, opened, and the blocks that are in none. undefined: a part cannot be opened. `check` is called
+   * before each part, and may throw.
+   */
+  days(
+    check: () => void,
+  ): { readonly day: number; readonly parts: PartReader[] | undefined; readonly logBlocks: CandidateBlock[] }[] {
     return this.#view.partitions.map(({ day, parts: places, logBlocks: logPlaces }) => {
       const logBlocks: CandidateBlock[] = [];
       for (const place of logPlaces) this.#addLogBlock(logBlocks, day, place);
-      const parts = places.map((place) => this.#openPart(place)).filter((part) => part !== undefined);
+      const opened = places.map((place) => {
+        check();
+        return this.#openPart(place);
+      });
+      const parts = opened.filter((part) => part !== undefined);
       return { day, parts: parts.length === places.length ? parts : undefined, logBlocks };
     });
   }

@@ -93,11 +93,14 @@ export class SeriesTotals implements CallTotals {
     return series;
   }
 
-  /** Series with calls, sorted by (service, operation). */
-  result(): CallSeries[] {
+  /** Series with calls, sorted by (service, operation). `check` is called before each is built, and may throw. */
+  result(check: () => void = () => undefined): CallSeries[] {
     const sums = new MinuteSums();
     return this.#series
-      .map((series) => series.build(sums))
+      .map((series) => {
+        check();
+        return series.build(sums);
+      })
       .filter(({ minutes }) => minutes.length > 0)
       .sort((x, y) => compareUtf8(x.service, y.service) || compareUtf8(x.operation ?? '', y.operation ?? ''));
   }

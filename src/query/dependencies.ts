@@ -28,7 +28,7 @@ export function listDependencies(
 
 /** Series of the services and kinds of `query`, sorted by (service, operation). */
 export function listCallSeries(source: BlockSource, query: MetricsQuery, deadline: Deadline): CallSeries[] {
-  return new CallCount(source, deadline).add(() => new SeriesTotals(query)).result();
+  return new CallCount(source, deadline).add(() => new SeriesTotals(query)).result(() => deadline.check());
 }
 
 /** A day's roll-ups turned out to be damaged. */
@@ -43,13 +43,13 @@ class DamagedDay extends Error {
 
 class CallCount {
   readonly #source: BlockSource;
-  readonly #deadline: Deadline;
+  readonly #check: () => void;
   /** Days to be counted from their spans. */
   readonly #damagedDays = new Set<number>();
 
   constructor(source: BlockSource, deadline: Deadline) {
     this.#source = source;
-    this.#deadline = deadline;
+    this.#check = () => deadline.check();
   }
 
   /** Adds every day to totals. What damage left behind in them is thrown away with them. */
@@ -57,7 +57,7 @@ class CallCount {
     for (;;) {
       const totals = makeTotals();
       try {
-        for (const day of this.#source.days()) this.#addDay(totals, day);
+        for (const day of this.#source.days(this.#check)) this.#addDay(totals, day);
         return totals;
       } catch (error) {
         if (!(error instanceof DamagedDay)) throw error;
@@ -76,12 +76,13 @@ class CallCount {
   }
 
   #addPart(totals: CallTotals, day: number, part: PartReader): void {
-    this.#deadline.check();
+    this.#check();
     try {
       for (const frame of part.rollups().frames) {
         const hourMinute = day * DAY_MINUTES + frame.hour * HOUR_MINUTES;
         if (frame.tenant !== this.#source.tenant || frame.table !== totals.table) continue;
         if (hourMinute > totals.minutes.last || hourMinute + HOUR_MINUTES <= totals.minutes.first) continue;
+        this.#check();
         totals.addFrame(part.rollups().open(frame), hourMinute);
       }
     } catch (error) {
@@ -99,15 +100,18 @@ class CallCount {
   ): void {
     const names = cache?.beginQuery();
     const counter = new SpanCounter({
-      counted: new CountedParts(parts, this.#source.tenant),
+      counted: new CountedParts(parts, this.#source.tenant, this.#check),
       emit: (counts, used) => totals.addCounts(counts, used),
       ...(names === undefined ? {} : { names }),
     });
     for (const block of blocks) {
-      this.#deadline.check();
+      this.#check();
       const columns = block.read((reader) => cache?.columns(reader) ?? new CallColumns(reader, counter.names));
       if (columns === undefined) continue;
-      counter.add(columns, (used) => block.read((reader) => new CallColumns(reader, used)));
+      counter.add(columns, (used) => {
+        this.#check();
+        return block.read((reader) => new CallColumns(reader, used));
+      });
     }
     counter.finish();
   }

@@ -8,7 +8,7 @@ import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
-import type { CallSeries, Dependency, FoundTraces, MetricsQuery, Operation, TraceReader } from '../trace/store.ts';
+import type { FoundLinks, FoundSeries, FoundTraces, MetricsQuery, Operation, TraceReader } from '../trace/store.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
@@ -134,18 +134,18 @@ export class LocalReader implements TraceReader, SearchExplainer {
     return { ...answer, result };
   }
 
-  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
+  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<FoundLinks> {
     const filter = wholeDays(startNs, endNs);
     const { result } = await this.#run(tenant, filter, { kind: 'dependencies', startNs, endNs }, signal);
     if (result.kind !== 'dependencies') throw new BugError(`dependencies were answered with ${result.kind}`);
-    return result.dependencies;
+    return { links: result.dependencies, warnings: result.warnings };
   }
 
-  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]> {
+  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<FoundSeries> {
     const filter = wholeDays(query.startNs, query.endNs);
     const { result } = await this.#run(tenant, filter, { kind: 'metrics', query }, signal);
     if (result.kind !== 'metrics') throw new BugError(`metrics were answered with ${result.kind}`);
-    return result.series;
+    return { series: result.series, warnings: result.warnings };
   }
 
   /** Waits for a turn first, so that a query in the line pins no files. */

@@ -89,6 +89,18 @@ export interface FoundTraces {
   readonly warnings: readonly string[];
 }
 
+/** Links between services, and what had to be left out of them, as in FoundTraces. */
+export interface FoundLinks {
+  readonly links: readonly Dependency[];
+  readonly warnings: readonly string[];
+}
+
+/** Series of calls, and what had to be left out of them, as in FoundTraces. */
+export interface FoundSeries {
+  readonly series: readonly CallSeries[];
+  readonly warnings: readonly string[];
+}
+
 export interface TraceReader {
   /** Service names in byte order. */
   listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]>;
@@ -103,9 +115,9 @@ export interface TraceReader {
    * child). Spans equal in id, parent, service, kind and times are one call, however often and in how many versions they
    * were sent. The parent is looked for in the child's trace, among spans that started on the same UTC day.
    */
-  listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]>;
+  listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<FoundLinks>;
   /** Calls, errors and latencies, counted as in listDependencies; sorted by (service, operation). */
-  listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]>;
+  listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<FoundSeries>;
 }
 
 /** Traces that are kept beyond retention. A TraceReader beside it finds them by id; searches do not. */

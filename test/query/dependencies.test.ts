@@ -7,6 +7,11 @@ import type { CallSeries, MetricsQuery } from '../../src/trace/store.ts';
 import { CallCounts, CallNames } from '../../src/block/call-counts.ts';
 import { SeriesTotals } from '../../src/query/call-series.ts';
 import { MadeStore } from './made-store.ts';
+import type { Disk, ReadFile } from '../../src/disk/disk.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { PartCache } from '../../src/query/block-source.ts';
+import { runQuery, type QueryTask } from '../../src/query/run-query.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 
 type Calls = Record<string, number>;
 
@@ -105,6 +110,51 @@ describe('a call is a child span whose parent is in its trace, in another servic
     expect(Object.keys(inOneBlock(...spans))).toEqual(
       ['B', 'a', 'b', 'é'].flatMap((parent) => [`${parent} > y`, `${parent} > z`]),
     );
+  });
+});
+
+describe('a client that leaves ends the counting at once', () => {
+  const PARTS = 12;
+
+  /** Reads of files behind the one at which the client left, which is the `leaveAt`-th. */
+  function readsAfterLeaving(task: QueryTask, leaveAt: number): number {
+    using store = new MadeStore();
+    for (let i = 1; i <= PARTS; i++) store.addPart([requestOf([span(i, { trace: i })], 'a')]);
+    // Counted beyond the parts: each is looked into for the traces it has.
+    store.addLog([
+      requestOf(
+        Array.from({ length: PARTS }, (_, i) => child(50 + i, i + 1, { trace: i + 1 })),
+        'b',
+      ),
+    ]);
+    const cancelled = new Int32Array(new SharedArrayBuffer(4));
+    let reads = 0;
+    const openRead: Disk['openRead'] = (path) => {
+      const file = nodeDisk.openRead(path);
+      const read: ReadFile['read'] = (...place) => {
+        if (++reads === leaveAt) cancelled[0] = 1;
+        return file.read(...place);
+      };
+      return { path, sizeBytes: file.sizeBytes, read, close: () => file.close() };
+    };
+    const cache = new PartCache({ ...nodeDisk, openRead });
+    const run = (): unknown =>
+      runQuery(cache, { task, tenant: DEFAULT_TENANT, view: store.view, durationMaxMs: 60_000, cancelled });
+    try {
+      expect(run).toThrow(expect.objectContaining({ code: 'CANCELLED' }));
+    } finally {
+      cache.close();
+    }
+    return reads - leaveAt;
+  }
+
+  const query = { services: ['a', 'b'], kinds: [], startNs: 0n, endNs: 2n ** 63n, isByOperation: true };
+  test.each<QueryTask>([
+    { kind: 'dependencies', startNs: 0n, endNs: 2n ** 63n },
+    { kind: 'metrics', query },
+  ])('$kind', (task) => {
+    // From opening the parts to looking into the last of them: what one part still takes is read, no more.
+    for (let leaveAt = 1; leaveAt <= 8 * PARTS; leaveAt += 5) expect(readsAfterLeaving(task, leaveAt)).toBeLessThan(8);
   });
 });
 

@@ -105,14 +105,38 @@ test('nothing asked for, nothing read', async () => {
 
 test('calls are counted over whole days', async () => {
   source.filters.length = 0;
-  expect(await reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual([
-    { parent: 'shop', child: 'cart', callCount: 1, errorCount: 0 },
-  ]);
+  expect(await reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual({
+    links: [{ parent: 'shop', child: 'cart', callCount: 1, errorCount: 0 }],
+    warnings: [],
+  });
   const query = { services: ['cart'], kinds: [], startNs: NOON_NS, endNs: NOON_NS, isByOperation: true };
-  expect(await reader.listCallSeries(DEFAULT_TENANT, query)).toMatchObject([{ service: 'cart', operation: 'op' }]);
+  expect(await reader.listCallSeries(DEFAULT_TENANT, query)).toMatchObject({
+    series: [{ service: 'cart', operation: 'op' }],
+    warnings: [],
+  });
   const midnight = NOON_NS - 43_200_000_000_000n;
   const day = { startMinNs: midnight, startMaxNs: midnight + 86_400_000_000_000n - 1n };
   expect(source.filters).toEqual([day, day]);
+});
+
+test('what the counts of calls lack comes with them', async () => {
+  using made = new MadeStore();
+  const [path] = made.addPart([requestOf([span(1), span(2, { parentSpanId: idOf(1, 8) })])]);
+  writeFileSync(join(path!, 'rollups'), 'no roll-ups');
+  const damaged = open({
+    source: {
+      listServices: async () => [],
+      listOperations: async () => [],
+      takeView: async () => ({ ...made.view, id: 0 }),
+      releaseView: () => undefined,
+      reportDamage: async () => undefined,
+    },
+  });
+  const warnings = [expect.stringContaining(join(path!, 'rollups'))];
+  expect(await damaged.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual({ links: [], warnings });
+  const query = { services: ['shop'], kinds: [], startNs: NOON_NS, endNs: NOON_NS, isByOperation: false };
+  expect(await damaged.listCallSeries(DEFAULT_TENANT, query)).toEqual({ series: [expect.anything()], warnings });
+  await damaged.close();
 });
 
 describe('errors cross the threads with their code', () => {

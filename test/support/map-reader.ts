@@ -4,8 +4,8 @@ import { compareUtf8 } from '../../src/trace/attributes.ts';
 import { operationName } from '../../src/trace/service-name.ts';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';
 import type {
-  CallSeries,
-  Dependency,
+  FoundLinks,
+  FoundSeries,
   FoundTrace,
   FoundTraces,
   MetricsQuery,
@@ -37,7 +37,7 @@ export class MapReader implements TraceReader {
   readonly dependencyRanges: (readonly [bigint, bigint])[] = [];
   readonly metricsQueries: MetricsQuery[] = [];
   readonly signals: (AbortSignal | undefined)[] = [];
-  /** What the next answers with traces are said to lack. */
+  /** What the next answers are said to lack. */
   warnings: readonly string[] = [];
   failure: unknown;
   /** While set, answers wait for it. */
@@ -98,16 +98,17 @@ export class MapReader implements TraceReader {
     return { traces: hits.slice(0, query.limit).map(({ trace }) => found(trace)), warnings: this.warnings };
   }
 
-  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<Dependency[]> {
+  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<FoundLinks> {
     await this.#begin(signal);
     this.dependencyRanges.push([startNs, endNs]);
-    return dependenciesNaively(this.#known(tenant), startNs, endNs);
+    return { links: dependenciesNaively(this.#known(tenant), startNs, endNs), warnings: this.warnings };
   }
 
-  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<CallSeries[]> {
+  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<FoundSeries> {
     await this.#begin(signal);
     this.metricsQueries.push(query);
-    return toCallSeries(callSeriesNaively(this.#known(tenant), query), bucketOf);
+    const series = toCallSeries(callSeriesNaively(this.#known(tenant), query), bucketOf);
+    return { series, warnings: this.warnings };
   }
 
   async #begin(signal: AbortSignal | undefined): Promise<void> {

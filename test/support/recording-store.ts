@@ -1,6 +1,8 @@
 // A port implementation that keeps every request it is given, for tests of the edges between socket and SpanWriter.
 // It stores nothing and searches nothing: what the store does with a request is tested on the store.
 import type {
+  FoundLinks,
+  FoundSeries,
   FoundTraces,
   Operation,
   SpanWriter,
@@ -59,12 +61,12 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
     return Promise.resolve({ traces: [], warnings: [] });
   }
 
-  listDependencies(): Promise<[]> {
-    return Promise.resolve([]);
+  listDependencies(): Promise<FoundLinks> {
+    return Promise.resolve({ links: [], warnings: [] });
   }
 
-  listCallSeries(): Promise<[]> {
-    return Promise.resolve([]);
+  listCallSeries(): Promise<FoundSeries> {
+    return Promise.resolve({ series: [], warnings: [] });
   }
 
   async forceFlush(): Promise<void> {

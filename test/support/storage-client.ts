@@ -282,6 +282,19 @@ export class StorageClient implements Disposable {
     });
   }
 
+  /** The metadata behind the answer. */
+  trailerOf(call: Call): Promise<Metadata> {
+    return new Promise((resolve, reject) => {
+      const { metadata, callOptions } = prepare(call);
+      const message = encodeMessage(call.request, call.message);
+      this.#client
+        .makeUnaryRequest(call.path, asIs, asIs, message, metadata, callOptions, (error) => {
+          if (error !== null) reject(error);
+        })
+        .on('status', ({ metadata: trailer }: { metadata: Metadata }) => resolve(trailer));
+    });
+  }
+
   /** The bytes of all messages, in order. */
   stream(call: Call): Promise<Streamed<Uint8Array>> {
     return new Promise((resolve, reject) => {

@@ -63,12 +63,13 @@ export interface DependenciesRequest {
 export async function listDependencies(
   { reader }: JaegerGrpcOptions,
   { startTime, endTime }: DependenciesRequest,
-  { tenant, signal }: GrpcCall,
+  call: GrpcCall,
 ): Promise<Reply> {
   const startNs = timestampNs(startTime) ?? 0n;
   const endNs = timestampNs(endTime) ?? TIME_MAX_NS;
   if (startNs > endNs) return { dependencies: [] };
-  const links = await reader.listDependencies(tenant, startNs, endNs, signal);
+  const { links, warnings } = await reader.listDependencies(call.tenant, startNs, endNs, call.signal);
+  call.warn(warnings);
   return { dependencies: links.map(({ parent, child, callCount }) => ({ parent, child, callCount })) };
 }
 

@@ -68,12 +68,13 @@ function getMetrics(kindOf: (request: MetricsRequest) => CallMetricKind) {
   return async (
     { reader, isMonitorOff }: MetricsGrpcOptions,
     message: MetricsRequest,
-    { tenant, signal }: GrpcCall,
+    call: GrpcCall,
   ): Promise<Reply> => {
     if (isMonitorOff) throw disabled();
     const kind = kindOf(message);
     const request = readRequest(message, Date.now());
-    const series = await reader.listCallSeries(tenant, callSeriesQuery(request), signal);
+    const { series, warnings } = await reader.listCallSeries(call.tenant, callSeriesQuery(request), call.signal);
+    call.warn(warnings);
     checkPoints(series.length, request, POINTS_MAX);
     return encodeFamily(callMetricLines(series, request, kind), request, kind);
   };

@@ -2,7 +2,7 @@
 // chunks, errors as an envelope too, and 404 as text for paths that Jaeger does not have.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { quoteJson } from '../../bytes/json-writer.ts';
-import type { Dependency } from '../../trace/store.ts';
+import type { Dependency, FoundLinks } from '../../trace/store.ts';
 import { readRequest, sendError, type JaegerOptions, type JaegerRequest } from './jaeger-http.ts';
 import { sendJsonChunks } from '../http/json-reply.ts';
 
@@ -63,6 +63,9 @@ function errorBody(status: number, message: string): string {
 export function envelope(data: string, total = 0): Buffer[] {
   return [Buffer.from(`{"data":${data},"total":${total},"limit":0,"offset":0,"errors":null}`)];
 }
+
+/** Of a window in which nothing can lie. */
+export const NO_LINKS: FoundLinks = { links: [], warnings: [] };
 
 /** One link, as both API generations show it. */
 export function dependencyJson({ parent, child, callCount }: Dependency): string {

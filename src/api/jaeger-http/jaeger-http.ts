@@ -45,10 +45,9 @@ export interface JaegerRequest {
   /** Fires when the connection closes: work for this request is then in vain. */
   readonly signal: AbortSignal;
   readonly isPretty: boolean;
-  /**
-   * The traces of an answer, held until the request is over; what it lacks is named in the header `tracelith-warnings`.
-   * Throws OVERLOADED.
-   */
+  /** Names in the header `tracelith-warnings` what the answer lacks, or has instead of what was asked. */
+  readonly warn: (warnings: readonly string[]) => void;
+  /** The traces of an answer, held until the request is over; warns of what they lack. Throws OVERLOADED. */
   readonly take: (found: FoundTraces) => readonly FoundTrace[];
 }
 
@@ -62,14 +61,20 @@ export function readRequest(request: FastifyRequest, reply: FastifyReply, answer
   const pretty = params.first('prettyPrint');
   const controller = new AbortController();
   reply.raw.once('close', () => controller.abort());
+  const told: string[] = [];
+  const warn = (warnings: readonly string[]): void => {
+    told.push(...warnings);
+    if (told.length > 0) void reply.header('tracelith-warnings', headerOf(told));
+  };
   return {
     tenant,
     params,
     signal: controller.signal,
     isPretty: pretty !== '' && pretty !== 'false',
+    warn,
     take: ({ traces, warnings }) => {
       answers.hold(traces, controller.signal);
-      if (warnings.length > 0) void reply.header('tracelith-warnings', headerOf(warnings));
+      warn(warnings);
       return traces;
     },
   };

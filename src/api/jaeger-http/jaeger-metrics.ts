@@ -53,12 +53,13 @@ export function disabled(): StoreError {
 
 async function answer(
   options: JaegerOptions,
-  { tenant, params, signal }: JaegerRequest,
+  { tenant, params, signal, warn }: JaegerRequest,
   metric: CallMetric,
 ): Promise<Iterable<Buffer>> {
   const kind = metric === 'latencies' ? { metric, quantile: parseQuantile(params) } : { metric };
   const request = parseCallMetrics(params, nowOf(options));
-  const series = await options.reader.listCallSeries(tenant, callSeriesQuery(request), signal);
+  const { series, warnings } = await options.reader.listCallSeries(tenant, callSeriesQuery(request), signal);
+  warn(warnings);
   checkPoints(series.length, request, POINTS_MAX);
   return familyJson(callMetricLines(series, request, kind), request, kind);
 }

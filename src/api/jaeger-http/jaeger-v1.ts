@@ -9,7 +9,14 @@ import { formatLegacyTraceId } from '../../trace/ids.ts';
 import type { FoundTrace, Operation } from '../../trace/store.ts';
 import { pathTraceId, registerArchiveRoutes } from './jaeger-archive.ts';
 import { callPathsToJson } from '../jaeger/call-paths.ts';
-import { dependencyJson, envelope, registerLegacyRoute, sendUnknownPath, UnknownPath } from './jaeger-envelope.ts';
+import {
+  dependencyJson,
+  envelope,
+  NO_LINKS,
+  registerLegacyRoute,
+  sendUnknownPath,
+  UnknownPath,
+} from './jaeger-envelope.ts';
 import type { LegacyHandler } from './jaeger-envelope.ts';
 import { explainSearch, isExplain } from './explain-search.ts';
 import { jaegerTraceToJson } from '../jaeger/jaeger-json.ts';
@@ -185,10 +192,14 @@ async function transform(
   }
 }
 
-async function listDependencies(options: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
+async function listDependencies(
+  options: JaegerOptions,
+  { tenant, params, signal, warn }: JaegerRequest,
+): Promise<Buffer[]> {
   const { startNs, endNs, service } = parseDependencyRange(params, nowOf(options));
-  const isHopeless = startNs > endNs;
-  const links = isHopeless ? [] : await options.reader.listDependencies(tenant, startNs, endNs, signal);
+  const { links, warnings } =
+    startNs > endNs ? NO_LINKS : await options.reader.listDependencies(tenant, startNs, endNs, signal);
+  warn(warnings);
   const shown = service === '' ? links : links.filter(({ parent, child }) => parent === service || child === service);
   return envelope(`[${shown.map(dependencyJson).join(',')}]`);
 }

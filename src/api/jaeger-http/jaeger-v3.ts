@@ -6,7 +6,7 @@ import { StoreError } from '../../base/errors.ts';
 import { quoteJson } from '../../bytes/json-writer.ts';
 import { tracesToJson } from '../../otlp/traces-to-json.ts';
 import type { FoundTrace, Operation } from '../../trace/store.ts';
-import { dependencyJson } from './jaeger-envelope.ts';
+import { dependencyJson, NO_LINKS } from './jaeger-envelope.ts';
 import { explainSearch, isExplain } from './explain-search.ts';
 import { kindName } from '../jaeger/jaeger-span.ts';
 import { pathRest, readRequest, sendError } from './jaeger-http.ts';
@@ -109,7 +109,7 @@ async function explain(
 /** Of the IDL; Jaeger's own gateway lacks it. The rules are those of its gRPC handler. */
 async function listDependencies(
   { reader }: JaegerOptions,
-  { tenant, params, signal }: JaegerRequest,
+  { tenant, params, signal, warn }: JaegerRequest,
 ): Promise<Buffer[]> {
   const startNs = parseV3Time(params, 'startTime', 'start_time');
   const endNs = parseV3Time(params, 'endTime', 'end_time');
@@ -117,7 +117,9 @@ async function listDependencies(
     throw new StoreError('INVALID_REQUEST', 'startTime and endTime are required');
   }
   if (endNs <= startNs) throw new StoreError('INVALID_REQUEST', 'endTime must be after startTime');
-  const links = endNs < 0n ? [] : await reader.listDependencies(tenant, startNs < 0n ? 0n : startNs, endNs, signal);
+  const { links, warnings } =
+    endNs < 0n ? NO_LINKS : await reader.listDependencies(tenant, startNs < 0n ? 0n : startNs, endNs, signal);
+  warn(warnings);
   return [Buffer.from(`{"dependencies":[${links.map(dependencyJson).join(',')}]}`)];
 }
 

@@ -121,6 +121,21 @@ describe('a failure', () => {
   });
 });
 
+test.each([
+  ['/jaeger.storage.v2.DependencyReader/GetDependencies', 'Window', {}],
+  ['/jaeger.api_v3.QueryService/GetDependencies', 'Window', { startTime: { seconds: '1' }, endTime: { seconds: '2' } }],
+  [
+    '/jaeger.api_v2.metrics.MetricsQueryService/GetCallRates',
+    'MetricsOf',
+    { baseRequest: { serviceNames: ['shop'], endTime: { seconds: '100000' } } },
+  ],
+])('%s tells in its trailer what it lacks', async (path, request, message) => {
+  expect((await listener.client.trailerOf({ path, request, message })).get('tracelith-warning')).toEqual([]);
+  listener.reader.warnings = ['the roll-ups of a part are damaged'];
+  const trailer = await listener.client.trailerOf({ path, request, message });
+  expect(trailer.get('tracelith-warning')).toEqual(['the roll-ups of a part are damaged']);
+});
+
 describe('a stream', () => {
   const path = '/jaeger.storage.v2.TraceReader/GetTraces';
   const ask = { path, request: 'TraceHints', message: { query: [{ traceId: RICH_TRACE_ID }] } };

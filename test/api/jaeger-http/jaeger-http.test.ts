@@ -95,6 +95,10 @@ describe('tenants and failures', () => {
     `/api/v3/traces/${RICH_HEX}`,
     '/api/v3/traces?query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2070-01-01T00:00:00Z',
     '/api/v3/trace-summaries?query.startTimeMin=1970-01-01T00:00:00Z&query.startTimeMax=2070-01-01T00:00:00Z',
+    '/api/dependencies',
+    '/api/v3/dependencies?startTime=2026-01-01T00:00:00Z&endTime=2026-01-02T00:00:00Z',
+    '/api/metrics/calls?service=frontend',
+    '/api/metrics/latencies?service=frontend&quantile=0.5',
   ])('what an answer lacks stands in a header: %s', async (path) => {
     reader.add(RICH_TRACE);
     expect((await get(path)).headers.get('tracelith-warnings')).toBe(null);
