@@ -2,7 +2,7 @@
 // again keeps what was archived before and adds what came since.
 import { Serial } from '../partition/serial.ts';
 import type { ArchiveFolder } from '../archive/archive-folder.ts';
-import type { TraceArchive, TraceReader } from '../trace/store.ts';
+import type { Marked, TraceArchive, TraceReader } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 
 export interface LocalArchiveOptions {
@@ -24,13 +24,17 @@ export class LocalArchive implements TraceArchive {
     return this.#options.folder.find(tenant, traceId) !== undefined;
   }
 
-  archiveTrace(tenant: Tenant, traceId: Uint8Array, signal?: AbortSignal): Promise<boolean> {
+  archiveTrace(
+    tenant: Tenant,
+    traceId: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<Marked & { readonly isFound: boolean }> {
     const { folder, reader } = this.#options;
     return this.#serial.run(async () => {
-      const [trace] = (await reader.findTraces(tenant, [traceId], signal)).traces;
-      if (trace === undefined) return false;
-      await folder.put(tenant, trace);
-      return true;
+      const { traces, warnings } = await reader.findTraces(tenant, [traceId], signal);
+      const [trace] = traces;
+      if (trace !== undefined) await folder.put(tenant, trace);
+      return { isFound: trace !== undefined, warnings };
     });
   }
 

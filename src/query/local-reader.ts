@@ -8,7 +8,15 @@ import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
-import type { FoundLinks, FoundSeries, FoundTraces, MetricsQuery, Operation, TraceReader } from '../trace/store.ts';
+import type {
+  FoundLinks,
+  FoundSeries,
+  FoundTraces,
+  Listed,
+  MetricsQuery,
+  Operation,
+  TraceReader,
+} from '../trace/store.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
@@ -22,8 +30,8 @@ import { Turns } from './turns.ts';
 
 /** What the reader needs of the store; ThreadedStore and Storage have it. */
 export interface ViewSource {
-  listServices(tenant: Tenant): Promise<string[]>;
-  listOperations(tenant: Tenant, service: string): Promise<Operation[]>;
+  listServices(tenant: Tenant): Promise<Listed<string>>;
+  listOperations(tenant: Tenant, service: string): Promise<Listed<Operation>>;
   takeView(tenant: Tenant, filter: ViewFilter): Promise<ViewFiles & { readonly id: number }>;
   releaseView(id: number): void;
   /** Damage met in a view that is still held. */
@@ -93,13 +101,13 @@ export class LocalReader implements TraceReader, SearchExplainer {
     });
   }
 
-  async listServices(tenant: Tenant): Promise<string[]> {
+  async listServices(tenant: Tenant): Promise<Listed<string>> {
     return this.#options.source.listServices(tenant);
   }
 
-  async listOperations(tenant: Tenant, service: string, kind?: number): Promise<Operation[]> {
-    const operations = await this.#options.source.listOperations(tenant, service);
-    return kind === undefined ? operations : operations.filter((operation) => operation.kind === kind);
+  async listOperations(tenant: Tenant, service: string, kind?: number): Promise<Listed<Operation>> {
+    const { items, warnings } = await this.#options.source.listOperations(tenant, service);
+    return { items: kind === undefined ? items : items.filter((operation) => operation.kind === kind), warnings };
   }
 
   async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {

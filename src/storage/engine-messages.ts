@@ -4,7 +4,7 @@ import type { StoreErrorCode } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/logger.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
-import type { Operation, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Listed, Operation, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { OpenReport } from './partition-set.ts';
 import type { StoreView } from './views.ts';
@@ -52,8 +52,8 @@ export type EngineCall =
 /** What each call answers. */
 export interface EngineResults {
   write: WriteResult;
-  listServices: string[];
-  listOperations: Operation[];
+  listServices: Listed<string>;
+  listOperations: Listed<Operation>;
   takeView: StoreView;
   releaseView: void;
   reportDamage: void;

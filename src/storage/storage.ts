@@ -14,7 +14,7 @@ import type { DamagedPlace } from '../part/quarantine.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
 import type { ViewFilter } from '../partition/view.ts';
-import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { Dropper } from './dropper.ts';
@@ -120,20 +120,21 @@ export class Storage implements SpanWriter, StoreAdmin {
   }
 
   /** Service names in byte order, of what is acknowledged. Throws CORRUPTION. */
-  listServices(tenant: Tenant): string[] {
+  listServices(tenant: Tenant): Listed<string> {
     const names = new Set(this.#partitions.all.flatMap((partition) => partition.listServices(tenant)));
-    return [...names].sort(compareUtf8);
+    return { items: [...names].sort(compareUtf8), warnings: [] };
   }
 
   /** Operations of `service` by name, then kind; only those of `kind` when it is given. Throws CORRUPTION. */
-  listOperations(tenant: Tenant, service: string, kind?: number): Operation[] {
+  listOperations(tenant: Tenant, service: string, kind?: number): Listed<Operation> {
     const all = this.#partitions.all
       .flatMap((partition) => partition.listOperations(tenant, service))
       .sort(compareOperations);
-    return all.filter((operation, i) => {
+    const items = all.filter((operation, i) => {
       const isRepeat = i > 0 && compareOperations(operation, all[i - 1]!) === 0;
       return !isRepeat && (kind === undefined || operation.kind === kind);
     });
+    return { items, warnings: [] };
   }
 
   /**

@@ -7,7 +7,7 @@ import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
-import type { Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
 import type { OpenReport } from './partition-set.ts';
@@ -82,13 +82,18 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
   }
 
   /** Service names in byte order. */
-  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]> {
+  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>> {
     assertWanted(signal);
     return this.#call({ kind: 'listServices', tenant });
   }
 
   /** Operations of `service` by (name, kind); only those of `kind` when it is given. */
-  async listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Operation[]> {
+  async listOperations(
+    tenant: Tenant,
+    service: string,
+    kind?: number,
+    signal?: AbortSignal,
+  ): Promise<Listed<Operation>> {
     assertWanted(signal);
     return this.#call({ kind: 'listOperations', tenant, service, operationKind: kind });
   }

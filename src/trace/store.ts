@@ -83,29 +83,37 @@ export interface FoundTrace {
   readonly otlp: Uint8Array;
 }
 
-/** Traces, and what had to be left out of them: one line per damaged block or part, for people. Empty: the answer is whole. */
-export interface FoundTraces {
+/**
+ * What an answer may lack: one line for each damaged or lost block, part or file that could have held something of it, for
+ * people. Empty: the answer is whole.
+ */
+export interface Marked {
+  readonly warnings: readonly string[];
+}
+
+export interface FoundTraces extends Marked {
   readonly traces: FoundTrace[];
-  readonly warnings: readonly string[];
 }
 
-/** Links between services, and what had to be left out of them, as in FoundTraces. */
-export interface FoundLinks {
+/** Links between services. */
+export interface FoundLinks extends Marked {
   readonly links: readonly Dependency[];
-  readonly warnings: readonly string[];
 }
 
-/** Series of calls, and what had to be left out of them, as in FoundTraces. */
-export interface FoundSeries {
+export interface FoundSeries extends Marked {
   readonly series: readonly CallSeries[];
-  readonly warnings: readonly string[];
+}
+
+/** Names: of services, or operations. */
+export interface Listed<T> extends Marked {
+  readonly items: T[];
 }
 
 export interface TraceReader {
   /** Service names in byte order. */
-  listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]>;
+  listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>>;
   /** Operations of `service`, by (name, kind); only those of `kind` when it is given. Unknown service: []. */
-  listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Operation[]>;
+  listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Listed<Operation>>;
   /** The traces among `traceIds` (16 bytes each) that exist, in the order asked. */
   findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces>;
   /** The newest `query.limit` matching traces, whole, newest matching span first. See trace-query.ts for what matches. */
@@ -125,9 +133,14 @@ export interface TraceArchive {
   isArchived(tenant: Tenant, traceId: Uint8Array): boolean;
   /**
    * Keeps the trace (16 bytes) as it is now, together with what was kept of it before. Resolves when that is on disk,
-   * fsynced; false: there is no such trace. Throws LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
+   * fsynced; not found: there is no such trace. What could not be read of it is not kept, and named in the warnings. Throws
+   * LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
    */
-  archiveTrace(tenant: Tenant, traceId: Uint8Array, signal?: AbortSignal): Promise<boolean>;
+  archiveTrace(
+    tenant: Tenant,
+    traceId: Uint8Array,
+    signal?: AbortSignal,
+  ): Promise<Marked & { readonly isFound: boolean }>;
   /** Keeps it no longer; false: it was not kept. */
   deleteArchived(tenant: Tenant, traceId: Uint8Array): Promise<boolean>;
   /** Keeps none of them any longer, whoever's it is. */

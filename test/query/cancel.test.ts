@@ -49,8 +49,8 @@ beforeAll(() => {
   partitions = [{ day, path: folder, parts: [part], logBlocks: [] }];
   reader = new LocalReader({
     source: {
-      listServices: () => Promise.resolve([]),
-      listOperations: () => Promise.resolve([]),
+      listServices: () => Promise.resolve({ items: [], warnings: [] }),
+      listOperations: () => Promise.resolve({ items: [], warnings: [] }),
       takeView: () => {
         started.resolve();
         return Promise.resolve({ partitions, id: 1 });

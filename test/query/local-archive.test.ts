@@ -25,8 +25,8 @@ beforeAll(() => {
   store = full;
   folder = new ArchiveFolder({ path: full.path, disk: nodeDisk, bytesMax: 1 << 20, freeDiskBytesMin: 0 });
   const source = {
-    listServices: () => Promise.resolve([]),
-    listOperations: () => Promise.resolve([]),
+    listServices: () => Promise.resolve({ items: [], warnings: [] }),
+    listOperations: () => Promise.resolve({ items: [], warnings: [] }),
     takeView: () => Promise.resolve({ ...store.view, id: 1 }),
     releaseView: () => undefined,
     reportDamage: () => Promise.resolve(),
@@ -57,8 +57,8 @@ const find = async (
 test('an archived trace outlives its spans in the store, byte for byte, and only it', async () => {
   const before = await find();
   expect(before.spans).toEqual([1, 2, 3]);
-  expect(await archive.archiveTrace(DEFAULT_TENANT, one)).toBe(true);
-  expect(await archive.archiveTrace(DEFAULT_TENANT, idOf(9, 16))).toBe(false);
+  expect(await archive.archiveTrace(DEFAULT_TENANT, one)).toEqual({ isFound: true, warnings: [] });
+  expect(await archive.archiveTrace(DEFAULT_TENANT, idOf(9, 16))).toEqual({ isFound: false, warnings: [] });
   expect(await find()).toEqual(before);
   using empty = new MadeStore();
   store = empty;

@@ -4,6 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../src/base/logger.ts';
 import type { DamagedPlace } from '../../src/part/quarantine.ts';
+import type { Listed, Operation } from '../../src/trace/store.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
 import { LocalReader, type LocalReaderOptions, type RunQuery, type ViewSource } from '../../src/query/local-reader.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
@@ -19,12 +20,12 @@ class CountedSource implements ViewSource {
   /** What was reported, with the views held at that moment. */
   readonly reported: { places: readonly DamagedPlace[]; held: number }[] = [];
 
-  async listServices(): Promise<string[]> {
-    return ['a', 'b'];
+  async listServices(): Promise<Listed<string>> {
+    return { items: ['a', 'b'], warnings: ['c is lost'] };
   }
 
-  async listOperations(): Promise<{ name: string; kind: number }[]> {
-    return [1, 2, 2].map((kind, i) => ({ name: `op-${i}`, kind }));
+  async listOperations(): Promise<Listed<Operation>> {
+    return { items: [1, 2, 2].map((kind, i) => ({ name: `op-${i}`, kind })), warnings: ['c is lost'] };
   }
 
   async takeView(_tenant: string, filter: ViewFilter): Promise<MadeStore['view'] & { id: number }> {
@@ -69,13 +70,17 @@ afterAll(async () => {
   source.store[Symbol.dispose]();
 });
 
-test('names come from the source, operations by kind when asked', async () => {
-  expect(await reader.listServices(DEFAULT_TENANT)).toEqual(['a', 'b']);
-  expect(await reader.listOperations(DEFAULT_TENANT, 'a')).toHaveLength(3);
-  expect(await reader.listOperations(DEFAULT_TENANT, 'a', 2)).toEqual([
-    { name: 'op-1', kind: 2 },
-    { name: 'op-2', kind: 2 },
-  ]);
+test('names come from the source with their warnings, operations by kind when asked', async () => {
+  const warnings = ['c is lost'];
+  expect(await reader.listServices(DEFAULT_TENANT)).toEqual({ items: ['a', 'b'], warnings });
+  expect((await reader.listOperations(DEFAULT_TENANT, 'a')).items).toHaveLength(3);
+  expect(await reader.listOperations(DEFAULT_TENANT, 'a', 2)).toEqual({
+    items: [
+      { name: 'op-1', kind: 2 },
+      { name: 'op-2', kind: 2 },
+    ],
+    warnings,
+  });
 });
 
 test('a search answers with whole traces, of every day', async () => {
@@ -125,8 +130,8 @@ test('what the counts of calls lack comes with them', async () => {
   writeFileSync(join(path!, 'rollups'), 'no roll-ups');
   const damaged = open({
     source: {
-      listServices: async () => [],
-      listOperations: async () => [],
+      listServices: async () => ({ items: [], warnings: [] }),
+      listOperations: async () => ({ items: [], warnings: [] }),
       takeView: async () => ({ ...made.view, id: 0 }),
       releaseView: () => undefined,
       reportDamage: async () => undefined,

@@ -227,8 +227,8 @@ describe('a lost or damaged index', () => {
     expect(stored(storage)).toEqual(expected);
     expect(storage.report).toMatchObject({ parts: 2, logRows: 8 });
     expect(storage.report.damaged).toHaveLength(1);
-    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['late', 'shop']);
-    expect(storage.listOperations(DEFAULT_TENANT, 'shop')).toHaveLength(15);
+    expect(storage.listServices(DEFAULT_TENANT).items).toEqual(['late', 'shop']);
+    expect(storage.listOperations(DEFAULT_TENANT, 'shop').items).toHaveLength(15);
     await storage.forceMerge('');
     expect(stored(storage)).toEqual(expected);
     await storage.close();

@@ -49,7 +49,7 @@ describe('the limit in bytes', () => {
     await storage.runMaintenance();
     expect(daysIn(folder.path)).toEqual(['20261118', '20261119']);
     expect(rowsIn(storage)).toBe(2 * COUNT);
-    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['service-1', 'service-2']);
+    expect(storage.listServices(DEFAULT_TENANT).items).toEqual(['service-1', 'service-2']);
     const { retentionDropped, diskBytes } = await storage.stats();
     expect(diskBytes).toBeLessThanOrEqual(options.diskBytesMax);
     expect(retentionDropped.bytes).toMatchObject({ partitions: 2, parts: 2, rows: 2 * COUNT });

@@ -88,7 +88,7 @@ class Client {
       // Every span is a call, in whatever part or log it was counted.
       const calls = callsIn(storage, disk, tenant);
       if (calls !== found.size) this.problems.push(`${when}: ${calls} calls counted of ${found.size} spans`);
-      const hasService = storage.listServices(tenant).includes(`service-${tenant}`);
+      const hasService = storage.listServices(tenant).items.includes(`service-${tenant}`);
       if (acknowledged.size > 0 && !hasService) this.problems.push(`${when}: the service of ${tenant} is missing`);
     }
   }
@@ -99,7 +99,7 @@ function callsIn(storage: Storage, disk: Disk, tenant: Tenant): number {
   const cache = new PartCache(disk);
   const view = storage.takeView(tenant, {});
   try {
-    const services = storage.listServices(tenant);
+    const services = storage.listServices(tenant).items;
     const query = { services, kinds: [], startNs: 0n, endNs: 2n ** 62n, isByOperation: false };
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const task = { kind: 'metrics', query } as const;

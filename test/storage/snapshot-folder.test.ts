@@ -233,7 +233,7 @@ describe('a detached day', () => {
     await storage.detachPartition('20261120');
     expect(storage.listPartitions()).toEqual(['20261119']);
     expect(stored(storage)).toHaveLength(4);
-    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['shop']);
+    expect(storage.listServices(DEFAULT_TENANT).items).toEqual(['shop']);
     expect(await failure(() => write(storage, 4))).toBe('UNAVAILABLE');
     // A request with one span of that day fails whole: its sender has one answer for all of it.
     const mixed = requestOf({ first: 200, count: 2, startNs: (n) => (n === 200 ? NOON_NS - DAY_NS : NOON_NS) });

@@ -56,15 +56,15 @@ describe('what is acknowledged', () => {
     const storage = openStore(folder.path);
     await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 3, service: 'cart' }));
     expect(stored(storage)).toHaveLength(3);
-    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['cart']);
-    expect(storage.listOperations(DEFAULT_TENANT, 'cart', 2)).toEqual([{ name: 'op-1', kind: 2 }]);
+    expect(storage.listServices(DEFAULT_TENANT).items).toEqual(['cart']);
+    expect(storage.listOperations(DEFAULT_TENANT, 'cart', 2).items).toEqual([{ name: 'op-1', kind: 2 }]);
     await storage.forceFlush();
     await storage.write(DEFAULT_TENANT, requestOf({ first: 3, count: 3, service: 'bill' }));
-    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['bill', 'cart']);
-    expect(storage.listOperations(DEFAULT_TENANT, 'cart')).toHaveLength(3);
+    expect(storage.listServices(DEFAULT_TENANT).items).toEqual(['bill', 'cart']);
+    expect(storage.listOperations(DEFAULT_TENANT, 'cart').items).toHaveLength(3);
     await storage.close();
     const again = openStore(folder.path);
-    expect(again.listServices(DEFAULT_TENANT)).toEqual(['bill', 'cart']);
+    expect(again.listServices(DEFAULT_TENANT).items).toEqual(['bill', 'cart']);
     await again.close();
   });
 
@@ -81,8 +81,8 @@ describe('what is acknowledged', () => {
       await step();
       expect(stored(storage)).toHaveLength(5);
       expect(stored(storage, other)).toHaveLength(7);
-      expect(storage.listServices(DEFAULT_TENANT)).toEqual(['a']);
-      expect(storage.listServices(other)).toEqual(['b']);
+      expect(storage.listServices(DEFAULT_TENANT).items).toEqual(['a']);
+      expect(storage.listServices(other).items).toEqual(['b']);
       expect(stored(storage, parseTenant('7', '8'))).toEqual([]);
     }
     await storage.close();
@@ -295,7 +295,7 @@ describe('a purge', () => {
     let isDone = false;
     const purged = storage.purge().then(() => (isDone = true));
     // Nothing is found any more, but what is read stays.
-    expect([stored(storage), storage.listServices(DEFAULT_TENANT)]).toEqual([[], []]);
+    expect([stored(storage), storage.listServices(DEFAULT_TENANT).items]).toEqual([[], []]);
     expect(spansIn(nodeDisk, view)).toHaveLength(16);
     expect(isDone).toBe(false);
     storage.releaseView(view.id);

@@ -52,9 +52,9 @@ describe('a threaded store', () => {
     expect(await stored(store)).toEqual(expected);
     await store.forceMerge('');
     expect(await stored(store)).toEqual(expected);
-    expect(await store.listServices(DEFAULT_TENANT)).toEqual(['shop']);
-    expect(await store.listServices(parseTenant('1', '1'))).toEqual([]);
-    expect(await store.listOperations(DEFAULT_TENANT, 'shop', 1)).toHaveLength(3);
+    expect(await store.listServices(DEFAULT_TENANT)).toEqual({ items: ['shop'], warnings: [] });
+    expect(await store.listServices(parseTenant('1', '1'))).toEqual({ items: [], warnings: [] });
+    expect((await store.listOperations(DEFAULT_TENANT, 'shop', 1)).items).toHaveLength(3);
     expect(await store.stats()).toMatchObject({
       rowsReceived: 30,
       rowsStored: 30,

@@ -8,6 +8,7 @@ import type {
   FoundSeries,
   FoundTrace,
   FoundTraces,
+  Listed,
   MetricsQuery,
   Operation,
   TraceReader,
@@ -61,12 +62,18 @@ export class MapReader implements TraceReader {
     this.gate = undefined;
   }
 
-  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<string[]> {
+  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>> {
     await this.#begin(signal);
-    return [...new Set(this.#rows(tenant).map(({ service }) => service))].toSorted(compareUtf8);
+    const items = [...new Set(this.#rows(tenant).map(({ service }) => service))].toSorted(compareUtf8);
+    return { items, warnings: this.warnings };
   }
 
-  async listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Operation[]> {
+  async listOperations(
+    tenant: Tenant,
+    service: string,
+    kind?: number,
+    signal?: AbortSignal,
+  ): Promise<Listed<Operation>> {
     await this.#begin(signal);
     const byText = new Map<string, Operation>();
     for (const { span, service: found } of this.#rows(tenant)) {
@@ -75,7 +82,8 @@ export class MapReader implements TraceReader {
         byText.set(JSON.stringify(operation), operation);
       }
     }
-    return [...byText.values()].toSorted((a, b) => compareUtf8(a.name, b.name) || a.kind - b.kind);
+    const items = [...byText.values()].toSorted((a, b) => compareUtf8(a.name, b.name) || a.kind - b.kind);
+    return { items, warnings: this.warnings };
   }
 
   async findTraces(tenant: Tenant, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {

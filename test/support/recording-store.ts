@@ -4,6 +4,7 @@ import type {
   FoundLinks,
   FoundSeries,
   FoundTraces,
+  Listed,
   Operation,
   SpanWriter,
   StoreAdmin,
@@ -19,6 +20,8 @@ export interface RecordedWrite {
   readonly body: Uint8Array;
   readonly request: OtlpRequest;
 }
+
+const NOTHING: Listed<never> = { items: [], warnings: [] };
 
 export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
   /** Requests that were acknowledged, in order. */
@@ -45,12 +48,12 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
     return this.result?.(request) ?? { stored: spansOf(request).length, rejected: new Map() };
   }
 
-  listServices(): Promise<string[]> {
-    return Promise.resolve([]);
+  listServices(): Promise<Listed<string>> {
+    return Promise.resolve(NOTHING);
   }
 
-  listOperations(): Promise<Operation[]> {
-    return Promise.resolve([]);
+  listOperations(): Promise<Listed<Operation>> {
+    return Promise.resolve(NOTHING);
   }
 
   findTraces(): Promise<FoundTraces> {

@@ -37,9 +37,9 @@ export class Asker implements Disposable {
     const out = new Map<string, string>();
     for (const tenant of questions.tenants) {
       const say = (what: string, answer: unknown): void => void out.set(`${tenant} ${what}`, textOf(answer));
-      const services = storage.listServices(tenant);
+      const services = storage.listServices(tenant).items;
       say('services', services);
-      for (const service of services) say(`operations of ${service}`, storage.listOperations(tenant, service));
+      for (const service of services) say(`operations of ${service}`, storage.listOperations(tenant, service).items);
       for (const [hex, otlp] of this.traces(storage, tenant, questions.traceIds)) say(`trace ${hex}`, otlp);
       for (const query of questions.searches) say(`search ${textOf(query)}`, this.search(storage, tenant, query));
       for (const [startNs, endNs] of questions.windows) {

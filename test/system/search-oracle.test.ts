@@ -142,14 +142,14 @@ function compare(pair: Pair, random: Random, stage: string): number {
 
 function compareNames({ storage, spans }: Pair, stage: string): void {
   const services = [...new Set(spans.map(serviceOf))].sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  expect(storage.listServices(tenant), stage).toEqual(services);
+  expect(storage.listServices(tenant).items, stage).toEqual(services);
   for (const service of services) {
     const mine = spans.filter((known) => serviceOf(known) === service);
     const expected = [...new Set(mine.map((known) => JSON.stringify([operationOf(known), known.span.kind])))].sort();
-    const listed = storage.listOperations(tenant, service).map(({ name, kind }) => JSON.stringify([name, kind]));
+    const listed = storage.listOperations(tenant, service).items.map(({ name, kind }) => JSON.stringify([name, kind]));
     expect(listed.toSorted(), `${stage}: operations of ${service}`).toEqual(expected);
   }
-  expect(storage.listServices(stranger), stage).toEqual(['stranger']);
+  expect(storage.listServices(stranger).items, stage).toEqual(['stranger']);
 }
 
 function compareDependencies(pair: Pair, random: Random, stage: string): void {

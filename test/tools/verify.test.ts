@@ -243,7 +243,7 @@ describe('rebuild-index', () => {
     const storage = openStore(copy.path);
     expect(storage.report.damaged).toEqual([]);
     expect(storedSpans(storage, nodeDisk, DEFAULT_TENANT)).toEqual(spans);
-    expect(storage.listServices(DEFAULT_TENANT)).toEqual(['shop']);
+    expect(storage.listServices(DEFAULT_TENANT).items).toEqual(['shop']);
     await storage.close();
   });
 

@@ -54,6 +54,16 @@ export function messageOf(error: unknown): string {
   return isStoreError(error) ? error.message : 'internal error; the log of the server says more';
 }
 
+/** `warnings` say where it may have been; the first stand in the message, because a refusal has no other place for them over gRPC. */
+export function traceNotFound(warnings: readonly string[] = []): StoreError {
+  const lacks = warnings.slice(0, 3).join('; ');
+  const more = warnings.length > 3 ? `; ${warnings.length - 3} more` : '';
+  return new StoreError(
+    'NOT_FOUND',
+    lacks === '' ? 'trace not found' : `trace not found; it may be in what is damaged or lost: ${lacks}${more}`,
+  );
+}
+
 /** What is answered before the store is open and while it closes. */
 export function notReady(): StoreError {
   return new StoreError('UNAVAILABLE', 'the server is starting or closing; try again');

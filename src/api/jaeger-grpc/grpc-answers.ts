@@ -1,7 +1,7 @@
 // What Jaeger's three gRPC APIs answer alike: names, links, traces and summaries. Traces that are being sent count against
 // the budget of answers until their last message is with the client.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { StoreError } from '../../base/errors.ts';
+import { traceNotFound } from '../edge/status.ts';
 import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { clientLeft, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from '../grpc/grpc-call.ts';
@@ -22,12 +22,10 @@ const SUMMARIES_PER_MESSAGE = 100;
 const BYTES_PER_TURN = 1 << 20;
 
 /** The names of all services. */
-export async function listServices(
-  { reader }: JaegerGrpcOptions,
-  _request: object,
-  { tenant, signal }: GrpcCall,
-): Promise<Reply> {
-  return { services: await reader.listServices(tenant, signal) };
+export async function listServices({ reader }: JaegerGrpcOptions, _request: object, call: GrpcCall): Promise<Reply> {
+  const { items, warnings } = await reader.listServices(call.tenant, call.signal);
+  call.warn(warnings);
+  return { services: items };
 }
 
 export interface OperationsRequest {
@@ -44,13 +42,14 @@ export interface OperationsReply {
 export async function listOperations(
   { reader }: JaegerGrpcOptions,
   { service = '', spanKind = '' }: OperationsRequest,
-  { tenant, signal }: GrpcCall,
+  call: GrpcCall,
 ): Promise<OperationsReply> {
   const kind = kindNumber(spanKind);
   if (service === '' || kind < 0) return { operations: [] };
-  const found = await reader.listOperations(tenant, service, kind === 0 ? undefined : kind, signal);
+  const found = await reader.listOperations(call.tenant, service, kind === 0 ? undefined : kind, call.signal);
+  call.warn(found.warnings);
   // Kinds that OTLP does not know have the same name, none.
-  const operations = found.map((operation) => ({ name: operation.name, spanKind: kindName(operation.kind) }));
+  const operations = found.items.map((operation) => ({ name: operation.name, spanKind: kindName(operation.kind) }));
   return { operations: [...new Map(operations.map((shown) => [JSON.stringify(shown), shown])).values()] };
 }
 
@@ -89,7 +88,7 @@ export async function findTrace(
   call: GrpcCall,
 ): Promise<FoundTraces> {
   const found = await reader.findTraces(call.tenant, [traceId], call.signal);
-  if (found.traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
+  if (found.traces.length === 0) throw traceNotFound(found.warnings);
   return found;
 }
 

@@ -3,6 +3,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
+import { traceNotFound } from '../edge/status.ts';
 import type { FoundTrace, FoundTraces, TraceArchive } from '../../trace/store.ts';
 import {
   eachTrace,
@@ -71,9 +72,10 @@ async function* spanChunks({ otlp }: FoundTrace, isRaw: boolean): AsyncGenerator
 }
 
 function archiveIn(archive: TraceArchive) {
-  return async (_options: unknown, { traceId }: GetTraceRequest, { tenant, signal }: GrpcCall): Promise<Reply> => {
-    const isFound = await archive.archiveTrace(tenant, legacyTraceIdOf(traceId), signal);
-    if (!isFound) throw new StoreError('NOT_FOUND', 'trace not found');
+  return async (_options: unknown, { traceId }: GetTraceRequest, call: GrpcCall): Promise<Reply> => {
+    const { isFound, warnings } = await archive.archiveTrace(call.tenant, legacyTraceIdOf(traceId), call.signal);
+    call.warn(warnings);
+    if (!isFound) throw traceNotFound(warnings);
     return {};
   };
 }

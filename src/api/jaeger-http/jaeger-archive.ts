@@ -1,7 +1,7 @@
 // /api/archive/{id} (contract/jaeger.md §1.3): POST keeps a trace beyond retention, GET shows it as /api/traces/{id} does if
 // it is kept, DELETE, which Jaeger lacks, keeps it no longer. Archived traces answer under every path that takes an id.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
-import { StoreError } from '../../base/errors.ts';
+import { traceNotFound } from '../edge/status.ts';
 import { parseTraceId } from '../../trace/ids.ts';
 import type { TraceArchive } from '../../trace/store.ts';
 import { NotConfigured, registerLegacyRoute, UnknownPath, type LegacyHandler } from './jaeger-envelope.ts';
@@ -41,19 +41,21 @@ function archiveOf({ archive }: JaegerOptions): TraceArchive {
 
 async function archiveTrace(
   options: JaegerOptions,
-  { tenant, params, signal }: JaegerRequest,
+  { tenant, params, signal, warn }: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Buffer[]> {
   const id = pathTraceId(request, MARKER);
   parseTraceOptions(params);
-  if (!(await archiveOf(options).archiveTrace(tenant, id, signal))) throw notFound();
+  const archived = await archiveOf(options).archiveTrace(tenant, id, signal);
+  warn(archived.warnings);
+  if (!archived.isFound) throw traceNotFound(archived.warnings);
   return done();
 }
 
 function showArchived(show: ShowTrace): LegacyHandler {
   return async (options, asked, request) => {
     const id = pathTraceId(request, MARKER);
-    if (!archiveOf(options).isArchived(asked.tenant, id)) throw notFound();
+    if (!archiveOf(options).isArchived(asked.tenant, id)) throw traceNotFound();
     return show(options, asked, id);
   };
 }
@@ -63,12 +65,8 @@ async function deleteArchived(
   { tenant }: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Buffer[]> {
-  if (!(await archiveOf(options).deleteArchived(tenant, pathTraceId(request, MARKER)))) throw notFound();
+  if (!(await archiveOf(options).deleteArchived(tenant, pathTraceId(request, MARKER)))) throw traceNotFound();
   return done();
-}
-
-function notFound(): StoreError {
-  return new StoreError('NOT_FOUND', 'trace not found');
 }
 
 /** Jaeger's answer, whose `errors` is an empty list here. */

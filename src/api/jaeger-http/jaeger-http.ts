@@ -2,7 +2,7 @@
 // the undecoded rest of a path, and how errors are sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../base/logger.ts';
-import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { FoundTrace, FoundTraces, Listed, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import { parseTenant, type Tenant } from '../../trace/tenant.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
@@ -49,6 +49,8 @@ export interface JaegerRequest {
   readonly warn: (warnings: readonly string[]) => void;
   /** The traces of an answer, held until the request is over; warns of what they lack. Throws OVERLOADED. */
   readonly take: (found: FoundTraces) => readonly FoundTrace[];
+  /** The items of a list; what it lacks is named likewise. */
+  readonly items: <T>(listed: Listed<T>) => T[];
 }
 
 /** Proxies refuse answers with some KB of headers. */
@@ -76,6 +78,10 @@ export function readRequest(request: FastifyRequest, reply: FastifyReply, answer
       answers.hold(traces, controller.signal);
       warn(warnings);
       return traces;
+    },
+    items: ({ items, warnings }) => {
+      warn(warnings);
+      return items;
     },
   };
 }

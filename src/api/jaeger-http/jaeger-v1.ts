@@ -3,6 +3,7 @@
 // TraceReader port; names come from its index, and traces are written to the socket while they are translated.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../../base/errors.ts';
+import { traceNotFound } from '../edge/status.ts';
 import { quoteJson } from '../../bytes/json-writer.ts';
 import { jsonToRequest } from '../../otlp/json-to-request.ts';
 import { formatLegacyTraceId } from '../../trace/ids.ts';
@@ -62,33 +63,36 @@ export function registerJaegerRoutes(app: FastifyInstance, options: JaegerOption
   }
 }
 
-async function listServices({ reader }: JaegerOptions, { tenant, signal }: JaegerRequest): Promise<Buffer[]> {
-  const services = await reader.listServices(tenant, signal);
+async function listServices({ reader }: JaegerOptions, { tenant, signal, items }: JaegerRequest): Promise<Buffer[]> {
+  const services = items(await reader.listServices(tenant, signal));
   return envelope(`[${services.map((service) => quoteJson(service)).join(',')}]`, services.length);
 }
 
 /** Everything between /api/services/ and the final /operations is the service, slashes included. null when unknown. */
 async function listOperationNames(
   { reader }: JaegerOptions,
-  { tenant, signal }: JaegerRequest,
+  { tenant, signal, items }: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Buffer[]> {
   const service = /^(.+)\/operations$/s.exec(pathRest(request, '/api/services/'))?.[1];
   if (service === undefined) throw new UnknownPath();
-  const operations = await reader.listOperations(tenant, service, undefined, signal);
+  const operations = items(await reader.listOperations(tenant, service, undefined, signal));
   const names = [...new Set(operations.map(({ name }) => name))];
   return envelope(names.length === 0 ? 'null' : `[${names.map((name) => quoteJson(name)).join(',')}]`, names.length);
 }
 
 /** An unknown span kind matches nothing. */
-async function listOperations({ reader }: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
+async function listOperations(
+  { reader }: JaegerOptions,
+  { tenant, params, signal, items }: JaegerRequest,
+): Promise<Buffer[]> {
   const service = params.first('service');
   if (service === '') throw new StoreError('INVALID_REQUEST', "parameter 'service' is required");
   const spanKind = params.first('spanKind');
   const kind = spanKind === '' ? undefined : KINDS.indexOf(spanKind) + 1;
-  const operations = kind === 0 ? [] : await reader.listOperations(tenant, service, kind, signal);
-  const items = [...new Set(operations.map(operationJson))];
-  return envelope(`[${items.join(',')}]`, items.length);
+  const operations = kind === 0 ? [] : items(await reader.listOperations(tenant, service, kind, signal));
+  const shown = [...new Set(operations.map(operationJson))];
+  return envelope(`[${shown.join(',')}]`, shown.length);
 }
 
 function operationJson({ name, kind }: Operation): string {
@@ -133,7 +137,7 @@ async function showTrace(
   const { isRaw } = parseTraceOptions(params);
   const found = await reader.findTraces(tenant, [id], signal);
   const traces = take(found);
-  if (traces.length === 0) throw new StoreError('NOT_FOUND', 'trace not found');
+  if (traces.length === 0) throw traceNotFound(found.warnings);
   return tracesEnvelope(viewsOf(traces), { isRaw, lacks: found.warnings });
 }
 

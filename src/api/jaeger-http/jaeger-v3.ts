@@ -47,19 +47,22 @@ function errorBody(status: number, message: string): string {
   return `{"error":{"httpCode":${status},"message":${quoteJson(message)}}}`;
 }
 
-async function listServices({ reader }: JaegerOptions, { tenant, signal }: JaegerRequest): Promise<Buffer[]> {
-  const services = await reader.listServices(tenant, signal);
+async function listServices({ reader }: JaegerOptions, { tenant, signal, items }: JaegerRequest): Promise<Buffer[]> {
+  const services = items(await reader.listServices(tenant, signal));
   return [Buffer.from(`{"services":[${services.map((service) => quoteJson(service)).join(',')}]}`)];
 }
 
 /** An empty kind is shown as "internal", as Jaeger does; an unknown one matches nothing. */
-async function listOperations({ reader }: JaegerOptions, { tenant, params, signal }: JaegerRequest): Promise<Buffer[]> {
+async function listOperations(
+  { reader }: JaegerOptions,
+  { tenant, params, signal, items }: JaegerRequest,
+): Promise<Buffer[]> {
   const service = params.first('service');
   const kind = KINDS.indexOf(params.first('spanKind'));
   const isHopeless = service === '' || kind < 0;
   const operations = isHopeless
     ? []
-    : await reader.listOperations(tenant, service, kind === 0 ? undefined : kind, signal);
+    : items(await reader.listOperations(tenant, service, kind === 0 ? undefined : kind, signal));
   return [Buffer.from(`{"operations":[${[...new Set(operations.map(operationJson))].join(',')}]}`)];
 }
 

@@ -60,6 +60,31 @@ describe('the tenant', () => {
   });
 });
 
+test.each([
+  ['GetServices', 'Empty', {}],
+  ['GetOperations', 'OperationsOf', { service: 'frontend' }],
+] as const)('what %s lacks stands in its trailer', async (method, request, message) => {
+  listener.reader.warnings = ['part 7 is lost'];
+  const call = { path: `/jaeger.storage.v2.TraceReader/${method}`, request, message };
+  // On the wire a unary answer is a stream of one message.
+  const { trailer } = await listener.client.stream(call);
+  expect(trailer.get('tracelith-warning')).toEqual(['part 7 is lost']);
+});
+
+test('where a trace that is not found may have been stands in the refusal', async () => {
+  listener.reader.warnings = ['a', 'b', 'c', 'd'];
+  const call = {
+    path: '/jaeger.api_v2.QueryService/GetTrace',
+    request: 'BytesTrace',
+    message: { traceId: RICH_TRACE_ID },
+  };
+  const error = await refusalOf(listener.client.stream(call));
+  expect([error.code, error.details]).toEqual([
+    status.NOT_FOUND,
+    'trace not found; it may be in what is damaged or lost: a; b; c; 1 more',
+  ]);
+});
+
 describe('a failure', () => {
   test('that is a bug keeps its text to itself', async () => {
     listener.reader.failure = new Error('secret');

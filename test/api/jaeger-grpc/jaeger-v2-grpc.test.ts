@@ -100,7 +100,7 @@ describe('ArchiveTrace', () => {
     await using own = await openGrpcListener({
       archive: {
         isArchived: () => false,
-        archiveTrace: async (tenant, id) => kept.push([tenant, id]) > 0 && id[0] !== 9,
+        archiveTrace: async (tenant, id) => ({ isFound: kept.push([tenant, id]) > 0 && id[0] !== 9, warnings: [] }),
         deleteArchived: () => Promise.resolve(false),
         purge: () => Promise.resolve(),
       },

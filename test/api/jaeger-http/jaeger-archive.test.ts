@@ -16,9 +16,9 @@ const archive: TraceArchive = {
   isArchived: (tenant, id) => kept.has(keyOf(tenant, id)),
   archiveTrace: async (tenant, id) => {
     if (failure !== undefined) throw failure;
-    const { traces } = await server.reader.findTraces(tenant, [id]);
+    const { traces, warnings } = await server.reader.findTraces(tenant, [id]);
     if (traces.length > 0) kept.add(keyOf(tenant, id));
-    return traces.length > 0;
+    return { isFound: traces.length > 0, warnings };
   },
   deleteArchived: (tenant, id) => Promise.resolve(kept.delete(keyOf(tenant, id))),
   purge: () => Promise.resolve(kept.clear()),
@@ -33,6 +33,16 @@ beforeEach(() => {
   server.reader.add(RICH_TRACE);
   kept.clear();
   failure = undefined;
+});
+
+test('what could not be kept of a trace is named; of one that is not found, where it may have been', async () => {
+  server.reader.warnings = ['part 7 is lost'];
+  expect((await ask('POST')).headers.get('tracelith-warnings')).toBe('1: part 7 is lost');
+  server.reader.clear();
+  server.reader.warnings = ['part 7 is lost'];
+  const { status, headers, text } = await ask('POST');
+  expect([status, headers.get('tracelith-warnings')]).toEqual([404, '1: part 7 is lost']);
+  expect(text).toContain('trace not found; it may be in what is damaged or lost: part 7 is lost');
 });
 
 const ask = (method: string, id = RICH_HEX, headers: Record<string, string> = {}): ReturnType<JaegerServer['get']> =>
