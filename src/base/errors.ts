@@ -2,13 +2,13 @@
 
 export const STORE_ERROR_CODES = [
   'INVALID_REQUEST', // the client sent something malformed: 400, INVALID_ARGUMENT
-  'UNSUPPORTED_TYPE', // media type or content encoding we do not speak: 415, INVALID_ARGUMENT
+  'UNSUPPORTED_TYPE', // media type or content encoding we do not speak: 415, UNIMPLEMENTED
   'LIMIT_EXCEEDED', // a body, a message or an answer above its bound: 413, RESOURCE_EXHAUSTED without RetryInfo
   'OVERLOADED', // a queue is full: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'READ_ONLY', // the disk is too full to accept data: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'UNAVAILABLE', // starting, closing, or storage failed: 503 + Retry-After, UNAVAILABLE + RetryInfo
   'NOT_FOUND', // at the API only: 404, NOT_FOUND
-  'DISABLED', // a flag switches this part of the API off: 501, UNIMPLEMENTED
+  'DISABLED', // a flag switches this part of the API off, or it is not served here: 501, UNIMPLEMENTED
   'TIMEOUT', // a query passed its deadline or budget: 503, DEADLINE_EXCEEDED
   'CANCELLED', // the client went away: 499, CANCELLED
   'CORRUPTION', // bytes on disk failed their checksum or do not parse: 500, INTERNAL

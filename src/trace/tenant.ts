@@ -1,11 +1,43 @@
 // The isolation key of all data and queries: VictoriaTraces' pair of 32-bit numbers, sent in the headers AccountID and
-// ProjectID (contract/victoriatraces.md §2). Inside the store it is its text form, "0:0" when no header was sent.
+// ProjectID (contract/victoriatraces.md §2) or in Jaeger's x-tenant. Inside the store it is its text form, "0:0" when no header was sent.
 import { StoreError } from '../base/errors.ts';
 
 /** `${accountId}:${projectId}`, both decimal uint32. */
 export type Tenant = string & { readonly __tenant: unique symbol };
 
 export const DEFAULT_TENANT = '0:0' as Tenant;
+
+/** Headers of an HTTP request or a gRPC call by lower-case name. */
+export type TenantHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+/**
+ * The tenant of a request over either protocol: AccountID and ProjectID, absent 0, or Jaeger's x-tenant holding ACCOUNT or
+ * ACCOUNT:PROJECT. Throws INVALID_REQUEST for anything else, and when the two say different things: a tenant that cannot be
+ * told must not become the default one.
+ */
+export function tenantOfHeaders(headers: TenantHeaders): Tenant {
+  const [account, project, combined] = ['accountid', 'projectid', 'x-tenant'].map((name) => textOf(headers[name]));
+  if (combined === undefined) return parseTenant(account, project);
+  const [, combinedAccount, combinedProject] = /^(\d+)(?::(\d+))?$/.exec(combined) ?? [];
+  const found = JSON.stringify(combined.slice(0, 40));
+  if (combinedAccount === undefined) {
+    const expected = 'x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal';
+    throw new StoreError('INVALID_REQUEST', `${expected}, got ${found}`);
+  }
+  const tenant = parseTenant(combinedAccount, combinedProject);
+  if (account === undefined && project === undefined) return tenant;
+  const other = parseTenant(account, project);
+  if (other === tenant) return tenant;
+  throw new StoreError(
+    'INVALID_REQUEST',
+    `x-tenant ${found} and AccountID:ProjectID ${other} differ: send one of them`,
+  );
+}
+
+/** Sent twice, the values are joined, which no tenant parses: two tenants are refused, not one picked. */
+function textOf(value: string | readonly string[] | undefined): string | undefined {
+  return value === undefined || typeof value === 'string' ? value : value.join(',');
+}
 
 /** Reads the two header values; absent means 0. Throws INVALID_REQUEST for anything but a decimal uint32. */
 export function parseTenant(accountId: string | undefined, projectId: string | undefined): Tenant {

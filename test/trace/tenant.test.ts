@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
+import { DEFAULT_TENANT, parseTenant, tenantOfHeaders } from '../../src/trace/tenant.ts';
 
 test.each([
   [undefined, undefined, '0:0'],
@@ -28,4 +28,24 @@ test.each(['-1', '4294967296', '99999999999', '1.5', '0x1', ' 1', '1 ', 'a', '1:
 
 test('the message quotes no more than the beginning of a long value', () => {
   expect(() => parseTenant('x'.repeat(10_000), undefined)).toThrow(/^.{0,200}$/);
+});
+
+test.each([
+  [{}, '0:0'],
+  [{ accountid: '3', projectid: '4' }, '3:4'],
+  [{ 'x-tenant': '3' }, '3:0'],
+  [{ 'x-tenant': '3:4' }, '3:4'],
+  [{ 'x-tenant': '3:0', accountid: '3' }, '3:0'],
+])('headers %j are tenant %s', (headers, tenant) => {
+  expect(tenantOfHeaders(headers)).toBe(tenant);
+});
+
+test.each([
+  [{ 'x-tenant': 'acme' }, 'x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, got "acme"'],
+  [{ 'x-tenant': '' }, 'x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, got ""'],
+  [{ 'x-tenant': ['3', '4'] }, 'x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, got "3,4"'],
+  [{ 'x-tenant': '3', projectid: '1' }, 'x-tenant "3" and AccountID:ProjectID 0:1 differ: send one of them'],
+  [{ accountid: ['3', '3'] }, 'header AccountID: expected a decimal number from 0 to 4294967295, got "3,3"'],
+])('headers %j are refused, never the default tenant', (headers, message) => {
+  expect(() => tenantOfHeaders(headers)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST', message }));
 });

@@ -1,10 +1,13 @@
 // What a gRPC client may ask before it calls: grpc.health.v1, and server reflection (v1 and v1alpha). Health follows the
 // readiness of the process. A watch ends when the server closes: an open one would hold the close up.
+import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReflectionService } from '@grpc/reflection';
-import type { handleBidiStreamingCall, MethodDefinition, Server } from '@grpc/grpc-js';
+import type { handleBidiStreamingCall, MethodDefinition } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
+import { limits } from '../../base/limits.ts';
 import { registerService, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from './grpc-call.ts';
+import type { GrpcMethodTable, ReceivedCall } from './grpc-server.ts';
 import { describeFiles } from './grpc-descriptors.ts';
 import { describedRoot } from './grpc-schema.ts';
 
@@ -27,7 +30,7 @@ interface HealthRequest {
 }
 
 /** Registers grpc.health.v1. It answers whether or not the store is ready: that is what it tells. */
-export function registerHealth(server: Server, { services, closing, isReady, logger }: HealthOptions): void {
+export function registerHealth(server: GrpcMethodTable, { services, closing, isReady }: HealthOptions): void {
   const known = new Set(['', ...services]);
   const statusOf = (service: string): number => {
     if (!known.has(service)) return SERVICE_UNKNOWN;
@@ -53,22 +56,34 @@ export function registerHealth(server: Server, { services, closing, isReady, log
     }
   };
   const methods = { unary: { Check: check, List: list }, streams: { Watch: watch } };
-  registerService(server, HEALTH, methods, { logger, isReady: () => true });
+  registerService(server, HEALTH, methods, { isReady: () => true });
 }
 
 /** Registers reflection of `services`, health included; what it needs (50 ms of CPU) is made when it is first asked. */
-export function registerReflection(server: Server, services: readonly string[]): void {
+export function registerReflection(server: GrpcMethodTable, services: readonly string[]): void {
   let methods: ReadonlyMap<string, ReflectionMethod> | undefined;
   for (const version of ['v1', 'v1alpha']) {
     const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
-    const method = (): ReflectionMethod => {
+    server.add(path, async (call) => {
       methods ??= loadReflection([...services, HEALTH]);
-      return methods.get(path)!;
-    };
-    const handle: handleBidiStreamingCall<object, object> = (call) => method().handle(call);
-    const serialize = (reply: object): Buffer => method().definition.responseSerialize(reply);
-    const deserialize = (bytes: Buffer): object => method().definition.requestDeserialize(bytes) as object;
-    server.register(path, handle, serialize, deserialize, 'bidi');
+      await reflect(call, methods.get(path)!);
+    });
+  }
+}
+
+/** The library answers each question at once, on the stream that it was handed. */
+async function reflect(call: ReceivedCall, { definition, handle }: ReflectionMethod): Promise<void> {
+  const questions = new EventEmitter();
+  const write = (reply: object): void => call.stream.write(definition.responseSerialize(reply), () => undefined);
+  handle(Object.assign(questions, { write, end: () => undefined }) as unknown as Parameters<typeof handle>[0]);
+  for await (const message of call.each(limits.questionBytesMax)) {
+    let question: object;
+    try {
+      question = definition.requestDeserialize(Buffer.from(message));
+    } catch (cause) {
+      throw new StoreError('INVALID_REQUEST', `malformed ServerReflectionRequest: ${String(cause)}`, { cause });
+    }
+    questions.emit('data', question);
   }
 }
 

@@ -1,21 +1,23 @@
-// A gRPC listener. grpc-js holds a message in memory before any handler sees it, so its size and the calls of one
-// connection are bounded here. What the library itself refuses as INTERNAL (damaged gzip, a malformed grpc-timeout) is
-// the sender's fault and leaves as INVALID_ARGUMENT; INTERNAL stays what it says, a fault of ours.
+// A gRPC listener over HTTP/2: the methods it has, the bounds of its connections and calls, and how they end
+// (decisions/0026). What a call says is in grpc-stream.ts.
 import {
-  Server,
-  ServerCredentials,
-  ServerInterceptingCall,
-  setLogger,
-  status,
-  type ServerInterceptor,
-  type ServerOptions,
-} from '@grpc/grpc-js';
+  createServer,
+  type Http2Server,
+  type IncomingHttpHeaders,
+  type ServerHttp2Session,
+  type ServerHttp2Stream,
+} from 'node:http2';
+import { status } from '@grpc/grpc-js';
+import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
-import { OTLP_GRPC_PATH, STATUS_DETAILS_KEY } from './grpc-call.ts';
+import type { Intake } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
+import { statusOf } from '../edge/status.ts';
+import { BodyPool } from '../http/body-pool.ts';
+import { GrpcStream, type ReadOptions } from './grpc-stream.ts';
 
 export interface GrpcServerOptions {
   /** The flag that the address comes from, for the error. */
@@ -23,12 +25,12 @@ export interface GrpcServerOptions {
   readonly listenAddr: ListenAddress;
   /** How long close() lets calls under way finish. */
   readonly shutdownMaxMs: number;
-  /** Bytes of one message that is received. */
-  readonly requestBytesMax: number;
-  readonly metrics: Metrics;
+  /** The budget of what is received, HTTP's too. */
+  readonly intake: Pick<Intake, 'open'>;
+  readonly metrics: Pick<Metrics, 'countRequest'>;
   readonly logger: Logger;
-  /** Registers what the server serves; `closing` fires when close() is called. */
-  readonly register: (server: Server, closing: AbortSignal) => void;
+  /** Adds the methods of the server; `closing` fires when close() is called. */
+  readonly register: (server: GrpcMethodTable, closing: AbortSignal) => void;
 }
 
 /** A listener that answers. close() stops accepting, lets requests finish, and resolves when the last socket is closed. */
@@ -38,81 +40,205 @@ export interface OpenServer {
   close(): Promise<void>;
 }
 
-/** Connections are ended after this age (with a grace for their calls), so that load balancers spread them again. */
+/** Connections are ended after about this age (with a grace for their calls), so that load balancers spread them again. */
 const CONNECTION_AGE_MAX_MS = 10 * 60_000;
 const CONNECTION_AGE_GRACE_MS = 30_000;
-/** A peer that vanished without a packet is found by a ping within these. */
-const KEEPALIVE_MS = 60_000;
-const KEEPALIVE_TIMEOUT_MS = 20_000;
+/** How often connections are looked at: a peer that vanished without a packet has not answered the ping of the last look. */
+const LOOK_INTERVAL_MS = 30_000;
+
+/** One call as its method sees it. */
+export interface ReceivedCall {
+  readonly stream: GrpcStream;
+  /** The one message of the request, held until the call ends. Throws as GrpcStream.next. */
+  only(bytesMax: number): Promise<Uint8Array>;
+  /** The messages of a request that goes on, each held until the next is asked for. */
+  each(bytesMax: number): AsyncGenerator<Uint8Array, void, undefined>;
+}
+
+/** Answers one call: has written its last message when it resolves; what it throws is the call's status. */
+export type GrpcMethod = (call: ReceivedCall) => Promise<void>;
+
+interface Registered {
+  readonly answer: GrpcMethod;
+  readonly format: 'protobuf' | undefined;
+}
+
+/** Methods by path, /package.Service/Method. */
+export class GrpcMethodTable {
+  readonly #methods = new Map<string, Registered>();
+
+  /** `format` is the label of an ingest method in the metrics. */
+  add(path: string, answer: GrpcMethod, format?: 'protobuf'): void {
+    assert(!this.#methods.has(path), `gRPC method ${path} is registered twice`);
+    this.#methods.set(path, { answer, format });
+  }
+
+  find(path: string): Registered | undefined {
+    return this.#methods.get(path);
+  }
+}
 
 /** Throws CONFIG when the address cannot be listened on. */
 export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenServer> {
-  const { flag, listenAddr, shutdownMaxMs, requestBytesMax, metrics, logger } = options;
-  // One per process, and otherwise the console: the library's own complaints become lines of our log.
-  setLogger({ error: (text: unknown) => logger.warn('gRPC library', { text }) });
-  const server = new Server(serverOptions(requestBytesMax, metrics));
-  const closing = new AbortController();
-  options.register(server, closing.signal);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(formatAddress(listenAddr), ServerCredentials.createInsecure(), (cause, bound) => {
-      if (cause === null) resolve(bound);
-      else
-        reject(
-          new StoreError('CONFIG', `-${flag}=${formatAddress(listenAddr)}: cannot listen: ${cause.message}`, { cause }),
-        );
-    });
+  const { flag, listenAddr, shutdownMaxMs } = options;
+  const server = createServer({
+    settings: { maxConcurrentStreams: limits.grpcStreamsPerConnectionMax },
+    // Not by connection: requests are bounded by the intake, answers by their budget and the pace of their clients.
+    maxSessionMemory: Number.MAX_SAFE_INTEGER,
   });
-  const close = (): Promise<void> => {
-    closing.abort();
-    return closeServer(server, shutdownMaxMs);
-  };
-  return { address: listenAddr.host, port, close };
-}
-
-function serverOptions(requestBytesMax: number, metrics: Metrics): ServerOptions {
-  return {
-    'grpc.max_receive_message_length': requestBytesMax,
-    'grpc.max_concurrent_streams': limits.grpcStreamsPerConnectionMax,
-    'grpc.max_connection_age_ms': CONNECTION_AGE_MAX_MS,
-    'grpc.max_connection_age_grace_ms': CONNECTION_AGE_GRACE_MS,
-    'grpc.keepalive_time_ms': KEEPALIVE_MS,
-    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    interceptors: [answerInterceptor(metrics)],
-  };
-}
-
-/**
- * Sees every status on its way out. grpc-js answers what fails before the handler (decompression, size, timeout header)
- * by the call's own sendStatus, past all interceptors: replacing that method is the only place where both can be seen.
- * Our own answers are told from the library's by their details.
- */
-function answerInterceptor(metrics: Metrics): ServerInterceptor {
-  return ({ path }, call) => {
-    const format = path === OTLP_GRPC_PATH ? 'protobuf' : undefined;
-    const startMs = performance.now();
-    const send = call.sendStatus.bind(call);
-    let isCounted = false;
-    call.sendStatus = (answer) => {
-      const isOurs = (answer.metadata?.get(STATUS_DETAILS_KEY).length ?? 0) > 0;
-      if (!isCounted) {
-        isCounted = true;
-        const seconds = (performance.now() - startMs) / 1000;
-        metrics.countRequest({ path, format, isError: answer.code !== status.OK, seconds });
-      }
-      send(answer.code === status.INTERNAL && !isOurs ? { ...answer, code: status.INVALID_ARGUMENT } : answer);
+  const methods = new GrpcMethodTable();
+  const closing = new AbortController();
+  options.register(methods, closing.signal);
+  const bodies = new BodyPool();
+  const sessions = new Sessions(server);
+  server.on('stream', (stream, headers) => accept(stream, headers, { ...options, methods, bodies }));
+  await new Promise<void>((resolve, reject) => {
+    const refuse = (cause: Error): void => {
+      sessions.end();
+      const text = `-${flag}=${formatAddress(listenAddr)}: cannot listen: ${cause.message}`;
+      reject(new StoreError('CONFIG', text, { cause }));
     };
-    return new ServerInterceptingCall(call);
-  };
-}
-
-/** Sends GOAWAY, waits for the calls under way, then cuts what is left at the deadline. */
-function closeServer(server: Server, shutdownMaxMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    const deadline = setTimeout(() => server.forceShutdown(), shutdownMaxMs);
-    server.tryShutdown(() => {
-      // An error says only that the server was closed before, which is what was asked.
-      clearTimeout(deadline);
+    server.once('error', refuse).listen({ host: listenAddr.host, port: listenAddr.port }, () => {
+      server.off('error', refuse);
       resolve();
     });
   });
+  const bound = server.address();
+  assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
+  const close = async (): Promise<void> => {
+    closing.abort();
+    await sessions.close(shutdownMaxMs);
+    await bodies.close();
+  };
+  return { address: listenAddr.host, port: bound.port, close };
+}
+
+interface Acceptance extends Pick<GrpcServerOptions, 'intake' | 'metrics' | 'logger'> {
+  readonly methods: GrpcMethodTable;
+  readonly bodies: BodyPool;
+}
+
+function accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: Acceptance): void {
+  const path = String(headers[':path']);
+  const method = options.methods.find(path);
+  const startMs = performance.now();
+  const call = new GrpcStream(stream, headers, (code) => {
+    // The paths of clients are no labels: only those of methods are.
+    if (method === undefined) return;
+    const seconds = (performance.now() - startMs) / 1000;
+    const { format } = method;
+    options.metrics.countRequest({ path, format, isError: code !== status.OK, seconds });
+  });
+  if (!String(headers['content-type'] ?? '').startsWith('application/grpc')) return call.refuseType();
+  answer(call, { path, method, options }).then(
+    () => call.end(),
+    (error: unknown) => {
+      const { http, grpc } = statusOf(error);
+      // What a client asks for and this server lacks is no failure of the server.
+      if (http >= 500 && grpc !== status.UNIMPLEMENTED) {
+        options.logger.error('a gRPC call failed', { status: http, error });
+      }
+      call.fail(error);
+    },
+  );
+}
+
+async function answer(
+  call: GrpcStream,
+  to: { readonly path: string; readonly method: Registered | undefined; readonly options: Acceptance },
+): Promise<void> {
+  const { path, method, options } = to;
+  if (method === undefined) throw new StoreError('DISABLED', `this server has no method ${path.slice(0, 200)}`);
+  call.startDeadline();
+  const { intake, bodies } = options;
+  using account = intake.open();
+  await method.answer({
+    stream: call,
+    only: async (bytesMax) => await onlyMessage(call, { bytesMax, account, bodies }),
+    each: (bytesMax) => eachMessage(call, bytesMax, { intake, bodies }),
+  });
+}
+
+async function onlyMessage(call: GrpcStream, options: ReadOptions): Promise<Uint8Array> {
+  const message = await call.next(options);
+  if (message === undefined) throw new StoreError('INVALID_REQUEST', 'the request has no message');
+  if ((await call.next(options)) !== undefined) {
+    throw new StoreError('INVALID_REQUEST', 'the request has more than one message');
+  }
+  return message;
+}
+
+async function* eachMessage(
+  call: GrpcStream,
+  bytesMax: number,
+  { intake, bodies }: Pick<Acceptance, 'intake' | 'bodies'>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  for (;;) {
+    using account = intake.open();
+    const message = await call.next({ bytesMax, account, bodies });
+    if (message === undefined) return;
+    yield message;
+  }
+}
+
+interface Connection {
+  readonly openedMs: number;
+  /** After which it is ended. Not the same for all: connections made at one time would all come back at one time. */
+  readonly ageMaxMs: number;
+  /** The ping of the last look was not answered yet. */
+  isSilent: boolean;
+}
+
+/** The connections of one server, from accept to close. */
+class Sessions {
+  readonly #server: Http2Server;
+  readonly #open = new Map<ServerHttp2Session, Connection>();
+  readonly #looking: NodeJS.Timeout;
+
+  constructor(server: Http2Server) {
+    this.#server = server;
+    server.on('session', (session) => {
+      const ageMaxMs = CONNECTION_AGE_MAX_MS * (0.9 + Math.random() * 0.2);
+      this.#open.set(session, { openedMs: performance.now(), ageMaxMs, isSilent: false });
+      // Behind every error comes the close.
+      session.on('error', () => undefined).on('close', () => this.#open.delete(session));
+    });
+    server.on('sessionError', () => undefined);
+    this.#looking = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref();
+  }
+
+  /** Ends what is too old and what no longer answers. */
+  #look(): void {
+    const nowMs = performance.now();
+    for (const [session, connection] of this.#open) {
+      const overdueMs = nowMs - connection.openedMs - connection.ageMaxMs;
+      if (connection.isSilent || overdueMs > CONNECTION_AGE_GRACE_MS) session.destroy();
+      else if (overdueMs > 0) session.close();
+      else {
+        connection.isSilent = true;
+        session.ping(() => (connection.isSilent = false));
+      }
+    }
+  }
+
+  /** Sends GOAWAY, waits for the calls under way, cuts what is left at the deadline. */
+  close(shutdownMaxMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const deadline = setTimeout(() => {
+        for (const session of this.#open.keys()) session.destroy();
+        resolve();
+      }, shutdownMaxMs);
+      this.#server.close(() => {
+        clearTimeout(deadline);
+        resolve();
+      });
+      for (const session of this.#open.keys()) session.close();
+      this.end();
+    });
+  }
+
+  /** Ends the looking. */
+  end(): void {
+    clearInterval(this.#looking);
+  }
 }

@@ -1,6 +1,5 @@
 // jaeger.api_v2.metrics.MetricsQueryService: the Monitor's figures over gRPC, computed as for /api/metrics (contract/jaeger.md
 // §1.6). Points are written by hand: there are thousands of them, and they are all alike.
-import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../jaeger/call-metrics.ts';
 import type { JaegerGrpcOptions } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Reply } from '../grpc/grpc-call.ts';
+import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
 import { durationNs, timestampNs, type ProtoTime } from '../jaeger/grpc-search.ts';
 import { disabled } from '../jaeger-http/jaeger-metrics.ts';
 
@@ -48,7 +48,7 @@ interface MetricsRequest {
 }
 
 /** Registers the service. */
-export function registerMetricsService(server: Server, options: MetricsGrpcOptions): void {
+export function registerMetricsService(server: GrpcMethodTable, options: MetricsGrpcOptions): void {
   const unary = {
     GetMinStepDuration: getMinStep,
     GetLatencies: getMetrics((request) => ({ metric: 'latencies', quantile: quantileOf(request) })),

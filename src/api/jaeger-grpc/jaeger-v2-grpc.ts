@@ -1,7 +1,6 @@
 // jaeger.api_v2.QueryService, Jaeger's legacy API over gRPC (contract/jaeger.md §5.1): spans in chunks of ten, adjusted like
 // the legacy JSON unless raw.
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
 import { traceNotFound } from '../edge/status.ts';
 import type { FoundTrace, FoundTraces, TraceArchive } from '../../trace/store.ts';
@@ -17,6 +16,7 @@ import {
   type OperationsRequest,
 } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Replies, type Reply } from '../grpc/grpc-call.ts';
+import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
 import { checkTags, legacyTraceIdOf, timestampNs, toSearch, type SearchMessage } from '../jaeger/grpc-search.ts';
 import { readTraceInTurns } from '../jaeger/jaeger-model.ts';
 import { jaegerSpanChunks } from '../jaeger/jaeger-protobuf.ts';
@@ -24,7 +24,7 @@ import { jaegerSpanChunks } from '../jaeger/jaeger-protobuf.ts';
 export const API_V2 = 'jaeger.api_v2.QueryService';
 
 /** Registers the service; without an archive ArchiveTrace is UNIMPLEMENTED. */
-export function registerApiV2(server: Server, options: JaegerGrpcOptions): void {
+export function registerApiV2(server: GrpcMethodTable, options: JaegerGrpcOptions): void {
   const unary = { GetServices: listServices, GetOperations: getOperations, GetDependencies: getDependencies };
   const { archive } = options;
   const archiving = archive === undefined ? {} : { ArchiveTrace: archiveIn(archive) };

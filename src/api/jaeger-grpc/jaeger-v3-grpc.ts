@@ -1,6 +1,5 @@
 // jaeger.api_v3.QueryService: names, traces, summaries and links as Jaeger's own query service gives them (contract/jaeger.md
 // §5.2). As over HTTP, OTLP is never adjusted: this is the export, and raw_traces changes nothing.
-import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
 import { formatTraceId } from '../../trace/ids.ts';
 import {
@@ -15,13 +14,14 @@ import {
   type JaegerGrpcOptions,
 } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Replies, type Reply } from '../grpc/grpc-call.ts';
+import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
 import { checkTags, timestampNs, toSearch, type GrpcSearch, type SearchMessage } from '../jaeger/grpc-search.ts';
 import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
 
 export const API_V3 = 'jaeger.api_v3.QueryService';
 
 /** Registers the service. */
-export function registerApiV3(server: Server, options: JaegerGrpcOptions): void {
+export function registerApiV3(server: GrpcMethodTable, options: JaegerGrpcOptions): void {
   const methods = {
     unary: { GetServices: listServices, GetOperations: listOperations, GetDependencies: getDependencies },
     streams: { GetTrace: getTrace, FindTraces: findTraces, FindTraceSummaries: findSummaries },

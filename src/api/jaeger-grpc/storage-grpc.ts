@@ -1,7 +1,6 @@
 // jaeger.storage.v2: what Jaeger asks of a remote storage (contract/jaeger.md §5.3). Every message of a stream has spans of
 // one trace, consecutive messages may continue it, none is empty; traces that do not exist yield nothing. Hints of times are
 // not needed: the trace is read whole, from every day.
-import type { Server } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
 import { textOfAnyValue } from '../../trace/attributes.ts';
 import { formatTraceId } from '../../trace/ids.ts';
@@ -17,6 +16,7 @@ import {
   type JaegerGrpcOptions,
 } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Replies, type Reply } from '../grpc/grpc-call.ts';
+import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
 import { encodeMessage, messageType } from '../grpc/grpc-schema.ts';
 import {
   checkTags,
@@ -31,7 +31,7 @@ import {
 const TRACES_PER_READ = 16;
 
 /** Registers TraceReader, DependencyReader and Capabilities. */
-export function registerStorageServices(server: Server, options: JaegerGrpcOptions): void {
+export function registerStorageServices(server: GrpcMethodTable, options: JaegerGrpcOptions): void {
   const traceReader = {
     unary: { GetServices: listServices, GetOperations: listOperations, FindTraceIDs: findTraceIds },
     streams: { GetTraces: getTraces, FindTraces: findTraces, FindTraceSummaries: findSummaries },

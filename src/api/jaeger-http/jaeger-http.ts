@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../base/logger.ts';
 import type { FoundTrace, FoundTraces, Listed, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
-import { parseTenant, type Tenant } from '../../trace/tenant.ts';
+import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import { QueryString, unescapePercent } from '../go/query-string.ts';
@@ -58,7 +58,7 @@ const WARNING_CHARS_MAX = 2_000;
 
 /** Reads what every route needs. Throws INVALID_REQUEST for a bad tenant. */
 export function readRequest(request: FastifyRequest, reply: FastifyReply, answers: AnswerBudget): JaegerRequest {
-  const tenant = parseTenant(headerText(request, 'accountid'), headerText(request, 'projectid'));
+  const tenant = tenantOfHeaders(request.headers);
   const params = queryOf(request);
   const pretty = params.first('prettyPrint');
   const controller = new AbortController();
@@ -95,11 +95,6 @@ function headerOf(warnings: readonly string[]): string {
 function queryOf(request: FastifyRequest): QueryString {
   const question = request.url.indexOf('?');
   return new QueryString(question === -1 ? '' : request.url.slice(question + 1));
-}
-
-function headerText(request: FastifyRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return typeof value === 'string' ? value : value?.[0];
 }
 
 /** The path before the query string, as the client escaped it. */

@@ -1,12 +1,11 @@
 // Which gRPC services are served where: OTLP alone on its well-known port, and everything Jaeger speaks on the port of its
 // remote storage, OTLP included, so that a Jaeger on top of us needs one address for reading and writing.
-import type { Server } from '@grpc/grpc-js';
 import type { Logger } from '../../base/logger.ts';
 import type { Config } from '../../config.ts';
 import type { TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
-import { openGrpcServer, type OpenServer } from '../grpc/grpc-server.ts';
+import { openGrpcServer, type GrpcMethodTable, type OpenServer } from '../grpc/grpc-server.ts';
 import type { Intake } from '../edge/intake.ts';
 import { METRICS, registerMetricsService } from '../jaeger-grpc/jaeger-metrics-grpc.ts';
 import type { Metrics } from '../edge/metrics.ts';
@@ -43,15 +42,15 @@ const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
 
 /** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */
 export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax } = parts.config;
+  const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs } = parts.config;
   if (listenAddr === undefined) return undefined;
-  const register = (server: Server): void => registerOtlpService(server, parts);
-  const { metrics, logger } = parts;
+  const register = (server: GrpcMethodTable): void => registerOtlpService(server, parts);
+  const { intake, metrics, logger } = parts;
   return openGrpcServer({
     flag: 'otlpGRPCListenAddr',
     listenAddr,
     shutdownMaxMs,
-    requestBytesMax,
+    intake,
     metrics,
     logger,
     register,
@@ -60,10 +59,10 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
 
 /** The listener of -grpc.listenAddr; undefined when it is off. Throws CONFIG. */
 export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { grpcListenAddr: listenAddr, shutdownMaxMs, requestBytesMax, hasTagExpressions } = parts.config;
+  const { grpcListenAddr: listenAddr, shutdownMaxMs, hasTagExpressions } = parts.config;
   if (listenAddr === undefined) return undefined;
-  const { metrics, logger } = parts;
-  const register = (server: Server, closing: AbortSignal): void => {
+  const { intake, metrics, logger } = parts;
+  const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
     const options = { ...parts, maxTraces: parts.config.searchTracesMax, hasTagExpressions };
     registerStorageServices(server, options);
     registerApiV3(server, options);
@@ -77,7 +76,7 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
     flag: 'grpc.listenAddr',
     listenAddr,
     shutdownMaxMs,
-    requestBytesMax,
+    intake,
     metrics,
     logger,
     register,

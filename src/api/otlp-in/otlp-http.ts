@@ -6,7 +6,7 @@ import { StoreError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { encodeWriteResult } from '../../otlp/partial-success.ts';
 import { encodeRpcStatus, type OtlpEncoding } from '../../otlp/rpc-messages.ts';
-import { parseTenant } from '../../trace/tenant.ts';
+import { tenantOfHeaders } from '../../trace/tenant.ts';
 import { BodyPool } from '../http/body-pool.ts';
 import { ACCEPTED_ENCODINGS } from '../http/decode-body.ts';
 import type { Intake } from '../edge/intake.ts';
@@ -75,7 +75,7 @@ async function exportTraces(
 ): Promise<FastifyReply> {
   const { intake } = options;
   const encoding = requireEncoding(request);
-  const tenant = parseTenant(headerOf(request, 'accountid'), headerOf(request, 'projectid'));
+  const tenant = tenantOfHeaders(request.headers);
   using account = intake.open();
   const sizeMax = intake.requestBytesMax;
   const body = await receiveBody(request.raw, { sizeMax, account });
@@ -84,12 +84,6 @@ async function exportTraces(
   account.exchange(receivedBytes, otlp.length);
   const result = await intake.write(tenant, otlp, INGEST_TYPE[encoding]);
   return reply.type(mediaTypeOf(request.headers['content-type'])).send(encodeWriteResult(result, encoding));
-}
-
-/** Node joins a header that was sent twice with a comma, which no tenant parses: two tenants are refused, not one picked. */
-function headerOf(request: FastifyRequest, name: string): string | undefined {
-  const value = request.headers[name];
-  return Array.isArray(value) ? value.join(',') : value;
 }
 
 interface Exchange {

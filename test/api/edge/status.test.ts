@@ -13,7 +13,7 @@ test('every code has a status', () => {
 
 test.each<[StoreErrorCode, number, number, boolean]>([
   ['INVALID_REQUEST', 400, grpc.INVALID_ARGUMENT, false],
-  ['UNSUPPORTED_TYPE', 415, grpc.INVALID_ARGUMENT, false],
+  ['UNSUPPORTED_TYPE', 415, grpc.UNIMPLEMENTED, false],
   ['LIMIT_EXCEEDED', 413, grpc.RESOURCE_EXHAUSTED, false],
   ['OVERLOADED', 429, grpc.RESOURCE_EXHAUSTED, true],
   ['READ_ONLY', 429, grpc.RESOURCE_EXHAUSTED, true],

@@ -2,8 +2,10 @@
 // goes at the pace of its client.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Server, ServerCredentials, status, type ServiceError } from '@grpc/grpc-js';
+import { status, type ServiceError } from '@grpc/grpc-js';
+import { IntakeAccount } from '../../../src/api/edge/intake.ts';
 import { registerService } from '../../../src/api/grpc/grpc-call.ts';
+import { openGrpcServer } from '../../../src/api/grpc/grpc-server.ts';
 import { StoreError } from '../../../src/base/errors.ts';
 import { createLogger } from '../../../src/base/logger.ts';
 import { openGrpcListener, type GrpcListener } from '../../support/grpc-listener.ts';
@@ -37,6 +39,7 @@ describe('the tenant', () => {
     [{ accountid: '3', projectid: '4' }, '3:4'],
     [{ 'x-tenant': '3' }, '3:0'],
     [{ 'x-tenant': '3:4' }, '3:4'],
+    [{ 'x-tenant': '3', accountid: '3', projectid: '0' }, '3:0'],
   ])('of %j is %s', async (metadata, tenant) => {
     listener.reader.add(RICH_TRACE, tenant as Tenant);
     expect(await services(metadata as Record<string, string>)).not.toEqual([]);
@@ -44,8 +47,8 @@ describe('the tenant', () => {
 
   test.each([
     [{ accountid: 'x' }, /^header AccountID: expected a decimal number/],
-    [{ 'x-tenant': 'acme' }, /^x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, .* got "acme"$/],
-    [{ 'x-tenant': '3', accountid: '3' }, /^x-tenant: /],
+    [{ 'x-tenant': 'acme' }, /^x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, got "acme"$/],
+    [{ 'x-tenant': '3', accountid: '4' }, /^x-tenant "3" and AccountID:ProjectID 4:0 differ: send one of them$/],
     [{ 'x-tenant': '4294967296' }, /^header AccountID: /],
   ])('%j is refused, for reading and for writing', async (metadata, text) => {
     const options = { metadata: metadata as Record<string, string> };
@@ -199,7 +202,6 @@ describe('a stream', () => {
   /** A server whose GetTraces makes 100 messages of 512 KiB. */
   async function openMaker(stallMsMax: number) {
     const state = { made: 0, isOver: false };
-    const server = new Server();
     const GetTraces = async function* () {
       try {
         for (; state.made < 100; state.made++) yield new Uint8Array(512 << 10);
@@ -209,22 +211,26 @@ describe('a stream', () => {
     };
     const logger = createLogger({ write: () => undefined });
     const methods = { unary: {}, streams: { GetTraces } };
-    registerService(server, 'jaeger.storage.v2.TraceReader', methods, { logger, isReady: () => true, stallMsMax });
-    const port = await new Promise<number>((resolve, reject) => {
-      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-        error === null ? resolve(bound) : reject(error),
-      );
+    const server = await openGrpcServer({
+      flag: 'test',
+      listenAddr: { host: '127.0.0.1', port: 0 },
+      shutdownMaxMs: 0,
+      intake: { open: () => new IntakeAccount(() => undefined) },
+      metrics: { countRequest: () => undefined },
+      logger,
+      register: (table) =>
+        registerService(table, 'jaeger.storage.v2.TraceReader', methods, { isReady: () => true, stallMsMax }),
     });
-    const client = new StorageClient(`127.0.0.1:${port}`);
-    const dispose = (): void => {
+    const client = new StorageClient(`127.0.0.1:${server.port}`);
+    const dispose = async (): Promise<void> => {
       client[Symbol.dispose]();
-      server.forceShutdown();
+      await server.close();
     };
-    return { state, client, [Symbol.dispose]: dispose };
+    return { state, client, [Symbol.asyncDispose]: dispose };
   }
 
   test('is made at the pace at which its client takes it', async () => {
-    using maker = await openMaker(60_000);
+    await using maker = await openMaker(60_000);
     const stream = maker.client.open(ask);
     let taken = 0;
     stream.once('data', () => stream.pause());
@@ -239,7 +245,7 @@ describe('a stream', () => {
   });
 
   test('ends when its client takes nothing for too long', async () => {
-    using maker = await openMaker(50);
+    await using maker = await openMaker(50);
     const stream = maker.client.open(ask);
     const ended = new Promise<ServiceError>((resolve) => stream.on('error', resolve));
     stream.once('data', () => stream.pause());

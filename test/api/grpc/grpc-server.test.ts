@@ -1,7 +1,9 @@
 // The life of the two listeners: what becomes of calls under way when they close, and of an address that is taken.
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
-import { OTLP_GRPC_PATH } from '../../../src/api/grpc/grpc-call.ts';
+import { OTLP_GRPC_PATH } from '../../../src/api/otlp-in/otlp-grpc.ts';
 import { encodeRequest } from '../../support/otlp-proto.ts';
 import { openEdgeServers, type EdgeServers } from '../../support/edge-servers.ts';
 
@@ -20,9 +22,9 @@ function openClient(port: number): Client {
   return new Client(`127.0.0.1:${port}`, credentials.createInsecure());
 }
 
-function call(client: Client): Promise<Buffer> {
+function call(client: Client, path: string = OTLP_GRPC_PATH): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(OTLP_GRPC_PATH, asIs, asIs, protobuf, (error, reply) => {
+    client.makeUnaryRequest(path, asIs, asIs, protobuf, (error, reply) => {
       if (error === null) resolve(reply ?? Buffer.alloc(0));
       else reject(error);
     });
@@ -65,6 +67,19 @@ describe('close', () => {
     expect([status.UNAVAILABLE, status.CANCELLED]).toContain((await pending).code);
     expect(await pendingHttp).toBeInstanceOf(Error);
     ownClient.close();
+  });
+
+  test('waits for no client that was refused, or that never speaks', async () => {
+    const own = await openEdgeServers();
+    const ownClient = openClient(own.grpc.port);
+    expect((await refusalOf(call(ownClient, '/unknown'))).code).toBe(status.UNIMPLEMENTED);
+    const silent = connect(own.grpc.port, '127.0.0.1');
+    await once(silent, 'connect');
+    // Ends without its deadline, which would be 7 s away.
+    await own.grpc.close();
+    silent.destroy();
+    ownClient.close();
+    await own.http.close();
   });
 
   test('an address in use says so', async () => {

@@ -34,6 +34,8 @@ describe('tenants and failures', () => {
     expect((await get('/api/services')).text).toContain('"data":[]');
     expect((await get(`/api/traces/${RICH_HEX}`, { headers })).status).toBe(200);
     expect((await get(`/api/traces/${RICH_HEX}`)).status).toBe(404);
+    expect((await get(`/api/traces/${RICH_HEX}`, { headers: { 'x-tenant': '7:8' } })).status).toBe(200);
+    expect((await get(`/api/traces/${RICH_HEX}`, { headers: { 'x-tenant': 'acme' } })).status).toBe(400);
     const bad = 'header AccountID: expected a decimal number from 0 to 4294967295, got "x"';
     expect(await get('/api/services', { headers: { AccountID: 'x' } })).toMatchObject({
       status: 400,

@@ -2,10 +2,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { Client, credentials, Metadata, status, type ServiceError } from '@grpc/grpc-js';
 import { connect } from 'node:http2';
-import { gzipSync } from 'node:zlib';
+import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { StoreError } from '../../../src/base/errors.ts';
-import { OTLP_GRPC_PATH } from '../../../src/api/grpc/grpc-call.ts';
+import { OTLP_GRPC_PATH } from '../../../src/api/otlp-in/otlp-grpc.ts';
 import { decodeResponse, decodeRetrySeconds, decodeRpcStatus, encodeRequest } from '../../support/otlp-proto.ts';
+import { snappyFramed, snappyLiteral } from '../../support/snappy.ts';
 import { openEdgeServers, type EdgeServers } from '../../support/edge-servers.ts';
 import { createRandom, randomRequest } from '../../support/random-request.ts';
 
@@ -124,6 +125,70 @@ describe('accepted', () => {
   });
 });
 
+describe('every encoding that the Collector can be set to', () => {
+  test.each([
+    ['gzip', gzipSync(protobuf)],
+    ['deflate', deflateSync(protobuf)],
+    ['zstd', zstdCompressSync(protobuf)],
+    ['snappy', Buffer.from(snappyFramed(protobuf))],
+    ['snappy', Buffer.from(snappyLiteral(protobuf))],
+    ['GZIP', gzipSync(protobuf)],
+  ])('%s reaches the store decompressed', async (encoding, message) => {
+    const answer = await callRaw(frameOf(message, true), { 'grpc-encoding': encoding });
+    expect([answer['grpc-status'], answer['grpc-accept-encoding']]).toEqual(['0', 'identity,gzip,deflate,snappy,zstd']);
+    expect(edge.store.writes.map(({ body }) => Buffer.from(body).equals(protobuf))).toEqual([true]);
+  });
+
+  test('a message that is not compressed is taken as it is, whatever the call may compress', async () => {
+    expect((await callRaw(frameOf(protobuf, false), { 'grpc-encoding': 'zstd' }))['grpc-status']).toBe('0');
+    expect(Buffer.from(edge.store.writes[0]!.body)).toEqual(protobuf);
+  });
+
+  test.each([
+    ['gzip', gzipSync(Buffer.alloc(2 << 20))],
+    ['zstd', zstdCompressSync(Buffer.alloc(2 << 20))],
+    // A block that announces 2 MiB.
+    ['snappy', Buffer.from([0x80, 0x80, 0x80, 0x01, 0])],
+  ])('%s cannot hold more than one message may have, and leaves nothing in the intake', async (encoding, message) => {
+    const answer = await callRaw(frameOf(message, true), { 'grpc-encoding': encoding });
+    expect(answer['grpc-status']).toBe('8');
+    expect(await edge.metrics.render()).toMatch(/^tracelith_intake_bytes 0$/m);
+  });
+});
+
+test('one request is one message', async () => {
+  const message = frameOf(protobuf, false);
+  for (const body of [
+    Buffer.alloc(0),
+    message.subarray(0, 3),
+    message.subarray(0, -1),
+    Buffer.concat([message, message]),
+  ]) {
+    expect((await callRaw(body, {}))['grpc-status']).toBe('3');
+  }
+  expect(edge.store.writes).toEqual([]);
+});
+
+test('a client that is refused in the middle of its message reads why', async () => {
+  const error = await refusalOf(call(Buffer.alloc(20 << 20)));
+  expect([error.code, error.details]).toEqual([
+    status.RESOURCE_EXHAUSTED,
+    expect.stringContaining('the message exceeds'),
+  ]);
+  expect(await call(protobuf)).toHaveLength(0);
+});
+
+test('what is received by all calls together is bounded, before it is held', async () => {
+  await using own = await openEdgeServers({ intakeBytesMax: 100_000 });
+  const ownClient = openClient({}, own.grpc.port);
+  const error = await refusalOf(call(Buffer.alloc(200_000), { client: ownClient }));
+  expect([error.code, error.details]).toEqual([status.RESOURCE_EXHAUSTED, expect.stringContaining('100000 bytes')]);
+  const [details] = error.metadata.get('grpc-status-details-bin');
+  expect(decodeRpcStatus(details as Buffer).details).toHaveLength(1);
+  expect(await call(Buffer.alloc(0), { client: ownClient })).toHaveLength(0);
+  ownClient.close();
+});
+
 describe('refused', () => {
   test.each([
     ['INVALID_REQUEST', status.INVALID_ARGUMENT, undefined],
@@ -153,8 +218,9 @@ describe('refused', () => {
     const zipped = openClient({ 'grpc.default_compression_algorithm': 2 });
     for (const options of [{}, { client: zipped }]) {
       const error = await refusalOf(call(Buffer.alloc((1 << 20) + 1), options));
-      expect([error.code, error.metadata.get('grpc-status-details-bin')]).toEqual([status.RESOURCE_EXHAUSTED, []]);
-      expect(error.details).toMatch(/larger than (max|1048576)/);
+      const [details] = error.metadata.get('grpc-status-details-bin');
+      expect([error.code, decodeRpcStatus(details as Buffer).details]).toEqual([status.RESOURCE_EXHAUSTED, undefined]);
+      expect(error.details).toMatch(/exceeds -opentelemetry\.traces\.maxRequestSize=1048576 bytes; send smaller/);
     }
     zipped.close();
     expect(edge.store.writes).toEqual([]);
@@ -193,11 +259,12 @@ describe('refused', () => {
     expect([error.code, error.details]).toEqual([status.UNAVAILABLE, 'the server is starting or closing; try again']);
   });
 
-  test('every answer is counted, also those the library gives', async () => {
+  test('every answer is counted', async () => {
     const text = await edge.metrics.render();
     const path = `path="${OTLP_GRPC_PATH}"`;
     const requests = Number(text.match(new RegExp(`vt_http_requests_total{${path},format="protobuf"} (\\d+)`))![1]);
     const errors = Number(text.match(new RegExp(`vt_http_errors_total{${path},format="protobuf"} (\\d+)`))![1]);
-    expect([requests, errors]).toEqual([5 + 6 + 1 + 2 + 2 + 4 + 1, 6 + 1 + 2 + 2 + 4 + 1]);
+    const refused = 3 + 4 + 1 + 6 + 1 + 2 + 2 + 4 + 1;
+    expect([requests, errors]).toEqual([5 + 6 + 1 + 1 + refused, refused]);
   });
 });

@@ -76,6 +76,7 @@ describe('accepted', () => {
   test('the tenant comes from the headers, 0:0 without them', async () => {
     await edge.post(protobuf, PROTOBUF);
     await edge.post(protobuf, { ...PROTOBUF, AccountID: '7' });
+    expect((await edge.post(protobuf, { ...PROTOBUF, 'x-tenant': 'acme' })).status).toBe(400);
     await edge.post(protobuf, { ...PROTOBUF, accountid: '4294967295', PROJECTID: '12' });
     expect(edge.store.writes.map((write) => write.tenant)).toEqual(['0:0', '7:0', '4294967295:12']);
   });

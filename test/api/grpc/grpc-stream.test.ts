@@ -1,0 +1,105 @@
+// A call on its HTTP/2 stream: messages come whole however they are cut on their way, and what is held is counted.
+import { connect, createServer, type ClientHttp2Stream } from 'node:http2';
+import { once } from 'node:events';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { IntakeAccount } from '../../../src/api/edge/intake.ts';
+import { GrpcStream } from '../../../src/api/grpc/grpc-stream.ts';
+import { BodyPool } from '../../../src/api/http/body-pool.ts';
+import { createRandom, printedSeed } from '../../support/random-request.ts';
+
+const bodies = new BodyPool();
+const server = createServer();
+let port = 0;
+beforeAll(async () => {
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  port = (server.address() as { port: number }).port;
+});
+afterAll(async () => {
+  server.close();
+  await bodies.close();
+});
+
+function frameOf(message: Uint8Array, isCompressed: boolean): Buffer {
+  const head = Buffer.from([isCompressed ? 1 : 0, 0, 0, 0, 0]);
+  head.writeUInt32BE(message.length, 1);
+  return Buffer.concat([head, message]);
+}
+
+/** A call from both sides. */
+async function openCall(headers: Record<string, string> = {}) {
+  const session = connect(`http://127.0.0.1:${port}`);
+  const accepted = once(server, 'stream');
+  const client: ClientHttp2Stream = session.request({ ':method': 'POST', ...headers }, { endStream: false });
+  client.on('error', () => undefined);
+  const [stream, received] = (await accepted) as ConstructorParameters<typeof GrpcStream>;
+  const codes: number[] = [];
+  const call = new GrpcStream(stream, received, (code) => codes.push(code));
+  return { session, client, call, codes, [Symbol.dispose]: () => session.destroy() };
+}
+
+test('messages come whole and in order, wherever they are cut', async () => {
+  const random = createRandom(printedSeed('grpc-stream'));
+  const int = (below: number): number => Math.floor(random() * below);
+  for (let round = 0; round < 20; round++) {
+    using open = await openCall({ 'grpc-encoding': round % 2 === 0 ? 'gzip' : 'zstd' });
+    const messages = Array.from({ length: int(5) }, () => Buffer.alloc(int(3) * int(40_000), int(256)));
+    const compress = round % 2 === 0 ? gzipSync : zstdCompressSync;
+    const wire = Buffer.concat(
+      messages.map((message) => (int(2) === 0 ? frameOf(message, false) : frameOf(compress(message), true))),
+    );
+    const sent = (async () => {
+      for (let at = 0; at < wire.length;) {
+        const end = at + 1 + int(int(2) === 0 ? 8 : 30_000);
+        await new Promise((resolve) => open.client.write(wire.subarray(at, end), resolve));
+        at = end;
+      }
+      open.client.end();
+    })();
+    let heldBytes = 0;
+    let received = 0;
+    for (; ; received++) {
+      using account = new IntakeAccount((bytes) => (heldBytes += bytes));
+      const message = await open.call.next({ bytesMax: 100_000, account, bodies });
+      if (message === undefined) break;
+      expect(Buffer.from(message).equals(messages[received]!)).toBe(true);
+    }
+    await sent;
+    expect([received, heldBytes]).toEqual([messages.length, 0]);
+  }
+});
+
+test('a message that is too large is refused by its head', async () => {
+  using open = await openCall();
+  open.client.write(frameOf(Buffer.alloc(1_001), false).subarray(0, 5));
+  let heldBytes = 0;
+  using account = new IntakeAccount((bytes) => (heldBytes += bytes));
+  await expect(open.call.next({ bytesMax: 1_000, account, bodies })).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
+  expect(heldBytes).toBe(5);
+});
+
+test('a client that leaves, and a deadline that passes, end the wait for a message', async () => {
+  for (const leave of [true, false]) {
+    using open = await openCall(leave ? {} : { 'grpc-timeout': '20m' });
+    open.call.startDeadline();
+    using account = new IntakeAccount(() => undefined);
+    const next = expect(open.call.next({ bytesMax: 1_000, account, bodies })).rejects.toMatchObject({
+      code: 'CANCELLED',
+    });
+    if (leave) open.session.destroy();
+    await next;
+    expect(open.call.signal.aborted).toBe(true);
+    expect(open.codes).toEqual(leave ? [] : [4]);
+  }
+});
+
+test('a call has one status, whatever comes behind it', async () => {
+  using open = await openCall();
+  const response = once(open.client, 'response');
+  open.call.fail(new Error('first'));
+  open.call.end();
+  open.call.write(Buffer.from('late'), () => undefined);
+  const [headers] = (await response) as [Record<string, unknown>];
+  expect([headers['grpc-status'], open.codes]).toEqual(['13', [13]]);
+});
