@@ -84,11 +84,9 @@ test('a client that leaves, and a deadline that passes, end the wait for a messa
     using open = await openCall(leave ? {} : { 'grpc-timeout': '20m' });
     open.call.startDeadline();
     using account = new IntakeAccount(() => undefined);
-    const next = expect(open.call.next({ bytesMax: 1_000, account, bodies })).rejects.toMatchObject({
-      code: 'CANCELLED',
-    });
+    const next = open.call.next({ bytesMax: 1_000, account, bodies });
     if (leave) open.session.destroy();
-    await next;
+    await expect(next).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(open.call.signal.aborted).toBe(true);
     expect(open.codes).toEqual(leave ? [] : [4]);
   }
