@@ -219,9 +219,9 @@ const flags = {
     example: '-search.logSlowQueryDuration=500ms',
   }),
   searchTracesMax: flag('search', 'search.maxTraces', count('traces', { min: 1, max: limits.searchTracesMax }), {
-    default: '1000',
-    meaning: 'Highest `limit` a trace search may ask for; above it the search is refused (400).',
-    reason: 'As in VictoriaTraces: every trace is read and sent whole.',
+    default: '2500',
+    meaning: 'Traces a search gives at most; a higher `limit` is taken as this one, and the answer says so.',
+    reason: 'What the stock clients ask: Jaeger UI up to 1,500, Kiali 2,500. Every trace is read and sent whole.',
     example: '-search.maxTraces=200',
   }),
   hasTagExpressions: flag('search', 'search.tagExpressions', boolean, {

@@ -1,6 +1,7 @@
 // Finds the newest traces that match: blocks newest first, until no block left can hold a newer match than the ones
 // found. Exact: the answer is the `limit` traces with the latest matching span start, ties by trace id
-// (contract/jaeger.md §7.1), whatever block, part or day their spans lie in.
+// (contract/jaeger.md §7.1), whatever block, part or day their spans lie in; more only where a page would have no end.
+import { assert } from '../base/assert.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { BlockFate } from '../trace/search-explanation.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
@@ -34,7 +35,8 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
   let hits: Hit[] = [];
   for (const [index, block] of blocks.entries()) {
     deadline.check();
-    const last = hits.length >= query.limit ? hits[query.limit - 1]! : undefined;
+    const size = answerSize(hits, query);
+    const last = size === undefined ? undefined : hits[size - 1]!;
     // Not >=: a match as late as the last hit may still win by its trace id.
     if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) {
       fates.limit += blocks.length - index;
@@ -49,9 +51,22 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
     const found = matchCandidate(block, matcher, blockTimes(block.day, query));
     fates[found.fate]++;
     hits = mergeHits(hits, found.hits);
-    hits.length = Math.min(hits.length, query.limit);
+    hits.length = answerSize(hits, query) ?? hits.length;
   }
   return hits.map((hit) => hit.traceId);
+}
+
+/** How many of `hits`, newest first, the answer has; undefined: all of these, and the next ones. */
+function answerSize(hits: readonly Hit[], { limit, lastUnit }: TraceQuery): number | undefined {
+  if (hits.length < limit) return undefined;
+  if (lastUnit === undefined) return limit;
+  const { startNs, tracesMax } = lastUnit;
+  assert(limit <= tracesMax, 'a search asks for more traces than an answer may have');
+  const unit = { day: Number(startNs / DAY_NS_BIG), start: Number(startNs % DAY_NS_BIG) };
+  for (let i = limit - 1; i < hits.length; i++) {
+    if ((hits[i]!.day - unit.day || hits[i]!.start - unit.start) < 0) return Math.min(i + 1, tracesMax);
+  }
+  return hits.length >= tracesMax ? tracesMax : undefined;
 }
 
 /** The blocks that may hold a span of the query's times, newest first. */

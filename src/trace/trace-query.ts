@@ -29,4 +29,10 @@ export interface TraceQuery {
   readonly filter?: Filter;
   /** Traces wanted, 1 … limits.searchTracesMax. */
   readonly limit: number;
+  /**
+   * Where the client chose the end of the window: the first ns of the unit it gave it in. While all traces of an answer
+   * (their latest matching spans) start in it, the next ones follow, `tracesMax` at most, until one starts before it. A
+   * client that pages by the starts it is shown, which are no finer than the unit, would never get past it otherwise.
+   */
+  readonly lastUnit?: { readonly startNs: bigint; readonly tracesMax: number };
 }

@@ -219,14 +219,22 @@ export function randomQuery(random: Random, spans: readonly KnownSpan[]): TraceQ
   const wide = dayNs * BigInt(Math.floor(random() * 6));
   // A zero or negative duration counts as 1 ns in Jaeger and as itself here: bounds below 2 ns are not asked for.
   const bound = (value: bigint): bigint | undefined => (value < 2n ? undefined : value);
+  const limit = pick(random, [1, 2, 3, 10, 100, limits.searchTracesMax]);
+  const startMaxNs = start + (random() < 0.5 ? 0n : wide) + around();
+  const unitNs = pick(random, [1n, 1_000n, dayNs]);
+  const lastUnit = maybe(random, 0.3, () => ({
+    startNs: startMaxNs - (startMaxNs % unitNs),
+    tracesMax: limit + Math.floor(random() * 20),
+  }));
   return {
     service: maybe(random, 0.5, () => serviceOf(isNear ? model : other)),
     operation: maybe(random, 0.3, () => operationOf(isNear ? model : other)),
     tags,
     startMinNs: start - wide + around(),
-    startMaxNs: start + (random() < 0.5 ? 0n : wide) + around(),
+    startMaxNs,
     durationMinNs: maybe(random, 0.15, () => bound(duration + around())),
     durationMaxNs: maybe(random, 0.15, () => bound(duration + around())),
-    limit: pick(random, [1, 2, 3, 10, 100, limits.searchTracesMax]),
+    limit,
+    ...(lastUnit === undefined ? {} : { lastUnit }),
   };
 }

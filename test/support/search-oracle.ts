@@ -44,10 +44,19 @@ export function searchNaively(
   }
   const order = ([a, x]: [string, bigint], [b, y]: [string, bigint]): number =>
     x !== y ? (x > y ? -1 : 1) : a < b ? -1 : 1;
-  return [...latest]
-    .sort(order)
-    .slice(0, query.limit)
-    .map(([traceId]) => traceId);
+  const hits = [...latest].sort(order);
+  return hits.slice(0, pageSize(hits, query)).map(([traceId]) => traceId);
+}
+
+/** A page that lies wholly in the last unit of its window goes on until it reaches below it. */
+function pageSize(hits: readonly [string, bigint][], { limit, lastUnit }: TraceQuery): number {
+  if (lastUnit === undefined) return limit;
+  let size = limit;
+  while (size < lastUnit.tracesMax && hits.slice(0, size).every(([, start]) => start >= lastUnit.startNs)) {
+    if (size >= hits.length) break;
+    size++;
+  }
+  return size;
 }
 
 function isMatch(known: KnownSpan, query: TraceQuery): boolean {

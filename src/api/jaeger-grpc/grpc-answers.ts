@@ -6,7 +6,8 @@ import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../t
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { GrpcCall, GrpcCallOptions, Replies, Reply } from '../grpc/grpc-call.ts';
 import { clientLeft } from '../grpc/grpc-stream.ts';
-import { TIME_MAX_NS, timestampNs, type GrpcSearch, type ProtoTime, type SearchBounds } from '../jaeger/grpc-search.ts';
+import { timestampNs, type GrpcSearch, type ProtoTime, type SearchBounds } from '../jaeger/grpc-search.ts';
+import { overfullWarnings, TIME_MAX_NS } from '../jaeger/search-bounds.ts';
 import { kindName, kindNumber } from '../jaeger/jaeger-span.ts';
 import { splitTrace } from '../jaeger/split-trace.ts';
 import { summarizeTrace, type TraceSummary } from '../jaeger/trace-summary.ts';
@@ -76,10 +77,12 @@ export async function listDependencies(
 /** Searches, unless nothing can be found. */
 export async function search(
   { reader }: JaegerGrpcOptions,
-  { query, isHopeless }: GrpcSearch,
+  { query, isHopeless, warnings: changed }: GrpcSearch,
   call: GrpcCall,
 ): Promise<FoundTraces> {
-  return isHopeless ? { traces: [], warnings: [] } : await reader.searchTraces(call.tenant, query, call.signal);
+  if (isHopeless) return { traces: [], warnings: changed };
+  const { traces, warnings } = await reader.searchTraces(call.tenant, query, call.signal);
+  return { traces, warnings: [...changed, ...overfullWarnings(query, traces.length), ...warnings] };
 }
 
 /** One trace. Throws NOT_FOUND. */

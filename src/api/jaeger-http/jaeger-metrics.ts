@@ -79,12 +79,13 @@ export function parseCallMetrics(params: QueryString, nowMs: number): CallMetric
   if (services.length === 0) unparsable('service', 'please provide at least one service name');
   const isByOperation = parseBool(params, 'groupByOperation');
   const kinds = params.all('spanKind').map(kindOf);
-  const endNs = parseTime(params, 'endTs');
+  // Minutes are what is counted, and no unit reaches into the next one.
+  const end = parseTime(params, 'endTs');
   const request = {
     services: [...new Set(services)],
     kinds: kinds.length === 0 ? CALL_METRICS_DEFAULTS.kinds : [...new Set(kinds)],
     isByOperation,
-    endMs: endNs === undefined ? Math.floor(nowMs) : Number(endNs / 1_000_000n),
+    endMs: end === undefined ? Math.floor(nowMs) : Number(end.ns / 1_000_000n),
     lookbackMs: parseMs(params, 'lookback', CALL_METRICS_DEFAULTS.lookbackMs),
     stepMs: parseMs(params, 'step', CALL_METRICS_DEFAULTS.stepMs),
     ratePerMs: parseMs(params, 'ratePer', CALL_METRICS_DEFAULTS.ratePerMs),

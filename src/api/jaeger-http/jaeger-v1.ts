@@ -28,6 +28,7 @@ import { registerMetricsRoutes } from './jaeger-metrics.ts';
 import { readTraceInTurns, readTraceViews } from '../jaeger/jaeger-model.ts';
 import { parseDependencyRange, parsePathSearch, parseTraceOptions, parseTraceSearch } from '../jaeger/jaeger-params.ts';
 import type { TraceSearch } from '../jaeger/jaeger-params.ts';
+import { overfullWarnings } from '../jaeger/search-bounds.ts';
 import { registerJaegerV3Routes } from './jaeger-v3.ts';
 import { readBody } from '../http/request-body.ts';
 import { TraceView } from '../jaeger/trace-view.ts';
@@ -100,16 +101,18 @@ function operationJson({ name, kind }: Operation): string {
 }
 
 async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
-  const { tenant, params, signal, take } = asked;
+  const { tenant, params, signal, take, warn } = asked;
   const { reader, maxTraces, hasTagExpressions = false } = options;
   const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces, hasTagExpressions });
   if (search.traceIds.length > 0) {
     const traces = take(await reader.findTraces(tenant, search.traceIds, signal));
     return tracesEnvelope(viewsOf(traces), { isRaw: search.isRaw, errors: missingErrors(search, traces) });
   }
+  warn(search.warnings);
   if (isExplain(asked)) return explainSearch(options.explainer, asked, search.query);
   if (search.isHopeless) return tracesEnvelope([], search);
   const traces = take(await reader.searchTraces(tenant, search.query, signal));
+  warn(overfullWarnings(search.query, traces.length));
   return tracesEnvelope(viewsOf(traces), search);
 }
 

@@ -13,6 +13,7 @@ import { pathRest, readRequest, sendError } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
 import { checkV3Bool, parseV3Search, parseV3Time } from '../jaeger/jaeger-v3-search.ts';
+import { lastNsOf, overfullWarnings } from '../jaeger/search-bounds.ts';
 import { sendJsonChunks } from '../http/json-reply.ts';
 import { summarizeInTurns, summaryJson } from '../jaeger/trace-summary.ts';
 
@@ -86,11 +87,13 @@ async function findTrace(
 
 async function search(
   options: JaegerOptions,
-  { tenant, params, signal, take }: JaegerRequest,
+  { tenant, params, signal, take, warn }: JaegerRequest,
 ): Promise<readonly FoundTrace[]> {
-  const { query, isHopeless } = parseV3Search(params, options.maxTraces, options.hasTagExpressions);
+  const { query, isHopeless, warnings } = parseV3Search(params, options.maxTraces, options.hasTagExpressions);
+  warn(warnings);
   if (isHopeless) return [];
   const traces = take(await options.reader.searchTraces(tenant, query, signal));
+  warn(overfullWarnings(query, traces.length));
   return traces;
 }
 
@@ -114,14 +117,14 @@ async function listDependencies(
   { reader }: JaegerOptions,
   { tenant, params, signal, warn }: JaegerRequest,
 ): Promise<Buffer[]> {
-  const startNs = parseV3Time(params, 'startTime', 'start_time');
-  const endNs = parseV3Time(params, 'endTime', 'end_time');
-  if (startNs === undefined || endNs === undefined) {
+  const start = parseV3Time(params, 'startTime', 'start_time');
+  const end = parseV3Time(params, 'endTime', 'end_time');
+  if (start === undefined || end === undefined) {
     throw new StoreError('INVALID_REQUEST', 'startTime and endTime are required');
   }
-  if (endNs <= startNs) throw new StoreError('INVALID_REQUEST', 'endTime must be after startTime');
-  const { links, warnings } =
-    endNs < 0n ? NO_LINKS : await reader.listDependencies(tenant, startNs < 0n ? 0n : startNs, endNs, signal);
+  if (end.ns <= start.ns) throw new StoreError('INVALID_REQUEST', 'endTime must be after startTime');
+  const [startNs, endNs] = [start.ns < 0n ? 0n : start.ns, lastNsOf(end)];
+  const { links, warnings } = endNs < 0n ? NO_LINKS : await reader.listDependencies(tenant, startNs, endNs, signal);
   warn(warnings);
   return [Buffer.from(`{"dependencies":[${links.map(dependencyJson).join(',')}]}`)];
 }

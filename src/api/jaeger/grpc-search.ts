@@ -1,9 +1,10 @@
 // The requests of Jaeger's gRPC APIs as exact types: one search is a TraceQuery whichever API spells it (contract/jaeger.md
-// §5.1–5.3). Times are exact to the nanosecond and both ends count; Go's zero time is no time. Pure.
+// §5.1–5.3). Both ends of a window count, the last one with the unit it was given in; Go's zero time is no time. Pure.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { TraceQuery } from '../../trace/trace-query.ts';
 import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
+import { clampLimit, TIME_MAX_NS, UNIT_NS, windowEnd } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
 
 /** google.protobuf.Timestamp and Duration as decodeMessage gives them. */
@@ -29,14 +30,14 @@ export interface GrpcSearch {
   readonly query: TraceQuery;
   /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
   readonly isHopeless: boolean;
+  /** What of the request was changed. */
+  readonly warnings: readonly string[];
 }
 
 const DEPTH_DEFAULT = 100;
 const NS_PER_SECOND = 1_000_000_000n;
 /** Seconds of Go's zero time, 1 January of year 1, which Go clients send for a time that was not set. */
 const GO_ZERO_SECONDS = -62_135_596_800n;
-/** The end of time where a request names none. */
-export const TIME_MAX_NS: bigint = 2n ** 63n - 1n;
 
 /** ns since the epoch, or undefined for a time that was not set. */
 export function timestampNs(time: ProtoTime | undefined): bigint | undefined {
@@ -64,8 +65,8 @@ export interface SearchBounds {
 }
 
 /**
- * Without a time the window is open at that end; `tags` are keys and values as text. Throws INVALID_REQUEST for a depth above
- * `maxTraces`, for a filter that is malformed or does not stand alone.
+ * Without a time the window is open at that end; `tags` are keys and values as text. Throws INVALID_REQUEST for a filter that is
+ * malformed or does not stand alone.
  */
 export function toSearch(
   message: SearchMessage,
@@ -73,7 +74,10 @@ export function toSearch(
   { maxTraces, hasTagExpressions }: SearchBounds,
 ): GrpcSearch {
   const startMinNs = timestampNs(message.startTimeMin) ?? 0n;
-  const startMaxNs = timestampNs(message.startTimeMax) ?? TIME_MAX_NS;
+  const endNs = timestampNs(message.startTimeMax);
+  const end =
+    endNs === undefined ? { startMaxNs: TIME_MAX_NS } : windowEnd({ ns: endNs, unitNs: unitOf(endNs) }, maxTraces);
+  const { limit, warnings } = clampLimit(depthOf(message.searchDepth, maxTraces), maxTraces);
   const min = durationNs(message.durationMin);
   const max = durationNs(message.durationMax);
   const query = {
@@ -81,25 +85,27 @@ export function toSearch(
     operation: message.operationName || undefined,
     tags: tagConditions(tags, hasTagExpressions),
     startMinNs: startMinNs < 0n ? 0n : startMinNs,
-    startMaxNs,
+    ...end,
     durationMinNs: min > 0n ? min : undefined,
     durationMaxNs: max !== 0n ? max : undefined,
-    limit: depthOf(message.searchDepth, maxTraces),
+    limit,
   };
-  const isHopeless = startMinNs > startMaxNs || startMaxNs < 0n || max < 0n || (max !== 0n && max < min);
-  if (message.filter === undefined) return { query, isHopeless };
+  const isHopeless = startMinNs > end.startMaxNs || end.startMaxNs < 0n || max < 0n || (max !== 0n && max < min);
+  if (message.filter === undefined) return { query, isHopeless, warnings };
   checkFilterStandsAlone(query);
-  return { query: { ...query, filter: parseFilter(message.filter) }, isHopeless };
+  return { query: { ...query, filter: parseFilter(message.filter) }, isHopeless, warnings };
+}
+
+/**
+ * A Timestamp does not tell its unit. Jaeger on top of us passes on the µs of its legacy API and the ms of its UI, and what
+ * is asked through it must be answered as what is asked of us: a whole ms is one, and so is a whole µs.
+ */
+function unitOf(ns: bigint): bigint {
+  return ns % UNIT_NS.ms === 0n ? UNIT_NS.ms : ns % UNIT_NS.us === 0n ? UNIT_NS.us : UNIT_NS.ns;
 }
 
 /** Zero and below mean the default, as in Jaeger. */
 function depthOf(depth = 0, maxTraces: number): number {
-  if (depth > maxTraces) {
-    throw new StoreError(
-      'INVALID_REQUEST',
-      `search_depth: must be at most ${maxTraces} (-search.maxTraces), received: ${depth}`,
-    );
-  }
   return depth <= 0 ? Math.min(DEPTH_DEFAULT, maxTraces) : depth;
 }
 

@@ -8,12 +8,12 @@ import { parseGoDuration } from '../go/go-duration.ts';
 import { parseGoStringMap } from '../go/go-json.ts';
 import { goQuote } from '../go/go-quote.ts';
 import type { QueryString } from '../go/query-string.ts';
+import { clampLimit, lastNsOf, TIME_MAX_NS, UNIT_NS, windowEnd, type GivenTime } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
 
 const LIMIT_DEFAULT = 100;
 const SEARCH_LOOKBACK_MS = 48 * 3_600_000;
 const DEPENDENCY_LOOKBACK_MS = 24 * 3_600_000;
-const INT64_MAX = 2n ** 63n - 1n;
 const NS_PER_MS = 1_000_000n;
 
 /** GET /api/traces: either the traces of `traceIds`, or, when there are none, a search. */
@@ -24,6 +24,8 @@ export interface TraceSearch {
   /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
   readonly isHopeless: boolean;
   readonly isRaw: boolean;
+  /** What of the request was changed. */
+  readonly warnings: readonly string[];
 }
 
 /** What a search is parsed with: the clock, and the most traces one may ask for. */
@@ -45,11 +47,10 @@ export function unparsable(param: string, why: string): never {
 /** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
 export function parseTraceSearch(params: QueryString, context: SearchContext): TraceSearch {
   const nowNs = BigInt(Math.floor(context.nowMs)) * NS_PER_MS;
-  const startMinNs = parseTime(params, 'start') ?? nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS;
-  // `now` ends with its millisecond: a span acknowledged within it is found. One that starts later is not, as in Jaeger.
-  const startMaxNs = parseTime(params, 'end') ?? nowNs + NS_PER_MS - 1n;
+  const startMinNs = parseTime(params, 'start')?.ns ?? nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS;
+  const end = parseTime(params, 'end');
   const tags = parseTags(params, context);
-  const limit = parseLimit(params);
+  const asked = parseLimit(params) ?? Math.min(LIMIT_DEFAULT, context.maxTraces);
   const min = parseDuration(params, 'minDuration');
   const max = parseDuration(params, 'maxDuration');
   const traceIds = uniqueIds(params.all('traceID').map(parseTraceIdParam));
@@ -57,49 +58,49 @@ export function parseTraceSearch(params: QueryString, context: SearchContext): T
   const service = params.first('service');
   if (traceIds.length === 0 && service === '') invalid("parameter 'service' is required");
   if (min !== 0n && max !== 0n && max < min) invalid("'maxDuration' should be greater than 'minDuration'");
-  checkCounts(limit ?? Math.min(LIMIT_DEFAULT, context.maxTraces), traceIds.length, context.maxTraces);
+  checkCounts(asked, traceIds.length, context.maxTraces);
+  const { limit, warnings } = clampLimit(asked, context.maxTraces);
   const query = {
     service: service === '' ? undefined : service,
     operation: params.first('operation') || undefined,
     tags,
     startMinNs,
-    startMaxNs,
+    ...(end === undefined ? untilNow(nowNs) : windowEnd(end, context.maxTraces)),
     durationMinNs: min > 0n ? min : undefined,
     durationMaxNs: max !== 0n ? max : undefined,
-    limit: limit ?? Math.min(LIMIT_DEFAULT, context.maxTraces),
+    limit,
   };
-  return { traceIds, query, isHopeless: startMinNs > startMaxNs || max < 0n, isRaw };
+  return { traceIds, query, isHopeless: startMinNs > query.startMaxNs || max < 0n, isRaw, warnings };
+}
+
+/** `now` ends with its millisecond: a span acknowledged within it is found. One that starts later is not, as in Jaeger. */
+function untilNow(nowNs: bigint): { readonly startMaxNs: bigint } {
+  return { startMaxNs: nowNs + NS_PER_MS - 1n };
 }
 
 function checkCounts(limit: number, ids: number, maxTraces: number): void {
-  if (limit < 1 || limit > maxTraces) invalid(`parameter 'limit' must be from 1 to ${maxTraces}, received: ${limit}`);
+  if (limit < 1) invalid(`parameter 'limit' must be at least 1, received: ${limit}`);
   if (ids > maxTraces) invalid(`parameter 'traceID' may be given ${maxTraces} times at most, received: ${ids}`);
 }
 
-/** The first `start` or `end` wins, as in Go; undefined when absent. ns since the epoch, within [0, 2^63). */
-export function parseTime(params: QueryString, name: string): bigint | undefined {
+/** The first `start` or `end` wins, as in Go; undefined when absent. */
+export function parseTime(params: QueryString, name: string): GivenTime | undefined {
   const text = params.first(name);
   if (text === '') return undefined;
   const value = parseInteger(text, 64);
   if (typeof value === 'string') unparsable(name, value);
-  return epochNs(value);
+  return givenTime(value);
 }
 
 /**
  * A time since the epoch in the unit that its magnitude tells: seconds below 1e11, milliseconds below 1e14, microseconds
- * below 1e17, else nanoseconds. In ns, kept within [0, 2^63).
+ * below 1e17, else nanoseconds. Kept within [0, 2^63).
  */
-export function epochNs(value: bigint): bigint {
-  if (value < 0n) return 0n;
-  const ns =
-    value < 10n ** 11n
-      ? value * 10n ** 9n
-      : value < 10n ** 14n
-        ? value * NS_PER_MS
-        : value < 10n ** 17n
-          ? value * 1_000n
-          : value;
-  return ns > INT64_MAX ? INT64_MAX : ns;
+export function givenTime(value: bigint): GivenTime {
+  if (value < 0n) return { ns: 0n, unitNs: UNIT_NS.ns };
+  const { s, ms, us, ns } = UNIT_NS;
+  const unitNs = value < 10n ** 11n ? s : value < 10n ** 14n ? ms : value < 10n ** 17n ? us : ns;
+  return { ns: value * unitNs > TIME_MAX_NS ? TIME_MAX_NS : value * unitNs, unitNs };
 }
 
 /** strconv.ParseInt(text, 10, bits): the value, or Go's error text. */
@@ -197,12 +198,12 @@ export interface DependencyRange {
 
 /** GET /api/dependencies: [endTs − lookback, endTs], lookback in ms. Throws INVALID_REQUEST with Jaeger's text. */
 export function parseDependencyRange(params: QueryString, nowMs: number): DependencyRange {
-  const endNs = parseTime(params, 'endTs') ?? BigInt(Math.floor(nowMs)) * NS_PER_MS + NS_PER_MS - 1n;
+  const end = parseTime(params, 'endTs') ?? { ns: BigInt(Math.floor(nowMs)) * NS_PER_MS, unitNs: UNIT_NS.ms };
   const text = params.first('lookback');
   const lookbackMs = text === '' ? BigInt(DEPENDENCY_LOOKBACK_MS) : parseInteger(text, 64);
   if (typeof lookbackMs === 'string') unparsable('lookback', lookbackMs);
-  const startNs = endNs - lookbackMs * NS_PER_MS;
-  return { startNs: startNs < 0n ? 0n : startNs, endNs, service: params.first('service') };
+  const startNs = end.ns - lookbackMs * NS_PER_MS;
+  return { startNs: startNs < 0n ? 0n : startNs, endNs: lastNsOf(end), service: params.first('service') };
 }
 
 /** Traces read for a graph of paths. */
@@ -218,12 +219,13 @@ export function parsePathSearch(params: QueryString, { nowMs, maxTraces }: Searc
   const focal = { service: params.first('service'), operation: params.first('operation') };
   if (focal.service === '') invalid("parameter 'service' is required");
   const nowNs = BigInt(Math.floor(nowMs)) * NS_PER_MS;
+  const end = parseTime(params, 'end');
   const query = {
     service: focal.service,
     operation: focal.operation || undefined,
     tags: [],
-    startMinNs: parseTime(params, 'start') || nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS,
-    startMaxNs: parseTime(params, 'end') || nowNs + NS_PER_MS - 1n,
+    startMinNs: parseTime(params, 'start')?.ns || nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS,
+    ...(end === undefined || end.ns === 0n ? untilNow(nowNs) : { startMaxNs: lastNsOf(end) }),
     durationMinNs: undefined,
     durationMaxNs: undefined,
     limit: Math.min(PATH_TRACES_MAX, maxTraces),

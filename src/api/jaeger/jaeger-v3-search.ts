@@ -8,6 +8,7 @@ import { rfc3339Error, rfc3339Ns } from '../go/go-time.ts';
 import { parseGoBool, parseInteger } from './jaeger-params.ts';
 import { checkFilterStandsAlone, finalizeFilter, readFilterJson } from './parse-filter.ts';
 import type { QueryString } from '../go/query-string.ts';
+import { clampLimit, UNIT_NS, windowEnd, type GivenTime } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
 
 const DEPTH_DEFAULT = 100;
@@ -18,6 +19,8 @@ export interface V3Search {
   readonly query: TraceQuery;
   /** True when no span can match: the durations exclude each other. */
   readonly isHopeless: boolean;
+  /** What of the request was changed. */
+  readonly warnings: readonly string[];
 }
 
 export function malformed(name: string, why: string): StoreError {
@@ -30,14 +33,16 @@ export function anyParam(params: QueryString, ...names: readonly string[]): read
   return [used, params.first(used)];
 }
 
-/** ns since the epoch, or undefined when absent. Grafana sends "+02:00" unescaped, so that it arrives as " 02:00". */
-export function parseV3Time(params: QueryString, ...names: readonly string[]): bigint | undefined {
+/** A time in the unit of its last digit, or undefined when absent. Grafana sends "+02:00" unescaped, so that it arrives as " 02:00". */
+export function parseV3Time(params: QueryString, ...names: readonly string[]): GivenTime | undefined {
   const [used, given] = anyParam(params, ...names);
   if (given === '') return undefined;
   const text = given.replace(/ (?=\d\d:\d\d$)/, '+');
   const error = rfc3339Error(text);
   if (error !== undefined) throw malformed(used, error);
-  return rfc3339Ns(text);
+  const digits = /[.,](\d+)/.exec(text)?.[1]!.length ?? 0;
+  const { s, ms, us, ns } = UNIT_NS;
+  return { ns: rfc3339Ns(text), unitNs: digits === 0 ? s : digits <= 3 ? ms : digits <= 6 ? us : ns };
 }
 
 export function checkV3Bool(params: QueryString, ...names: readonly string[]): void {
@@ -51,32 +56,32 @@ export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpr
   const filter = readFilter(params);
   const service = anyParam(params, 'query.serviceName', 'query.service_name')[1];
   const operation = anyParam(params, 'query.operationName', 'query.operation_name')[1];
-  const startMinNs = parseV3Time(params, 'query.startTimeMin', 'query.start_time_min');
-  const startMaxNs = parseV3Time(params, 'query.startTimeMax', 'query.start_time_max');
-  if (startMinNs === undefined || startMaxNs === undefined) {
+  const start = parseV3Time(params, 'query.startTimeMin', 'query.start_time_min');
+  const end = parseV3Time(params, 'query.startTimeMax', 'query.start_time_max');
+  if (start === undefined || end === undefined) {
     throw new StoreError('INVALID_REQUEST', 'query.startTimeMin and query.startTimeMax are required');
   }
-  if (startMinNs >= startMaxNs) {
+  if (start.ns >= end.ns) {
     throw new StoreError('INVALID_REQUEST', 'query.startTimeMin must be before query.startTimeMax');
   }
   checkV3Bool(params, 'query.rawTraces', 'query.raw_traces');
   const min = parseDuration(params, 'query.durationMin', 'query.duration_min');
   const max = parseDuration(params, 'query.durationMax', 'query.duration_max');
+  const { limit, warnings } = clampLimit(parseDepth(params, maxTraces), maxTraces);
   const query = {
     service: service === '' || service === ALL_SERVICES ? undefined : service,
     operation: operation || undefined,
     tags: parseAttributes(params, hasTagExpressions),
-    startMinNs: startMinNs < 0n ? 0n : startMinNs,
-    // The UI's times are whole milliseconds: the one the window ends with belongs to it.
-    startMaxNs: startMaxNs % 1_000_000n === 0n ? startMaxNs + 999_999n : startMaxNs,
+    startMinNs: start.ns < 0n ? 0n : start.ns,
+    ...windowEnd(end, maxTraces),
     durationMinNs: min > 0n ? min : undefined,
     durationMaxNs: max !== 0n ? max : undefined,
-    limit: parseDepth(params, maxTraces),
+    limit,
   };
-  const isHopeless = max < 0n || (max !== 0n && max < min) || startMaxNs < 0n;
-  if (filter === undefined) return { query, isHopeless };
+  const isHopeless = max < 0n || (max !== 0n && max < min) || end.ns < 0n;
+  if (filter === undefined) return { query, isHopeless, warnings };
   checkFilterStandsAlone(query);
-  return { query: { ...query, filter: finalizeFilter(filter) }, isHopeless };
+  return { query: { ...query, filter: finalizeFilter(filter) }, isHopeless, warnings };
 }
 
 /** `query.filter`: the JSON form of a jaeger.expression.v1.Call. */
@@ -104,7 +109,6 @@ function parseDepth(params: QueryString, maxTraces: number): number {
   const [used, text] = anyParam(params, 'query.searchDepth', 'query.search_depth', 'query.num_traces');
   const value = text === '' ? 0n : parseInteger(text, 32);
   if (typeof value === 'string') throw malformed(used, value);
-  if (value > maxTraces) throw malformed(used, `must be at most ${maxTraces} (-search.maxTraces), received: ${value}`);
   return value <= 0n ? Math.min(DEPTH_DEFAULT, maxTraces) : Number(value);
 }
 

@@ -71,11 +71,17 @@ describe('a search', () => {
   test.each([
     ['no times', {}, 'start time min and max are required parameters'],
     ['no end', { startNs: 1n }, 'start time min and max are required parameters'],
-    ['too deep', { ...WINDOW, limit: 51 }, 'search_depth: must be at most 50 (-search.maxTraces), received: 51'],
   ])('with %s is INVALID_ARGUMENT', async (_what, terms, details) => {
     const refused = { code: status.INVALID_ARGUMENT, details };
     await expect(listener.client.findTracesV3(terms)).rejects.toMatchObject(refused);
     await expect(listener.client.findSummariesV3(terms)).rejects.toMatchObject(refused);
+  });
+
+  test('deeper than traces are given says so', async () => {
+    const { trailer } = await listener.client.findTracesV3({ ...WINDOW, limit: 51 });
+    expect(trailer.get('tracelith-warning')).toEqual([
+      '51 traces were asked for, at most 50 are given (-search.maxTraces)',
+    ]);
   });
 
   test('without a query is INVALID_ARGUMENT', async () => {

@@ -138,6 +138,7 @@ describe('a search', () => {
         durationMinNs: 4_500n,
         durationMaxNs: 1_500_000_001n,
         limit: 7,
+        lastUnit: { startNs: RICH_START_NS + 1n, tracesMax: 50 },
       },
       {
         service: undefined,
@@ -204,20 +205,19 @@ describe('a search', () => {
     expect(listener.reader.queries).toHaveLength(3);
   });
 
-  test.each([[{ limit: 51 }, 'search_depth: must be at most 50 (-search.maxTraces), received: 51']])(
-    '%j is INVALID_ARGUMENT',
-    async (terms, text) => {
-      for (const method of ['FindTraces', 'FindTraceIDs', 'FindTraceSummaries'] as const) {
-        const calls = {
-          FindTraces: () => listener.client.findTraces(terms),
-          FindTraceIDs: () => listener.client.findTraceIds(terms),
-          FindTraceSummaries: () => listener.client.findSummaries(terms),
-        };
-        const error = await refusalOf(calls[method]());
-        expect([error.code, error.details]).toEqual([status.INVALID_ARGUMENT, text]);
-      }
-    },
-  );
+  test('deeper than traces are given gets what is given, and says so', async () => {
+    listener.reader.add(trace(1));
+    const query = { searchDepth: 51 };
+    const call = { path: '/jaeger.storage.v2.TraceReader/FindTraceIDs', request: 'StorageSearch', message: { query } };
+    const trailers = [(await listener.client.findTraces({ limit: 51 })).trailer, await listener.client.trailerOf(call)];
+    for (const trailer of trailers) {
+      expect(trailer.get('tracelith-warning')).toEqual([
+        '51 traces were asked for, at most 50 are given (-search.maxTraces)',
+      ]);
+    }
+    expect(await listener.client.findSummaries({ limit: 51 })).toHaveLength(1);
+    expect(listener.reader.queries.map(({ limit }) => limit)).toEqual([50, 50, 50]);
+  });
 
   test('reaches the reader with its filter, which stands alone and must be one', async () => {
     const attr = { key: 'retries', level: 'span' };

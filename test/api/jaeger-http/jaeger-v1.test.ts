@@ -190,9 +190,14 @@ describe('search', () => {
     expect((await get('/api/traces?service=none')).text).toBe(
       '{"data":[],"total":0,"limit":0,"offset":0,"errors":null}',
     );
-    expect(await get('/api/traces?service=s&limit=51')).toMatchObject({
+    const { status, headers } = await get('/api/traces?service=s&limit=51');
+    expect([status, headers.get('tracelith-warnings')]).toEqual([
+      200,
+      '1: 51 traces were asked for, at most 50 are given (-search.maxTraces)',
+    ]);
+    expect(await get('/api/traces?service=s&limit=0')).toMatchObject({
       status: 400,
-      text: refused(400, "parameter 'limit' must be from 1 to 50, received: 51"),
+      text: refused(400, "parameter 'limit' must be at least 1, received: 0"),
     });
   });
 
@@ -387,7 +392,7 @@ describe('dependencies', () => {
   test('F2: the last 24 hours without parameters, 400 for a bad one', async () => {
     await data('/api/dependencies');
     const endNs = BigInt(NOW_MS) * 1_000_000n + 999_999n;
-    expect(reader.dependencyRanges).toEqual([[endNs - 86_400_000_000_000n, endNs]]);
+    expect(reader.dependencyRanges).toEqual([[endNs - 999_999n - 86_400_000_000_000n, endNs]]);
     const message = `unable to parse param 'endTs': strconv.ParseInt: parsing "abc": invalid syntax`;
     expect(await get('/api/dependencies?endTs=abc')).toMatchObject({ status: 400, text: refused(400, message) });
   });

@@ -108,7 +108,7 @@ test('dependencies in a window that must be given', async () => {
   const window = 'startTime=2025-11-19T00:00:00Z&endTime=2025-11-21T00:00:00%2B02:00';
   const { status, text } = await get(`/select/jaeger/api/v3/dependencies?${window}`);
   expect([status, text]).toEqual([200, '{"dependencies":[{"parent":"backend","child":"frontend","callCount":1}]}']);
-  expect(reader.dependencyRanges).toEqual([[1_763_510_400_000_000_000n, 1_763_676_000_000_000_000n]]);
+  expect(reader.dependencyRanges).toEqual([[1_763_510_400_000_000_000n, 1_763_676_000_999_999_999n]]);
   expect((await get('/api/v3/dependencies?start_time=2025-11-19T00:00:00Z&end_time=2025-11-19T00:00:01Z')).status).toBe(
     200,
   );

@@ -31,7 +31,7 @@ describe('toSearch', () => {
   test.each([
     ['nothing', {}, false],
     ['an instant', { startTimeMin: { seconds: 5n }, startTimeMax: { seconds: 5n } }, false],
-    ['an empty window', { startTimeMin: { seconds: 5n, nanos: 1 }, startTimeMax: { seconds: 5n } }, true],
+    ['an empty window', { startTimeMin: { seconds: 5n, nanos: 1_000_000 }, startTimeMax: { seconds: 5n } }, true],
     ['a window before 1970', { startTimeMax: { seconds: -5n } }, true],
     ['one duration', { durationMin: { nanos: 5 }, durationMax: { nanos: 5 } }, false],
     ['durations that exclude each other', { durationMin: { nanos: 5 }, durationMax: { nanos: 4 } }, true],
@@ -45,6 +45,7 @@ describe('toSearch', () => {
     [0, 1_000, 100],
     [-1, 1_000, 100],
     [1_000, 1_000, 1_000],
+    [1_001, 1_000, 1_000],
   ])('a depth of %s below %i is %i', (searchDepth, maxTraces, limit) => {
     expect(toSearch(searchDepth === undefined ? {} : { searchDepth }, [], { maxTraces }).query.limit).toBe(limit);
   });
@@ -58,9 +59,25 @@ describe('toSearch', () => {
   });
 
   test('a depth above the limit says so', () => {
-    expect(() => toSearch({ searchDepth: 51 }, [], { maxTraces: 50 })).toThrow(
-      /search_depth: must be at most 50 .*received: 51/,
-    );
+    expect(toSearch({ searchDepth: 51 }, [], { maxTraces: 50 }).warnings).toEqual([
+      '51 traces were asked for, at most 50 are given (-search.maxTraces)',
+    ]);
+  });
+
+  test.each([
+    ['a whole ms, as a browser asks through Jaeger', 2_000_000, 2_999_999n],
+    ['a whole us, as Jaeger’s legacy API asks', 2_001_000, 2_001_999n],
+    ['any other', 2_001_001, 2_001_001n],
+  ])('an end at %s covers it', (_what, nanos, last) => {
+    const { query } = toSearch({ startTimeMax: { seconds: 5n, nanos } }, [], { maxTraces: 50 });
+    expect(query).toMatchObject({
+      startMaxNs: 5_000_000_000n + last,
+      lastUnit: { startNs: 5_000_000_000n + BigInt(nanos), tracesMax: 50 },
+    });
+  });
+
+  test('no end is no page', () => {
+    expect(toSearch({}, [], { maxTraces: 50 }).query).not.toHaveProperty('lastUnit');
   });
 });
 

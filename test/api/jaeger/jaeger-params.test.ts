@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../../src/base/errors.ts';
 import {
-  epochNs,
+  givenTime,
   parseDependencyRange,
   parsePathTraceId,
   parseTraceOptions,
@@ -44,6 +44,7 @@ test('only the service: the last 48 hours to the end of this millisecond, 100 tr
     },
     isHopeless: false,
     isRaw: false,
+    warnings: [],
   });
 });
 
@@ -59,8 +60,13 @@ test.each<[string, Partial<TraceSearch['query']>]>([
   ['minDuration=1s&maxDuration=1s', { durationMinNs: 1_000_000_000n, durationMaxNs: 1_000_000_000n }],
   [
     'start=1763600000000001&end=1763600000000002',
-    { startMinNs: 1_763_600_000_000_001_000n, startMaxNs: 1_763_600_000_000_002_000n },
+    { startMinNs: 1_763_600_000_000_001_000n, startMaxNs: 1_763_600_000_000_002_999n },
   ],
+  ['end=1763600000002', { startMaxNs: 1_763_600_000_002_999_999n }],
+  ['end=1763600002', { startMaxNs: 1_763_600_002_999_999_999n }],
+  ['end=1763600000000000002', { startMaxNs: 1_763_600_000_000_000_002n }],
+  ['end=-5', { startMaxNs: 0n }],
+  ['end=99999999999', { startMaxNs: 2n ** 63n - 1n }],
   ['start=1763600000001', { startMinNs: 1_763_600_000_001_000_000n }],
   ['start=1763600000', { startMinNs: 1_763_600_000_000_000_000n }],
   ['start=1763600000000000001', { startMinNs: 1_763_600_000_000_000_001n }],
@@ -107,9 +113,8 @@ test.each([
   ],
   ['limit=x', 'strconv.ParseInt: parsing "x": invalid syntax'],
   ['limit=2147483648', 'strconv.ParseInt: parsing "2147483648": value out of range'],
-  ['limit=0', "parameter 'limit' must be from 1 to 1000, received: 0"],
-  ['limit=-1', "parameter 'limit' must be from 1 to 1000, received: -1"],
-  ['limit=1001', "parameter 'limit' must be from 1 to 1000, received: 1001"],
+  ['limit=0', "parameter 'limit' must be at least 1, received: 0"],
+  ['limit=-1', "parameter 'limit' must be at least 1, received: -1"],
   ['minDuration=5', `unable to parse param 'minDuration': time: missing unit in duration "5"`],
   ['maxDuration=x', `unable to parse param 'maxDuration': time: invalid duration "x"`],
   ['minDuration=5q', `unable to parse param 'minDuration': time: unknown unit "q" in duration "5q"`],
@@ -160,6 +165,12 @@ test('the default limit never exceeds the flag', () => {
   expect(parseTraceSearch(new QueryString('service=s'), { ...CONTEXT, maxTraces: 20 }).query.limit).toBe(20);
 });
 
+test.each([1_001, 2_147_483_647])('a limit of %i is taken as the highest there is, and the answer says so', (asked) => {
+  const { query, warnings } = search(`limit=${asked}`);
+  expect(query.limit).toBe(1_000);
+  expect(warnings).toEqual([`${asked} traces were asked for, at most 1000 are given (-search.maxTraces)`]);
+});
+
 test.each(['1', 't', 'T', 'TRUE', 'true', 'True'])('raw=%s is true', (text) => {
   expect(parseTraceOptions(new QueryString(`raw=${text}`))).toEqual({ isRaw: true });
 });
@@ -193,7 +204,7 @@ test.each([
   [100_000_000_000_000n, 100_000_000_000_000_000n],
   [100_000_000_000_000_000n, 100_000_000_000_000_000n],
 ])('time %s is %s ns, never beyond int64', (value, ns) => {
-  expect(epochNs(value)).toBe(ns > 2n ** 63n - 1n ? 2n ** 63n - 1n : ns);
+  expect(givenTime(value).ns).toBe(ns > 2n ** 63n - 1n ? 2n ** 63n - 1n : ns);
 });
 
 describe('dependencies', () => {
@@ -201,16 +212,16 @@ describe('dependencies', () => {
 
   test('the last 24 hours by default; times and spans in ms', () => {
     expect(range('')).toEqual({
-      startNs: NOW_NS + 999_999n - 86_400_000_000_000n,
+      startNs: NOW_NS - 86_400_000_000_000n,
       endNs: NOW_NS + 999_999n,
       service: '',
     });
     expect(range('endTs=1763600000123&lookback=1000&service=x')).toEqual({
       startNs: NOW_NS - 1_000_000_000n,
-      endNs: NOW_NS,
+      endNs: NOW_NS + 999_999n,
       service: 'x',
     });
-    expect(range('endTs=1763600000123000').endNs).toBe(NOW_NS);
+    expect(range('endTs=1763600000123000').endNs).toBe(NOW_NS + 999n);
     expect(range('endTs=1763600000123&lookback=9999999999999999').startNs).toBe(0n);
   });
 

@@ -13,6 +13,7 @@ describe('a v3 search', () => {
       `&query.attributes=${encodeURIComponent('{"error":"true","k":"v"}')}&${TIMES.replaceAll('Z', '.000Z')}`;
     expect(parse(text)).toEqual({
       isHopeless: false,
+      warnings: [],
       query: {
         service: 'front',
         operation: 'GET /',
@@ -26,6 +27,7 @@ describe('a v3 search', () => {
         durationMinNs: 1_500_000n,
         durationMaxNs: 2_000_000_000n,
         limit: 20,
+        lastUnit: { startNs: BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n, tracesMax: 1500 },
       },
     });
   });
@@ -50,6 +52,24 @@ describe('a v3 search', () => {
   });
 
   test.each([
+    ['2026-11-20T12:00:00Z', 999_999_999n, false],
+    ['2026-11-20T12:00:00.000Z', 999_999n, true],
+    ['2026-11-20T12:00:00.0Z', 999_999n, true],
+    ['2026-11-20T14:00:00.000000+02:00', 999n, true],
+    ['2026-11-20T12:00:00.000000000Z', 0n, true],
+  ])('to %s ends %i ns later, with its last digit', (time, afterNs, isPage) => {
+    const end = BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n;
+    const { query } = parse(`query.startTimeMin=2026-11-20T10:00:00Z&query.startTimeMax=${encodeURIComponent(time)}`);
+    expect([query.startMaxNs, query.lastUnit?.startNs]).toEqual([end + afterNs, isPage ? end : undefined]);
+  });
+
+  test('that asks for more than there is says so', () => {
+    expect(parse(`query.num_traces=1501&${TIMES}`).warnings).toEqual([
+      '1501 traces were asked for, at most 1500 are given (-search.maxTraces)',
+    ]);
+  });
+
+  test.each([
     [TIMES, undefined],
     [`query.serviceName=__all_services__&${TIMES}`, undefined],
     [`query.serviceName=x&${TIMES}`, 'x'],
@@ -62,6 +82,7 @@ describe('a v3 search', () => {
     ['0', 100],
     ['-5', 100],
     ['1500', 1500],
+    ['1501', 1500],
   ])('with depth "%s" gives at most %i traces', (depth, limit) => {
     expect(parse(`query.searchDepth=${depth}&${TIMES}`).query.limit).toBe(limit);
   });
@@ -82,10 +103,6 @@ describe('a v3 search', () => {
     [
       `query.searchDepth=x&${TIMES}`,
       'malformed parameter query.searchDepth: strconv.ParseInt: parsing "x": invalid syntax',
-    ],
-    [
-      `query.num_traces=1501&${TIMES}`,
-      'malformed parameter query.num_traces: must be at most 1500 (-search.maxTraces), received: 1501',
     ],
     [
       `query.rawTraces=x&${TIMES}`,
