@@ -33,7 +33,7 @@ describe('defaults', () => {
       searchMaxMs: 30_000,
       searchBytesMax: 8 * 2 ** 30,
       slowQueryMs: 5_000,
-      searchTracesMax: 1_000,
+      searchTracesMax: 2_500,
       httpPathPrefix: '',
       forceFlushAuthKey: '',
       forceMergeAuthKey: '',
