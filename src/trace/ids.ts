@@ -8,8 +8,12 @@ const HEX_ID = /^[0-9a-fA-F]{1,32}$/;
 /** 11 or 12 characters hold 8 bytes, 22 or 24 hold 16. The two alphabets do not mix. */
 const BASE64_ID = /^(?:(?:[A-Za-z0-9+/]{11}|[A-Za-z0-9_-]{11})=?|(?:[A-Za-z0-9+/]{22}|[A-Za-z0-9_-]{22})(?:==)?)$/;
 
-/** The 16 bytes of a trace id, or undefined when `text` is none of the spellings. All zero parses: it is never found. */
-export function parseTraceId(text: string): Uint8Array | undefined {
+/**
+ * The 16 bytes of a trace id, or undefined when `spelled` is none of the spellings. Blanks around it come from copying and
+ * mean nothing. All zero parses: it is never found.
+ */
+export function parseTraceId(spelled: string): Uint8Array | undefined {
+  const text = spelled.trim();
   if (HEX_ID.test(text)) return new Uint8Array(Buffer.from(text.padStart(32, '0'), 'hex'));
   if (!BASE64_ID.test(text)) return undefined;
   const decoded = Buffer.from(text, 'base64');

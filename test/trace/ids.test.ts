@@ -17,6 +17,8 @@ test.each([
   ['ESIzRFVmd4g=', LOW], // 8 bytes
   ['ESIzRFVmd4g', LOW],
   ['+/+/+/+/+/+/+/+/+/+/+w==', 'fbffbffbffbffbffbffbffbffbffbffb'],
+  [` ${HIGH}\n`, HIGH], // copied with what was around it
+  ['\t1 ', '00000000000000000000000000000001'],
   ['-_-_-_-_-_-_-_-_-_-_-w', 'fbffbffbffbffbffbffbffbffbffbffb'],
 ])('%s is trace %s', (text, hex) => {
   expect(formatTraceId(parseTraceId(text)!)).toBe(hex);
@@ -27,12 +29,12 @@ test.each([
   'zz',
   'x'.repeat(32),
   `${HIGH}0`,
-  ' 1',
+  '1 2',
+  '  ',
   '0x1',
   '+/-_+/-_+/-_+/-_+/-_+w==',
   'obLD1OX2BxgpOktcbX6PkA=',
   'AAAz',
-  '1\n',
 ])('%j is no trace id', (text) => {
   expect(parseTraceId(text)).toBeUndefined();
 });

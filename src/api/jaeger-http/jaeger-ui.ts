@@ -7,7 +7,6 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import { readWholeFile } from '../../disk/atomic-write.ts';
 import type { Disk } from '../../disk/disk.ts';
-import { rawPath } from './jaeger-http.ts';
 
 export interface JaegerUiOptions {
   readonly disk: Disk;
@@ -167,9 +166,9 @@ export function sendUnknownPage(
   return true;
 }
 
-/** The way from the page asked for up to the mount at `path`. */
+/** The way from the page asked for, as the browser knows it, up to the mount at `path`. */
 function baseOf(request: FastifyRequest, path: string): string {
-  const inside = rawPath(request).slice(path.length + 1);
+  const inside = request.originalUrl.split('?', 1)[0]!.slice(path.length + 1);
   return '../'.repeat(inside.split('/').length - 1) || './';
 }
 

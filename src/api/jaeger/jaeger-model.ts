@@ -107,10 +107,8 @@ function readSpan(trace: TraceView, reader: WireReader): void {
         if (bytes[reader.valueStart] !== 0x0a || bytes[reader.valueStart + 2] === 0x74) trace.markLibraryKey(row);
     }
   }
-  if (endNs <= startNs) {
-    trace.addWarning(row, negativeDurationWarning(startNs, endNs));
-    endNs = startNs + 1n;
-  }
+  if (endNs < startNs) trace.addWarning(row, negativeDurationWarning(startNs, endNs));
+  if (endNs <= startNs) endNs = startNs + 1n;
   trace.setTimes(row, startNs, endNs);
 }
 

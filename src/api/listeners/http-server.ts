@@ -75,7 +75,7 @@ const PREFLIGHT_MAX_AGE_SECONDS = 600;
 /** Listens with all routes registered. Throws CONFIG when the address cannot be listened on, or the UI not be read. */
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
   const { httpListenAddr, httpPathPrefix, shutdownMaxMs } = options.config;
-  const app = createApp();
+  const app = createApp(mountsOf(httpPathPrefix));
   const ui = openUi(options);
   const routes = new RouteTable(httpPathPrefix);
   app.addHook('onRoute', ({ method, url }) => {
@@ -105,10 +105,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
   return { address: bound.address, port: bound.port, close: () => closeApp(app, shutdownMaxMs) };
 }
 
-function createApp(): FastifyInstance {
+function createApp(mounts: readonly string[]): FastifyInstance {
   const app = fastify({
     logger: false,
-    rewriteUrl: ({ url = '/' }) => escapePercents(url),
+    rewriteUrl: ({ url = '/' }) => plainUrl(url, mounts),
     requestTimeout: REQUEST_TIMEOUT_MS,
     http: {
       maxHeaderSize: limits.httpHeaderBytesMax,
@@ -130,14 +130,24 @@ function createApp(): FastifyInstance {
   return app;
 }
 
+/** Where Jaeger's API and UI are, as a client sees them. */
+function mountsOf(httpPathPrefix: string): string[] {
+  return JAEGER_PREFIXES.map((prefix) => httpPathPrefix + prefix);
+}
+
 /**
- * A `%` that begins no escape, as Grafana sends it for a service called `100%`, means itself; fastify would refuse the
- * request. Queries are parsed by their routes.
+ * The URL as the routes have it. A `%` that begins no escape, as Grafana sends it for a service called `100%`, means itself;
+ * fastify would refuse the request. A slash at the end of a path means nothing (settings that end in one would lose all
+ * data), but below a mount it is the UI's page. Queries are parsed by their routes.
  */
-function escapePercents(url: string): string {
+function plainUrl(url: string, mounts: readonly string[]): string {
   const query = url.indexOf('?');
   const path = query < 0 ? url : url.slice(0, query);
-  return path.replace(/%(?![0-9a-f]{2})/gi, '%25') + (query < 0 ? '' : url.slice(query));
+  let end = path.length;
+  while (path[end - 1] === '/') end--;
+  const bare = path.slice(0, end);
+  const kept = bare === '' || mounts.includes(bare) ? path : bare;
+  return kept.replace(/%(?![0-9a-f]{2})/gi, '%25') + (query < 0 ? '' : url.slice(query));
 }
 
 /** Two scopes, because what a plugin adds is for the whole scope: pages of other origins have no business with operators' routes. */
@@ -239,7 +249,7 @@ interface KnownPaths {
 function sendNotFound(request: FastifyRequest, reply: FastifyReply, { routes, ui, httpPathPrefix }: KnownPaths): void {
   const path = request.url.split('?', 1)[0]!;
   const methods = routes.methodsOf(path);
-  const paths = JAEGER_PREFIXES.map((prefix) => httpPathPrefix + prefix);
+  const paths = mountsOf(httpPathPrefix);
   if (methods.length === 0 && ui !== undefined && sendUnknownPage(request, reply, { ui, paths })) return;
   const shown = JSON.stringify(path.slice(0, 200));
   void reply.type('text/plain; charset=utf-8');

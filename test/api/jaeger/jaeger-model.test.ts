@@ -65,9 +65,14 @@ describe('sanitizing', () => {
     ]);
   });
 
-  test.each([0n, -1n, -1_500_000_000n])('a duration of %s ns is 0 with a warning', (ns) => {
+  test.each([-1n, -1_500_000_000n])('a duration of %s ns is 0 with a warning', (ns) => {
     const span_ = one({ endTimeUnixNano: RICH_START_NS + ns });
     expect([span_.duration, span_.warnings!.length]).toEqual([0, 1]);
+  });
+
+  test('a duration of nothing is 0 and needs no warning', () => {
+    const span_ = one({ endTimeUnixNano: RICH_START_NS });
+    expect([span_.duration, span_.warnings ?? []]).toEqual([0, []]);
   });
 
   test('the warning has both times as Go prints them', () => {

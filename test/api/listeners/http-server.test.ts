@@ -62,6 +62,29 @@ describe('paths', () => {
   });
 });
 
+test.each([
+  ['GET', '/health'],
+  ['GET', '/flags'],
+  ['GET', '/metrics'],
+  ['POST', '/insert/ready'],
+  ['POST', '/internal/force_flush'],
+  ['GET', '/select/jaeger/api/services'],
+  ['GET', '/jaeger/api/services/a%2Fb/operations'],
+  ['GET', '/api/traces/1'],
+  ['GET', '/api/v3/traces/1'],
+  ['GET', '/api/v3/services'],
+  ['GET', '/api/archive/1'],
+  ['PUT', '/health'],
+  ['GET', '/v1/traces'],
+  ['GET', '/select/jaeger'],
+])('%s %s is answered the same with slashes behind it', async (method, path) => {
+  const [plain, one, two] = await Promise.all(
+    ['', '/', '//?x=1/'].map(async (end) => await edge.send({ method, path: path + end })),
+  );
+  expect([one!.status, two!.status]).toEqual([plain!.status, plain!.status]);
+  expect(one!.headers['content-type']).toBe(plain!.headers['content-type']);
+});
+
 describe('browsers of other origins', () => {
   const preflight = { origin: 'https://shop.example', 'access-control-request-method': 'POST' };
 

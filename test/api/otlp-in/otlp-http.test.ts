@@ -33,7 +33,7 @@ beforeEach(() => {
 });
 
 describe('accepted', () => {
-  test.each(['/insert/opentelemetry/v1/traces', '/v1/traces', '//v1/traces'])(
+  test.each(['/insert/opentelemetry/v1/traces', '/v1/traces', '//v1/traces', '/v1/traces/', '//v1//traces//?a=/'])(
     'POST %s stores protobuf and JSON alike',
     async (path) => {
       for (const [headers, body] of [
