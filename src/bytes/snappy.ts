@@ -100,7 +100,7 @@ function lengthOf(tag: number, literalLength: number): number {
 }
 
 /** Copies `length` bytes from `offset` before `end` to `end`; where the two overlap, what was copied is copied again. */
-function repeat(out: Uint8Array, end: number, length: number, offset: number): void {
+export function repeat(out: Uint8Array, end: number, length: number, offset: number): void {
   if (offset === 0 || offset > end) throw new Error('a copy from before the beginning');
   if (offset >= length) out.copyWithin(end, end - offset, end - offset + length);
   else for (let i = 0; i < length; i++) out[end + i] = out[end + i - offset]!;

@@ -5,11 +5,12 @@ import { constants, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync 
 import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
+import { decodeLz4 } from '../../bytes/lz4.ts';
 import { decodeSnappy } from '../../bytes/snappy.ts';
 import { jsonToRequest } from '../../otlp/json-to-request.ts';
 
 /** Content-Encodings as an Accept-Encoding header lists them. */
-export const ACCEPTED_ENCODINGS = 'gzip, deflate, zstd, snappy, identity';
+export const ACCEPTED_ENCODINGS = 'gzip, deflate, zstd, snappy, lz4, identity';
 
 /** Largest window a zstd frame may ask memory for: 64 MiB (2^26); the strongest common encoder setting uses 32 MiB. */
 const ZSTD_WINDOW_LOG_MAX = 26;
@@ -41,8 +42,9 @@ const DECODERS: ReadonlyMap<string, Decoder> = new Map<string, Decoder>([
   ['deflate', decodeDeflate],
   ['zlib', decodeDeflate], // what the Collector calls it
   ['zstd', (bytes, sizeMax) => decodeAll(decodeZstd, bytes, sizeMax)],
-  ['snappy', decodeSnappyBody],
-  ['x-snappy-framed', decodeSnappyBody],
+  ['snappy', (bytes, sizeMax) => decodeSnappy(bytes, sizeMax, () => bodyTooLarge(sizeMax))],
+  ['x-snappy-framed', (bytes, sizeMax) => decodeSnappy(bytes, sizeMax, () => bodyTooLarge(sizeMax))],
+  ['lz4', (bytes, sizeMax) => decodeLz4(bytes, sizeMax, () => bodyTooLarge(sizeMax))],
 ]);
 
 export function isKnownEncoding(encoding: string): boolean {
@@ -65,7 +67,7 @@ export function decodeBody({ bytes, encoding }: EncodedBody, sizeMax: number): U
     return decode(bytes, sizeMax);
   } catch (cause) {
     if (cause instanceof StoreError) throw cause;
-    if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') throw tooLarge('decompressed request body', sizeMax);
+    if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') throw bodyTooLarge(sizeMax);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new StoreError('INVALID_REQUEST', `malformed ${encoding} body: ${reason}`, { cause });
   }
@@ -91,8 +93,8 @@ function decodeZstd(bytes: Uint8Array, options: DecodeOptions): Uint8Array {
   return zstdDecompressSync(bytes, { ...options, params: { [constants.ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG_MAX } });
 }
 
-function decodeSnappyBody(bytes: Uint8Array, sizeMax: number): Uint8Array {
-  return decodeSnappy(bytes, sizeMax, () => tooLarge('decompressed request body', sizeMax));
+function bodyTooLarge(sizeMax: number): StoreError {
+  return tooLarge('decompressed request body', sizeMax);
 }
 
 /** "deflate" is a zlib stream by the RFC and a raw one from many senders: two bytes tell nearly always, trying the rest. */
@@ -122,7 +124,7 @@ function decodeAll(decode: Decode, bytes: Uint8Array, sizeMax: number): Uint8Arr
     const options = { info: true as const, maxOutputLength: sizeMax - size + 1, chunkSize: CHUNK_BYTES };
     const { buffer, engine } = decode(bytes.subarray(at), options) as unknown as Decoded;
     size += buffer.length;
-    if (size > sizeMax) throw tooLarge('decompressed request body', sizeMax);
+    if (size > sizeMax) throw bodyTooLarge(sizeMax);
     at += engine.bytesWritten;
     frames.push(buffer);
   } while (at < bytes.length && !isPadding(decode, bytes, at));
