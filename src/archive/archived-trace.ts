@@ -12,7 +12,7 @@ import { CODEC_NONE, CODEC_ZSTD, decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import { checkFileHeader, encodeFileHeader, FILE_HEADER_SIZE, type FileFormat } from '../part/format-version.ts';
+import { encodeFileHeader, PLAIN_HEADER_SIZE, readFileHeader, type FileFormat } from '../part/format-version.ts';
 
 const ARCHIVED_TRACE_FORMAT: FileFormat = { name: 'archived trace', magic: 'TLarchiv', version: 1 };
 
@@ -34,15 +34,15 @@ export function encodeArchivedTrace(tenant: Tenant, trace: FoundTrace, zstd: Uin
   view.setUint32(40, isSmaller ? CODEC_ZSTD : CODEC_NONE, true);
   view.setUint32(44, trace.otlp.length, true);
   view.setUint32(48, crc32(payload), true);
-  view.setUint32(52, crc32(head.subarray(FILE_HEADER_SIZE, 52)), true);
+  view.setUint32(52, crc32(head.subarray(PLAIN_HEADER_SIZE, 52)), true);
   return [head, payload];
 }
 
 /** A trace read from its file, and the tenant it is of. Throws CORRUPTION, FORMAT_TOO_NEW. */
 export function decodeArchivedTrace(bytes: Uint8Array, path: string): { tenant: Tenant; trace: FoundTrace } {
-  checkFileHeader(ARCHIVED_TRACE_FORMAT, bytes, path);
+  readFileHeader(ARCHIVED_TRACE_FORMAT, bytes, path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (bytes.length < PAYLOAD_AT || view.getUint32(52, true) !== crc32(bytes.subarray(FILE_HEADER_SIZE, 52))) {
+  if (bytes.length < PAYLOAD_AT || view.getUint32(52, true) !== crc32(bytes.subarray(PLAIN_HEADER_SIZE, 52))) {
     throw damaged(path, 'its head fails its checksum');
   }
   const payload = bytes.subarray(PAYLOAD_AT);

@@ -6,14 +6,22 @@ import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
-import { verifyEnvironment, type Environment, type IndexReader, type IndexTransaction } from './environment.ts';
+import {
+  verifyEnvironment,
+  writeStamp,
+  type Environment,
+  type IndexReader,
+  type IndexTransaction,
+} from './environment.ts';
+import { formatHexId } from '../part/hex-id.ts';
+import { isPartId, type PartId } from '../part/identity.ts';
 import { HEAD_KEY, PART_RANGE, partKey } from './keys.ts';
 import { type NameSet, writeNames } from './names.ts';
 
 /** One live part: what a query needs to know without opening it. */
 export interface PartEntry {
-  /** Also the name of its folder. Positive, never used twice for a committed part. */
-  readonly id: number;
+  /** Also the name of its folder. Never used twice. */
+  readonly id: PartId;
   /** 1 for a flushed part; a merge's output is one above its highest input. */
   readonly level: number;
   readonly rows: number;
@@ -24,23 +32,21 @@ export interface PartEntry {
   readonly minStartNs: bigint;
   readonly maxStartNs: bigint;
   /** Ids of the parts it was merged from, for people reading a catalog; nothing depends on it. */
-  readonly replaces?: readonly number[];
+  readonly replaces?: readonly PartId[];
 }
 
 export interface CatalogState {
-  /** By id. */
+  /** By id, which says nothing of their age. A folder in parts/ that is not here is left from a crash: remove it. */
   readonly parts: readonly PartEntry[];
   /** Every log file with seq ≤ this is in parts and may be deleted. 0 at first, so log files are numbered from 1. */
   readonly flushedLogSeq: number;
-  /** Above every id ever committed. A folder in parts/ that is not in the catalog is left from a crash: remove it. */
-  readonly nextPartId: number;
   /** Grows by one with every commit: 0 for a new partition. */
   readonly generation: number;
 }
 
 export interface CatalogChange {
   readonly add: readonly PartEntry[];
-  readonly remove: readonly number[];
+  readonly remove: readonly PartId[];
   /** Given when `add` holds what the log files up to it held; never goes back. */
   readonly flushedLogSeq?: number;
   /** Names to merge in: what the flushed spans hold. A merge of parts has none. */
@@ -83,11 +89,9 @@ export function commitParts(env: Environment, change: CatalogChange): number {
   return env.transaction('commit parts', (txn) => {
     const head = readHead(txn, env.path);
     for (const id of change.remove) assert(txn.remove(partKey(id)), `part ${id} is not in the catalog of ${env.path}`);
-    let nextPartId = head.nextPartId;
     for (const part of change.add) {
       assert(!txn.has(partKey(part.id)), `part ${part.id} is already in the catalog of ${env.path}`);
       txn.put(partKey(part.id), packr.pack(checkedPart(part)));
-      nextPartId = Math.max(nextPartId, part.id + 1);
     }
     const flushedLogSeq = change.flushedLogSeq ?? head.flushedLogSeq;
     assert(
@@ -96,7 +100,8 @@ export function commitParts(env: Environment, change: CatalogChange): number {
     );
     if (change.names !== undefined) writeNames(txn, change.names);
     const generation = head.generation + 1;
-    writeHead(txn, { flushedLogSeq, nextPartId, generation });
+    writeStamp(txn);
+    writeHead(txn, { flushedLogSeq, generation });
     return generation;
   });
 }
@@ -106,11 +111,10 @@ function readHead(index: IndexReader, path: string): Head {
 }
 
 function decodeHead(payload: Uint8Array | undefined, path: string): Head {
-  if (payload === undefined) return { flushedLogSeq: 0, nextPartId: 1, generation: 0 };
+  if (payload === undefined) return { flushedLogSeq: 0, generation: 0 };
   const fields = unpackFields(path, payload);
   return {
     flushedLogSeq: countOf(path, fields, 'flushedLogSeq'),
-    nextPartId: countOf(path, fields, 'nextPartId'),
     generation: countOf(path, fields, 'generation'),
   };
 }
@@ -130,19 +134,24 @@ function checkedPart(part: PartEntry): PartEntry {
 function decodePart(path: string, payload: Uint8Array): PartEntry {
   const fields = unpackFields(path, payload);
   const replaces = fields['replaces'];
-  if (replaces !== undefined && !(Array.isArray(replaces) && replaces.every((id) => Number.isSafeInteger(id)))) {
-    throw malformed(path, 'replaces');
-  }
+  if (replaces !== undefined && !Array.isArray(replaces)) throw malformed(path, 'replaces');
   return {
-    id: countOf(path, fields, 'id'),
+    id: partIdOf(path, fields['id']),
     level: countOf(path, fields, 'level'),
     rows: countOf(path, fields, 'rows'),
     blocks: countOf(path, fields, 'blocks'),
     sizeBytes: countOf(path, fields, 'sizeBytes'),
     minStartNs: bigintOf(path, fields, 'minStartNs'),
     maxStartNs: bigintOf(path, fields, 'maxStartNs'),
-    ...(replaces === undefined ? {} : { replaces: replaces as number[] }),
+    ...(replaces === undefined ? {} : { replaces: replaces.map((id) => partIdOf(path, id)) }),
   };
+}
+
+/** Index format 1 had numbers. */
+function partIdOf(path: string, value: unknown): PartId {
+  const id = typeof value === 'number' ? formatHexId(value) : value;
+  if (typeof id !== 'string' || !isPartId(id)) throw malformed(path, 'a part id');
+  return id;
 }
 
 function unpackFields(path: string, payload: Uint8Array): Record<string, unknown> {

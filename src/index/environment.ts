@@ -20,7 +20,7 @@ import { STAMP_KEY, type KeyRange } from './keys.ts';
 import { verifyPages } from './verify-pages.ts';
 
 /** Format of keys and values in the environment; docs/format/index.md has its history. */
-export const INDEX_FORMAT_VERSION = 1;
+export const INDEX_FORMAT_VERSION = 2;
 
 const STAMP_MAGIC = 'TLIX';
 const CRC_BYTES = 4;
@@ -95,13 +95,18 @@ function createEnvironment(disk: Disk, path: string): void {
   disk.makeDir(fresh);
   const environment = new Environment({ path: fresh, disk });
   try {
-    environment.transaction('create', (txn) => txn.put(STAMP_KEY, encodeStamp()));
+    environment.transaction('create', writeStamp);
   } finally {
     environment.close();
   }
   disk.syncDir(fresh);
   disk.rename(fresh, path);
   disk.syncDir(dirname(path));
+}
+
+/** Says that what is written has the newest format. Part of every change: an older environment is one of it from then on. */
+export function writeStamp(txn: IndexTransaction): void {
+  txn.put(STAMP_KEY, encodeStamp());
 }
 
 function encodeStamp(): Uint8Array {

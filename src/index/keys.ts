@@ -3,14 +3,15 @@
 // key: LMDB's limit is 1,978 bytes and names have none, so keys carry 16 bytes of SHA-256 and values the full text.
 //
 //   00                                          stamp: format of the environment
-//   01                                          head: generation, flushed log, next part id
-//   02 | part id u64                            one live part
+//   01                                          head: generation, flushed log
+//   02 | part id 16 bytes                       one live part (8 bytes: a part of format 1, by number)
 //   10 | tenant 8 | service hash 16             one service
 //   11 | tenant 8 | service hash 16 | operation hash 16
 //   12 | tenant 8 | tag hash 16                 one tag key at one level with one value type
 //   20 … 3f                                     reserved: postings and roll-ups
 import { hash } from 'node:crypto';
 import { assert } from '../base/assert.ts';
+import { isPartId, type PartId } from '../part/identity.ts';
 import type { Tenant } from '../trace/tenant.ts';
 
 export const STAMP_KEY: Uint8Array = Uint8Array.of(0x00);
@@ -29,13 +30,10 @@ export interface KeyRange {
   readonly end: Uint8Array;
 }
 
-/** Key of the part `id`; ids sort as numbers because they are big-endian. */
-export function partKey(id: number): Uint8Array {
-  assert(Number.isSafeInteger(id) && id > 0, `part id ${id}`);
-  const key = Buffer.alloc(9);
-  key[0] = PART;
-  key.writeBigUInt64BE(BigInt(id), 1);
-  return key;
+/** Key of the part `id`: its hex digits as bytes. */
+export function partKey(id: PartId): Uint8Array {
+  assert(isPartId(id), `part id ${id}`);
+  return Buffer.concat([Uint8Array.of(PART), Buffer.from(id, 'hex')]);
 }
 
 /** All parts. */

@@ -5,7 +5,9 @@ import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import { checkFileHeader, encodeFileHeader, FILE_HEADER_SIZE, PART_METADATA_FORMAT } from './format-version.ts';
+import { encodeFileHeader, fileHeaderSize, PART_METADATA_FORMAT, readFileHeader } from './format-version.ts';
+import { formatHexId } from './hex-id.ts';
+import { decodePartId, encodePartId, IDENTITY_BYTES, type Identity, type PartId } from './identity.ts';
 
 /**
  * One row of the block table. Times are ns since the day's 00:00 UTC, exact integers in a double, as in block headers.
@@ -24,14 +26,16 @@ export interface PartBlock {
   readonly filterBytes: number;
 }
 
-/** What a part replaces: log files up to a sequence number, other parts by id. */
+/** What a part replaces: log files up to a sequence number, other parts. */
 export interface PartOrigin {
   /** Every log file numbered so or lower is in this part or in an older one; 0: no log file. */
   readonly logSeqMax: number;
-  readonly partIds: readonly number[];
+  readonly partIds: readonly PartId[];
 }
 
 export interface PartMetadata {
+  /** As in the headers of all its files; undefined: it is of format 1. */
+  readonly identity: Identity | undefined;
   /** Days since 1970-01-01 UTC. */
   readonly day: number;
   readonly origin: PartOrigin;
@@ -55,10 +59,10 @@ const SECTION_FENCES = 4;
 /** Fixed width of a block table row on disk. */
 const BLOCK_ROW_SIZE = 60;
 
-/** The whole file. */
-export function encodePartMetadata(metadata: PartMetadata): Uint8Array<ArrayBuffer> {
+/** The whole file of a new part. */
+export function encodePartMetadata(metadata: PartMetadata & { readonly identity: Identity }): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter(4096 + metadata.blocks.length * BLOCK_ROW_SIZE + metadata.fences.byteLength);
-  out.raw(encodeFileHeader(PART_METADATA_FORMAT));
+  out.raw(encodeFileHeader(PART_METADATA_FORMAT, metadata.identity));
   const tenants = [...new Set(metadata.blocks.map((block) => block.tenant))];
   section(out, SECTION_PART, () => encodePart(out, metadata));
   section(out, SECTION_TENANTS, () => encodeTenants(out, tenants));
@@ -70,12 +74,13 @@ export function encodePartMetadata(metadata: PartMetadata): Uint8Array<ArrayBuff
 
 /** Reads a whole file. Throws CORRUPTION or FORMAT_TOO_NEW, with `path` in the message. */
 export function decodePartMetadata(bytes: Uint8Array, path: string): PartMetadata {
-  checkFileHeader(PART_METADATA_FORMAT, bytes, path);
-  const sections = readSections(bytes, path);
+  const identity = readFileHeader(PART_METADATA_FORMAT, bytes, path);
+  const sections = readSections(bytes, fileHeaderSize(identity), path);
   const part = sectionView(sections, SECTION_PART, path);
   const tenants = decodeTenants(sectionView(sections, SECTION_TENANTS, path), path);
   const blocks = decodeBlocks(sectionView(sections, SECTION_BLOCKS, path), tenants, path);
-  return { ...decodePart(part, path), blocks, fences: decodeFences(sectionView(sections, SECTION_FENCES, path)) };
+  const fences = decodeFences(sectionView(sections, SECTION_FENCES, path));
+  return { identity, ...decodePart(part, identity !== undefined, path), blocks, fences };
 }
 
 function section(out: ByteWriter, kind: number, body: () => void): void {
@@ -87,10 +92,10 @@ function section(out: ByteWriter, kind: number, body: () => void): void {
   out.u32(crc32(out.bytes.subarray(start, out.length)));
 }
 
-function readSections(bytes: Uint8Array, path: string): Map<number, DataView> {
+function readSections(bytes: Uint8Array, start: number, path: string): Map<number, DataView> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const sections = new Map<number, DataView>();
-  for (let at = FILE_HEADER_SIZE; ;) {
+  for (let at = start; ;) {
     if (bytes.length - at < 12) damaged(path, `a section is cut off at byte ${at}`);
     const kind = view.getUint32(at, true);
     const size = view.getUint32(at + 4, true);
@@ -117,14 +122,20 @@ function encodePart(out: ByteWriter, metadata: PartMetadata): void {
   u53(out, metadata.tracesBytes);
   u53(out, metadata.filtersBytes);
   u53(out, metadata.rollupsBytes);
-  for (const id of metadata.origin.partIds) u53(out, id);
+  for (const id of metadata.origin.partIds) out.raw(encodePartId(id));
 }
 
-function decodePart(view: DataView, path: string): Omit<PartMetadata, 'blocks' | 'fences'> {
+type PartSection = Omit<PartMetadata, 'identity' | 'blocks' | 'fences'>;
+
+function decodePart(view: DataView, hasIdentities: boolean, path: string): PartSection {
+  const idBytes = hasIdentities ? IDENTITY_BYTES : 8;
   const partIdCount = view.byteLength >= 56 ? view.getUint32(4, true) : -1;
-  if (view.byteLength !== 56 + 8 * partIdCount) damaged(path, 'the part section has a wrong length');
-  const partIds: number[] = [];
-  for (let i = 0; i < partIdCount; i++) partIds.push(readU53(view, 56 + 8 * i));
+  if (view.byteLength !== 56 + idBytes * partIdCount) damaged(path, 'the part section has a wrong length');
+  const partIds: PartId[] = [];
+  for (let i = 0; i < partIdCount; i++) {
+    const at = 56 + idBytes * i;
+    partIds.push(hasIdentities ? decodePartId(view, at) : formatHexId(readU53(view, at)));
+  }
   return {
     day: view.getInt32(0, true),
     origin: { logSeqMax: readU53(view, 8), partIds },

@@ -9,12 +9,21 @@ import { crc32 } from '../bytes/crc32.ts';
 import { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
-import { checkFileHeader, FILE_HEADER_SIZE, PART_FILTERS_FORMAT } from './format-version.ts';
+import {
+  blocksStart,
+  fileHeaderSize,
+  PART_DATA_FORMAT,
+  PART_FILTERS_FORMAT,
+  PART_TRACES_FORMAT,
+  readFileHeader,
+  readHeaderBytes,
+  type FileFormat,
+} from './format-version.ts';
 import { decodeOutlines, type PartOutlines } from './outlines.ts';
 import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
 import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
 import { openRollups, type RollupReader } from './rollup-reader.ts';
-import { lookUpTrace, lookUpTraces, type TraceProbes } from './trace-lookup.ts';
+import { lookUpTrace, lookUpTraces, type LookupPages, type TraceProbes } from './trace-lookup.ts';
 
 /** 56 bytes a block of some 16 k rows: a part of 10^9 rows has 3.5 MB. Above this the length itself is damage. */
 const METADATA_BYTES_MAX = 1 << 28;
@@ -67,6 +76,18 @@ export class MemoryBudget {
   }
 }
 
+/** Opens a file of blocks. Throws DISK, FORMAT_TOO_NEW, CORRUPTION when it is of another part or log than its path says. */
+export function openBlocks(disk: Disk, path: string, format: FileFormat): ReadFile {
+  const file = disk.openRead(path);
+  try {
+    blocksStart(format, file);
+    return file;
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
 /** The block at `range` of `file`, every checksum verified. Throws CORRUPTION with the place in the message. */
 export function readBlockAt(file: ReadFile, range: BlockRange): Uint8Array<ArrayBuffer> {
   const bytes = file.read(range.offset, range.sizeBytes);
@@ -112,23 +133,22 @@ export class PartReader implements Disposable {
    * lookup is damaged: the answer is then slow but still exact.
    */
   findTrace(traceId: Uint8Array): number[] {
-    try {
-      this.#traces ??= this.#disk.openRead(join(this.path, TRACES_FILE));
-      return lookUpTrace(this.#traces, this.metadata.fences, traceId);
-    } catch (error) {
-      if (!isStoreError(error, 'CORRUPTION')) throw error;
-      return this.metadata.blocks.map((_, block) => block);
-    }
+    return this.#lookUp((pages) => lookUpTrace(pages, traceId));
   }
 
   /** As findTrace for many traces at once. */
   findTraces(probes: TraceProbes): number[] {
+    return this.#lookUp((pages) => lookUpTraces(pages, probes));
+  }
+
+  #lookUp(find: (pages: LookupPages) => number[]): number[] {
+    const { identity, fences, blocks } = this.metadata;
     try {
-      this.#traces ??= this.#disk.openRead(join(this.path, TRACES_FILE));
-      return lookUpTraces(this.#traces, this.metadata.fences, probes);
+      const file = (this.#traces ??= this.#openFile(TRACES_FILE, PART_TRACES_FORMAT));
+      return find({ file, start: fileHeaderSize(identity), fences });
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
-      return this.metadata.blocks.map((_, block) => block);
+      return blocks.map((_, block) => block);
     }
   }
 
@@ -176,7 +196,10 @@ export class PartReader implements Disposable {
     if (this.#outlines === undefined) {
       const outlines = this.#unlessDamaged(() => {
         const file = this.#filtersFile();
-        return decodeOutlines(file.read(FILE_HEADER_SIZE, outlinesBytes(this.metadata)), file.path);
+        return decodeOutlines(
+          file.read(fileHeaderSize(this.metadata.identity), outlinesBytes(this.metadata)),
+          file.path,
+        );
       });
       const isWhole = outlines?.operationIds.starts.length === this.metadata.blocks.length + 1;
       this.#outlines = isWhole ? outlines! : DAMAGED;
@@ -184,17 +207,20 @@ export class PartReader implements Disposable {
     return this.#outlines === DAMAGED ? undefined : this.#outlines;
   }
 
-  /** Throws FORMAT_TOO_NEW, CORRUPTION when its header is damaged. */
-  #filtersFile(): ReadFile {
-    if (this.#filtersOpen !== undefined) return this.#filtersOpen;
-    const file = this.#disk.openRead(join(this.path, FILTERS_FILE));
+  /** Throws DISK, FORMAT_TOO_NEW, CORRUPTION when its header is damaged or another part's. */
+  #openFile(name: string, format: FileFormat): ReadFile {
+    const file = this.#disk.openRead(join(this.path, name));
     try {
-      checkFileHeader(PART_FILTERS_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path);
+      readFileHeader(format, readHeaderBytes(file), file.path);
+      return file;
     } catch (error) {
       file.close();
       throw error;
     }
-    return (this.#filtersOpen = file);
+  }
+
+  #filtersFile(): ReadFile {
+    return (this.#filtersOpen ??= this.#openFile(FILTERS_FILE, PART_FILTERS_FORMAT));
   }
 
   #unlessDamaged<T>(read: () => T): T | undefined {
@@ -206,9 +232,9 @@ export class PartReader implements Disposable {
     }
   }
 
-  /** The file of the blocks, open until close(). */
+  /** The file of the blocks, open until close(). Throws DISK, FORMAT_TOO_NEW, CORRUPTION when it is another part's. */
   dataFile(): ReadFile {
-    return (this.#data ??= this.#disk.openRead(join(this.path, DATA_FILE)));
+    return (this.#data ??= openBlocks(this.#disk, join(this.path, DATA_FILE), PART_DATA_FORMAT));
   }
 
   /** Block number `block`, to be read column by column while the part is open. Throws CORRUPTION. */
@@ -235,15 +261,15 @@ export class PartReader implements Disposable {
 }
 
 /** Size of the outlines, which lie in `filters` between its header and the first filter. */
-export function outlinesBytes({ filtersBytes, blocks }: PartMetadata): number {
-  const left = blocks.reduce((sum, { filterBytes }) => sum - filterBytes - 4, filtersBytes - FILE_HEADER_SIZE);
+export function outlinesBytes({ identity, filtersBytes, blocks }: PartMetadata): number {
+  const left = blocks.reduce((sum, { filterBytes }) => sum - filterBytes - 4, filtersBytes - fileHeaderSize(identity));
   return Math.max(0, left);
 }
 
 /** Where each block's filter begins in the file. */
 function filterStarts(metadata: PartMetadata): Float64Array {
   const starts = new Float64Array(metadata.blocks.length);
-  let at = FILE_HEADER_SIZE + outlinesBytes(metadata);
+  let at = fileHeaderSize(metadata.identity) + outlinesBytes(metadata);
   metadata.blocks.forEach(({ filterBytes }, block) => {
     starts[block] = at;
     at += filterBytes + 4;

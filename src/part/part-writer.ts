@@ -1,7 +1,7 @@
 // Writes a part: blocks go in as they come, the trace lookup and the metadata follow at the end. It writes to the
 // part's final folder from the start: a folder that no catalog lists is garbage, and is removed when the partition is
 // opened. When finish() returns, every byte and every name of the part is durable; before, nothing may refer to it.
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import { readBlockHeader } from '../block/block-header.ts';
@@ -18,7 +18,9 @@ import {
   PART_DATA_FORMAT,
   PART_FILTERS_FORMAT,
   PART_TRACES_FORMAT,
+  type FileFormat,
 } from './format-version.ts';
+import { newIdentity, parseIdentity, type Identity } from './identity.ts';
 import { encodePartMetadata, type PartBlock, type PartMetadata, type PartOrigin } from './part-metadata.ts';
 import { OutlinesBuilder } from './outlines.ts';
 import { RollupWriter } from './rollup-writer.ts';
@@ -33,6 +35,7 @@ export const METADATA_FILE = 'metadata';
 export class PartWriter {
   readonly #disk: Disk;
   readonly #path: string;
+  readonly #identity: Identity;
   readonly #data: WriteFile;
   readonly #traces = new TraceLookupBuilder();
   readonly #outlines = new OutlinesBuilder();
@@ -42,13 +45,14 @@ export class PartWriter {
   #rowCount = 0;
   #isFinished = false;
 
-  /** Creates the folder `path`, which must not exist; its parent does. */
+  /** Creates the folder `path`, which must not exist; its parent does. A store names it by the part's new identity. */
   constructor(disk: Disk, path: string) {
     this.#disk = disk;
     this.#path = path;
+    this.#identity = parseIdentity(basename(path)) ?? newIdentity();
     disk.makeDir(path);
     this.#data = disk.createFile(join(path, DATA_FILE));
-    this.#data.write(encodeFileHeader(PART_DATA_FORMAT));
+    this.#data.write(encodeFileHeader(PART_DATA_FORMAT, this.#identity));
   }
 
   /** Appends one whole encoded block; `terms` is what it can be asked for, in full. */
@@ -82,7 +86,7 @@ export class PartWriter {
   /** Counts of the part's calls, to be added before finish(). Not asked for: the part has none. */
   get rollups(): RollupWriter {
     assert(!this.#isFinished, 'roll-ups added to a finished part');
-    return (this.#rollups ??= new RollupWriter(this.#disk.createFile(join(this.#path, ROLLUPS_FILE))));
+    return (this.#rollups ??= new RollupWriter(this.#disk.createFile(join(this.#path, ROLLUPS_FILE)), this.#identity));
   }
 
   /** The part has no roll-ups after all. */
@@ -99,7 +103,8 @@ export class PartWriter {
     this.#data.close();
     const { pages, fences } = this.#traces.encode();
     const outlines = this.#outlines.encode();
-    const metadata: PartMetadata = {
+    const metadata = {
+      identity: this.#identity,
       day,
       origin,
       rowCount: this.#rowCount,
@@ -110,8 +115,8 @@ export class PartWriter {
       blocks: this.#blocks,
       fences,
     };
-    this.#writeFile(TRACES_FILE, encodeFileHeader(PART_TRACES_FORMAT), pages);
-    this.#writeFile(FILTERS_FILE, encodeFileHeader(PART_FILTERS_FORMAT), outlines, this.#filters.view());
+    this.#writeFile(TRACES_FILE, PART_TRACES_FORMAT, [pages]);
+    this.#writeFile(FILTERS_FILE, PART_FILTERS_FORMAT, [outlines, this.#filters.view()]);
     writeWholeFile(this.#disk, join(this.#path, METADATA_FILE), encodePartMetadata(metadata));
     this.#disk.syncDir(this.#path);
     this.#disk.syncDir(dirname(this.#path));
@@ -135,9 +140,10 @@ export class PartWriter {
     }
   }
 
-  #writeFile(name: string, ...content: readonly Uint8Array[]): void {
+  #writeFile(name: string, format: FileFormat, content: readonly Uint8Array[]): void {
     const file = this.#disk.createFile(join(this.#path, name));
     try {
+      file.write(encodeFileHeader(format, this.#identity));
       for (const piece of content) file.write(piece);
       file.sync();
     } finally {

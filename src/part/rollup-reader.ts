@@ -7,7 +7,7 @@ import { decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import { checkFileHeader, FILE_HEADER_SIZE, PART_ROLLUPS_FORMAT } from './format-version.ts';
+import { fileHeaderSize, PART_ROLLUPS_FORMAT, readFileHeader, readHeaderBytes } from './format-version.ts';
 import { ROLLUPS_FILE } from './part-writer.ts';
 import { FrameReader } from './rollup-frame.ts';
 import { ROLLUP_TRAILER_SIZE, type Slice } from './rollup-writer.ts';
@@ -47,8 +47,8 @@ export class RollupReader {
   /** Reads the directory of `file` and owns it from then on. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
   constructor(file: ReadFile) {
     this.#file = file;
-    checkFileHeader(PART_ROLLUPS_FORMAT, file.read(0, Math.min(file.sizeBytes, FILE_HEADER_SIZE)), file.path);
-    this.frames = readDirectory(file);
+    const identity = readFileHeader(PART_ROLLUPS_FORMAT, readHeaderBytes(file), file.path);
+    this.frames = readDirectory(file, fileHeaderSize(identity));
   }
 
   close(): void {
@@ -77,17 +77,17 @@ export class RollupReader {
   }
 }
 
-function readDirectory(file: ReadFile): RollupFrame[] {
+function readDirectory(file: ReadFile, start: number): RollupFrame[] {
   const trailerAt = file.sizeBytes - ROLLUP_TRAILER_SIZE;
-  if (trailerAt < FILE_HEADER_SIZE) damaged(file, 'it is cut off');
+  if (trailerAt < start) damaged(file, 'it is cut off');
   const trailer = new ByteReader(file.read(trailerAt, ROLLUP_TRAILER_SIZE));
   const offset = trailer.u32() + trailer.u32() * 2 ** 32;
-  if (offset < FILE_HEADER_SIZE || offset > trailerAt) damaged(file, 'its trailer is damaged');
+  if (offset < start || offset > trailerAt) damaged(file, 'its trailer is damaged');
   const bytes = file.read(offset, trailerAt - offset);
   if (trailer.u32() !== crc32(bytes)) damaged(file, 'its directory fails its checksum');
   const reader = new ByteReader(bytes);
   const frames: RollupFrame[] = [];
-  let at = FILE_HEADER_SIZE;
+  let at = start;
   for (let left = reader.count(18); left > 0; left--) {
     const frame = readFrame(reader, at);
     at += frame.storedBytes;

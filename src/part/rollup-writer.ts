@@ -16,6 +16,7 @@ import { crc32 } from '../bytes/crc32.ts';
 import type { WriteFile } from '../disk/disk.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { encodeFileHeader, PART_ROLLUPS_FORMAT } from './format-version.ts';
+import type { Identity } from './identity.ts';
 import { compareSeries, FrameWriter, HOUR_MINUTES, HourTotals, type SeriesKey } from './rollup-frame.ts';
 
 /** What the series of a frame are. */
@@ -45,10 +46,10 @@ export class RollupWriter {
   #run = 0;
   #slice: Slice | undefined;
 
-  /** Writes to `file`, which is new, and closes it in finish(). */
-  constructor(file: WriteFile) {
+  /** Writes to `file`, which is new, of the part `identity`, and closes it in finish(). */
+  constructor(file: WriteFile, identity: Identity) {
     this.#file = file;
-    file.write(encodeFileHeader(PART_ROLLUPS_FORMAT));
+    file.write(encodeFileHeader(PART_ROLLUPS_FORMAT, identity));
   }
 
   /** What follows is in order by itself: a reader takes runs as files of their own. */

@@ -1,10 +1,11 @@
 // A part whose metadata was damaged while the store was open: the next start repairs it (partition/repair-part.ts), until
 // then its blocks are found by scanning its data, so that a query still misses only what is damaged itself. Slow: all of
 // the data is read once for each thread that opens the part, and nothing says which blocks need not be read.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import type { Disk } from '../disk/disk.ts';
-import { FILE_HEADER_SIZE } from './format-version.ts';
+import { blocksStart, PART_DATA_FORMAT } from './format-version.ts';
+import { parseIdentity } from './identity.ts';
 import type { PartOutlines } from './outlines.ts';
 import type { PartBlock } from './part-metadata.ts';
 import { PartReader } from './part-reader.ts';
@@ -13,13 +14,16 @@ import type { DamagedPlace } from './quarantine.ts';
 import { scanBlocks } from './scan-blocks.ts';
 import type { TraceProbes } from './trace-lookup.ts';
 
-/** Opens the part in folder `path`, whose metadata or length is wrong as `fault` says. Throws FORMAT_TOO_NEW, DISK. */
+/**
+ * Opens the part in folder `path`, whose metadata or length is wrong as `fault` says. Throws CORRUPTION when its data is
+ * another part's, FORMAT_TOO_NEW, DISK.
+ */
 export function scanPart(disk: Disk, path: string, fault: string): ScannedPart {
   const file = disk.openRead(join(path, DATA_FILE));
   try {
     const blocks: PartBlock[] = [];
     let day = 0;
-    const { damaged, end } = scanBlocks(file, FILE_HEADER_SIZE, (offset, header) => {
+    const { damaged, end } = scanBlocks(file, blocksStart(PART_DATA_FORMAT, file), (offset, header) => {
       ({ day } = header);
       blocks.push({ ...header, offset, filterBytes: 0 });
     });
@@ -50,6 +54,7 @@ export class ScannedPart extends PartReader {
 
   constructor(disk: Disk, path: string, { day, blocks, sizeBytes, fault, lost }: Scanned) {
     super(disk, path, {
+      identity: parseIdentity(basename(path)),
       day,
       origin: { logSeqMax: 0, partIds: [] },
       rowCount: blocks.reduce((sum, { rowCount }) => sum + rowCount, 0),

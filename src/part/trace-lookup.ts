@@ -10,7 +10,6 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { ReadFile } from '../disk/disk.ts';
-import { FILE_HEADER_SIZE } from './format-version.ts';
 import { lowerBound, TRACE_ID_SIZE, traceKeyHigh, traceKeyLow } from './trace-key.ts';
 
 /**
@@ -129,18 +128,28 @@ function getBits(words: Uint32Array, bit: number, size: number): number {
   return size === 32 ? value >>> 0 : value & ((1 << size) - 1);
 }
 
+/** The pages of a lookup, as they lie in a file. */
+export interface LookupPages {
+  readonly file: ReadFile;
+  /** Where the first one begins. */
+  readonly start: number;
+  /** First key, high, of each. */
+  readonly fences: Uint32Array;
+}
+
 /**
  * Block numbers, ascending, that may hold the trace `traceId` (16 bytes): all that do, and with a probability of about
  * traces / 2^40 one that does not. Throws CORRUPTION when a page it needs fails its checksum.
  */
-export function lookUpTrace(file: ReadFile, fences: Uint32Array, traceId: Uint8Array): number[] {
+export function lookUpTrace(pages: LookupPages, traceId: Uint8Array): number[] {
+  const { fences } = pages;
   const high = traceKeyHigh(traceId);
   const key = high * 256 + traceKeyLow(traceId);
   const blocks: number[] = [];
   // Equal keys may begin on the page before the first one whose fence reaches the key.
   const first = Math.max(0, lowerBound(fences, high) - 1);
   for (let page = first; page < fences.length && fences[page]! <= high; page++) {
-    collectMatches(readPage(file, page), key, blocks);
+    collectMatches(readPage(pages, page), key, blocks);
   }
   return blocks;
 }
@@ -180,9 +189,10 @@ const PAGES_PER_READ = 64;
  * Block numbers, ascending, that may hold one of the traces, as lookUpTrace gives them for each. Reads every page at most
  * once, many at a time where most are needed. Throws CORRUPTION when a page it needs fails its checksum.
  */
-export function lookUpTraces(file: ReadFile, fences: Uint32Array, { keys }: TraceProbes): number[] {
+export function lookUpTraces(lookup: LookupPages, { keys }: TraceProbes): number[] {
+  const { fences } = lookup;
   const blocks = new Set<number>();
-  const pages = new PageReader(file, fences.length, 8 * keys.length > fences.length ? PAGES_PER_READ : 1);
+  const pages = new PageReader(lookup, 8 * keys.length > fences.length ? PAGES_PER_READ : 1);
   for (let from = 0, page = 0; from < keys.length; page++) {
     const high = Math.floor(keys[from]! / 256);
     // Equal keys may begin on the page before the first one whose fence reaches the key.
@@ -212,28 +222,26 @@ function collectAll(page: Page, keys: Float64Array, range: { from: number; end: 
 
 /** Pages of one file, asked for in ascending order. */
 class PageReader {
-  readonly #file: ReadFile;
-  readonly #pageCount: number;
+  readonly #pages: LookupPages;
   readonly #pagesPerRead: number;
   /** Pages [#from, #end) are in #bytes. */
   #from = 0;
   #end = 0;
   #bytes = new Uint8Array(0);
 
-  constructor(file: ReadFile, pageCount: number, pagesPerRead: number) {
-    this.#file = file;
-    this.#pageCount = pageCount;
+  constructor(pages: LookupPages, pagesPerRead: number) {
+    this.#pages = pages;
     this.#pagesPerRead = pagesPerRead;
   }
 
   read(page: number): Page {
     if (page >= this.#end) {
       this.#from = page;
-      this.#end = Math.min(this.#pageCount, page + this.#pagesPerRead);
-      this.#bytes = this.#file.read(FILE_HEADER_SIZE + page * PAGE_SIZE, (this.#end - page) * PAGE_SIZE);
+      this.#end = Math.min(this.#pages.fences.length, page + this.#pagesPerRead);
+      this.#bytes = this.#pages.file.read(offsetOf(this.#pages, page), (this.#end - page) * PAGE_SIZE);
     }
     const start = (page - this.#from) * PAGE_SIZE;
-    return decodePage(this.#file, page, this.#bytes.subarray(start, start + PAGE_SIZE));
+    return decodePage(this.#pages, page, this.#bytes.subarray(start, start + PAGE_SIZE));
   }
 }
 
@@ -244,12 +252,15 @@ interface Page {
   readonly blockBits: number;
 }
 
-function readPage(file: ReadFile, page: number): Page {
-  return decodePage(file, page, file.read(FILE_HEADER_SIZE + page * PAGE_SIZE, PAGE_SIZE));
+function offsetOf({ start }: LookupPages, page: number): number {
+  return start + page * PAGE_SIZE;
 }
 
-function decodePage(file: ReadFile, page: number, bytes: Uint8Array): Page {
-  const offset = FILE_HEADER_SIZE + page * PAGE_SIZE;
+function readPage(pages: LookupPages, page: number): Page {
+  return decodePage(pages, page, pages.file.read(offsetOf(pages, page), PAGE_SIZE));
+}
+
+function decodePage(pages: LookupPages, page: number, bytes: Uint8Array): Page {
   const words = new Uint32Array(bytes.buffer, bytes.byteOffset, PAGE_SIZE / 4);
   const count = words[1]! & 0xffff;
   const keyBits = (words[1]! >>> 16) & 0xff;
@@ -258,7 +269,7 @@ function decodePage(file: ReadFile, page: number, bytes: Uint8Array): Page {
   if (words[0] !== crc32(bytes.subarray(4)) || !isSound) {
     throw new StoreError(
       'CORRUPTION',
-      `${file.path}: the page at byte ${offset} fails its checksum; a merge of the part rewrites it`,
+      `${pages.file.path}: the page at byte ${offsetOf(pages, page)} fails its checksum; a merge of the part rewrites it`,
     );
   }
   return { words, count, keyBits, blockBits };

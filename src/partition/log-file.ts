@@ -10,6 +10,7 @@ import type { AppendFile, Disk } from '../disk/disk.ts';
 import { NameSet } from '../index/names.ts';
 import { encodeFileHeader, LOG_FORMAT } from '../part/format-version.ts';
 import { formatHexId, parseHexId } from '../part/hex-id.ts';
+import { newIdentity, parseIdentity, type Identity } from '../part/identity.ts';
 import { sortedTraceKeys } from '../part/trace-key.ts';
 import { addBlockNames } from './block-names.ts';
 import { Pinned } from './pinned.ts';
@@ -24,17 +25,29 @@ export interface LogBlock {
 
 const SUFFIX = '.log';
 
-export function logFileName(seq: number): string {
-  return formatHexId(seq) + SUFFIX;
+export interface LogFileName {
+  /** Counts up within a partition: names in byte order are files in order. */
+  readonly seq: number;
+  /** undefined: of format 1. */
+  readonly identity: Identity | undefined;
+}
+
+export function logFileName({ seq, identity }: LogFileName): string {
+  return [formatHexId(seq), identity].filter((word) => word !== undefined).join('-') + SUFFIX;
 }
 
 /** undefined for a name that is not a log file's. */
-export function parseLogFileName(name: string): number | undefined {
-  return name.endsWith(SUFFIX) ? parseHexId(name.slice(0, -SUFFIX.length)) : undefined;
+export function parseLogFileName(name: string): LogFileName | undefined {
+  const [, number = '', tail] = /^([^-]*)(?:-(.*))?\.log$/.exec(name) ?? [];
+  const seq = parseHexId(number);
+  const identity = parseIdentity(tail ?? '');
+  return seq === undefined || (tail !== undefined && identity === undefined) ? undefined : { seq, identity };
 }
 
 export class LogFile {
   readonly seq: number;
+  /** What readers know it by. A file of format 1 gets one each time it is opened. */
+  readonly identity: Identity;
   readonly path: string;
   /** Published blocks, in file order. Only ever appended to. */
   readonly blocks: LogBlock[] = [];
@@ -46,10 +59,11 @@ export class LogFile {
   #rowCount = 0;
   #sizeBytes = 0;
 
-  constructor(disk: Disk, folder: string, seq: number) {
+  constructor(disk: Disk, folder: string, name: LogFileName) {
     this.#disk = disk;
-    this.seq = seq;
-    this.path = join(folder, logFileName(seq));
+    this.seq = name.seq;
+    this.identity = name.identity ?? newIdentity();
+    this.path = join(folder, logFileName(name));
     this.pinned = new Pinned(() => disk.remove(this.path));
   }
 
@@ -108,7 +122,7 @@ export class LogWriter {
   append(blocks: readonly Uint8Array[]): LogAppend {
     assert(!this.#isSealed && this.#append === undefined, 'a log file written to while sealed or busy');
     const start = this.#file.sizeBytes;
-    const chunks = start === 0 ? [encodeFileHeader(LOG_FORMAT), ...blocks] : blocks;
+    const chunks = start === 0 ? [encodeFileHeader(LOG_FORMAT, this.logFile.identity), ...blocks] : blocks;
     this.#append = new LogAppend(this.#write(chunks), {
       publish: () => this.#publish(blocks),
       cancel: () => this.#cancel(),

@@ -2,6 +2,7 @@
 // sealed: full, recovered, or given up after a failed write. A flush takes all sealed ones and drops them together.
 import { assert } from '../base/assert.ts';
 import type { Disk } from '../disk/disk.ts';
+import { newIdentity } from '../part/identity.ts';
 import { LogFile, type LogAppend, type LogWriter } from './log-file.ts';
 
 /**
@@ -83,7 +84,7 @@ export class Log {
   }
 
   #openWriter(): LogWriter {
-    const logFile = new LogFile(this.#disk, this.#folder, this.#nextSeq);
+    const logFile = new LogFile(this.#disk, this.#folder, { seq: this.#nextSeq, identity: newIdentity() });
     // Taken even when opening fails: what a failed open left behind must not be written to again.
     this.#nextSeq++;
     const writer = logFile.openWriter();

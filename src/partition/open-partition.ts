@@ -6,7 +6,7 @@ import { isStoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { commitParts, readCatalog, type CatalogState, type PartEntry } from '../index/catalog.ts';
 import { openEnvironment, type Environment } from '../index/environment.ts';
-import { formatHexId, parseHexId } from '../part/hex-id.ts';
+import { isPartId } from '../part/identity.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
 import { parseLogFileName, type LogFile } from './log-file.ts';
 import { MANIFEST_FILE } from './manifest.ts';
@@ -109,12 +109,12 @@ function openIndex(place: PartitionPlace, damaged: string[]): Environment {
 /** What a crash left between making files and committing them, or between a commit and removing what it replaced. */
 function removeUnlisted(place: PartitionPlace, catalog: CatalogState): void {
   const { disk, path } = place;
-  const listed = new Set(catalog.parts.map((part) => formatHexId(part.id)));
+  const listed = new Set(catalog.parts.map((part) => part.id));
   for (const name of disk.list(partsPath(path))) {
-    if (!listed.has(name) && parseHexId(name) !== undefined) disk.remove(join(partsPath(path), name));
+    if (!listed.has(name) && isPartId(name)) disk.remove(join(partsPath(path), name));
   }
   for (const name of disk.list(logPath(path))) {
-    const seq = parseLogFileName(name);
+    const seq = parseLogFileName(name)?.seq;
     if (seq !== undefined && seq <= catalog.flushedLogSeq) disk.remove(join(logPath(path), name));
   }
 }
@@ -124,15 +124,14 @@ function openParts(
   found: { env: Environment; catalog: CatalogState; damaged: string[] },
 ): LivePart[] {
   const parts: LivePart[] = [];
-  let nextId = found.catalog.nextPartId;
   for (const entry of found.catalog.parts) {
-    const path = join(partsPath(place.path), formatHexId(entry.id));
+    const path = join(partsPath(place.path), entry.id);
     try {
       parts.push(livePart(place.disk, partsPath(place.path), { entry, metadata: readPartMetadata(place.disk, path) }));
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
       found.damaged.push(error.message);
-      const repaired = tryReplaceDamaged(place, found, { entry, id: nextId++ });
+      const repaired = tryReplaceDamaged(place, found, entry);
       if (repaired !== undefined) parts.push(repaired);
     }
   }
@@ -143,7 +142,7 @@ function openParts(
 function tryReplaceDamaged(
   place: PartitionPlace,
   found: { env: Environment; damaged: string[] },
-  part: { entry: PartEntry; id: number },
+  part: PartEntry,
 ): LivePart | undefined {
   try {
     return replaceDamaged(place, found.env, part);
@@ -155,18 +154,15 @@ function tryReplaceDamaged(
 }
 
 /** A part without readable metadata is written anew from the blocks that are found in its data. */
-function replaceDamaged(
-  place: PartitionPlace,
-  env: Environment,
-  part: { entry: PartEntry; id: number },
-): LivePart | undefined {
+function replaceDamaged(place: PartitionPlace, env: Environment, part: PartEntry): LivePart | undefined {
   const folder = partsPath(place.path);
-  const metadata = repairPart(place, part.entry.id, part.id);
+  const repaired = repairPart(place, part.id);
   // Nothing was found in it. It stays listed, so that restoring its folder from a snapshot brings it back.
-  if (metadata === undefined) return undefined;
-  const entry = partEntry(part.id, part.entry.level, metadata);
-  commitParts(env, { add: [entry], remove: [part.entry.id] });
-  place.disk.remove(join(folder, formatHexId(part.entry.id)));
+  if (repaired === undefined) return undefined;
+  const { id, metadata } = repaired;
+  const entry = partEntry(id, part.level, metadata);
+  commitParts(env, { add: [entry], remove: [part.id] });
+  place.disk.remove(join(folder, part.id));
   return livePart(place.disk, folder, { entry, metadata });
 }
 
@@ -177,20 +173,20 @@ function recoverLogs(
 ): { files: LogFile[]; nextSeq: number; tornBytes: number } {
   const { disk, quarantinePath } = place;
   const folder = logPath(place.path);
-  const seqs = disk
+  const names = disk
     .list(folder)
     .map(parseLogFileName)
-    .filter((seq) => seq !== undefined);
+    .filter((name) => name !== undefined);
   const files: LogFile[] = [];
   let tornBytes = 0;
-  for (const seq of seqs) {
-    const recovered = recoverLogFile(disk, { folder, quarantinePath }, seq);
+  for (const name of names) {
+    const recovered = recoverLogFile(disk, { folder, quarantinePath }, name);
     damaged.push(...recovered.damaged);
     tornBytes += recovered.tornBytes;
     if (recovered.logFile.blocks.length > 0) files.push(recovered.logFile);
     else disk.remove(recovered.logFile.path);
   }
-  const nextSeq = Math.max(catalog.flushedLogSeq, ...seqs) + 1;
+  const nextSeq = Math.max(catalog.flushedLogSeq, ...names.map(({ seq }) => seq)) + 1;
   if (files.length > 0)
     place.logger.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
   return { files, nextSeq, tornBytes };

@@ -6,11 +6,13 @@ import type { Disk } from '../disk/disk.ts';
 import type { PartEntry } from '../index/catalog.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
-import { formatHexId } from '../part/hex-id.ts';
+import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { Pinned } from './pinned.ts';
 
 export interface LivePart {
+  /** What readers know it by. A part of format 1 gets one each time it is opened. */
+  readonly identity: Identity;
   readonly entry: PartEntry;
   readonly metadata: PartMetadata;
   readonly path: string;
@@ -21,9 +23,10 @@ export interface LivePart {
 
 /** The part `entry`, whose files are durable in `folder`. */
 export function livePart(disk: Disk, folder: string, source: { entry: PartEntry; metadata: PartMetadata }): LivePart {
-  const path = join(folder, formatHexId(source.entry.id));
+  const path = join(folder, source.entry.id);
   return {
     ...source,
+    identity: source.metadata.identity ?? newIdentity(),
     path,
     tenants: new Set(source.metadata.blocks.map((block) => block.tenant)),
     pinned: new Pinned(() => disk.remove(path)),
@@ -31,7 +34,7 @@ export function livePart(disk: Disk, folder: string, source: { entry: PartEntry;
 }
 
 /** The catalog's row for a part with `metadata`. */
-export function partEntry(id: number, level: number, metadata: PartMetadata): PartEntry {
+export function partEntry(id: PartId, level: number, metadata: PartMetadata): PartEntry {
   let startMin = Infinity;
   let startMax = -Infinity;
   for (const block of metadata.blocks) {
@@ -51,20 +54,23 @@ export function partEntry(id: number, level: number, metadata: PartMetadata): Pa
   };
 }
 
-export class PartSet {
-  readonly #parts = new Map<number, LivePart>();
-  /** Inputs of merges under way. */
-  readonly #busy = new Set<number>();
-  #nextId: number;
+/** A later flush has later log files in it; ids say nothing of time. */
+function compareAges(a: LivePart, b: LivePart): number {
+  return a.metadata.origin.logSeqMax - b.metadata.origin.logSeqMax;
+}
 
-  constructor(parts: readonly LivePart[], nextId: number) {
-    for (const part of parts) this.#parts.set(part.entry.id, part);
-    this.#nextId = nextId;
+export class PartSet {
+  /** In the order in which they were made: of `all` and `idle` too. */
+  readonly #parts = new Map<PartId, LivePart>();
+  /** Inputs of merges under way. */
+  readonly #busy = new Set<PartId>();
+
+  constructor(parts: readonly LivePart[]) {
+    for (const part of parts.toSorted(compareAges)) this.#parts.set(part.entry.id, part);
   }
 
-  /** By id. */
   get all(): LivePart[] {
-    return [...this.#parts.values()].sort((a, b) => a.entry.id - b.entry.id);
+    return [...this.#parts.values()];
   }
 
   get count(): number {
@@ -74,11 +80,6 @@ export class PartSet {
   /** Parts that no merge is reading. */
   get idle(): LivePart[] {
     return this.all.filter((part) => !this.#busy.has(part.entry.id));
-  }
-
-  /** A number for a new part, never given before. */
-  takeId(): number {
-    return this.#nextId++;
   }
 
   /** Whether all of `parts` are still live: one that was dropped is not. */
@@ -105,7 +106,10 @@ export class PartSet {
 
   /** Follows a catalog commit: `removed` go, `added` comes. */
   replace(removed: readonly LivePart[], added: LivePart | undefined): void {
-    if (added !== undefined) this.#parts.set(added.entry.id, added);
+    if (added !== undefined) {
+      assert(!this.#parts.has(added.entry.id), `part ${added.entry.id} was added twice`);
+      this.#parts.set(added.entry.id, added);
+    }
     for (const { entry } of removed) assert(this.#parts.delete(entry.id), `part ${entry.id} was replaced twice`);
     for (const part of removed) part.pinned.doom();
   }

@@ -8,7 +8,7 @@ import type { Disk } from '../disk/disk.ts';
 import { commitParts, readCatalog, type CatalogChange, type CatalogState } from '../index/catalog.ts';
 import type { Environment } from '../index/environment.ts';
 import { listOperations, listServices, NameSet } from '../index/names.ts';
-import { formatHexId } from '../part/hex-id.ts';
+import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { MergeInput, MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
@@ -86,7 +86,7 @@ export class Partition {
     this.report = opened.report;
     this.pinned = new Pinned(options.remove);
     this.#env = opened.env;
-    this.#parts = new PartSet(opened.parts, opened.catalog.nextPartId);
+    this.#parts = new PartSet(opened.parts);
     const { logFiles, nextLogSeq } = opened;
     this.#log = new Log({ disk: options.disk, folder: logPath(options.path), nextSeq: nextLogSeq, files: logFiles });
   }
@@ -162,7 +162,7 @@ export class Partition {
    * Drops those of the parts `ids` that are live, and gives them. They are out of the catalog before their files go,
    * and those go when nobody reads them; a merge of them ends without effect. Their names stay listed. Throws DISK.
    */
-  dropParts(ids: readonly number[]): Promise<readonly LivePart[]> {
+  dropParts(ids: readonly PartId[]): Promise<readonly LivePart[]> {
     return this.#commits.run(async () => {
       const parts = this.#isClosed ? [] : this.#parts.all.filter(({ entry }) => ids.includes(entry.id));
       if (parts.length === 0) return parts;
@@ -198,8 +198,8 @@ export class Partition {
     });
     if (pins.length === 1) return undefined;
     for (const pin of pins) pin.pin();
-    const viewParts = parts.map(({ entry, path }) => ({
-      id: entry.id,
+    const viewParts = parts.map(({ identity, entry, path }) => ({
+      identity,
       path,
       rowCount: entry.rows,
       startMinNs: entry.minStartNs,
@@ -332,9 +332,9 @@ export class Partition {
   async #run(
     inputs: readonly MergeInput[],
     how: Pick<MergeJob, 'profile' | 'origin' | 'rollups'>,
-  ): Promise<MergeResult & { id: number }> {
+  ): Promise<MergeResult & { id: Identity }> {
     const { mergeRunner, quarantinePath, day } = this.#options;
-    const id = this.#parts.takeId();
+    const id = newIdentity();
     const result = await mergeRunner.run({ inputs, ...how, day, quarantinePath, partPath: this.#partPath(id) });
     this.counters.rowsMerged += result.rowsRead;
     this.counters.duplicatesRemoved += result.duplicates;
@@ -357,12 +357,12 @@ export class Partition {
     }
   }
 
-  #livePart(id: number, level: number, metadata: NonNullable<MergeResult['part']>): LivePart {
+  #livePart(id: PartId, level: number, metadata: NonNullable<MergeResult['part']>): LivePart {
     return livePart(this.#disk, partsPath(this.path), { entry: partEntry(id, level, metadata), metadata });
   }
 
-  #partPath(id: number): string {
-    return join(partsPath(this.path), formatHexId(id));
+  #partPath(id: PartId): string {
+    return join(partsPath(this.path), id);
   }
 }
 

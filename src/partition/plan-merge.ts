@@ -1,8 +1,9 @@
-// Decides which parts of a partition to merge. Pure: parts in, ids out. Size-tiered: parts of like size are merged, so
+// Decides which parts of a partition to merge. Pure: parts by age in, ids out. Size-tiered: parts of like size are merged, so
 // that a row is rewritten about once each time its part grows by MERGE_PARTS_MIN, and late spans never rewrite a day.
+import type { PartId } from '../part/identity.ts';
 
 export interface MergeCandidate {
-  readonly id: number;
+  readonly id: PartId;
   readonly rows: number;
   readonly sizeBytes: number;
 }
@@ -23,14 +24,14 @@ const TIER_ROWS_MIN = 16_384;
 export const MERGE_ROWS_MAX = 100_000_000;
 
 /**
- * Ids of the parts to merge next, oldest first; [] when nothing is worth it. Smallest tiers first; together they have at
+ * Ids of those of `parts`, oldest first, to merge next, in the same order; [] when nothing is worth it. Smallest tiers first; together they have at
  * most `bytesMax` bytes, so that the output fits where so much is free.
  */
-export function planMerge(parts: readonly MergeCandidate[], bytesMax: number = Infinity): number[] {
-  const bySize = [...parts].sort((a, b) => tierRows(a) - tierRows(b) || a.id - b.id);
+export function planMerge(parts: readonly MergeCandidate[], bytesMax: number = Infinity): PartId[] {
+  const bySize = [...parts].sort((a, b) => tierRows(a) - tierRows(b));
   for (let first = 0; first + MERGE_PARTS_MIN <= bySize.length; first++) {
     const picked = pickTier(bySize, first, bytesMax);
-    if (picked.length >= MERGE_PARTS_MIN) return picked.map((part) => part.id).sort((a, b) => a - b);
+    if (picked.length >= MERGE_PARTS_MIN) return parts.filter((part) => picked.includes(part)).map(({ id }) => id);
   }
   return [];
 }

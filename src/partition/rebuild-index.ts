@@ -6,7 +6,7 @@ import { isStoreError } from '../base/errors.ts';
 import { commitParts } from '../index/catalog.ts';
 import { openEnvironment, type Environment } from '../index/environment.ts';
 import { NameSet } from '../index/names.ts';
-import { formatHexId, parseHexId } from '../part/hex-id.ts';
+import { isPartId, type PartId } from '../part/identity.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { PartReader, readPartMetadata } from '../part/part-reader.ts';
 import { addBlockNames } from './block-names.ts';
@@ -15,7 +15,7 @@ import { partEntry } from './part-set.ts';
 import { repairPart } from './repair-part.ts';
 
 interface FoundPart {
-  readonly id: number;
+  readonly id: PartId;
   readonly metadata: PartMetadata;
 }
 
@@ -60,19 +60,15 @@ function setAside(place: PartitionPlace, indexPath: string): void {
 
 function findParts(place: PartitionPlace): FoundPart[] {
   const { disk, path } = place;
-  const ids = disk
-    .list(partsPath(path))
-    .map(parseHexId)
-    .filter((id) => id !== undefined);
-  let nextId = Math.max(0, ...ids) + 1;
+  const ids = disk.list(partsPath(path)).filter(isPartId);
   const found: FoundPart[] = [];
   for (const id of ids) {
     try {
-      found.push({ id, metadata: readPartMetadata(disk, join(partsPath(path), formatHexId(id))) });
+      found.push({ id, metadata: readPartMetadata(disk, join(partsPath(path), id)) });
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
-      const metadata = repairPart(place, id, nextId);
-      if (metadata !== undefined) found.push({ id: nextId++, metadata });
+      const repaired = repairPart(place, id);
+      if (repaired !== undefined) found.push(repaired);
     }
   }
   return found;
@@ -84,7 +80,7 @@ function withoutReplaced(parts: readonly FoundPart[]): FoundPart[] {
 }
 
 function addPartNames(place: PartitionPlace, part: FoundPart, names: NameSet): void {
-  using reader = new PartReader(place.disk, join(partsPath(place.path), formatHexId(part.id)), part.metadata);
+  using reader = new PartReader(place.disk, join(partsPath(place.path), part.id), part.metadata);
   part.metadata.blocks.forEach(({ tenant }, block) => {
     try {
       addBlockNames(names, tenant, reader.readBlock(block));

@@ -2,10 +2,10 @@
 // disk did to the rest. The file is never written again, so a torn tail may stay in it: it goes with the next flush.
 import { isStoreError } from '../base/errors.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
-import { checkFileHeader, FILE_HEADER_SIZE, LOG_FORMAT } from '../part/format-version.ts';
+import { fileHeaderSize, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../part/format-version.ts';
 import { quarantine, type DamagedPiece } from '../part/quarantine.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
-import { LogFile } from './log-file.ts';
+import { LogFile, type LogFileName } from './log-file.ts';
 
 export interface RecoveredLogFile {
   readonly logFile: LogFile;
@@ -19,14 +19,15 @@ export interface RecoveredLogFile {
 export function recoverLogFile(
   disk: Disk,
   place: { folder: string; quarantinePath: string },
-  seq: number,
+  name: LogFileName,
 ): RecoveredLogFile {
-  const logFile = new LogFile(disk, place.folder, seq);
+  const logFile = new LogFile(disk, place.folder, name);
+  const start = fileHeaderSize(name.identity);
   const file = disk.openRead(logFile.path);
   try {
     const damaged: string[] = [];
-    const headerFault = file.sizeBytes >= FILE_HEADER_SIZE ? faultOfHeader(file) : undefined;
-    const scan = scanBlocks(file, FILE_HEADER_SIZE, (at, _header, bytes) => logFile.publish(at, bytes));
+    const headerFault = file.sizeBytes >= start ? faultOfHeader(file) : undefined;
+    const scan = scanBlocks(file, start, (at, _header, bytes) => logFile.publish(at, bytes));
     // In front of nothing it is the torn tail of the first write.
     if (headerFault !== undefined && logFile.blocks.length > 0) damaged.push(headerFault);
     for (const { offset, sizeBytes, message } of scan.damaged) {
@@ -57,7 +58,7 @@ export function recoverLogFile(
 /** A damaged header costs nothing: the blocks behind it have headers of their own. Throws FORMAT_TOO_NEW. */
 function faultOfHeader(file: ReadFile): string | undefined {
   try {
-    checkFileHeader(LOG_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path);
+    readFileHeader(LOG_FORMAT, readHeaderBytes(file), file.path);
     return undefined;
   } catch (error) {
     if (!isStoreError(error, 'CORRUPTION')) throw error;

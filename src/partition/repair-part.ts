@@ -2,8 +2,8 @@
 // found by scanning its data and written as a new part. Damaged blocks go to quarantine, as in any merge.
 import { basename, join } from 'node:path';
 import type { BlockHeader } from '../block/block-header.ts';
-import { FILE_HEADER_SIZE } from '../part/format-version.ts';
-import { formatHexId } from '../part/hex-id.ts';
+import { blocksStart, PART_DATA_FORMAT } from '../part/format-version.ts';
+import { newIdentity, type PartId } from '../part/identity.ts';
 import { mergeParts, type MergeBlock } from '../part/merge-parts.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
@@ -12,41 +12,39 @@ import { scanBlocks } from '../part/scan-blocks.ts';
 import { partsPath, type PartitionPlace } from './partition-place.ts';
 
 /**
- * Writes part `newId` from the blocks of part `id`, durable but listed nowhere; undefined when it has none. Throws
- * DISK.
+ * Writes a part from the blocks of part `id`, durable but listed nowhere, and gives its id; undefined when there are
+ * none. Throws DISK.
  */
-export function repairPart(place: PartitionPlace, id: number, newId: number): PartMetadata | undefined {
+export function repairPart(place: PartitionPlace, id: PartId): { id: PartId; metadata: PartMetadata } | undefined {
   const { disk, day, quarantinePath } = place;
   const folder = partsPath(place.path);
-  const path = join(folder, formatHexId(id), DATA_FILE);
+  const path = join(folder, id, DATA_FILE);
   if (disk.stat(path) === undefined) return undefined;
-  const partPath = join(folder, formatHexId(newId));
-  // A repair that a crash cut short.
-  disk.remove(partPath);
+  const newId = newIdentity();
   const blocks = findBlocks(place, path);
   const origin = { logSeqMax: 0, partIds: [id] };
   const result = mergeParts(disk, {
     inputs: [{ path, blocks }],
-    partPath,
+    partPath: join(folder, newId),
     day,
     profile: 'merged',
     origin,
     // What the part had counted stays counted, also of blocks that are lost.
-    rollups: { kind: 'sum', parts: [join(folder, formatHexId(id))], isWholeDay: false },
+    rollups: { kind: 'sum', parts: [join(folder, id)], isWholeDay: false },
     quarantinePath,
   });
   place.logger.warn('part repaired from its data', {
-    part: `${basename(place.path)}/${formatHexId(id)}`,
+    part: `${basename(place.path)}/${id}`,
     rows: result.part?.rowCount ?? 0,
   });
-  return result.part;
+  return result.part === undefined ? undefined : { id: newId, metadata: result.part };
 }
 
 function findBlocks(place: PartitionPlace, path: string): MergeBlock[] {
   const blocks: MergeBlock[] = [];
   const file = place.disk.openRead(path);
   try {
-    const { damaged, end } = scanBlocks(file, FILE_HEADER_SIZE, (offset, header) =>
+    const { damaged, end } = scanBlocks(file, blocksStart(PART_DATA_FORMAT, file), (offset, header) =>
       blocks.push(mergeBlock(offset, header)),
     );
     for (const { offset, sizeBytes, message } of damaged) {

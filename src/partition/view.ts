@@ -2,6 +2,7 @@
 // what certainly holds nothing of the answer is left out by what is in memory: tenant, time and trace keys. Pure but
 // for the pins, which the partition sets.
 import { DAY_NS } from '../trace/day-clock.ts';
+import type { Identity } from '../part/identity.ts';
 import { hasTraceKey, traceKeyHigh } from '../part/trace-key.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { LogFile } from './log-file.ts';
@@ -16,8 +17,8 @@ export interface ViewFilter {
 }
 
 export interface ViewPart {
-  /** Unique within the partition and never reused: with the path it may key a cache. */
-  readonly id: number;
+  /** Keys caches: no other file ever has it. */
+  readonly identity: Identity;
   readonly path: string;
   readonly rowCount: number;
   readonly startMinNs: bigint;
@@ -25,6 +26,8 @@ export interface ViewPart {
 }
 
 export interface ViewLogBlock {
+  /** Of its file. */
+  readonly identity: Identity;
   readonly path: string;
   readonly offset: number;
   readonly sizeBytes: number;
@@ -86,7 +89,7 @@ export function pickLogBlocks(file: LogFile, filter: DayFilter): ViewLogBlock[] 
       continue;
     if (filter.traceKeys !== undefined && !filter.traceKeys.some((key) => hasTraceKey(traceKeys, key))) continue;
     const { sizeBytes, rowCount, startMin, startMax } = header;
-    picked.push({ path: file.path, offset, sizeBytes, rowCount, startMin, startMax });
+    picked.push({ identity: file.identity, path: file.path, offset, sizeBytes, rowCount, startMin, startMax });
   }
   return picked;
 }

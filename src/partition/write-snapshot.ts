@@ -1,14 +1,13 @@
 // A snapshot of a partition on disk: hard links of everything that never changes, a copy of the index, and a manifest.
 // It has the layout of the partition itself, so that it can be copied back into `partitions/` and attached. It shares
 // no file with the partition that either of them would write to.
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { writeWholeFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { FoundFile } from '../disk/walk-files.ts';
 import { readCatalog } from '../index/catalog.ts';
 import type { Environment } from '../index/environment.ts';
-import { formatHexId } from '../part/hex-id.ts';
-import { logFileName, type LogFile } from './log-file.ts';
+import type { LogFile } from './log-file.ts';
 import { encodeManifest, MANIFEST_FILE } from './manifest.ts';
 import { logPath, partsPath } from './partition-place.ts';
 
@@ -33,8 +32,8 @@ export async function writeSnapshot(source: ViewSource, target: string): Promise
   const catalog = readCatalog(env);
   const files: FoundFile[] = [];
   for (const folder of [target, partsPath(target), logPath(target), join(target, 'index')]) disk.makeDir(folder);
-  for (const { id } of catalog.parts) files.push(...linkPart(source, target, formatHexId(id)));
-  for (const { seq } of logFiles) files.push(linkFile(source, target, join('log', logFileName(seq))));
+  for (const { id } of catalog.parts) files.push(...linkPart(source, target, id));
+  for (const { path } of logFiles) files.push(linkFile(source, target, join('log', basename(path))));
   await env.copyTo(join(target, 'index'));
   files.push(fileOf(disk, target, join('index', 'data.mdb')));
   for (const folder of ['parts', 'log', 'index']) disk.syncDir(join(target, folder));

@@ -7,7 +7,16 @@ import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { decodeArchivedTrace } from '../archive/archived-trace.ts';
-import { MemoryBudget, openPart, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
+import { LOG_FORMAT } from '../part/format-version.ts';
+import type { Identity } from '../part/identity.ts';
+import {
+  MemoryBudget,
+  openBlocks,
+  openPart,
+  withPlace,
+  type BlockRange,
+  type PartReader,
+} from '../part/part-reader.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { ScannedPart, scanPart } from '../part/scan-part.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
@@ -63,7 +72,7 @@ const OPEN_PARTS_MAX = 64;
 /** Parts and blocks that stay open between the queries of one thread, least recently used closed first. */
 export class PartCache {
   readonly #disk: Disk;
-  readonly #parts = new Map<string, PartReader>();
+  readonly #parts = new Map<Identity, PartReader>();
   readonly blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
   readonly calls = new CallCache();
   readonly #filterBytesMax: number;
@@ -85,7 +94,7 @@ export class PartCache {
   }
 
   open(place: ViewPart): PartReader {
-    const key = partKey(place);
+    const key = place.identity;
     const known = this.#parts.get(key);
     const part = known ?? openOrScan(this.#disk, place.path, this.#filterBudget);
     this.#parts.delete(key);
@@ -121,11 +130,6 @@ function openOrScan(disk: Disk, path: string, budget: MemoryBudget): PartReader 
     if (!isStoreError(error, 'CORRUPTION')) throw error;
     return scanPart(disk, path, error.message);
   }
-}
-
-/** More than the path: a day taken out, restored and attached again may number other parts alike. */
-function partKey({ path, rowCount, startMinNs, startMaxNs }: ViewPart): string {
-  return `${path} ${rowCount} ${startMinNs} ${startMaxNs}`;
 }
 
 /** What a block is read by. */
@@ -263,13 +267,13 @@ export class BlockSource implements Disposable {
       const outlines = this.#guard(() => this.#cache.open(place).outlines());
       return outlines === undefined ? undefined : { outlines, block: number };
     };
-    const read = this.#readerOf({ key: () => `${partKey(place)} ${number}`, range: block, openFile });
+    const read = this.#readerOf({ key: () => `${place.identity} ${number}`, range: block, openFile });
     out.push({ day, startMin, startMax, durationMin, durationMax, filter, outlined, read });
   }
 
   #addLogBlock(out: CandidateBlock[], day: number, place: ViewLogBlock): void {
-    const { path, offset, startMin, startMax } = place;
-    const key = (): string => `${path} ${offset} ${place.sizeBytes} ${startMin} ${startMax}`;
+    const { identity, path, offset, startMin, startMax } = place;
+    const key = (): string => `${identity} ${offset}`;
     const read = this.#readerOf({ key, range: place, openFile: () => this.#openLog(path) });
     out.push({
       day,
@@ -304,7 +308,7 @@ export class BlockSource implements Disposable {
 
   #openLog(path: string): ReadFile {
     let file = this.#logs.get(path);
-    if (file === undefined) this.#logs.set(path, (file = this.#cache.disk.openRead(path)));
+    if (file === undefined) this.#logs.set(path, (file = openBlocks(this.#cache.disk, path, LOG_FORMAT)));
     return file;
   }
 

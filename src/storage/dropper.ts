@@ -3,6 +3,7 @@
 // query reads them any more; until then they are counted as gone, so that the same bytes are never freed twice.
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
+import type { PartId } from '../part/identity.ts';
 import type { Disk } from '../disk/disk.ts';
 import { DAY_MS, formatDay } from '../partition/day.ts';
 import type { LivePart } from '../partition/part-set.ts';
@@ -110,7 +111,7 @@ export class Dropper {
     this.#tell('partition dropped', day, { reason, parts: parts.length, rows, bytes: sizeBytes });
   }
 
-  async #dropParts(day: number, ids: readonly number[], reason: DropReason): Promise<void> {
+  async #dropParts(day: number, ids: readonly PartId[], reason: DropReason): Promise<void> {
     const parts = (await this.#options.partitions.find(day)?.dropParts(ids)) ?? [];
     if (parts.length === 0) return;
     for (const { pinned, entry } of parts) this.#leave({ pinned, sizeBytes: entry.sizeBytes });

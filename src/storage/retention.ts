@@ -1,5 +1,6 @@
 // What goes: by age, by bytes, by percent of the file system. Pure: which span starts may be written, which whole days
 // are too old, and which days and parts must go so that the rest fits. dropper.ts does what is decided here.
+import type { PartId } from '../part/identity.ts';
 import type { ScanBounds } from '../otlp/scan-request.ts';
 import { DAY_MS } from '../partition/day.ts';
 
@@ -12,7 +13,7 @@ export interface Retention {
 
 /** A part as the space rules see it. */
 export interface StoredPart {
-  readonly id: number;
+  readonly id: PartId;
   /** Its newest span start, ns since the epoch. */
   readonly startMaxNs: bigint;
   readonly sizeBytes: number;
@@ -29,7 +30,7 @@ export interface StoredDay {
 
 export type Drop =
   | { readonly kind: 'day'; readonly day: number }
-  | { readonly kind: 'parts'; readonly day: number; readonly ids: readonly number[] };
+  | { readonly kind: 'parts'; readonly day: number; readonly ids: readonly PartId[] };
 
 export interface SpaceRule {
   /** What may stay. */
@@ -83,7 +84,7 @@ export function planSpaceDrops(days: readonly StoredDay[], rule: SpaceRule): Dro
 
 /** As few of `parts` as free `bytes`, by their newest span; all of them when that is not enough. */
 function oldestParts(parts: readonly StoredPart[], bytes: number): StoredPart[] {
-  const oldestFirst = [...parts].sort((a, b) => compareStarts(a.startMaxNs, b.startMaxNs) || a.id - b.id);
+  const oldestFirst = [...parts].sort((a, b) => compareStarts(a.startMaxNs, b.startMaxNs) || (a.id < b.id ? -1 : 1));
   let freed = 0;
   return oldestFirst.filter((part) => {
     if (freed >= bytes) return false;

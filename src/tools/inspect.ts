@@ -27,7 +27,7 @@ export function inspect(path: string, isByBlock: boolean, terminal: Terminal): n
   if (!isPartFolder(nodeDisk, resolve(path)))
     throw new StoreError(
       'INVALID_REQUEST',
-      `${path}: not a part; give a folder such as partitions/20261120/parts/0000000000000007`,
+      `${path}: not a part; give a folder such as partitions/20261120/parts/8f14e45fceea167a5a36dedd4bea2543`,
     );
   using part = openPart(nodeDisk, path);
   const { blocks, rowCount } = part.metadata;

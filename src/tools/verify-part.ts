@@ -7,12 +7,13 @@ import { crc32 } from '../bytes/crc32.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
 import { readBlockHeader } from '../block/block-header.ts';
 import {
-  checkFileHeader,
-  FILE_HEADER_SIZE,
+  fileHeaderSize,
   PART_DATA_FORMAT,
   PART_FILTERS_FORMAT,
   PART_ROLLUPS_FORMAT,
   PART_TRACES_FORMAT,
+  readFileHeader,
+  readHeaderBytes,
   type FileFormat,
 } from '../part/format-version.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
@@ -51,7 +52,7 @@ export function verifyPart(disk: Disk, path: string, findings: Findings): PartMe
       withFile(disk, join(path, name), (file) => {
         if (file.sizeBytes !== sizeBytes)
           findings.damaged(`${file.path}: ${file.sizeBytes} bytes where ${sizeBytes} were written`);
-        guard(findings, () => checkFileHeader(format, file.read(0, FILE_HEADER_SIZE), file.path));
+        guard(findings, () => readFileHeader(format, readHeaderBytes(file), file.path));
         check(file);
       }),
     );
@@ -80,8 +81,8 @@ export function withFile(disk: Disk, path: string, use: (file: ReadFile) => void
   }
 }
 
-function checkBlocks(file: ReadFile, { blocks, rowCount, day }: PartMetadata, findings: Findings): void {
-  let end = FILE_HEADER_SIZE;
+function checkBlocks(file: ReadFile, { identity, blocks, rowCount, day }: PartMetadata, findings: Findings): void {
+  let end = fileHeaderSize(identity);
   let rows = 0;
   for (const block of blocks) {
     guard(findings, () => {
@@ -99,9 +100,9 @@ function checkBlocks(file: ReadFile, { blocks, rowCount, day }: PartMetadata, fi
   if (end < file.sizeBytes) findings.damaged(`${file.path}: ${file.sizeBytes - end} bytes behind the last block`);
 }
 
-function checkPages(file: ReadFile, { fences }: PartMetadata, findings: Findings): void {
+function checkPages(file: ReadFile, { identity, fences }: PartMetadata, findings: Findings): void {
   for (let page = 0; page < fences.length; page++) {
-    const offset = FILE_HEADER_SIZE + page * PAGE_SIZE;
+    const offset = fileHeaderSize(identity) + page * PAGE_SIZE;
     guard(findings, () => {
       const bytes = file.read(offset, PAGE_SIZE);
       const sum = new ByteReader(bytes).u32();
@@ -113,9 +114,10 @@ function checkPages(file: ReadFile, { fences }: PartMetadata, findings: Findings
 }
 
 function checkFilters(file: ReadFile, metadata: PartMetadata, findings: Findings): void {
-  let at = FILE_HEADER_SIZE + outlinesBytes(metadata);
-  guard(findings, () => decodeOutlines(file.read(FILE_HEADER_SIZE, at - FILE_HEADER_SIZE), file.path));
-  findings.checked(at - FILE_HEADER_SIZE, file.path);
+  const start = fileHeaderSize(metadata.identity);
+  let at = start + outlinesBytes(metadata);
+  guard(findings, () => decodeOutlines(file.read(start, at - start), file.path));
+  findings.checked(at - start, file.path);
   for (const { filterBytes } of metadata.blocks) {
     const offset = at;
     at += filterBytes + 4;

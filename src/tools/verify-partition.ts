@@ -6,8 +6,8 @@ import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
 import { walkFiles } from '../disk/walk-files.ts';
 import { verifyCatalog, type CatalogState } from '../index/catalog.ts';
-import { checkFileHeader, FILE_HEADER_SIZE, LOG_FORMAT } from '../part/format-version.ts';
-import { formatHexId, parseHexId } from '../part/hex-id.ts';
+import { blocksStart, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../part/format-version.ts';
+import { isPartId, type PartId } from '../part/identity.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
 import { parseLogFileName } from '../partition/log-file.ts';
 import {
@@ -36,7 +36,7 @@ export function verifyPartition(disk: Disk, path: string, findings: Findings, no
   const catalog = checkIndex(disk, path, findings);
   const ids = catalog?.parts.map(({ id }) => id) ?? idsOnDisk(disk, path);
   let rows = 0;
-  for (const id of ids) rows += verifyPart(disk, join(partsPath(path), formatHexId(id)), findings)?.rowCount ?? 0;
+  for (const id of ids) rows += verifyPart(disk, join(partsPath(path), id), findings)?.rowCount ?? 0;
   if (catalog !== undefined) checkCatalogRows(path, catalog, rows, findings);
   const logs = checkLogs(disk, path, { flushedLogSeq: catalog?.flushedLogSeq ?? 0, findings, note });
   rows += logs.rows;
@@ -71,12 +71,9 @@ function checkIndex(disk: Disk, path: string, findings: Findings): CatalogState 
 }
 
 /** Without a catalog every part there is is looked at. */
-function idsOnDisk(disk: Disk, path: string): number[] {
+function idsOnDisk(disk: Disk, path: string): PartId[] {
   if (disk.stat(partsPath(path)) === undefined) return [];
-  return disk
-    .list(partsPath(path))
-    .map(parseHexId)
-    .filter((id) => id !== undefined);
+  return disk.list(partsPath(path)).filter(isPartId);
 }
 
 /** Only where every part was readable: otherwise the parts themselves were named already. */
@@ -92,13 +89,13 @@ function checkLogs(
 ): { files: number; rows: number } {
   const folder = logPath(path);
   if (disk.stat(folder) === undefined) return { files: 0, rows: 0 };
-  const names = disk.list(folder).filter((name) => (parseLogFileName(name) ?? 0) > to.flushedLogSeq);
+  const names = disk.list(folder).filter((name) => (parseLogFileName(name)?.seq ?? 0) > to.flushedLogSeq);
   let rows = 0;
   for (const name of names) {
     guard(to.findings, () =>
       withFile(disk, join(folder, name), (file) => {
-        guard(to.findings, () => checkFileHeader(LOG_FORMAT, file.read(0, FILE_HEADER_SIZE), file.path));
-        const { damaged, end, tailFault } = scanBlocks(file, FILE_HEADER_SIZE, (_at, header) => {
+        guard(to.findings, () => readFileHeader(LOG_FORMAT, readHeaderBytes(file), file.path));
+        const { damaged, end, tailFault } = scanBlocks(file, blocksStart(LOG_FORMAT, file), (_at, header) => {
           rows += header.rowCount;
           to.findings.checked(header.sizeBytes, file.path);
         });
@@ -119,7 +116,7 @@ export function isPartitionFolder(disk: Disk, path: string): boolean {
 
 /** Whether `path` is one part. */
 export function isPartFolder(disk: Disk, path: string): boolean {
-  return parseHexId(basename(path)) !== undefined && disk.stat(join(path, 'data')) !== undefined;
+  return isPartId(basename(path)) && disk.stat(join(path, 'data')) !== undefined;
 }
 
 /** Bytes below `path`; 0 for what cannot be walked, which the check itself then names. */

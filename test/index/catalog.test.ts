@@ -13,6 +13,7 @@ import { type Environment, openEnvironment } from '../../src/index/environment.t
 import { HEAD_KEY, partKey } from '../../src/index/keys.ts';
 import { listOperations, listServices, NameSet } from '../../src/index/names.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
+import type { PartId } from '../../src/part/identity.ts';
 import { CrashError, crashPoints, FaultyDisk } from '../support/faulty-disk.ts';
 
 const TENANT = '0:0' as Tenant;
@@ -27,9 +28,12 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const opened = (disk: Disk = nodeDisk): Environment => openEnvironment({ path, disk });
 
+/** Ids in the order of their numbers. */
+const idOf = (id: number): PartId => id.toString(16).padStart(32, '1');
+
 function part(id: number, more: Partial<PartEntry> = {}): PartEntry {
   return {
-    id,
+    id: idOf(id),
     level: 1,
     rows: id * 10,
     blocks: 1,
@@ -49,12 +53,12 @@ function namesOf(...services: string[]): NameSet {
 describe('catalog', () => {
   test('a new one is empty', () => {
     using env = opened();
-    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 0, nextPartId: 1, generation: 0 });
+    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 0, generation: 0 });
   });
 
   test('what was committed is there after reopening, parts by id, bigints as bigints', () => {
     const added = [
-      part(300, { minStartNs: 0n, maxStartNs: 18446744073709551615n, replaces: [1, 2, 70000] }),
+      part(300, { minStartNs: 0n, maxStartNs: 18446744073709551615n, replaces: ['0000000000000001', idOf(2)] }),
       part(2, {
         minStartNs: 9007199254740993n,
         maxStartNs: 9223372036854775808n,
@@ -70,7 +74,6 @@ describe('catalog', () => {
     expect(readCatalog(env)).toEqual({
       parts: [added[1], added[2], added[0]],
       flushedLogSeq: 7,
-      nextPartId: 301,
       generation: 1,
     });
     expect(listServices(env, TENANT)).toEqual(['cart']);
@@ -80,23 +83,22 @@ describe('catalog', () => {
   test('a swap removes and adds at once; ids are not given again, flushedLogSeq stays without a new one', () => {
     using env = opened();
     commitParts(env, { add: [part(1), part(2), part(3)], remove: [], flushedLogSeq: 3 });
-    commitParts(env, { add: [part(4, { level: 2, replaces: [1, 3] })], remove: [1, 3] });
+    commitParts(env, { add: [part(4, { level: 2, replaces: [idOf(1), idOf(3)] })], remove: [idOf(1), idOf(3)] });
     expect(readCatalog(env)).toEqual({
-      parts: [part(2), part(4, { level: 2, replaces: [1, 3] })],
+      parts: [part(2), part(4, { level: 2, replaces: [idOf(1), idOf(3)] })],
       flushedLogSeq: 3,
-      nextPartId: 5,
       generation: 2,
     });
-    commitParts(env, { add: [], remove: [2, 4] });
-    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 3, nextPartId: 5, generation: 3 });
+    commitParts(env, { add: [], remove: [idOf(2), idOf(4)] });
+    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 3, generation: 3 });
   });
 
   test.each([
-    ['removing a part that is not there', { add: [], remove: [9] }],
+    ['removing a part that is not there', { add: [], remove: [idOf(9)] }],
     ['adding a part that is there', { add: [part(1)], remove: [] }],
     ['adding one part twice', { add: [part(5), part(5)], remove: [] }],
     ['flushedLogSeq going back', { add: [], remove: [], flushedLogSeq: 2 }],
-    ['part id 0', { add: [part(0)], remove: [] }],
+    ['a part id that is none', { add: [part(5, { id: '5' })], remove: [] }],
     ['a count that is not one', { add: [part(5, { rows: 1.5 })], remove: [] }],
     ['a part that ends before it starts', { add: [part(5, { minStartNs: 9n, maxStartNs: 8n })], remove: [] }],
   ])('%s is a bug and changes nothing', (_what, change) => {
@@ -106,7 +108,7 @@ describe('catalog', () => {
     expect(() => commitParts(env, { ...change, names: namesOf('ghost') })).toThrow(BugError);
     expect(readCatalog(env)).toEqual(before);
     expect(listServices(env, TENANT)).toEqual([]);
-    commitParts(env, { add: [part(2)], remove: [1] });
+    commitParts(env, { add: [part(2)], remove: [idOf(1)] });
     expect(readCatalog(env).parts).toEqual([part(2)]);
   });
 
@@ -114,7 +116,7 @@ describe('catalog', () => {
     ['a head that is no msgpack', HEAD_KEY, Uint8Array.of(0xc1)],
     ['a head that is a number', HEAD_KEY, Uint8Array.of(7)],
     ['a head without its fields', HEAD_KEY, Uint8Array.of(0x80)],
-    ['a part without its fields', partKey(4), Uint8Array.of(0x80)],
+    ['a part without its fields', partKey(idOf(4)), Uint8Array.of(0x80)],
   ])('%s is CORRUPTION naming the index', (_what, key, payload) => {
     using env = opened();
     env.transaction('damage', (txn) => txn.put(key, payload));
@@ -127,7 +129,7 @@ describe('catalog', () => {
 describe('crashes', () => {
   /** Commit n swaps part n-1 for part n and adds service n. */
   function commitNext(env: Environment, n: number): void {
-    commitParts(env, { add: [part(n)], remove: n > 1 ? [n - 1] : [], flushedLogSeq: n, names: namesOf(`s${n}`) });
+    commitParts(env, { add: [part(n)], remove: n > 1 ? [idOf(n - 1)] : [], flushedLogSeq: n, names: namesOf(`s${n}`) });
   }
 
   function run(disk: FaultyDisk, env: Environment, acknowledged: { generation: number }): void {
@@ -221,8 +223,9 @@ describe('crashes', () => {
       for (let n = readCatalog(env).generation + 1; ; n++) {
         const names = new NameSet();
         for (let i = 0; i < 20; i++) names.addOperation('0:0', 's' + n, 'op' + i, 1);
-        const part = { id: n, level: 1, rows: n, blocks: 1, sizeBytes: 1, minStartNs: 1n, maxStartNs: 2n };
-        commitParts(env, { add: [part], remove: n > 1 ? [n - 1] : [], flushedLogSeq: n, names });
+        const idOf = (n: number) => n.toString(16).padStart(32, '1');
+        const part = { id: idOf(n), level: 1, rows: n, blocks: 1, sizeBytes: 1, minStartNs: 1n, maxStartNs: 2n };
+        commitParts(env, { add: [part], remove: n > 1 ? [idOf(n - 1)] : [], flushedLogSeq: n, names });
         process.stdout.write(n + '\\n');
       }`;
     let reached = 0;
@@ -240,7 +243,7 @@ describe('crashes', () => {
       using env = opened();
       const { generation, parts, flushedLogSeq } = readCatalog(env);
       expect([acknowledged, acknowledged + 1]).toContain(generation);
-      expect(parts.map((entry) => entry.id)).toEqual([generation]);
+      expect(parts.map((entry) => entry.id)).toEqual([idOf(generation)]);
       expect(flushedLogSeq).toBe(generation);
       expect(listServices(env, TENANT).length).toBe(generation);
       expect(listOperations(env, TENANT, `s${generation}`).length).toBe(20);

@@ -22,8 +22,9 @@ const script = `
   function commit(n) {
     const names = new NameSet();
     for (let i = 0; i < 50; i++) names.addOperation('0:0', 's' + n, 'op' + i, 1);
-    const part = { id: n, level: 1, rows: 1, blocks: 1, sizeBytes: 1, minStartNs: 1n, maxStartNs: 2n };
-    commitParts(env, { add: [part], remove: n > 1 ? [n - 1] : [], flushedLogSeq: n, names });
+    const idOf = (number) => String(number).padStart(32, '1');
+    const part = { id: idOf(n), level: 1, rows: 1, blocks: 1, sizeBytes: 1, minStartNs: 1n, maxStartNs: 2n };
+    commitParts(env, { add: [part], remove: n > 1 ? [idOf(n - 1)] : [], flushedLogSeq: n, names });
   }
   const failures = [];
   let n = 1;

@@ -172,10 +172,10 @@ describe('opening', () => {
 
   test('a newer format is FORMAT_TOO_NEW with both versions', () => {
     open().close();
-    rewriteStamp('TLIX\x02\x00');
+    rewriteStamp('TLIX\x03\x00');
     expect(failure()).toMatchObject({
       code: 'FORMAT_TOO_NEW',
-      message: `${path}: index format 2, newest known 1; upgrade this node`,
+      message: `${path}: index format 3, newest known 2; upgrade this node`,
     });
   });
 

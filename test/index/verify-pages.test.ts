@@ -32,8 +32,9 @@ beforeAll(() => {
       for (let o = 0; o < 5; o++) names.addOperation(TENANT, `service-${s}`, `operation ${commit}-${o}`, o);
     for (let t = 0; t < 20; t++) names.addTag(TENANT, `tag.${commit}.${t}`, 'span', 1);
     if (commit === 3) names.addTag(TENANT, 'long'.repeat(4000), 'span', 1);
-    const part = { id: commit, level: 1, rows: 5, blocks: 1, sizeBytes: 77, minStartNs: 5n, maxStartNs: 7n };
-    commitParts(env, { add: [part], remove: commit > 3 ? [commit - 1] : [], flushedLogSeq: commit, names });
+    const idOf = (number: number): string => String(number).padStart(32, '1');
+    const part = { id: idOf(commit), level: 1, rows: 5, blocks: 1, sizeBytes: 77, minStartNs: 5n, maxStartNs: 7n };
+    commitParts(env, { add: [part], remove: commit > 3 ? [idOf(commit - 1)] : [], flushedLogSeq: commit, names });
   }
   contents = everythingIn(env);
   env.close();

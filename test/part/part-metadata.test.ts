@@ -1,13 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { decodePartMetadata, encodePartMetadata, type PartMetadata } from '../../src/part/part-metadata.ts';
+import { newIdentity } from '../../src/part/identity.ts';
+import { decodePartMetadata, encodePartMetadata } from '../../src/part/part-metadata.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 
 const corruption = expect.objectContaining({ code: 'CORRUPTION' });
 
 describe('part metadata', () => {
-  const metadata: PartMetadata = {
+  const metadata = {
+    identity: newIdentity(),
     day: 20_777,
-    origin: { logSeqMax: 2 ** 40 + 5, partIds: [3, 2 ** 33, 9] },
+    origin: { logSeqMax: 2 ** 40 + 5, partIds: ['0000000000000003', newIdentity(), newIdentity()] },
     rowCount: 2 ** 35 + 7,
     dataBytes: 2 ** 42 + 1,
     tracesBytes: 4_112,

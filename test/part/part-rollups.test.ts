@@ -10,6 +10,7 @@ import { CallCounts, CallNames } from '../../src/block/call-counts.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { SpanCounter } from '../../src/part/count-spans.ts';
 import { mergeRollups } from '../../src/part/merge-rollups.ts';
+import { newIdentity } from '../../src/part/identity.ts';
 import { hasRollups } from '../../src/part/part-rollups.ts';
 import { HOUR_MINUTES, type FrameReader } from '../../src/part/rollup-frame.ts';
 import { openRollups, type RollupFrame, type RollupReader } from '../../src/part/rollup-reader.ts';
@@ -71,7 +72,7 @@ function writeRollups(
   runs: readonly { tenant: Tenant; rows: readonly AnyRow[] }[],
   expected: Totals,
 ): void {
-  const writer = new RollupWriter(nodeDisk.createFile(join(path, 'rollups')));
+  const writer = new RollupWriter(nodeDisk.createFile(join(path, 'rollups')), newIdentity());
   for (const { tenant, rows } of runs) {
     const names = new CallNames();
     const counts = new CallCounts();
@@ -116,7 +117,7 @@ describe('a file of roll-ups', () => {
           return openRollups(nodeDisk, path);
         });
         expect(totalsOf(...readers)).toEqual(expected);
-        const output = new RollupWriter(nodeDisk.createFile(join(folder.path, 'rollups')));
+        const output = new RollupWriter(nodeDisk.createFile(join(folder.path, 'rollups')), newIdentity());
         mergeRollups(readers, output);
         output.finish();
         const merged = openRollups(nodeDisk, folder.path);
@@ -195,7 +196,7 @@ test('spans counted in groups, one after the other, come to the same as all at o
         );
         const count = (groupRowsMax: number): Totals => {
           using folder = new TemporaryFolder();
-          const writer = new RollupWriter(nodeDisk.createFile(join(folder.path, 'rollups')));
+          const writer = new RollupWriter(nodeDisk.createFile(join(folder.path, 'rollups')), newIdentity());
           const emit = (counts: CallCounts, names: CallNames): void => writer.addCounts(DEFAULT_TENANT, counts, names);
           const counter = new SpanCounter({ counted: undefined, emit, groupRowsMax });
           for (const bytes of encoded) {

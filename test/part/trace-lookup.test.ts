@@ -23,23 +23,23 @@ describe('a trace lookup', () => {
     for (let block = 0; block * 100 < count; block++)
       builder.addBlock(block, ids.subarray(block * 1600, Math.min(ids.length, (block + 1) * 1600)));
     const fences = write(join(folder.path, 'traces'), builder);
-    const file = nodeDisk.openRead(join(folder.path, 'traces'));
+    const pages = { file: nodeDisk.openRead(join(folder.path, 'traces')), start: 16, fences };
     for (let i = 0; i < count; i++)
-      expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
+      expect(lookUpTrace(pages, ids.subarray(16 * i, 16 * i + 16))).toContain(Math.floor(i / 100));
     const blocks = Array.from({ length: Math.ceil(count / 100) }, (_, block) => block);
     const some = ids.subarray(16 * Math.floor(count / 3));
-    expect(lookUpTraces(file, fences, new TraceProbes(some))).toEqual(blocks.slice(Math.floor(count / 300)));
+    expect(lookUpTraces(pages, new TraceProbes(some))).toEqual(blocks.slice(Math.floor(count / 300)));
     for (let i = 0; i < count; i += 97) {
       const probes = new TraceProbes(ids.subarray(16 * i, 16 * i + 16));
-      expect(lookUpTraces(file, fences, probes)).toEqual([Math.floor(i / 100)]);
+      expect(lookUpTraces(pages, probes)).toEqual([Math.floor(i / 100)]);
     }
     const among = Buffer.concat([randomBytes(random, 16 * 2000), some]);
-    expect(lookUpTraces(file, fences, new TraceProbes(among))).toEqual(blocks.slice(Math.floor(count / 300)));
-    expect(lookUpTraces(file, fences, new TraceProbes(new Uint8Array(0)))).toEqual([]);
+    expect(lookUpTraces(pages, new TraceProbes(among))).toEqual(blocks.slice(Math.floor(count / 300)));
+    expect(lookUpTraces(pages, new TraceProbes(new Uint8Array(0)))).toEqual([]);
     let wrong = 0;
-    for (let i = 0; i < 1000; i++) wrong += lookUpTrace(file, fences, randomBytes(random, 16)).length;
+    for (let i = 0; i < 1000; i++) wrong += lookUpTrace(pages, randomBytes(random, 16)).length;
     expect(wrong).toBeLessThan(3);
-    file.close();
+    pages.file.close();
   });
 
   test('takes some four bytes an entry', () => {
@@ -60,9 +60,9 @@ describe('a trace lookup', () => {
     const blocks = [0, (1 << 24) - 1, 0xabcdef];
     blocks.forEach((block, i) => builder.addBlock(block, ids.subarray(16 * i, 16 * i + 16)));
     const fences = write(join(folder.path, 'traces'), builder);
-    const file = nodeDisk.openRead(join(folder.path, 'traces'));
-    blocks.forEach((block, i) => expect(lookUpTrace(file, fences, ids.subarray(16 * i, 16 * i + 16))).toEqual([block]));
-    file.close();
+    const pages = { file: nodeDisk.openRead(join(folder.path, 'traces')), start: 16, fences };
+    blocks.forEach((block, i) => expect(lookUpTrace(pages, ids.subarray(16 * i, 16 * i + 16))).toEqual([block]));
+    pages.file.close();
   });
 
   test('gives all blocks of a trace that is in more blocks than a page holds, in order', () => {
@@ -72,13 +72,13 @@ describe('a trace lookup', () => {
     for (let block = 8_999; block >= 0; block--) builder.addBlock(block, id);
     builder.addBlock(9_000, new Uint8Array(16));
     const fences = write(join(folder.path, 'traces'), builder);
-    const file = nodeDisk.openRead(join(folder.path, 'traces'));
-    expect(lookUpTrace(file, fences, id)).toEqual(Array.from({ length: 9_000 }, (_, block) => block));
-    expect(lookUpTrace(file, fences, new Uint8Array(16))).toEqual([9_000]);
+    const pages = { file: nodeDisk.openRead(join(folder.path, 'traces')), start: 16, fences };
+    expect(lookUpTrace(pages, id)).toEqual(Array.from({ length: 9_000 }, (_, block) => block));
+    expect(lookUpTrace(pages, new Uint8Array(16))).toEqual([9_000]);
     const both = new TraceProbes(Buffer.concat([new Uint8Array(16), id]));
-    expect(lookUpTraces(file, fences, both)).toEqual(Array.from({ length: 9_001 }, (_, block) => block));
-    expect(lookUpTraces(file, fences, new TraceProbes(id))).toHaveLength(9_000);
-    file.close();
+    expect(lookUpTraces(pages, both)).toEqual(Array.from({ length: 9_001 }, (_, block) => block));
+    expect(lookUpTraces(pages, new TraceProbes(id))).toHaveLength(9_000);
+    pages.file.close();
   });
 
   test('with a damaged page is CORRUPTION for the traces on it', () => {
@@ -90,8 +90,8 @@ describe('a trace lookup', () => {
     const bytes = readFileSync(path);
     bytes[400]! ^= 1;
     writeFileSync(path, bytes);
-    const file = nodeDisk.openRead(path);
-    expect(() => lookUpTrace(file, fences, new Uint8Array(16))).toThrow(corruption);
-    file.close();
+    const pages = { file: nodeDisk.openRead(path), start: 16, fences };
+    expect(() => lookUpTrace(pages, new Uint8Array(16))).toThrow(corruption);
+    pages.file.close();
   });
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { BugError } from '../../src/base/assert.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { newIdentity } from '../../src/part/identity.ts';
 import { readBlockAt } from '../../src/part/part-reader.ts';
 import { LogFile, logFileName, parseLogFileName } from '../../src/partition/log-file.ts';
 import { recoverLogFile } from '../../src/partition/recover-log.ts';
@@ -9,19 +10,29 @@ import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { blockOf } from '../part/made-blocks.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 
-test.each(['1.log', '0000000000000001', '000000000000000g.log', 'x'])('a log file is not named %j', (name) => {
-  expect(parseLogFileName(name)).toBeUndefined();
-  expect(parseLogFileName(logFileName(77))).toBe(77);
+test.each(['1.log', '0000000000000001', '000000000000000g.log', '0000000000000001-.log', '-1.log', 'x'])(
+  'a log file is not named %j',
+  (name) => {
+    expect(parseLogFileName(name)).toBeUndefined();
+  },
+);
+
+test('a log file is named by its number and its identity, in format 1 by its number', () => {
+  const name = { seq: 77, identity: newIdentity() };
+  expect(logFileName(name)).toBe(`000000000000004d-${name.identity}.log`);
+  expect(parseLogFileName(logFileName(name))).toEqual(name);
+  expect(parseLogFileName('000000000000004d.log')).toEqual({ seq: 77, identity: undefined });
 });
 
 describe('a log file', () => {
+  const name = { seq: 1, identity: newIdentity() };
   const blocks = [0, 1, 2, 3].map((i) => blockOf({ first: 4 * i, count: 4, service: `s${i}` }));
   const recover = (folder: string): ReturnType<typeof recoverLogFile> =>
-    recoverLogFile(nodeDisk, { folder, quarantinePath: folder }, 1);
+    recoverLogFile(nodeDisk, { folder, quarantinePath: folder }, name);
 
   test('gives every published block at its place, and the same after recovery', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const logFile = new LogFile(nodeDisk, folder.path, name);
     const writer = logFile.openWriter();
     for (const some of [blocks.slice(0, 1), blocks.slice(1, 3), blocks.slice(3)]) {
       const append = writer.append(some);
@@ -46,7 +57,7 @@ describe('a log file', () => {
 
   test('takes nothing more after a cancelled append, of which nothing is left', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const logFile = new LogFile(nodeDisk, folder.path, name);
     const writer = logFile.openWriter();
     const kept = writer.append([blocks[0]!]);
     await kept.synced;
@@ -63,7 +74,7 @@ describe('a log file', () => {
 
   test('is sealed only when its append under way has ended', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const logFile = new LogFile(nodeDisk, folder.path, name);
     const writer = logFile.openWriter();
     const append = writer.append([blocks[0]!]);
     let isSealed = false;
@@ -79,7 +90,7 @@ describe('a log file', () => {
 
   test('whose last block lost its content keeps a copy of it in quarantine', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, 1);
+    const logFile = new LogFile(nodeDisk, folder.path, name);
     const writer = logFile.openWriter();
     const append = writer.append(blocks);
     await append.synced;

@@ -3,14 +3,18 @@ import { rmSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BlockReader } from '../../src/block/block-reader.ts';
-import { BlockSource, PartCache, type ViewFiles } from '../../src/query/block-source.ts';
+import { BlockSource, PartCache } from '../../src/query/block-source.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { attribute, idOf, requestOf, span } from '../block/scanned.ts';
 import { Deadline } from '../../src/query/deadline.ts';
 import { searchTraceIds } from '../../src/query/search-traces.ts';
+import { openStore, TemporaryFolder } from '../storage/open-store.ts';
+import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
+import { Asker } from '../support/store-answers.ts';
 import { ANY_TRACE, MadeStore } from './made-store.ts';
 
+const hexOf = (trace: number): string => Buffer.from(idOf(trace, 16)).toString('hex');
 const oneOf = (trace: number): ReturnType<typeof requestOf> => requestOf([span(trace, { trace })]);
 
 /** Flips a byte of the file, counted from its end. */
@@ -98,6 +102,47 @@ describe('damage is a warning that names the place:', () => {
   });
 });
 
+describe('a file that was swapped with that of another part', () => {
+  const windows = [0n, 2n ** 62n] as const;
+  const ask = (store: MadeStore): { answers: unknown; warnings: number } => {
+    const results = [
+      store.run({ kind: 'search', query: ANY_TRACE }),
+      store.run({ kind: 'find', traceIds: [1, 2, 3].map((trace) => idOf(trace, 16)) }),
+      store.run({ kind: 'dependencies', startNs: windows[0], endNs: windows[1] }),
+    ];
+    return {
+      answers: results.map(({ warnings: _w, damaged: _d, ...answer }) => answer),
+      warnings: results.filter(({ warnings }) => warnings.length > 0).length,
+    };
+  };
+  const calling = (trace: number): OtlpRequest => ({
+    resourceSpans: [
+      ...requestOf([span(1, { trace })], 'front').resourceSpans!,
+      ...requestOf([span(2, { trace, parentSpanId: idOf(1, 8) })], `back-${trace}`).resourceSpans!,
+    ],
+  });
+
+  test.each(['traces', 'filters', 'rollups', 'metadata', 'data'])('%s is not believed', (name) => {
+    using store = new MadeStore();
+    const [first] = store.addPart([calling(1)]);
+    const [second] = store.addPart([calling(2), calling(3)]);
+    const before = ask(store);
+    expect([before.warnings, (before.answers as { dependencies?: unknown[] }[])[2]!.dependencies]).toEqual([
+      0,
+      [1, 2, 3].map((trace) => ({ parent: 'front', child: `back-${trace}`, callCount: 1, errorCount: 0 })),
+    ]);
+    store.cache.close();
+    nodeDisk.rename(join(first!, name), join(first!, 'aside'));
+    nodeDisk.rename(join(second!, name), join(first!, name));
+    nodeDisk.rename(join(first!, 'aside'), join(second!, name));
+    const after = ask(store);
+    if (name === 'data') {
+      expect(store.run({ kind: 'search', query: ANY_TRACE }).warnings).toHaveLength(2);
+      expect(store.find([idOf(1, 16)])).toEqual([]);
+    } else expect(after.answers).toEqual(before.answers);
+  });
+});
+
 describe('the cache of parts', () => {
   test('keeps a part open from query to query', () => {
     using store = new MadeStore();
@@ -106,22 +151,25 @@ describe('the cache of parts', () => {
     expect(store.cache.open(place!)).toBe(store.cache.open(place!));
   });
 
-  test('reads a part anew that another has taken the path of', () => {
-    using store = new MadeStore();
-    using other = new MadeStore();
-    const [path] = store.addPart([oneOf(1)]);
-    expect(store.search({})).toEqual([1]);
-    const [newPath] = other.addPart([requestOf([span(7, { trace: 7 }), span(8, { trace: 7 })])]);
-    rmSync(path!, { recursive: true });
-    nodeDisk.rename(newPath!, path!);
-    const [partition] = other.view.partitions;
-    const view: ViewFiles = {
-      partitions: [{ ...partition!, parts: [{ ...partition!.parts[0]!, path: path! }] }],
-    };
-    using source = new BlockSource(store.cache, view, DEFAULT_TENANT);
-    expect(countRead(source)).toBe(1);
-    expect(source.blocksOfTraces([idOf(7, 16)])).toHaveLength(1);
-    expect(source.warnings()).toEqual([]);
+  test('takes no file of a day that is gone for one of the day begun anew in its place', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    using asker = new Asker();
+    const ask = (trace: number): [string[], string[]] => [
+      [...asker.traces(storage, DEFAULT_TENANT, [hexOf(trace)]).keys()],
+      asker.search(storage, DEFAULT_TENANT, { ...ANY_TRACE, startMaxNs: 2n ** 62n }),
+    ];
+    // Alike in size, rows and times: log block and part of each round lie where those of the last one lay.
+    for (let trace = 1; trace <= 4; trace++) {
+      await storage.write(DEFAULT_TENANT, encodeRequest(oneOf(trace)));
+      expect([trace, ...ask(trace)]).toEqual([trace, [hexOf(trace)], [hexOf(trace)]]);
+      await storage.forceFlush();
+      expect([trace, ...ask(trace)]).toEqual([trace, [hexOf(trace)], [hexOf(trace)]]);
+      expect(ask(trace - 1)[0]).toEqual([]);
+      await storage.purge();
+    }
+    expect([...asker.warnings]).toEqual([]);
+    await storage.close();
   });
 
   test('closes those not used for long, and opens them again when a block of theirs is read', () => {

@@ -8,6 +8,7 @@ import { encodeBlock } from '../../src/block/encode-block.ts';
 import { regroupByTrace } from '../../src/block/regroup.ts';
 import { TermSet } from '../../src/block/terms.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { newIdentity } from '../../src/part/identity.ts';
 import { PartWriter } from '../../src/part/part-writer.ts';
 import type { PartitionView } from '../../src/partition/view.ts';
 import { LocalReader, type RunQuery } from '../../src/query/local-reader.ts';
@@ -45,7 +46,7 @@ beforeAll(() => {
   const writer = new PartWriter(nodeDisk, path);
   for (let i = 0; i < BLOCKS; i++) writer.addBlock(bytes, terms);
   const { rowCount } = writer.finish(day, { logSeqMax: 0, partIds: [] });
-  const part = { id: 1, path, rowCount, startMinNs: 0n, startMaxNs: 2n ** 62n };
+  const part = { identity: newIdentity(), path, rowCount, startMinNs: 0n, startMaxNs: 2n ** 62n };
   partitions = [{ day, path: folder, parts: [part], logBlocks: [] }];
   reader = new LocalReader({
     source: {

@@ -10,6 +10,7 @@ import { encodeBlock } from '../../src/block/encode-block.ts';
 import { regroupByTrace } from '../../src/block/regroup.ts';
 import { TermSet } from '../../src/block/terms.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { newIdentity } from '../../src/part/identity.ts';
 import { PartRollups } from '../../src/part/part-rollups.ts';
 import { PartWriter } from '../../src/part/part-writer.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../../src/partition/view.ts';
@@ -39,7 +40,9 @@ export class MadeStore implements Disposable {
   }
 
   #writePart(day: number, tenant: Tenant, blocks: readonly { bytes: Uint8Array; terms: TermSet }[]): string {
-    const path = this.#newPath(day);
+    const identity = newIdentity();
+    const path = join(this.#folder(day), identity);
+    mkdirSync(this.#folder(day), { recursive: true });
     const writer = new PartWriter(nodeDisk, path);
     using rollups = new PartRollups(nodeDisk, writer, {
       kind: 'count',
@@ -54,7 +57,7 @@ export class MadeStore implements Disposable {
     const { rowCount, blocks: written } = writer.finish(day, { logSeqMax: 0, partIds: [] });
     const midnight = BigInt(day) * DAY_NS;
     this.#day(day).parts.push({
-      id: this.#files,
+      identity,
       path,
       rowCount,
       startMinNs: midnight + BigInt(Math.min(...written.map(({ startMin }) => startMin))),
@@ -71,7 +74,16 @@ export class MadeStore implements Disposable {
         const offset = 16;
         writeFileSync(path, Buffer.concat([Buffer.alloc(offset), bytes]));
         const { sizeBytes, rowCount, startMin, startMax } = readBlockHeader(bytes);
-        this.#day(day).logBlocks.push({ path, offset, sizeBytes, rowCount, startMin, startMax, tenant });
+        this.#day(day).logBlocks.push({
+          identity: newIdentity(),
+          path,
+          offset,
+          sizeBytes,
+          rowCount,
+          startMin,
+          startMax,
+          tenant,
+        });
         return path;
       }),
     );

@@ -4,7 +4,8 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { encodeFileHeader, LOG_FORMAT } from '../../src/part/format-version.ts';
+import { newIdentity } from '../../src/part/identity.ts';
+import { encodeFileHeader, FILE_HEADER_SIZE, LOG_FORMAT } from '../../src/part/format-version.ts';
 import { BLOCK_ROWS_TARGET } from '../../src/part/merge-parts.ts';
 import { openPart } from '../../src/part/part-reader.ts';
 import type { Storage } from '../../src/storage/storage.ts';
@@ -17,7 +18,6 @@ const stored = (storage: Storage): string[] => storedSpans(storage, nodeDisk, DE
 const rows = (storage: Storage): number => storedRows(storage, nodeDisk, DEFAULT_TENANT);
 const bodies = [0, 1, 2, 3, 4].map((i) => requestOf({ first: 8 * i, count: 8 }));
 const all = spanSet(bodies);
-const HEADER = 16;
 /** Three blocks of a part. */
 const ROWS = 2 * BLOCK_ROWS_TARGET + 600;
 
@@ -65,8 +65,8 @@ describe('a damaged log file', () => {
       storage.abandon();
     }
     expect(quarantined(folder.path)).toEqual([
-      `partitions-20261120-log-0000000000000001.log-${second.offset}`,
-      `partitions-20261120-log-0000000000000001.log-${second.offset}.txt`,
+      `partitions-20261120-log-${basename(file)}-${second.offset}`,
+      `partitions-20261120-log-${basename(file)}-${second.offset}.txt`,
     ]);
   });
 
@@ -91,7 +91,7 @@ describe('a damaged log file', () => {
       expect(stored(storage), `${size} bytes`).toEqual(spanSet(bodies.slice(0, whole)));
       expect(storage.report.damaged).toEqual([]);
       expect(storage.report.tornBytes).toBe(
-        Math.max(0, size - (whole === 0 ? HEADER : blocks[whole - 1]!.offset + blocks[whole - 1]!.sizeBytes)),
+        Math.max(0, size - (whole === 0 ? FILE_HEADER_SIZE : blocks[whole - 1]!.offset + blocks[whole - 1]!.sizeBytes)),
       );
       storage.abandon();
       writeFileSync(file, intact);
@@ -102,7 +102,7 @@ describe('a damaged log file', () => {
     using folder = new TemporaryFolder();
     const { file } = await writeLog(folder.path);
     const bytes = readFileSync(file);
-    bytes.set(encodeFileHeader({ ...LOG_FORMAT, version: LOG_FORMAT.version + 1 }));
+    bytes.set(encodeFileHeader({ ...LOG_FORMAT, version: LOG_FORMAT.version + 1 }, newIdentity()));
     writeFileSync(file, bytes);
     expect(() => openStore(folder.path)).toThrow(expect.objectContaining({ code: 'FORMAT_TOO_NEW' }));
     expect(readFileSync(file)).toEqual(bytes);

@@ -91,10 +91,10 @@ describe('the space rules', () => {
   const dayOf = (day: number, ...sizes: number[]): StoredDay => ({
     day,
     sizeBytes: 1 + sizes.reduce((sum, size) => sum + size, 0),
-    parts: sizes.map((sizeBytes, i) => ({ id: 100 - i, startMaxNs: BigInt(day * 1_000 + i), sizeBytes })),
+    parts: sizes.map((sizeBytes, i) => ({ id: String(100 - i), startMaxNs: BigInt(day * 1_000 + i), sizeBytes })),
   });
   const whole = (day: number): Drop => ({ kind: 'day', day });
-  const parts = (day: number, ...ids: number[]): Drop => ({ kind: 'parts', day, ids });
+  const parts = (day: number, ...ids: number[]): Drop => ({ kind: 'parts', day, ids: ids.map(String) });
   const week = [5, 3, 4, 1, 2].map((day) => dayOf(day, 49, 50));
 
   test.each([
@@ -129,8 +129,8 @@ describe('the space rules', () => {
   });
 
   test('parts go by their newest span, whatever their ids and sizes', () => {
-    const made = (id: number, startMaxNs: bigint): { id: number; startMaxNs: bigint; sizeBytes: number } => ({
-      id,
+    const made = (id: number, startMaxNs: bigint): { id: string; startMaxNs: bigint; sizeBytes: number } => ({
+      id: String(id),
       startMaxNs,
       sizeBytes: 10,
     });
@@ -150,8 +150,8 @@ describe('the space rules', () => {
       // What no rule drops is the index of a day whose parts are all gone.
       expect(500 - gone).toBeLessThanOrEqual(Math.max(bytesMax, 5));
     }
-    function bytesOf(ids: readonly number[]): number {
-      return ids.reduce((sum, id) => sum + (id === 100 ? 49 : 50), 0);
+    function bytesOf(ids: readonly string[]): number {
+      return ids.reduce((sum, id) => sum + (id === '100' ? 49 : 50), 0);
     }
   });
 

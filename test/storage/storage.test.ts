@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { isStoreError } from '../../src/base/errors.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { newIdentity } from '../../src/part/identity.ts';
 import { takeLock } from '../../src/disk/lock.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';
@@ -382,11 +383,16 @@ describe('opening', () => {
     await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4 }));
     await storage.close();
     const partition = partitionPath(folder.path);
-    nodeDisk.makeDir(join(partition, 'parts', '00000000000000ff'));
-    writeFileSync(join(partition, 'parts', '00000000000000ff', 'data'), 'half');
-    writeFileSync(join(partition, 'log', '0000000000000001.log'), 'flushed long ago');
+    const parts = nodeDisk.list(join(partition, 'parts'));
+    expect(parts).toHaveLength(1);
+    for (const stray of ['00000000000000ff', newIdentity()]) {
+      nodeDisk.makeDir(join(partition, 'parts', stray));
+      writeFileSync(join(partition, 'parts', stray, 'data'), 'half');
+    }
+    for (const stray of ['0000000000000001.log', `0000000000000001-${newIdentity()}.log`])
+      writeFileSync(join(partition, 'log', stray), 'flushed long ago');
     const again = openStore(folder.path);
-    expect(nodeDisk.list(join(partition, 'parts'))).toEqual(['0000000000000001']);
+    expect(nodeDisk.list(join(partition, 'parts'))).toEqual(parts);
     expect(nodeDisk.list(join(partition, 'log'))).toEqual([]);
     expect(stored(again)).toHaveLength(4);
     await again.close();

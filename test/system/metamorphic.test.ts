@@ -7,7 +7,7 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { commitParts } from '../../src/index/catalog.ts';
 import { mergeParts } from '../../src/part/merge-parts.ts';
 import { DATA_FILE } from '../../src/part/part-writer.ts';
-import { formatHexId } from '../../src/part/hex-id.ts';
+import { newIdentity } from '../../src/part/identity.ts';
 import { openPartitionFiles } from '../../src/partition/open-partition.ts';
 import { livePart, partEntry } from '../../src/partition/part-set.ts';
 import { partsPath } from '../../src/partition/partition-place.ts';
@@ -145,15 +145,15 @@ class Subject {
     const quarantinePath = join(this.path, 'quarantine');
     const day = Date.parse(`${/\d{8}$/.exec(path)![0].replace(/(....)(..)(..)/, '$1-$2-$3')}T00:00:00Z`) / DAY_MS;
     const place = { path, day, disk: nodeDisk, quarantinePath, logger: memoryLog() };
-    const { env, catalog, parts } = openPartitionFiles(place);
+    const { env, parts } = openPartitionFiles(place);
     try {
       const chosen = parts.filter(() => this.#random() < 0.5);
       if (chosen.length === 0) return;
-      const id = catalog.nextPartId;
+      const id = newIdentity();
       const partIds = chosen.map(({ entry }) => entry.id);
       const job = {
         inputs: chosen.map((part) => ({ path: join(part.path, DATA_FILE), blocks: part.metadata.blocks })),
-        partPath: join(partsPath(path), formatHexId(id)),
+        partPath: join(partsPath(path), id),
         origin: { logSeqMax: Math.max(...chosen.map(({ metadata }) => metadata.origin.logSeqMax)), partIds },
         rollups: { kind: 'sum', parts: chosen.map((part) => part.path), isWholeDay: false },
         profile: 'merged',

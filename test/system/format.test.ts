@@ -1,5 +1,6 @@
-// A data directory written by format version 1 opens for ever: fixtures/format/v1/store is a copy of one, answers.json what it
-// was asked and answered on that day. Written anew only on purpose: fixtures/format/README.md says when and how.
+// A data directory written by any format version opens for ever: fixtures/format/<version>/store is a copy of one,
+// answers.json what it was asked and answered on that day. Only the newest is ever written, and anew only on purpose:
+// fixtures/format/README.md says when and how.
 import { cpSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -14,7 +15,11 @@ import { openStore, TemporaryFolder } from '../storage/open-store.ts';
 import { openArchive, writeRichStore } from '../support/rich-store.ts';
 import { Asker, type Questions } from '../support/store-answers.ts';
 
-const fixture = new URL('../../fixtures/format/v1/', import.meta.url).pathname;
+const VERSIONS = ['v1', 'v2'];
+
+function fixtureOf(version: string): string {
+  return new URL(`../../fixtures/format/${version}/`, import.meta.url).pathname;
+}
 
 /** What answers.json holds; bigints as decimal strings, undefined left out. */
 interface Saved {
@@ -30,9 +35,9 @@ interface Saved {
   readonly archived: readonly (readonly [Tenant, string])[];
 }
 
-if (process.env['TRACELITH_WRITE_FIXTURES'] === '1') await writeFixture();
+if (process.env['TRACELITH_WRITE_FIXTURES'] === '1') await writeFixture(fixtureOf(VERSIONS.at(-1)!));
 
-async function writeFixture(): Promise<void> {
+async function writeFixture(fixture: string): Promise<void> {
   using folder = new TemporaryFolder();
   const path = join(folder.path, 'store');
   const questions = await writeRichStore(path);
@@ -56,7 +61,11 @@ function printBigint(_key: string, value: unknown): unknown {
   return typeof value === 'bigint' ? `${value}` : value;
 }
 
-function readSaved(): { questions: Questions; answers: Map<string, string>; archived: Saved['archived'] } {
+function readSaved(fixture: string): {
+  questions: Questions;
+  answers: Map<string, string>;
+  archived: Saved['archived'];
+} {
   const saved = JSON.parse(readFileSync(join(fixture, 'answers.json'), 'utf8')) as Saved;
   const { tenants, traceIds, searches, windows } = saved.questions;
   const questions: Questions = {
@@ -92,7 +101,8 @@ function asked(asker: Asker, storage: Storage, questions: Questions): Map<string
   return answers;
 }
 
-describe('a data directory of format version 1', () => {
+describe.each(VERSIONS)('a data directory of format %s', (version) => {
+  const fixture = fixtureOf(version);
   let folder: TemporaryFolder | undefined;
   /** The fixture is never opened itself: opening writes. */
   const copy = (): string => {
@@ -102,11 +112,11 @@ describe('a data directory of format version 1', () => {
     return path;
   };
   afterEach(() => folder?.[Symbol.dispose]());
-  const { questions, answers, archived } = readSaved();
+  const { questions, answers, archived } = readSaved(fixture);
 
   test('holds one of everything, and is small', () => {
     const files = walkFiles(fixture);
-    const kinds = new Set(files.map(({ name }) => name.replace(/[0-9a-f]{4,}/g, '*')));
+    const kinds = new Set(files.map(({ name }) => name.replace(/[0-9a-f]{4,}(?:-[0-9a-f]{4,})*/g, '*')));
     for (const kind of ['data', 'traces', 'filters', 'metadata', 'rollups'])
       expect(kinds).toContain(`store/partitions/*/parts/*/${kind}`);
     for (const kind of ['store/partitions/*/log/*.log', 'store/partitions/*/index/data.mdb'])
@@ -148,6 +158,21 @@ describe('a data directory of format version 1', () => {
     using again = opened(path);
     expect(again.report).toMatchObject({ parts: 2, logFiles: 0, damaged: [] });
     check(again);
+  });
+
+  test('is merged on as it lies, and is a directory of the newest format then', async () => {
+    const path = copy();
+    {
+      using storage = opened(path);
+      await storage.forceMerge('');
+      await storage.close();
+    }
+    expect(runTool('verify', [path], { out: () => {}, err: () => {}, isInteractive: false })).toBe(0);
+    const names = walkFiles(join(path, 'partitions')).map(({ name }) => name.split('/')[2]!);
+    expect(names.filter((name) => /^[0-9a-f]{16}$/.test(name))).toEqual([]);
+    using storage = opened(path);
+    using asker = new Asker();
+    expect(asked(asker, storage, questions)).toEqual(answers);
   });
 
   test('has a snapshot that can be restored', () => {
