@@ -283,9 +283,10 @@ const flags = {
   }),
   shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
     default: '7s',
-    meaning: 'After SIGTERM, how long requests under way may take to finish before their connections are closed.',
+    meaning:
+      'After SIGTERM, how long requests under way, over HTTP and gRPC, may take to finish before their connections are closed.',
     reason: 'As in VictoriaTraces: leaves most of the ten seconds that container runtimes wait before they kill.',
-    example: '-http.maxGracefulShutdownDuration=20s',
+    example: '-http.maxGracefulShutdownDuration=5s',
   }),
   forceFlushAuthKey: authKey('forceFlushAuthKey', 'POST /internal/force_flush'),
   forceMergeAuthKey: authKey('forceMergeAuthKey', 'POST /internal/force_merge'),
@@ -293,6 +294,13 @@ const flags = {
   archiveDeleteAuthKey: authKey('archiveDeleteAuthKey', 'DELETE /api/archive/*'),
   metricsAuthKey: authKey('metricsAuthKey', 'GET /metrics'),
   flagsAuthKey: authKey('flagsAuthKey', 'GET /flags'),
+  stopMaxMs: flag('process', 'shutdownTimeout', duration({ min: '0ms', max: '1h' }), {
+    default: '9s',
+    meaning:
+      'After SIGTERM, how long the whole stop may take: requests under way, then the last flush, which is cut short at the end. What is acknowledged is on disk before.',
+    reason: 'Container runtimes kill after ten seconds.',
+    example: '-shutdownTimeout=25s',
+  }),
   loggerFormat: flag('process', 'loggerFormat', choice(LOG_FORMATS), {
     default: 'default',
     meaning: 'Lines of text, or one JSON object a line, on stderr.',
@@ -364,6 +372,7 @@ export function parseConfig(argv: readonly string[] = process.argv.slice(2), env
   }
   const values = Object.entries(flags).map(([key, entry]) => [key, valueOf<unknown>(entry, given)] as const);
   refuseTwoLimits(given);
+  refuseLateStop(given);
   const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
   return Object.freeze({ ...Object.fromEntries(values), shownFlags }) as Config;
 }
@@ -374,6 +383,14 @@ function refuseTwoLimits(given: ReadonlyMap<string, GivenFlag>): void {
   if (valueOf(diskBytesMax, given) === 0 || valueOf(diskPercentMax, given) === 0) return;
   const [bytesName, percentName] = [diskBytesMax.row.name, diskPercentMax.row.name];
   throw new StoreError('CONFIG', `-${bytesName} and -${percentName} exclude each other; remove one of them`);
+}
+
+/** Requests that may take longer than the whole stop would be cut off, against what the other flag promises. */
+function refuseLateStop(given: ReadonlyMap<string, GivenFlag>): void {
+  const { shutdownMaxMs, stopMaxMs } = flags;
+  if (valueOf(shutdownMaxMs, given) <= valueOf(stopMaxMs, given)) return;
+  const [requestsName, stopName] = [shutdownMaxMs.row.name, stopMaxMs.row.name];
+  throw new StoreError('CONFIG', `-${requestsName} is longer than -${stopName}, which it is a part of; set both`);
 }
 
 /** The program's first argument, which names a tool or begins a flag, and those behind it. */

@@ -1,8 +1,15 @@
 // Composition root: config → store → listeners → signal → close; or one of the tools, when the first argument names it.
 // The only file that sees every layer; it decides nothing but the order in which things start and stop.
 import { readFileSync } from 'node:fs';
-import { describeError, createLogger, type LineLogger } from './base/logger.ts';
+import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
 import { Closing } from './base/closing.ts';
+import {
+  CONNECTIONS_USEFUL,
+  descriptorLimit,
+  shareDescriptors,
+  storageDescriptors,
+  type ConnectionCaps,
+} from './base/descriptors.ts';
 import { isStoreError } from './base/errors.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
@@ -20,20 +27,23 @@ import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
+/** What ends a store without its flush: the commit under way and LMDB. Longer is a disk that hangs. */
+const STORE_CLOSE_MS = 5_000;
 
 const version = String(
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version,
 );
 
 /** Opens everything `config` asks for; what was opened is on the returned stack, in order. */
-async function openNode(config: Config, logger: LineLogger): Promise<Closing> {
+async function openNode(config: Config, logger: LineLogger, stop: StopClock): Promise<Closing> {
   const closing = new Closing();
+  const connectionCaps = shareConnections(config, logger);
   let isReady = false;
   const store = await openThreadedStore({
     ...engineOptions(config),
     onFatal: (error) => fail(logger, 'the store has failed', error),
   });
-  closing.add('store', () => store.close());
+  closing.add('store', () => store.close(stop.leftMs()));
   const { archiveBytesMax, storageDataPath, freeDiskBytesMin } = config;
   const archived =
     archiveBytesMax === 0
@@ -72,24 +82,41 @@ async function openNode(config: Config, logger: LineLogger): Promise<Closing> {
     answers: new AnswerBudget(),
     metrics,
     logger,
+    connectionCaps,
     isReady: () => isReady,
   };
-  const http = await openHttpServer({ ...parts, explainer: reader, admin: store, version });
-  closing.add('http', () => http.close());
-  const addresses: Record<string, string> = { http: formatAddress({ host: http.address, port: http.port }) };
-  for (const [name, open] of Object.entries({ otlpGrpc: openOtlpGrpc, grpc: openJaegerGrpc })) {
-    const listener = await open(parts);
-    if (listener === undefined) continue;
-    closing.add(name, () => listener.close());
-    addresses[name] = formatAddress({ host: listener.address, port: listener.port });
-  }
+  const listeners = [
+    ['http', await openHttpServer({ ...parts, explainer: reader, admin: store, version })],
+    ['otlpGrpc', await openOtlpGrpc(parts)],
+    ['grpc', await openJaegerGrpc(parts)],
+  ] as const;
+  // Together: each may take -http.maxGracefulShutdownDuration.
+  closing.add(
+    'listeners',
+    async () => void (await Promise.all(listeners.map(async ([, listener]) => listener?.close()))),
+  );
   // Closed first: nothing new is accepted while the listeners drain.
   closing.add('readiness', () => {
     isReady = false;
   });
   isReady = true;
-  logStart(logger, config, store, addresses);
+  const addresses = listeners.flatMap(([name, listener]) =>
+    listener === undefined ? [] : [[name, formatAddress({ host: listener.address, port: listener.port })] as const],
+  );
+  logStart(logger, config, store, Object.fromEntries(addresses));
   return closing;
+}
+
+/** The connections each listener may have. Throws CONFIG when the process may open too few files. */
+function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
+  const limit = descriptorLimit();
+  const caps = shareDescriptors(limit, storageDescriptors(config));
+  if (caps.http < CONNECTIONS_USEFUL.http)
+    logger.warn('few file descriptors: the listeners take fewer connections; raise the hard limit of open files', {
+      limit,
+      ...caps,
+    });
+  return caps;
 }
 
 function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal'> {
@@ -138,22 +165,57 @@ function logStart(
   });
 }
 
+/** Not process.exit: it waits for every thread, and one that hangs may be the reason. */
+function kill(logger: LineLogger, what: string, fields: LogFields): void {
+  logger.error(what, fields);
+  process.kill(process.pid, 'SIGKILL');
+}
+
 function fail(logger: LineLogger, what: string, error: unknown): never {
   logger.error(what, { error: describeError(error) });
   process.exit(EXIT_FAILED);
 }
 
-/** Closes on the first SIGTERM or SIGINT and ends the process; a second one ends it at once. */
-function closeOnSignal(closing: Closing, logger: LineLogger): void {
+/** How long a stop has taken. */
+class StopClock {
+  readonly #maxMs: number;
+  #startMs = Infinity;
+
+  constructor(maxMs: number) {
+    this.#maxMs = maxMs;
+  }
+
+  start(): void {
+    this.#startMs = performance.now();
+  }
+
+  leftMs(): number {
+    return Math.max(0, this.#startMs + this.#maxMs - performance.now());
+  }
+}
+
+/**
+ * Closes on the first SIGTERM or SIGINT and ends the process, a store that cannot be closed notwithstanding: what is
+ * acknowledged is on disk. A second signal ends the process at once.
+ */
+function closeOnSignal(closing: Closing, logger: LineLogger, stop: StopClock): void {
+  const signals = ['SIGTERM', 'SIGINT'] as const;
   const close = async (signal: NodeJS.Signals): Promise<void> => {
     logger.info('closing', { signal });
-    process.once(signal, () => fail(logger, 'killed while closing', new Error(signal)));
+    stop.start();
+    setTimeout(
+      () => kill(logger, 'the store does not close, the process ends', { signal }),
+      stop.leftMs() + STORE_CLOSE_MS,
+    ).unref();
     await closing.close();
     logger.info('closed: everything acknowledged is on disk');
     process.exit(0);
   };
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-    process.once(signal, () => {
+  let isClosing = false;
+  for (const signal of signals) {
+    process.on(signal, () => {
+      if (isClosing) return kill(logger, 'killed while closing', { signal });
+      isClosing = true;
       close(signal).catch((error: unknown) => fail(logger, 'closing failed', error));
     });
   }
@@ -181,7 +243,8 @@ async function main(): Promise<void> {
     return;
   }
   const logger = createLogger({ level: config.loggerLevel, format: config.loggerFormat });
-  closeOnSignal(await openNode(config, logger), logger);
+  const stop = new StopClock(config.stopMaxMs);
+  closeOnSignal(await openNode(config, logger, stop), logger, stop);
 }
 
 main().catch((error: unknown) => {

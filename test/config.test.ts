@@ -93,6 +93,7 @@ describe('a flag', () => {
     ['-loggerFormat=json', 'loggerFormat', 'json'],
     ['-loggerLevel=ERROR', 'loggerLevel', 'ERROR'],
     ['-http.maxGracefulShutdownDuration=0s', 'shutdownMaxMs', 0],
+    ['-shutdownTimeout=25s', 'stopMaxMs', 25_000],
     ['-queryWorkers=4', 'queryWorkers', 4],
     ['-mergeWorkers=2', 'mergeWorkers', 2],
     ['-version', 'version', true],
@@ -195,6 +196,17 @@ describe('the environment', () => {
 
   test("is the process's own by default", () => {
     expect(parseConfig([]).retentionMs).toBe(7 * dayMs);
+  });
+});
+
+test('the requests of a stop cannot be given longer than the whole of it', () => {
+  const requests = '-http.maxGracefulShutdownDuration=20s';
+  const message = '-http.maxGracefulShutdownDuration is longer than -shutdownTimeout, which it is a part of; set both';
+  expect(refusal([requests])).toBe(message);
+  expect(refusal(['-shutdownTimeout=5s'])).toBe(message);
+  expect(parseConfig([requests, '-shutdownTimeout=20s'], {})).toMatchObject({
+    shutdownMaxMs: 20_000,
+    stopMaxMs: 20_000,
   });
 });
 

@@ -22,8 +22,6 @@ export const limits = {
   intakeBytesMax: 256 << 20,
   /** Frames of one zstd body; senders use one, and each costs a call. */
   zstdFramesMax: 1_024,
-  /** Open HTTP connections; above it new ones are closed at once. */
-  httpConnectionsMax: 4_096,
   /** LMDB environments open at once, 2.4 MB of memory each; those of further days are opened when they are asked. */
   indexesOpenMax: 32,
   /**

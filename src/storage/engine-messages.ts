@@ -47,7 +47,7 @@ export type EngineCall =
   | { readonly kind: 'listSnapshots' }
   | { readonly kind: 'deleteSnapshot'; readonly path: string }
   | { readonly kind: 'stats' }
-  | { readonly kind: 'close' };
+  | { readonly kind: 'close'; readonly flushMaxMs: number | undefined };
 
 /** What each call answers. */
 export interface EngineResults {

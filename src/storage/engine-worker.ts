@@ -78,7 +78,7 @@ async function perform(storage: Storage, call: EngineCall): Promise<EngineResult
     case 'stats':
       return storage.stats();
     case 'close':
-      return storage.close();
+      return storage.close(call.flushMaxMs);
   }
 }
 

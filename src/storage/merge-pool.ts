@@ -34,17 +34,16 @@ export function createMergePool(mergeWorkers: number): MergeRunner {
 }
 
 async function runOn(pool: Piscina<MergeJob, MergeReply>, job: MergeJob, isClosed: () => boolean): Promise<MergeReply> {
+  const closing = (cause?: unknown): StoreError => {
+    const text = `${job.partPath}: the store is closing; this merge runs again after the next start`;
+    return new StoreError('UNAVAILABLE', text, { cause });
+  };
+  if (isClosed()) throw closing();
   try {
     return await pool.run(job);
   } catch (cause) {
     // Ending the pool rejects what runs on it: that is no fault, the store is closing.
-    if (isClosed())
-      throw new StoreError(
-        'UNAVAILABLE',
-        `${job.partPath}: the store is closing; this merge runs again after the next start`,
-        { cause },
-      );
-    throw cause;
+    throw isClosed() ? closing(cause) : cause;
   }
 }
 

@@ -51,6 +51,9 @@ export interface StorageOptions {
   readonly takeLock: (path: string) => DirectoryLock;
 }
 
+/** setTimeout takes more for nothing. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 export class Storage implements SpanWriter, StoreAdmin {
   readonly report: OpenReport;
   readonly #options: StorageOptions;
@@ -231,22 +234,25 @@ export class Storage implements SpanWriter, StoreAdmin {
   }
 
   /**
-   * Refuses new requests, answers those under way, flushes, and closes everything. A flush that fails is logged, not
-   * thrown: the log is on disk, the next start reads it back.
+   * Refuses new requests, answers those under way, flushes, and closes everything. A flush that fails, or is not done
+   * after `flushMaxMs`, is logged, not thrown: the log is on disk, the next start reads it back.
    */
-  async close(): Promise<void> {
+  async close(flushMaxMs: number = LONGEST_TIMER_MS): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#maintenance.stop();
     await this.#commit.idle();
+    // Ends merges and flushes under way: their parts are listed nowhere yet, and are made again after the next start.
+    const endMerges = (): Promise<void> => this.#options.mergeRunner.close();
+    const cut = setTimeout(() => void endMerges(), Math.min(flushMaxMs, LONGEST_TIMER_MS));
     try {
       await this.forceFlush();
     } catch (error) {
       if (!isStoreError(error)) throw error;
       this.#options.logger.warn('flush at the end failed, the next start reads the log back', { error });
     }
-    // Ends merges under way: their parts are listed nowhere yet, and are made again after the next start.
-    await this.#options.mergeRunner.close();
+    clearTimeout(cut);
+    await endMerges();
     await this.#partitions.close();
     this.#lock.release();
   }

@@ -152,11 +152,11 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
     return this.#call({ kind: 'stats' });
   }
 
-  /** Flushes, closes the store and ends the thread. Calls made meanwhile fail with UNAVAILABLE. */
-  async close(): Promise<void> {
+  /** As Storage.close, and ends the thread. Calls made meanwhile fail with UNAVAILABLE. */
+  async close(flushMaxMs?: number): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    if (this.#ended === undefined) await this.#call({ kind: 'close' });
+    if (this.#ended === undefined) await this.#call({ kind: 'close', flushMaxMs });
     await this.#worker.terminate();
   }
 

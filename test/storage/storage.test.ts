@@ -2,6 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { StoreError } from '../../src/base/errors.ts';
+import type { MergeRunner } from '../../src/partition/merge-runner.ts';
 import { MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { isStoreError } from '../../src/base/errors.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
@@ -203,6 +205,23 @@ describe('requests', () => {
     expect(again.report).toMatchObject({ partRows: 2, logRows: 0 });
     await again.close();
   });
+});
+
+test('a close whose flush takes too long goes without it: the log is on disk, everything is closed', async () => {
+  using folder = new TemporaryFolder();
+  const lines: string[] = [];
+  const hanging = Promise.withResolvers<never>();
+  const mergeRunner: MergeRunner = {
+    run: () => hanging.promise,
+    close: async () => hanging.reject(new StoreError('UNAVAILABLE', 'the store is closing')),
+  };
+  const storage = openStore(folder.path, { mergeRunner, logger: memoryLog(lines) });
+  await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 2 }));
+  await storage.close(1);
+  expect(lines).toEqual([expect.stringContaining('flush at the end failed, the next start reads the log back')]);
+  const again = openStore(folder.path);
+  expect(again.report).toMatchObject({ partRows: 0, logRows: 2 });
+  await again.close();
 });
 
 describe('days that only client timestamps ask for', () => {

@@ -25,12 +25,15 @@ export interface GrpcListener extends AsyncDisposable {
 export interface GrpcListenerOptions {
   readonly archive?: TraceArchive;
   readonly flags?: readonly string[];
+  /** How long a close waits for calls under way. */
+  readonly shutdownMax?: string;
 }
 
 /** At most 50 traces a search. */
 export async function openGrpcListener(options: GrpcListenerOptions = {}): Promise<GrpcListener> {
-  const flags = ['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50', '-http.maxGracefulShutdownDuration=2s'];
-  const config = parseConfig([...flags, ...(options.flags ?? [])], {});
+  const { flags = [], shutdownMax = '2s' } = options;
+  const own = ['-grpc.listenAddr=127.0.0.1:0', '-search.maxTraces=50'];
+  const config = parseConfig([...own, `-http.maxGracefulShutdownDuration=${shutdownMax}`, ...flags], {});
   const reader = new MapReader();
   const store = new RecordingStore();
   const logLines: string[] = [];

@@ -14,6 +14,13 @@ export interface NodeOptions {
   /** A temporary directory of its own, removed at the end, when absent. */
   readonly dataPath?: string;
   readonly flags?: readonly string[];
+  /** A command that starts the program, which comes behind it: ['env', 'NAME=value']. */
+  readonly through?: readonly string[];
+}
+
+/** So many files and sockets the program may open. */
+export function withOpenFiles(most: number): string[] {
+  return ['sh', '-c', `ulimit -n ${most} && exec "$@"`, 'sh'];
 }
 
 /** What a process that ends by itself printed and returned. */
@@ -23,8 +30,9 @@ export interface Ended {
 }
 
 /** Runs the program with `args` until it ends. Throws when it is still there after 20 s. */
-export async function runProgram(args: readonly string[]): Promise<Ended> {
-  const child = await Child.start(launcher, args);
+export async function runProgram(args: readonly string[], through: readonly string[] = []): Promise<Ended> {
+  const [program, ...before] = [...through, launcher];
+  const child = await Child.start(program, [...before, ...args]);
   await waitFor(`the end of ${args.join(' ')}`, () => !child.isRunning).finally(() => kill(child, 'SIGKILL'));
   return { exitCode: await child.stop(), output: child.output };
 }
@@ -32,6 +40,7 @@ export async function runProgram(args: readonly string[]): Promise<Ended> {
 export class TestNode implements AsyncDisposable {
   readonly dataPath: string;
   readonly #flags: readonly string[];
+  readonly #command: readonly string[];
   readonly #isOwnPath: boolean;
   #child: Child | undefined;
   #earlierLog = '';
@@ -46,6 +55,7 @@ export class TestNode implements AsyncDisposable {
     this.#isOwnPath = options.dataPath === undefined;
     this.dataPath = options.dataPath ?? mkdtempSync(join(tmpdir(), 'tracelith-node-'));
     this.#flags = options.flags ?? [];
+    this.#command = [...(options.through ?? []), launcher];
   }
 
   get pid(): number {
@@ -67,7 +77,8 @@ export class TestNode implements AsyncDisposable {
       (flag) => `${flag}=127.0.0.1:0`,
     );
     const args = [`-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
-    const child = await Child.start(launcher, args);
+    const [program = launcher, ...before] = this.#command;
+    const child = await Child.start(program, [...before, ...args]);
     this.#child = child;
     const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+) grpc=(\S+)/;
     await waitFor('the start line', () => !child.isRunning || ready.test(child.output));

@@ -5,6 +5,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { REJECT_REASONS } from '../../otlp/partial-success.ts';
 import { DROP_REASONS, type DropCounts, type StoreAdmin, type StoreStats } from '../../trace/store.ts';
+import type { ConnectionGauges } from './connections.ts';
 import { createQueryMetrics, DURATION_BUCKETS, type RanQuery } from './query-metrics.ts';
 
 /** The `type` label of ingest counters, as VictoriaTraces names it. */
@@ -56,6 +57,8 @@ export interface Metrics {
   countRequest(request: AnsweredRequest): void;
   /** Registers where the intake's gauges are read at scrape time. */
   watchIntake(read: () => IntakeGauges): void;
+  /** Registers where the connections of a listener are counted; it is named by its flag. */
+  watchConnections(listener: string, read: () => ConnectionGauges): void;
   /** Registers where the archive's size is read at scrape time. */
   watchArchive(read: () => ArchiveGauges): void;
   /** The exposition text. Rejects with what StoreAdmin.stats() throws. */
@@ -82,6 +85,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     },
     countQuery: createQueryMetrics(registers),
     watchIntake: (read) => createIntakeGauges(registers, read),
+    watchConnections: createConnectionMetrics(registers),
     watchArchive: (read) => createArchiveGauges(registers, read),
     render: async () => {
       showStats(await options.admin.stats());
@@ -139,6 +143,27 @@ function createIntakeGauges(registers: Registry[], read: () => IntakeGauges): vo
   gauge('tracelith_intake_bytes', 'OTLP bodies between socket and store, in bytes', (now) => now.bytes);
   gauge('vm_concurrent_insert_current', 'OTLP requests being written', (now) => now.writing);
   gauge('tracelith_intake_waiting_requests', 'OTLP requests that wait for a free insert slot', (now) => now.waiting);
+}
+
+/** The result adds a listener. */
+function createConnectionMetrics(registers: Registry[]): Metrics['watchConnections'] {
+  const listeners = new Map<string, () => ConnectionGauges>();
+  const figure = (kind: typeof Gauge | typeof Counter, [name, help]: string[], what: keyof ConnectionGauges): void =>
+    void new kind({
+      name: name!,
+      help: help!,
+      labelNames: ['name'],
+      registers,
+      collect() {
+        this.reset();
+        for (const [listener, read] of listeners) this.inc({ name: listener }, read()[what]);
+      },
+    });
+  figure(Gauge, ['vm_tcplistener_conns', 'Open connections of a listener, which is named by its flag'], 'open');
+  figure(Gauge, ['tracelith_connections_max', 'Connections a listener may have'], 'max');
+  const help = 'Connections closed, silent longest first, because a listener had as many as it may';
+  figure(Counter, ['tracelith_connections_pushed_out_total', help], 'pushedOut');
+  return (listener, read) => void listeners.set(listener, read);
 }
 
 function createArchiveGauges(registers: Registry[], read: () => ArchiveGauges): void {

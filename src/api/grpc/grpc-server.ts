@@ -13,6 +13,7 @@ import { StoreError } from '../../base/errors.ts';
 import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
+import { Connections } from '../edge/connections.ts';
 import type { Intake } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { statusOf } from '../edge/status.ts';
@@ -23,11 +24,13 @@ export interface GrpcServerOptions {
   /** The flag that the address comes from, for the error. */
   readonly flag: string;
   readonly listenAddr: ListenAddress;
+  /** Open at once. */
+  readonly connectionsMax: number;
   /** How long close() lets calls under way finish. */
   readonly shutdownMaxMs: number;
   /** The budget of what is received, HTTP's too. */
   readonly intake: Pick<Intake, 'open'>;
-  readonly metrics: Pick<Metrics, 'countRequest'>;
+  readonly metrics: Pick<Metrics, 'countRequest' | 'watchConnections'>;
   readonly logger: Logger;
   /** Adds the methods of the server; `closing` fires when close() is called. */
   readonly register: (server: GrpcMethodTable, closing: AbortSignal) => void;
@@ -80,7 +83,7 @@ export class GrpcMethodTable {
 
 /** Throws CONFIG when the address cannot be listened on. */
 export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenServer> {
-  const { flag, listenAddr, shutdownMaxMs } = options;
+  const { flag, listenAddr, connectionsMax, shutdownMaxMs, metrics } = options;
   const server = createServer({
     settings: { maxConcurrentStreams: limits.grpcStreamsPerConnectionMax },
     // Not by connection: requests are bounded by the intake, answers by their budget and the pace of their clients.
@@ -91,7 +94,12 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
   options.register(methods, closing.signal);
   const bodies = new BodyPool();
   const sessions = new Sessions(server);
-  server.on('stream', (stream, headers) => accept(stream, headers, { ...options, methods, bodies }));
+  const connections = new Connections(connectionsMax);
+  server.on('connection', (socket) => connections.add(socket));
+  server.on('stream', (stream, headers) => {
+    if (stream.session !== undefined) stream.once('close', connections.begin(stream.session.socket));
+    accept(stream, headers, { ...options, methods, bodies });
+  });
   await new Promise<void>((resolve, reject) => {
     const refuse = (cause: Error): void => {
       sessions.end();
@@ -105,9 +113,10 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
   });
   const bound = server.address();
   assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
+  metrics.watchConnections(flag, () => connections.gauges);
   const close = async (): Promise<void> => {
     closing.abort();
-    await sessions.close(shutdownMaxMs);
+    await connections.close(sessions.close(), shutdownMaxMs);
     await bodies.close();
   };
   return { address: listenAddr.host, port: bound.port, close };
@@ -221,19 +230,12 @@ class Sessions {
     }
   }
 
-  /** Sends GOAWAY, waits for the calls under way, cuts what is left at the deadline. */
-  close(shutdownMaxMs: number): Promise<void> {
+  /** Accepts no more and sends GOAWAY. Resolves when the last connection is closed. */
+  close(): Promise<void> {
+    this.end();
     return new Promise((resolve) => {
-      const deadline = setTimeout(() => {
-        for (const session of this.#open.keys()) session.destroy();
-        resolve();
-      }, shutdownMaxMs);
-      this.#server.close(() => {
-        clearTimeout(deadline);
-        resolve();
-      });
+      this.#server.close(() => resolve());
       for (const session of this.#open.keys()) session.close();
-      this.end();
     });
   }
 

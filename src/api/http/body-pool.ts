@@ -3,7 +3,7 @@
 import { extname } from 'node:path';
 import { Piscina } from 'piscina';
 import { StoreError } from '../../base/errors.ts';
-import { limits } from '../../base/limits.ts';
+import { CONNECTIONS_USEFUL } from '../../base/descriptors.ts';
 import type { BodyJob, BodyReply } from './body-worker.ts';
 import { bodyToOtlp, isIdentity, type EncodedBody, type OtlpBodyOptions } from './decode-body.ts';
 
@@ -20,7 +20,7 @@ export class BodyPool {
     maxThreads: 1,
     idleTimeout: IDLE_MS,
     // The bytes of all bodies are bounded by the intake; each in the queue is one connection's.
-    maxQueue: limits.httpConnectionsMax,
+    maxQueue: CONNECTIONS_USEFUL.http,
     atomics: 'disabled',
   });
 

@@ -1,5 +1,6 @@
 // Which gRPC services are served where: OTLP alone on its well-known port, and everything Jaeger speaks on the port of its
 // remote storage, OTLP included, so that a Jaeger on top of us needs one address for reading and writing.
+import { CONNECTIONS_USEFUL, type ConnectionCaps } from '../../base/descriptors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Config } from '../../config.ts';
 import type { TraceArchive, TraceReader } from '../../trace/store.ts';
@@ -24,6 +25,8 @@ export interface GrpcParts {
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Connections each listener may have; by default as many as are useful. */
+  readonly connectionCaps?: ConnectionCaps;
   /** False before the store is open and while it closes. */
   readonly isReady: () => boolean;
 }
@@ -49,6 +52,7 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
   return openGrpcServer({
     flag: 'otlpGRPCListenAddr',
     listenAddr,
+    connectionsMax: (parts.connectionCaps ?? CONNECTIONS_USEFUL).otlpGrpc,
     shutdownMaxMs,
     intake,
     metrics,
@@ -75,6 +79,7 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
   return openGrpcServer({
     flag: 'grpc.listenAddr',
     listenAddr,
+    connectionsMax: (parts.connectionCaps ?? CONNECTIONS_USEFUL).grpc,
     shutdownMaxMs,
     intake,
     metrics,

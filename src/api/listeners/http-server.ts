@@ -8,11 +8,13 @@ import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
 import { limits } from '../../base/limits.ts';
+import { CONNECTIONS_USEFUL, type ConnectionCaps } from '../../base/descriptors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { nodeDisk } from '../../disk/node-disk.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
+import { Connections } from '../edge/connections.ts';
 import type { OpenServer } from '../grpc/grpc-server.ts';
 import type { Intake } from '../edge/intake.ts';
 import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
@@ -52,6 +54,8 @@ export interface HttpServerOptions {
   readonly admin: StoreAdmin;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  /** Connections this listener may have; by default as many as are useful. */
+  readonly connectionCaps?: Pick<ConnectionCaps, 'http'>;
   /** Of this program. */
   readonly version: string;
   /** False before the store is open and while it closes: all but health, metrics and flags get 503. */
@@ -76,6 +80,7 @@ const PREFLIGHT_MAX_AGE_SECONDS = 600;
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
   const { httpListenAddr, httpPathPrefix, shutdownMaxMs } = options.config;
   const app = createApp(mountsOf(httpPathPrefix));
+  const connections = watchConnections(app, options);
   const ui = openUi(options);
   const routes = new RouteTable(httpPathPrefix);
   app.addHook('onRoute', ({ method, url }) => {
@@ -102,7 +107,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
   }
   const bound = app.server.address();
   assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
-  return { address: bound.address, port: bound.port, close: () => closeApp(app, shutdownMaxMs) };
+  return { address: bound.address, port: bound.port, close: () => connections.close(app.close(), shutdownMaxMs) };
 }
 
 function createApp(mounts: readonly string[]): FastifyInstance {
@@ -123,7 +128,6 @@ function createApp(mounts: readonly string[]): FastifyInstance {
       maxParamLength: limits.httpHeaderBytesMax,
     },
   });
-  app.server.maxConnections = limits.httpConnectionsMax;
   // Bodies are read by the routes that want one, under their own budget.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
@@ -133,6 +137,17 @@ function createApp(mounts: readonly string[]): FastifyInstance {
 /** Where Jaeger's API and UI are, as a client sees them. */
 function mountsOf(httpPathPrefix: string): string[] {
   return JAEGER_PREFIXES.map((prefix) => httpPathPrefix + prefix);
+}
+
+function watchConnections(
+  app: FastifyInstance,
+  { metrics, connectionCaps = CONNECTIONS_USEFUL }: HttpServerOptions,
+): Connections {
+  const connections = new Connections(connectionCaps.http);
+  app.server.on('connection', (socket) => connections.add(socket));
+  app.server.on('request', (request, response) => response.once('close', connections.begin(request.socket)));
+  metrics.watchConnections('httpListenAddr', () => connections.gauges);
+  return connections;
 }
 
 /**
@@ -263,14 +278,4 @@ function sendNotFound(request: FastifyRequest, reply: FastifyReply, { routes, ui
     .code(405)
     .header('allow', allow)
     .send(`method ${request.method} is not allowed for ${shown}: use ${allow}\n`);
-}
-
-/** Stops accepting, closes idle connections, lets requests finish, then cuts what is left at the deadline. */
-async function closeApp(app: FastifyInstance, shutdownMaxMs: number): Promise<void> {
-  const deadline = setTimeout(() => app.server.closeAllConnections(), shutdownMaxMs);
-  try {
-    await app.close();
-  } finally {
-    clearTimeout(deadline);
-  }
 }

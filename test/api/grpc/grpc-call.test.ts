@@ -214,9 +214,10 @@ describe('a stream', () => {
     const server = await openGrpcServer({
       flag: 'test',
       listenAddr: { host: '127.0.0.1', port: 0 },
+      connectionsMax: 10,
       shutdownMaxMs: 0,
       intake: { open: () => new IntakeAccount(() => undefined) },
-      metrics: { countRequest: () => undefined },
+      metrics: { countRequest: () => undefined, watchConnections: () => undefined },
       logger,
       register: (table) =>
         registerService(table, 'jaeger.storage.v2.TraceReader', methods, { isReady: () => true, stallMsMax }),

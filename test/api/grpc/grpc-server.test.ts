@@ -5,6 +5,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { OTLP_GRPC_PATH } from '../../../src/api/otlp-in/otlp-grpc.ts';
 import { encodeRequest } from '../../support/otlp-proto.ts';
+import { openGrpcListener } from '../../support/grpc-listener.ts';
+import { callExport } from '../../support/node-client.ts';
+import { RUDE_ACTS, RudeClients } from '../../support/rude-clients.ts';
 import { openEdgeServers, type EdgeServers } from '../../support/edge-servers.ts';
 
 const protobuf = Buffer.from(encodeRequest({ resourceSpans: [{}] }));
@@ -80,6 +83,18 @@ describe('close', () => {
     silent.destroy();
     ownClient.close();
     await own.http.close();
+  });
+
+  test.each(Object.keys(RUDE_ACTS))('ends at the deadline, whatever holds it: %s', async (act) => {
+    const own = await openEdgeServers({ flags: ['-http.maxGracefulShutdownDuration=300ms'] });
+    await using jaeger = await openGrpcListener({ shutdownMax: '300ms' });
+    using rude = new RudeClients();
+    await rude.do(act, { http: own.http.port, otlpGrpc: own.grpc.port, grpc: Number(jaeger.address.split(':')[1]) });
+    // Whoever comes after is served, and behind it the rude ones have been heard.
+    expect((await own.send({ method: 'GET', path: '/health' })).status).toBe(200);
+    expect(await callExport(`127.0.0.1:${own.grpc.port}`, protobuf)).toHaveLength(0);
+    await jaeger.client.getServices();
+    await Promise.all([own[Symbol.asyncDispose](), jaeger.close()]);
   });
 
   test('an address in use says so', async () => {

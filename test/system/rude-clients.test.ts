@@ -1,0 +1,111 @@
+// Whatever clients do with their connections: a good client is served, nothing acknowledged is lost, SIGTERM ends the node
+// by its deadline with status 0, and idle sockets take no file from the store.
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { exportTrace, PROTOCOLS, readMetrics, sendTo } from '../support/node-client.ts';
+import { runProgram, startNode, withOpenFiles, type TestNode } from '../support/node-process.ts';
+import { oneSpan } from '../support/one-span.ts';
+import { RUDE_ACTS, RudeClients, type Ports } from '../support/rude-clients.ts';
+
+function portsOf(node: TestNode): Ports {
+  const port = (address: string): number => Number(address.split(':')[1]);
+  return { http: node.httpPort, otlpGrpc: port(node.grpcAddress), grpc: port(node.jaegerAddress) };
+}
+
+/** Sends traces over every protocol; returns their ids, each acknowledged. */
+async function sendTraces(node: TestNode, first: number): Promise<string[]> {
+  const ids: string[] = [];
+  for (const [i, protocol] of PROTOCOLS.entries()) {
+    await sendTo(node, oneSpan(first + i), { protocol });
+    ids.push((first + i).toString(16));
+  }
+  return ids;
+}
+
+async function expectThere(node: TestNode, ids: readonly string[]): Promise<void> {
+  for (const id of ids) expect(await exportTrace(node, id), `trace ${id}`).toBeDefined();
+}
+
+test('rude clients of every kind in any order: a good one is served, and SIGTERM ends with status 0', async () => {
+  const flags = ['-http.maxGracefulShutdownDuration=500ms', '-shutdownTimeout=2s'];
+  const acts = fc.array(fc.constantFrom(...Object.keys(RUDE_ACTS)), { minLength: 1, maxLength: 12 });
+  let first = 1;
+  await fc.assert(
+    fc.asyncProperty(acts, async (schedule) => {
+      await using node = await startNode({ flags });
+      using rude = new RudeClients();
+      const acknowledged: string[] = [];
+      for (const act of schedule) {
+        await rude.do(act, portsOf(node));
+        acknowledged.push(...(await sendTraces(node, first)));
+        first += PROTOCOLS.length;
+      }
+      await expectThere(node, acknowledged);
+      expect(await node.stop('SIGTERM')).toBe(0);
+      await node.start();
+      await expectThere(node, acknowledged);
+    }),
+    { numRuns: 4, endOnFailure: true },
+  );
+}, 120_000);
+
+test('a second signal ends the node at once, whatever the first one waits for', async () => {
+  await using node = await startNode({ flags: ['-http.maxGracefulShutdownDuration=1h', '-shutdownTimeout=1h'] });
+  using rude = new RudeClients();
+  await rude.do('a slow upload', portsOf(node));
+  const ids = await sendTraces(node, 1);
+  process.kill(node.pid, 'SIGTERM');
+  await expect.poll(() => node.log()).toContain(' closing signal=SIGTERM');
+  expect(await node.stop('SIGINT')).not.toBe(0);
+  expect(node.log()).toContain(' killed while closing signal=SIGINT');
+  await node.start();
+  await expectThere(node, ids);
+});
+
+describe('idle sockets', () => {
+  test.each(['http', 'otlpGrpc', 'grpc'] as const)(
+    'more of them on %s than there are descriptors: the node flushes, merges and answers, and the idle ones go',
+    async (name) => {
+      await using node = await startNode({ through: withOpenFiles(1_024) });
+      const sockets: Socket[] = [];
+      try {
+        for (let i = 0; i < 1_200; i++) {
+          const socket = connect(portsOf(node)[name], '127.0.0.1');
+          socket.on('error', () => undefined);
+          await once(socket, 'connect');
+          sockets.push(socket);
+        }
+        const ids: string[] = [];
+        for (let round = 0; round < 3; round++) {
+          ids.push(...(await sendTraces(node, 1 + round * PROTOCOLS.length)));
+          const flushed = await fetch(`${node.url}/internal/force_merge`, { method: 'POST' });
+          expect(await flushed.text()).toBe('OK\n');
+        }
+        await expectThere(node, ids);
+        const metrics = await readMetrics(node);
+        const flag = { http: 'httpListenAddr', otlpGrpc: 'otlpGRPCListenAddr', grpc: 'grpc.listenAddr' }[name];
+        const max = metrics.get(`tracelith_connections_max{name="${flag}"}`);
+        expect(metrics.get(`vm_tcplistener_conns{name="${flag}"}`)).toBeLessThanOrEqual(max!);
+        expect(metrics.get(`tracelith_connections_pushed_out_total{name="${flag}"}`)).toBeGreaterThan(0);
+        expect(node.log()).toContain('few file descriptors: the listeners take fewer connections');
+      } finally {
+        for (const socket of sockets) socket.destroy();
+      }
+    },
+  );
+
+  test('too few descriptors for the store are refused at the start, with the remedy', async () => {
+    const { exitCode, output } = await runProgram(['-storageDataPath=/nowhere'], withOpenFiles(256));
+    expect(exitCode).toBe(2);
+    expect(output).toMatch(
+      /^tracelith: this process may open 256 files .* needs \d+ at least: raise the hard limit .*\n$/,
+    );
+  });
+
+  test('a soft limit below the hard one is raised', async () => {
+    await using node = await startNode({ through: ['sh', '-c', 'ulimit -Sn 256 && exec "$@"', 'sh'] });
+    expect((await readMetrics(node)).get('process_max_fds')).toBeGreaterThan(256);
+  });
+});
