@@ -11,7 +11,7 @@ export const STORE_ERROR_CODES = [
   'DISABLED', // a flag switches this part of the API off, or it is not served here: 501, UNIMPLEMENTED
   'TIMEOUT', // a query passed its deadline or budget: 503, DEADLINE_EXCEEDED
   'CANCELLED', // the client went away: 499, CANCELLED
-  'CORRUPTION', // bytes on disk failed their checksum or do not parse: 500, INTERNAL
+  'CORRUPTION', // bytes on disk failed their checksum, do not parse, or are gone: 500, INTERNAL
   'FORMAT_TOO_NEW', // a file was written by a newer version: 500, INTERNAL
   'DISK', // the operating system refused a disk call: 503 + Retry-After, UNAVAILABLE + RetryInfo
   'CONFIG', // a flag is unknown or malformed: the process says so and exits with 2

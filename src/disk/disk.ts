@@ -42,6 +42,7 @@ export interface Disk {
   openAppend(path: string): AppendFile;
   /** Creates a file that must not exist yet. */
   createFile(path: string): WriteFile;
+  /** Throws CORRUPTION when no file is there: whoever opens one knows that it was written. */
   openRead(path: string): ReadFile;
   /** Names in `path`, sorted bytewise. */
   list(path: string): string[];

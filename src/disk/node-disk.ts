@@ -258,6 +258,16 @@ class NodeWriteFile implements WriteFile {
   }
 }
 
+/** A file that is gone is damage, as one with wrong bytes is, and nothing that the disk may do better the next time. */
+function openExisting(path: string): number {
+  try {
+    return openSync(path, 'r');
+  } catch (cause) {
+    if (!['ENOENT', 'ENOTDIR'].includes(errnoOf(cause))) throw cause;
+    throw new StoreError('CORRUPTION', `${path}: missing; restore it from a snapshot or a replica`, { cause });
+  }
+}
+
 class NodeReadFile implements ReadFile {
   readonly path: string;
   readonly sizeBytes: number;
@@ -266,7 +276,7 @@ class NodeReadFile implements ReadFile {
 
   constructor(path: string) {
     this.path = path;
-    this.#fd = attempt('openRead', path, () => openSync(path, 'r'));
+    this.#fd = attempt('openRead', path, () => openExisting(path));
     this.sizeBytes = attempt('openRead', path, () => fstatSync(this.#fd).size);
   }
 

@@ -1,5 +1,6 @@
 // Where spans are that were counted before: in parts, found by their trace lookups, or in blocks counted a moment ago.
 import { isStoreError } from '../base/errors.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import type { CallNames } from '../block/call-counts.ts';
 import type { CountedSpans, PieceVisitor } from '../block/count-calls.ts';
@@ -13,12 +14,18 @@ export class CountedParts implements CountedSpans {
   readonly #parts: readonly PartReader[];
   readonly #tenant: Tenant;
   readonly #check: () => void;
+  #fault: string | undefined;
 
   /** `check` is called before each part that is looked into and each block that is read, and may throw. */
   constructor(parts: readonly PartReader[], tenant: Tenant, check: () => void = () => undefined) {
     this.#parts = parts.filter(({ metadata }) => metadata.blocks.some((block) => block.tenant === tenant));
     this.#tenant = tenant;
     this.#check = check;
+  }
+
+  /** What could not be read, the first of it: what was counted there has been counted again. undefined: the counts are exact. */
+  get fault(): string | undefined {
+    return this.#fault;
   }
 
   findPieces(traces: TraceIndex, names: CallNames, visit: PieceVisitor): void {
@@ -29,12 +36,18 @@ export class CountedParts implements CountedSpans {
       for (const block of part.findTraces(probes)) {
         if (part.metadata.blocks[block]!.tenant !== this.#tenant) continue;
         this.#check();
-        visitPieces(
-          traces,
-          readIntact(() => new CallColumns(part.openBlock(block), names)),
-          visit,
-        );
+        visitPieces(traces, this.#columns(part, block, names), visit);
       }
+    }
+  }
+
+  #columns(part: PartReader, block: number, names: CallNames): CallColumns | undefined {
+    try {
+      return new CallColumns(part.openBlock(block), names);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      this.#fault ??= error.message;
+      return undefined;
     }
   }
 }

@@ -22,7 +22,7 @@ import type { PartMetadata, PartOrigin } from './part-metadata.ts';
 import { readBlockAt, type BlockRange } from './part-reader.ts';
 import { PartRollups, type RollupPlan } from './part-rollups.ts';
 import { PartWriter } from './part-writer.ts';
-import { quarantineRange, type DamagedPlace } from './quarantine.ts';
+import { quarantinePlace, type DamagedPlace } from './quarantine.ts';
 
 /**
  * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per
@@ -147,8 +147,9 @@ class Merge implements Disposable {
 
   #readInto(window: SpanBatch, source: Source): void {
     const { rowCount } = window;
-    const file = this.#open(source.input);
+    const { path } = this.#job.inputs[source.input]!;
     try {
+      const file = this.#open(source.input);
       const block = new BlockReader(readBlockAt(file, source));
       const columns = this.#rollups.readColumns(source.tenant, block);
       appendBlock(window, block);
@@ -156,7 +157,7 @@ class Merge implements Disposable {
       this.#rowsRead += window.rowCount - rowCount;
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
-      this.#putAside(file, source, error.message);
+      this.#putAside(path, source, error.message);
     }
   }
 
@@ -178,10 +179,10 @@ class Merge implements Disposable {
     window.clearRows();
   }
 
-  #putAside(file: ReadFile, range: BlockRange, message: string): void {
-    const { offset, sizeBytes } = range;
-    this.#damaged.push({ path: file.path, offset, sizeBytes, message });
-    quarantineRange(this.#disk, this.#job.quarantinePath, { file, offset, sizeBytes, note: message });
+  #putAside(path: string, { offset, sizeBytes }: BlockRange, message: string): void {
+    const place = { path, offset, sizeBytes, message };
+    this.#damaged.push(place);
+    quarantinePlace(this.#disk, this.#job.quarantinePath, place);
   }
 
   #open(input: number): ReadFile {

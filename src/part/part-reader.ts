@@ -9,6 +9,7 @@ import { crc32 } from '../bytes/crc32.ts';
 import { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
 import {
   blocksStart,
   fileHeaderSize,
@@ -147,7 +148,7 @@ export class PartReader implements Disposable {
       const file = (this.#traces ??= this.#openFile(TRACES_FILE, PART_TRACES_FORMAT));
       return find({ file, start: fileHeaderSize(identity), fences });
     } catch (error) {
-      if (!isStoreError(error, 'CORRUPTION')) throw error;
+      if (!isUnreadable(error)) throw error;
       return blocks.map((_, block) => block);
     }
   }

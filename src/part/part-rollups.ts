@@ -1,10 +1,10 @@
 // How the roll-ups of a new part come about. A flush counts its spans beyond those of the day's parts; a merge adds up
 // what its inputs have. Where that cannot be read, a merge of the whole day counts it anew, any other leaves its part
 // without roll-ups: the day's calls are then counted from its spans by every query, slower but as exact.
-import { isStoreError } from '../base/errors.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import type { Disk } from '../disk/disk.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { SpanCounter } from './count-spans.ts';
 import { CountedParts, type ReadAgain } from './counted-spans.ts';
@@ -23,6 +23,7 @@ export class PartRollups implements Disposable {
   /** count: the parts whose spans were counted before. sum: what is added up. none: the part will have none. */
   #how: 'count' | 'sum' | 'none';
   readonly #counted: PartReader[] = [];
+  readonly #countedBy: CountedParts[] = [];
   readonly #summands: RollupReader[] = [];
   #tenant: Tenant | undefined;
   #counter: SpanCounter | undefined;
@@ -54,8 +55,10 @@ export class PartRollups implements Disposable {
   #beginTenant(tenant: Tenant): void {
     this.#counter?.finish();
     this.#tenant = tenant;
+    const counted = new CountedParts(this.#counted, tenant);
+    this.#countedBy.push(counted);
     this.#counter = new SpanCounter({
-      counted: new CountedParts(this.#counted, tenant),
+      counted,
       emit: (counts, names) => this.#writer.rollups.addCounts(tenant, counts, names),
     });
   }
@@ -65,6 +68,8 @@ export class PartRollups implements Disposable {
     if (this.#how === 'none') return;
     this.#counter?.finish();
     const { rollups } = this.#writer;
+    // Queries count the day from its spans then, meet what is unreadable, and say so.
+    if (this.#countedBy.some(({ fault }) => fault !== undefined)) this.#writer.dropRollups();
     if (this.#how === 'count') return;
     if (!intact(() => mergeRollups(this.#summands, rollups))) this.#writer.dropRollups();
   }
@@ -93,7 +98,7 @@ function intact(read: () => void): boolean {
     read();
     return true;
   } catch (error) {
-    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    if (!isUnreadable(error)) throw error;
     return false;
   }
 }

@@ -2,7 +2,7 @@
 // aside is never read again by the store; people may look at it, restore from a replica, or delete it.
 import { dirname, join, relative } from 'node:path';
 import { writeWholeFile } from '../disk/atomic-write.ts';
-import type { Disk, ReadFile } from '../disk/disk.ts';
+import type { Disk } from '../disk/disk.ts';
 
 export interface DamagedPiece {
   /** The file it was found in, and where; together they name the copy, so that damage found twice is kept once. */
@@ -33,14 +33,19 @@ export function quarantine(disk: Disk, path: string, piece: DamagedPiece): void 
   disk.syncDir(path);
 }
 
-/** The same for a range of an open file, or what there is of it. Throws DISK. */
-export function quarantineRange(
-  disk: Disk,
-  path: string,
-  range: { readonly file: ReadFile; readonly offset: number; readonly sizeBytes: number; readonly note: string },
-): void {
-  const { file, offset, note } = range;
-  const sizeBytes = Math.max(0, Math.min(range.sizeBytes, file.sizeBytes - offset));
-  const bytes = sizeBytes === 0 ? new Uint8Array(0) : file.read(offset, sizeBytes);
-  quarantine(disk, path, { path: file.path, offset, bytes, note });
+/** The same for what there still is at `place`: of a file that is gone only the note. Throws DISK. */
+export function quarantinePlace(disk: Disk, path: string, place: DamagedPlace): void {
+  const { offset, message: note } = place;
+  quarantine(disk, path, { path: place.path, offset, bytes: bytesAt(disk, place), note });
+}
+
+function bytesAt(disk: Disk, { path, offset, sizeBytes }: DamagedPlace): Uint8Array {
+  const fileBytes = disk.stat(path)?.sizeBytes ?? 0;
+  if (fileBytes <= offset) return new Uint8Array(0);
+  const file = disk.openRead(path);
+  try {
+    return file.read(offset, Math.min(sizeBytes, fileBytes - offset));
+  } finally {
+    file.close();
+  }
 }

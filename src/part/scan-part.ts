@@ -19,7 +19,12 @@ import type { TraceProbes } from './trace-lookup.ts';
  * another part's, FORMAT_TOO_NEW, DISK.
  */
 export function scanPart(disk: Disk, path: string, fault: string): ScannedPart {
-  const file = disk.openRead(join(path, DATA_FILE));
+  const data = join(path, DATA_FILE);
+  if (disk.stat(data) === undefined) {
+    const lost = [{ path: data, offset: 0, sizeBytes: 0, message: `${data}: missing; restore it from a snapshot` }];
+    return new ScannedPart(disk, path, { day: 0, blocks: [], sizeBytes: 0, fault, lost });
+  }
+  const file = disk.openRead(data);
   try {
     const blocks: PartBlock[] = [];
     let day = 0;

@@ -12,7 +12,7 @@ import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { MergeInput, MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
-import { quarantineRange, type DamagedPlace } from '../part/quarantine.ts';
+import { quarantinePlace, type DamagedPlace } from '../part/quarantine.ts';
 import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { LogAppend, LogFile } from './log-file.ts';
@@ -227,12 +227,7 @@ export class Partition {
   putAside(place: DamagedPlace): void {
     if (this.#isClosed || this.#damagedBlocks.has(placeKey(place)) || this.#damagedBlocks.size >= DAMAGED_BLOCKS_MAX)
       return;
-    const file = this.#disk.openRead(place.path);
-    try {
-      quarantineRange(this.#disk, this.#options.quarantinePath, { ...place, file, note: place.message });
-    } finally {
-      file.close();
-    }
+    quarantinePlace(this.#disk, this.#options.quarantinePath, place);
     this.#addDamaged(place);
   }
 

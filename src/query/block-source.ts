@@ -1,6 +1,7 @@
 // The blocks a view holds, as a query sees them: parts and log blocks are the same thing here. Runs on any thread:
 // it knows only paths, and the view keeps the files from being removed. A block that fails its checksum is skipped,
 // counted and named in the answer's warnings; it never fails the query.
+import { join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
@@ -17,6 +18,7 @@ import {
   type BlockRange,
   type PartReader,
 } from '../part/part-reader.ts';
+import { DATA_FILE } from '../part/part-writer.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { ScannedPart, scanPart } from '../part/scan-part.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
@@ -136,6 +138,7 @@ function openOrScan(disk: Disk, path: string, budget: MemoryBudget): PartReader 
 interface BlockPlace {
   /** Tells it apart from every other block. */
   readonly key: () => string;
+  readonly path: string;
   readonly range: BlockRange;
   /** Opened when it is needed; may be closed before. */
   readonly openFile: () => ReadFile;
@@ -267,14 +270,15 @@ export class BlockSource implements Disposable {
       const outlines = this.#guard(() => this.#cache.open(place).outlines());
       return outlines === undefined ? undefined : { outlines, block: number };
     };
-    const read = this.#readerOf({ key: () => `${place.identity} ${number}`, range: block, openFile });
+    const path = join(place.path, DATA_FILE);
+    const read = this.#readerOf({ key: () => `${place.identity} ${number}`, path, range: block, openFile });
     out.push({ day, startMin, startMax, durationMin, durationMax, filter, outlined, read });
   }
 
   #addLogBlock(out: CandidateBlock[], day: number, place: ViewLogBlock): void {
     const { identity, path, offset, startMin, startMax } = place;
     const key = (): string => `${identity} ${offset}`;
-    const read = this.#readerOf({ key, range: place, openFile: () => this.#openLog(path) });
+    const read = this.#readerOf({ key, path, range: place, openFile: () => this.#openLog(path) });
     out.push({
       day,
       startMin,
@@ -287,16 +291,16 @@ export class BlockSource implements Disposable {
     });
   }
 
-  #readerOf({ key, range, openFile }: BlockPlace): CandidateBlock['read'] {
+  #readerOf({ key, path, range, openFile }: BlockPlace): CandidateBlock['read'] {
     return (work) =>
       this.#guard(() => {
-        const file = openFile();
         try {
-          return withPlace(file.path, range, () =>
+          const file = openFile();
+          return withPlace(path, range, () =>
             this.#cache.blocks.use(key(), { file, range }, (block) => work(block.charge(this.work))),
           );
         } catch (error) {
-          if (isStoreError(error, 'CORRUPTION')) this.#addDamaged(file.path, range, error.message);
+          if (isStoreError(error, 'CORRUPTION')) this.#addDamaged(path, range, error.message);
           throw error;
         }
       });

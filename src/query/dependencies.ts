@@ -99,8 +99,9 @@ class CallCount {
     { parts, cache }: { parts: readonly PartReader[]; cache?: CallCache },
   ): void {
     const names = cache?.beginQuery();
+    const counted = new CountedParts(parts, this.#source.tenant, this.#check);
     const counter = new SpanCounter({
-      counted: new CountedParts(parts, this.#source.tenant, this.#check),
+      counted,
       emit: (counts, used) => totals.addCounts(counts, used),
       ...(names === undefined ? {} : { names }),
     });
@@ -114,5 +115,6 @@ class CallCount {
       });
     }
     counter.finish();
+    if (counted.fault !== undefined) this.#source.warn(counted.fault);
   }
 }

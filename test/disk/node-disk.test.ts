@@ -221,7 +221,6 @@ describe('errors', () => {
   test.each([
     ['openAppend', () => nodeDisk.openAppend(missing)],
     ['createFile', () => nodeDisk.createFile(missing)],
-    ['openRead', () => nodeDisk.openRead(missing)],
     ['list', () => nodeDisk.list(missing)],
     ['syncDir', () => nodeDisk.syncDir(missing)],
     ['rename', () => nodeDisk.rename(missing, '/nonexistent/y')],
@@ -236,6 +235,15 @@ describe('errors', () => {
     expect(error.message).toContain(missing);
     expect((error.cause as NodeJS.ErrnoException).code).toBe('ENOENT');
     expect(errnoOf(error)).toBe('ENOENT');
+  });
+
+  test('openRead of a missing file is CORRUPTION: whoever opens it knows that it was written', () => {
+    const error = thrownBy(() => nodeDisk.openRead(missing)) as StoreError;
+    expect([error.code, error.message, errnoOf(error)]).toEqual([
+      'CORRUPTION',
+      `${missing}: missing; restore it from a snapshot or a replica`,
+      'ENOENT',
+    ]);
   });
 
   test('diskError takes a hint, errnoOf knows no errno in other errors', () => {

@@ -90,7 +90,7 @@ describe('damage is a warning that names the place:', () => {
     const { view } = store;
     for (const path of [part!, log!]) rmSync(path, { recursive: true });
     using source = new BlockSource(store.cache, view, DEFAULT_TENANT);
-    expect([countRead(source), source.warnings().length]).toEqual([1, 2]);
+    expect([countRead(source), source.warnings().length]).toEqual([1, 3]);
     expect(source.blocksOfTraces([idOf(1, 16)])).toHaveLength(1);
   });
 

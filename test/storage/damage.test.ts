@@ -1,6 +1,6 @@
 // P6: one bad byte costs at most one block. Bytes of every file of a store are damaged, and it opens all the same, with
 // everything but that block, the damaged bytes in quarantine and a line in the report.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
@@ -11,6 +11,7 @@ import { openPart } from '../../src/part/part-reader.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { spanSet } from '../support/span-set.ts';
+import { Asker } from '../support/store-answers.ts';
 import { openStore, TemporaryFolder } from './open-store.ts';
 import { partitionPath, requestOf, storedRows, storedSpans, traceIdOf } from './stored-spans.ts';
 
@@ -109,6 +110,20 @@ describe('a damaged log file', () => {
   });
 });
 
+test('a log file that is deleted beneath a running store does not stop the flush', async () => {
+  using folder = new TemporaryFolder();
+  const storage = openStore(folder.path);
+  await storage.write(DEFAULT_TENANT, bodies[0]!.slice());
+  const { path } = storage.takeView(DEFAULT_TENANT, {}).partitions[0]!.logBlocks[0]!;
+  rmSync(path);
+  await storage.forceFlush();
+  await storage.write(DEFAULT_TENANT, bodies[1]!.slice());
+  await storage.forceFlush();
+  expect(stored(storage)).toEqual(spanSet([bodies[1]!]));
+  expect(quarantined(folder.path).filter((file) => file.endsWith('.txt'))).toHaveLength(1);
+  await storage.close();
+});
+
 describe('a damaged part', () => {
   test('loses one block to a byte in its data, which the next merge puts into quarantine', async () => {
     using folder = new TemporaryFolder();
@@ -164,6 +179,38 @@ describe('a damaged part', () => {
       if (readPath !== path) return;
       flip(join(path, name), at);
     }
+  });
+
+  test.each(['traces', 'filters', 'rollups', 'metadata'])(
+    'whose %s is deleted beneath a running store loses nothing, and no flush or merge fails of it',
+    async (name) => {
+      using folder = new TemporaryFolder();
+      const path = await writePart(folder.path);
+      const storage = openStore(folder.path);
+      rmSync(join(path, name));
+      using asker = new Asker();
+      const hex = Buffer.from(traceIdOf(3)).toString('hex');
+      expect([...asker.traces(storage, DEFAULT_TENANT, [hex]).keys()]).toEqual([hex]);
+      await storage.write(DEFAULT_TENANT, requestOf({ first: ROWS, count: 4 }));
+      await storage.forceFlush();
+      await storage.forceMerge('');
+      expect(rows(storage)).toBe(ROWS + 4);
+      await storage.close();
+    },
+  );
+
+  test('whose data is deleted beneath a running store is named by every query that needs it, and noted', async () => {
+    using folder = new TemporaryFolder();
+    const path = await writePart(folder.path);
+    const storage = openStore(folder.path);
+    rmSync(join(path, 'data'));
+    using asker = new Asker();
+    const hex = Buffer.from(traceIdOf(3)).toString('hex');
+    expect(asker.traces(storage, DEFAULT_TENANT, [hex]).size).toBe(0);
+    expect([...asker.warnings].join()).toContain('data: missing');
+    expect(quarantined(folder.path).filter((file) => file.endsWith('.txt'))).toHaveLength(1);
+    expect(await storage.stats()).toMatchObject({ corruptBlocks: 1 });
+    await storage.close();
   });
 
   test('whose data is cut off keeps the blocks before the cut', async () => {

@@ -1,5 +1,6 @@
 // Everything a store can be asked, as text: what must stay the same whatever is flushed, merged, restarted or restored. Asked
 // in this process, through views, as a node's reader asks.
+import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { tracesToJson } from '../../src/otlp/traces-to-json.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
@@ -24,12 +25,13 @@ const DAY_NS = 86_400_000_000_000n;
 
 /** A node's query thread: its cache lives from question to question, and through restarts of the store. */
 export class Asker implements Disposable {
-  readonly cache = new PartCache(nodeDisk);
+  readonly cache: PartCache;
   readonly warnings = new Set<string>();
   readonly #archive: ArchiveFolder | undefined;
 
-  constructor(archive?: ArchiveFolder) {
+  constructor(archive?: ArchiveFolder, disk: Disk = nodeDisk) {
     this.#archive = archive;
+    this.cache = new PartCache(disk);
   }
 
   /** Answer by question, both as text. */
@@ -76,6 +78,17 @@ export class Asker implements Disposable {
   #run(
     storage: Storage,
     tenant: Tenant,
+    asked: { readonly task: QueryTask; readonly filter: ViewFilter },
+  ): QueryResult {
+    const result = this.run(storage, tenant, asked);
+    for (const warning of result.warnings) this.warnings.add(warning);
+    return { ...result, warnings: [], damaged: [] } as QueryResult;
+  }
+
+  /** One answer with its warnings. */
+  run(
+    storage: Storage,
+    tenant: Tenant,
     { task, filter }: { readonly task: QueryTask; readonly filter: ViewFilter },
   ): QueryResult {
     const taken = storage.takeView(tenant, filter);
@@ -83,10 +96,9 @@ export class Asker implements Disposable {
     try {
       const cancelled = new Int32Array(new SharedArrayBuffer(4));
       const job = { task, tenant, view, durationMaxMs: 60_000, cancelled };
-      const { warnings, damaged, ...result } = runQuery(this.cache, job);
-      for (const warning of warnings) this.warnings.add(warning);
-      storage.reportDamage(damaged);
-      return { ...result, warnings: [], damaged: [] } as QueryResult;
+      const result = runQuery(this.cache, job);
+      storage.reportDamage(result.damaged);
+      return result;
     } finally {
       storage.releaseView(taken.id);
     }
@@ -105,7 +117,7 @@ export class Asker implements Disposable {
 }
 
 /** JSON; integers of 64 bits as decimal strings, typed arrays as lists. */
-function textOf(value: unknown): string {
+export function textOf(value: unknown): string {
   return JSON.stringify(value, (_, member: unknown) => {
     if (typeof member === 'bigint') return `${member}`;
     if (ArrayBuffer.isView(member)) return [...(member as Uint8Array)];
