@@ -181,6 +181,13 @@ const flags = {
     reason: 'As in VictoriaTraces: exporters time out sooner, so it bounds only those that wait for ever.',
     example: '-insert.maxQueueDuration=10s',
   }),
+  writeMaxMs: flag('ingest', 'insert.maxWriteDuration', duration({ min: '1ms', max: '1h' }), {
+    default: '30s',
+    meaning:
+      'A request that is not on disk after this is told to come back (503, Retry-After); it may be stored all the same.',
+    reason: 'Longer than exporters wait: it bounds only those that would wait for ever. A retry is stored once.',
+    example: '-insert.maxWriteDuration=10s',
+  }),
   otlpGrpcListenAddr: flag('ingest', 'otlpGRPCListenAddr', optionalListenAddress, {
     default: '127.0.0.1:4317',
     meaning: 'Where OTLP over gRPC is served.',
@@ -192,6 +199,12 @@ const flags = {
     meaning: "Where Jaeger's gRPC APIs are served: remote storage, api_v3 and api_v2 queries; and OTLP beside them.",
     reason: "The port of Jaeger's own remote storage; loopback, because there is no authentication on it.",
     example: '-grpc.listenAddr=:17271',
+  }),
+  grpcCallMaxMs: flag('search', 'grpc.maxCallDuration', duration({ min: '1ms', max: '24h' }), {
+    default: '5m',
+    meaning: 'A gRPC call that takes longer is ended (DEADLINE_EXCEEDED), whatever deadline its client has.',
+    reason: 'Jaeger sets none of its own. Long enough to send the largest answer to a slow client.',
+    example: '-grpc.maxCallDuration=1m',
   }),
   concurrentSearchesMax: flag('search', 'search.maxConcurrentRequests', count('requests', { min: 1, max: 1_024 }), {
     default: `${cores <= 4 ? 2 * cores : Math.min(cores, 16)}`,

@@ -72,8 +72,15 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const archive = archived && new LocalArchive({ folder: archived, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
-  const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs } = config;
-  const intake = new Intake({ writer: store, metrics, requestBytesMax, concurrentInsertsMax, insertQueueMaxMs });
+  const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs, writeMaxMs } = config;
+  const intake = new Intake({
+    writer: store,
+    metrics,
+    requestBytesMax,
+    concurrentInsertsMax,
+    insertQueueMaxMs,
+    writeMaxMs,
+  });
   const parts = {
     config,
     intake,

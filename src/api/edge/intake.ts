@@ -16,6 +16,8 @@ export interface IntakeOptions {
   readonly concurrentInsertsMax: number;
   /** How long a complete request waits for its turn. */
   readonly insertQueueMaxMs: number;
+  /** How long it is written at most before its client is told to come back. */
+  readonly writeMaxMs: number;
   /** Bytes of all bodies in flight; default limits.intakeBytesMax. */
   readonly bytesMax?: number;
 }
@@ -47,11 +49,17 @@ export class Intake {
 
   /**
    * Writes one complete request as soon as it is its turn; `body` is the writer's from here on. Throws what the writer
-   * throws, and UNAVAILABLE when the turn did not come within insertQueueMaxMs.
+   * throws, and UNAVAILABLE when the turn did not come within insertQueueMaxMs, or the writer did not answer within
+   * writeMaxMs: the request may be stored all the same then, and sending it again is harmless.
    */
   async write(tenant: Tenant, body: Uint8Array, type: IngestType): Promise<WriteResult> {
-    const { writer, metrics } = this.#options;
     await this.#takeSlot();
+    return await this.#inTime(this.#writeInSlot(tenant, body, type));
+  }
+
+  /** Keeps the slot until the writer has answered, even when nobody waits for that any more: it is still at work. */
+  async #writeInSlot(tenant: Tenant, body: Uint8Array, type: IngestType): Promise<WriteResult> {
+    const { writer, metrics } = this.#options;
     try {
       const bytes = body.length;
       const result = await writer.write(tenant, transferable(body));
@@ -60,6 +68,17 @@ export class Intake {
     } finally {
       this.#releaseSlot();
     }
+  }
+
+  #inTime(written: Promise<WriteResult>): Promise<WriteResult> {
+    const { writeMaxMs } = this.#options;
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => {
+        const text = `the request was not written within ${writeMaxMs} ms (-insert.maxWriteDuration)`;
+        reject(new StoreError('UNAVAILABLE', `${text}; send it again, what is stored twice is shown once`));
+      }, writeMaxMs);
+      void written.then(resolve, reject).finally(() => clearTimeout(timer));
+    });
   }
 
   #charge(bytes: number): void {

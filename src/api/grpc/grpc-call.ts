@@ -50,6 +50,8 @@ export interface GrpcCallOptions {
   readonly isReady: () => boolean;
   /** How long a client may take nothing of its stream; limits.answerStallMsMax when absent. */
   readonly stallMsMax?: number;
+  /** How long a call may take; absent: for ever, for calls that watch something. */
+  readonly callMaxMs?: number;
 }
 
 /** Gives `server` the methods of a service of grpc-schema.ts, by the service's full name. */
@@ -92,8 +94,9 @@ function bytesOf(schema: MethodSchema, reply: Reply): Uint8Array {
 }
 
 /** Throws UNAVAILABLE before the store is open, INVALID_REQUEST for a tenant that cannot be told. */
-function scopeOf(stream: GrpcStream, { isReady }: GrpcCallOptions): GrpcCall {
+function scopeOf(stream: GrpcStream, { isReady, callMaxMs }: GrpcCallOptions): GrpcCall {
   if (!isReady()) throw notReady();
+  if (callMaxMs !== undefined) stream.bound(callMaxMs);
   const told: string[] = [];
   const warn = (warnings: readonly string[]): void => {
     for (const warning of warnings.slice(0, WARNINGS_MAX - told.length)) {

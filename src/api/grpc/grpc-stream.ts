@@ -44,6 +44,8 @@ export class GrpcStream {
   readonly #frames = new MessageFrames();
   readonly #onEnd: (code: number) => void;
   #deadline: NodeJS.Timeout | undefined;
+  /** Until #deadline, from its start. */
+  #leftMs = TIMER_MAX_MS;
   #wake: () => void = () => undefined;
   readonly #onReadable = (): void => this.#wake();
   #isEnded = false;
@@ -68,8 +70,19 @@ export class GrpcStream {
       const found = JSON.stringify(String(text).slice(0, 40));
       throw new StoreError('INVALID_REQUEST', `grpc-timeout: expected up to 8 digits and a unit, got ${found}`);
     }
-    const leftMs = Number(digits) * UNIT_MS[unit]!;
-    if (leftMs < TIMER_MAX_MS) this.#deadline = setTimeout(() => this.#expire(), leftMs);
+    this.#endAfter(Number(digits) * UNIT_MS[unit]!, 'the deadline of the call has passed');
+  }
+
+  /** Ends the call after `maxMs`, unless its client does sooner: not every client has a deadline. */
+  bound(maxMs: number): void {
+    this.#endAfter(maxMs, `the call took longer than ${maxMs} ms (-grpc.maxCallDuration); ask for less at a time`);
+  }
+
+  #endAfter(ms: number, message: string): void {
+    if (ms >= this.#leftMs || this.#isEnded) return;
+    this.#leftMs = ms;
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#expire(message), ms);
   }
 
   /**
@@ -163,8 +176,8 @@ export class GrpcStream {
     stream.off('readable', this.#onReadable).resume();
   }
 
-  #expire(): void {
-    this.fail(new StoreError('TIMEOUT', 'the deadline of the call has passed'));
+  #expire(message: string): void {
+    this.fail(new StoreError('TIMEOUT', message));
     this.#stop();
   }
 

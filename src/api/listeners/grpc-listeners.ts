@@ -45,9 +45,9 @@ const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
 
 /** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */
 export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs } = parts.config;
+  const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs, grpcCallMaxMs: callMaxMs } = parts.config;
   if (listenAddr === undefined) return undefined;
-  const register = (server: GrpcMethodTable): void => registerOtlpService(server, parts);
+  const register = (server: GrpcMethodTable): void => registerOtlpService(server, { ...parts, callMaxMs });
   const { intake, metrics, logger } = parts;
   return openGrpcServer({
     flag: 'otlpGRPCListenAddr',
@@ -67,12 +67,13 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
   if (listenAddr === undefined) return undefined;
   const { intake, metrics, logger } = parts;
   const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
-    const options = { ...parts, maxTraces: parts.config.searchTracesMax, hasTagExpressions };
+    const { searchTracesMax: maxTraces, grpcCallMaxMs: callMaxMs } = parts.config;
+    const options = { ...parts, maxTraces, hasTagExpressions, callMaxMs };
     registerStorageServices(server, options);
     registerApiV3(server, options);
     registerApiV2(server, options);
     registerMetricsService(server, { ...options, isMonitorOff: parts.config.isMonitorOff });
-    registerOtlpService(server, parts);
+    registerOtlpService(server, options);
     registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
     registerReflection(server, SERVICES);
   };

@@ -14,11 +14,12 @@ export interface OtlpGrpcOptions extends GrpcCallOptions {
 export const OTLP_GRPC_PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
 /** Adds Export to a server. */
-export function registerOtlpService(server: GrpcMethodTable, { intake, isReady }: OtlpGrpcOptions): void {
+export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, callMaxMs }: OtlpGrpcOptions): void {
   server.add(
     OTLP_GRPC_PATH,
     async ({ stream, only }) => {
       if (!isReady()) throw notReady();
+      if (callMaxMs !== undefined) stream.bound(callMaxMs);
       const tenant = tenantOfHeaders(stream.headers);
       const message = await only(intake.requestBytesMax);
       const result = await intake.write(tenant, message, 'opentelemetry_traces_otlpgrpc');

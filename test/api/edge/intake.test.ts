@@ -43,6 +43,25 @@ describe('bounds', () => {
     expect(several.map((response) => response.status)).toEqual([200, 200, 200]);
   });
 
+  test('a write without end is told to come back, keeps its slot while it lasts, and may be stored all the same', async () => {
+    const flags = ['-insert.maxWriteDuration=50ms', '-maxConcurrentInserts=1', '-insert.maxQueueDuration=50ms'];
+    await using slow = await openEdgeServers({ flags });
+    let open = (): void => undefined;
+    slow.store.gate = new Promise((resolve) => (open = resolve));
+    const first = await slow.post(protobuf, PROTOBUF);
+    expect([first.status, first.headers['retry-after'], decodeRpcStatus(first.body).message]).toEqual([
+      503,
+      '2',
+      'the request was not written within 50 ms (-insert.maxWriteDuration); send it again, what is stored twice is shown once',
+    ]);
+    const second = await slow.post(protobuf, PROTOBUF);
+    expect(decodeRpcStatus(second.body).message).toMatch(/^1 requests \(-maxConcurrentInserts\) are being written/);
+    open();
+    expect((await slow.post(protobuf, PROTOBUF)).status).toBe(200);
+    expect(slow.store.writes).toHaveLength(2);
+    expect(await slow.metrics.render()).toContain('\ntracelith_intake_bytes 0\n');
+  });
+
   test('a client that goes away in the middle of a body leaves nothing behind', async () => {
     await using small = await openEdgeServers();
     const controller = new AbortController();

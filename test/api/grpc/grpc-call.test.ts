@@ -164,6 +164,47 @@ test.each([
   expect(trailer.get('tracelith-warning')).toEqual(['the roll-ups of a part are damaged']);
 });
 
+describe('a call without an end of its own', () => {
+  test('is ended by the server, unary and streamed, and its reader stopped', async () => {
+    await using hasty = await openGrpcListener({ flags: ['-grpc.maxCallDuration=50ms'] });
+    let open = (): void => undefined;
+    hasty.reader.gate = new Promise((resolve) => (open = resolve));
+    for (const pending of [hasty.client.getServices(), hasty.client.getTraces([RICH_TRACE_ID])]) {
+      expect(await refusalOf(pending)).toMatchObject({
+        code: status.DEADLINE_EXCEEDED,
+        details: 'the call took longer than 50 ms (-grpc.maxCallDuration); ask for less at a time',
+      });
+    }
+    await expect.poll(() => hasty.reader.signals.map((signal) => signal?.aborted)).toEqual([true, true]);
+    open();
+  });
+
+  test('is ended sooner when its client says so', async () => {
+    await using patient = await openGrpcListener({ flags: ['-grpc.maxCallDuration=1h'] });
+    let open = (): void => undefined;
+    patient.reader.gate = new Promise((resolve) => (open = resolve));
+    const error = await refusalOf(patient.client.getServices(undefined, { timeoutMs: 50 }));
+    expect(error.code).toBe(status.DEADLINE_EXCEEDED);
+    await expect.poll(() => patient.reader.signals[0]?.aborted).toBe(true);
+    open();
+  });
+
+  test('goes on where it watches something', async () => {
+    await using hasty = await openGrpcListener({ flags: ['-grpc.maxCallDuration=50ms'] });
+    const watched: number[] = [];
+    const watching = { path: '/grpc.health.v1.Health/Watch', request: 'HealthOf', message: { service: '' } };
+    const stream = hasty.client.open(watching);
+    stream.on('data', (reply: Buffer) => void watched.push(reply[1]!)).on('error', () => undefined);
+    await expect.poll(() => watched).toEqual([1]);
+    // A call that began later has passed its end by now.
+    hasty.reader.gate = new Promise(() => undefined);
+    await refusalOf(hasty.client.getServices());
+    hasty.ready.isReady = false;
+    await expect.poll(() => watched).toEqual([1, 2]);
+    stream.cancel();
+  });
+});
+
 describe('a stream', () => {
   const path = '/jaeger.storage.v2.TraceReader/GetTraces';
   const ask = { path, request: 'TraceHints', message: { query: [{ traceId: RICH_TRACE_ID }] } };
