@@ -72,15 +72,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const archive = archived && new LocalArchive({ folder: archived, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
-  const { requestBytesMax, concurrentInsertsMax, insertQueueMaxMs, writeMaxMs } = config;
-  const intake = new Intake({
-    writer: store,
-    metrics,
-    requestBytesMax,
-    concurrentInsertsMax,
-    insertQueueMaxMs,
-    writeMaxMs,
-  });
+  const intake = new Intake({ ...config, writer: store, metrics });
   const parts = {
     config,
     intake,
