@@ -238,19 +238,33 @@ class RequestWriter {
       out.tag(2, WIRE_VARINT);
       out.u8(value ? 1 : 0);
     } else if (member === 3) {
-      if (!readInt64(value, this.#bits)) this.#malformed(name.camel, 'a 64-bit integer', value);
-      out.tag(3, WIRE_VARINT);
-      out.varint64(this.#bits.lo, this.#bits.hi);
+      this.#intValue(value, name);
     } else if (member === 4) {
       const double = readDouble(value);
       if (double === undefined) this.#malformed(name.camel, 'a number, "NaN", "Infinity" or "-Infinity"', value);
-      out.tag(4, WIRE_FIXED64);
-      out.f64(double);
+      this.#double(double);
     } else {
       const bytes = typeof value === 'string' ? readBase64(value) : undefined;
       if (bytes === undefined) this.#malformed(name.camel, 'base64', value);
       out.bytesField(7, bytes);
     }
+  }
+
+  /** JavaScript exporters write any whole number as an integer, 2^64 and 1e300 too: what 64 bits cannot hold is a double. */
+  #intValue(value: unknown, name: Name): void {
+    if (readInt64(value, this.#bits)) {
+      this.#out.tag(3, WIRE_VARINT);
+      this.#out.varint64(this.#bits.lo, this.#bits.hi);
+      return;
+    }
+    const double = readDouble(value);
+    if (double === undefined || !Number.isInteger(double)) this.#malformed(name.camel, 'a 64-bit integer', value);
+    this.#double(double);
+  }
+
+  #double(value: number): void {
+    this.#out.tag(4, WIRE_FIXED64);
+    this.#out.f64(value);
   }
 
   #message(parent: JsonObject, field: number, name: Name, body: WriteBody): void {

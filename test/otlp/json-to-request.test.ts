@@ -150,6 +150,13 @@ describe('valid requests', () => {
     ['{"intValue":"9223372036854775807"}', { intValue: 2n ** 63n - 1n }],
     ['{"intValue":-4294967297}', { intValue: -4294967297n }],
     ['{"intValue":1.50e1}', { intValue: 15n }],
+    // Beyond 64 bits, as JavaScript exporters write whole numbers: 2^63, -(2^63), 2^64, 1e300.
+    ['{"intValue":9223372036854776000}', { doubleValue: 2 ** 63 }],
+    ['{"intValue":"9223372036854775808"}', { doubleValue: 2 ** 63 }],
+    ['{"intValue":-9223372036854776000}', { doubleValue: -(2 ** 63) }],
+    ['{"intValue":18446744073709552000}', { doubleValue: 2 ** 64 }],
+    ['{"intValue":1e+300}', { doubleValue: 1e300 }],
+    ['{"arrayValue":{"values":[{"intValue":1e21}]}}', { arrayValue: { values: [{ doubleValue: 1e21 }] } }],
     ['{"int_value":7}', { intValue: 7n }],
     ['{"doubleValue":1.5}', { doubleValue: 1.5 }],
     ['{"doubleValue":12345678901234567890}', { doubleValue: Number(12345678901234567890n) }],
@@ -266,11 +273,11 @@ describe('malformed requests', () => {
       '{"attributes":[{"value":{"boolValue":"true"}}]}',
       'attributes[0].value.boolValue: expected true or false, got "true"',
     ],
-    ['{"attributes":[{"value":{"intValue":1.5}}]}', 'attributes[0].value.intValue: expected a 64-bit integer, got 1.5'],
     [
-      '{"attributes":[{"value":{"intValue":9223372036854775808}}]}',
-      'attributes[0].value.intValue: expected a 64-bit integer, got 9223372036854775808',
+      '{"attributes":[{"value":{"intValue":1e400}}]}',
+      'attributes[0].value.intValue: expected a 64-bit integer, got null',
     ],
+    ['{"attributes":[{"value":{"intValue":1.5}}]}', 'attributes[0].value.intValue: expected a 64-bit integer, got 1.5'],
     [
       '{"attributes":[{"value":{"intValue":"0x10"}}]}',
       'attributes[0].value.intValue: expected a 64-bit integer, got "0x10"',
