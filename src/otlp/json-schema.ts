@@ -27,10 +27,11 @@ export interface Schema {
   readonly fields: readonly Field[];
   /** Wire type by field number; NO_WIRE where the number is unknown to us. */
   readonly wires: Uint8Array;
+  readonly byNumber: readonly (Field | undefined)[];
 }
 
 export const NO_WIRE = 255;
-const NO_FIELDS: Schema = { fields: [], wires: new Uint8Array(0) };
+const NO_FIELDS: Schema = { fields: [], wires: new Uint8Array(0), byNumber: [] };
 
 const WIRE_OF: Readonly<Record<FieldKind, number>> = {
   id: WIRE_BYTES,
@@ -49,10 +50,12 @@ const WIRE_OF: Readonly<Record<FieldKind, number>> = {
 function schemaOf(...fields: readonly (readonly [number, string, FieldKind, Schema?])[]): Schema {
   const wires = new Uint8Array(Math.max(...fields.map(([number]) => number)) + 1).fill(NO_WIRE);
   for (const [number, , kind] of fields) wires[number] = WIRE_OF[kind];
-  return { fields: fields.map(([number, name, kind, schema = NO_FIELDS]) => ({ number, name, kind, schema })), wires };
+  const made = fields.map(([number, name, kind, schema = NO_FIELDS]) => ({ number, name, kind, schema }));
+  const byNumber = Array.from(wires, (_wire, number) => made.find((field) => field.number === number));
+  return { fields: made, wires, byNumber };
 }
 
-const KEY_VALUE = schemaOf([1, 'key', 'string'], [2, 'value', 'value']);
+export const KEY_VALUE: Schema = schemaOf([1, 'key', 'string'], [2, 'value', 'value']);
 const ENTITY_REF = schemaOf(
   [1, 'schemaUrl', 'string'],
   [2, 'type', 'string'],
@@ -105,3 +108,20 @@ export const SPAN: Schema = schemaOf(
 );
 export const LIST: Schema = schemaOf([1, 'values', 'values']);
 export const KEY_VALUE_LIST: Schema = schemaOf([1, 'values', 'messages', KEY_VALUE]);
+/** Where an AnyValue has text: what the kinds `value` and `values` stand for. */
+export const ANY_VALUE: Schema = schemaOf(
+  [1, 'stringValue', 'string'],
+  [5, 'arrayValue', 'message', LIST],
+  [6, 'kvlistValue', 'message', KEY_VALUE_LIST],
+);
+const SCOPE_SPANS = schemaOf(
+  [1, 'scope', 'message', SCOPE],
+  [2, 'spans', 'messages', SPAN],
+  [3, 'schemaUrl', 'string'],
+);
+const RESOURCE_SPANS = schemaOf(
+  [1, 'resource', 'message', RESOURCE],
+  [2, 'scopeSpans', 'messages', SCOPE_SPANS],
+  [3, 'schemaUrl', 'string'],
+);
+export const TRACES: Schema = schemaOf([1, 'resourceSpans', 'messages', RESOURCE_SPANS]);

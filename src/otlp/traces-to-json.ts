@@ -1,12 +1,14 @@
 // OTLP TracesData protobuf → OTLP JSON, byte for byte what Jaeger's /api/v3 writes (contract/jaeger.md §1.5): fields in
 // the order of the .proto files, ids in hex, enums as integers, 64-bit integers as decimal strings, NaN and infinities as
 // strings, bytes in base64; default-valued fields are omitted, but resource, scope, status and an attribute's value are
-// always there, {} when empty. Strings that are not UTF-8 have their bad bytes replaced by U+FFFD: JSON cannot carry them.
+// always there, {} when empty. Values that are not UTF-8 are bytes values; in other
+// texts U+FFFD stands for what is none: JSON cannot carry them.
 // Fields this version does not know are not in the JSON (the stored protobuf keeps them).
 import { doubleOf } from '../bytes/double-of.ts';
 import { limits } from '../base/limits.ts';
 import { formatDouble, formatInt64, formatUint64, JsonWriter } from '../bytes/json-writer.ts';
 import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { isUtf8Text } from './valid-text.ts';
 import { KEY_VALUE_LIST, LIST, NO_WIRE, RESOURCE, SCOPE, SPAN } from './json-schema.ts';
 import type { Field, FieldKind, Schema } from './json-schema.ts';
 
@@ -231,6 +233,8 @@ class OtlpJsonEncoder {
       case 0:
         return out.text('{}');
       case 1:
+        // JSON has no such text, but it has the same bytes.
+        if (!isUtf8Text(bytes, lo, hi)) return this.#member(7, lo, hi);
         out.text('{"stringValue":');
         out.utf8(bytes, lo, hi);
         break;

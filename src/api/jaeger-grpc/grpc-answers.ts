@@ -3,6 +3,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { traceNotFound } from '../edge/status.ts';
 import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../trace/store.ts';
+import { withValidText } from '../../otlp/valid-text.ts';
+import { formatTraceId } from '../../trace/ids.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { GrpcCall, GrpcCallOptions, Replies, Reply } from '../grpc/grpc-call.ts';
 import { clientLeft } from '../grpc/grpc-stream.ts';
@@ -126,7 +128,19 @@ export async function* eachTrace<Part>(
 
 /** The traces as messages of TracesData. */
 export function sendOtlp(options: JaegerGrpcOptions, found: FoundTraces, call: GrpcCall): Replies {
-  return eachTrace(options, found, call, ({ otlp }) => splitTrace(otlp));
+  return eachTrace(options, found, call, (trace) => validMessages(trace, call));
+}
+
+function* validMessages({ traceId, otlp }: FoundTrace, call: GrpcCall): Generator<Uint8Array, void, undefined> {
+  for (const message of splitTrace(otlp)) {
+    const valid = withValidText(message);
+    if (valid !== message) {
+      call.warn([
+        `trace ${formatTraceId(traceId)} has text that is not UTF-8: sent as bytes, or with U+FFFD in its place`,
+      ]);
+    }
+    yield valid;
+  }
 }
 
 /** The summary of each trace. */

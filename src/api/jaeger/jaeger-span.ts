@@ -1,7 +1,7 @@
 // One span and one process in Jaeger's terms, as both of its legacy forms, JSON and api_v2 protobuf, write them
 // (contract/jaeger.md §1.9, §4.2): sanitized names, tags in Jaeger's order, events as logs, parent and links as references,
 // and the adjusters that need only one span at a time (sorting, IP texts, invalid links). Values stay ranges of the bytes.
-import { isUtf8Range } from '../../bytes/json-writer.ts';
+import { isUtf8Range, utf8Slice } from '../../bytes/json-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../../bytes/wire-reader.ts';
 import {
   byKeyBytes,
@@ -22,6 +22,7 @@ import { textAttribute } from './jaeger-tags.ts';
 import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 
 const WARNINGS_KEY = '@jaeger@warnings';
+const INVALID_TEXT = 'Text that is not valid UTF-8 is shown with replacement characters';
 const KIND_NAMES = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
 
 /** The name of an OTLP span kind in Jaeger's lists and tags; "" for unspecified and unknown ones. */
@@ -56,13 +57,15 @@ export function readJaegerSpan({ bytes, traceId }: TraceView, span: SpanView, is
   for (const link of parts.links) if (!link.isValid && !isRaw) warnings.push('Invalid span link removed');
   const links = isRaw ? parts.links : parts.links.filter((link) => link.isValid);
   const name = readName(bytes, parts, attributes);
+  const texts = new SpanTexts(bytes);
+  const logs = readLogs(texts, parts.events, isRaw);
   const shown = warnings.length > 0 ? attributes.filter(({ key }) => key !== WARNINGS_KEY) : attributes;
   return {
     name,
     references: referencesOf({ traceId, parentId: span.parentId, links }),
-    tags: tagsOf(bytes, span, parts, ownAttributes(span, shown, isRaw)),
-    logs: readLogs(bytes, parts.events, isRaw),
-    warnings,
+    tags: tagsOf(texts, span, parts, ownAttributes(span, shown, isRaw)),
+    logs,
+    warnings: texts.areValid ? warnings : [...warnings, INVALID_TEXT],
   };
 }
 
@@ -128,25 +131,43 @@ function ownAttributes(
   return isRaw ? staying : adjusted(staying).sort(byKeyBytes);
 }
 
+/** The texts of one span as attributes. In one that is not UTF-8, U+FFFD stands for what is none. */
+class SpanTexts {
+  readonly bytes: Uint8Array;
+  /** False once a text had to be changed. */
+  areValid = true;
+
+  constructor(bytes: Uint8Array) {
+    this.bytes = bytes;
+  }
+
+  push(tags: Attribute[], key: string, start: number, end: number): void {
+    if (end === start) return;
+    const isValid = isUtf8Range(this.bytes, start, end);
+    tags.push(isValid ? rangeAttribute(key, start, end) : textAttribute(key, utf8Slice(this.bytes, start, end)));
+    this.areValid &&= isValid;
+  }
+}
+
 /** Scope, attributes, kind, status, trace state. */
 function tagsOf(
-  bytes: Uint8Array,
+  texts: SpanTexts,
   { scope, kind }: SpanView,
   parts: SpanParts,
   attributes: readonly Attribute[],
 ): Attribute[] {
   const tags: Attribute[] = [];
-  pushText(tags, 'otel.scope.name', scope.nameStart, scope.nameEnd);
-  pushText(tags, 'otel.scope.version', scope.versionStart, scope.versionEnd);
+  texts.push(tags, 'otel.scope.name', scope.nameStart, scope.nameEnd);
+  texts.push(tags, 'otel.scope.version', scope.versionStart, scope.versionEnd);
   for (const attribute of attributes) tags.push(attribute);
   if (kindName(kind) !== '') tags.push(textAttribute('span.kind', kindName(kind)));
-  pushStatus(tags, bytes, parts.status);
-  pushText(tags, 'w3c.tracestate', parts.traceState[0], parts.traceState[1]);
+  pushStatus(tags, texts, parts.status);
+  texts.push(tags, 'w3c.tracestate', parts.traceState[0], parts.traceState[1]);
   return tags;
 }
 
-function pushStatus(tags: Attribute[], bytes: Uint8Array, [start, end]: readonly [number, number]): void {
-  const reader = new WireReader(bytes, start, end);
+function pushStatus(tags: Attribute[], texts: SpanTexts, [start, end]: readonly [number, number]): void {
+  const reader = new WireReader(texts.bytes, start, end);
   let code = 0;
   while (reader.next()) {
     if (reader.field !== 3) continue;
@@ -156,22 +177,23 @@ function pushStatus(tags: Attribute[], bytes: Uint8Array, [start, end]: readonly
   if (code === 1) tags.push(textAttribute('otel.status_code', 'OK'));
   if (code === 2)
     tags.push(textAttribute('otel.status_code', 'ERROR'), { key: 'error', type: 2, lo: 1, hi: 0, own: undefined });
-  const [messageStart, messageEnd] = lastRange(bytes, start, end, 2);
-  pushText(tags, 'otel.status_description', messageStart, messageEnd);
+  const [messageStart, messageEnd] = lastRange(texts.bytes, start, end, 2);
+  texts.push(tags, 'otel.status_description', messageStart, messageEnd);
 }
 
-function readLogs(bytes: Uint8Array, ranges: readonly number[], isRaw: boolean): LogView[] {
+function readLogs(texts: SpanTexts, ranges: readonly number[], isRaw: boolean): LogView[] {
   const logs: LogView[] = [];
-  for (let i = 0; i < ranges.length; i += 2) logs.push(readEvent(bytes, ranges[i]!, ranges[i + 1]!, isRaw));
+  for (let i = 0; i < ranges.length; i += 2) logs.push(readEvent(texts, ranges[i]!, ranges[i + 1]!, isRaw));
   return isRaw ? logs : logs.sort((a, b) => (a.timeNs < b.timeNs ? -1 : a.timeNs > b.timeNs ? 1 : 0));
 }
 
-function readEvent(bytes: Uint8Array, start: number, end: number, isRaw: boolean): LogView {
+function readEvent(texts: SpanTexts, start: number, end: number, isRaw: boolean): LogView {
+  const { bytes } = texts;
   const attributes = readAttributes(bytes, start, end, 3);
   if (!isRaw) attributes.sort(byKeyBytes);
   const [nameStart, nameEnd] = lastRange(bytes, start, end, 2);
   const fields: Attribute[] = [];
-  if (!attributes.some(({ key }) => key === 'event')) pushText(fields, 'event', nameStart, nameEnd);
+  if (!attributes.some(({ key }) => key === 'event')) texts.push(fields, 'event', nameStart, nameEnd);
   for (const attribute of attributes) fields.push(attribute);
   const reader = new WireReader(bytes, start, end);
   let timeNs = 0n;
@@ -185,10 +207,6 @@ function readEvent(bytes: Uint8Array, start: number, end: number, isRaw: boolean
 
 function rangeAttribute(key: string, start: number, end: number): Attribute {
   return { key, type: STRING, lo: start, hi: end, own: undefined };
-}
-
-function pushText(tags: Attribute[], key: string, start: number, end: number): void {
-  if (end > start) tags.push(rangeAttribute(key, start, end));
 }
 
 /** Warnings that came with the span: a list of strings, or anything else as one text. */

@@ -1,0 +1,98 @@
+// TracesData whose texts are all UTF-8: protobuf clients refuse a whole message for one string that is not, and with it the
+// stream. What is stored stays as it came; here an attribute's value that is no UTF-8 becomes a bytes value, which has the
+// same bytes, and in any other text U+FFFD stands for what is none. Nearly all traces pass by as they are, for 1 us a span.
+import { assert } from '../base/assert.ts';
+import { limits } from '../base/limits.ts';
+import { isUtf8Range, utf8Slice } from '../bytes/json-writer.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
+import { ANY_VALUE, KEY_VALUE, TRACES, type Field, type Schema } from './json-schema.ts';
+
+/** The field of AnyValue that may hold any bytes. */
+const BYTES_VALUE = 7;
+/** Messages from TracesData to the value of an event's attribute, then list, pair and value for each level of values. */
+const NESTING_MAX = 7 + 3 * limits.anyValueDepthMax;
+
+/** The TracesData with nothing but UTF-8 in its texts: the same array when it was so already. Throws INVALID_REQUEST when malformed. */
+export function withValidText(traces: Uint8Array): Uint8Array {
+  const texts = new Texts(traces);
+  return texts.areValid(0, traces.length, TRACES) ? traces : texts.mend();
+}
+
+class Texts {
+  readonly #bytes: Uint8Array;
+  readonly #out = new ByteWriter();
+  /** One cursor per nesting level. */
+  readonly #readers: WireReader[] = [];
+  #depth = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  areValid(start: number, end: number, schema: Schema): boolean {
+    const reader = this.#enter(start, end);
+    const { byNumber } = schema;
+    let isValid = true;
+    while (isValid && reader.next()) {
+      const field = reader.wire === WIRE_BYTES ? byNumber[reader.field] : undefined;
+      if (field === undefined || field.kind === 'id') continue;
+      const { valueStart, valueEnd } = reader;
+      // Attributes are most of a trace, and most are nothing but ASCII: tags, lengths and texts.
+      if (field.schema === KEY_VALUE && isAscii(this.#bytes, valueStart, valueEnd)) continue;
+      isValid = isText(field)
+        ? isUtf8Text(this.#bytes, valueStart, valueEnd)
+        : this.areValid(valueStart, valueEnd, schemaOf(field));
+    }
+    this.#depth--;
+    return isValid;
+  }
+
+  mend(): Uint8Array {
+    this.#message(0, this.#bytes.length, TRACES);
+    return this.#out.take();
+  }
+
+  #message(start: number, end: number, schema: Schema): void {
+    const out = this.#out;
+    const reader = this.#enter(start, end);
+    while (reader.next()) {
+      const { valueStart, valueEnd } = reader;
+      const field = reader.wire === WIRE_BYTES ? schema.byNumber[reader.field] : undefined;
+      const isKept =
+        field === undefined || field.kind === 'id' || (isText(field) && isUtf8Text(this.#bytes, valueStart, valueEnd));
+      if (isKept) out.rawRange(this.#bytes, reader.fieldStart, reader.pos);
+      else if (!isText(field)) {
+        out.tag(field.number, WIRE_BYTES);
+        const at = out.beginMessage();
+        this.#message(valueStart, valueEnd, schemaOf(field));
+        out.endMessage(at);
+      } else if (schema === ANY_VALUE) out.bytesField(BYTES_VALUE, reader.value());
+      else out.bytesField(field.number, Buffer.from(utf8Slice(this.#bytes, valueStart, valueEnd)));
+    }
+    this.#depth--;
+  }
+
+  #enter(start: number, end: number): WireReader {
+    assert(this.#depth < NESTING_MAX, `stored values are nested deeper than ${limits.anyValueDepthMax} levels`);
+    return (this.#readers[this.#depth++] ??= new WireReader(this.#bytes)).reset(start, end);
+  }
+}
+
+function isText({ kind }: Field): boolean {
+  return kind === 'string' || kind === 'strings';
+}
+
+function schemaOf({ kind, schema }: Field): Schema {
+  return kind === 'value' || kind === 'values' ? ANY_VALUE : schema;
+}
+
+/** Most texts are short, where a loop beats the call. */
+function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
+  return true;
+}
+
+export function isUtf8Text(bytes: Uint8Array, start: number, end: number): boolean {
+  return isAscii(bytes, start, end) || isUtf8Range(bytes, start, end);
+}
