@@ -85,6 +85,12 @@ export interface ColumnValues {
  */
 const COMMON_ROWS_MIN = 16;
 
+/**
+ * Of a value that so many operations of a block have, a term for each would weigh more than it ever excludes: where span
+ * names are as many as spans, 16,384 terms a value. It stands alone then.
+ */
+const OPERATIONS_MAX = 1_024;
+
 /** Adds the values of one column. */
 export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalIds): void {
   const { field } = column;
@@ -98,7 +104,8 @@ export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalI
   }
   const spread = new Spread(distinct.count, operations, codes);
   for (let id = 0; id < distinct.count; id++) {
-    if (spread.rows[id]! < COMMON_ROWS_MIN && !values.isConstant(id)) {
+    const isRare = spread.rows[id]! < COMMON_ROWS_MIN && !values.isConstant(id);
+    if (isRare || spread.operationCount(id) > OPERATIONS_MAX) {
       values.add(id);
       continue;
     }
@@ -194,6 +201,10 @@ class Spread {
     let more = this.#more.get(value);
     if (more === undefined) this.#more.set(value, (more = new Set([this.#firstOf(value)])));
     more.add(operation);
+  }
+
+  operationCount(value: number): number {
+    return this.#more.get(value)?.size ?? 1;
   }
 
   operationsOf(value: number): Iterable<Uint8Array> {

@@ -42,7 +42,7 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   assert(rows.length > 0, 'a block without rows');
   const layout = LAYOUTS[options.profile];
   const columns = new ColumnWriter();
-  const ids = new LocalIds(batch);
+  using ids = new LocalIds(batch);
   const spans = spanRows(batch, rows);
   const { buckets, local } = bucketRows(spans);
   const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms: options.terms };

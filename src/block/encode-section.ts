@@ -5,6 +5,7 @@ import { encodeNumbers } from '../codec/numbers.ts';
 import { encodeTextColumn, encodeTextList, tableTexts } from '../codec/texts.ts';
 import { encodeDoubles, encodeInts } from '../codec/words.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
+import { IdMap } from '../bytes/id-map.ts';
 import type { SequenceTable } from '../bytes/sequence-table.ts';
 import type { ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
@@ -57,21 +58,22 @@ interface Slot {
 /** The block's own number for the head int at `position` of a template. */
 export type LocalHead = (int: number, position: number) => number;
 
+/** Of templates: its memory serves section after section. */
+const templateMap = new IdMap();
+
 export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32Array } {
-  const counts = new Uint32Array(rows.templates.count);
-  const seen: number[] = [];
+  using map = templateMap.begin(rows.templates.count);
   for (let i = 0; i < rows.count; i++) {
     const template = rows.template[i]!;
-    if (counts[template]!++ === 0) seen.push(template);
+    map.set(template, Math.max(0, map.get(template)) + 1);
   }
   // Frequent templates get small numbers; ties keep the order of first sight, so equal rows give equal blocks.
-  const order = seen.map((template, rank) => ({ template, rank, count: counts[template]! }));
+  const order = map.used.map((template, rank) => ({ template, rank, count: map.get(template) }));
   order.sort((x, y) => y.count - x.count || x.rank - y.rank);
-  const local = new Int32Array(rows.templates.count).fill(-1);
   const starts = new Uint32Array(order.length + 1);
   const templates = new Int32Array(order.length);
   order.forEach(({ template, count }, id) => {
-    local[template] = id;
+    map.set(template, id);
     templates[id] = template;
     starts[id + 1] = starts[id]! + count;
   });
@@ -79,7 +81,7 @@ export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32A
   const bucketed = new Uint32Array(rows.count);
   const localOfRow = new Int32Array(rows.count);
   for (let i = 0; i < rows.count; i++) {
-    const id = local[rows.template[i]!]!;
+    const id = map.get(rows.template[i]!);
     localOfRow[i] = id;
     bucketed[next[id]!++] = i;
   }

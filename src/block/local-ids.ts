@@ -1,48 +1,45 @@
 // The block's own numbering of strings, resources and scopes: only what the block uses, in order of first use, so that
 // a block is self-contained and equal rows give equal bytes whatever else their batch has interned.
+import { assert } from '../base/assert.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
+import { IdMap } from '../bytes/id-map.ts';
 import { encodeTextList } from '../codec/texts.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 
 class LocalTable {
   readonly #table: ByteTable;
-  readonly #local: Int32Array;
-  readonly #used: number[] = [];
+  readonly #local: IdMap;
 
-  constructor(table: ByteTable) {
+  constructor(table: ByteTable, local: IdMap) {
     this.#table = table;
-    this.#local = new Int32Array(table.count).fill(-1);
+    this.#local = local.begin(table.count);
   }
 
   id(id: number): number {
-    let local = this.#local[id]!;
+    let local = this.#local.get(id);
     if (local < 0) {
-      local = this.#used.length;
-      this.#local[id] = local;
-      this.#used.push(id);
+      assert(id < this.#table.count, 'a template with an entry that its batch has not');
+      local = this.#local.used.length;
+      this.#local.set(id, local);
     }
     return local;
   }
 
-  /** Batch ids of the entries used, in local order. */
-  get used(): readonly number[] {
-    return this.#used;
-  }
-
   /** A view of local entry `local`. */
   bytes(local: number): Uint8Array {
-    return this.#table.bytes(this.#used[local]!);
+    return this.#table.bytes(this.#local.used[local]!);
   }
 
   /** Writes the entries used, in local order; returns their number. */
   write(out: ByteWriter): number {
     const table = this.#table;
-    const count = this.#used.length;
+    const { used } = this.#local;
+    const count = used.length;
     const a = new Uint32Array(count);
     const b = new Uint32Array(count);
-    this.#used.forEach((id, local) => {
+    used.forEach((id, local) => {
       a[local] = table.start(id);
       b[local] = table.end(id) - table.start(id);
     });
@@ -51,20 +48,28 @@ class LocalTable {
   }
 }
 
-export class LocalIds {
+/** Of strings, resources and scopes: their memory serves block after block. */
+const maps = [new IdMap(), new IdMap(), new IdMap()] as const;
+
+/** Of one block at a time; disposing it makes way for the next. */
+export class LocalIds implements Disposable {
   readonly strings: LocalTable;
   readonly resources: LocalTable;
   readonly scopes: LocalTable;
 
   constructor(batch: SpanBatch) {
-    this.strings = new LocalTable(batch.strings);
-    this.resources = new LocalTable(batch.resources);
-    this.scopes = new LocalTable(batch.scopes);
+    this.strings = new LocalTable(batch.strings, maps[0]);
+    this.resources = new LocalTable(batch.resources, maps[1]);
+    this.scopes = new LocalTable(batch.scopes, maps[2]);
   }
 
   /** A template's field with its key in local numbering. */
   field(field: number): number {
     if (T.isIntrinsic(field)) return field;
     return T.attributeField(this.strings.id(T.fieldId(field)), T.fieldType(field));
+  }
+
+  [Symbol.dispose](): void {
+    for (const map of maps) map[Symbol.dispose]();
   }
 }

@@ -2,6 +2,9 @@
 // arena; no object and no JS string per entry. Ids are valid until clear().
 import { hashBytes } from './hash.ts';
 
+/** Memory beyond it is given back by clear(): it was grown for what is not met every day. */
+const KEPT_BYTES_MAX: number = 8 << 20;
+
 export class ByteTable {
   #arena = new Uint8Array(4096);
   #ends = new Uint32Array(256);
@@ -20,6 +23,11 @@ export class ByteTable {
 
   get sizeBytes(): number {
     return this.#count === 0 ? 0 : this.#ends[this.#count - 1]!;
+  }
+
+  /** Bytes the entries take with their numbers, hashes and slots. At most twice as much is held, for arrays double. */
+  get usedBytes(): number {
+    return this.sizeBytes + 16 * this.#count;
   }
 
   start(id: number): number {
@@ -91,10 +99,15 @@ export class ByteTable {
     this.#slots = slots;
   }
 
-  /** Forgets every entry but keeps the memory. */
+  /** Forgets every entry but keeps the memory, up to KEPT_BYTES_MAX. */
   clear(): void {
     this.#count = 0;
-    this.#slots.fill(0);
+    if (this.#arena.length > KEPT_BYTES_MAX) this.#arena = new Uint8Array(4096);
+    if (4 * this.#slots.length > KEPT_BYTES_MAX) {
+      this.#ends = new Uint32Array(256);
+      this.#hashes = new Uint32Array(256);
+      this.#slots = new Uint32Array(512);
+    } else this.#slots.fill(0);
   }
 }
 

@@ -13,6 +13,11 @@ export class SequenceTable {
     return this.#count;
   }
 
+  /** Bytes the entries take with their numbers, hashes and slots. At most twice as much is held, for arrays double. */
+  get usedBytes(): number {
+    return this.#count === 0 ? 0 : 4 * this.#ends[this.#count - 1]! + 16 * this.#count;
+  }
+
   /** The array holding every entry: read ints[start(id)] … ints[end(id) - 1]. Replaced when it grows: do not keep it over an intern(). */
   get ints(): Int32Array {
     return this.#ints;

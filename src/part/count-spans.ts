@@ -10,6 +10,11 @@ import { CountedBlocks, type ReadAgain } from './counted-spans.ts';
  * a group of unique names holds them all: 30 to 80 MB.
  */
 export const GROUP_ROWS_MAX = 262_144;
+/** Bytes of a group that has its own names: where each span has its own name, names weigh more than rows. */
+const GROUP_BYTES_MAX: number = 32 << 20;
+const ROW_BYTES = 60;
+/** A series with its counts, and its key while it is written. */
+const SERIES_BYTES = 256;
 
 export interface SpanCounterOptions {
   /** Spans counted before all of these; their counts are taken off. */
@@ -20,6 +25,8 @@ export interface SpanCounterOptions {
   readonly names?: CallNames;
   /** Default GROUP_ROWS_MAX. */
   readonly groupRowsMax?: number;
+  /** Default GROUP_BYTES_MAX. */
+  readonly groupBytesMax?: number | undefined;
 }
 
 export class SpanCounter {
@@ -44,7 +51,14 @@ export class SpanCounter {
   add(columns: CallColumns, readAgain: ReadAgain): void {
     this.#group.push({ columns, readAgain });
     this.#rows += columns.starts.length;
-    if (this.#rows >= (this.#options.groupRowsMax ?? GROUP_ROWS_MAX)) this.finish();
+    const { groupRowsMax = GROUP_ROWS_MAX, groupBytesMax = GROUP_BYTES_MAX, names } = this.#options;
+    const isFull = names === undefined && this.usedBytes >= groupBytesMax;
+    if (isFull || this.#rows >= groupRowsMax) this.finish();
+  }
+
+  /** Bytes of the open group: its rows, names and series. */
+  get usedBytes(): number {
+    return ROW_BYTES * this.#rows + this.#names.sizeBytes + SERIES_BYTES * this.#names.series.count;
   }
 
   /** Counts what was taken in and not counted yet. */

@@ -2,9 +2,11 @@
 // a part without metadata) are the same work. Tenant by tenant, blocks are decoded in order of their first start into a
 // window, whole traces are brought together inside it, exact duplicates dropped, and the rows encoded again.
 //
-// The window bounds memory, whatever the input: a trace whose rows come in further apart than one window stays split
-// over several blocks of the part, and duplicates that far apart stay for the query to drop. Answers do not change.
+// Memory is bounded, whatever the input and however many names are in it: by the window, which ends when it is full (a
+// trace whose rows come in further apart stays split over several blocks of the part, and duplicates that far apart stay
+// for the query to drop: answers do not change), and by what writer and roll-ups keep, which have bounds of their own.
 // It reads and writes files only, so that it can run on any thread; making the part visible is its caller's work.
+import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import { BlockReader } from '../block/block-reader.ts';
 import { CallColumns } from '../block/call-columns.ts';
@@ -37,8 +39,19 @@ export const BLOCK_BYTES_TARGET: number = 16 << 20;
  * arrays grow by doubling, and the block that ends a window must not make them do it once more.
  */
 export const WINDOW_ROWS_MAX: number = (1 << 18) - BLOCK_ROWS_TARGET;
-/** Text bytes of a window: very large spans end it before its rows do. */
-export const WINDOW_BYTES_MAX: number = 128 << 20;
+/**
+ * Default of MergeJob.memoryBytes. A window of usual spans takes 60 to 80 MB of it; with less, windows end earlier and
+ * fewer traces are whole. Arrays double when they grow, so a merge of unusual ones holds up to twice as much.
+ */
+export const MERGE_BYTES_DEFAULT: number = 256 << 20;
+/** With less, a window would be a block. */
+const MERGE_BYTES_MIN: number = 1 << 20;
+/** Shares of it. What is left is for the block at hand, which is encoded in several times its size. */
+const WINDOW_SHARE = 3 / 8;
+const WRITER_SHARE = 1 / 4;
+const ROLLUPS_SHARE = 1 / 8;
+/** Of the window: names and templates above it are forgotten when a window ends. Below, the next one meets them again. */
+const DICTIONARY_SHARE = 1 / 4;
 
 export interface MergeBlock extends BlockRange {
   readonly tenant: Tenant;
@@ -65,6 +78,8 @@ export interface MergeJob {
   readonly quarantinePath: string;
   /** Default WINDOW_ROWS_MAX. */
   readonly windowRowsMax?: number;
+  /** What the merge may keep in memory besides the block it has in hand, from 1 MiB on. Default MERGE_BYTES_DEFAULT. */
+  readonly memoryBytes?: number | undefined;
 }
 
 export interface MergeResult {
@@ -102,15 +117,26 @@ class Merge implements Disposable {
   readonly #files = new Map<number, ReadFile>();
   readonly #window = spareWindow ?? new SpanBatch();
   readonly #damaged: DamagedPlace[] = [];
+  readonly #memoryBytes: number;
+  readonly #windowBytesMax: number;
   #rowsRead = 0;
   #duplicates = 0;
+  /** Of the window's dictionaries, before the rows in it were read. */
+  #dictionaryBytes = 0;
 
   constructor(disk: Disk, job: MergeJob) {
     spareWindow = undefined;
     this.#disk = disk;
     this.#job = job;
-    this.#writer = new PartWriter(disk, job.partPath);
-    this.#rollups = new PartRollups(disk, this.#writer, job.rollups);
+    this.#memoryBytes = Math.max(MERGE_BYTES_MIN, job.memoryBytes ?? MERGE_BYTES_DEFAULT);
+    this.#windowBytesMax = this.#memoryBytes * WINDOW_SHARE;
+    this.#writer = new PartWriter(disk, job.partPath, this.#memoryBytes * WRITER_SHARE);
+    this.#rollups = new PartRollups(disk, this.#writer, job.rollups, this.#memoryBytes * ROLLUPS_SHARE);
+  }
+
+  /** What is kept in memory from block to block. */
+  get #usedBytes(): number {
+    return this.#window.usedBytes + this.#writer.usedBytes + this.#rollups.usedBytes;
   }
 
   run(): MergeResult {
@@ -138,11 +164,13 @@ class Merge implements Disposable {
     const window = this.#window;
     const { windowRowsMax = WINDOW_ROWS_MAX } = this.#job;
     for (const source of sources) {
+      assert(this.#usedBytes <= this.#memoryBytes, 'a merge beyond its memory');
       this.#readInto(window, source);
-      if (window.rowCount >= windowRowsMax || window.arenaBytes >= WINDOW_BYTES_MAX) this.#writeWindow(tenant);
+      if (window.rowCount >= windowRowsMax || window.usedBytes >= this.#windowBytesMax) this.#writeWindow(tenant);
     }
     this.#writeWindow(tenant);
     window.clear();
+    this.#dictionaryBytes = 0;
   }
 
   #readInto(window: SpanBatch, source: Source): void {
@@ -166,8 +194,9 @@ class Merge implements Disposable {
     if (window.rowCount === 0) return;
     const { rows, traceEnds, duplicates } = regroupByTrace(window);
     this.#duplicates += duplicates;
-    const rowBytes = window.arenaBytes / window.rowCount;
-    const rowsMax = Math.max(1, Math.min(BLOCK_ROWS_TARGET, Math.floor(BLOCK_BYTES_TARGET / (rowBytes + 1))));
+    const rowBytes = (window.arenaBytes + window.dictionaryBytes - this.#dictionaryBytes) / window.rowCount;
+    const blockBytesMax = Math.min(BLOCK_BYTES_TARGET, this.#windowBytesMax / 4);
+    const rowsMax = Math.max(1, Math.min(BLOCK_ROWS_TARGET, Math.floor(blockBytesMax / (rowBytes + 1))));
     const { day, profile } = this.#job;
     let start = 0;
     for (const end of cutBlocks(traceEnds, rowsMax)) {
@@ -176,7 +205,9 @@ class Merge implements Disposable {
       this.#writer.addBlock(block, terms);
       start = end;
     }
-    window.clearRows();
+    if (window.dictionaryBytes > this.#windowBytesMax * DICTIONARY_SHARE) window.clear();
+    else window.clearRows();
+    this.#dictionaryBytes = window.dictionaryBytes;
   }
 
   #putAside(path: string, { offset, sizeBytes }: BlockRange, message: string): void {

@@ -1,5 +1,8 @@
 // The outlines of a part's blocks (block/outline.ts), the first piece of its `filters` file: what is listed once for the
 // part (resources, scopes, operations), and which of it each block has. Byte layout: docs/format/part.md, "filters".
+// They are bounded, whatever the spans are called: where names are as many as spans, a block says only of which services,
+// kinds and statuses its spans are (ANY_NAME), and when even that does not fit, nothing (isUnknown).
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { BlockOutline, OutlineOperation } from '../block/outline.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
@@ -7,6 +10,7 @@ import { ByteTable } from '../bytes/byte-table.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { CODEC_ZSTD, compress, decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
+import { SequenceTable } from '../bytes/sequence-table.ts';
 
 /**
  * Steps of durations: a quarter of a power of two. One byte then reaches from below 1 ns to 2^63, and a block is opened
@@ -28,18 +32,61 @@ const FRAME_BYTES = 13;
 /** Above this a length is damage: a day of 10^9 spans has some 20 MB. */
 const RAW_BYTES_MAX: number = 1 << 28;
 
+/**
+ * Stands for the names of a service whose names are too many to list: spans of it in the block may be called anything. No
+ * span is listed under it, for a span without a name is listed as one (service-name.ts).
+ */
+export const ANY_NAME = '';
+/** Default bound of a part's outlines. The readers of a part keep them in memory: a thousand services take 8 MB. */
+const OUTLINES_BYTES_MAX: number = 16 << 20;
+/** Of that bound a block's operations may take so much before their names are left out. 16,384 names alone take more. */
+const BLOCK_SHARE = 1 / 32;
+/** What an operation or a descriptor takes at most besides its text, with its place in a block's list. */
+const ENTRY_BYTES = 72;
+/** No operations, resources and scopes: a block has at least one of each. */
+const UNKNOWN_BLOCK = new Uint8Array(3);
+
 /** Collects the outlines of blocks in the order of the part. */
 export class OutlinesBuilder {
+  readonly #bytesMax: number;
   readonly #texts = new ByteTable();
   readonly #resources = new ByteTable();
   readonly #scopes = new ByteTable();
-  readonly #operations = new Map<string, number>();
-  readonly #operationBytes = new ByteWriter(1 << 10);
+  /** [service, name, kind, status], both names in #texts. */
+  readonly #operations = new SequenceTable();
+  readonly #scratch = new Int32Array(4);
   readonly #blocks = new ByteWriter(1 << 12);
   #blockCount = 0;
 
-  addBlock({ operations, resources, scopes }: BlockOutline): void {
+  constructor(bytesMax: number = OUTLINES_BYTES_MAX) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** Never above the bound, but for three bytes a block. */
+  get usedBytes(): number {
+    const tables = this.#texts.usedBytes + this.#resources.usedBytes + this.#scopes.usedBytes;
+    return tables + this.#operations.usedBytes + this.#blocks.length;
+  }
+
+  /** Adds the next block; only what it may leave out is, when the whole would be above the bound. */
+  addBlock(outline: BlockOutline): void {
     this.#blockCount++;
+    const { resources, scopes } = outline;
+    const left = this.#bytesMax - this.usedBytes;
+    let { operations } = outline;
+    let size = sizeOf(operations);
+    if (size > this.#bytesMax * BLOCK_SHARE || size > left) {
+      operations = withoutNames(operations);
+      size = sizeOf(operations);
+    }
+    for (const descriptor of [...resources, ...scopes]) size += descriptor.length + ENTRY_BYTES;
+    if (size > left) this.#blocks.raw(UNKNOWN_BLOCK);
+    else this.#add({ operations, resources, scopes });
+    const rest = UNKNOWN_BLOCK.length * this.#blockCount;
+    assert(this.usedBytes <= this.#bytesMax + rest, 'outlines above their bound');
+  }
+
+  #add({ operations, resources, scopes }: BlockOutline): void {
     const steps = new Map<number, number>();
     for (const [operation, longest] of operations) {
       const id = this.#operation(operation);
@@ -54,18 +101,13 @@ export class OutlinesBuilder {
   }
 
   #operation({ service, name, kind, status }: OutlineOperation): number {
-    const key = JSON.stringify([service, name, kind, status]);
-    const known = this.#operations.get(key);
-    if (known !== undefined) return known;
-    const id = this.#operations.size;
-    this.#operations.set(key, id);
-    for (const text of [service, name]) {
+    [service, name].forEach((text, i) => {
       const bytes = Buffer.from(text, 'utf8');
-      this.#operationBytes.varint(this.#texts.intern(bytes, 0, bytes.length));
-    }
-    this.#operationBytes.varint(kind >>> 0);
-    this.#operationBytes.varint(status >>> 0);
-    return id;
+      this.#scratch[i] = this.#texts.intern(bytes, 0, bytes.length);
+    });
+    this.#scratch[2] = kind;
+    this.#scratch[3] = status;
+    return this.#operations.intern(this.#scratch, 4);
   }
 
   /** Ascending ids as distances. */
@@ -100,12 +142,30 @@ export class OutlinesBuilder {
         out.rawRange(table.arena, table.start(id), table.end(id));
       }
     }
-    out.varint(this.#operations.size);
-    out.raw(this.#operationBytes.view());
+    const { ints, count } = this.#operations;
+    out.varint(count);
+    for (let i = 0; i < 4 * count; i++) out.varint(ints[i]! >>> 0);
     out.varint(this.#blockCount);
     out.raw(this.#blocks.view());
     return out.view();
   }
+}
+
+function sizeOf(operations: BlockOutline['operations']): number {
+  let size = 0;
+  for (const { service, name } of operations.keys()) size += 3 * (service.length + name.length) + ENTRY_BYTES;
+  return size;
+}
+
+/** The operations of each service, kind and status as one, of any name. */
+function withoutNames(operations: BlockOutline['operations']): BlockOutline['operations'] {
+  const merged = new Map<string, [OutlineOperation, number]>();
+  for (const [{ service, kind, status }, longest] of operations) {
+    const key = `${kind} ${status} ${service}`;
+    const known = merged.get(key)?.[1] ?? -Infinity;
+    merged.set(key, [{ service, name: ANY_NAME, kind, status }, Math.max(known, longest)]);
+  }
+  return new Map(merged.values());
 }
 
 function idsIn(table: ByteTable, entries: readonly Uint8Array[]): number[] {
@@ -127,6 +187,16 @@ export interface PartOutlines {
   readonly durationSteps: Uint8Array;
   readonly resourceIds: BlockIds;
   readonly scopeIds: BlockIds;
+}
+
+/** True when the part knows nothing of what the block holds. */
+export function isUnknown({ operationIds: { starts } }: PartOutlines, block: number): boolean {
+  return starts[block] === starts[block + 1];
+}
+
+/** True when spans of `listed` may be called `name`. */
+export function mayBeNamed(listed: string, name: string | undefined): boolean {
+  return name === undefined || listed === name || listed === ANY_NAME;
 }
 
 /** Reads the frame that `bytes` are. Throws CORRUPTION, with `path` in the message. */

@@ -25,11 +25,14 @@ export class PartRollups implements Disposable {
   readonly #counted: PartReader[] = [];
   readonly #countedBy: CountedParts[] = [];
   readonly #summands: RollupReader[] = [];
+  readonly #memoryBytes: number | undefined;
   #tenant: Tenant | undefined;
   #counter: SpanCounter | undefined;
 
-  constructor(disk: Disk, writer: PartWriter, plan: RollupPlan) {
+  /** `memoryBytes` bounds usedBytes. */
+  constructor(disk: Disk, writer: PartWriter, plan: RollupPlan, memoryBytes?: number) {
     this.#writer = writer;
+    this.#memoryBytes = memoryBytes;
     this.#how = plan.kind;
     const open = (): void => {
       if (plan.kind === 'count') for (const path of plan.counted) this.#counted.push(openPart(disk, path));
@@ -38,6 +41,11 @@ export class PartRollups implements Disposable {
     };
     // Counted beyond nothing, where all the day's spans are in this part.
     if (!intact(open)) this.#how = plan.kind === 'sum' && plan.isWholeDay ? 'count' : 'none';
+  }
+
+  /** Bytes of what is being counted; never above what was given, but for one block's. */
+  get usedBytes(): number {
+    return this.#counter?.usedBytes ?? 0;
   }
 
   /** What of a block of the new part is to be counted, if anything is. Tenants come one after the other. Throws CORRUPTION. */
@@ -59,6 +67,7 @@ export class PartRollups implements Disposable {
     this.#countedBy.push(counted);
     this.#counter = new SpanCounter({
       counted,
+      groupBytesMax: this.#memoryBytes,
       emit: (counts, names) => this.#writer.rollups.addCounts(tenant, counts, names),
     });
   }

@@ -7,23 +7,22 @@ import { isStoreError } from '../base/errors.ts';
 import { readBlockHeader } from '../block/block-header.ts';
 import { readBlockTraceIds } from '../block/block-reader.ts';
 import type { TermSet } from '../block/terms.ts';
-import { ByteWriter } from '../bytes/byte-writer.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import { buildFuseFilter } from '../codec/fuse-filter.ts';
 import { writeWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, WriteFile } from '../disk/disk.ts';
 import {
   encodeFileHeader,
-  FILE_HEADER_SIZE,
+  type FileFormat,
   PART_DATA_FORMAT,
   PART_FILTERS_FORMAT,
   PART_TRACES_FORMAT,
-  type FileFormat,
 } from './format-version.ts';
 import { newIdentity, parseIdentity, type Identity } from './identity.ts';
 import { encodePartMetadata, type PartBlock, type PartMetadata, type PartOrigin } from './part-metadata.ts';
 import { OutlinesBuilder } from './outlines.ts';
 import { RollupWriter } from './rollup-writer.ts';
+import { Spill } from './spill.ts';
 import { TraceLookupBuilder } from './trace-lookup.ts';
 
 export const DATA_FILE = 'data';
@@ -32,27 +31,47 @@ export const FILTERS_FILE = 'filters';
 export const ROLLUPS_FILE = 'rollups';
 export const METADATA_FILE = 'metadata';
 
+/** What waits in memory until the part is finished, whatever its size: in all, and the shares of it. */
+const MEMORY_BYTES_MAX: number = 64 << 20;
+const OUTLINES_SHARE = 1 / 4;
+/** Of the trace lookup: its entries are sorted in twice as much. */
+const TRACES_SHARE = 1 / 4;
+const FILTERS_SHARE = 1 / 8;
+
 export class PartWriter {
   readonly #disk: Disk;
   readonly #path: string;
   readonly #identity: Identity;
   readonly #data: WriteFile;
-  readonly #traces = new TraceLookupBuilder();
-  readonly #outlines = new OutlinesBuilder();
-  readonly #filters = new ByteWriter(1 << 14);
+  readonly #spilledTraces: Spill;
+  readonly #traces: TraceLookupBuilder;
+  readonly #outlines: OutlinesBuilder;
+  readonly #filters: Spill;
   readonly #blocks: PartBlock[] = [];
   #rollups: RollupWriter | undefined;
   #rowCount = 0;
   #isFinished = false;
 
-  /** Creates the folder `path`, which must not exist; its parent does. A store names it by the part's new identity. */
-  constructor(disk: Disk, path: string) {
+  /**
+   * Creates the folder `path`, which must not exist; its parent does. A store names it by the part's new identity.
+   * `memoryBytes` bounds usedBytes.
+   */
+  constructor(disk: Disk, path: string, memoryBytes: number = MEMORY_BYTES_MAX) {
     this.#disk = disk;
     this.#path = path;
     this.#identity = parseIdentity(basename(path)) ?? newIdentity();
+    this.#spilledTraces = new Spill(disk, join(path, `${TRACES_FILE}.spill`), 0);
+    this.#traces = new TraceLookupBuilder(this.#spilledTraces, Math.ceil((memoryBytes * TRACES_SHARE) / 8));
+    this.#outlines = new OutlinesBuilder(memoryBytes * OUTLINES_SHARE);
+    this.#filters = new Spill(disk, join(path, `${FILTERS_FILE}.spill`), memoryBytes * FILTERS_SHARE);
     disk.makeDir(path);
     this.#data = disk.createFile(join(path, DATA_FILE));
     this.#data.write(encodeFileHeader(PART_DATA_FORMAT, this.#identity));
+  }
+
+  /** Bytes that wait in memory until the part is finished; never above what was given, but for one block's. */
+  get usedBytes(): number {
+    return this.#traces.usedBytes + this.#outlines.usedBytes + this.#filters.usedBytes;
   }
 
   /** Appends one whole encoded block; `terms` is what it can be asked for, in full. */
@@ -65,8 +84,8 @@ export class PartWriter {
     const offset = this.#data.sizeBytes;
     const filter = buildFuseFilter(terms);
     this.#outlines.addBlock(terms.outline);
-    this.#filters.raw(filter);
-    this.#filters.u32(crc32(filter));
+    this.#filters.append(filter);
+    this.#filters.append(new Uint8Array(Uint32Array.of(crc32(filter)).buffer));
     this.#blocks.push({
       offset,
       sizeBytes,
@@ -101,22 +120,27 @@ export class PartWriter {
     assert(!this.#isFinished, 'a part finished twice');
     this.#data.sync();
     this.#data.close();
-    const { pages, fences } = this.#traces.encode();
-    const outlines = this.#outlines.encode();
+    let fences = new Uint32Array(0);
+    const tracesBytes = this.#writeFile(TRACES_FILE, PART_TRACES_FORMAT, (file) => {
+      fences = this.#traces.write((pages) => file.write(pages));
+    });
+    const filtersBytes = this.#writeFile(FILTERS_FILE, PART_FILTERS_FORMAT, (file) => {
+      file.write(this.#outlines.encode());
+      this.#filters.copyTo(file);
+    });
+    this.#dropSpilled();
     const metadata = {
       identity: this.#identity,
       day,
       origin,
       rowCount: this.#rowCount,
       dataBytes: this.#data.sizeBytes,
-      tracesBytes: FILE_HEADER_SIZE + pages.length,
-      filtersBytes: FILE_HEADER_SIZE + outlines.length + this.#filters.length,
+      tracesBytes,
+      filtersBytes,
       rollupsBytes: this.#rollups?.finish() ?? 0,
       blocks: this.#blocks,
       fences,
     };
-    this.#writeFile(TRACES_FILE, PART_TRACES_FORMAT, [pages]);
-    this.#writeFile(FILTERS_FILE, PART_FILTERS_FORMAT, [outlines, this.#filters.view()]);
     writeWholeFile(this.#disk, join(this.#path, METADATA_FILE), encodePartMetadata(metadata));
     this.#disk.syncDir(this.#path);
     this.#disk.syncDir(dirname(this.#path));
@@ -134,20 +158,28 @@ export class PartWriter {
     try {
       this.#data.close();
       this.#rollups?.abandon();
+      this.#dropSpilled();
       this.#disk.remove(this.#path);
     } catch (error) {
       if (!isStoreError(error, 'DISK')) throw error;
     }
   }
 
-  #writeFile(name: string, format: FileFormat, content: readonly Uint8Array[]): void {
+  #dropSpilled(): void {
+    this.#spilledTraces.drop();
+    this.#filters.drop();
+  }
+
+  /** Returns the file's size in bytes. */
+  #writeFile(name: string, format: FileFormat, writeContent: (file: WriteFile) => void): number {
     const file = this.#disk.createFile(join(this.#path, name));
     try {
       file.write(encodeFileHeader(format, this.#identity));
-      for (const piece of content) file.write(piece);
+      writeContent(file);
       file.sync();
     } finally {
       file.close();
     }
+    return file.sizeBytes;
   }
 }

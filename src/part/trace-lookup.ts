@@ -10,6 +10,7 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { ReadFile } from '../disk/disk.ts';
+import type { Spill } from './spill.ts';
 import { lowerBound, TRACE_ID_SIZE, traceKeyHigh, traceKeyLow } from './trace-key.ts';
 
 /**
@@ -23,11 +24,40 @@ const KEY_BITS = 40;
 /** What 24 bits can number. At 16 k rows a block that is 275 billion rows, far above what one day's part can hold. */
 export const BLOCKS_PER_PART_MAX: number = 1 << 24;
 
-/** Collects (trace, block) pairs in any order; encode() sorts them into pages. */
+/** A page holds no more: an entry has two bits. */
+const PAGE_ENTRIES_MAX: number = PAGE_BITS / 2;
+/** Default bound of the entries in memory: 16 MiB. */
+const ENTRIES_MAX: number = 1 << 21;
+/** Ranges of keys, by their highest byte. Keys are hashes: every range has about as many. */
+const RANGES = 256;
+
+/** Entries in order on disk: those of key range r are entries [starts[r], starts[r + 1]). */
+interface Run {
+  readonly at: number;
+  readonly starts: Uint32Array;
+}
+
+/**
+ * Collects (trace, block) pairs in any order; write() sorts them into pages. What is beyond a bound waits on disk in
+ * sorted runs, and is sorted together range by range of the keys: the pages are the same.
+ */
 export class TraceLookupBuilder {
+  readonly #spill: Spill | undefined;
+  readonly #entriesMax: number;
+  readonly #runs: Run[] = [];
   #entries = new Uint32Array(2 * 1024);
   #count = 0;
   #blockMax = 0;
+
+  /** Without `spill` all is in memory. */
+  constructor(spill?: Spill, entriesMax: number = ENTRIES_MAX) {
+    this.#spill = spill;
+    this.#entriesMax = entriesMax;
+  }
+
+  get usedBytes(): number {
+    return 8 * this.#count;
+  }
 
   /** Adds every trace of block number `block`; `traceIds` as readBlockTraceIds gives them. */
   addBlock(block: number, traceIds: Uint8Array): void {
@@ -40,23 +70,58 @@ export class TraceLookupBuilder {
       this.#entries[at] = ((traceKeyLow(traceIds, i * TRACE_ID_SIZE) << 24) | block) >>> 0;
       this.#entries[at + 1] = traceKeyHigh(traceIds, i * TRACE_ID_SIZE);
     }
+    if (this.#count >= this.#entriesMax && this.#spill !== undefined) this.#writeRun(this.#spill);
   }
 
-  /** The pages, to be written behind the file header, and the fences that belong to them. */
-  encode(): { pages: Uint8Array<ArrayBuffer>; fences: Uint32Array<ArrayBuffer> } {
-    // Two little-endian words are one little-endian 64-bit number: all machines Node runs on with our addons are that.
-    const sorted = new BigUint64Array(this.#entries.buffer, 0, this.#count).sort();
-    const words = new Uint32Array(sorted.buffer, 0, 2 * this.#count);
-    const blockBits = bitsOf(this.#blockMax);
+  /** Gives pages to `write` in order, to stand behind the file header; returns the fences of all. Throws DISK. */
+  write(write: (pages: Uint8Array) => void): Uint32Array<ArrayBuffer> {
     const fences: number[] = [];
-    const pages: Uint8Array[] = [];
-    for (let from = 0; from < this.#count;) {
-      const { to, keyBits } = fitPage(words, from, blockBits);
-      pages.push(encodePage(words.subarray(2 * from, 2 * to), keyBits, blockBits));
-      fences.push(words[2 * from + 1]!);
-      from = to;
+    const blockBits = bitsOf(this.#blockMax);
+    const writePages = (isLast: boolean): void => {
+      const words = sortEntries(this.#entries, this.#count);
+      const pages: Uint8Array[] = [];
+      let from = 0;
+      while (from < this.#count && (isLast || this.#count - from > PAGE_ENTRIES_MAX)) {
+        const { to, keyBits } = fitPage(words, from, blockBits);
+        pages.push(encodePage(words.subarray(2 * from, 2 * to), keyBits, blockBits));
+        fences.push(words[2 * from + 1]!);
+        from = to;
+      }
+      write(Buffer.concat(pages));
+      // What is left begins the page that the next range's entries end.
+      this.#entries.copyWithin(0, 2 * from, 2 * this.#count);
+      this.#count -= from;
+    };
+    if (this.#runs.length > 0) this.#readRanges(this.#spill!, () => writePages(false));
+    writePages(true);
+    return Uint32Array.from(fences);
+  }
+
+  #writeRun(spill: Spill): void {
+    const words = sortEntries(this.#entries, this.#count);
+    const starts = new Uint32Array(RANGES + 1);
+    for (let i = 0; i < this.#count; i++) starts[(words[2 * i + 1]! >>> 24) + 1]!++;
+    for (let range = 0; range < RANGES; range++) starts[range + 1]! += starts[range]!;
+    this.#runs.push({ at: spill.sizeBytes, starts });
+    spill.append(new Uint8Array(words.buffer, 0, 8 * this.#count));
+    this.#count = 0;
+  }
+
+  /** Reads the runs back, so many ranges of keys at a time as fit, and calls `sort` after each. */
+  #readRanges(spill: Spill, sort: () => void): void {
+    if (this.#count > 0) this.#writeRun(spill);
+    for (let first = 0, end = 0; first < RANGES; first = end) {
+      let size = 0;
+      do size += this.#runs.reduce((sum, { starts }) => sum + starts[end + 1]! - starts[end]!, 0);
+      while (++end < RANGES && size < this.#entriesMax / 2);
+      if (2 * (this.#count + size) > this.#entries.length) this.#grow(size);
+      for (const { at, starts } of this.#runs) {
+        const bytes = spill.read(at + 8 * starts[first]!, at + 8 * starts[end]!);
+        new Uint8Array(this.#entries.buffer).set(bytes, 8 * this.#count);
+        this.#count += bytes.length / 8;
+      }
+      sort();
     }
-    return { pages: new Uint8Array(Buffer.concat(pages)), fences: Uint32Array.from(fences) };
   }
 
   #grow(more: number): void {
@@ -64,6 +129,13 @@ export class TraceLookupBuilder {
     grown.set(this.#entries);
     this.#entries = grown;
   }
+}
+
+/** Sorts entries [0, count) in place. */
+function sortEntries(entries: Uint32Array, count: number): Uint32Array {
+  // Two little-endian words are one little-endian 64-bit number: all machines Node runs on with our addons are that.
+  new BigUint64Array(entries.buffer, 0, count).sort();
+  return entries.subarray(0, 2 * count);
 }
 
 /** Where the page that begins with entry `from` ends, and the bits its widest distance needs. */

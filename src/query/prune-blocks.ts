@@ -4,7 +4,7 @@ import { operationKey } from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { serviceName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
-import { durationStep, type BlockIds, type PartOutlines } from '../part/outlines.ts';
+import { ANY_NAME, durationStep, isUnknown, mayBeNamed, type BlockIds, type PartOutlines } from '../part/outlines.ts';
 import type { SpanConditions } from './match-block.ts';
 import type { TagMatcher } from './match-tag.ts';
 import { hasAny, TagTerms, type Hashes } from './query-terms.ts';
@@ -45,6 +45,7 @@ export class BlockPruner {
 
   /** Why the block surely has no match, or undefined when it may. `filter` is asked for only when it can decide. */
   reject({ outlines, block }: OutlinedBlock, filter: () => FuseFilter | undefined): PrunedBy | undefined {
+    if (isUnknown(outlines, block)) return undefined;
     const part = this.#part(outlines);
     const { starts, ids } = outlines.operationIds;
     let reason: PrunedBy = 'operation';
@@ -102,7 +103,7 @@ class PartAnswers {
     this.outlines = outlines;
     this.#tags = tags;
     this.isWanted = Uint8Array.from(operations, (one) =>
-      Number((service === undefined || one.service === service) && (operation === undefined || one.name === operation)),
+      Number((service === undefined || one.service === service) && mayBeNamed(one.name, operation)),
     );
     this.serviceOf = Int32Array.from(operations, (one) => this.#numberOf(one.service));
     this.byOperation = tags.map(({ matcher }) =>
@@ -166,6 +167,8 @@ class BlockAnswers {
     if (this.#resourceHolds(index, part.serviceOf[operation]!)) return true;
     const filter = this.#theFilter()!;
     if (!(this.#isPaired[index] ??= hasAny(filter, terms.paired))) return false;
+    // The values of an operation are found by its name alone.
+    if (part.outlines.operations[operation]!.name === ANY_NAME) return true;
     return hasAny(filter, part.termsOf(index, operation));
   }
 

@@ -7,7 +7,7 @@ import type { OutlineOperation } from '../block/outline.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { serviceName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
-import { durationStep, type BlockIds, type PartOutlines } from '../part/outlines.ts';
+import { ANY_NAME, durationStep, isUnknown, type BlockIds, type PartOutlines } from '../part/outlines.ts';
 import { isReference, KIND_WORDS, STATUS_WORDS } from '../trace/filter.ts';
 import type { Filter, FilterConstant, FilterReference } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
@@ -55,6 +55,7 @@ export class FilterPruner {
 
   /** Why the block surely has no match, or undefined when it may. `filter` is asked for only when it can decide. */
   reject({ outlines, block }: OutlinedBlock, filter: () => FuseFilter | undefined): PrunedBy | undefined {
+    if (isUnknown(outlines, block)) return undefined;
     const { starts, ids } = outlines.operationIds;
     let read: { readonly terms: FuseFilter | undefined } | undefined;
     const readOnce = (): FuseFilter | undefined => (read ??= { terms: filter() }).terms;
@@ -122,7 +123,7 @@ export class FilterPruner {
       case 'resource.service':
         return ofText(asked, service);
       case 'span.name':
-        return ofText(asked, name);
+        return name === ANY_NAME ? OPEN : ofText(asked, name);
       case 'span.kind':
         return ofText(asked, KIND_WORDS[kind] ?? KIND_WORDS[0]!);
       case 'span.status':
@@ -243,7 +244,7 @@ class LeafTerms {
 
   /** False when neither the values alone nor those of spans of the operation are there. */
   mayHold(filter: FuseFilter, { service, name }: Pick<OutlineOperation, 'service' | 'name'>): boolean {
-    const operation = operationKey(service, name);
+    const operation = name === ANY_NAME ? SOME_OPERATION : operationKey(service, name);
     const has = (lo: number, hi: number, of: Uint8Array): boolean => {
       const hash = ofOperation(resumed(lo, hi), of).end();
       return filter.mayContain(hash.lo, hash.hi);

@@ -59,6 +59,11 @@ export class ChildRows {
   }
 }
 
+/** Bytes of a row in the arrays below, its values left out. */
+const ROW_BYTES = 68;
+const EVENT_BYTES = 16;
+const LINK_BYTES = 40;
+
 export class SpanBatch {
   /** Keys and names. */
   readonly strings = new ByteTable();
@@ -180,9 +185,23 @@ export class SpanBatch {
     }
   }
 
-  /** Bytes held by interned entries: what a long-lived batch watches to decide on clear(). */
+  /** Bytes of interned entries: what a long-lived batch watches to decide on clear(). */
   get dictionaryBytes(): number {
-    return this.strings.sizeBytes + this.resources.sizeBytes + this.scopes.sizeBytes + 32 * this.spanTemplates.count;
+    return (
+      this.strings.usedBytes +
+      this.resources.usedBytes +
+      this.scopes.usedBytes +
+      this.spanTemplates.usedBytes +
+      this.eventTemplates.usedBytes +
+      this.linkTemplates.usedBytes
+    );
+  }
+
+  /** Bytes of rows, values, text and interned entries. At most twice as much is held, for arrays double. */
+  get usedBytes(): number {
+    const values = this.values.count + this.events.values.count + this.links.values.count;
+    const rows = ROW_BYTES * this.rowCount + EVENT_BYTES * this.events.count + LINK_BYTES * this.links.count;
+    return rows + 8 * values + this.arenaLength + this.dictionaryBytes;
   }
 }
 

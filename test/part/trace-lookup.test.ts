@@ -2,15 +2,22 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { Spill } from '../../src/part/spill.ts';
 import { lookUpTrace, lookUpTraces, PAGE_SIZE, TraceLookupBuilder, TraceProbes } from '../../src/part/trace-lookup.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 import { createRandom, printedSeed, randomBytes } from '../support/random-request.ts';
 
 const corruption = expect.objectContaining({ code: 'CORRUPTION' });
 
+function pagesOf(builder: TraceLookupBuilder): { pages: Buffer; fences: Uint32Array } {
+  const pages: Uint8Array[] = [];
+  const fences = builder.write((some) => pages.push(some));
+  return { pages: Buffer.concat(pages), fences };
+}
+
 describe('a trace lookup', () => {
   function write(path: string, builder: TraceLookupBuilder): Uint32Array {
-    const { pages, fences } = builder.encode();
+    const { pages, fences } = pagesOf(builder);
     writeFileSync(path, Buffer.concat([new Uint8Array(16), pages]));
     return fences;
   }
@@ -42,12 +49,35 @@ describe('a trace lookup', () => {
     pages.file.close();
   });
 
+  test('is the same, page by page, whether its entries were in memory or waited on disk', () => {
+    using folder = new TemporaryFolder();
+    const ids = randomBytes(createRandom(printedSeed('lookup spill')), 16 * 50_000);
+    // One trace in every block, which is more than a page's entries of one key.
+    const blocks = Array.from({ length: 500 }, (_, block) =>
+      Buffer.concat([ids.subarray(0, 16), ids.subarray(block * 1600, (block + 1) * 1600)]),
+    );
+    const inMemory = new TraceLookupBuilder();
+    blocks.forEach((block, number) => inMemory.addBlock(number, block));
+    const expected = pagesOf(inMemory);
+    for (const entriesMax of [1, 1000, 7_777, 49_000]) {
+      const spill = new Spill(nodeDisk, join(folder.path, 'spill'), 0);
+      const builder = new TraceLookupBuilder(spill, entriesMax);
+      blocks.forEach((block, number) => {
+        builder.addBlock(number, block);
+        expect(builder.usedBytes).toBeLessThan(8 * entriesMax);
+      });
+      const { pages, fences } = pagesOf(builder);
+      expect([Buffer.compare(pages, expected.pages), fences]).toEqual([0, expected.fences]);
+      spill.drop();
+    }
+  });
+
   test('takes some four bytes an entry', () => {
     const builder = new TraceLookupBuilder();
     const ids = randomBytes(createRandom(1), 16 * 200_000);
     for (let block = 0; block < 100; block++)
       builder.addBlock(block, ids.subarray(block * 32_000, (block + 1) * 32_000));
-    const { pages, fences } = builder.encode();
+    const { pages, fences } = pagesOf(builder);
     expect(pages.length).toBe(fences.length * PAGE_SIZE);
     expect(pages.length / 200_000).toBeLessThan(4.3);
   });

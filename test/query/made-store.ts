@@ -28,7 +28,13 @@ export class MadeStore implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), 'tracelith-query-'));
   readonly cache: PartCache = new PartCache(nodeDisk);
   readonly #days = new Map<number, { parts: ViewPart[]; logBlocks: (ViewLogBlock & { tenant: Tenant })[] }>();
+  readonly #memoryBytes: number | undefined;
   #files = 0;
+
+  /** `memoryBytes`: what the writer of a part may keep in memory. */
+  constructor(memoryBytes?: number) {
+    this.#memoryBytes = memoryBytes;
+  }
 
   /** A part of each day the requests have, a block for each request. Returns the parts' paths. */
   addPart(requests: readonly OtlpRequest[], tenant: Tenant = DEFAULT_TENANT): string[] {
@@ -43,7 +49,7 @@ export class MadeStore implements Disposable {
     const identity = newIdentity();
     const path = join(this.#folder(day), identity);
     mkdirSync(this.#folder(day), { recursive: true });
-    const writer = new PartWriter(nodeDisk, path);
+    const writer = new PartWriter(nodeDisk, path, this.#memoryBytes);
     using rollups = new PartRollups(nodeDisk, writer, {
       kind: 'count',
       counted: this.#day(day).parts.map((part) => part.path),

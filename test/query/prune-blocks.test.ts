@@ -8,6 +8,14 @@ import type { BlockFate } from '../../src/trace/search-explanation.ts';
 import { searchTraceIds } from '../../src/query/search-traces.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { attribute, idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
+import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { ANY_NAME } from '../../src/part/outlines.ts';
+import { openPart } from '../../src/part/part-reader.ts';
+import { randomFilter } from '../support/random-filter.ts';
+import { createRandom, printedSeed } from '../support/random-request.ts';
+import { randomQuery, randomSpans } from '../support/random-search.ts';
+import { knownSpans } from '../support/search-oracle.ts';
 import { ANY_TRACE, MadeStore } from './made-store.ts';
 
 const lasting = (ns: bigint, number: number, more: Partial<OtlpSpan> = {}): OtlpSpan =>
@@ -113,4 +121,33 @@ test('blocks older than the matches found are left', () => {
     store.addPart([requestOf([span(number, { traceId: idOf(number, 16), startTimeUnixNano })])]);
   }
   expect(fateOf(store, { limit: 1 })).toEqual(['limit', 'matched']);
+});
+
+test('however little a part lists of its blocks, a search finds the same', () => {
+  const random = createRandom(printedSeed('little outlines'));
+  // Of 192 KiB a part leaves names out, of 4 KiB most blocks altogether.
+  using usual = new MadeStore();
+  using nameless = new MadeStore(192 << 10);
+  using silent = new MadeStore(4 << 10);
+  const stores = [usual, nameless, silent];
+  const requests = Array.from({ length: 40 }, () => randomSpans(random, NOON_NS));
+  for (const store of stores) store.addPart(requests);
+  const spans = requests.flatMap(knownSpans);
+  const found = stores.map(() => 0);
+  for (let i = 0; i < 300; i++) {
+    const query = randomQuery(random, spans);
+    const filter = i % 3 === 0 ? parseFilterJson(JSON.stringify(randomFilter(random, spans))) : undefined;
+    const [expected, ...others] = stores.map((store) => store.search({ ...query, ...(filter && { filter }) }));
+    for (const other of others) expect(other, JSON.stringify(query.tags)).toEqual(expected);
+    found[0]! += expected!.length;
+  }
+  expect(found[0]).toBeGreaterThan(100);
+  const listed = (store: MadeStore): number[] =>
+    store.view.partitions[0]!.parts.flatMap(({ path }) => {
+      using part = openPart(nodeDisk, path);
+      const { operations, operationIds } = part.outlines()!;
+      return [operations.filter(({ name }) => name === ANY_NAME).length, operationIds.ids.length];
+    });
+  expect([listed(usual)[0], listed(nameless)[0]! > 0]).toEqual([0, true]);
+  expect(listed(silent)[1]).toBeLessThan(listed(nameless)[1]!);
 });
