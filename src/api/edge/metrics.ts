@@ -23,9 +23,28 @@ export interface AnsweredRequest {
   readonly path: string;
   /** Encoding of an OTLP request; undefined for every other route. */
   readonly format: 'protobuf' | 'json' | 'other' | undefined;
-  readonly isError: boolean;
+  /** Of HTTP; a call of gRPC has the one that the same failure has over HTTP. */
+  readonly status: number;
   readonly seconds: number;
 }
+
+/** What a flag switches off is no failure. */
+const DISABLED_STATUS = 501;
+
+/** Why a request was refused, by its status: the label of a counter. */
+const REFUSALS: Readonly<Record<number, string>> = {
+  400: 'invalid_request',
+  401: 'unauthorized',
+  403: 'foreign_origin',
+  404: 'not_found',
+  405: 'wrong_method',
+  413: 'too_large',
+  415: 'unsupported_type',
+  421: 'unknown_host',
+  429: 'overloaded',
+  499: 'client_left',
+  501: 'disabled',
+};
 
 export interface IntakeGauges {
   readonly bytes: number;
@@ -77,10 +96,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
       edge.rows.inc({ type }, rows);
       edge.bytes.inc({ type }, bytes);
     },
-    countRequest: ({ path, format, isError, seconds }) => {
+    countRequest: ({ path, format, status, seconds }) => {
       const labels = format === undefined ? { path } : { path, format };
+      const isRefused = (status >= 400 && status < 500) || status === DISABLED_STATUS;
       edge.requests.inc(labels);
-      if (isError) edge.errors.inc(labels);
+      if (isRefused) edge.refused.inc({ path, reason: REFUSALS[status] ?? 'other' });
+      if (status >= 400 && (!isRefused || format !== undefined)) edge.errors.inc(labels);
       edge.durations.observe({ path }, seconds);
     },
     countQuery: createQueryMetrics(registers),
@@ -123,8 +144,14 @@ function createEdgeCounters(registers: Registry[]) {
     }),
     errors: new Counter({
       name: 'vt_http_errors_total',
-      help: 'Requests answered with an error: HTTP status 400 and above, or a gRPC status other than OK',
+      help: 'Requests that the server failed at (HTTP status 500 and above, but 501), and ingest requests that were not stored',
       labelNames,
+      registers,
+    }),
+    refused: new Counter({
+      name: 'tracelith_requests_refused_total',
+      help: 'Requests refused for what they asked, or whose client left, by reason',
+      labelNames: ['path', 'reason'] as const,
       registers,
     }),
     durations: new Histogram({

@@ -3,11 +3,14 @@
 
 export class QueryString {
   readonly #values = new Map<string, string[]>();
+  readonly #names = new Set<string>();
 
   /** `raw` is what follows the "?" of the URL, still encoded. */
   constructor(raw: string) {
     for (const pair of raw.split('&')) {
-      if (pair === '' || pair.includes(';')) continue;
+      if (pair === '') continue;
+      for (const part of pair.split(';')) this.#names.add(nameOf(part));
+      if (pair.includes(';')) continue;
       const equals = pair.indexOf('=');
       const key = unescapeQuery(equals === -1 ? pair : pair.slice(0, equals));
       const value = equals === -1 ? '' : unescapeQuery(pair.slice(equals + 1));
@@ -23,10 +26,20 @@ export class QueryString {
     return this.#values.get(key)?.[0] ?? '';
   }
 
+  /** The names that occur, those of pairs that are left out among them, as far as they can be read. */
+  names(): ReadonlySet<string> {
+    return this.#names;
+  }
+
   /** The values of `key` that are not empty, in order. */
   all(key: string): string[] {
     return (this.#values.get(key) ?? []).filter((value) => value !== '');
   }
+}
+
+function nameOf(pair: string): string {
+  const name = pair.split('=', 1)[0]!;
+  return unescapeQuery(name) ?? name;
 }
 
 function unescapeQuery(text: string): string | undefined {

@@ -131,12 +131,12 @@ function accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options
   const path = String(headers[':path']);
   const method = options.methods.find(path);
   const startMs = performance.now();
-  const call = new GrpcStream(stream, headers, (code) => {
+  const call = new GrpcStream(stream, headers, (httpStatus) => {
     // The paths of clients are no labels: only those of methods are.
     if (method === undefined) return;
     const seconds = (performance.now() - startMs) / 1000;
     const { format } = method;
-    options.metrics.countRequest({ path, format, isError: code !== status.OK, seconds });
+    options.metrics.countRequest({ path, format, status: httpStatus, seconds });
   });
   if (!String(headers['content-type'] ?? '').startsWith('application/grpc')) return call.refuseType();
   answer(call, { path, method, options }).then(

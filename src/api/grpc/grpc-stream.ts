@@ -42,7 +42,7 @@ export class GrpcStream {
   readonly #stream: ServerHttp2Stream;
   readonly #abort = new AbortController();
   readonly #frames = new MessageFrames();
-  readonly #onEnd: (code: number) => void;
+  readonly #onEnd: (status: number) => void;
   #deadline: NodeJS.Timeout | undefined;
   /** Until #deadline, from its start. */
   #leftMs = TIMER_MAX_MS;
@@ -50,8 +50,8 @@ export class GrpcStream {
   readonly #onReadable = (): void => this.#wake();
   #isEnded = false;
 
-  /** `onEnd` is told the status of the call, once, unless the client left before it had one. */
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, onEnd: (code: number) => void) {
+  /** `onEnd` is told the status of the call, as HTTP has it, once, unless the client left before it had one. */
+  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, onEnd: (status: number) => void) {
     this.#stream = stream;
     this.headers = headers;
     this.signal = this.#abort.signal;
@@ -144,26 +144,26 @@ export class GrpcStream {
 
   /** Ends the call: everything was answered. */
   end(): void {
-    this.#end(status.OK, {});
+    this.#end({ http: 200, grpc: status.OK }, {});
   }
 
   /** Ends the call with the status of a failure; what is not a StoreError keeps its text to itself. */
   fail(error: unknown): void {
-    const { grpc: code, retrySeconds } = statusOf(error);
+    const { http, grpc: code, retrySeconds } = statusOf(error);
     // encodeURI throws on unpaired surrogates.
     const message = messageOf(error).toWellFormed();
     const details = encodeRpcStatus({ code, message, retrySeconds }, 'protobuf').toString('base64');
-    this.#end(code, { 'grpc-message': encodeURI(message), [STATUS_DETAILS_KEY]: details });
+    this.#end({ http, grpc: code }, { 'grpc-message': encodeURI(message), [STATUS_DETAILS_KEY]: details });
   }
 
-  #end(code: number, metadata: OutgoingHttpHeaders): void {
+  #end({ http, grpc }: { readonly http: number; readonly grpc: number }, metadata: OutgoingHttpHeaders): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
     clearTimeout(this.#deadline);
-    this.#onEnd(code);
+    this.#onEnd(http);
     const stream = this.#stream;
     if (stream.destroyed || stream.closed) return;
-    const trailers = { 'grpc-status': code, ...metadata, ...this.trailer };
+    const trailers = { 'grpc-status': grpc, ...metadata, ...this.trailer };
     if (stream.headersSent) {
       stream.once('wantTrailers', () => stream.sendTrailers(trailers));
       stream.end();

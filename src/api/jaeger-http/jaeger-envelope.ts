@@ -30,7 +30,7 @@ export function registerLegacyRoute(app: FastifyInstance, route: LegacyRoute): v
     else sendError(reply, { error, logger: options.logger, body: errorBody });
   };
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    const asked = readRequest(request, reply, options.answers);
+    const asked = readRequest(request, reply, options);
     const chunks = await handler(options, asked, request);
     return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, logger: options.logger });
   };

@@ -9,6 +9,7 @@ import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import { QueryString, unescapePercent } from '../go/query-string.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
+import { refuseUnknownNarrowing } from '../jaeger/known-params.ts';
 
 export interface JaegerOptions {
   readonly reader: TraceReader;
@@ -56,10 +57,23 @@ export interface JaegerRequest {
 /** Proxies refuse answers with some KB of headers. */
 const WARNING_CHARS_MAX = 2_000;
 
-/** Reads what every route needs. Throws INVALID_REQUEST for a bad tenant. */
-export function readRequest(request: FastifyRequest, reply: FastifyReply, answers: AnswerBudget): JaegerRequest {
+const NO_CONDITIONS: ReadonlySet<string> = new Set();
+
+/**
+ * Reads what every route needs; `conditions` are the parameters in `query.` that this one honours. Throws INVALID_REQUEST for a
+ * bad tenant, and for a parameter that would narrow the answer and is not known.
+ */
+export function readRequest(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  {
+    answers,
+    conditions = NO_CONDITIONS,
+  }: { readonly answers: AnswerBudget; readonly conditions?: ReadonlySet<string> },
+): JaegerRequest {
   const tenant = tenantOfHeaders(request.headers);
   const params = queryOf(request);
+  refuseUnknownNarrowing(params, conditions);
   const pretty = params.first('prettyPrint');
   const controller = new AbortController();
   reply.raw.once('close', () => controller.abort());

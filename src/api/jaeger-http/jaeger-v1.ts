@@ -26,6 +26,7 @@ import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { kindName } from '../jaeger/jaeger-span.ts';
 import { registerMetricsRoutes } from './jaeger-metrics.ts';
 import { readTraceInTurns, readTraceViews } from '../jaeger/jaeger-model.ts';
+import { anyParam } from '../jaeger/jaeger-v3-search.ts';
 import { parseDependencyRange, parsePathSearch, parseTraceOptions, parseTraceSearch } from '../jaeger/jaeger-params.ts';
 import type { TraceSearch } from '../jaeger/jaeger-params.ts';
 import { overfullWarnings } from '../jaeger/search-bounds.ts';
@@ -89,7 +90,7 @@ async function listOperations(
 ): Promise<Buffer[]> {
   const service = params.first('service');
   if (service === '') throw new StoreError('INVALID_REQUEST', "parameter 'service' is required");
-  const spanKind = params.first('spanKind');
+  const spanKind = anyParam(params, 'spanKind', 'span_kind')[1];
   const kind = spanKind === '' ? undefined : KINDS.indexOf(spanKind) + 1;
   const operations = kind === 0 ? [] : items(await reader.listOperations(tenant, service, kind, signal));
   const shown = [...new Set(operations.map(operationJson))];

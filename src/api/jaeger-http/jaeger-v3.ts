@@ -12,7 +12,7 @@ import { kindName } from '../jaeger/jaeger-span.ts';
 import { pathRest, readRequest, sendError } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
-import { checkV3Bool, parseV3Search, parseV3Time } from '../jaeger/jaeger-v3-search.ts';
+import { anyParam, checkV3Bool, parseV3Search, parseV3Time, V3_CONDITIONS } from '../jaeger/jaeger-v3-search.ts';
 import { lastNsOf, overfullWarnings } from '../jaeger/search-bounds.ts';
 import { sendJsonChunks } from '../http/json-reply.ts';
 import { summarizeInTurns, summaryJson } from '../jaeger/trace-summary.ts';
@@ -30,6 +30,9 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   '/api/v3/dependencies': listDependencies,
 };
 
+/** These take the conditions of a search. */
+const SEARCH_PATHS: ReadonlySet<string> = new Set(['/api/v3/traces', '/api/v3/trace-summaries']);
+
 /** Registers `{prefix}/api/v3/…`. */
 export function registerJaegerV3Routes(app: FastifyInstance, prefix: string, options: JaegerOptions): void {
   const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply): void => {
@@ -37,7 +40,11 @@ export function registerJaegerV3Routes(app: FastifyInstance, prefix: string, opt
   };
   for (const [path, handler] of Object.entries(ROUTES)) {
     app.get(`${prefix}${path}`, { errorHandler }, async (request, reply) => {
-      const asked = readRequest(request, reply, options.answers);
+      const asked = readRequest(
+        request,
+        reply,
+        SEARCH_PATHS.has(path) ? { ...options, conditions: V3_CONDITIONS } : options,
+      );
       const chunks = await handler(options, asked, request);
       return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, logger: options.logger });
     });
@@ -59,7 +66,7 @@ async function listOperations(
   { tenant, params, signal, items }: JaegerRequest,
 ): Promise<Buffer[]> {
   const service = params.first('service');
-  const kind = KINDS.indexOf(params.first('spanKind'));
+  const kind = KINDS.indexOf(anyParam(params, 'spanKind', 'span_kind')[1]);
   const isHopeless = service === '' || kind < 0;
   const operations = isHopeless
     ? []

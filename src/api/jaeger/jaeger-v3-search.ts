@@ -15,6 +15,31 @@ const DEPTH_DEFAULT = 100;
 /** What UI 2.19, which does not know the capability, sends for "All services" (§2.3). */
 const ALL_SERVICES = '__all_services__';
 
+/** Every parameter of a v3 search that narrows it, or says how it is answered. */
+export const V3_CONDITIONS: ReadonlySet<string> = new Set(
+  [
+    'serviceName',
+    'service_name',
+    'operationName',
+    'operation_name',
+    'attributes',
+    'filter',
+    'startTimeMin',
+    'start_time_min',
+    'startTimeMax',
+    'start_time_max',
+    'durationMin',
+    'duration_min',
+    'durationMax',
+    'duration_max',
+    'searchDepth',
+    'search_depth',
+    'num_traces',
+    'rawTraces',
+    'raw_traces',
+  ].map((name) => `query.${name}`),
+);
+
 export interface V3Search {
   readonly query: TraceQuery;
   /** True when no span can match: the durations exclude each other. */

@@ -90,6 +90,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
   app.addHook('onRequest', async (request) => {
     if (!options.isReady() && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url))) throw notReady();
   });
+  app.addHook('onRequest', async (request) => {
+    // Only OTLP looks at the media type of a body; fastify would refuse one that it cannot read, whatever the path.
+    if (!isOtlpPath(routes.shortPattern(request.routeOptions.url))) delete request.raw.headers['content-type'];
+  });
   app.addHook('onResponse', async (request, reply) =>
     countAnswer(request, reply, { routes, metrics: options.metrics }),
   );
@@ -226,13 +230,17 @@ async function allowOrigins(scope: FastifyInstance, origins: readonly string[]):
   });
 }
 
+function isOtlpPath(path: string): boolean {
+  return (OTLP_HTTP_PATHS as readonly string[]).includes(path);
+}
+
 function countAnswer(request: FastifyRequest, reply: FastifyReply, to: { routes: RouteTable; metrics: Metrics }): void {
   const path = to.routes.shortPattern(request.routeOptions.url);
-  const isOtlp = (OTLP_HTTP_PATHS as readonly string[]).includes(path);
+  const isOtlp = isOtlpPath(path);
   to.metrics.countRequest({
     path,
     format: isOtlp ? (otlpEncodingOf(request.headers['content-type']) ?? 'other') : undefined,
-    isError: reply.statusCode >= 400,
+    status: reply.statusCode,
     seconds: reply.elapsedTime / 1000,
   });
 }

@@ -38,13 +38,16 @@ test('rows and bytes are counted by protocol, requests by route', async () => {
     [`vt_http_errors_total{${path},format="json"}`]: 1,
     [`vt_http_errors_total{${path},format="other"}`]: 1,
     'vt_http_requests_total{path="*"}': 2,
-    'vt_http_errors_total{path="*"}': 2,
+    [`tracelith_requests_refused_total{${path},reason="invalid_request"}`]: 1,
+    [`tracelith_requests_refused_total{${path},reason="unsupported_type"}`]: 1,
+    'tracelith_requests_refused_total{path="*",reason="not_found"}': 2,
     [`vt_http_request_duration_seconds_count{${path}}`]: 5,
     tracelith_intake_bytes: 0,
     vm_concurrent_insert_current: 0,
     'vm_app_version{version="tracelith-0.0.0",short_version="v0.0.0"}': 1,
     'flag{name="retentionPeriod",value="7d",is_set="false"}': 1,
   };
+  expect(samples.has('vt_http_errors_total{path="*"}')).toBe(false);
   for (const [name, value] of Object.entries(expected)) expect([name, samples.get(name)]).toEqual([name, value]);
   expect(response.text).not.toContain('evil');
 });

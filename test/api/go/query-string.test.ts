@@ -10,6 +10,11 @@ test('pairs are read as Go reads them', () => {
   expect([query.all('empty'), query.all('none')]).toEqual([[], []]);
 });
 
+test('every name occurs in names(), also where its pair is left out', () => {
+  const query = new QueryString('a=1&a=2&bare&bad=%zz&semi=1;hidden=2&%65nc%5B%5D=x&%zz=1');
+  expect([...query.names()]).toEqual(['a', 'bare', 'bad', 'semi', 'hidden', 'enc[]', '%zz']);
+});
+
 test.each([
   ['a%2Fb', 'a/b'],
   ['a+b', 'a+b'],

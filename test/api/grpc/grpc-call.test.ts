@@ -141,11 +141,13 @@ describe('a failure', () => {
     expect((await refusalOf(listener.client.unary(call))).code).toBe(status.UNIMPLEMENTED);
   });
 
-  test('answers are counted by method', async () => {
+  test('answers are counted by method, errors apart from what clients asked wrong', async () => {
     const text = await listener.metrics.render();
-    const count = (name: string): number =>
-      Number(new RegExp(`${name}{path="/jaeger.storage.v2.TraceReader/GetTraces"} (\\d+)`).exec(text)?.[1]);
-    expect([count('vt_http_requests_total'), count('vt_http_errors_total')]).toEqual([6, 6]);
+    const count = (name: string, more = ''): number =>
+      Number(new RegExp(`${name}{path="/jaeger.storage.v2.TraceReader/GetTraces"${more}} (\\d+)`).exec(text)?.[1]);
+    expect([count('vt_http_requests_total'), count('vt_http_errors_total')]).toEqual([6, 3]);
+    const refused = (reason: string): number => count('tracelith_requests_refused_total', `,reason="${reason}"`);
+    expect(['invalid_request', 'overloaded'].map(refused)).toEqual([2, 1]);
   });
 });
 

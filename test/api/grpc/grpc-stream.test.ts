@@ -34,9 +34,9 @@ async function openCall(headers: Record<string, string> = {}) {
   const client: ClientHttp2Stream = session.request({ ':method': 'POST', ...headers }, { endStream: false });
   client.on('error', () => undefined);
   const [stream, received] = (await accepted) as ConstructorParameters<typeof GrpcStream>;
-  const codes: number[] = [];
-  const call = new GrpcStream(stream, received, (code) => codes.push(code));
-  return { session, client, call, codes, [Symbol.dispose]: () => session.destroy() };
+  const statuses: number[] = [];
+  const call = new GrpcStream(stream, received, (status) => statuses.push(status));
+  return { session, client, call, statuses, [Symbol.dispose]: () => session.destroy() };
 }
 
 test('messages come whole and in order, wherever they are cut', async () => {
@@ -88,7 +88,7 @@ test('a client that leaves, and a deadline that passes, end the wait for a messa
     if (leave) open.session.destroy();
     await expect(next).rejects.toMatchObject({ code: 'CANCELLED' });
     expect(open.call.signal.aborted).toBe(true);
-    expect(open.codes).toEqual(leave ? [] : [4]);
+    expect(open.statuses).toEqual(leave ? [] : [503]);
   }
 });
 
@@ -99,5 +99,5 @@ test('a call has one status, whatever comes behind it', async () => {
   open.call.end();
   open.call.write(Buffer.from('late'), () => undefined);
   const [headers] = (await response) as [Record<string, unknown>];
-  expect([headers['grpc-status'], open.codes]).toEqual(['13', [13]]);
+  expect([headers['grpc-status'], open.statuses]).toEqual(['13', [500]]);
 });

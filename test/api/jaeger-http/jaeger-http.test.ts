@@ -115,6 +115,57 @@ describe('tenants and failures', () => {
     expect(header!.length).toBe(2_003);
   });
 
+  describe('a parameter that would restrict what is shown is refused', () => {
+    const PATHS = [
+      '/api/services?x',
+      '/api/services/a/operations?x',
+      '/api/operations?service=a',
+      '/api/traces?service=a',
+      `/api/traces/${RICH_HEX}?x`,
+      '/api/dependencies?x',
+      '/api/metrics/calls?service=a',
+      '/analytics/v1/dependencies?service=a',
+      '/api/v3/services?x',
+      '/api/v3/operations?service=a',
+      `/api/v3/traces/${RICH_HEX}?x`,
+      '/api/v3/traces?query.startTimeMin=2025-11-20T00:00:00Z&query.startTimeMax=2025-11-21T00:00:00Z',
+      '/api/v3/trace-summaries?query.startTimeMin=2025-11-20T00:00:00Z&query.startTimeMax=2025-11-21T00:00:00Z',
+      '/api/v3/dependencies?startTime=2025-11-20T00:00:00Z&endTime=2025-11-21T00:00:00Z',
+      '/select/jaeger/api/services?x',
+    ];
+    test.each(PATHS)('%s', async (path) => {
+      reader.add(RICH_TRACE);
+      expect((await get(path)).status).toBe(200);
+      const names = [
+        'extra_filters',
+        'extra_filters%5B%5D',
+        'extra_stream_filters',
+        'hidden_fields_filters',
+        'EXTRA-FILTERS',
+      ];
+      for (const name of [...names, 'extra_label', 'filter', 'query.tenant', 'extra_filters=%zz;a']) {
+        const { status, text } = await get(`${path}&${name}={a="b"}`);
+        expect([name, status]).toEqual([name, 400]);
+        expect(text).toContain('restricts what is shown');
+      }
+      const { length } = reader.signals;
+      await get(`${path}&extra_filters=`);
+      expect(reader.signals.length, 'the reader is not asked').toBe(length);
+    });
+
+    test('but not what Jaeger’s clients send and Jaeger ignores', async () => {
+      expect((await get('/api/traces?service=a&lookback=1h&unknown=1&filtered=x&_=1')).status).toBe(200);
+    });
+
+    test('query.filter where it is honoured, nowhere else', async () => {
+      const filter = encodeURIComponent('{"op":"exists","args":[{"attr":{"key":"k"}}]}');
+      const times = 'query.startTimeMin=2025-11-20T00:00:00Z&query.startTimeMax=2025-11-21T00:00:00Z';
+      expect((await get(`/api/v3/trace-summaries?${times}&query.filter=${filter}`)).status).toBe(200);
+      expect((await get(`/api/traces?service=a&query.filter=${filter}`)).status).toBe(400);
+      expect((await get(`/api/v3/services?query.filter=${filter}`)).status).toBe(400);
+    });
+  });
+
   test('the traces of an answer are held until it is sent, and more than all may have is refused', async () => {
     const answers = new AnswerBudget(1);
     await using held = await openJaegerServer({ answers });

@@ -147,6 +147,7 @@ describe('names', () => {
       `{"data":${JSON.stringify(all)},"total":3,"limit":0,"offset":0,"errors":null}`,
     );
     expect(await data('/api/operations?service=s&spanKind=server')).toEqual([all[1]]);
+    expect(await data('/api/operations?service=s&span_kind=server')).toEqual([all[1]]);
     expect(await data('/api/operations?service=s&spanKind=')).toEqual(all);
     expect(await data('/api/operations?service=s&spanKind=SERVER')).toEqual([]);
     expect((await get('/api/operations?service=x')).text).toBe(

@@ -81,6 +81,18 @@ describe('names, search and summaries', () => {
     }
   });
 
+  test.each(['spanKind', 'span_kind'])('operations of one kind, by %s', async (name) => {
+    reader.add(RICH_TRACE);
+    const of = async (kind: string): Promise<number> => {
+      const { text } = await get(`/api/v3/operations?service=backend&${name}=${kind}`);
+      return (JSON.parse(text) as { operations: unknown[] }).operations.length;
+    };
+    const counts = await Promise.all(['', 'internal', 'server', 'client', 'producer', 'consumer', 'x'].map(of));
+    const [all, ...each] = counts;
+    expect(each.reduce((sum, count) => sum + count, 0)).toBe(all);
+    expect(Math.max(...each)).toBeLessThan(all!);
+  });
+
   test('E8: no match is 404 for traces and an empty list for summaries', async () => {
     expect(await get(`/api/v3/traces?query.serviceName=nobody&${window}`)).toMatchObject({
       status: 404,

@@ -26,6 +26,18 @@ describe('partitions', () => {
     expect(edge.store.adminCalls).toEqual(['detach 20261120', 'attach 20261120']);
   });
 
+  test.each(['', 'nonsense', 'text/plain', 'application/json', 'application/x-www-form-urlencoded', 'a/b; c'])(
+    'whatever media type their body has: "%s"',
+    async (type) => {
+      const headers = { 'content-type': type };
+      for (const body of ['', '{']) {
+        const request = { method: 'POST', path: '/internal/partition/list', headers, body };
+        expect([body, (await edge.send(request)).status]).toEqual([body, 200]);
+        expect((await edge.send({ ...request, path: '/internal/force_flush', hasLength: true })).status).toBe(200);
+      }
+    },
+  );
+
   test('are named by eight digits and nothing else', async () => {
     const bad = [
       '',
