@@ -121,6 +121,13 @@ const flags = {
     reason: 'Off as in VictoriaTraces. Not together with -retention.maxDiskSpaceUsageBytes.',
     example: '-retention.maxDiskUsagePercent=80',
   }),
+  clockJumpGraceMs: flag('storage', 'retention.clockJumpGracePeriod', duration({ min: '0s', max: '30d' }), {
+    default: '1h',
+    meaning:
+      'How long drops by age wait when the clock jumped ahead, or asks for several days at once. 0s: they do not wait.',
+    reason: 'Long enough for an alert to be seen; a day kept an hour longer hurts nobody, a wrong clock loses all.',
+    example: '-retention.clockJumpGracePeriod=6h',
+  }),
   flushIntervalMs: flag('storage', 'inmemoryDataFlushInterval', duration({ min: '1s', max: '1h' }), {
     default: '10s',
     meaning:

@@ -127,6 +127,7 @@ function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore
     flushIntervalMs,
     mergeWorkers,
     snapshotsMaxAgeMs,
+    clockJumpGraceMs,
   } = config;
   const { diskBytesMax, diskPercentMax } = config;
   const { loggerLevel: logLevel, loggerFormat: logFormat } = config;
@@ -138,6 +139,7 @@ function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore
     flushIntervalMs,
     mergeWorkers,
     snapshotsMaxAgeMs,
+    clockJumpGraceMs,
     diskBytesMax,
     diskPercentMax,
     logLevel,

@@ -13,6 +13,7 @@ export const STORE_ERROR_CODES = [
   'CANCELLED', // the client went away: 499, CANCELLED
   'CORRUPTION', // bytes on disk failed their checksum, do not parse, or are gone: 500, INTERNAL
   'FORMAT_TOO_NEW', // a file was written by a newer version: 500, INTERNAL
+  'WORKER_FAILED', // the thread of a merge ran out of memory or met a bug: 500, INTERNAL
   'DISK', // the operating system refused a disk call: 503 + Retry-After, UNAVAILABLE + RetryInfo
   'CONFIG', // a flag is unknown or malformed: the process says so and exits with 2
   'LOCKED', // another process owns the data directory: the process says so and exits with 1

@@ -1,11 +1,14 @@
 // The one door to the file system. Everything that stores goes through a Disk, so that tests can crash the program
 // after any call, fail any call, and drop what was not fsynced. No other file of src/ imports node:fs for data.
-// Calls are synchronous: they run on threads that own nothing latency-critical (merge, query, recovery); only the log,
-// whose fdatasync must overlap with receiving, is asynchronous. Failures are StoreError DISK with the path and errno text.
+// Calls are synchronous: they run on threads that own nothing latency-critical (merge, query, recovery); asynchronous are
+// only the log, whose fdatasync must overlap with receiving, and the removal of whole days. Failures are StoreError DISK
+// with the path and errno text.
 
 export interface FileStat {
   readonly sizeBytes: number;
   readonly isDirectory: boolean;
+  /** Names the file has: with more than one, removing one of them frees nothing. */
+  readonly links: number;
 }
 
 /** A file opened for appending; owned by one writer. After a failed append or sync it must not be written again. */
@@ -54,6 +57,8 @@ export interface Disk {
   rename(from: string, to: string): void;
   /** Removes a file or a whole folder; nothing there is not an error. */
   remove(path: string): void;
+  /** As remove(), for folders of any size: while it goes on, the calling thread does other things. */
+  removeAsync(path: string): Promise<void>;
   link(from: string, to: string): void;
   truncate(path: string, sizeBytes: number): void;
   /** Bytes an unprivileged writer can still use on the file system of `path`. */

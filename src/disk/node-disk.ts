@@ -1,7 +1,7 @@
 // The Disk that is a disk: node:fs, nothing cached, nothing retried. Every failure becomes a StoreError DISK whose
 // message names the call, the path and the errno, with the original error as its cause; callers never see a raw node
-// error. The log's AppendFile is the one asynchronous thing: its writes and fdatasync run on libuv's pool while the
-// caller receives.
+// error. Asynchronous are the log's AppendFile, whose writes and fdatasync run on libuv's pool while the caller receives,
+// and removeAsync.
 import {
   close as closeAsync,
   closeSync,
@@ -22,6 +22,7 @@ import {
   writeSync,
   writev,
 } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
@@ -43,6 +44,7 @@ export const nodeDisk: Disk = {
   syncDir: (path) => attempt('syncDir', path, () => syncFolder(path)),
   rename: (from, to) => attempt('rename', `${from} -> ${to}`, () => renameSync(from, to)),
   remove: (path) => attempt('remove', path, () => rmSync(path, { recursive: true, force: true })),
+  removeAsync: (path) => removeTree(path),
   link: (from, to) => attempt('link', `${from} -> ${to}`, () => linkSync(from, to)),
   truncate: (path, sizeBytes) => attempt('truncate', path, () => truncateSync(path, sizeBytes)),
   freeBytes: (path) => attempt('statfs', path, () => freeBytesOf(path)),
@@ -98,7 +100,15 @@ function sortedNames(path: string): string[] {
 
 function statOf(path: string): FileStat | undefined {
   const stat = statSync(path, { throwIfNoEntry: false });
-  return stat === undefined ? undefined : { sizeBytes: stat.size, isDirectory: stat.isDirectory() };
+  return stat === undefined ? undefined : { sizeBytes: stat.size, isDirectory: stat.isDirectory(), links: stat.nlink };
+}
+
+async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch (error) {
+    throw diskError('remove', path, error);
+  }
 }
 
 /**

@@ -33,6 +33,8 @@ export interface PartEntry {
   readonly maxStartNs: bigint;
   /** Ids of the parts it was merged from, for people reading a catalog; nothing depends on it. */
   readonly replaces?: readonly PartId[];
+  /** Why no merge in the background has it any more: a merge of it failed twice. */
+  readonly parked?: string;
 }
 
 export interface CatalogState {
@@ -47,6 +49,8 @@ export interface CatalogState {
 export interface CatalogChange {
   readonly add: readonly PartEntry[];
   readonly remove: readonly PartId[];
+  /** Parts that stay, with what has changed about them. */
+  readonly update?: readonly PartEntry[];
   /** Given when `add` holds what the log files up to it held; never goes back. */
   readonly flushedLogSeq?: number;
   /** Names to merge in: what the flushed spans hold. A merge of parts has none. */
@@ -91,6 +95,10 @@ export function commitParts(env: Environment, change: CatalogChange): number {
     for (const id of change.remove) assert(txn.remove(partKey(id)), `part ${id} is not in the catalog of ${env.path}`);
     for (const part of change.add) {
       assert(!txn.has(partKey(part.id)), `part ${part.id} is already in the catalog of ${env.path}`);
+      txn.put(partKey(part.id), packr.pack(checkedPart(part)));
+    }
+    for (const part of change.update ?? []) {
+      assert(txn.has(partKey(part.id)), `part ${part.id} is not in the catalog of ${env.path}`);
       txn.put(partKey(part.id), packr.pack(checkedPart(part)));
     }
     const flushedLogSeq = change.flushedLogSeq ?? head.flushedLogSeq;
@@ -144,6 +152,7 @@ function decodePart(path: string, payload: Uint8Array): PartEntry {
     minStartNs: bigintOf(path, fields, 'minStartNs'),
     maxStartNs: bigintOf(path, fields, 'maxStartNs'),
     ...(replaces === undefined ? {} : { replaces: replaces.map((id) => partIdOf(path, id)) }),
+    ...(typeof fields['parked'] === 'string' ? { parked: fields['parked'] } : {}),
   };
 }
 

@@ -104,6 +104,15 @@ export class PartSet {
     };
   }
 
+  /** Follows a catalog commit that changed `entries` of live parts. */
+  update(entries: readonly PartEntry[]): void {
+    for (const entry of entries) {
+      const part = this.#parts.get(entry.id);
+      assert(part !== undefined, `part ${entry.id} is not live`);
+      this.#parts.set(entry.id, { ...part, entry });
+    }
+  }
+
   /** Follows a catalog commit: `removed` go, `added` comes. */
   replace(removed: readonly LivePart[], added: LivePart | undefined): void {
     if (added !== undefined) {

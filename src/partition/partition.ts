@@ -17,12 +17,13 @@ import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { LogAppend, LogFile } from './log-file.ts';
 import { Log } from './log.ts';
-import { ENDLESS_ROOM, type MergeRoom, type MergeRunner } from './merge-runner.ts';
+import { ENDLESS_ROOM, parkReasonOf, type MergeRoom, type MergeRunner, type ParkReason } from './merge-runner.ts';
 import { openPartitionFiles, type RecoveryReport } from './open-partition.ts';
 import { livePart, partEntry, PartSet, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
-import { planMerge } from './plan-merge.ts';
+import { MERGE_PARTS_MIN, planMerge } from './plan-merge.ts';
+import { runMerge } from './run-merge.ts';
 import { Serial } from './serial.ts';
 import { dayFilter, pickLogBlocks, pickParts, type PartitionView, type ViewFilter } from './view.ts';
 import { writeSnapshot } from './write-snapshot.ts';
@@ -31,9 +32,9 @@ export interface PartitionOptions extends PartitionPlace {
   readonly mergeRunner: MergeRunner;
   /** Default ENDLESS_ROOM. */
   readonly mergeRoom?: MergeRoom;
-  /** Removes the folder of a partition that was closed and whose `pinned` was doomed. */
-  readonly remove: () => void;
 }
+
+type MergeHow = Pick<MergeJob, 'profile' | 'origin' | 'rollups'>;
 
 /** Of one partition: a disk that loses more is beyond bookkeeping, and what queries find of it stays in their warnings. */
 const DAMAGED_BLOCKS_MAX = 10_000;
@@ -70,6 +71,8 @@ export class Partition {
   readonly #merges = new Serial();
   /** Changes of catalog and parts together, and snapshots on disk, which must not see them apart. */
   readonly #commits = new Serial();
+  /** Aborted when the partition closes: no merge under way is waited for. */
+  readonly #closing = new AbortController();
   /** Blocks met damaged since the partition was opened, by file and offset: each counts once, whoever meets it. */
   readonly #damagedBlocks = new Set<string>();
   /** Full merges that run or wait. */
@@ -84,7 +87,7 @@ export class Partition {
     this.day = options.day;
     this.path = options.path;
     this.report = opened.report;
-    this.pinned = new Pinned(options.remove);
+    this.pinned = new Pinned(() => undefined);
     this.#env = opened.env;
     this.#parts = new PartSet(opened.parts);
     const { logFiles, nextLogSeq } = opened;
@@ -109,45 +112,73 @@ export class Partition {
     return this.#log.append(blocks);
   }
 
-  /** Resolves when every block published before the call is in a part. Throws DISK: the log then stays as it was. */
+  /**
+   * Resolves when every block published before the call is in a part, or parked. Throws DISK: the log then stays as it
+   * was. A partition that closes meanwhile keeps its log.
+   */
   flush(): Promise<void> {
-    return this.#flushes.run(async () => {
-      if (!this.#isClosed) await this.#flush();
-    });
+    return this.#flushes.run(() => this.#unlessClosed(() => this.#flush()));
   }
 
-  /** Merges while the plan finds something worth it that there is room for. */
-  mergeWorthwhile(): Promise<void> {
-    return this.#merges.run(async () => {
-      // A full merge that waits would do the next one's work again.
-      while (!this.#isClosed && this.#fullMerges === 0) {
-        const ids = planMerge(
-          this.#parts.idle.map(({ entry }) => entry),
-          Math.min(this.#room.mergeBytesMax, this.#room.freeBytes),
-        );
-        if (ids.length === 0) return;
-        await this.#merge(this.#parts.idle.filter(({ entry }) => ids.includes(entry.id)));
-      }
-    });
+  /** Whether there are enough parts for a merge in the background to be worth a thought. */
+  get mayMerge(): boolean {
+    return this.#parts.count >= MERGE_PARTS_MIN;
+  }
+
+  /** Merges once, where the plan finds something worth it that there is room for; false: it does not. Throws DISK. */
+  async mergeNext(): Promise<boolean> {
+    // A full merge that waits would do this one's work again.
+    if (this.#fullMerges > 0) return false;
+    let hasMerged = false;
+    await this.#merges.run(() =>
+      this.#unlessClosed(async () => {
+        const parts = this.#planned();
+        if (parts.length === 0) return;
+        hasMerged = true;
+        await this.#mergeOrPark(parts);
+      }),
+    );
+    return hasMerged;
   }
 
   /**
-   * Resolves when every part of the time of the call is in one part, in its final form. Throws READ_ONLY when the disk
-   * has no room for that part beside them.
+   * Resolves when every part of the time of the call is in one part, in its final form; parked ones are tried again.
+   * Throws READ_ONLY when the disk has no room for that part beside them, WORKER_FAILED, DISK.
    */
   async mergeAll(): Promise<void> {
     this.#fullMerges++;
     try {
-      await this.#merges.run(() => this.#mergeAll());
+      await this.#merges.run(() => this.#unlessClosed(() => this.#mergeAll()));
     } finally {
       this.#fullMerges--;
     }
   }
 
+  /** What is asked of a closed partition does nothing, and what is under way when it closes is given up. */
+  async #unlessClosed(action: () => Promise<void>): Promise<void> {
+    if (this.#isClosed) return;
+    try {
+      await action();
+    } catch (error) {
+      if (!isStoreError(error, 'CANCELLED') || !this.#isClosed) throw error;
+    }
+  }
+
+  #planned(): LivePart[] {
+    const parts = this.#parts.idle.filter(({ entry }) => entry.parked === undefined);
+    if (parts.length < MERGE_PARTS_MIN) return [];
+    const bytesMax = Math.min(this.#room.mergeBytesMax, this.#room.freeBytes);
+    const ids = planMerge(
+      parts.map(({ entry }) => entry),
+      bytesMax,
+    );
+    return parts.filter(({ entry }) => ids.includes(entry.id));
+  }
+
   async #mergeAll(): Promise<void> {
     const parts = this.#parts.idle;
     const isMerged = parts.length === 0 || (parts.length === 1 && this.#isFinal(parts[0]!));
-    if (isMerged || this.#isClosed) return;
+    if (isMerged) return;
     const sizeBytes = bytesOf(parts);
     const { freeBytes } = this.#room;
     if (sizeBytes > freeBytes)
@@ -155,7 +186,40 @@ export class Partition {
         'READ_ONLY',
         `${this.path}: merging ${sizeBytes} bytes needs as much free space, ${freeBytes} may be used; free space, then retry`,
       );
-    await this.#merge(parts);
+    await this.#mergeOrPark(parts, true);
+  }
+
+  /** A merge that can only fail parks its parts: they are served as they are, and no merge in the background has them. */
+  async #mergeOrPark(parts: readonly LivePart[], isForced = false): Promise<void> {
+    try {
+      await this.#merge(parts);
+    } catch (error) {
+      const reason = parkReasonOf(error);
+      if (reason === undefined || this.#isClosed) throw error;
+      await this.#park(parts, reason);
+      this.#options.logger.error('a merge failed twice: its parts are parked, served as they are', {
+        partition: basename(this.path),
+        parts: parts.length,
+        reason,
+        error,
+      });
+      if (isForced) throw error;
+    }
+  }
+
+  async #park(parts: readonly LivePart[], reason: ParkReason): Promise<void> {
+    await this.#commits.run(async () => {
+      // Retention may have dropped some of them meanwhile.
+      const live = parts.filter((part) => this.#parts.hasAll([part]));
+      const update = live.map(({ entry }) => ({ ...entry, parked: reason }));
+      try {
+        this.#commit({ add: [], remove: [], update }, undefined);
+      } catch (error) {
+        if (!isStoreError(error, 'DISK')) throw error;
+        this.#options.logger.error('parts are parked until the next start only', { error });
+      }
+      this.#parts.update(update);
+    });
   }
 
   /**
@@ -240,15 +304,20 @@ export class Partition {
   }
 
   /**
-   * Waits for what is under way and closes the index; flushes and merges asked for later do nothing. Does not flush.
+   * Cancels flushes and merges under way and closes the index; those asked for later do nothing. Does not flush. Throws
+   * DISK when a file cannot be closed; the partition is closed nevertheless.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
+    this.#closing.abort();
     await this.#flushes.idle();
     await this.#merges.idle();
     await this.#commits.idle();
-    await this.#log.rotate();
-    this.#env.close();
+    try {
+      await this.#log.rotate();
+    } finally {
+      this.#env.close();
+    }
   }
 
   /** Closes the index as the end of the process would, whatever is under way. */
@@ -324,13 +393,13 @@ export class Partition {
     this.counters.merges++;
   }
 
-  async #run(
-    inputs: readonly MergeInput[],
-    how: Pick<MergeJob, 'profile' | 'origin' | 'rollups'>,
-  ): Promise<MergeResult & { id: Identity }> {
-    const { mergeRunner, quarantinePath, day } = this.#options;
-    const id = newIdentity();
-    const result = await mergeRunner.run({ inputs, ...how, day, quarantinePath, partPath: this.#partPath(id) });
+  async #run(inputs: readonly MergeInput[], how: MergeHow): Promise<MergeResult & { id: Identity }> {
+    const { mergeRunner: runner, quarantinePath, day, disk, logger } = this.#options;
+    let id = newIdentity();
+    const result = await runMerge({ runner, disk, logger, signal: this.#closing.signal }, () => {
+      id = newIdentity();
+      return { inputs, ...how, day, quarantinePath, partPath: this.#partPath(id) };
+    });
     this.counters.rowsMerged += result.rowsRead;
     this.counters.duplicatesRemoved += result.duplicates;
     for (const place of result.damaged) this.#addDamaged(place);
@@ -372,6 +441,8 @@ function placeKey({ path, offset }: DamagedPlace): string {
 function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
   const ids = new Set(catalog.parts.map((part) => part.id));
   const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
+  const parked = new Map(catalog.parts.map((part) => [part.id, part.parked]));
+  if (!(change.update ?? []).every((part) => parked.get(part.id) === part.parked)) return false;
   return hasParts && catalog.flushedLogSeq >= (change.flushedLogSeq ?? 0);
 }
 

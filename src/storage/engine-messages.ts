@@ -20,6 +20,7 @@ export interface EngineOptions {
   readonly diskPercentMax: number;
   readonly flushIntervalMs: number;
   readonly snapshotsMaxAgeMs: number;
+  readonly clockJumpGraceMs: number;
   readonly mergeWorkers: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;

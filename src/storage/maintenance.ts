@@ -1,20 +1,18 @@
-// What runs by the clock: flushes, merges, retention. One flush and one merge at a time over all partitions, merges
-// apart from flushes, so that a long merge never lets the log grow. A failure is logged and tried again later: what is
-// acknowledged is on disk already, so nothing here is urgent.
+// What runs by the clock: flushes, merges, retention, second attempts. Each day has its own lanes, so that none of it waits
+// for another day or fails with it; merges share -mergeWorkers threads, day after day in turn. A failure is logged and
+// tried again: what is acknowledged is on disk already, so nothing here is urgent.
 import type { Clock } from '../base/clock.ts';
-import { isStoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { Partition } from '../partition/partition.ts';
+import type { Day } from './day.ts';
 import type { DiskGuard } from './disk-guard.ts';
 import type { Dropper } from './dropper.ts';
+import { Lane } from './lane.ts';
 import type { PartitionSet } from './partition-set.ts';
 
 /** How often the clock is looked at. */
 const TICK_MS = 500;
 /** A log above this is flushed without waiting for the interval: recovery and queries read all of it. */
 export const LOG_ROWS_MAX = 131_072;
-/** After a failure the disk is left alone for this long. */
-const RETRY_MS = 10_000;
 /** How late a drop may come, and for how long the limits on the disk may be exceeded. */
 const RETENTION_INTERVAL_MS = 10_000;
 
@@ -25,28 +23,41 @@ export interface MaintenanceOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly flushIntervalMs: number;
+  /** Merges in the background at once. */
+  readonly mergeWorkers: number;
   /** Removes snapshots on disk above their greatest age. */
   readonly deleteOldSnapshots: () => void;
 }
 
 export class Maintenance {
   readonly #options: MaintenanceOptions;
+  readonly #retention: Lane;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
-  #flushing: Promise<void> | undefined;
-  #merging: Promise<void> | undefined;
-  #flushedMs: number;
   #retainedMs: number;
-  #failedMs = -Infinity;
+  /** When each day's log was last looked at by the interval. */
+  #flushedMs: number;
+  /** A flush has made parts: the limits on the disk are looked at before the interval is over. */
+  #hasFlushed = false;
+  #merging = 0;
+  /** The day that merged last: the next one has its turn before it. */
+  #mergedDay = -Infinity;
+  /** Days of which the plan found nothing since the last look. */
+  readonly #merged = new Set<Day>();
+  /** What was started here and has not ended. */
+  readonly #work = new Set<Promise<void>>();
+  /** Bugs met while run() waits: it throws the first. Without it they end the process. */
+  #bugs: unknown[] | undefined;
 
   constructor(options: MaintenanceOptions) {
     this.#options = options;
+    this.#retention = new Lane({ what: 'retention', ...options });
     this.#flushedMs = this.#retainedMs = options.clock.nowMs();
   }
 
   /** Looks at the clock from now on, until stop(). */
   startTimer(): void {
-    this.#timer ??= setInterval(() => this.#start(), TICK_MS);
+    this.#timer ??= setInterval(() => this.#look(), TICK_MS);
     this.#timer.unref();
   }
 
@@ -58,74 +69,109 @@ export class Maintenance {
 
   /** A commit has been published: a log that has grown large is flushed at once. */
   afterCommit(): void {
-    if (this.#flushing === undefined && this.#hasLargeLog()) this.#start();
+    for (const day of this.#options.partitions.days) if (hasLargeLog(day)) this.#flush(day);
   }
 
   /** Runs what is due. Resolves when that, and what was running, is done. */
   async run(): Promise<void> {
-    this.#start();
-    await this.#flushing;
-    await this.#merging;
+    const bugs: unknown[] = (this.#bugs = []);
+    this.#look();
+    while (this.#work.size > 0) await Promise.allSettled(this.#work);
+    this.#bugs = undefined;
+    if (bugs.length > 0) throw bugs[0];
   }
 
-  #start(): void {
-    if (this.#isStopped || !isDue(this.#options.clock.nowMs(), this.#failedMs, RETRY_MS)) return;
-    this.#flushing ??= this.#guarded('flush', () => this.#flushDue()).then(() => {
-      this.#flushing = undefined;
+  #start(work: Promise<void>, next: () => void = () => undefined): void {
+    const ended = work.then(next, (bug: unknown) => {
+      if (this.#bugs === undefined) throw bug;
+      this.#bugs.push(bug);
     });
+    this.#work.add(ended);
+    void ended.finally(() => this.#work.delete(ended));
   }
 
-  #startMerging(): void {
-    // A merge needs room for its output before its inputs go.
-    if (this.#isStopped || this.#options.guard.isReadOnly) return;
-    this.#merging ??= this.#guarded('merge', () => this.#mergeAll()).then(() => {
-      this.#merging = undefined;
-    });
-  }
-
-  async #flushDue(): Promise<void> {
-    const nowMs = this.#options.clock.nowMs();
-    if (isDue(nowMs, this.#retainedMs, RETENTION_INTERVAL_MS)) {
-      this.#retainedMs = nowMs;
-      await this.#drop();
-      this.#options.deleteOldSnapshots();
-    }
-    const isIntervalOver = isDue(nowMs, this.#flushedMs, this.#options.flushIntervalMs);
+  #look(): void {
+    if (this.#isStopped) return;
+    const { clock, flushIntervalMs, partitions } = this.#options;
+    const nowMs = clock.nowMs();
+    const isIntervalOver = isDue(nowMs, this.#flushedMs, flushIntervalMs);
     if (isIntervalOver) this.#flushedMs = nowMs;
-    let hasFlushed = false;
-    for (const partition of this.#options.partitions.all) {
-      const { rowCount } = partition.log;
-      if (!(rowCount > LOG_ROWS_MAX || (isIntervalOver && rowCount > 0))) continue;
-      await partition.flush();
-      hasFlushed = true;
+    for (const day of partitions.days) {
+      if (day.state === 'failed' && day.openings.isReady) this.#start(day.reopen());
+      if (day.state === 'dropping' && day.removals.isReady) this.#start(day.tryRemove());
+      const hasRows = (day.partition?.log.rowCount ?? 0) > 0;
+      // After a failure the pause alone decides: the interval may be an hour.
+      if (hasLargeLog(day) || (hasRows && (isIntervalOver || day.flushes.lastError !== undefined))) this.#flush(day);
     }
-    if (hasFlushed) await this.#drop();
-    this.#startMerging();
+    this.#retain(nowMs);
+    this.#merged.clear();
+    this.#startMerges();
   }
 
-  /** A drop that the disk refuses must not keep the log from being flushed. */
-  #drop(): Promise<void> {
-    return this.#guarded('retention', () => this.#options.dropper.run());
+  #flush(day: Day): void {
+    const { partition } = day;
+    if (this.#isStopped || partition === undefined || !day.flushes.isReady) return;
+    this.#start(
+      day.flushes.run(() => partition.flush()),
+      () => {
+        this.#hasFlushed = true;
+        this.#merged.delete(day);
+        this.#retain(this.#options.clock.nowMs());
+        this.#startMerges();
+      },
+    );
   }
 
-  async #mergeAll(): Promise<void> {
-    for (const partition of this.#options.partitions.all) if (!this.#isStopped) await partition.mergeWorthwhile();
+  #retain(nowMs: number): void {
+    const isIntervalOver = isDue(nowMs, this.#retainedMs, RETENTION_INTERVAL_MS);
+    if (this.#isStopped || !this.#retention.isReady || !(isIntervalOver || this.#hasFlushed)) return;
+    const { dropper, partitions, deleteOldSnapshots } = this.#options;
+    this.#hasFlushed = false;
+    if (isIntervalOver) this.#retainedMs = nowMs;
+    this.#start(
+      this.#retention.run(async () => {
+        await dropper.run();
+        if (!isIntervalOver) return;
+        deleteOldSnapshots();
+        await partitions.trash.empty();
+      }),
+    );
   }
 
-  #hasLargeLog(): boolean {
-    return this.#options.partitions.all.some((partition: Partition) => partition.log.rowCount > LOG_ROWS_MAX);
-  }
-
-  async #guarded(what: string, action: () => Promise<void>): Promise<void> {
-    try {
-      await action();
-    } catch (error) {
-      if (!isStoreError(error)) throw error;
-      if (this.#isStopped) return;
-      this.#failedMs = this.#options.clock.nowMs();
-      this.#options.logger.error(`${what} failed, tried again later`, { error, retrySeconds: RETRY_MS / 1000 });
+  #startMerges(): void {
+    while (this.#merging < this.#options.mergeWorkers) {
+      const day = this.#nextToMerge();
+      if (day === undefined) return;
+      this.#merging++;
+      this.#start(this.#merge(day), () => {
+        this.#merging--;
+        this.#startMerges();
+      });
     }
   }
+
+  async #merge(day: Day): Promise<void> {
+    this.#mergedDay = day.day;
+    let hasMerged = false;
+    await day.merges.run(async () => {
+      // A merge needs room for its output before its inputs go.
+      if (!this.#options.guard.isReadOnly) hasMerged = (await day.partition?.mergeNext()) ?? false;
+    });
+    if (!hasMerged) this.#merged.add(day);
+  }
+
+  /** In turn, so that a day with much to merge does not keep the others waiting. */
+  #nextToMerge(): Day | undefined {
+    if (this.#isStopped) return undefined;
+    const waiting = this.#options.partitions.days.filter(
+      (day) => day.partition?.mayMerge === true && day.merges.isReady && !this.#merged.has(day),
+    );
+    return waiting.find(({ day }) => day > this.#mergedDay) ?? waiting[0];
+  }
+}
+
+function hasLargeLog({ partition }: Day): boolean {
+  return (partition?.log.rowCount ?? 0) > LOG_ROWS_MAX;
 }
 
 /** A clock set back starts the interval anew. */

@@ -1,50 +1,144 @@
-// Runs merges on threads of their own, so that the engine thread only ever waits for them.
+// Runs merges on threads of their own, so that the engine thread only ever waits for them. What kills a thread (no heap
+// left, a bug) is an error of that one merge; what is aborted ends with its thread, and is over when run() rejects.
+import { once } from 'node:events';
 import { extname } from 'node:path';
+import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { StoreError } from '../base/errors.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
-import type { MergeRunner } from '../partition/merge-runner.ts';
+import { cancelled, type MergeRunner, type RunOptions } from '../partition/merge-runner.ts';
 import type { MergeReply } from './merge-job.ts';
 
 /** Threads end when there was nothing to merge for so long: an idle store keeps no heap for it. */
 const IDLE_MS = 30_000;
 
-/**
- * A pool for `mergeWorkers` merges at once, and one flush beside them: a flush must not wait for a long merge.
- * The caller bounds what is under way to that, so nothing queues here.
- */
-export function createMergePool(mergeWorkers: number): MergeRunner {
-  const pool = new Piscina<MergeJob, MergeReply>({
-    filename: new URL(`./merge-worker${extname(import.meta.filename)}`, import.meta.url).href,
-    name: 'runMergeJob',
-    minThreads: 0,
-    maxThreads: mergeWorkers + 1,
-    idleTimeout: IDLE_MS,
-    // A worker that waits in Atomics would not see its file calls' callbacks; merges are long, so waking is no cost.
-    atomics: 'disabled',
-  });
-  let isClosed = false;
-  return {
-    run: async (job) => resultOf(await runOn(pool, job, () => isClosed)),
-    close: async () => {
-      isClosed = true;
-      await pool.destroy();
-    },
-  };
+export interface MergePoolOptions {
+  /** The worker's module; default merge-worker. */
+  readonly workerUrl?: URL;
+  /** Default: Node's own. */
+  readonly heapMbMax?: number;
 }
 
-async function runOn(pool: Piscina<MergeJob, MergeReply>, job: MergeJob, isClosed: () => boolean): Promise<MergeReply> {
-  const closing = (cause?: unknown): StoreError => {
-    const text = `${job.partPath}: the store is closing; this merge runs again after the next start`;
-    return new StoreError('UNAVAILABLE', text, { cause });
-  };
-  if (isClosed()) throw closing();
-  try {
-    return await pool.run(job);
-  } catch (cause) {
-    // Ending the pool rejects what runs on it: that is no fault, the store is closing.
-    throw isClosed() ? closing(cause) : cause;
+/** A pool for `mergeWorkers` merges at once, and a thread for flushes: those never wait for a merge. */
+export function createMergePool(mergeWorkers: number, options: MergePoolOptions = {}): MergeRunner {
+  return new MergePool(mergeWorkers, options);
+}
+
+class MergePool implements MergeRunner {
+  readonly #merges: MergeThreads;
+  readonly #flushes: MergeThreads;
+  /** Everything asked for and not ended. */
+  readonly #jobs = new Set<Promise<unknown>>();
+  /** Settles when the last job that had to be alone has ended: what comes later waits for it. */
+  #lastAlone: Promise<unknown> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(mergeWorkers: number, options: MergePoolOptions) {
+    this.#merges = new MergeThreads(mergeWorkers, options);
+    this.#flushes = new MergeThreads(1, options);
   }
+
+  async run(job: MergeJob, options: RunOptions = {}): Promise<MergeResult> {
+    const { signal, isAlone = false } = options;
+    const turn = isAlone ? Promise.all(this.#jobs) : this.#lastAlone;
+    const ended = turn.then(() => this.#runNow(job, signal));
+    const settled = ended.catch(() => undefined);
+    if (isAlone) this.#lastAlone = settled;
+    this.#jobs.add(settled);
+    void settled.then(() => this.#jobs.delete(settled));
+    return await Promise.race([ended, abortedWhile(turn, job, signal)]);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    await Promise.all([this.#merges.close(), this.#flushes.close()]);
+  }
+
+  async #runNow(job: MergeJob, signal: AbortSignal | undefined): Promise<MergeResult> {
+    if (this.#isClosed) throw closing(job);
+    if (signal !== undefined && isAborted(signal)) throw cancelled(job);
+    const threads = job.profile === 'merged' ? this.#merges : this.#flushes;
+    try {
+      return resultOf(await threads.run(job, signal));
+    } catch (cause) {
+      if (cause instanceof StoreError) throw cause;
+      // Ending the pool rejects what runs on it: that is no fault, the store is closing.
+      if (this.#isClosed) throw closing(job, cause);
+      if (signal !== undefined && isAborted(signal)) throw cancelled(job);
+      throw new StoreError('WORKER_FAILED', `${job.partPath}: the thread that merged it failed: ${String(cause)}`, {
+        cause,
+      });
+    }
+  }
+}
+
+class MergeThreads {
+  readonly #pool: Piscina<MergeJob, MergeReply>;
+  /** Why no thread could be started, while those asked for it learn it. */
+  #startFault: Error | undefined;
+
+  constructor(threads: number, options: MergePoolOptions) {
+    const url = options.workerUrl ?? new URL(`./merge-worker${extname(import.meta.filename)}`, import.meta.url);
+    this.#pool = new Piscina<MergeJob, MergeReply>({
+      filename: url.href,
+      name: 'runMergeJob',
+      minThreads: 0,
+      maxThreads: threads,
+      idleTimeout: IDLE_MS,
+      // A worker that waits in Atomics would not see its file calls' callbacks; merges are long, so waking is no cost.
+      atomics: 'disabled',
+      ...(options.heapMbMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax } }),
+    });
+    // A thread that dies before it has a job, for want of descriptors or memory: piscina would let the jobs wait for ever.
+    this.#pool.on('error', (error: Error) => {
+      this.#startFault = error;
+      void this.#pool.destroy().then(() => (this.#startFault = undefined));
+    });
+  }
+
+  async run(job: MergeJob, signal: AbortSignal | undefined): Promise<MergeReply> {
+    let atAbort: Worker[] = [];
+    const abort = (): void => void (atAbort = [...this.#pool.threads]);
+    // Before piscina's own listener, which takes the thread that it ends out of the list.
+    signal?.addEventListener('abort', abort);
+    try {
+      return await this.#pool.run(job, signal === undefined ? {} : { signal });
+    } catch (cause) {
+      // Until the thread is gone it may still write to the part's folder.
+      const ended = atAbort.filter((thread) => !this.#pool.threads.includes(thread));
+      await Promise.all(ended.map((thread) => once(thread, 'exit')));
+      if (this.#startFault === undefined) throw cause;
+      const fault = this.#startFault.message;
+      throw new StoreError('UNAVAILABLE', `${job.partPath}: no thread for this merge (${fault}); tried again later`, {
+        cause,
+      });
+    } finally {
+      signal?.removeEventListener('abort', abort);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#pool.destroy();
+  }
+}
+
+/** Rejects when `signal` is aborted before `turn` has come; otherwise it never settles. */
+function abortedWhile(turn: Promise<unknown>, job: MergeJob, signal: AbortSignal | undefined): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = (): void => reject(cancelled(job));
+    signal?.addEventListener('abort', abort, { once: true });
+    void turn.then(() => signal?.removeEventListener('abort', abort));
+  });
+}
+
+function closing({ partPath }: MergeJob, cause?: unknown): StoreError {
+  const text = `${partPath}: the store is closing; this merge runs again after the next start`;
+  return new StoreError('UNAVAILABLE', text, { cause });
+}
+
+/** It may have changed since it was looked at last. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
 }
 
 function resultOf(reply: MergeReply): MergeResult {

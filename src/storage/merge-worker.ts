@@ -5,7 +5,7 @@ import { nodeDisk } from '../disk/node-disk.ts';
 import { mergeParts, type MergeJob } from '../part/merge-parts.ts';
 import type { MergeReply } from './merge-job.ts';
 
-/** Piscina's task. A bug is thrown, and ends the engine. */
+/** Piscina's task. A bug is thrown: it is an error of this one merge, which is then parked. */
 export function runMergeJob(job: MergeJob): MergeReply {
   try {
     return { kind: 'done', result: mergeParts(nodeDisk, job) };

@@ -1,6 +1,5 @@
-// The open partitions, one for each day that has data. Opens those on disk at the start, makes new ones as days begin,
-// drops those beyond retention: a dropped folder is renamed before it is removed, so that no crash leaves half a day
-// that would be opened as a whole one.
+// The days of the store, by their state (day.ts): opens those on disk at the start, makes new ones as they begin, takes
+// out and takes in what an operator asks for. A day that fails is its own trouble: every other one opens and goes on.
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
@@ -10,9 +9,13 @@ import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import { checkRestored } from '../partition/check-restored.ts';
 import { DAY_MS, formatDay, parseDay } from '../partition/day.ts';
+import type { LogAppend } from '../partition/log-file.ts';
 import type { MergeRoom, MergeRunner } from '../partition/merge-runner.ts';
-import { Partition, type PartitionCounters } from '../partition/partition.ts';
+import type { Partition, PartitionCounters } from '../partition/partition.ts';
+import { AgeGate } from './age-gate.ts';
+import { addCounters, Day, noCounters, type DayOptions } from './day.ts';
 import { daysInFuture, daysToDrop, type Retention } from './retention.ts';
+import { isTrash, Trash } from './trash.ts';
 
 export interface PartitionSetOptions extends Retention {
   readonly path: string;
@@ -21,8 +24,11 @@ export interface PartitionSetOptions extends Retention {
   readonly logger: Logger;
   readonly mergeRunner: MergeRunner;
   readonly mergeRoom: MergeRoom;
+  readonly clockJumpGraceMs: number;
   /** Default limits.partitionsMax. */
   readonly partitionsMax?: number;
+  /** Resolves when every commit that may hold spans accepted before the call has ended. */
+  readonly committed: () => Promise<void>;
 }
 
 /** What opening the store found and did. */
@@ -38,45 +44,45 @@ export interface OpenReport {
   readonly damaged: readonly string[];
   /** Partitions dropped because of their age. */
   readonly dropped: readonly string[];
+  /** Partitions that the disk did not let open: tried again, and neither read nor written until then. */
+  readonly failed: readonly string[];
   readonly tookMs: number;
 }
-
-const DROPPED_SUFFIX = '.dropped';
 
 export class PartitionSet {
   readonly quarantinePath: string;
   readonly report: OpenReport;
+  readonly trash: Trash;
+  readonly ageGate: AgeGate;
   readonly #options: PartitionSetOptions;
-  readonly #folder: string;
-  readonly #partitions = new Map<number, Partition>();
-  /** Days whose first spans are on their way to openDay(). */
+  readonly #dayOptions: DayOptions;
+  readonly #days = new Map<number, Day>();
+  /** Days whose first spans are on their way to append(). */
   readonly #promised = new Set<number>();
-  /** Days on their way out: nothing may be written to them until their folder is gone. */
-  readonly #dropping = new Set<number>();
-  /** Days that an operator has taken out: neither read nor written until attach() or the next start. */
-  readonly #detached = new Set<number>();
-  /** Those of them that are still being closed. */
-  readonly #detaching = new Set<number>();
-  /** Partitions on their way out that close() waits for. */
-  readonly #closings = new Set<Promise<void>>();
-  /** What partitions dropped or detached since start had counted, and the damage found in those attached. */
-  readonly #droppedCounters: PartitionCounters = {
-    flushes: 0,
-    merges: 0,
-    rowsMerged: 0,
-    duplicatesRemoved: 0,
-    corruptBlocks: 0,
-  };
+  /** What partitions dropped since start had counted, and the damage found in those attached. */
+  readonly #goneCounters: PartitionCounters = noCounters();
 
   private constructor(options: PartitionSetOptions) {
     const startMs = performance.now();
     this.#options = options;
-    this.#folder = join(options.path, 'partitions');
-    this.quarantinePath = join(options.path, 'quarantine');
-    makeFolders(options.disk, options.path, [this.#folder, this.quarantinePath]);
-    const dropped: string[] = [];
+    const { disk, path } = options;
+    const folder = join(path, 'partitions');
+    this.quarantinePath = join(path, 'quarantine');
+    makeFolders(disk, path, [folder, this.quarantinePath]);
+    this.trash = new Trash(disk, folder);
+    this.#dayOptions = {
+      ...options,
+      folder,
+      quarantinePath: this.quarantinePath,
+      trash: this.trash,
+      onGone: (day) => this.#forget(day),
+    };
+    const onDisk = this.#daysOnDisk(folder);
+    this.ageGate = new AgeGate(options, onDisk);
+    const dropped = this.ageGate.daysToDrop(onDisk);
     try {
-      for (const day of this.#daysOnDisk(dropped)) this.#open(day);
+      for (const day of dropped) this.trash.take(join(folder, formatDay(day)));
+      for (const day of onDisk) if (!dropped.includes(day)) this.#openNew(day);
     } catch (error) {
       this.abandon();
       throw error;
@@ -89,22 +95,34 @@ export class PartitionSet {
     return new PartitionSet(options);
   }
 
-  /** By day. */
+  /** Every day that is known, by day. */
+  get days(): Day[] {
+    return [...this.#days.values()].sort((a, b) => a.day - b.day);
+  }
+
+  /** What is read and written: the partitions of the days that are open, by day. */
   get all(): Partition[] {
-    return [...this.#partitions.values()].sort((a, b) => a.day - b.day);
+    return this.days.map(({ partition }) => partition).filter((partition) => partition !== undefined);
   }
 
   /** Summed over all partitions there were since start; what opening found damaged counts as corrupt. */
   get counters(): PartitionCounters {
-    const sum = { ...this.#droppedCounters };
-    for (const partition of this.#partitions.values()) addCounters(sum, partition.counters);
+    const sum = { ...this.#goneCounters };
+    for (const day of this.#days.values()) addCounters(sum, day.counters);
     sum.corruptBlocks += this.report.damaged.length;
     return sum;
   }
 
-  /** Days of which nothing may be written. */
-  get detachedDays(): ReadonlySet<number> {
-    return this.#detached;
+  /** Bytes in the logs of all partitions. */
+  get logBytes(): number {
+    let sum = 0;
+    for (const { partition } of this.#days.values()) sum += partition?.log.sizeBytes ?? 0;
+    return sum;
+  }
+
+  /** The day, when it is known. */
+  find(day: number): Day | undefined {
+    return this.#days.get(day);
   }
 
   /**
@@ -112,11 +130,11 @@ export class PartitionSet {
    * here is counted before it has a partition, so that no single request can name a thousand days too many.
    */
   acceptsDay(day: number): boolean {
-    // A detached day has its turn later: its spans are refused with UNAVAILABLE, not rejected.
-    if (this.#partitions.has(day) || this.#promised.has(day) || this.#detached.has(day)) return true;
+    // A day that is not open has its turn later: its spans are refused with UNAVAILABLE, not rejected.
+    if (this.#days.has(day) || this.#promised.has(day)) return true;
     const { clock, partitionsMax = limits.partitionsMax } = this.#options;
     if (Math.abs(day - Math.floor(clock.nowMs() / DAY_MS)) <= limits.daysAlwaysTaken) return true;
-    if (this.#partitions.size + this.#promised.size >= partitionsMax) return false;
+    if (this.#days.size + this.#promised.size >= partitionsMax) return false;
     this.#promised.add(day);
     return true;
   }
@@ -126,164 +144,115 @@ export class PartitionSet {
     this.#promised.clear();
   }
 
-  /**
-   * The partition of `day`, made when there is none. Throws DISK, and UNAVAILABLE while the day is detached or being
-   * dropped.
-   */
-  openDay(day: number): Partition {
-    // What was accepted before the detach is still written: detach() waits for it.
-    if (this.#detached.has(day) && !this.#partitions.has(day)) throw detachedError(day);
-    if (this.#dropping.has(day)) throw beingDropped(join(this.#folder, formatDay(day)));
-    return this.#partitions.get(day) ?? this.#open(day);
-  }
-
-  /** Bytes in the logs of all partitions. */
-  get logBytes(): number {
-    let sum = 0;
-    for (const { log } of this.#partitions.values()) sum += log.sizeBytes;
-    return sum;
-  }
-
-  /** Days that have a partition, in no order. */
-  get days(): number[] {
-    return [...this.#partitions.keys()];
-  }
-
-  /** The partition of `day`, when there is one. */
-  find(day: number): Partition | undefined {
-    return this.#partitions.get(day);
-  }
-
-  /**
-   * Drops the partition of `day`, which exists, with all that is in its log. It is read no more by queries that begin,
-   * and its files go when the last one has ended; until then the day takes no spans. Throws DISK.
-   */
-  async drop(day: number): Promise<void> {
-    const partition = this.#partitions.get(day);
-    assert(partition !== undefined, `day ${day} was dropped twice`);
-    this.#partitions.delete(day);
-    this.#dropping.add(day);
-    addCounters(this.#droppedCounters, partition.counters);
-    await partition.close();
-    partition.pinned.doom();
-  }
-
-  /** As drop(), and resolves when the last query has ended and the files are gone; nothing for a day that is not here. */
-  async dropAndWait(day: number): Promise<void> {
-    const partition = this.#partitions.get(day);
-    if (partition === undefined) return;
-    await this.drop(day);
-    await partition.pinned.unpinned();
-  }
-
-  /**
-   * Takes `day` out: new spans of it are refused from this call on, queries that begin see nothing of it. Resolves when
-   * commits (`committed`), flushes, merges and queries of it have ended and its folder is nobody's. Throws NOT_FOUND.
-   */
-  async detach(day: number, committed: () => Promise<void>): Promise<void> {
-    if (this.#detaching.has(day)) throw inDetachError(day);
-    if (!this.#partitions.has(day)) throw notAttached(day, this.#detached.has(day));
-    this.#detached.add(day);
-    this.#detaching.add(day);
-    try {
-      await committed();
-      await this.#closeDetached(day);
-    } finally {
-      this.#detaching.delete(day);
+  /** Throws UNAVAILABLE when one of `days` takes no spans now: exporters keep them and come back. */
+  assertWritable(days: Iterable<number>): void {
+    for (const day of days) {
+      const error = this.#days.get(day)?.closedError;
+      if (error !== undefined) throw error;
     }
   }
 
+  /** Starts writing blocks of `day`, which begins when it is not there. Throws DISK, UNAVAILABLE. */
+  append(day: number, blocks: readonly Uint8Array[]): LogAppend {
+    return (this.#days.get(day) ?? this.#openNew(day)).append(blocks);
+  }
+
+  /** Drops every day that is not detached. Resolves when the last query has ended and the files are gone. Throws DISK. */
+  async purge(): Promise<void> {
+    const dropped = this.days.filter(({ state }) => state === 'open' || state === 'failed' || state === 'dropping');
+    await Promise.all(
+      dropped.map(async (day) => {
+        if (day.state === 'dropping') await day.removals.running;
+        else await day.drop();
+        const { lastError } = day.removals;
+        if (lastError !== undefined) throw lastError;
+        await day.gone;
+      }),
+    );
+  }
+
+  /** As Day.detach, by an operator. Throws NOT_FOUND, INVALID_REQUEST, UNAVAILABLE. */
+  async detach(number: number): Promise<void> {
+    const day = this.#days.get(number);
+    const name = formatDay(number);
+    if (day === undefined)
+      throw new StoreError('NOT_FOUND', `partition ${name} does not exist; see /internal/partition/list`);
+    if (day.state === 'detached') throw new StoreError('INVALID_REQUEST', `partition ${name} is detached already`);
+    if (day.state !== 'open' && day.state !== 'failed') throw day.closedError!;
+    await day.detach();
+    this.#options.logger.info('partition detached', { partition: name });
+  }
+
   /**
-   * Opens the folder of `day`, which was detached or copied there. Throws NOT_FOUND when there is none, INVALID_REQUEST
-   * when it is attached, beyond the retention or not whole, UNAVAILABLE while it is being detached or dropped.
+   * Opens the folder of a day, which was detached or copied there. Throws NOT_FOUND when there is none, INVALID_REQUEST
+   * when it is attached, beyond the retention or not whole, UNAVAILABLE while it is on its way in or out.
    */
-  attach(day: number): void {
+  async attach(number: number): Promise<void> {
     const { clock, disk, logger } = this.#options;
-    const name = formatDay(day);
-    if (this.#detaching.has(day)) throw inDetachError(day);
-    if (this.#partitions.has(day)) throw new StoreError('INVALID_REQUEST', `partition ${name} is attached already`);
-    if (this.#dropping.has(day)) throw beingDropped(join(this.#folder, name));
-    if (daysToDrop([day], clock.nowMs(), this.#options).length > 0) {
+    const known = this.#days.get(number);
+    const name = formatDay(number);
+    if (known?.state === 'open') throw new StoreError('INVALID_REQUEST', `partition ${name} is attached already`);
+    if (known !== undefined && known.state !== 'detached') throw known.closedError!;
+    if (daysToDrop([number], clock.nowMs(), this.#options).length > 0) {
       throw new StoreError(
         'INVALID_REQUEST',
         `partition ${name} is older than the retention and would be dropped at once; raise -retentionPeriod first`,
       );
     }
-    checkRestored(disk, join(this.#folder, name), day);
-    const { report } = this.#open(day);
-    this.#detached.delete(day);
-    this.#droppedCounters.corruptBlocks += report.damaged.length;
+    checkRestored(disk, join(this.#dayOptions.folder, name), number);
+    const day = known ?? new Day(number, this.#dayOptions, 'detached');
+    this.#days.set(number, day);
+    try {
+      await day.attach();
+    } catch (error) {
+      if (known === undefined) this.#days.delete(number);
+      throw error;
+    }
+    const { report } = day.partition!;
+    this.#goneCounters.corruptBlocks += report.damaged.length;
     for (const damage of report.damaged) logger.warn('damaged data was set aside in quarantine', { damage });
     logger.info('partition attached', { partition: name, parts: report.parts, rows: report.partRows + report.logRows });
   }
 
-  /** Closes all partitions. Does not flush. */
+  /** Closes all partitions; merges under way are cancelled. Does not flush. */
   async close(): Promise<void> {
-    for (const partition of this.#partitions.values()) await partition.close();
-    await Promise.all(this.#closings);
+    await Promise.all(this.days.map((day) => day.close()));
   }
 
   /** Closes what belongs to the process and touches nothing on disk. */
   abandon(): void {
-    for (const partition of this.#partitions.values()) partition.abandon();
+    for (const day of this.#days.values()) day.abandon();
   }
 
-  async #closeDetached(day: number): Promise<void> {
-    // A drop may have taken it meanwhile: then there is nothing left to close, and nothing to attach.
-    const partition = this.#partitions.get(day);
-    if (partition === undefined) return;
-    this.#partitions.delete(day);
-    const closing = partition.close();
-    this.#closings.add(closing);
-    await closing.finally(() => this.#closings.delete(closing));
-    await partition.pinned.unpinned();
-    addCounters(this.#droppedCounters, partition.counters);
-    this.#options.logger.info('partition detached', { partition: formatDay(day) });
+  #openNew(number: number): Day {
+    const day = new Day(number, this.#dayOptions);
+    day.open();
+    this.#days.set(number, day);
+    this.#promised.delete(number);
+    return day;
   }
 
-  #open(day: number): Partition {
-    const { disk, logger, mergeRunner, mergeRoom } = this.#options;
-    const path = join(this.#folder, formatDay(day));
-    const partition = Partition.open({
-      path,
-      day,
-      disk,
-      logger,
-      mergeRunner,
-      mergeRoom,
-      quarantinePath: this.quarantinePath,
-      remove: () => {
-        removeFolder(disk, this.#folder, path);
-        this.#dropping.delete(day);
-      },
-    });
-    this.#partitions.set(day, partition);
-    this.#promised.delete(day);
-    return partition;
+  #forget(day: Day): void {
+    assert(this.#days.get(day.day) === day, `${day.name} is gone twice`);
+    this.#days.delete(day.day);
+    addCounters(this.#goneCounters, day.counters);
   }
 
-  /** Days to open; folders of days that are too old, and of days dropped before a crash, are removed on the way. */
-  #daysOnDisk(dropped: string[]): number[] {
+  #daysOnDisk(folder: string): number[] {
     const { disk, clock, logger } = this.#options;
     const days: number[] = [];
-    for (const name of disk.list(this.#folder)) {
+    for (const name of disk.list(folder)) {
       const day = parseDay(name);
       if (day !== undefined) days.push(day);
-      else if (name.endsWith(DROPPED_SUFFIX)) disk.remove(join(this.#folder, name));
-      else logger.warn('a name in partitions/ is no day, left alone', { name });
-    }
-    const old = new Set(daysToDrop(days, clock.nowMs(), this.#options));
-    for (const day of old) {
-      removeFolder(disk, this.#folder, join(this.#folder, formatDay(day)));
-      dropped.push(formatDay(day));
+      else if (!isTrash(name)) logger.warn('a name in partitions/ is no day, left alone', { name });
     }
     for (const day of daysInFuture(days, clock.nowMs(), this.#options)) {
       logger.warn('a partition lies beyond -futureRetention, kept: is the clock right?', { partition: formatDay(day) });
     }
-    return days.filter((day) => !old.has(day));
+    return days;
   }
 
-  #makeReport(dropped: readonly string[], tookMs: number): OpenReport {
+  #makeReport(dropped: readonly number[], tookMs: number): OpenReport {
     const reports = this.all.map((partition) => partition.report);
     const sum = (key: 'parts' | 'partRows' | 'logFiles' | 'logRows' | 'tornBytes'): number =>
       reports.reduce((total, report) => total + report[key], 0);
@@ -295,51 +264,15 @@ export class PartitionSet {
       logRows: sum('logRows'),
       tornBytes: sum('tornBytes'),
       damaged: reports.flatMap((report) => report.damaged),
-      dropped,
+      dropped: dropped.map(formatDay),
+      failed: this.days.filter(({ state }) => state === 'failed').map(({ name }) => name),
       tookMs,
     };
   }
-}
-
-/** For spans of a day that is detached: exporters keep them and come back. */
-export function detachedError(day: number): StoreError {
-  const name = formatDay(day);
-  return new StoreError(
-    'UNAVAILABLE',
-    `partition ${name} is detached and takes no spans until it is attached; retry later`,
-  );
-}
-
-function inDetachError(day: number): StoreError {
-  return new StoreError('UNAVAILABLE', `partition ${formatDay(day)} is being detached; retry later`);
-}
-
-function notAttached(day: number, isDetached: boolean): StoreError {
-  const why = isDetached ? 'is detached already' : 'does not exist; see /internal/partition/list';
-  return new StoreError(isDetached ? 'INVALID_REQUEST' : 'NOT_FOUND', `partition ${formatDay(day)} ${why}`);
-}
-
-function beingDropped(path: string): StoreError {
-  return new StoreError('UNAVAILABLE', `${path}: this day is being dropped; retry later`);
 }
 
 /** Names that are there already are synced too: whoever made them may have failed to. */
 function makeFolders(disk: Disk, parent: string, folders: readonly string[]): void {
   for (const folder of folders) if (disk.stat(folder) === undefined) disk.makeDir(folder);
   disk.syncDir(parent);
-}
-
-function removeFolder(disk: Disk, parent: string, path: string): void {
-  disk.remove(path + DROPPED_SUFFIX);
-  disk.rename(path, path + DROPPED_SUFFIX);
-  disk.syncDir(parent);
-  disk.remove(path + DROPPED_SUFFIX);
-}
-
-function addCounters(sum: PartitionCounters, more: PartitionCounters): void {
-  sum.flushes += more.flushes;
-  sum.merges += more.merges;
-  sum.rowsMerged += more.rowsMerged;
-  sum.duplicatesRemoved += more.duplicatesRemoved;
-  sum.corruptBlocks += more.corruptBlocks;
 }

@@ -17,6 +17,8 @@ export interface StoredPart {
   /** Its newest span start, ns since the epoch. */
   readonly startMaxNs: bigint;
   readonly sizeBytes: number;
+  /** What of it leaves the disk when it is dropped: not what a snapshot keeps there. */
+  readonly freedBytes: number;
 }
 
 /** A day as the space rules see it. */
@@ -25,6 +27,8 @@ export interface StoredDay {
   readonly day: number;
   /** Parts, log and index together. */
   readonly sizeBytes: number;
+  /** As of a part. */
+  readonly freedBytes: number;
   readonly parts: readonly StoredPart[];
 }
 
@@ -35,9 +39,16 @@ export type Drop =
 export interface SpaceRule {
   /** What may stay. */
   readonly bytesMax: number;
-  /** This day and later ones are left alone, whatever it costs; Infinity: no day is. */
+  /** This day and later ones do not go whole, whatever it costs: at most their oldest parts do. */
+  readonly wholeFromDay: number;
+  /** Of this day and later ones nothing goes; Infinity: of no day. */
   readonly keptFromDay: number;
 }
+
+/** The newest days that retention by space leaves: what came last is what is looked at. As in VictoriaLogs. */
+const NEWEST_DAYS_KEPT = 2;
+/** What frees less than this share of itself stays: dropping it would lose spans and make no room. */
+const FREED_SHARE_MIN = 0.5;
 
 /**
  * A day goes whole only when at least this share of the limit stays. Otherwise its oldest parts go: a limit that one
@@ -64,22 +75,36 @@ export function daysInFuture(days: readonly number[], nowMs: number, retention: 
   return days.filter((day) => day * DAY_MS > nowMs + retention.futureRetentionMs);
 }
 
+/**
+ * The first of the newest two of `days`; days after `today` are newer than they say and do not count, so that spans with
+ * a wrong time cannot take the place of true ones.
+ */
+export function newestDays(days: readonly number[], today: number): number {
+  const past = days.filter((day) => day <= today).sort((a, b) => b - a);
+  return past[NEWEST_DAYS_KEPT - 1] ?? past.at(-1) ?? today;
+}
+
 /** What has to go, oldest first, so that no more than `rule.bytesMax` stays; [] when it fits already. */
 export function planSpaceDrops(days: readonly StoredDay[], rule: SpaceRule): Drop[] {
   const drops: Drop[] = [];
   let sizeBytes = days.reduce((sum, day) => sum + day.sizeBytes, 0);
   for (const one of [...days].sort((a, b) => a.day - b.day)) {
     if (sizeBytes <= rule.bytesMax || one.day >= rule.keptFromDay) break;
-    if (sizeBytes - one.sizeBytes >= rule.bytesMax * KEPT_SHARE_MIN) {
+    const mayGoWhole = one.day < rule.wholeFromDay && sizeBytes - one.sizeBytes >= rule.bytesMax * KEPT_SHARE_MIN;
+    if (mayGoWhole && isWorthDropping(one)) {
       drops.push({ kind: 'day', day: one.day });
-      sizeBytes -= one.sizeBytes;
+      sizeBytes -= one.freedBytes;
       continue;
     }
-    const picked = oldestParts(one.parts, sizeBytes - rule.bytesMax);
+    const picked = oldestParts(one.parts.filter(isWorthDropping), sizeBytes - rule.bytesMax);
     if (picked.length > 0) drops.push({ kind: 'parts', day: one.day, ids: picked.map(({ id }) => id) });
-    for (const part of picked) sizeBytes -= part.sizeBytes;
+    for (const part of picked) sizeBytes -= part.freedBytes;
   }
   return drops;
+}
+
+function isWorthDropping(stored: { readonly sizeBytes: number; readonly freedBytes: number }): boolean {
+  return stored.freedBytes >= stored.sizeBytes * FREED_SHARE_MIN;
 }
 
 /** As few of `parts` as free `bytes`, by their newest span; all of them when that is not enough. */
@@ -88,7 +113,7 @@ function oldestParts(parts: readonly StoredPart[], bytes: number): StoredPart[] 
   let freed = 0;
   return oldestFirst.filter((part) => {
     if (freed >= bytes) return false;
-    freed += part.sizeBytes;
+    freed += part.freedBytes;
     return true;
   });
 }

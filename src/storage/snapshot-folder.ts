@@ -75,12 +75,12 @@ export class SnapshotFolder {
     logger.info('snapshot deleted', { path: full });
   }
 
-  /** Removes those above the greatest age. Throws DISK. */
-  deleteOld(): void {
-    const { clock, logger, snapshotsMaxAgeMs } = this.#options;
+  /** Removes those above the greatest age at `nowMs`. Throws DISK. */
+  deleteOld(nowMs: number): void {
+    const { logger, snapshotsMaxAgeMs } = this.#options;
     if (snapshotsMaxAgeMs === 0) return;
     for (const name of this.#names('')) {
-      if (clock.nowMs() - takenMsOf(name) <= snapshotsMaxAgeMs) continue;
+      if (nowMs - takenMsOf(name) <= snapshotsMaxAgeMs) continue;
       this.#remove(join(this.#path, name));
       logger.warn('snapshot removed: it is older than -snapshotsMaxAge', { path: join(this.#path, name) });
     }

@@ -21,7 +21,7 @@ import { Dropper } from './dropper.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
 import { Maintenance } from './maintenance.ts';
-import { detachedError, PartitionSet, type OpenReport } from './partition-set.ts';
+import { PartitionSet, type OpenReport } from './partition-set.ts';
 import { acceptedStarts } from './retention.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import { Views, type StoreView } from './views.ts';
@@ -45,6 +45,10 @@ export interface StorageOptions {
   readonly partitionsMax?: number;
   /** Snapshots on disk older than this are removed; 0: never. */
   readonly snapshotsMaxAgeMs: number;
+  /** How long drops by age wait when the clock jumped ahead. */
+  readonly clockJumpGraceMs: number;
+  /** Merges in the background at once. Default 1. */
+  readonly mergeWorkers?: number;
   /** Owned by the storage from now on: it closes it. */
   readonly mergeRunner: MergeRunner;
   /** Makes this process the only one in the directory: takeLock of disk/lock.ts. */
@@ -79,7 +83,8 @@ export class Storage implements SpanWriter, StoreAdmin {
     try {
       this.#guard = new DiskGuard({ ...options, logBytes: () => this.#unflushedBytes });
       this.#snapshotFolder = new SnapshotFolder(options);
-      this.#partitions = PartitionSet.open({ ...options, mergeRoom: this.#guard });
+      const committed = (): Promise<void> => this.#commit.scannedAnswered();
+      this.#partitions = PartitionSet.open({ ...options, mergeRoom: this.#guard, committed });
     } catch (error) {
       this.#lock.release();
       throw error;
@@ -91,13 +96,14 @@ export class Storage implements SpanWriter, StoreAdmin {
       partitions: this.#partitions,
       guard: this.#guard,
       dropper: this.#dropper,
-      deleteOldSnapshots: () => this.#snapshotFolder.deleteOld(),
+      mergeWorkers: options.mergeWorkers ?? 1,
+      deleteOldSnapshots: () => this.#snapshotFolder.deleteOld(this.#partitions.ageGate.nowMs),
     });
     const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
     this.#commit = new GroupCommit({
-      append: (day, blocks) => this.#partitions.openDay(day).append(blocks),
+      append: (day, blocks) => this.#partitions.append(day, blocks),
       acceptedStarts: () => ({ ...acceptedStarts(clock.nowNs(), options), acceptsDay }),
-      assertWritable: (days) => assertAttached(days, this.#partitions.detachedDays),
+      assertWritable: (days) => this.#partitions.assertWritable(days),
       pendingBytesMax: limits.pendingWriteBytesMax,
     });
   }
@@ -161,8 +167,10 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
   }
 
+  /** Every day is tried, whatever becomes of the others. Throws the first failure. */
   async forceFlush(): Promise<void> {
-    for (const partition of this.#partitions.all) await partition.flush();
+    const ended = await Promise.allSettled(this.#partitions.all.map((partition) => partition.flush()));
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
   }
 
   async forceMerge(partitionPrefix: string): Promise<void> {
@@ -175,7 +183,7 @@ export class Storage implements SpanWriter, StoreAdmin {
 
   async purge(): Promise<void> {
     this.#assertOpen();
-    await Promise.all(this.#partitions.days.map((day) => this.#partitions.dropAndWait(day)));
+    await this.#partitions.purge();
   }
 
   /** Names of the partitions that are read and written, by day. */
@@ -185,12 +193,12 @@ export class Storage implements SpanWriter, StoreAdmin {
 
   async detachPartition(name: string): Promise<void> {
     this.#assertOpen();
-    await this.#partitions.detach(dayOf(name), () => this.#commit.scannedAnswered());
+    await this.#partitions.detach(dayOf(name));
   }
 
   async attachPartition(name: string): Promise<void> {
     this.#assertOpen();
-    this.#partitions.attach(dayOf(name));
+    await this.#partitions.attach(dayOf(name));
   }
 
   async createSnapshots(partitionPrefix: string): Promise<string[]> {
@@ -281,9 +289,4 @@ function dayOf(name: string): number {
   const day = parseDay(name);
   if (day !== undefined) return day;
   throw new StoreError('INVALID_REQUEST', `name: expected a day as YYYYMMDD, got ${JSON.stringify(name.slice(0, 40))}`);
-}
-
-function assertAttached(days: Iterable<number>, detached: ReadonlySet<number>): void {
-  if (detached.size === 0) return;
-  for (const day of days) if (detached.has(day)) throw detachedError(day);
 }

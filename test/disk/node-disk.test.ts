@@ -174,7 +174,7 @@ describe('folders and names', () => {
     writeFileSync(join(folder, 'file'), 'abc');
     expect(nodeDisk.stat(join(folder, 'nothing'))).toBeUndefined();
     expect(nodeDisk.stat(join(folder, 'file/below'))).toBeUndefined();
-    expect(nodeDisk.stat(join(folder, 'file'))).toEqual({ sizeBytes: 3, isDirectory: false });
+    expect(nodeDisk.stat(join(folder, 'file'))).toEqual({ sizeBytes: 3, isDirectory: false, links: 1 });
   });
 
   test('rename, link, truncate, remove, syncDir and freeBytes do what they say', () => {

@@ -22,7 +22,6 @@ function openIn(folder: string, disk: Disk = nodeDisk, mergeRunner: MergeRunner 
     quarantinePath,
     logger: memoryLog(),
     mergeRunner,
-    remove: () => undefined,
   });
 }
 
@@ -30,6 +29,10 @@ async function store(partition: Partition, first: number): Promise<void> {
   const append = partition.append([blockOf({ first, count: 4 })]);
   await append.synced;
   append.publish();
+}
+
+async function mergeWorthwhile(partition: Partition): Promise<void> {
+  while (await partition.mergeNext());
 }
 
 const rows = (partition: Partition): { log: number; parts: number[] } => ({
@@ -160,7 +163,7 @@ describe('a merge', () => {
       await store(partition, 4 * i);
       await partition.flush();
     }
-    const background = partition.mergeWorthwhile();
+    const background = mergeWorthwhile(partition);
     await started.promise;
     const full = partition.mergeAll();
     gate.resolve();
@@ -184,9 +187,9 @@ describe('a merge', () => {
       await store(partition, 4 * i);
       await partition.flush();
     }
-    await expect(partition.mergeWorthwhile()).rejects.toMatchObject({ code: 'DISK' });
+    await expect(partition.mergeNext()).rejects.toMatchObject({ code: 'DISK' });
     expect(rows(partition).parts).toEqual(Array.from({ length: MERGE_PARTS_MIN }, () => 4));
-    await partition.mergeWorthwhile();
+    expect(await partition.mergeNext()).toBe(true);
     expect(rows(partition).parts).toEqual([4 * MERGE_PARTS_MIN]);
     await partition.close();
   });

@@ -153,7 +153,7 @@ function gatedRunner(): { runner: MergeRunner; started: Promise<void>; go: () =>
 }
 
 describe('the limit in percent', () => {
-  test('counts what others have on the disk, and what a query still reads as gone; it never drops today', async () => {
+  test('counts what others have on the disk, and what a query still reads as gone; it never drops the newest two', async () => {
     const dayBytes = await measureDay();
     using folder = new TemporaryFolder();
     const clock = new FakeClock();
@@ -176,13 +176,13 @@ describe('the limit in percent', () => {
     await run(9.5);
     expect(rowsIn(storage)).toBe(2 * COUNT);
     storage.releaseView(view.id);
-    expect(await run(0)).toEqual(['20261120']);
-    expect(rowsIn(storage)).toBe(COUNT);
+    expect(await run(0)).toEqual(['20261119', '20261120']);
+    expect(rowsIn(storage)).toBe(2 * COUNT);
     expect(await storage.stats()).toMatchObject({
       diskBytesMax: 90 * dayBytes,
       freeDiskBytes: 0,
       totalDiskBytes: 100 * dayBytes,
-      retentionDropped: { percent: { rows: 3 * COUNT } },
+      retentionDropped: { percent: { rows: 2 * COUNT } },
     });
     await storage.close();
   });
@@ -195,12 +195,13 @@ test('age drops days with what is in their log, and counts those dropped at the 
   await writePart(storage, 0, 6);
   await storage.write(DEFAULT_TENANT, requestOf({ first: COUNT, count: 8, startNs: () => NOON_NS - 6n * DAY_NS }));
   await writePart(storage, 2 * COUNT, 5);
+  await writePart(storage, 3 * COUNT, 0);
   clock.set(Date.UTC(2026, 10, 22) - 1);
   await storage.runMaintenance();
-  expect(daysIn(folder.path)).toHaveLength(2);
+  expect(daysIn(folder.path)).toHaveLength(3);
   clock.advance(10_000);
   await storage.runMaintenance();
-  expect(daysIn(folder.path)).toEqual(['20261115']);
+  expect(daysIn(folder.path)).toEqual(['20261115', '20261120']);
   expect((await storage.stats()).retentionDropped.age).toMatchObject({ partitions: 1, rows: COUNT + 8 });
   await storage.close();
   clock.advance(DAY_MS);

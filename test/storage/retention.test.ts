@@ -9,6 +9,7 @@ import {
   planSpaceDrops,
   type Drop,
   type StoredDay,
+  type StoredPart,
 } from '../../src/storage/retention.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
@@ -91,8 +92,16 @@ describe('the space rules', () => {
   const dayOf = (day: number, ...sizes: number[]): StoredDay => ({
     day,
     sizeBytes: 1 + sizes.reduce((sum, size) => sum + size, 0),
-    parts: sizes.map((sizeBytes, i) => ({ id: String(100 - i), startMaxNs: BigInt(day * 1_000 + i), sizeBytes })),
+    freedBytes: 1 + sizes.reduce((sum, size) => sum + size, 0),
+    parts: sizes.map((sizeBytes, i) => ({
+      id: String(100 - i),
+      startMaxNs: BigInt(day * 1_000 + i),
+      sizeBytes,
+      freedBytes: sizeBytes,
+    })),
   });
+  /** No day is spared. */
+  const EVERY_DAY = { wholeFromDay: Infinity, keptFromDay: Infinity };
   const whole = (day: number): Drop => ({ kind: 'day', day });
   const parts = (day: number, ...ids: number[]): Drop => ({ kind: 'parts', day, ids: ids.map(String) });
   const week = [5, 3, 4, 1, 2].map((day) => dayOf(day, 49, 50));
@@ -125,26 +134,32 @@ describe('the space rules', () => {
       expected: [parts(10, 100)],
     },
   ])('$what at a limit of $bytesMax', ({ days, bytesMax, expected }) => {
-    expect(planSpaceDrops(days, { bytesMax, keptFromDay: Infinity })).toEqual(expected);
+    expect(planSpaceDrops(days, { bytesMax, ...EVERY_DAY })).toEqual(expected);
   });
 
   test('parts go by their newest span, whatever their ids and sizes', () => {
-    const made = (id: number, startMaxNs: bigint): { id: string; startMaxNs: bigint; sizeBytes: number } => ({
+    const made = (id: number, startMaxNs: bigint): StoredPart => ({
       id: String(id),
       startMaxNs,
       sizeBytes: 10,
+      freedBytes: 10,
     });
-    const day = { day: 1, sizeBytes: 40, parts: [made(1, 9n), made(2, 3n), made(4, 3n), made(3, 2n ** 63n)] };
-    expect(planSpaceDrops([day], { bytesMax: 10, keptFromDay: Infinity })).toEqual([parts(1, 2, 4, 1)]);
+    const day = {
+      day: 1,
+      sizeBytes: 40,
+      freedBytes: 40,
+      parts: [made(1, 9n), made(2, 3n), made(4, 3n), made(3, 2n ** 63n)],
+    };
+    expect(planSpaceDrops([day], { bytesMax: 10, ...EVERY_DAY })).toEqual([parts(1, 2, 4, 1)]);
   });
 
   test('leave the days alone that they are told to keep, even when it does not fit then', () => {
-    expect(planSpaceDrops(week, { bytesMax: 10, keptFromDay: 3 })).toEqual([whole(1), whole(2)]);
+    expect(planSpaceDrops(week, { bytesMax: 10, ...EVERY_DAY, keptFromDay: 3 })).toEqual([whole(1), whole(2)]);
   });
 
   test('leave no more than the limit, never a newer day before an older one', () => {
     for (let bytesMax = 0; bytesMax <= 500; bytesMax++) {
-      const drops = planSpaceDrops(week, { bytesMax, keptFromDay: Infinity });
+      const drops = planSpaceDrops(week, { bytesMax, ...EVERY_DAY });
       expect(drops.map((drop) => drop.day)).toEqual(drops.map((_, i) => i + 1));
       const gone = drops.reduce((sum, drop) => sum + (drop.kind === 'day' ? 100 : bytesOf(drop.ids)), 0);
       // What no rule drops is the index of a day whose parts are all gone.

@@ -177,6 +177,10 @@ export class FaultyDisk implements Disk {
     });
   }
 
+  async removeAsync(path: string): Promise<void> {
+    this.remove(path);
+  }
+
   link(from: string, to: string): void {
     this.#changeNames('link', to, () => {
       nodeDisk.link(from, to);

@@ -36,6 +36,7 @@ export const FAILURE_STATUS: Readonly<Record<StoreErrorCode, FailureStatus>> = {
   CANCELLED: failure(499, grpc.CANCELLED),
   CORRUPTION: failure(500, grpc.INTERNAL),
   FORMAT_TOO_NEW: failure(500, grpc.INTERNAL),
+  WORKER_FAILED: failure(500, grpc.INTERNAL),
   DISK: failure(503, grpc.UNAVAILABLE, DISK_RETRY_SECONDS),
   // Of a starting process, not of a request: only a bug brings them here.
   CONFIG: failure(500, grpc.INTERNAL),

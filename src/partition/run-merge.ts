@@ -1,0 +1,44 @@
+// One merge with its second attempt. What fails for a reason that lies in the work itself (its thread died of it, it met a
+// bug) is tried once more with nothing beside it: others may have taken the memory. A third attempt is never made here.
+import { isStoreError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Disk } from '../disk/disk.ts';
+import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
+import { parkReasonOf, type MergeRunner } from './merge-runner.ts';
+
+export interface MergeContext {
+  readonly runner: MergeRunner;
+  readonly disk: Disk;
+  readonly logger: Logger;
+  /** Aborted when the partition closes. */
+  readonly signal: AbortSignal;
+}
+
+/** `makeJob` gives each attempt a folder of its own. Throws as MergeRunner.run. */
+export async function runMerge(context: MergeContext, makeJob: () => MergeJob): Promise<MergeResult> {
+  try {
+    return await runOnce(context, makeJob(), false);
+  } catch (error) {
+    if (parkReasonOf(error) === undefined || context.signal.aborted) throw error;
+    context.logger.warn('a merge failed, tried once more with nothing beside it', { error });
+    return await runOnce(context, makeJob(), true);
+  }
+}
+
+async function runOnce({ runner, disk, signal }: MergeContext, job: MergeJob, isAlone: boolean): Promise<MergeResult> {
+  try {
+    return await runner.run(job, { signal, isAlone });
+  } catch (error) {
+    if (isStoreError(error, 'CANCELLED') || isStoreError(error, 'WORKER_FAILED')) tryRemove(disk, job.partPath);
+    throw error;
+  }
+}
+
+/** What a thread that died left is listed nowhere: when the disk refuses to remove it, the next opening does. */
+function tryRemove(disk: Disk, partPath: string): void {
+  try {
+    disk.remove(partPath);
+  } catch (error) {
+    if (!isStoreError(error, 'DISK')) throw error;
+  }
+}
