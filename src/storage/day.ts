@@ -14,11 +14,9 @@ import { formatDay } from '../partition/day.ts';
 import type { LogAppend } from '../partition/log-file.ts';
 import { Partition, type PartitionCounters, type PartitionOptions } from '../partition/partition.ts';
 import type { Pinned } from '../partition/pinned.ts';
+import type { DayState } from '../trace/store.ts';
 import { Lane } from './lane.ts';
 import type { Trash } from './trash.ts';
-
-export const DAY_STATES = ['opening', 'open', 'failed', 'detaching', 'detached', 'dropping'] as const;
-export type DayState = (typeof DAY_STATES)[number];
 
 const NEXT: Readonly<Record<DayState, readonly DayState[]>> = {
   opening: ['open', 'failed', 'detached'],

@@ -91,20 +91,25 @@ export function planSpaceDrops(days: readonly StoredDay[], rule: SpaceRule): Dro
   for (const one of [...days].sort((a, b) => a.day - b.day)) {
     if (sizeBytes <= rule.bytesMax || one.day >= rule.keptFromDay) break;
     const mayGoWhole = one.day < rule.wholeFromDay && sizeBytes - one.sizeBytes >= rule.bytesMax * KEPT_SHARE_MIN;
-    if (mayGoWhole && isWorthDropping(one)) {
+    if (mayGoWhole && isWorthDropping(one.parts)) {
       drops.push({ kind: 'day', day: one.day });
       sizeBytes -= one.freedBytes;
       continue;
     }
-    const picked = oldestParts(one.parts.filter(isWorthDropping), sizeBytes - rule.bytesMax);
+    const picked = oldestParts(
+      one.parts.filter((part) => isWorthDropping([part])),
+      sizeBytes - rule.bytesMax,
+    );
     if (picked.length > 0) drops.push({ kind: 'parts', day: one.day, ids: picked.map(({ id }) => id) });
     for (const part of picked) sizeBytes -= part.freedBytes;
   }
   return drops;
 }
 
-function isWorthDropping(stored: { readonly sizeBytes: number; readonly freedBytes: number }): boolean {
-  return stored.freedBytes >= stored.sizeBytes * FREED_SHARE_MIN;
+/** By the spans that would be lost: the index of a day frees something in any case. */
+function isWorthDropping(parts: readonly StoredPart[]): boolean {
+  const sum = (key: 'sizeBytes' | 'freedBytes'): number => parts.reduce((total, part) => total + part[key], 0);
+  return sum('freedBytes') >= sum('sizeBytes') * FREED_SHARE_MIN;
 }
 
 /** As few of `parts` as free `bytes`, by their newest span; all of them when that is not enough. */

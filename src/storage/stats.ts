@@ -1,8 +1,9 @@
 // The state of the store in numbers, added up over its partitions.
 import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
+import { formatDay } from '../partition/day.ts';
 import type { Partition } from '../partition/partition.ts';
-import type { StoreStats } from '../trace/store.ts';
+import { DAY_STATES, type DayState, type ParkedParts, type StoreStats } from '../trace/store.ts';
 import type { PartitionSet } from './partition-set.ts';
 
 type PartitionStats = Omit<
@@ -19,6 +20,8 @@ type PartitionStats = Omit<
   | 'totalDiskBytes'
   | 'diskBytesMax'
   | 'retentionDropped'
+  | 'retentionWaitingDays'
+  | 'retentionExcessBytes'
 >;
 
 /** Bytes of a partition on disk: what -retention.maxDiskSpaceUsageBytes counts. */
@@ -42,5 +45,15 @@ export function collectStats(disk: Disk, partitions: PartitionSet): PartitionSta
     sums.diskBytes += partitionBytes(disk, partition);
   }
   const quarantinedFiles = disk.list(partitions.quarantinePath).filter((name) => !name.endsWith('.txt')).length;
-  return { ...sums, ...counters, partitions: partitions.all.length, quarantinedFiles };
+  const days = Object.fromEntries(DAY_STATES.map((state) => [state, 0])) as Record<DayState, number>;
+  for (const { state } of partitions.days) days[state]++;
+  const parked = partitions.all.flatMap(parkedParts);
+  return { ...sums, ...counters, partitions: partitions.all.length, quarantinedFiles, days, parked };
+}
+
+function parkedParts({ day, parts }: Partition): ParkedParts[] {
+  const counts = new Map<string, number>();
+  for (const { entry } of parts)
+    if (entry.parked !== undefined) counts.set(entry.parked, (counts.get(entry.parked) ?? 0) + 1);
+  return [...counts].map(([reason, count]) => ({ partition: formatDay(day), reason, parts: count }));
 }

@@ -228,6 +228,8 @@ export class Storage implements SpanWriter, StoreAdmin {
       totalDiskBytes: totalBytes,
       diskBytesMax: diskBytesMax || Math.floor((totalBytes * diskPercentMax) / 100),
       retentionDropped: this.#dropper.counts,
+      retentionWaitingDays: this.#partitions.ageGate.waitingDays,
+      retentionExcessBytes: this.#dropper.excessBytes,
     };
   }
 

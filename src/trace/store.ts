@@ -159,6 +159,18 @@ export interface DropCounts {
   readonly bytes: number;
 }
 
+/** States of a day (storage/day.ts says what may follow what). Only an open one is read and written. */
+export const DAY_STATES = ['opening', 'open', 'failed', 'detaching', 'detached', 'dropping'] as const;
+export type DayState = (typeof DAY_STATES)[number];
+
+/** Parts of one day that no merge in the background has any more, because a merge of them failed twice. */
+export interface ParkedParts {
+  /** YYYYMMDD */
+  readonly partition: string;
+  readonly reason: string;
+  readonly parts: number;
+}
+
 /** One row of the ledger and of the state of the store, for /metrics. Counters are since start, gauges are now. */
 export interface StoreStats {
   readonly rowsReceived: number;
@@ -188,6 +200,12 @@ export interface StoreStats {
   /** What may be stored, by bytes or by percent of totalDiskBytes; 0: no limit. */
   readonly diskBytesMax: number;
   readonly retentionDropped: Readonly<Record<DropReason, DropCounts>>;
+  /** Days that are due for their age, and wait because the clock jumped. */
+  readonly retentionWaitingDays: number;
+  /** Bytes above the limit that stay: nothing may be dropped for them. */
+  readonly retentionExcessBytes: number;
+  readonly days: Readonly<Record<DayState, number>>;
+  readonly parked: readonly ParkedParts[];
 }
 
 /** What an operator asks of a local store. */

@@ -174,6 +174,78 @@ describe('a merge', () => {
     await partition.close();
   });
 
+  test('that kills its thread twice is parked: also after a restart it is not begun again, unless it is forced', async () => {
+    using folder = new TemporaryFolder();
+    const inline = inlineMergeRunner(nodeDisk);
+    const attempts: (boolean | undefined)[] = [];
+    let isDeadly = true;
+    const run: MergeRunner['run'] = async (job, options) => {
+      if (job.profile === 'merged') attempts.push(options?.isAlone);
+      if (job.profile === 'merged' && isDeadly) {
+        const cause = Object.assign(new Error('heap'), { code: 'ERR_WORKER_OUT_OF_MEMORY' });
+        throw new StoreError('WORKER_FAILED', 'the thread died', { cause });
+      }
+      return inline.run(job, options);
+    };
+    let partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    const flushParts = async (first: number): Promise<void> => {
+      for (let i = 0; i < MERGE_PARTS_MIN; i++) {
+        await store(partition, first + 4 * i);
+        await partition.flush();
+      }
+    };
+    await flushParts(0);
+    expect(await partition.mergeNext()).toBe(true);
+    expect(attempts).toEqual([false, true]);
+    expect(await partition.mergeNext()).toBe(false);
+    expect(partition.parts.map(({ entry }) => entry.parked)).toEqual(
+      Array.from({ length: MERGE_PARTS_MIN }, () => 'out_of_memory'),
+    );
+    expect(rows(partition).parts).toHaveLength(MERGE_PARTS_MIN);
+    // New parts are merged beside them.
+    isDeadly = false;
+    await flushParts(100);
+    expect(await partition.mergeNext()).toBe(true);
+    expect(rows(partition).parts).toHaveLength(MERGE_PARTS_MIN + 1);
+    await partition.close();
+    partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    expect(await partition.mergeNext()).toBe(false);
+    isDeadly = true;
+    await expect(partition.mergeAll()).rejects.toMatchObject({ code: 'WORKER_FAILED' });
+    isDeadly = false;
+    await partition.mergeAll();
+    expect(rows(partition).parts).toEqual([8 * MERGE_PARTS_MIN]);
+    expect(partition.parts[0]?.entry.parked).toBeUndefined();
+    await partition.close();
+  });
+
+  test('under way is cancelled by closing, and leaves no folder behind', async () => {
+    using folder = new TemporaryFolder();
+    const inline = inlineMergeRunner(nodeDisk);
+    const started = Promise.withResolvers<void>();
+    const run: MergeRunner['run'] = async (job, options = {}) => {
+      if (job.profile !== 'merged') return inline.run(job, options);
+      mkdirSync(job.partPath);
+      started.resolve();
+      return await new Promise((_resolve, reject) =>
+        options.signal?.addEventListener('abort', () => reject(new StoreError('CANCELLED', 'given up'))),
+      );
+    };
+    const partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    for (let i = 0; i < 2; i++) {
+      await store(partition, 4 * i);
+      await partition.flush();
+    }
+    const merged = partition.mergeAll();
+    await started.promise;
+    await partition.close();
+    await merged;
+    expect(partNames(folder.path)).toHaveLength(2);
+    const again = openIn(folder.path);
+    expect(rows(again)).toEqual({ log: 0, parts: [4, 4] });
+    await again.close();
+  });
+
   test('that fails keeps its parts, and they are free for the next one', async () => {
     using folder = new TemporaryFolder();
     const inline = inlineMergeRunner(nodeDisk);

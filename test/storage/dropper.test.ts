@@ -188,6 +188,40 @@ describe('the limit in percent', () => {
   });
 });
 
+test.each(['bytes', 'percent'] as const)(
+  'the limit in %s drops nothing that a snapshot keeps on disk, says so once, and goes on when the snapshot is gone',
+  async (reason) => {
+    const dayBytes = await measureDay();
+    using folder = new TemporaryFolder();
+    const clock = new FakeClock();
+    const lines: string[] = [];
+    let freeBytes = 0;
+    const disk = { ...nodeDisk, freeBytes: () => freeBytes, totalBytes: () => 100 * dayBytes };
+    const limit = reason === 'bytes' ? { diskBytesMax: Math.floor(2.5 * dayBytes) } : { diskPercentMax: 50, disk };
+    const storage = openStore(folder.path, { clock, logger: memoryLog(lines), snapshotsMaxAgeMs: 0, ...limit });
+    for (const daysAgo of [0, 1, 2, 3]) await writePart(storage, daysAgo * COUNT, daysAgo);
+    const snapshots = await storage.createSnapshots('');
+    for (let look = 0; look < 5; look++) {
+      clock.advance(10_000);
+      await storage.runMaintenance();
+      expect(rowsIn(storage)).toBe(4 * COUNT);
+    }
+    expect((await storage.stats()).retentionExcessBytes).toBeGreaterThan(0);
+    expect(lines.filter((line) => line.includes('the limit on the disk does not hold'))).toHaveLength(1);
+    for (const path of snapshots) await storage.deleteSnapshot(path);
+    for (let look = 0; look < 5; look++) {
+      clock.advance(10_000);
+      await storage.runMaintenance();
+    }
+    expect(daysIn(folder.path)).toEqual(['20261119', '20261120']);
+    freeBytes = 60 * dayBytes;
+    clock.advance(10_000);
+    await storage.runMaintenance();
+    expect((await storage.stats()).retentionExcessBytes).toBe(0);
+    await storage.close();
+  },
+);
+
 test('age drops days with what is in their log, and counts those dropped at the start', async () => {
   using folder = new TemporaryFolder();
   const clock = new FakeClock();

@@ -6,6 +6,7 @@ import {
   bytesWithinPercent,
   daysInFuture,
   daysToDrop,
+  newestDays,
   planSpaceDrops,
   type Drop,
   type StoredDay,
@@ -151,6 +152,37 @@ describe('the space rules', () => {
       parts: [made(1, 9n), made(2, 3n), made(4, 3n), made(3, 2n ** 63n)],
     };
     expect(planSpaceDrops([day], { bytesMax: 10, ...EVERY_DAY })).toEqual([parts(1, 2, 4, 1)]);
+  });
+
+  test('spare the newest two days as wholes, and what a snapshot keeps on disk', () => {
+    const rule = { bytesMax: 10, wholeFromDay: newestDays([5, 3, 4, 1, 2, 900], 6), keptFromDay: Infinity };
+    expect(rule.wholeFromDay).toBe(4);
+    const drops = planSpaceDrops(week, rule);
+    expect(drops).toEqual([whole(1), whole(2), whole(3), parts(4, 100, 99), parts(5, 100, 99)]);
+    // Day 1 is in a snapshot but for its index, day 2 but for one part.
+    const kept = week.map((day) => {
+      if (day.day > 2) return day;
+      const linked = day.parts.map((part, i) => ({ ...part, freedBytes: day.day === 2 && i === 1 ? 50 : 0 }));
+      return { ...day, freedBytes: day.day === 2 ? 51 : 1, parts: linked };
+    });
+    expect(planSpaceDrops(kept, { ...rule, bytesMax: 499 })).toEqual([whole(2)]);
+    expect(planSpaceDrops(kept, { ...rule, bytesMax: 400 })).toEqual([whole(2), whole(3)]);
+    const all = week.map((day) => ({
+      ...day,
+      freedBytes: 1,
+      parts: day.parts.map((part) => ({ ...part, freedBytes: 0 })),
+    }));
+    expect(planSpaceDrops(all, rule)).toEqual([]);
+  });
+
+  test.each([
+    { days: [], today: 9, first: 9 },
+    { days: [7], today: 9, first: 7 },
+    { days: [7, 8, 3], today: 9, first: 7 },
+    { days: [7, 8, 3, 20], today: 8, first: 7 },
+    { days: [20, 21], today: 8, first: 8 },
+  ])('of $days the newest two begin with $first, on day $today', ({ days, today, first }) => {
+    expect(newestDays(days, today)).toBe(first);
   });
 
   test('leave the days alone that they are told to keep, even when it does not fit then', () => {

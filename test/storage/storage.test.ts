@@ -211,6 +211,8 @@ test('a close whose flush takes too long goes without it: the log is on disk, ev
   using folder = new TemporaryFolder();
   const lines: string[] = [];
   const hanging = Promise.withResolvers<never>();
+  // The time may be up before the flush has begun.
+  hanging.promise.catch(() => undefined);
   const mergeRunner: MergeRunner = {
     run: () => hanging.promise,
     close: async () => hanging.reject(new StoreError('UNAVAILABLE', 'the store is closing')),

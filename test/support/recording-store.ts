@@ -145,4 +145,8 @@ const NO_STATS: StoreStats = {
     bytes: { partitions: 0, parts: 0, rows: 0, bytes: 0 },
     percent: { partitions: 0, parts: 0, rows: 0, bytes: 0 },
   },
+  retentionWaitingDays: 0,
+  retentionExcessBytes: 0,
+  days: { opening: 0, open: 0, failed: 0, detaching: 0, detached: 0, dropping: 0 },
+  parked: [],
 };

@@ -12,7 +12,6 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/api/http/body-worker.ts': 'a thread entry, named by URL; test/api/http/body-pool.test.ts runs it',
   'src/query/query-worker.ts': 'a thread entry, named by URL; test/query/local-reader.test.ts runs it',
   'src/storage/engine-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
-  'src/storage/merge-pool.ts': 'starts a thread entry named by URL; test/storage/threaded-store.test.ts runs it',
   'src/storage/merge-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
   'src/storage/merge-job.ts': 'messages of merge-pool.ts and merge-worker.ts',
 };

@@ -4,7 +4,7 @@
 // Label values are route patterns, media types and reasons: never a path, header or attribute that a client chose.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { REJECT_REASONS } from '../../otlp/partial-success.ts';
-import { DROP_REASONS, type DropCounts, type StoreAdmin, type StoreStats } from '../../trace/store.ts';
+import { DAY_STATES, DROP_REASONS, type DropCounts, type StoreAdmin, type StoreStats } from '../../trace/store.ts';
 import type { ConnectionGauges } from './connections.ts';
 import { createQueryMetrics, DURATION_BUCKETS, type RanQuery } from './query-metrics.ts';
 
@@ -259,6 +259,21 @@ function storeMetrics(path: string): StoreMetric[] {
     }),
     gauge('vt_total_disk_space_bytes', 'Size of the file system', (s) => s.totalDiskBytes, { path }),
     gauge('vt_max_disk_space_usage_bytes', 'Limit of retention, in bytes; 0: none', (s) => s.diskBytesMax, { path }),
+    ...DAY_STATES.map((state) =>
+      gauge('tracelith_days', 'UTC days the store knows, by state; only open ones are read', (s) => s.days[state], {
+        state,
+      }),
+    ),
+    gauge(
+      'tracelith_retention_waiting_days',
+      'Days due for their age that wait because the clock jumped; look at the clock',
+      (s) => s.retentionWaitingDays,
+    ),
+    gauge(
+      'tracelith_retention_excess_bytes',
+      'Bytes above the limit of retention that stay: of the newest days, or kept by snapshots',
+      (s) => s.retentionExcessBytes,
+    ),
     gauge('vt_storage_is_read_only', '1 while the disk is too full to accept data', (s) => Number(s.isReadOnly), {
       path,
     }),
@@ -281,9 +296,17 @@ function createStoreMetrics(registers: Registry[], options: MetricsOptions): (st
     registers,
   });
   const showDropped = createRetentionCounters(registers);
+  const parked = new Gauge({
+    name: 'tracelith_parked_parts',
+    help: 'Parts that no merge in the background has any more, because a merge of them failed twice',
+    labelNames: ['partition', 'reason'],
+    registers,
+  });
   return (stats) => {
     showDropped(stats.retentionDropped);
     for (const metric of made.values()) metric.reset();
+    parked.reset();
+    for (const { partition, reason, parts } of stats.parked) parked.set({ partition, reason }, parts);
     dropped.reset();
     for (const { name, labels, value } of rows) made.get(name)?.inc(labels ?? {}, value(stats));
     for (const reason of REJECT_REASONS) dropped.inc({ reason }, stats.rowsRejected[reason] ?? 0);

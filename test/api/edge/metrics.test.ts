@@ -79,6 +79,28 @@ test('the ledger of the store is shown as it is at each scrape, and balances', a
   }
 });
 
+test('the states of days, what is parked and what retention cannot do are shown, and gone when they are over', async () => {
+  await using edge = await openEdgeServers();
+  const shown = async (): Promise<Map<string, number>> =>
+    parseSamples((await edge.send({ method: 'GET', path: '/metrics' })).text);
+  const { days } = await edge.store.stats();
+  edge.store.stats_ = {
+    days: { ...days, open: 3, failed: 1 },
+    parked: [{ partition: '20261120', reason: 'out_of_memory', parts: 8 }],
+    retentionWaitingDays: 5,
+    retentionExcessBytes: 77,
+  };
+  const samples = await shown();
+  expect(samples.get('tracelith_days{state="open"}')).toBe(3);
+  expect(samples.get('tracelith_days{state="failed"}')).toBe(1);
+  expect(samples.get('tracelith_days{state="dropping"}')).toBe(0);
+  expect(samples.get('tracelith_parked_parts{partition="20261120",reason="out_of_memory"}')).toBe(8);
+  expect(samples.get('tracelith_retention_waiting_days')).toBe(5);
+  expect(samples.get('tracelith_retention_excess_bytes')).toBe(77);
+  edge.store.stats_ = {};
+  expect([...(await shown()).keys()].filter((name) => name.includes('parked'))).toEqual([]);
+});
+
 test('every metric has HELP and TYPE, totals are counters', async () => {
   await using edge = await openEdgeServers();
   const { text } = await edge.send({ method: 'GET', path: '/metrics' });
