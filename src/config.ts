@@ -173,6 +173,29 @@ const flags = {
       example: '-opentelemetry.traces.maxRequestSize=16MiB',
     },
   ),
+  spanAttributesMax: flag(
+    'ingest',
+    'insert.maxAttributesPerSpan',
+    count('attributes', { min: 1, max: limits.attributesPerSpanMost }),
+    {
+      default: '1024',
+      meaning:
+        'Attributes of one span, of each of its events and of each of its links; a span with more is rejected by name, the others are stored.',
+      reason: 'Eight times the default of the SDKs, 128.',
+      example: '-insert.maxAttributesPerSpan=4096',
+    },
+  ),
+  spanBytesMax: flag(
+    'ingest',
+    'insert.maxSpanBytes',
+    bytes({ min: '1KiB', max: `${limits.spanBytesMost / 2 ** 20}MiB` }),
+    {
+      default: '4MiB',
+      meaning: 'OTLP bytes of one span; a larger one is rejected by name, the others are stored.',
+      reason: 'What a gRPC client with default limits can read back in one message.',
+      example: '-insert.maxSpanBytes=16MiB',
+    },
+  ),
   concurrentInsertsMax: flag('ingest', 'maxConcurrentInserts', count('requests', { min: 1, max: 65_536 }), {
     default: `${32 * cores}`,
     shownDefault: '32 × CPU cores',

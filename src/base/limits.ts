@@ -1,12 +1,12 @@
 // Every bound of the program that is not a flag, by name, with its reason. What bites is counted or told, never silent.
 
 export const limits = {
-  /** AnyValue nesting; deeper is malformed (protobuf's own default is 100; OTLP says nothing; field.md §6.2 asks 16). */
-  anyValueDepthMax: 16,
-  /** Attributes of one span, event list and links apart. Above: the span is rejected by name. */
-  attributesPerSpanMax: 1024,
-  /** One span's OTLP bytes; above it is rejected by name. 4 MiB is what one gRPC message of default size can carry. */
-  spanBytesMax: 4 << 20,
+  /** AnyValue nesting; deeper, the span is rejected by name. OTLP's libraries take some 47 levels, its SDKs may come to 64. */
+  anyValueDepthMax: 64,
+  /** Highest -insert.maxAttributesPerSpan: a template of 64 KiB. */
+  attributesPerSpanMost: 16_384,
+  /** Highest -insert.maxSpanBytes: half of the default -opentelemetry.traces.maxRequestSize. */
+  spanBytesMost: 32 << 20,
   /** Traces one search may return, checked before anything is allocated. */
   searchTracesMax: 10_000,
   /** Queries that wait for their turn (-search.maxConcurrentRequests); above it the client is told to retry. Each costs a connection. */

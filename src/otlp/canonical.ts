@@ -1,15 +1,14 @@
 // Canonical protobuf of OTLP's nested values: fields in number order, minimal varints, unknown fields verbatim at the
 // end. Two senders that mean the same resource, scope, list or map then give the same bytes, which is what interning,
-// duplicate detection and deterministic answers compare.
+// duplicate detection and deterministic answers compare. A value nested deeper than the limit is refused, not malformed:
+// false is returned then, what was written is of no use, and the caller rejects what has the value.
 import { limits } from '../base/limits.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
-import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
-/** Writes the body of the AnyValue in the reader's range. Throws INVALID_REQUEST when malformed or nested too deep. */
-export function writeCanonicalAnyValue(out: ByteWriter, reader: WireReader, depth: number): void {
-  if (depth > limits.anyValueDepthMax) {
-    malformed(`an attribute value nested deeper than ${limits.anyValueDepthMax}`, reader.pos);
-  }
+/** Writes the body of the AnyValue in the reader's range; false when it is nested too deep. Throws INVALID_REQUEST when malformed. */
+export function writeCanonicalAnyValue(out: ByteWriter, reader: WireReader, depth: number): boolean {
+  if (depth > limits.anyValueDepthMax) return false;
   const { bytes } = reader;
   const unknown: [number, number][] = [];
   let last = 0;
@@ -48,16 +47,17 @@ export function writeCanonicalAnyValue(out: ByteWriter, reader: WireReader, dept
     case 6: {
       out.tag(last, WIRE_BYTES);
       const at = out.beginMessage();
-      writeCanonicalList(out, new WireReader(bytes, valueStart, valueEnd), last === 6, depth);
+      if (!writeCanonicalList(out, new WireReader(bytes, valueStart, valueEnd), last === 6, depth)) return false;
       out.endMessage(at);
       break;
     }
     default:
   }
   for (const [from, to] of unknown) out.rawRange(bytes, from, to);
+  return true;
 }
 
-function writeCanonicalList(out: ByteWriter, reader: WireReader, isMap: boolean, depth: number): void {
+function writeCanonicalList(out: ByteWriter, reader: WireReader, isMap: boolean, depth: number): boolean {
   const { bytes } = reader;
   while (reader.next()) {
     if (reader.field !== 1) {
@@ -68,14 +68,15 @@ function writeCanonicalList(out: ByteWriter, reader: WireReader, isMap: boolean,
     out.tag(1, WIRE_BYTES);
     const at = out.beginMessage();
     const item = new WireReader(bytes, reader.valueStart, reader.valueEnd);
-    if (isMap) writeCanonicalKeyValue(out, item, depth + 1);
-    else writeCanonicalAnyValue(out, item, depth + 1);
+    const write = isMap ? writeCanonicalKeyValue : writeCanonicalAnyValue;
+    if (!write(out, item, depth + 1)) return false;
     out.endMessage(at);
   }
+  return true;
 }
 
-/** Writes the body of the KeyValue in the reader's range; `depth` is that of its value. */
-export function writeCanonicalKeyValue(out: ByteWriter, reader: WireReader, depth: number): void {
+/** Writes the body of the KeyValue in the reader's range; `depth` is that of its value. False as for an AnyValue. */
+export function writeCanonicalKeyValue(out: ByteWriter, reader: WireReader, depth: number): boolean {
   const { bytes } = reader;
   const unknown: [number, number][] = [];
   let keyStart = 0;
@@ -95,10 +96,11 @@ export function writeCanonicalKeyValue(out: ByteWriter, reader: WireReader, dept
   if (valueStart >= 0) {
     out.tag(2, WIRE_BYTES);
     const at = out.beginMessage();
-    writeCanonicalAnyValue(out, new WireReader(bytes, valueStart, valueEnd), depth);
+    if (!writeCanonicalAnyValue(out, new WireReader(bytes, valueStart, valueEnd), depth)) return false;
     out.endMessage(at);
   }
   for (const [from, to] of unknown) out.rawRange(bytes, from, to);
+  return true;
 }
 
 /** Where a Resource keeps its attributes and dropped count: fields 1 and 2; a Scope: 3 and 4, after name 1 and version 2. */
@@ -113,8 +115,8 @@ export interface DescriptorLayout {
 export const RESOURCE_LAYOUT: DescriptorLayout = { attributes: 1, dropped: 2, texts: [], entities: 3 };
 export const SCOPE_LAYOUT: DescriptorLayout = { attributes: 3, dropped: 4, texts: [1, 2], entities: 0 };
 
-/** Writes the body of the Resource or InstrumentationScope in the reader's range. */
-export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, layout: DescriptorLayout): void {
+/** Writes the body of the Resource or InstrumentationScope in the reader's range; false when a value is nested too deep. */
+export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, layout: DescriptorLayout): boolean {
   const { bytes } = reader;
   const texts = new Map<number, Uint8Array>();
   const attributes: [number, number][] = [];
@@ -142,7 +144,7 @@ export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, la
   for (const [from, to] of attributes) {
     out.tag(layout.attributes, WIRE_BYTES);
     const at = out.beginMessage();
-    writeCanonicalKeyValue(out, new WireReader(bytes, from, to), 1);
+    if (!writeCanonicalKeyValue(out, new WireReader(bytes, from, to), 1)) return false;
     out.endMessage(at);
   }
   if (dropped !== 0) {
@@ -150,6 +152,7 @@ export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, la
     out.varint(dropped);
   }
   for (const [from, to] of unknown) out.rawRange(bytes, from, to);
+  return true;
 }
 
 /** Throws INVALID_REQUEST unless the current field is an EntityRef: all its fields, 1 to 4, are texts. */

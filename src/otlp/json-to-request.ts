@@ -199,9 +199,8 @@ class RequestWriter {
   /** The value of an attribute itself is at depth 1, as in the wire scan. */
   #anyValue(message: JsonObject): void {
     this.#depth++;
-    if (this.#depth > limits.anyValueDepthMax)
-      this.#malformed('', `at most ${limits.anyValueDepthMax} levels of values`);
-    const member = this.#memberOf(message);
+    // One level more than may be: the scan rejects the span that has it. What is below is not looked at.
+    const member = this.#depth > limits.anyValueDepthMax ? 0 : this.#memberOf(message);
     if (member === 5) this.#message(message, 5, ANY_VALUE[4]!, this.#arrayValue);
     else if (member === 6) this.#message(message, 6, ANY_VALUE[5]!, this.#kvlistValue);
     else if (member > 0) this.#scalarValue(find(message, ANY_VALUE[member - 1]!), member, ANY_VALUE[member - 1]!);

@@ -11,8 +11,10 @@ const REMEDIES: Readonly<Record<RejectReason, string>> = {
   too_small_timestamp: 'start is older than -retentionPeriod; check the clock of the sender or raise it',
   too_big_timestamp: 'start is further ahead than -futureRetention; check the clock of the sender or raise it',
   too_many_days: `no day may begin beside the ${limits.partitionsMax} stored; check the clock of the sender`,
-  too_many_attributes: `at most ${limits.attributesPerSpanMax} attributes a span; set the limits of the SDK`,
-  too_large: `a span may have ${limits.spanBytesMax} bytes; set the attribute length limit of the SDK`,
+  too_many_attributes:
+    'more than -insert.maxAttributesPerSpan in a span, event or link; set the limits of the SDK or raise it',
+  too_large: 'the span is larger than -insert.maxSpanBytes; set the attribute length limit of the SDK or raise it',
+  too_deep: `an attribute's value is nested deeper than ${limits.anyValueDepthMax} levels; send it as text`,
 };
 
 /** Every reason a span can be rejected for, in the order it is reported. */

@@ -1,6 +1,5 @@
 // The field level of the scan: attributes, events, links and rare fields of one span into template sequences and value
 // words. Events and links wait until the span's start is known, because their times are kept as distances from it.
-import { limits } from '../base/limits.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
@@ -9,21 +8,27 @@ import * as T from '../trace/templates.ts';
 import { writeCanonicalAnyValue } from './canonical.ts';
 
 const NO_BYTES = new Uint8Array(0);
-/** Enough for every field a span may have: more attributes than the limit are counted but not kept. */
-const SEQUENCE_INTS = T.SPAN_HEAD + limits.attributesPerSpanMax + 64;
+/** Fields beside the attributes. A template has room for what a span may have: what is beyond is counted but not kept. */
+const OTHER_FIELDS_MAX = 64;
 
 /** A power of two, some times the keys a fleet uses (100 to 1,000). */
 const KEY_CACHE_SLOTS = 4096;
 
 /** A template being collected, and the value list that gets its values. */
 class Sequence {
-  readonly ints = new Int32Array(SEQUENCE_INTS);
+  ints = new Int32Array(0);
   length = 0;
   isFull = false;
   readonly values: ValueList;
 
   constructor(values: ValueList) {
     this.values = values;
+  }
+
+  /** Makes room for templates with this many attributes; between requests only, because spans hold the array. */
+  reserve(attributesMax: number): void {
+    const size = T.SPAN_HEAD + attributesMax + OTHER_FIELDS_MAX;
+    if (this.ints.length !== size) this.ints = new Int32Array(size);
   }
 
   begin(head: number): Int32Array {
@@ -33,7 +38,7 @@ class Sequence {
   }
 
   push(field: number, a: number, b: number): void {
-    if (this.length === SEQUENCE_INTS) {
+    if (this.length === this.ints.length) {
       this.isFull = true;
       return;
     }
@@ -57,7 +62,9 @@ export class FieldScanner {
   readonly #deferredEvents: number[] = [];
   readonly #deferredLinks: number[] = [];
   #attributes = 0;
+  #attributesMax = 0;
   #hasFullChild = false;
+  #isTooDeep = false;
   #type = 0;
   #a = 0;
   #b = 0;
@@ -75,7 +82,9 @@ export class FieldScanner {
   }
 
   /** Starts on the arena holding a new request. */
-  begin(bytes: Uint8Array): void {
+  begin(bytes: Uint8Array, attributesMax: number): void {
+    this.#attributesMax = attributesMax;
+    for (const sequence of [this.#span, this.#event, this.#link]) sequence.reserve(attributesMax);
     this.#bytes = bytes;
     this.#attribute = new WireReader(bytes);
     this.#any = new WireReader(bytes);
@@ -84,16 +93,16 @@ export class FieldScanner {
 
   beginSpan(): Int32Array {
     this.#attributes = 0;
-    this.#hasFullChild = false;
+    this.#hasFullChild = this.#isTooDeep = false;
     this.#deferredEvents.length = 0;
     this.#deferredLinks.length = 0;
     return this.#span.begin(T.SPAN_HEAD);
   }
 
-  /** Set once the span, or one of its events or links, has more attributes than the limit. */
-  get tooMany(): RejectReason | undefined {
-    const isOver = this.#attributes > limits.attributesPerSpanMax || this.#span.isFull || this.#hasFullChild;
-    return isOver ? 'too_many_attributes' : undefined;
+  /** Set once the span, or one of its events or links, has more attributes or a deeper value than may be. */
+  get refusal(): RejectReason | undefined {
+    const isOver = this.#attributes > this.#attributesMax || this.#span.isFull || this.#hasFullChild;
+    return isOver ? 'too_many_attributes' : this.#isTooDeep ? 'too_deep' : undefined;
   }
 
   internName(start: number, end: number): number {
@@ -234,7 +243,10 @@ export class FieldScanner {
   #scanRaw(start: number, end: number): void {
     const out = this.#raw;
     out.length = 0;
-    writeCanonicalAnyValue(out, new WireReader(this.#bytes, start, end), 1);
+    if (!writeCanonicalAnyValue(out, new WireReader(this.#bytes, start, end), 1)) {
+      this.#isTooDeep = true;
+      return;
+    }
     this.#set(T.TYPE_RAW, this.#batch.appendArena(out.bytes, 0, out.length), out.length);
   }
 

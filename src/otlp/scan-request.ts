@@ -2,7 +2,6 @@
 // SpanBatch. Values stay where they are (the body becomes part of the batch's arena); keys, names, resources and scopes
 // are interned; everything a span has in common with others becomes one template id. No object per span is made.
 // The request is atomic: whatever is malformed anywhere in it throws INVALID_REQUEST and leaves the batch as it was.
-import { limits } from '../base/limits.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { countFrom, WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
@@ -19,7 +18,16 @@ export interface ScanBounds {
   readonly startMaxNs: bigint;
   /** Whether a day within them may have spans; asked once for each run of spans of one day. Default: any. */
   readonly acceptsDay?: (day: number) => boolean;
+  /** Attributes of a span, and of an event or link; default as that of -insert.maxAttributesPerSpan. */
+  readonly spanAttributesMax?: number | undefined;
+  /** OTLP bytes of a span; default as that of -insert.maxSpanBytes. */
+  readonly spanBytesMax?: number | undefined;
 }
+
+const SPAN_ATTRIBUTES_MAX = 1_024;
+const SPAN_BYTES_MAX: number = 4 << 20;
+/** What stands for a resource or scope that has a value nested too deep: its spans are rejected. */
+const TOO_DEEP = -1;
 
 const HAS_TRACE_ID = 1;
 const HAS_SPAN_ID = 2;
@@ -78,8 +86,8 @@ class DescriptorCache {
     out.u8(start < 0 ? 0 : 1);
     out.varint(schema.end - schema.start);
     out.rawRange(bytes, schema.start, schema.end);
-    if (start >= 0) writeCanonicalDescriptor(out, new WireReader(bytes, start, end), this.#layout);
-    const id = this.#table.intern(out.bytes, 0, out.length);
+    const isTaken = start < 0 || writeCanonicalDescriptor(out, new WireReader(bytes, start, end), this.#layout);
+    const id = isTaken ? this.#table.intern(out.bytes, 0, out.length) : TOO_DEEP;
     this.#ids.set(key, id);
     return id;
   }
@@ -99,6 +107,7 @@ class RequestScanner {
   /** State of the span being scanned. */
   readonly #times = { startLo: 0, startHi: 0, endLo: 0, endHi: 0 };
   #ids = 0;
+  #spanBytesMax = 0;
   #reason: RejectReason | undefined;
 
   constructor(batch: SpanBatch) {
@@ -125,7 +134,8 @@ class RequestScanner {
     const bytes = batch.arena;
     this.#span = new WireReader(bytes);
     this.#status = new WireReader(bytes);
-    this.#fields.begin(bytes);
+    this.#fields.begin(bytes, bounds.spanAttributesMax ?? SPAN_ATTRIBUTES_MAX);
+    this.#spanBytesMax = bounds.spanBytesMax ?? SPAN_BYTES_MAX;
     const reader = new WireReader(bytes, start, end);
     while (reader.next()) {
       if (reader.field !== 1) continue;
@@ -180,14 +190,15 @@ class RequestScanner {
     const sequence = fields.beginSpan();
     sequence[T.SPAN_RESOURCE] = resource;
     sequence[T.SPAN_SCOPE] = scope;
-    this.#reason = end - start > limits.spanBytesMax ? 'too_large' : undefined;
+    this.#reason = end - start > this.#spanBytesMax ? 'too_large' : undefined;
+    if (resource === TOO_DEEP || scope === TOO_DEEP) this.#reason ??= 'too_deep';
     this.#scanSpanFields(this.#span.reset(start, end), row, sequence);
     const times = this.#times;
     this.#reason ??= this.#clock.place(batch, row, times.startLo, times.startHi);
     this.#clock.setDuration(batch, row, times, fields);
     // Also for a span that will be rejected: a malformed event makes its whole request malformed.
     const children = fields.scanDeferred(times.startLo, times.startHi);
-    this.#reason ??= fields.tooMany;
+    this.#reason ??= fields.refusal;
     if (this.#reason !== undefined) {
       this.#reject(row, this.#reason);
       return;

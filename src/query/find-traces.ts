@@ -12,8 +12,13 @@ import type { FoundTrace } from '../trace/store.ts';
 import type { BlockSource } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 
-/** What was archived was accepted once. */
-const ANY_TIME: ScanBounds = { startMinNs: -(2n ** 63n), startMaxNs: 2n ** 63n - 1n };
+/** What was archived was accepted once, whatever the bounds are now. */
+const ANY_SPAN: ScanBounds = {
+  startMinNs: -(2n ** 63n),
+  startMaxNs: 2n ** 63n - 1n,
+  spanAttributesMax: limits.attributesPerSpanMost,
+  spanBytesMax: Infinity,
+};
 
 /** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share a block's decoding. */
 const TRACES_PER_PASS = 64;
@@ -82,7 +87,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadli
     });
     size.check(batch.arenaBytes + batch.rowCount * ROW_BYTES);
   }
-  for (const otlp of source.archivedTraces(traceIds)) scanRequest(batch, otlp, ANY_TIME);
+  for (const otlp of source.archivedTraces(traceIds)) scanRequest(batch, otlp, ANY_SPAN);
   const { rows, traceEnds } = regroupByTrace(batch);
   const byId = new Map<string, Uint8Array>();
   let from = 0;

@@ -15,6 +15,8 @@ export interface EngineOptions {
   readonly path: string;
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
+  readonly spanAttributesMax: number;
+  readonly spanBytesMax: number;
   readonly freeDiskBytesMin: number;
   readonly diskBytesMax: number;
   readonly diskPercentMax: number;

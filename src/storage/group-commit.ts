@@ -26,7 +26,7 @@ export interface GroupCommitOptions {
   /** Starts writing a day's blocks. Throws StoreError when that cannot even begin. */
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
   /** Span starts accepted now. */
-  readonly acceptedStarts: () => ScanBounds;
+  readonly acceptedSpans: () => ScanBounds;
   /** Throws the error of a request that has spans of `days`, where one of them may not be written now. */
   readonly assertWritable?: (days: Iterable<number>) => void;
   /** Bytes of requests that may be unanswered at once; above it: OVERLOADED. */
@@ -144,7 +144,7 @@ export class GroupCommit {
   /** As scanRequest; the batch is as it was when a day of the request may not be written. */
   #scanInto(batch: SpanBatch, body: Uint8Array): WriteResult {
     const { rowCount, arenaLength } = batch;
-    const result = scanRequest(batch, body, this.#options.acceptedStarts());
+    const result = scanRequest(batch, body, this.#options.acceptedSpans());
     try {
       this.#options.assertWritable?.(batch.day.subarray(rowCount, batch.rowCount));
     } catch (error) {

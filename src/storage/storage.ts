@@ -35,6 +35,9 @@ export interface StorageOptions {
   readonly logger: Logger;
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
+  /** Of one span; see ScanBounds. */
+  readonly spanAttributesMax?: number;
+  readonly spanBytesMax?: number;
   readonly freeDiskBytesMin: number;
   /** What may be stored; 0: no limit. */
   readonly diskBytesMax: number;
@@ -99,10 +102,11 @@ export class Storage implements SpanWriter, StoreAdmin {
       mergeWorkers: options.mergeWorkers ?? 1,
       deleteOldSnapshots: () => this.#snapshotFolder.deleteOld(this.#partitions.ageGate.nowMs),
     });
+    const { spanAttributesMax, spanBytesMax } = options;
     const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.append(day, blocks),
-      acceptedStarts: () => ({ ...acceptedStarts(clock.nowNs(), options), acceptsDay }),
+      acceptedSpans: () => ({ ...acceptedStarts(clock.nowNs(), options), acceptsDay, spanAttributesMax, spanBytesMax }),
       assertWritable: (days) => this.#partitions.assertWritable(days),
       pendingBytesMax: limits.pendingWriteBytesMax,
     });

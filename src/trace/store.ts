@@ -10,8 +10,9 @@ export type RejectReason =
   | 'too_small_timestamp' // start before now - retention
   | 'too_big_timestamp' // start after now + futureRetention
   | 'too_many_days' // of a day without a partition, and there are limits.partitionsMax
-  | 'too_many_attributes' // above limits.attributesPerSpanMax
-  | 'too_large'; // one span above limits.spanBytesMax
+  | 'too_many_attributes' // the span, or an event or link of it, above -insert.maxAttributesPerSpan
+  | 'too_large' // one span above -insert.maxSpanBytes
+  | 'too_deep'; // a value in it, or in its resource or scope, nested deeper than limits.anyValueDepthMax
 
 /** What became of one request. received = stored + the sum over `rejected`. */
 export interface WriteResult {

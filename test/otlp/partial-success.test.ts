@@ -17,8 +17,8 @@ describe('partial success', () => {
   test('counts and names every reason once, whatever order they came in', () => {
     const all = REJECT_REASONS.map((reason, i) => [reason, i + 1] as [RejectReason, number]);
     const { rejectedSpans, errorMessage } = partialSuccessOf(result(...all.toReversed()))!;
-    expect(rejectedSpans).toBe(36);
-    expect(errorMessage).toMatch(/^36 spans rejected: 1 invalid_trace_id \(.*\), 2 invalid_span_id \(/);
+    expect(rejectedSpans).toBe(45);
+    expect(errorMessage).toMatch(/^45 spans rejected: 1 invalid_trace_id \(.*\), 2 invalid_span_id \(/);
     for (const [reason, count] of all) expect(errorMessage).toContain(`${count} ${reason} (`);
     expect(partialSuccessOf(result(...all))).toEqual({ rejectedSpans, errorMessage });
   });

@@ -10,6 +10,7 @@ import {
   decodeRequest,
   encodeRequest,
   type OtlpAnyValue,
+  type OtlpKeyValue,
   type OtlpRequest,
   type OtlpSpan,
 } from '../support/otlp-proto.ts';
@@ -36,6 +37,15 @@ const goodSpan: OtlpSpan = {
   links: [{ traceId: new Uint8Array(16).fill(9), spanId: new Uint8Array(8).fill(9), attributes: [] }],
   status: { code: 2, message: 'no' },
 };
+
+/** An attribute whose value has `levels` levels, lists and maps in turn. */
+function deepAttribute(levels: number): OtlpKeyValue {
+  let value: OtlpAnyValue = { stringValue: 'deep' };
+  for (let level = 1; level < levels; level++) {
+    value = level % 2 === 0 ? { arrayValue: { values: [value] } } : { kvlistValue: { values: [{ key: 'k', value }] } };
+  }
+  return { key: 'deep', value };
+}
 
 function request(...spans: OtlpSpan[]): OtlpRequest {
   return {
@@ -98,8 +108,6 @@ describe('a malformed request', () => {
     }
   });
 
-  const nested = (depth: number): OtlpAnyValue =>
-    depth === 0 ? { intValue: 1n } : { arrayValue: { values: [nested(depth - 1)] } };
   const raw = (write: (out: ByteWriter) => void): Uint8Array => {
     const out = new ByteWriter();
     write(out);
@@ -127,11 +135,6 @@ describe('a malformed request', () => {
     ['a kind as bytes', inSpan((out) => out.stringField(6, 'server')), /Span.kind has wire type 2/],
     ['an endless varint', inSpan((out) => (out.tag(6, 0), out.raw(new Uint8Array(11).fill(0xff)))), /varint/],
     [
-      'a value nested too deep',
-      encodeRequest(request({ ...goodSpan, attributes: [{ key: 'k', value: nested(40) }] })),
-      /nested deeper than 16/,
-    ],
-    [
       'a malformed event of a span that is rejected anyway',
       inSpan((out) => out.message(11, () => (out.tag(1, 0), out.varint(1)))),
       /Event.time_unix_nano has wire type 0/,
@@ -145,7 +148,7 @@ describe('a malformed request', () => {
 });
 
 describe('a span is rejected by name, its neighbours are stored', () => {
-  const attributes = Array.from({ length: limits.attributesPerSpanMax + 1 }, (_, i) => ({
+  const attributes = Array.from({ length: 1_025 }, (_, i) => ({
     key: `k${i}`,
     value: { intValue: BigInt(i) },
   }));
@@ -161,9 +164,13 @@ describe('a span is rejected by name, its neighbours are stored', () => {
     ['a start 1 ns beyond the future', { startTimeUnixNano: BOUNDS.startMaxNs + 1n }, 'too_big_timestamp'],
     ['the largest start', { startTimeUnixNano: 2n ** 64n - 1n }, 'too_big_timestamp'],
     ['too many attributes', { attributes }, 'too_many_attributes'],
+    ['a value nested too deep', { attributes: [deepAttribute(limits.anyValueDepthMax + 1)] }, 'too_deep'],
+    ['a value nested far too deep', { attributes: [deepAttribute(500)] }, 'too_deep'],
+    ['a deep value in an event', { events: [{ attributes: [deepAttribute(70)] }, {}] }, 'too_deep'],
+    ['a deep value in a link', { links: [{ attributes: [deepAttribute(70)] }] }, 'too_deep'],
     [
       'a value beyond the span limit',
-      { attributes: [{ key: 'k', value: { stringValue: 'x'.repeat(limits.spanBytesMax) } }] },
+      { attributes: [{ key: 'k', value: { stringValue: 'x'.repeat(4 << 20) } }] },
       'too_large',
     ],
   ])('%s', (_, change, reason) => {
@@ -178,6 +185,7 @@ describe('a span is rejected by name, its neighbours are stored', () => {
     ['exactly the first allowed start', { startTimeUnixNano: BOUNDS.startMinNs }],
     ['exactly the last allowed start', { startTimeUnixNano: BOUNDS.startMaxNs }],
     ['as many attributes as allowed', { attributes: attributes.slice(1) }],
+    ['a value as deep as allowed', { attributes: [deepAttribute(limits.anyValueDepthMax)] }],
     ['an end of 0', { endTimeUnixNano: 0n }],
     ['the largest end', { endTimeUnixNano: 2n ** 64n - 1n }],
     ['an event in 1970', { events: [{ timeUnixNano: 1n, name: '' }] }],
@@ -199,6 +207,42 @@ describe('a span is rejected by name, its neighbours are stored', () => {
     expect(scanRequest(batch, body, BOUNDS).stored).toBe(1);
     expect(spanSet(stored(batch))).toEqual(spanSet([body]));
   });
+});
+
+test('a resource or scope with a value nested too deep costs its own spans', () => {
+  const deep = [deepAttribute(limits.anyValueDepthMax + 1)];
+  const good = { resource: {}, scopeSpans: [{ scope: { name: 's' }, spans: [goodSpan] }] };
+  const spans = [goodSpan, { ...goodSpan, spanId: new Uint8Array(8).fill(3) }];
+  for (const bad of [
+    { resource: { attributes: deep }, scopeSpans: [{ spans: [spans[0]!] }, { spans: [spans[1]!] }] },
+    { resource: {}, scopeSpans: [{ scope: { attributes: deep }, spans }] },
+  ]) {
+    const batch = new SpanBatch();
+    for (let round = 0; round < 2; round++) {
+      const body = encodeRequest({ resourceSpans: [bad, good, bad] });
+      expect(scanRequest(batch, body, BOUNDS)).toEqual({ stored: 1, rejected: new Map([['too_deep', 4]]) });
+    }
+    expect(spanSet(stored(batch))).toEqual(spanSet([encodeRequest({ resourceSpans: [good, good] })]));
+  }
+});
+
+test('the bounds of a span are the caller’s', () => {
+  const batch = new SpanBatch();
+  const attributes = Array.from({ length: 3_000 }, (_, i) => ({ key: `k${i}`, value: { intValue: 1n } }));
+  const events = [{ attributes }];
+  const text = [{ key: 'k', value: { stringValue: 'x'.repeat(5 << 20) } }];
+  const body = encodeRequest(request({ ...goodSpan, attributes, events }, { ...goodSpan, attributes: text }));
+  const wide = { ...BOUNDS, spanAttributesMax: 3_000, spanBytesMax: 8 << 20 };
+  const narrow = { ...BOUNDS, spanAttributesMax: 2_999, spanBytesMax: 1 << 20 };
+  expect(scanRequest(batch, body, wide).stored).toBe(2);
+  expect(scanRequest(batch, body, narrow)).toEqual({
+    stored: 0,
+    rejected: new Map([
+      ['too_many_attributes', 1],
+      ['too_large', 1],
+    ]),
+  });
+  expect(spanSet(stored(batch))).toEqual(spanSet([body]));
 });
 
 test('unknown fields come back as they were', () => {

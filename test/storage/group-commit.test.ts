@@ -40,7 +40,7 @@ class HeldLog {
   commit(pendingBytesMax = 1 << 20): GroupCommit {
     return new GroupCommit({
       append: (day, blocks) => this.append(day, blocks),
-      acceptedStarts: () => ({ startMinNs: 0n, startMaxNs: 2n ** 64n - 1n }),
+      acceptedSpans: () => ({ startMinNs: 0n, startMaxNs: 2n ** 64n - 1n }),
       pendingBytesMax,
     });
   }

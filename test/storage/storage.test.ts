@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { limits } from '../../src/base/limits.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import type { MergeRunner } from '../../src/partition/merge-runner.ts';
 import { MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
@@ -12,7 +13,7 @@ import { takeLock } from '../../src/disk/lock.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { encodeRequest } from '../support/otlp-proto.ts';
+import { encodeRequest, type OtlpAnyValue } from '../support/otlp-proto.ts';
 import { createRandom, printedSeed, randomRequest } from '../support/random-request.ts';
 import { spanSet } from '../support/span-set.ts';
 import { DAY_MS, memoryLog, openStore, TemporaryFolder } from './open-store.ts';
@@ -69,6 +70,32 @@ describe('what is acknowledged', () => {
     const again = openStore(folder.path);
     expect(again.listServices(DEFAULT_TENANT).items).toEqual(['bill', 'cart']);
     await again.close();
+  });
+
+  test('may be wider and larger than by default, and as deep as it may', async () => {
+    using folder = new TemporaryFolder();
+    const bounds = { spanAttributesMax: 2_000, spanBytesMax: limits.spanBytesMost };
+    const storage = openStore(folder.path, bounds);
+    const int = (n: number): OtlpAnyValue => ({ intValue: BigInt(n) });
+    const wide = Array.from({ length: bounds.spanAttributesMax }, (_, n) => ({ key: `key-${n}`, value: int(n) }));
+    let deep = int(1);
+    for (let level = 1; level < limits.anyValueDepthMax; level++) deep = { arrayValue: { values: [deep] } };
+    const long = { key: 'text', value: { stringValue: 'a long text of many words, '.repeat(170_000) } };
+    const spans = [wide, [long], [{ key: 'deep', value: deep }]].map((attributes, n) => ({
+      traceId: traceIdOf(n),
+      spanId: Buffer.alloc(8, n + 1),
+      startTimeUnixNano: NOON_NS,
+      endTimeUnixNano: NOON_NS,
+      attributes,
+      events: [{ timeUnixNano: NOON_NS, name: 'e', attributes: n === 1 ? [] : attributes }],
+    }));
+    const body = encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans }] }] });
+    expect(await storage.write(DEFAULT_TENANT, body.slice())).toEqual({ stored: 3, rejected: new Map() });
+    for (const step of [async () => {}, () => storage.forceFlush()]) {
+      await step();
+      expect(stored(storage)).toEqual(spanSet([body]));
+    }
+    await storage.close();
   });
 
   test('belongs to its tenant alone', async () => {

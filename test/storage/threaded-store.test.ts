@@ -13,6 +13,8 @@ const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Prom
     path,
     retentionMs: 7 * DAY_MS,
     futureRetentionMs: 2 * DAY_MS,
+    spanAttributesMax: 1_024,
+    spanBytesMax: 4 << 20,
     freeDiskBytesMin: 0,
     diskBytesMax: 0,
     diskPercentMax: 0,

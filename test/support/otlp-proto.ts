@@ -201,12 +201,24 @@ function jsonOf(value: unknown, field: string): unknown {
 
 function encode(type: string, message: object): Uint8Array<ArrayBuffer> {
   const reflected = root.lookupType(type);
-  return new Uint8Array(reflected.encode(reflected.fromObject(longs(message) as object)).finish());
+  return deeply(() => new Uint8Array(reflected.encode(reflected.fromObject(longs(message) as object)).finish()));
 }
 
 function decode<T>(type: string, bytes: Uint8Array): T {
   const reflected = root.lookupType(type);
-  return plain(reflected.toObject(reflected.decode(bytes), { longs: BigInt })) as T;
+  return deeply(() => plain(reflected.toObject(reflected.decode(bytes), { longs: BigInt }))) as T;
+}
+
+/** Runs `run` while protobufjs takes messages deeper than 100, which is its own bound and no part of the format. */
+function deeply<T>(run: () => T): T {
+  const limits = [protobuf.util, protobuf.Reader] as unknown as { recursionLimit: number }[];
+  const before = limits.map(({ recursionLimit }) => recursionLimit);
+  for (const one of limits) one.recursionLimit = 10_000;
+  try {
+    return run();
+  } finally {
+    limits.forEach((one, i) => (one.recursionLimit = before[i]!));
+  }
 }
 
 /** fromObject knows no bigint: decimal strings are exact and become Longs. */

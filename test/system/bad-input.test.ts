@@ -310,13 +310,13 @@ describe('a span that is rejected is named, over every protocol', () => {
       '1025 attributes',
       { attributes: Array.from({ length: 1025 }, (_, i) => attribute(`k${i}`, 'v')) },
       'too_many_attributes',
-      'at most 1024 attributes a span; set the limits of the SDK',
+      'more than -insert.maxAttributesPerSpan in a span, event or link; set the limits of the SDK or raise it',
     ],
     [
       '4 MiB in one attribute',
       { attributes: [attribute('k', 'v'.repeat(4 << 20))] },
       'too_large',
-      'a span may have 4194304 bytes; set the attribute length limit of the SDK',
+      'the span is larger than -insert.maxSpanBytes; set the attribute length limit of the SDK or raise it',
     ],
   ];
 

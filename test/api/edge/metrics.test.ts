@@ -70,7 +70,7 @@ test('the ledger of the store is shown as it is at each scrape, and balances', a
     const { text } = await edge.send({ method: 'GET', path: '/metrics' });
     const samples = parseSamples(text);
     const dropped = [...samples].filter(([name]) => name.startsWith('vt_rows_dropped_total{'));
-    expect(dropped.length).toBe(8);
+    expect(dropped.length).toBe(9);
     const droppedSum = dropped.reduce((sum, [, value]) => sum + value, 0);
     expect(samples.get('tracelith_rows_received_total')).toBe(samples.get('tracelith_rows_stored_total')! + droppedSum);
     expect(samples.get('vt_rows_dropped_total{reason="invalid_trace_id"}')).toBe(2);
