@@ -85,8 +85,8 @@ function authKey(name: string, meaning: string): Flag<string> {
 }
 
 const cores = availableParallelism();
-/** A request that can never fit among the bodies waiting for the write thread would be told to retry for ever. */
-const requestBytesMost = `${limits.pendingWriteBytesMax / 2 ** 20}MiB`;
+/** Half of all that may be on its way in: a request that can never fit would be told to retry for ever. */
+const requestBytesMost = `${limits.intakeBytesMax / 2 ** 21}MiB`;
 
 const flags = {
   storageDataPath: flag('storage', 'storageDataPath', path, {
@@ -343,6 +343,12 @@ const flags = {
       'After SIGTERM, how long the whole stop may take: requests under way, then the last flush, which is cut short at the end. What is acknowledged is on disk before.',
     reason: 'Container runtimes kill after ten seconds.',
     example: '-shutdownTimeout=25s',
+  }),
+  keepFailedRequests: flag('process', 'debug.keepFailedRequests', boolean, {
+    default: 'false',
+    meaning: 'Keep the bodies of requests that meet a bug of this program in quarantine/, up to 16 until the restart.',
+    reason: 'They hold what users sent: kept only by who wants to find the bug.',
+    example: '-debug.keepFailedRequests',
   }),
   loggerFormat: flag('process', 'loggerFormat', choice(LOG_FORMATS), {
     default: 'default',

@@ -119,36 +119,8 @@ function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
 }
 
 function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal'> {
-  const {
-    storageDataPath: path,
-    retentionMs,
-    futureRetentionMs,
-    spanAttributesMax,
-    spanBytesMax,
-    freeDiskBytesMin,
-    flushIntervalMs,
-    mergeWorkers,
-    snapshotsMaxAgeMs,
-    clockJumpGraceMs,
-  } = config;
-  const { diskBytesMax, diskPercentMax } = config;
-  const { loggerLevel: logLevel, loggerFormat: logFormat } = config;
-  return {
-    path,
-    retentionMs,
-    futureRetentionMs,
-    spanAttributesMax,
-    spanBytesMax,
-    freeDiskBytesMin,
-    flushIntervalMs,
-    mergeWorkers,
-    snapshotsMaxAgeMs,
-    clockJumpGraceMs,
-    diskBytesMax,
-    diskPercentMax,
-    logLevel,
-    logFormat,
-  };
+  const { storageDataPath: path, loggerLevel: logLevel, loggerFormat: logFormat } = config;
+  return { ...config, path, logLevel, logFormat };
 }
 
 function logStart(

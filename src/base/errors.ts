@@ -15,6 +15,7 @@ export const STORE_ERROR_CODES = [
   'FORMAT_TOO_NEW', // a file was written by a newer version: 500, INTERNAL
   'WORKER_FAILED', // the thread of a merge ran out of memory or met a bug: 500, INTERNAL
   'DISK', // the operating system refused a disk call: 503 + Retry-After, UNAVAILABLE + RetryInfo
+  'BUG', // a request met a bug of ours, and it alone: 500, INTERNAL
   'CONFIG', // a flag is unknown or malformed: the process says so and exits with 2
   'LOCKED', // another process owns the data directory: the process says so and exits with 1
 ] as const;

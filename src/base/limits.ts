@@ -7,17 +7,27 @@ export const limits = {
   attributesPerSpanMost: 16_384,
   /** Highest -insert.maxSpanBytes: half of the default -opentelemetry.traces.maxRequestSize. */
   spanBytesMost: 32 << 20,
+  /** Events of one span, and links; SDKs keep 128 of each. Above: the span is rejected by name. */
+  childrenPerSpanMax: 1 << 16,
+  /** Resources and scopes of one request together: each is some microseconds of work, however few bytes it has. Above: 413. */
+  requestGroupsMax: 1 << 18,
+  /** Spans of one request, 64 bytes each in a body of 64 MiB; fields beside them count too. Above: 413. */
+  requestSpansMax: 1 << 20,
+  /** Names and keys that are new in one request: a block of them takes a second of work. Above: 413. */
+  requestNamesMax: 1 << 17,
+  /** Bytes of one resource or scope; above: 413. Those of thousands of spans are looked at as one. */
+  descriptorBytesMax: 512 << 10,
+  /** How many times its own size a request may take in memory; usual spans take 1.3, the smallest 2.5. Above: 413. */
+  requestSpreadMax: 4,
   /** Traces one search may return, checked before anything is allocated. */
   searchTracesMax: 10_000,
   /** Queries that wait for their turn (-search.maxConcurrentRequests); above it the client is told to retry. Each costs a connection. */
   queriesWaitingMax: 256,
-  /** Request bodies that wait for the write thread; above it the client is told to retry. */
-  pendingWriteBytesMax: 128 << 20,
   /** Rows one group commit may hold; the next one starts when it is on disk. */
   commitRowsMax: 32_768,
   /**
    * Bytes of OTLP bodies between socket and store: being received, decompressed, converted, written. Above it the client
-   * is told to retry. Twice pendingWriteBytesMax, so that a full write thread bites before slow uploads do.
+   * is told to retry.
    */
   intakeBytesMax: 256 << 20,
   /** Frames of one zstd body; senders use one, and each costs a call. */

@@ -11,7 +11,7 @@ import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type Bloc
 
 /**
  * Entries of one column. An event takes at least two bytes of a request and requests waiting for a commit have at most
- * limits.pendingWriteBytesMax: an honest block has half as many. It bounds what a wrong count can allocate.
+ * limits.intakeBytesMax: an honest block has half as many. It bounds what a wrong count can allocate.
  */
 const ENTRIES_MAX: number = 1 << 27;
 

@@ -13,7 +13,9 @@ const REMEDIES: Readonly<Record<RejectReason, string>> = {
   too_many_days: `no day may begin beside the ${limits.partitionsMax} stored; check the clock of the sender`,
   too_many_attributes:
     'more than -insert.maxAttributesPerSpan in a span, event or link; set the limits of the SDK or raise it',
-  too_large: 'the span is larger than -insert.maxSpanBytes; set the attribute length limit of the SDK or raise it',
+  too_large:
+    `the span is larger than -insert.maxSpanBytes or has more than ${limits.childrenPerSpanMax} events or links; ` +
+    'set the limits of the SDK or raise it',
   too_deep: `an attribute's value is nested deeper than ${limits.anyValueDepthMax} levels; send it as text`,
 };
 

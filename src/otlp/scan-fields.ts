@@ -63,8 +63,10 @@ export class FieldScanner {
   readonly #deferredLinks: number[] = [];
   #attributes = 0;
   #attributesMax = 0;
+  #childrenMax = 0;
   #hasFullChild = false;
   #isTooDeep = false;
+  #hasManyChildren = false;
   #type = 0;
   #a = 0;
   #b = 0;
@@ -82,8 +84,9 @@ export class FieldScanner {
   }
 
   /** Starts on the arena holding a new request. */
-  begin(bytes: Uint8Array, attributesMax: number): void {
+  begin(bytes: Uint8Array, attributesMax: number, childrenMax: number): void {
     this.#attributesMax = attributesMax;
+    this.#childrenMax = childrenMax;
     for (const sequence of [this.#span, this.#event, this.#link]) sequence.reserve(attributesMax);
     this.#bytes = bytes;
     this.#attribute = new WireReader(bytes);
@@ -93,14 +96,15 @@ export class FieldScanner {
 
   beginSpan(): Int32Array {
     this.#attributes = 0;
-    this.#hasFullChild = this.#isTooDeep = false;
+    this.#hasFullChild = this.#hasManyChildren = this.#isTooDeep = false;
     this.#deferredEvents.length = 0;
     this.#deferredLinks.length = 0;
     return this.#span.begin(T.SPAN_HEAD);
   }
 
-  /** Set once the span, or one of its events or links, has more attributes or a deeper value than may be. */
+  /** Set once the span, or one of its events or links, has more attributes or a deeper value than may be, or too many of these. */
   get refusal(): RejectReason | undefined {
+    if (this.#hasManyChildren) return 'too_large';
     const isOver = this.#attributes > this.#attributesMax || this.#span.isFull || this.#hasFullChild;
     return isOver ? 'too_many_attributes' : this.#isTooDeep ? 'too_deep' : undefined;
   }
@@ -115,7 +119,8 @@ export class FieldScanner {
 
   /** An attribute of the span. */
   scanAttribute(start: number, end: number): void {
-    this.#attributes++;
+    // Beyond the limit the span is rejected: it need not cost more.
+    if (++this.#attributes > this.#attributesMax) return;
     this.#scanKeyValue(this.#span, start, end);
   }
 
@@ -129,7 +134,9 @@ export class FieldScanner {
 
   /** Keeps the range of an event (or link) for scanDeferred(). */
   defer(isEvent: boolean, start: number, end: number): void {
-    (isEvent ? this.#deferredEvents : this.#deferredLinks).push(start, end);
+    const deferred = isEvent ? this.#deferredEvents : this.#deferredLinks;
+    if (deferred.length < 2 * this.#childrenMax) deferred.push(start, end);
+    else this.#hasManyChildren = true;
   }
 
   /** Span fields most spans do not have: trace state, dropped counts, and what a newer OTLP adds. */

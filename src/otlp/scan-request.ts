@@ -1,7 +1,11 @@
 // The scan: one forward pass over the wire bytes of an ExportTraceServiceRequest, straight into the columns of a
 // SpanBatch. Values stay where they are (the body becomes part of the batch's arena); keys, names, resources and scopes
 // are interned; everything a span has in common with others becomes one template id. No object per span is made.
-// The request is atomic: whatever is malformed anywhere in it throws INVALID_REQUEST and leaves the batch as it was.
+// The request is atomic: whatever is malformed anywhere in it throws INVALID_REQUEST and leaves the batch as it was. So
+// does a request of which nothing is stored. A scan can be done in steps, so that a costly request does not hold others up.
+import { assert } from '../base/assert.ts';
+import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { countFrom, WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
@@ -20,6 +24,8 @@ export interface ScanBounds {
   readonly acceptsDay?: (day: number) => boolean;
   /** Attributes of a span, and of an event or link; default as that of -insert.maxAttributesPerSpan. */
   readonly spanAttributesMax?: number | undefined;
+  /** These bytes are our own: whatever work they are was accepted before. */
+  readonly isAccepted?: boolean;
   /** OTLP bytes of a span; default as that of -insert.maxSpanBytes. */
   readonly spanBytesMax?: number | undefined;
 }
@@ -33,28 +39,89 @@ const HAS_TRACE_ID = 1;
 const HAS_SPAN_ID = 2;
 const HAS_PARENT = 4;
 
+/** Work of a scan is counted in bytes of usual spans; a span and a group (resource, scope) cost as much as so many of them. */
+const SPAN_WORK = 64;
+const GROUP_WORK = 512;
+/** Small requests may take this much in columns, whatever they are. */
+const SPREAD_BYTES_MIN: number = 1 << 20;
+
 const scanners = new WeakMap<SpanBatch, RequestScanner>();
 
-/** Appends the spans of `body` to `batch`. Throws INVALID_REQUEST when it is malformed: nothing of it is appended then. */
+/**
+ * Appends the spans of `body` to `batch`. Throws INVALID_REQUEST when it is malformed, LIMIT_EXCEEDED when it has too many
+ * groups or spans: nothing of it is appended then.
+ */
 export function scanRequest(batch: SpanBatch, body: Uint8Array, bounds: ScanBounds): WriteResult {
-  let scanner = scanners.get(batch);
-  if (scanner === undefined) {
-    scanner = new RequestScanner(batch);
-    scanners.set(batch, scanner);
+  const result = new RequestScan(batch, body, bounds).step(Infinity);
+  assert(result !== undefined, 'a scan without a bound stopped half way');
+  return result;
+}
+
+/** One request on its way into a batch. Until its end nothing else may be appended to the batch. */
+export class RequestScan {
+  readonly #batch: SpanBatch;
+  readonly #scanner: RequestScanner;
+  readonly #rowCount: number;
+  readonly #arenaLength: number;
+  readonly #sizeBytes: number;
+  readonly #bodyBytes: number;
+  readonly #nameCount: number;
+  readonly #isAccepted: boolean;
+
+  constructor(batch: SpanBatch, body: Uint8Array, bounds: ScanBounds) {
+    this.#batch = batch;
+    this.#sizeBytes = batch.rowBytes;
+    this.#bodyBytes = body.length;
+    this.#isAccepted = bounds.isAccepted ?? false;
+    this.#nameCount = batch.strings.count;
+    this.#rowCount = batch.rowCount;
+    this.#arenaLength = batch.arenaLength;
+    let scanner = scanners.get(batch);
+    if (scanner === undefined) scanners.set(batch, (scanner = new RequestScanner(batch)));
+    this.#scanner = scanner;
+    scanner.begin(body, bounds);
   }
-  const { rowCount, arenaLength } = batch;
-  try {
-    return scanner.scan(body, bounds);
-  } catch (error) {
-    batch.truncate(rowCount);
-    batch.arenaLength = arenaLength;
-    // The body was scanned behind others in the arena; its sender counts from its own first byte.
-    throw countFrom(arenaLength, error);
+
+  /** Goes on for `workMax` of work; the result when the request was scanned to its end. Throws as scanRequest. */
+  step(workMax: number): WriteResult | undefined {
+    try {
+      const result = this.#scanner.step(workMax);
+      if (!this.#isAccepted) this.#check();
+      if (result?.stored === 0) this.undo();
+      return result;
+    } catch (error) {
+      this.undo();
+      // The body was scanned behind others in the arena; its sender counts from its own first byte.
+      throw countFrom(this.#arenaLength, error);
+    }
+  }
+
+  /** Two bytes of an empty event are 16 in columns: what unfolds like that is no telemetry. */
+  #check(): void {
+    const { requestGroupsMax, requestSpansMax, requestNamesMax } = limits;
+    if (this.#scanner.groups > requestGroupsMax) tooMany('resources and scopes', requestGroupsMax);
+    if (this.#scanner.hops > requestSpansMax) tooMany('spans', requestSpansMax);
+    const names = this.#batch.strings.count - this.#nameCount;
+    if (names > requestNamesMax) tooMany('new names of spans, events and attributes', requestNamesMax);
+    const sizeBytes = this.#batch.rowBytes - this.#sizeBytes;
+    const max = SPREAD_BYTES_MIN + limits.requestSpreadMax * this.#bodyBytes;
+    if (sizeBytes <= max) return;
+    const found = `${this.#bodyBytes} bytes of spans take more than ${max} in memory`;
+    throw new StoreError('LIMIT_EXCEEDED', `${found}: too many events, links or attributes without content; send less`);
+  }
+
+  /** The batch is as it was before the scan. */
+  undo(): void {
+    assert(this.#batch.rowCount >= this.#rowCount, 'a batch lost rows while it was scanned into');
+    this.#batch.truncate(this.#rowCount);
+    this.#batch.arenaLength = this.#arenaLength;
   }
 }
 
 /** Wire bytes of descriptors remembered; above it all are forgotten: a sender may spell one meaning in many ways. */
-const RAW_BYTES_MAX: number = 16 << 20;
+const RAW_BYTES_MAX: number = 4 << 20;
+/** And how many: the resources of some thousand processes, each with its scopes. */
+const RAW_COUNT_MAX = 1 << 16;
 
 /** Descriptors seen on the wire, raw bytes → canonical descriptor id, so that each is made canonical once. */
 class DescriptorCache {
@@ -76,7 +143,7 @@ class DescriptorCache {
 
   /** `start` < 0: the message is absent. */
   find(bytes: Uint8Array, start: number, end: number, schema: { start: number; end: number }): number {
-    if (this.#raw.sizeBytes > RAW_BYTES_MAX) this.clear();
+    if (this.#raw.sizeBytes > RAW_BYTES_MAX || this.#ids.size >= RAW_COUNT_MAX) this.clear();
     const raw = start < 0 ? 0 : 1 + this.#raw.intern(bytes, start, end);
     const key = raw * 0x1000000 + this.#raw.intern(bytes, schema.start, schema.end);
     const known = this.#ids.get(key);
@@ -104,10 +171,20 @@ class RequestScanner {
   #generation = -1;
   #rejected = new Map<RejectReason, number>();
   #stored = 0;
+  /** Where the scan stands: in the request, in the resource entered last, in the scope entered last. */
+  #request = new WireReader(new Uint8Array(0));
+  #resourceSpans = new WireReader(new Uint8Array(0));
+  #scopeSpans = new WireReader(new Uint8Array(0));
+  #resource = 0;
+  #scope = 0;
+  /** Resources and scopes entered, and fields in them: what is hopped over now is scanned later, and counted before. */
+  groups = 0;
+  hops = 0;
   /** State of the span being scanned. */
   readonly #times = { startLo: 0, startHi: 0, endLo: 0, endHi: 0 };
   #ids = 0;
   #spanBytesMax = 0;
+  #descriptorBytesMax = 0;
   #reason: RejectReason | undefined;
 
   constructor(batch: SpanBatch) {
@@ -117,7 +194,7 @@ class RequestScanner {
     this.#fields = new FieldScanner(batch);
   }
 
-  scan(body: Uint8Array, bounds: ScanBounds): WriteResult {
+  begin(body: Uint8Array, bounds: ScanBounds): void {
     const batch = this.#batch;
     if (this.#generation !== batch.generation) {
       this.#generation = batch.generation;
@@ -127,41 +204,63 @@ class RequestScanner {
     }
     this.#clock.setBounds(bounds.startMinNs, bounds.startMaxNs, bounds.acceptsDay);
     this.#rejected = new Map();
-    this.#stored = 0;
+    this.#stored = this.groups = this.hops = 0;
     const start = batch.appendArena(body);
-    const end = start + body.length;
     // Later appends may replace the arena with a larger copy: this one keeps holding the body at the same offsets.
     const bytes = batch.arena;
     this.#span = new WireReader(bytes);
     this.#status = new WireReader(bytes);
-    this.#fields.begin(bytes, bounds.spanAttributesMax ?? SPAN_ATTRIBUTES_MAX);
+    const { isAccepted = false, spanAttributesMax = SPAN_ATTRIBUTES_MAX } = bounds;
+    this.#fields.begin(bytes, spanAttributesMax, isAccepted ? Infinity : limits.childrenPerSpanMax);
+    this.#descriptorBytesMax = isAccepted ? Infinity : limits.descriptorBytesMax;
     this.#spanBytesMax = bounds.spanBytesMax ?? SPAN_BYTES_MAX;
-    const reader = new WireReader(bytes, start, end);
-    while (reader.next()) {
-      if (reader.field !== 1) continue;
-      reader.expect(WIRE_BYTES, 'ExportTraceServiceRequest.resource_spans');
-      this.#scanResourceSpans(bytes, reader.valueStart, reader.valueEnd);
+    this.#request = new WireReader(bytes, start, start + body.length);
+    // Nothing to read until a group is entered.
+    this.#resourceSpans = new WireReader(bytes, start, start);
+    this.#scopeSpans = new WireReader(bytes, start, start);
+  }
+
+  /** As RequestScan.step, but leaves half a request behind when it throws. */
+  step(workMax: number): WriteResult | undefined {
+    for (let work = 0; work < workMax;) {
+      const span = this.#scopeSpans;
+      if (span.next()) {
+        if (span.field === 2) this.#scanSpan(span.valueStart, span.valueEnd);
+        work += SPAN_WORK + span.pos - span.fieldStart;
+      } else {
+        if (!this.#enterGroup()) return { stored: this.#stored, rejected: this.#rejected };
+        work += GROUP_WORK;
+      }
     }
-    return { stored: this.#stored, rejected: this.#rejected };
+    return undefined;
+  }
+
+  /** Goes to the next scope of the resource, or else to the next resource; false at the end of the request. */
+  #enterGroup(): boolean {
+    const scope = this.#resourceSpans;
+    if (scope.next()) {
+      if (scope.field === 2) this.#enterScope(scope.valueStart, scope.valueEnd);
+      return true;
+    }
+    const resource = this.#request;
+    if (!resource.next()) return false;
+    if (resource.field !== 1) return true;
+    resource.expect(WIRE_BYTES, 'ExportTraceServiceRequest.resource_spans');
+    this.#enterResource(resource.valueStart, resource.valueEnd);
+    return true;
   }
 
   /** Two passes: protobuf allows the resource behind its scope spans. The first only hops over lengths. */
-  #scanResourceSpans(bytes: Uint8Array, start: number, end: number): void {
-    const reader = new WireReader(bytes, start, end);
-    const resource = this.#findDescriptor(reader, 'Resource', this.#resources);
+  #enterResource(start: number, end: number): void {
+    const reader = this.#resourceSpans.reset(start, end);
+    this.#resource = this.#findDescriptor(reader, 'Resource', this.#resources);
     reader.reset(start, end);
-    while (reader.next()) {
-      if (reader.field === 2) this.#scanScopeSpans(bytes, { start: reader.valueStart, end: reader.valueEnd, resource });
-    }
   }
 
-  #scanScopeSpans(bytes: Uint8Array, range: { start: number; end: number; resource: number }): void {
-    const reader = new WireReader(bytes, range.start, range.end);
-    const scope = this.#findDescriptor(reader, 'InstrumentationScope', this.#scopes);
-    reader.reset(range.start, range.end);
-    while (reader.next()) {
-      if (reader.field === 2) this.#scanSpan(reader.valueStart, reader.valueEnd, range.resource, scope);
-    }
+  #enterScope(start: number, end: number): void {
+    const reader = this.#scopeSpans.reset(start, end);
+    this.#scope = this.#findDescriptor(reader, 'InstrumentationScope', this.#scopes);
+    reader.reset(start, end);
   }
 
   /** Fields 1 (descriptor), 2 (what it describes) and 3 (schema URL) of ResourceSpans and ScopeSpans. */
@@ -169,11 +268,17 @@ class RequestScanner {
     let start = -1;
     let end = 0;
     const schema = { start: 0, end: 0 };
+    this.groups++;
     while (reader.next()) {
+      this.hops++;
       if (reader.field > 3) continue;
       reader.expect(WIRE_BYTES, what);
       if (reader.field === 1) [start, end] = [reader.valueStart, reader.valueEnd];
       else if (reader.field === 3) [schema.start, schema.end] = [reader.valueStart, reader.valueEnd];
+    }
+    const max = this.#descriptorBytesMax;
+    if (end - start > max) {
+      throw new StoreError('LIMIT_EXCEEDED', `a ${what} has more than ${max} bytes; send less in it`);
     }
     return cache.find(reader.bytes, start, end, schema);
   }
@@ -183,15 +288,16 @@ class RequestScanner {
     this.#rejected.set(reason, (this.#rejected.get(reason) ?? 0) + 1);
   }
 
-  #scanSpan(start: number, end: number, resource: number, scope: number): void {
+  #scanSpan(start: number, end: number): void {
     const batch = this.#batch;
     const fields = this.#fields;
     const row = batch.beginRow();
+    // Not looked into: each span is a bounded amount of work.
+    if (end - start > this.#spanBytesMax) return this.#reject(row, 'too_large');
     const sequence = fields.beginSpan();
-    sequence[T.SPAN_RESOURCE] = resource;
-    sequence[T.SPAN_SCOPE] = scope;
-    this.#reason = end - start > this.#spanBytesMax ? 'too_large' : undefined;
-    if (resource === TOO_DEEP || scope === TOO_DEEP) this.#reason ??= 'too_deep';
+    sequence[T.SPAN_RESOURCE] = this.#resource;
+    sequence[T.SPAN_SCOPE] = this.#scope;
+    this.#reason = this.#resource === TOO_DEEP || this.#scope === TOO_DEEP ? 'too_deep' : undefined;
     this.#scanSpanFields(this.#span.reset(start, end), row, sequence);
     const times = this.#times;
     this.#reason ??= this.#clock.place(batch, row, times.startLo, times.startHi);
@@ -300,6 +406,10 @@ class RequestScanner {
       }
     }
   }
+}
+
+function tooMany(what: string, max: number): never {
+  throw new StoreError('LIMIT_EXCEEDED', `the request has more than ${max} ${what}; send smaller batches`);
 }
 
 /** Copies the id that is the reader's value, `words` × 4 bytes; false when its length is another or it is all zero. */

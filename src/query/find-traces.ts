@@ -18,6 +18,7 @@ const ANY_SPAN: ScanBounds = {
   startMaxNs: 2n ** 63n - 1n,
   spanAttributesMax: limits.attributesPerSpanMost,
   spanBytesMax: Infinity,
+  isAccepted: true,
 };
 
 /** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share a block's decoding. */

@@ -69,7 +69,7 @@ export interface RunQuery {
   readonly seconds: number;
   /** Stored bytes it looked at. */
   readonly bytes: number;
-  readonly outcome: 'ok' | StoreErrorCode | 'BUG';
+  readonly outcome: 'ok' | StoreErrorCode;
 }
 
 /** A query's answer, what it cost, and how long it waited for its turn and ran. */

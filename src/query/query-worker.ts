@@ -12,7 +12,7 @@ export type QueryReply =
   | { readonly kind: 'done'; readonly result: QueryResult; readonly work: QueryWork }
   | {
       readonly kind: 'failed';
-      readonly code: StoreErrorCode | 'BUG';
+      readonly code: StoreErrorCode;
       readonly message: string;
       readonly work: QueryWork;
     };

@@ -24,6 +24,7 @@ export interface EngineOptions {
   readonly snapshotsMaxAgeMs: number;
   readonly clockJumpGraceMs: number;
   readonly mergeWorkers: number;
+  readonly keepFailedRequests: boolean;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }

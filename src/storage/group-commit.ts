@@ -1,26 +1,30 @@
-// Many requests, one fdatasync. A request is scanned into the open commit the moment it arrives; a commit starts when
+// Many requests, one fdatasync. A request is scanned into the open commit the moment it arrives; a commit is sealed when
 // the one before it has ended, takes everything scanned by then, and ends when its blocks are on disk and published:
 // only then are its requests answered. So under load commits grow by themselves, and without load nobody waits.
-// A commit that fails fails exactly its own requests; nothing of them becomes visible.
-import { StoreError } from '../base/errors.ts';
+// A commit that fails fails exactly its own requests; nothing of them becomes visible. A request that meets a bug while it
+// is scanned fails alone; a bug in what is shared breaks the commit for good.
+// Large requests are scanned and encoded in steps, in batches of their own, while others go on.
+import { setImmediate as turn } from 'node:timers/promises';
+import { assert } from '../base/assert.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
+import { FairQueue } from '../base/fair-queue.ts';
 import { limits } from '../base/limits.ts';
 import { encodeBlock } from '../block/encode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
-import { scanRequest, type ScanBounds } from '../otlp/scan-request.ts';
+import { RequestScan, type ScanBounds } from '../otlp/scan-request.ts';
 import { cutBlocks } from '../part/cut-blocks.ts';
 import type { LogAppend } from '../partition/log-file.ts';
 import { rowsByDay, SpanBatch } from '../trace/span-batch.ts';
 import type { WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { checkDays, OpenBatches, scanStep, type ScanRules, type TenantBatch } from './open-batches.ts';
 
-/** Text bytes one commit may hold, so that a few huge requests do not make one huge block each. */
-const COMMIT_BYTES_MAX: number = 32 << 20;
-/**
- * Interned names kept from commit to commit, where the next one will need most of them. Above it: a flood of new names.
- */
-const DICTIONARY_BYTES_MAX: number = 8 << 20;
-/** Batches kept from commit to commit. With more tenants than this at once each pays for a new batch, some 200 KB. */
-const BATCHES_KEPT_MAX = 8;
+/** A request that takes longer to scan is scanned in steps of it: 6 MiB of usual spans on one core. */
+const STEP_MS = 20;
+/** Requests above it are not even tried in one step. */
+const LARGE_BYTES: number = 8 << 20;
+/** The memory of batches is given back when nothing came for so long. */
+const RELEASE_MS = 10_000;
 
 export interface GroupCommitOptions {
   /** Starts writing a day's blocks. Throws StoreError when that cannot even begin. */
@@ -29,9 +33,31 @@ export interface GroupCommitOptions {
   readonly acceptedSpans: () => ScanBounds;
   /** Throws the error of a request that has spans of `days`, where one of them may not be written now. */
   readonly assertWritable?: (days: Iterable<number>) => void;
-  /** Bytes of requests that may be unanswered at once; above it: OVERLOADED. */
-  readonly pendingBytesMax: number;
+  /** A request met a bug while it was scanned; gives what its sender is told. */
+  readonly onFailedRequest: (request: FailedRequest) => StoreError;
+  /** Default STEP_MS. */
+  readonly stepMs?: number;
 }
+
+export interface FailedRequest {
+  readonly tenant: Tenant;
+  readonly body: Uint8Array;
+  readonly error: unknown;
+}
+
+/**
+ * idle: no rows, nothing under way. filling: rows wait for their turn, which comes in this turn of the event loop.
+ * sealing: rows are made into blocks. writing: blocks are on their way to the disk. In the last two the next commit fills.
+ */
+type State = 'idle' | 'filling' | 'sealing' | 'writing' | 'broken';
+
+const NEXT_STATES: Readonly<Record<State, readonly State[]>> = {
+  idle: ['filling', 'broken'],
+  filling: ['sealing', 'broken'],
+  sealing: ['writing', 'broken'],
+  writing: ['filling', 'idle', 'broken'],
+  broken: [],
+};
 
 interface Request {
   readonly tenant: Tenant;
@@ -40,24 +66,29 @@ interface Request {
   readonly reject: (error: unknown) => void;
 }
 
-interface Waiter extends Request {
-  readonly result: WriteResult;
-}
+/** Without the body, which may be freed. */
+type Waiter = Pick<Request, 'resolve' | 'reject'> & { readonly result: WriteResult };
+
+type DayBlocks = Map<number, Uint8Array[]>;
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
-  /** The open commit: rows by tenant, and who waits for them. */
-  readonly #batches = new Map<Tenant, SpanBatch>();
+  #state: State = 'idle';
+  /** The open commit: its rows, and who waits for them. */
+  readonly #batches = new OpenBatches();
   #waiters: Waiter[] = [];
   /** Who waits for the commit under way. */
   #committing: Waiter[] = [];
-  #rowCount = 0;
-  /** Requests for which the open commit had no room; scanned when it has started. */
-  #queue: Request[] = [];
+  /** Requests for which the open commit had no room; scanned when it has been sealed. */
+  readonly #queue = new FairQueue<Request>();
+  /** Those that are more than one step, one after the other. */
+  readonly #largeQueue = new FairQueue<Request>();
+  #large: Request | undefined;
+  readonly #unanswered = new Set<Promise<WriteResult>>();
   #pendingBytes = 0;
-  #running: Promise<void> | undefined;
   /** A bug was met: nothing is accepted any more, and the process is about to end. */
   #broken: unknown;
+  #release: NodeJS.Timeout | undefined;
   #commits = 0;
   #commitBytes = 0;
 
@@ -69,110 +100,155 @@ export class GroupCommit {
     return { commits: this.#commits, commitBytes: this.#commitBytes };
   }
 
-  /** Bytes of requests that are not answered yet. */
+  /** Bytes of requests that are not answered yet. Who calls write() bounds them. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
 
-  /** As SpanWriter.write. Throws INVALID_REQUEST, OVERLOADED, DISK. */
+  /** As SpanWriter.write. Throws INVALID_REQUEST, LIMIT_EXCEEDED, DISK, BUG. */
   async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
-    if (this.#broken !== undefined) throw this.#broken;
     const { length } = body;
-    const { pendingBytesMax } = this.#options;
-    if (this.#pendingBytes + length > pendingBytesMax) {
-      throw new StoreError(
-        'OVERLOADED',
-        `${this.#pendingBytes} bytes of requests wait to be written, at most ${pendingBytesMax} may; retry later`,
-      );
-    }
     this.#pendingBytes += length;
+    const { promise, resolve, reject } = Promise.withResolvers<WriteResult>();
+    this.#unanswered.add(promise);
     try {
-      return await new Promise((resolve, reject) => this.#accept({ tenant, body, resolve, reject }));
+      this.#accept({ tenant, body, resolve, reject });
+      return await promise;
     } finally {
+      this.#unanswered.delete(promise);
       this.#pendingBytes -= length;
     }
   }
 
   /** Resolves when everything written before the call has been answered. */
   async idle(): Promise<void> {
-    await this.#running;
+    await Promise.allSettled(this.#unanswered);
   }
 
   /** Resolves when every request scanned before the call has been answered, whatever comes behind. */
   async scannedAnswered(): Promise<void> {
-    if (this.#running === undefined) return;
+    if (this.#state === 'idle' || this.#state === 'broken') return;
     await new Promise<void>((resolve) => {
-      const result = { stored: 0, rejected: new Map() };
-      const tenant = '0:0' as Tenant;
-      this.#waiters.push({
-        tenant,
-        body: new Uint8Array(0),
-        result,
-        resolve: () => resolve(),
-        reject: () => resolve(),
-      });
+      const answer = (): void => resolve();
+      this.#waiters.push({ result: { stored: 0, rejected: new Map() }, resolve: answer, reject: answer });
     });
   }
 
   #accept(request: Request): void {
-    if (this.#queue.length > 0 || this.#isFull()) this.#queue.push(request);
-    else this.#scan(request);
-    // Later, not now: what else has arrived in this turn of the event loop joins the same commit.
-    if (this.#waiters.length > 0) this.#running ??= new Promise((resolve) => setImmediate(() => resolve(this.#run())));
+    if (this.#state === 'broken') return request.reject(this.#broken);
+    this.#queue.push(request.tenant, request);
+    this.#fill();
   }
 
-  #isFull(): boolean {
-    if (this.#rowCount >= limits.commitRowsMax) return true;
-    let bytes = 0;
-    for (const batch of this.#batches.values()) bytes += batch.arenaBytes;
-    return bytes >= COMMIT_BYTES_MAX;
+  /** Scans what there is room for. */
+  #fill(): void {
+    while (!this.#batches.isFull) {
+      const request = this.#queue.take();
+      if (request === undefined) break;
+      this.#scan(request);
+    }
+    if (this.#large === undefined && !this.#batches.isFull) void this.#scanLarge(this.#largeQueue.take());
+    if (this.#state === 'idle' && this.#waiters.length > 0) {
+      this.#enter('filling');
+      // Later, not now: what else has arrived in this turn of the event loop joins the same commit.
+      setImmediate(() => void this.#run());
+    }
+    const isWaiting = this.#queue.size + this.#largeQueue.size > 0;
+    assert(!isWaiting || this.#state !== 'idle' || this.#large !== undefined, 'requests wait and nothing is under way');
   }
 
   #scan(request: Request): void {
+    const { tenant, body } = request;
     try {
-      const result = this.#scanInto(this.#batchOf(request.tenant), request.body);
-      if (result.stored === 0) request.resolve(result);
-      else {
-        this.#waiters.push({ ...request, result });
-        this.#rowCount += result.stored;
-      }
+      const result = body.length > LARGE_BYTES ? undefined : this.#batches.scan(tenant, body, this.#rules());
+      if (result === undefined) this.#largeQueue.push(tenant, request);
+      else this.#settle(request, result);
     } catch (error) {
-      request.reject(error);
+      this.#refuse(request, error);
     }
   }
 
-  /** As scanRequest; the batch is as it was when a day of the request may not be written. */
-  #scanInto(batch: SpanBatch, body: Uint8Array): WriteResult {
-    const { rowCount, arenaLength } = batch;
-    const result = scanRequest(batch, body, this.#options.acceptedSpans());
+  /** Others are scanned between the steps, and commits written. */
+  async #scanLarge(request: Request | undefined): Promise<void> {
+    if (request === undefined) return;
+    this.#large = request;
+    const { tenant, body } = request;
+    const batch = new SpanBatch();
+    batch.arena = new Uint8Array(0);
     try {
-      this.#options.assertWritable?.(batch.day.subarray(rowCount, batch.rowCount));
+      const rules = this.#rules();
+      const scan = new RequestScan(batch, body, rules.bounds);
+      let result = scanStep(scan, rules.stepMs);
+      for (; result === undefined; result = scanStep(scan, rules.stepMs)) await turn();
+      checkDays(scan, batch, 0, rules);
+      if (this.#state === 'broken') throw this.#broken;
+      if (result.stored > 0) this.#batches.add(tenant, batch);
+      this.#settle(request, result);
     } catch (error) {
-      batch.truncate(rowCount);
-      batch.arenaLength = arenaLength;
-      throw error;
+      this.#refuse(request, error);
     }
-    return result;
+    this.#large = undefined;
+    if (this.#state !== 'broken') this.#fill();
   }
 
-  #batchOf(tenant: Tenant): SpanBatch {
-    let batch = this.#batches.get(tenant);
-    if (batch === undefined) this.#batches.set(tenant, (batch = new SpanBatch()));
-    return batch;
+  #rules(): ScanRules {
+    const { acceptedSpans, assertWritable, stepMs = STEP_MS } = this.#options;
+    return { bounds: acceptedSpans(), assertWritable, stepMs };
+  }
+
+  /** A request of which nothing is stored need not wait for the disk. */
+  #settle({ resolve, reject }: Request, result: WriteResult): void {
+    if (result.stored === 0) resolve(result);
+    else this.#waiters.push({ resolve, reject, result });
+  }
+
+  #refuse({ tenant, body, reject }: Request, error: unknown): void {
+    const isOwn = isStoreError(error) || error === this.#broken;
+    reject(isOwn ? error : this.#options.onFailedRequest({ tenant, body, error }));
+  }
+
+  #enter(state: State): void {
+    assert(NEXT_STATES[this.#state].includes(state), `a group commit went from ${this.#state} to ${state}`);
+    this.#state = state;
   }
 
   async #run(): Promise<void> {
+    clearTimeout(this.#release);
     try {
-      while (this.#waiters.length > 0) {
-        this.#committing = this.#waiters;
-        const blocks = this.#takeBlocks();
-        this.#scanQueued();
+      for (;;) {
+        const blocks = await this.#seal();
+        this.#fill();
         this.#answer(await this.#write(blocks));
+        if (this.#waiters.length === 0) break;
+        this.#enter('filling');
       }
+      this.#enter('idle');
+      this.#fill();
+      this.#release = setTimeout(() => this.#batches.release(), RELEASE_MS).unref();
     } catch (error) {
       this.#break(error);
     }
-    this.#running = undefined;
+  }
+
+  /** Encodes the open commit and opens the next one. */
+  async #seal(): Promise<DayBlocks> {
+    this.#enter('sealing');
+    assert(this.#committing.length === 0, 'a commit was sealed before the last one was answered');
+    this.#committing = this.#waiters;
+    this.#waiters = [];
+    const blocks: DayBlocks = new Map();
+    for (const each of this.#batches.open())
+      for (const { day, block } of encodeBlocks(each)) addBlock(blocks, day, block);
+    const closed = this.#batches.takeClosed();
+    this.#batches.clear();
+    assert(this.#batches.isEmpty, 'rows stayed behind in a commit that was sealed');
+    for (const each of closed) {
+      for (const { day, block } of encodeBlocks(each)) {
+        addBlock(blocks, day, block);
+        await turn();
+      }
+    }
+    return blocks;
   }
 
   #answer(failure: StoreError | undefined): void {
@@ -183,32 +259,9 @@ export class GroupCommit {
     this.#committing = [];
   }
 
-  /** Encodes the open commit and opens the next one. */
-  #takeBlocks(): Map<number, Uint8Array[]> {
-    const blocks = new Map<number, Uint8Array[]>();
-    for (const [tenant, batch] of this.#batches) {
-      for (const [day, rows] of rowsByDay(batch)) {
-        const dayBlocks = blocks.get(day) ?? [];
-        dayBlocks.push(...encodeDay(batch, rows, { tenant, day }));
-        blocks.set(day, dayBlocks);
-      }
-      batch.clearRows();
-      if (batch.dictionaryBytes > DICTIONARY_BYTES_MAX) batch.clear();
-    }
-    if (this.#batches.size > BATCHES_KEPT_MAX) this.#batches.clear();
-    this.#waiters = [];
-    this.#rowCount = 0;
-    return blocks;
-  }
-
-  #scanQueued(): void {
-    let scanned = 0;
-    while (scanned < this.#queue.length && !this.#isFull()) this.#scan(this.#queue[scanned++]!);
-    this.#queue = this.#queue.slice(scanned);
-  }
-
   /** All days or none: when one day's log fails, what the others wrote is given up too. Gives the failure, if any. */
-  async #write(blocks: ReadonlyMap<number, readonly Uint8Array[]>): Promise<StoreError | undefined> {
+  async #write(blocks: DayBlocks): Promise<StoreError | undefined> {
+    this.#enter('writing');
     const appends: LogAppend[] = [];
     const failures: unknown[] = [];
     try {
@@ -233,22 +286,32 @@ export class GroupCommit {
 
   /** Whoever waits learns it, and so does whoever comes: the bug surfaces in each of their requests. */
   #break(error: unknown): void {
+    this.#enter('broken');
     this.#broken = error;
-    for (const { reject } of [...this.#committing, ...this.#waiters, ...this.#queue]) reject(error);
+    for (const { reject } of [...this.#committing, ...this.#waiters]) reject(error);
     this.#committing = [];
     this.#waiters = [];
-    this.#queue = [];
+    for (const queue of [this.#queue, this.#largeQueue]) {
+      for (let request = queue.take(); request !== undefined; request = queue.take()) request.reject(error);
+    }
   }
 }
 
+function addBlock(blocks: DayBlocks, day: number, block: Uint8Array): void {
+  const dayBlocks = blocks.get(day);
+  if (dayBlocks === undefined) blocks.set(day, [block]);
+  else dayBlocks.push(block);
+}
+
 /** A log block may be as large as a commit: it is short-lived, and one is cheaper to write than many. */
-function encodeDay(batch: SpanBatch, rows: Uint32Array, place: { tenant: Tenant; day: number }): Uint8Array[] {
-  const regrouped = regroupByTrace(batch, rows);
-  const blocks: Uint8Array[] = [];
-  let start = 0;
-  for (const end of cutBlocks(regrouped.traceEnds, limits.commitRowsMax)) {
-    blocks.push(encodeBlock(batch, regrouped.rows.subarray(start, end), { ...place, profile: 'log' }));
-    start = end;
+function* encodeBlocks({ tenant, batch }: TenantBatch): Generator<{ day: number; block: Uint8Array }> {
+  for (const [day, rows] of rowsByDay(batch)) {
+    const regrouped = regroupByTrace(batch, rows);
+    let start = 0;
+    for (const end of cutBlocks(regrouped.traceEnds, limits.commitRowsMax)) {
+      const block = encodeBlock(batch, regrouped.rows.subarray(start, end), { tenant, day, profile: 'log' });
+      yield { day, block };
+      start = end;
+    }
   }
-  return blocks;
 }

@@ -12,6 +12,7 @@ type PartitionStats = Omit<
   | 'rowsStored'
   | 'rowsRejected'
   | 'requestsMalformed'
+  | 'requestsFailed'
   | 'bytesReceived'
   | 'commits'
   | 'commitBytes'

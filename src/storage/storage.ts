@@ -4,7 +4,6 @@
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
@@ -18,6 +17,7 @@ import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { Dropper } from './dropper.ts';
+import { FailedRequests } from './failed-requests.ts';
 import { GroupCommit } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
 import { Maintenance } from './maintenance.ts';
@@ -52,6 +52,8 @@ export interface StorageOptions {
   readonly clockJumpGraceMs: number;
   /** Merges in the background at once. Default 1. */
   readonly mergeWorkers?: number;
+  /** -debug.keepFailedRequests: bodies that met a bug go to quarantine/. */
+  readonly keepFailedRequests?: boolean;
   /** Owned by the storage from now on: it closes it. */
   readonly mergeRunner: MergeRunner;
   /** Makes this process the only one in the directory: takeLock of disk/lock.ts. */
@@ -67,6 +69,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   readonly #lock: DirectoryLock;
   readonly #partitions: PartitionSet;
   readonly #ledger = new Ledger();
+  readonly #failed: FailedRequests;
   readonly #guard: DiskGuard;
   readonly #commit: GroupCommit;
   readonly #views = new Views();
@@ -93,6 +96,7 @@ export class Storage implements SpanWriter, StoreAdmin {
       throw error;
     }
     this.report = this.#partitions.report;
+    this.#failed = new FailedRequests(options);
     this.#dropper = new Dropper({ ...options, partitions: this.#partitions, usage: () => this.#guard.usage });
     this.#maintenance = new Maintenance({
       ...options,
@@ -108,7 +112,7 @@ export class Storage implements SpanWriter, StoreAdmin {
       append: (day, blocks) => this.#partitions.append(day, blocks),
       acceptedSpans: () => ({ ...acceptedStarts(clock.nowNs(), options), acceptsDay, spanAttributesMax, spanBytesMax }),
       assertWritable: (days) => this.#partitions.assertWritable(days),
-      pendingBytesMax: limits.pendingWriteBytesMax,
+      onFailedRequest: (failed) => this.#failed.report(failed),
     });
   }
 
@@ -225,6 +229,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     const { diskBytesMax, diskPercentMax } = this.#options;
     return {
       ...this.#ledger.stats(),
+      requestsFailed: this.#failed.count,
       ...this.#commit.stats,
       ...collectStats(this.#options.disk, this.#partitions),
       isReadOnly: this.#guard.isReadOnly,

@@ -4,7 +4,6 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
-import { limits } from '../base/limits.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
@@ -42,7 +41,6 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
   readonly #onFatal: (error: Error) => void;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
-  #pendingWriteBytes = 0;
   #isClosing = false;
   /** Why nothing can be called any more. */
   #ended: StoreError | undefined;
@@ -58,27 +56,9 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
     worker.on('exit', (code) => this.#end(new Error(`the engine thread exited with code ${code}`)));
   }
 
-  /** Bytes of bodies handed to write() and not yet answered. */
-  get pendingWriteBytes(): number {
-    return this.#pendingWriteBytes;
-  }
-
   async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
-    const sizeBytes = body.byteLength;
-    if (this.#pendingWriteBytes + sizeBytes > limits.pendingWriteBytesMax) {
-      throw new StoreError(
-        'OVERLOADED',
-        `${this.#pendingWriteBytes} bytes of requests wait to be written, ` +
-          `at most ${limits.pendingWriteBytesMax} may; retry later`,
-      );
-    }
     const owned = owning(body);
-    this.#pendingWriteBytes += sizeBytes;
-    try {
-      return await this.#call({ kind: 'write', tenant, body: owned }, [owned.buffer]);
-    } finally {
-      this.#pendingWriteBytes -= sizeBytes;
-    }
+    return this.#call({ kind: 'write', tenant, body: owned }, [owned.buffer]);
   }
 
   /** Service names in byte order. */

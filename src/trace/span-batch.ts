@@ -103,6 +103,14 @@ export class SpanBatch {
     return this.arenaLength;
   }
 
+  /** As rowBytes, of the memory that is held for rows. */
+  get capacityBytes(): number {
+    const { events, links } = this;
+    const values = this.values.a.length + events.values.a.length + links.values.a.length;
+    const children = EVENT_BYTES * events.template.length + LINK_BYTES * links.template.length;
+    return this.arena.length + ROW_BYTES * this.template.length + children + 8 * values;
+  }
+
   /** Starts a row at the end; the caller fills its columns and values, then calls commitRow(). */
   beginRow(): number {
     if (this.rowCount + 1 >= this.template.length) this.#growRows(this.rowCount + 2);
@@ -150,11 +158,16 @@ export class SpanBatch {
     return at;
   }
 
-  /** Copies bytes[start, end) behind the arena; returns its offset there. */
+  /** Copies bytes[start, end) behind the arena; returns its offset there. An arena without room becomes the first `bytes`. */
   appendArena(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
     const at = this.arenaLength;
     const size = end - start;
     assert(at + size <= 0xffffffff, 'a batch arena beyond 4 GiB');
+    if (this.arena.length === 0 && size === bytes.length) {
+      this.arena = bytes as Uint8Array<ArrayBuffer>;
+      this.arenaLength = size;
+      return 0;
+    }
     if (at + size > this.arena.length) {
       this.arena = copyInto(new Uint8Array(Math.max(at + size, this.arena.length * 2)), this.arena.subarray(0, at));
     }
@@ -197,11 +210,16 @@ export class SpanBatch {
     );
   }
 
-  /** Bytes of rows, values, text and interned entries. At most twice as much is held, for arrays double. */
-  get usedBytes(): number {
+  /** Bytes in use for rows and what belongs to them. */
+  get rowBytes(): number {
     const values = this.values.count + this.events.values.count + this.links.values.count;
     const rows = ROW_BYTES * this.rowCount + EVENT_BYTES * this.events.count + LINK_BYTES * this.links.count;
-    return rows + 8 * values + this.arenaLength + this.dictionaryBytes;
+    return rows + 8 * values + this.arenaLength;
+  }
+
+  /** Bytes of rows, values, text and interned entries. At most twice as much is held, for arrays double. */
+  get usedBytes(): number {
+    return this.rowBytes + this.dictionaryBytes;
   }
 }
 

@@ -11,7 +11,7 @@ export type RejectReason =
   | 'too_big_timestamp' // start after now + futureRetention
   | 'too_many_days' // of a day without a partition, and there are limits.partitionsMax
   | 'too_many_attributes' // the span, or an event or link of it, above -insert.maxAttributesPerSpan
-  | 'too_large' // one span above -insert.maxSpanBytes
+  | 'too_large' // one span above -insert.maxSpanBytes, or with more than limits.childrenPerSpanMax events or links
   | 'too_deep'; // a value in it, or in its resource or scope, nested deeper than limits.anyValueDepthMax
 
 /** What became of one request. received = stored + the sum over `rejected`. */
@@ -178,6 +178,8 @@ export interface StoreStats {
   readonly rowsStored: number;
   readonly rowsRejected: Readonly<Partial<Record<RejectReason, number>>>;
   readonly requestsMalformed: number;
+  /** That met a bug, each alone. */
+  readonly requestsFailed: number;
   readonly bytesReceived: number;
   readonly commits: number;
   readonly commitBytes: number;

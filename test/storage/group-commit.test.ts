@@ -37,11 +37,11 @@ class HeldLog {
     while (this.appends.length < count) await this.#arrived.promise;
   }
 
-  commit(pendingBytesMax = 1 << 20): GroupCommit {
+  commit(): GroupCommit {
     return new GroupCommit({
       append: (day, blocks) => this.append(day, blocks),
       acceptedSpans: () => ({ startMinNs: 0n, startMaxNs: 2n ** 64n - 1n }),
-      pendingBytesMax,
+      onFailedRequest: ({ error }) => new StoreError('BUG', String(error)),
     });
   }
 }
@@ -109,21 +109,6 @@ describe('a group commit', () => {
     log.appends[1]!.fail(new StoreError('DISK', 'broken'));
     expect(await write).toBe('DISK');
     expect(log.appends.map((append) => append.outcome)).toEqual(['cancelled', 'cancelled']);
-  });
-
-  test('refuses what would wait beyond its bytes, and takes more when it has answered', async () => {
-    const log = new HeldLog();
-    const size = one(0).length;
-    const commit = log.commit(2 * size);
-    const writes = [0, 1].map((n) => commit.write(DEFAULT_TENANT, one(n)));
-    expect(await outcomeOf(commit.write(DEFAULT_TENANT, one(2)))).toBe('OVERLOADED');
-    await log.waitFor(1);
-    log.appends[0]!.finish();
-    await Promise.all(writes);
-    const more = commit.write(DEFAULT_TENANT, one(3));
-    await log.waitFor(2);
-    log.appends[1]!.finish();
-    expect((await more).stored).toBe(1);
   });
 
   test('that meets a bug passes it to every request, waiting or to come', async () => {

@@ -19,6 +19,7 @@ const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Prom
     diskBytesMax: 0,
     diskPercentMax: 0,
     flushIntervalMs: 10_000,
+    keepFailedRequests: false,
     snapshotsMaxAgeMs: 3 * DAY_MS,
     clockJumpGraceMs: 3_600_000,
     mergeWorkers: 1,
@@ -97,9 +98,6 @@ describe('a threaded store', () => {
     expect(await codeOf(store.write(DEFAULT_TENANT, Uint8Array.of(0xff)))).toBe('INVALID_REQUEST');
     expect(await codeOf(openOn(folder.path))).toBe('LOCKED');
     expect(await codeOf(store.listServices(DEFAULT_TENANT, AbortSignal.abort()))).toBe('CANCELLED');
-    const huge = [0, 1].map(() => codeOf(store.write(DEFAULT_TENANT, new Uint8Array(100 << 20))));
-    expect(await Promise.all(huge)).toEqual(['INVALID_REQUEST', 'OVERLOADED']);
-    expect(store.pendingWriteBytes).toBe(0);
     await store.close();
     expect(await codeOf(store.write(DEFAULT_TENANT, today({ first: 0, count: 1 })))).toBe('UNAVAILABLE');
   }, 30_000);

@@ -121,6 +121,7 @@ const NO_STATS: StoreStats = {
   rowsStored: 0,
   rowsRejected: {},
   requestsMalformed: 0,
+  requestsFailed: 0,
   bytesReceived: 0,
   commits: 0,
   commitBytes: 0,

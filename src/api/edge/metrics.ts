@@ -239,6 +239,7 @@ function storeMetrics(path: string): StoreMetric[] {
     counter('tracelith_rows_received_total', 'Spans of well-formed requests: stored + dropped', (s) => s.rowsReceived),
     counter('tracelith_rows_stored_total', 'Spans stored and acknowledged', (s) => s.rowsStored),
     counter('tracelith_bytes_received_total', 'OTLP bytes given to the store', (s) => s.bytesReceived),
+    counter('tracelith_requests_failed_total', 'Requests that met a bug of this program', (s) => s.requestsFailed),
     counter('tracelith_requests_malformed_total', 'Requests of which nothing was stored', (s) => s.requestsMalformed),
     counter('tracelith_commits_total', 'Group commits', (s) => s.commits),
     counter('tracelith_commit_bytes_total', 'Bytes appended to logs by group commits', (s) => s.commitBytes),

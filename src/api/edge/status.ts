@@ -38,6 +38,7 @@ export const FAILURE_STATUS: Readonly<Record<StoreErrorCode, FailureStatus>> = {
   FORMAT_TOO_NEW: failure(500, grpc.INTERNAL),
   WORKER_FAILED: failure(500, grpc.INTERNAL),
   DISK: failure(503, grpc.UNAVAILABLE, DISK_RETRY_SECONDS),
+  BUG: failure(500, grpc.INTERNAL),
   // Of a starting process, not of a request: only a bug brings them here.
   CONFIG: failure(500, grpc.INTERNAL),
   LOCKED: failure(500, grpc.INTERNAL),
