@@ -8,6 +8,7 @@ import {
   choice,
   count,
   duration,
+  hostNames,
   listenAddress,
   optionalListenAddress,
   origins,
@@ -303,6 +304,13 @@ const flags = {
     meaning: 'Origins whose pages may call the ingest and query APIs from a browser (CORS), with commas; `*` for all.',
     reason: 'A page from anywhere must not read the traces of whoever opens it.',
     example: '-http.corsOrigins=https://shop.example',
+  }),
+  allowedHosts: flag('http', 'http.allowedHosts', hostNames, {
+    default: '',
+    meaning:
+      'Names that requests may ask for as their Host, beside addresses and localhost, with commas; `*` for any. Empty: any, but none on a loopback address.',
+    reason: 'A page whose name is pointed at this machine must not read the traces of whoever opens it.',
+    example: '-http.allowedHosts=traces.example',
   }),
   isPurgeOn: flag('http', 'purge.enable', boolean, {
     default: 'false',

@@ -146,6 +146,18 @@ export const origins: FlagKind<readonly string[]> = {
   },
 };
 
+/** Host names with commas between, without ports, or `*`; none when empty. In lower case. */
+export const hostNames: FlagKind<readonly string[]> = {
+  unit: 'host names',
+  parse: (value) => {
+    const list = value === '' ? [] : value.split(',').map((name) => name.trim().toLowerCase());
+    for (const name of list) {
+      if (name !== '*' && (name === '' || !isHostName(name))) refuse('a host name such as traces.example, or *', name);
+    }
+    return Object.freeze(list);
+  },
+};
+
 function isOrigin(text: string): boolean {
   return /^https?:\/\/[^*]+$/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }

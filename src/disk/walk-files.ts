@@ -1,7 +1,7 @@
 // Lists a tree as it lies on disk, for what comes from outside: a restored folder, a backup, an argument. Symbolic
 // links are never followed: whoever placed one could make a reader or a removal leave the folder.
-import { lstatSync } from 'node:fs';
-import { join } from 'node:path';
+import { lstatSync, realpathSync } from 'node:fs';
+import { join, sep } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { diskError, errnoOf, nodeDisk } from './node-disk.ts';
 
@@ -13,9 +13,26 @@ export interface FoundFile {
 
 export type FileKind = 'file' | 'folder' | 'link' | 'other';
 
+/** Errors of a path at which nothing is. */
+const NOWHERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES']);
+
 /** What `path` itself is, a link not followed; undefined when nothing is there. Throws DISK. */
 export function kindOf(path: string): FileKind | undefined {
   return entryAt(path)?.kind;
+}
+
+/**
+ * Whether `path` leads to something below `folder`, whatever links are on the way to either; false when it leads nowhere.
+ * Throws DISK.
+ */
+export function leadsInside(folder: string, path: string): boolean {
+  if (path.includes('\0')) return false;
+  try {
+    return realpathSync(path).startsWith(realpathSync(folder) + sep);
+  } catch (error) {
+    if (NOWHERE.has(errnoOf(error))) return false;
+    throw diskError('realpath', path, error);
+  }
 }
 
 /**

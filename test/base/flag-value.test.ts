@@ -230,6 +230,18 @@ describe('origins', () => {
   ])('%j is refused', (text) => expectRefused(() => kinds.origins.parse(text), /^expected an origin such as/));
 });
 
+describe('host names', () => {
+  test.each<[string, string[]]>([
+    ['', []],
+    ['*', ['*']],
+    ['Traces.Example, b-c', ['traces.example', 'b-c']],
+  ])('%j is %j', (text, expected) => expect(kinds.hostNames.parse(text)).toEqual(expected));
+
+  test.each(['a:80', 'http://a', 'a/b', ',', '*.a', '[::1]'])('%j is refused', (text) =>
+    expectRefused(() => kinds.hostNames.parse(text), /^expected a host name such as/),
+  );
+});
+
 describe('addresses', () => {
   test.each<[string, ListenAddress, string]>([
     ['127.0.0.1:10428', { host: '127.0.0.1', port: 10_428 }, '127.0.0.1:10428'],

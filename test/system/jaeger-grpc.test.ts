@@ -131,6 +131,34 @@ describe('a trace of 100,000 spans', () => {
 });
 
 describe('the same over HTTP', () => {
+  test('dependencies, without calls within a service, whichever API is asked', async () => {
+    const at = { traceId: Buffer.alloc(16, 0xde) };
+    const [client_, server, inner] = [1, 2, 3].map((number) => ({
+      ...makeSpan(number),
+      ...at,
+      parentSpanId: spanId(number - 1),
+    }));
+    const of = (service: string, spans: OtlpSpan[]): Uint8Array =>
+      encodeRequest(traceOf(spans, [attribute('service.name', service)]));
+    await sendTo(node, of('caller', [client_!]));
+    await sendTo(node, of('callee', [server!, inner!]));
+    const link = { parent: 'caller', child: 'callee', callCount: 1 };
+    const day = 86_400_000_000_000n;
+    const window = { startNs: startNs - day, endNs: startNs + day };
+    const [start, end] = [window.startNs, window.endNs].map((ns) => new Date(Number(ns / 1_000_000n)).toISOString());
+    const legacy = `/api/dependencies?endTs=${window.endNs / 1_000_000n}&lookback=${2 * 86_400_000}`;
+    expect((await askJson<{ data: unknown }>(node, legacy)).data).toEqual([link]);
+    const v3 = `/api/v3/dependencies?startTime=${start}&endTime=${end}`;
+    expect(await askJson(node, v3)).toEqual({ dependencies: [link] });
+    for (const service of [
+      'jaeger.storage.v2.DependencyReader',
+      'jaeger.api_v2.QueryService',
+      'jaeger.api_v3.QueryService',
+    ]) {
+      expect(await client.getDependencies(window, service)).toMatchObject([{ ...link, callCount: 1n }]);
+    }
+  });
+
   test('the figures of the Monitor', async () => {
     const endMs = Math.floor(Date.now() / 60_000) * 60_000;
     const window = { endNs: BigInt(endMs) * 1_000_000n, lookbackNs: 7_200_000_000_000n, stepNs: 60_000_000_000n };

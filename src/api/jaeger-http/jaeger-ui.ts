@@ -7,6 +7,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import { readWholeFile } from '../../disk/atomic-write.ts';
 import type { Disk } from '../../disk/disk.ts';
+import { leadsInside } from '../../disk/walk-files.ts';
 
 export interface JaegerUiOptions {
   readonly disk: Disk;
@@ -19,6 +20,8 @@ export interface JaegerUiOptions {
 }
 
 export interface JaegerUi {
+  /** Nothing outside it is served, whatever links lead there. */
+  readonly dir: string;
   readonly staticPath: string;
   /** The page, for a browser that finds the UI's mount at `base` as seen from the page's own URL: './', '../'. */
   readonly page: (base: string) => string;
@@ -50,6 +53,10 @@ export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
   if (disk.stat(staticPath)?.isDirectory !== true) {
     throw new StoreError('CONFIG', `-jaegerui.dir=${dir}: expected an unpacked build of Jaeger UI, static/ is missing`);
   }
+  for (const path of [join(dir, 'index.html'), staticPath]) {
+    if (!leadsInside(dir, path))
+      throw new StoreError('CONFIG', `-jaegerui.dir=${dir}: ${path} is a link that leads out of it`);
+  }
   const backend = { ...capabilities, searchWithoutServiceName: true, aiAssistant: false };
   const replacements: readonly [RegExp, string][] = [
     ...(configFile === '' ? [] : [readConfig(disk, configFile)]),
@@ -67,7 +74,7 @@ export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
     ],
   ];
   const injected = replacements.reduce((text, [pattern, put]) => text.replace(pattern, () => put), html);
-  return { staticPath, page: (base) => withBase(injected, base) };
+  return { dir, staticPath, page: (base) => withBase(injected, base) };
 }
 
 /**
@@ -137,6 +144,7 @@ export async function registerJaegerUi(app: FastifyInstance, ui: JaegerUi, { pre
   if (path !== '') app.get(prefix, async (_request, reply) => reply.redirect(`${path}/`, 302));
   await app.register(fastifyStatic, {
     root: ui.staticPath,
+    allowedPath: (name) => leadsInside(ui.dir, join(ui.staticPath, name)),
     prefix: `${prefix}/static/`,
     decorateReply: false,
     dotfiles: 'ignore',

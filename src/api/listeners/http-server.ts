@@ -26,6 +26,7 @@ import {
   type OperationsOptions,
 } from '../operations/operations-routes.ts';
 import { OTLP_HTTP_PATHS, otlpEncodingOf, registerOtlpRoutes } from '../otlp-in/otlp-http.ts';
+import { guardHost, guardOrigin, ownHosts } from '../http/browser-guard.ts';
 import { RouteTable } from '../http/route-table.ts';
 import { messageOf, notReady, statusOf } from '../edge/status.ts';
 
@@ -38,6 +39,7 @@ export interface HttpServerOptions {
     readonly searchTracesMax: number;
     readonly hasTagExpressions: boolean;
     readonly corsOrigins: readonly string[];
+    readonly allowedHosts: readonly string[];
     readonly isMonitorOff: boolean;
     readonly archiveDeleteAuthKey: string;
     readonly jaegerUiDir: string;
@@ -78,7 +80,7 @@ const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
 /** Listens with all routes registered. Throws CONFIG when the address cannot be listened on, or the UI not be read. */
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
-  const { httpListenAddr, httpPathPrefix, shutdownMaxMs } = options.config;
+  const { httpListenAddr, httpPathPrefix, shutdownMaxMs, allowedHosts } = options.config;
   const app = createApp(mountsOf(httpPathPrefix));
   const connections = watchConnections(app, options);
   const ui = openUi(options);
@@ -87,6 +89,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
     // The CORS plugin answers OPTIONS on every path; that makes no path known.
     if (method !== 'OPTIONS') routes.add(method, url);
   });
+  guardHost(app, ownHosts(httpListenAddr.host, allowedHosts));
   app.addHook('onRequest', async (request) => {
     if (!options.isReady() && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url))) throw notReady();
   });
@@ -169,18 +172,21 @@ function plainUrl(url: string, mounts: readonly string[]): string {
   return kept.replace(/%(?![0-9a-f]{2})/gi, '%25') + (query < 0 ? '' : url.slice(query));
 }
 
-/** Two scopes, because what a plugin adds is for the whole scope: pages of other origins have no business with operators' routes. */
+/** Two scopes, because what a plugin or hook adds is for the whole scope: pages of other origins have no business with operators' routes. */
 async function registerRoutes(
   app: FastifyInstance,
   options: HttpServerOptions,
   ui: JaegerUi | undefined,
 ): Promise<void> {
   const { config, intake, reader, archive, answers, logger } = options;
+  const hosts = ownHosts(config.httpListenAddr.host, config.allowedHosts);
   await app.register(async (scope) => {
+    guardOrigin(scope, { hosts, origins: [] });
     await compressReplies(scope);
     registerOperationsRoutes(scope, options);
   });
   await app.register(async (scope) => {
+    guardOrigin(scope, { hosts, origins: config.corsOrigins });
     if (config.corsOrigins.length > 0) await allowOrigins(scope, config.corsOrigins);
     // Before compression: acknowledgements are small.
     registerOtlpRoutes(scope, { intake, logger });

@@ -1,6 +1,6 @@
 // Serving a UI build: a folder of our own with the marks a real one has. The real one is driven in
 // test/conformance/browser.test.ts.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -102,11 +102,31 @@ describe('what is put into the page', () => {
   test('a folder that is no build, or a file that is missing, is named with its flag', async () => {
     await expect(openEdgeServers({ flags: [`-jaegerui.dir=${folder}`] })).rejects.toMatchObject({
       code: 'CONFIG',
-      message: expect.stringMatching(/^-jaegerui\.dir=.*: expected an unpacked build of Jaeger UI: .*ENOENT/),
+      message: expect.stringMatching(/^-jaegerui\.dir=.*: expected an unpacked build of Jaeger UI: .*index\.html/),
     });
-    expect(() => page(join(folder, 'none.json'))).toThrow(/^-jaegerui\.config=.*none\.json: .*ENOENT/);
+    expect(() => page(join(folder, 'none.json'))).toThrow(/^-jaegerui\.config=.*none\.json: .*gone/);
   });
 });
+
+test.each(['index.html', 'static'])(
+  'a build whose %s leads out of it is refused; a link to a whole build is one',
+  (name) => {
+    const linked = mkdtempSync(join(folder, 'linked-'));
+    for (const own of ['index.html', 'static']) {
+      if (own === name) symlinkSync(join(dir, own), join(linked, own));
+      else if (own === 'static') mkdirSync(join(linked, own));
+      else writeFileSync(join(linked, own), INDEX);
+    }
+    const capabilities = { archiveStorage: true, metricsStorage: true };
+    const load = (from: string): unknown =>
+      loadJaegerUi({ disk: nodeDisk, dir: from, configFile: '', version: '1', capabilities });
+    expect(() => load(linked)).toThrow(
+      expect.objectContaining({ code: 'CONFIG', message: expect.stringContaining(name) }),
+    );
+    symlinkSync(dir, join(linked, 'whole'));
+    expect(() => load(join(linked, 'whole'))).not.toThrow();
+  },
+);
 
 describe.each(['', '/x/y'])('H3: served under -http.pathPrefix=%s', (pathPrefix) => {
   let edge: EdgeServers;
@@ -160,6 +180,19 @@ describe.each(['', '/x/y'])('H3: served under -http.pathPrefix=%s', (pathPrefix)
       '/static/..%2f..%2foutside.txt',
       '/static/%2e%2e/%2e%2e/outside.txt',
     ]) {
+      const { status, text } = await get(path);
+      expect([path, [403, 404].includes(status), text.includes('beyond')]).toEqual([path, true, false]);
+    }
+  });
+
+  test('links lead to what is in the folder, not out of it', async () => {
+    for (const name of ['in.js', 'out.js', 'out', 'nowhere.js']) rmSync(join(dir, 'static', name), { force: true });
+    symlinkSync('index-9SkmOgUD.js', join(dir, 'static/in.js'));
+    symlinkSync(join(folder, 'outside.txt'), join(dir, 'static/out.js'));
+    symlinkSync(folder, join(dir, 'static/out'));
+    symlinkSync('nothing', join(dir, 'static/nowhere.js'));
+    expect((await get('/static/in.js')).status).toBe(200);
+    for (const path of ['/static/out.js', '/static/out/outside.txt', '/static/nowhere.js', '/static/a%00b']) {
       const { status, text } = await get(path);
       expect([path, [403, 404].includes(status), text.includes('beyond')]).toEqual([path, true, false]);
     }

@@ -162,7 +162,7 @@ describe('connections', () => {
   test('a body shorter than its Content-Length leaves nothing behind', async () => {
     const socket = connect(edge.http.port, '127.0.0.1');
     socket.write(
-      'POST /v1/traces HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-protobuf\r\nContent-Length: 100\r\n\r\nabc',
+      'POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: 100\r\n\r\nabc',
     );
     await expect.poll(() => edge.metrics.render()).toContain('\ntracelith_intake_bytes 1027\n');
     socket.destroy();

@@ -1,0 +1,82 @@
+// Which requests a browser was made to send and must not: any page that somebody opens on this machine can make its browser
+// ask a server on loopback. A page whose name was pointed at this address (DNS rebinding) is known by the Host it asks
+// for; one that sends requests from its own site, by Sec-Fetch-Site and Origin. Other programs send neither of the two.
+// It decides no more than that: who may ask at all is a proxy's business.
+import { isIP } from 'node:net';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+
+/** What a request says of where it comes from. Lower-case names, as Node gives them. */
+export type OriginHeaders = Readonly<Record<'host' | 'origin' | 'sec-fetch-site', string | undefined>>;
+
+/** These change nothing, and a foreign page cannot read what they answer. */
+const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/**
+ * The names that a listener is asked under, beside addresses and localhost; undefined: any name. Without the flag a listener
+ * on loopback has none, and any other has them all: only its operator knows under which names it is reached.
+ */
+export function ownHosts(listenHost: string, hosts: readonly string[]): ReadonlySet<string> | undefined {
+  const isLoopback = /^(127\.|::1$|localhost$)/.test(listenHost);
+  if (hosts.includes('*') || (hosts.length === 0 && !isLoopback)) return undefined;
+  return new Set(hosts);
+}
+
+/** Answers 421 to every request for a name that is not this server's. */
+export function guardHost(app: FastifyInstance, hosts: ReadonlySet<string> | undefined): void {
+  if (hosts === undefined) return;
+  app.addHook('onRequest', async (request, reply) => {
+    const name = nameOf(request.headers.host ?? '');
+    // HTTP/1.0 may come without; browsers never do.
+    if (name === '' || isOwnName(name, hosts)) return;
+    const shown = JSON.stringify(name.slice(0, 100));
+    await refuse(reply, 421, `Host ${shown} is not served here: name it in -http.allowedHosts, or ask by address\n`);
+  });
+}
+
+/** Answers 403 to what would change something and comes from a page of another origin than this server and `origins`. */
+export function guardOrigin(
+  app: FastifyInstance,
+  { hosts, origins }: { readonly hosts: ReadonlySet<string> | undefined; readonly origins: readonly string[] },
+): void {
+  app.addHook('onRequest', async (request, reply) => {
+    if (SAFE_METHODS.has(request.method) || !isForeign(headersOf(request), hosts)) return;
+    const { origin = '' } = request.headers;
+    if (origins.includes('*') || origins.includes(origin)) return;
+    const shown = JSON.stringify(origin.slice(0, 100));
+    await refuse(
+      reply,
+      403,
+      `a page of origin ${shown} may not do this; -http.corsOrigins lets it send and ask for traces\n`,
+    );
+  });
+}
+
+/** Whether a browser sent this for a page that is not this server's own. */
+export function isForeign(headers: OriginHeaders, hosts: ReadonlySet<string> | undefined): boolean {
+  const { host = '', origin, 'sec-fetch-site': site } = headers;
+  // The browser's own word, which no page can change; a proxy may have changed Host, so that it cannot be compared.
+  if (site !== undefined) return site !== 'same-origin' && site !== 'none';
+  if (origin === undefined) return false;
+  if (!URL.canParse(origin)) return true; // "null": a sandbox, a file
+  const from = new URL(origin);
+  return from.host !== host.toLowerCase() && hosts?.has(from.hostname) !== true;
+}
+
+function isOwnName(name: string, hosts: ReadonlySet<string>): boolean {
+  return isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || hosts.has(name);
+}
+
+/** A Host without its port, the brackets of IPv6 and the dot of the root. */
+function nameOf(host: string): string {
+  const [, bracketed, bare = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(host.trim().toLowerCase()) ?? [];
+  return bracketed ?? (bare === '' ? host : bare.replace(/\.$/, ''));
+}
+
+function headersOf({ headers }: FastifyRequest): OriginHeaders {
+  const site = headers['sec-fetch-site'];
+  return { host: headers.host, origin: headers.origin, 'sec-fetch-site': Array.isArray(site) ? site.join(',') : site };
+}
+
+async function refuse(reply: FastifyReply, status: number, text: string): Promise<void> {
+  await reply.code(status).type('text/plain; charset=utf-8').send(text);
+}
