@@ -358,6 +358,14 @@ const flags = {
     reason: 'They hold what users sent: kept only by who wants to find the bug.',
     example: '-debug.keepFailedRequests',
   }),
+  stallMaxMs: flag('process', 'stallTimeout', duration({ min: '1s', max: '1h' }), {
+    default: '8s',
+    meaning:
+      'A process whose store or main thread does nothing for so long, or ten times as long while it waits for the disk, logs it and kills itself, for its supervisor to start it again.',
+    reason:
+      'A process that looks alive and answers nobody is the worst state; the longest step of a healthy one is a second.',
+    example: '-stallTimeout=30s',
+  }),
   loggerFormat: flag('process', 'loggerFormat', choice(LOG_FORMATS), {
     default: 'default',
     meaning: 'Lines of text, or one JSON object a line, on stderr.',

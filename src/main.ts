@@ -11,6 +11,7 @@ import {
   type ConnectionCaps,
 } from './base/descriptors.ts';
 import { isStoreError } from './base/errors.ts';
+import { LOOK_MS, Pulse } from './base/pulse.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
@@ -19,6 +20,8 @@ import { openHttpServer } from './api/listeners/http-server.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics } from './api/edge/metrics.ts';
 import { nodeDisk } from './disk/node-disk.ts';
+import { pulsingDisk } from './disk/pulsing-disk.ts';
+import { ownThreadId } from './disk/thread-state.ts';
 import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
@@ -29,6 +32,8 @@ const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 /** What ends a store without its flush: the commit under way and LMDB. Longer is a disk that hangs. */
 const STORE_CLOSE_MS = 5_000;
+/** So many times -stallTimeout while a thread waits for the disk: a slow disk is no fault of the process. */
+const DISK_PATIENCE = 10;
 
 const version = String(
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version,
@@ -38,17 +43,26 @@ const version = String(
 async function openNode(config: Config, logger: LineLogger, stop: StopClock): Promise<Closing> {
   const closing = new Closing();
   const connectionCaps = shareConnections(config, logger);
+  const mainPulse = new Pulse();
+  mainPulse.start(ownThreadId());
   let isReady = false;
   const store = await openThreadedStore({
     ...engineOptions(config),
     onFatal: (error) => fail(logger, 'the store has failed', error),
+    onSilent: (seconds) => kill(logger, 'the store does not answer, the process ends', { seconds }),
+    mainPulse: mainPulse.shared,
   });
   closing.add('store', () => store.close(stop.leftMs()));
   const { archiveBytesMax, storageDataPath, freeDiskBytesMin } = config;
   const archived =
     archiveBytesMax === 0
       ? undefined
-      : new ArchiveFolder({ path: storageDataPath, disk: nodeDisk, bytesMax: archiveBytesMax, freeDiskBytesMin });
+      : new ArchiveFolder({
+          path: storageDataPath,
+          disk: pulsingDisk(nodeDisk, mainPulse),
+          bytesMax: archiveBytesMax,
+          freeDiskBytesMin,
+        });
   const { shownFlags } = config;
   const metrics = createMetrics({
     admin: store,
@@ -82,28 +96,40 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     metrics,
     logger,
     connectionCaps,
-    isReady: () => isReady,
+    isReady: () => isReady && store.isAnswering,
   };
-  const listeners = [
-    ['http', await openHttpServer({ ...parts, explainer: reader, admin: store, version })],
-    ['otlpGrpc', await openOtlpGrpc(parts)],
-    ['grpc', await openJaegerGrpc(parts)],
-  ] as const;
-  // Together: each may take -http.maxGracefulShutdownDuration.
-  closing.add(
-    'listeners',
-    async () => void (await Promise.all(listeners.map(async ([, listener]) => listener?.close()))),
-  );
+  const listeners = await openListeners({ ...parts, explainer: reader, admin: store, version });
+  closing.add('listeners', () => listeners.close());
   // Closed first: nothing new is accepted while the listeners drain.
   closing.add('readiness', () => {
     isReady = false;
   });
   isReady = true;
-  const addresses = listeners.flatMap(([name, listener]) =>
-    listener === undefined ? [] : [[name, formatAddress({ host: listener.address, port: listener.port })] as const],
-  );
-  logStart(logger, config, store, Object.fromEntries(addresses));
+  logStart(logger, config, store, listeners.addresses);
   return closing;
+}
+
+interface Listeners {
+  /** As text, by name. */
+  readonly addresses: Readonly<Record<string, string>>;
+  close(): Promise<void>;
+}
+
+async function openListeners(
+  parts: Parameters<typeof openHttpServer>[0] & Parameters<typeof openOtlpGrpc>[0],
+): Promise<Listeners> {
+  const opened = [
+    ['http', await openHttpServer(parts)],
+    ['otlpGrpc', await openOtlpGrpc(parts)],
+    ['grpc', await openJaegerGrpc(parts)],
+  ] as const;
+  const listeners = opened.flatMap(([name, listener]) => (listener === undefined ? [] : [{ name, listener }]));
+  const shown = listeners.map(({ name, listener: { address: host, port } }) => [name, formatAddress({ host, port })]);
+  return {
+    addresses: Object.fromEntries(shown) as Record<string, string>,
+    // Together: each may take -http.maxGracefulShutdownDuration.
+    close: async () => void (await Promise.all(listeners.map(({ listener }) => listener.close()))),
+  };
 }
 
 /** The connections each listener may have. Throws CONFIG when the process may open too few files. */
@@ -118,9 +144,12 @@ function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
   return caps;
 }
 
-function engineOptions(config: Config): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal'> {
-  const { storageDataPath: path, loggerLevel: logLevel, loggerFormat: logFormat } = config;
-  return { ...config, path, logLevel, logFormat };
+function engineOptions(
+  config: Config,
+): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal' | 'onSilent' | 'mainPulse'> {
+  const { storageDataPath: path, loggerLevel: logLevel, loggerFormat: logFormat, stallMaxMs } = config;
+  const looksMax = Math.ceil(stallMaxMs / LOOK_MS);
+  return { ...config, path, logLevel, logFormat, patience: { looksMax, waitingLooksMax: looksMax * DISK_PATIENCE } };
 }
 
 function logStart(
@@ -143,9 +172,11 @@ function logStart(
 }
 
 /** Not process.exit: it waits for every thread, and one that hangs may be the reason. */
-function kill(logger: LineLogger, what: string, fields: LogFields): void {
+function kill(logger: LineLogger, what: string, fields: LogFields): never {
   logger.error(what, fields);
   process.kill(process.pid, 'SIGKILL');
+  // Process 1 of a container is not killed by its own signals.
+  process.abort();
 }
 
 function fail(logger: LineLogger, what: string, error: unknown): never {

@@ -196,6 +196,8 @@ describe('the source', () => {
       ['src/base/logger.ts', 'src/main.ts'],
     ],
     ['ends the process only in main.ts', /\bprocess\.(exit|abort)\b/, ['src/main.ts']],
+    // The engine kills a process whose main thread hangs.
+    ['kills it only there and in the engine', /\bprocess\.kill\b/, ['src/main.ts', 'src/storage/engine-worker.ts']],
     ['exports by name', /^\s*export default\b|\bas default\b/, []],
     ['has no `any`', /\bas any\b|:\s*any\b(?!\.)|[<,|&]\s*any\s*[>,|&[]|\bany\[\]/, []],
     ['switches no check off', /@ts-(ignore|nocheck|expect-error)/, []],

@@ -1,10 +1,10 @@
 // The TraceReader of a node with its own store: names come from the index on the write thread, spans from a view's
 // files on the query workers. Every query is bounded: queue, wall clock, and it stops when its client leaves.
 import { extname } from 'node:path';
-import { Piscina } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import type { Logger } from '../base/logger.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
@@ -58,9 +58,14 @@ export interface LocalReaderOptions {
   readonly bytesMax?: number;
   /** Queries that take longer are logged, by their shape; undefined or 0: none. */
   readonly slowMs?: number;
+  /** A query thread that does not come to its next block for so long is ended; default HUNG_MAX_SECONDS. */
+  readonly hungMaxSeconds?: number;
   /** Told of every query that ran, however it ended. */
   readonly observe?: (query: RunQuery) => void;
 }
+
+/** Twice what the dearest pattern may take on one value (limits.patternWorkMax), which nothing interrupts. */
+const HUNG_MAX_SECONDS = 30;
 
 /** One query as metrics see it. */
 export interface RunQuery {
@@ -82,22 +87,21 @@ interface Answer {
 
 export class LocalReader implements TraceReader, SearchExplainer {
   readonly #options: LocalReaderOptions;
-  readonly #pool: Piscina;
+  readonly #threads: ThreadPool<QueryJob & PulsingJob, QueryReply>;
   readonly #turns: Turns;
 
   constructor(options: LocalReaderOptions) {
     this.#options = options;
     const { concurrentMax: runningMax, durationMaxMs: waitMaxMs } = options;
     this.#turns = new Turns({ runningMax, waitingMax: limits.queriesWaitingMax, waitMaxMs });
-    this.#pool = new Piscina({
-      filename: new URL(`./query-worker${extname(import.meta.filename)}`, import.meta.url).href,
+    this.#threads = new ThreadPool({
+      workerUrl: new URL(`./query-worker${extname(import.meta.filename)}`, import.meta.url),
       name: 'run',
-      minThreads: options.workers,
-      maxThreads: options.workers,
+      threadsMin: options.workers,
+      threadsMax: options.workers,
       // Turns bound what comes here.
-      maxQueue: runningMax,
-      // Workers only compute and read files: they may sleep on the next task.
-      atomics: 'disabled',
+      queueMax: runningMax,
+      looksMax: options.hungMaxSeconds ?? HUNG_MAX_SECONDS,
     });
   }
 
@@ -195,13 +199,13 @@ export class LocalReader implements TraceReader, SearchExplainer {
       .catch((error: unknown) => this.#options.logger.error('damage could not be put aside', { error }));
   }
 
-  async #ask(job: Omit<QueryJob, 'cancelled'>, signal: AbortSignal | undefined): Promise<QueryReply> {
+  async #ask(job: Omit<QueryJob, 'cancelled' | 'pulse'>, signal: AbortSignal | undefined): Promise<QueryReply> {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const cancel = (): void => void Atomics.store(cancelled, 0, 1);
     if (signal?.aborted === true) cancel();
     signal?.addEventListener('abort', cancel, { once: true });
     try {
-      return (await this.#pool.run({ ...job, cancelled } satisfies QueryJob)) as QueryReply;
+      return await this.#threads.run({ ...job, cancelled });
     } finally {
       signal?.removeEventListener('abort', cancel);
     }
@@ -229,6 +233,6 @@ export class LocalReader implements TraceReader, SearchExplainer {
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#threads.close();
   }
 }

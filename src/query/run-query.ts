@@ -1,5 +1,6 @@
 // The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
 // view's files, run by query-worker.ts on a thread of the pool and directly by tests.
+import { Pulse, type SharedPulse } from '../base/pulse.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { CallSeries, Dependency, FoundTrace, MetricsQuery } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -26,6 +27,8 @@ export interface QueryJob {
   readonly bytesMax?: number;
   /** One int, set to 1 when the client has gone. */
   readonly cancelled: Int32Array;
+  /** Beats at each look at the deadline. */
+  readonly pulse?: SharedPulse;
 }
 
 export type QueryAnswer =
@@ -46,7 +49,9 @@ export type QueryResult = QueryAnswer & {
  */
 export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newWork(job.view)): QueryResult {
   const { cancelled, bytesMax = Infinity } = job;
-  const deadline = new Deadline(job.durationMaxMs, { cancelled, budget: { bytesMax, work } });
+  const pulse = new Pulse(job.pulse);
+  pulse.beat();
+  const deadline = new Deadline(job.durationMaxMs, { cancelled, pulse, budget: { bytesMax, work } });
   using source = new BlockSource(cache, job.view, job.tenant, work);
   return { ...answer(source, job.task, deadline), warnings: source.warnings(), damaged: source.damaged() };
 }

@@ -1,5 +1,6 @@
 // What crosses between the main thread and the engine thread. Every request carries a number, every reply the number of
 // its request; errors of the world go as data with their code, a bug ends the engine thread instead.
+import type { Patience, SharedPulse } from '../base/pulse.ts';
 import type { StoreErrorCode } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/logger.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
@@ -25,6 +26,10 @@ export interface EngineOptions {
   readonly clockJumpGraceMs: number;
   readonly mergeWorkers: number;
   readonly keepFailedRequests: boolean;
+  /** The engine beats on its own and looks at the main thread's. */
+  readonly enginePulse: SharedPulse;
+  readonly mainPulse: SharedPulse;
+  readonly patience: Patience;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }

@@ -6,26 +6,52 @@ import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
 import { isStoreError } from '../base/errors.ts';
 import { createLogger } from '../base/logger.ts';
+import { LOOK_MS, Pulse, PulseWatch } from '../base/pulse.ts';
+import { writeLastWords } from '../disk/last-words.ts';
 import { takeLock } from '../disk/lock.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
+import { pulsingDisk } from '../disk/pulsing-disk.ts';
+import { ownThreadId, waitsForDisk } from '../disk/thread-state.ts';
 import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
 import { createMergePool } from './merge-pool.ts';
 import { Storage } from './storage.ts';
 
 function serve(port: MessagePort, options: EngineOptions): void {
+  const pulse = new Pulse(options.enginePulse);
+  pulse.start(ownThreadId());
+  watchMain(options);
   const post = (reply: EngineReply): void => port.postMessage(reply);
-  const storage = tryOpen(options, post);
+  const storage = tryOpen(options, pulse, post);
   if (storage === undefined) return;
   port.on('message', (request: EngineRequest) => void answer(storage, request, post));
   storage.startMaintenance();
   post({ kind: 'opened', report: storage.report });
 }
 
-function tryOpen(options: EngineOptions, post: (reply: EngineReply) => void): Storage | undefined {
+/** A main thread that hangs answers nobody and obeys no signal: this thread ends the process, for a supervisor to start it again. */
+function watchMain({ mainPulse, patience, logLevel: level, logFormat: format }: EngineOptions): void {
+  const watch = new PulseWatch(mainPulse, patience, waitsForDisk);
+  // Not through stderr as usual: its lines go through the main thread.
+  const logger = createLogger({ level, format, write: writeLastWords });
+  setInterval(() => {
+    if (!watch.look()) return;
+    logger.error('the main thread hangs, the process ends', { seconds: watch.silentLooks });
+    process.kill(process.pid, 'SIGKILL');
+  }, LOOK_MS).unref();
+}
+
+function tryOpen(options: EngineOptions, pulse: Pulse, post: (reply: EngineReply) => void): Storage | undefined {
   const mergeRunner = createMergePool(options.mergeWorkers);
   try {
     const logger = createLogger({ level: options.logLevel, format: options.logFormat });
-    return Storage.open({ ...options, disk: nodeDisk, clock: systemClock, logger, mergeRunner, takeLock });
+    return Storage.open({
+      ...options,
+      disk: pulsingDisk(nodeDisk, pulse),
+      clock: systemClock,
+      logger,
+      mergeRunner,
+      takeLock,
+    });
   } catch (error) {
     if (!isStoreError(error)) throw error;
     post({ kind: 'notOpened', code: error.code, message: error.message });

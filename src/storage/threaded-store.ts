@@ -4,6 +4,8 @@ import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
+import { LOOK_MS, Pulse, PulseWatch } from '../base/pulse.ts';
+import { waitsForDisk } from '../disk/thread-state.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
@@ -12,20 +14,30 @@ import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResul
 import type { OpenReport } from './partition-set.ts';
 import type { StoreView } from './views.ts';
 
-export interface ThreadedStoreOptions extends EngineOptions {
+export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse'> {
   /**
    * The engine thread has died of `error`: nothing can be stored or read any more, the process should end. Called once.
    */
   readonly onFatal: (error: Error) => void;
+  /** The engine thread hangs, or died without a word: the process should be killed, its exit would wait for the thread. */
+  readonly onSilent: (seconds: number) => void;
 }
+
+/** Looks without a beat of the engine until the store counts as not answering. */
+const ANSWERING_LOOKS_MAX = 4;
 
 /** Starts the engine thread and opens the store. Rejects with LOCKED, DISK, FORMAT_TOO_NEW. */
 export async function openThreadedStore(options: ThreadedStoreOptions): Promise<ThreadedStore> {
-  const { onFatal, ...engineOptions } = options;
+  const { onFatal, onSilent, ...given } = options;
+  const enginePulse = new Pulse().shared;
+  const engineOptions = { ...given, enginePulse };
   const url = new URL(`./engine-worker${extname(import.meta.filename)}`, import.meta.url);
   const worker = new Worker(url, { workerData: engineOptions satisfies EngineOptions, name: 'tracelith-engine' });
+  const watch = new PulseWatch(enginePulse, options.patience, waitsForDisk);
+  const looking = setInterval(() => watch.look() && onSilent(watch.silentLooks), LOOK_MS);
+  worker.once('exit', () => clearInterval(looking));
   const report = await opened(worker);
-  return new ThreadedStore(worker, { path: options.path, report, onFatal });
+  return new ThreadedStore(worker, { path: options.path, report, watch, onFatal });
 }
 
 interface Pending {
@@ -38,6 +50,7 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
   readonly report: OpenReport;
   readonly #worker: Worker;
   readonly #path: string;
+  readonly #watch: PulseWatch;
   readonly #onFatal: (error: Error) => void;
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
@@ -46,14 +59,23 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
   #ended: StoreError | undefined;
 
   /** Use openThreadedStore. */
-  constructor(worker: Worker, options: { path: string; report: OpenReport; onFatal: (error: Error) => void }) {
+  constructor(
+    worker: Worker,
+    options: { path: string; report: OpenReport; watch: PulseWatch; onFatal: (error: Error) => void },
+  ) {
     this.#worker = worker;
     this.#path = options.path;
     this.report = options.report;
+    this.#watch = options.watch;
     this.#onFatal = options.onFatal;
     worker.on('message', (reply: EngineReply) => this.#settle(reply));
     worker.on('error', (error) => this.#end(error instanceof Error ? error : new Error(String(error))));
     worker.on('exit', (code) => this.#end(new Error(`the engine thread exited with code ${code}`)));
+  }
+
+  /** False while the engine thread hangs, and when it is gone. */
+  get isAnswering(): boolean {
+    return this.#ended === undefined && this.#watch.silentLooks < ANSWERING_LOOKS_MAX;
   }
 
   async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {

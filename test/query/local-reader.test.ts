@@ -1,6 +1,7 @@
 // The port over real query threads: answers cross them whole, errors with their code, and every view is released.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../src/base/logger.ts';
 import type { DamagedPlace } from '../../src/part/quarantine.ts';
@@ -68,6 +69,26 @@ afterAll(async () => {
   expect(source.held.size, 'views still held').toBe(0);
   await reader.close();
   source.store[Symbol.dispose]();
+});
+
+test('a query whose thread hangs fails alone: the thread is replaced, and the next query is answered', async () => {
+  const shared = source;
+  source = new CountedSource();
+  const [part = ''] = source.store.addPart([requestOf([span(1)])]);
+  const [data, away] = [join(part, 'data'), join(part, 'data.away')];
+  renameSync(data, away);
+  // Whoever opens a pipe that nobody writes to waits in the system, and no thread can end it.
+  execFileSync('mkfifo', [data]);
+  const own = open({ hungMaxSeconds: 1 });
+  const ask = (): Promise<unknown> => own.findTraces(DEFAULT_TENANT, [idOf(1, 16)]);
+  await expect(ask()).rejects.toThrow('the thread hung for 1 s and was ended');
+  closeSync(openSync(data, 'r+'));
+  renameSync(away, data);
+  expect(await ask()).toMatchObject({ traces: [{}], warnings: [] });
+  expect(source.held.size).toBe(0);
+  await own.close();
+  source.store[Symbol.dispose]();
+  source = shared;
 });
 
 test('names come from the source with their warnings, operations by kind when asked', async () => {

@@ -1,6 +1,7 @@
 // The store behind its thread, with real workers: the same promises through messages.
 import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../src/base/errors.ts';
+import { Pulse } from '../../src/base/pulse.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { openThreadedStore, type ThreadedStore, type ThreadedStoreOptions } from '../../src/storage/threaded-store.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
@@ -25,8 +26,13 @@ const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Prom
     mergeWorkers: 1,
     logLevel: 'ERROR',
     logFormat: 'default',
+    mainPulse: new Pulse().shared,
+    patience: { looksMax: 8, waitingLooksMax: 80 },
     onFatal: (error) => {
       throw error;
+    },
+    onSilent: () => {
+      throw new Error('the engine is silent');
     },
     ...options,
   });

@@ -95,9 +95,14 @@ export class TestNode implements AsyncDisposable {
 
   /** Sends `signal` and waits for the end. Returns the exit code, undefined when the signal itself ended it. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | undefined> {
+    kill(this.#running(), signal);
+    return await this.ended(signal);
+  }
+
+  /** Waits until the process has ended by itself. Returns as stop(). */
+  async ended(why = 'nothing'): Promise<number | undefined> {
     const child = this.#running();
-    kill(child, signal);
-    await waitFor(`the end after ${signal}`, () => !child.isRunning);
+    await waitFor(`the end after ${why}`, () => !child.isRunning);
     this.#earlierLog += child.output;
     this.#child = undefined;
     return await child.stop();

@@ -1,7 +1,7 @@
 // Turns received bodies into OTLP protobuf: small ones at once, large ones on a thread of their own. 64 MiB of JSON are most
 // of a second of work, in which the main thread could answer nobody.
 import { extname } from 'node:path';
-import { Piscina } from 'piscina';
+import { ThreadPool } from '../../base/thread-pool.ts';
 import { StoreError } from '../../base/errors.ts';
 import { CONNECTIONS_USEFUL } from '../../base/descriptors.ts';
 import type { BodyJob, BodyReply } from './body-worker.ts';
@@ -11,17 +11,19 @@ import { bodyToOtlp, isIdentity, type EncodedBody, type OtlpBodyOptions } from '
 const INLINE_BYTES_MAX = { compressed: 256 << 10, json: 256 << 10, compressedJson: 32 << 10 };
 /** The thread ends when nothing large came for so long. */
 const IDLE_MS = 30_000;
+/** The largest body takes a second or two; what takes this long hangs. */
+const BODY_MAX_SECONDS = 60;
 
 export class BodyPool {
-  readonly #pool = new Piscina<BodyJob, BodyReply>({
-    filename: new URL(`./body-worker${extname(import.meta.filename)}`, import.meta.url).href,
+  readonly #threads = new ThreadPool<BodyJob, BodyReply>({
+    workerUrl: new URL(`./body-worker${extname(import.meta.filename)}`, import.meta.url),
     name: 'convertBody',
-    minThreads: 0,
-    maxThreads: 1,
-    idleTimeout: IDLE_MS,
+    threadsMin: 0,
+    threadsMax: 1,
+    idleMs: IDLE_MS,
     // The bytes of all bodies are bounded by the intake; each in the queue is one connection's.
-    maxQueue: CONNECTIONS_USEFUL.http,
-    atomics: 'disabled',
+    queueMax: CONNECTIONS_USEFUL.http,
+    looksMax: BODY_MAX_SECONDS,
   });
 
   /** The body as OTLP protobuf; its bytes may be gone afterwards. Throws as bodyToOtlp, and OVERLOADED. */
@@ -30,13 +32,13 @@ export class BodyPool {
     // Received bodies are joined from chunks: alone in their buffer, which may go.
     const { buffer, byteLength } = body.bytes;
     const transferList = byteLength === buffer.byteLength ? [buffer as ArrayBuffer] : [];
-    const reply = await this.#pool.run({ body, options }, { transferList });
+    const reply = await this.#threads.run({ body, options }, transferList);
     if (reply instanceof Uint8Array) return reply;
     throw new StoreError(reply.code, reply.message);
   }
 
   async close(): Promise<void> {
-    await this.#pool.destroy();
+    await this.#threads.close();
   }
 }
 

@@ -1,10 +1,12 @@
 // Entry of the body worker thread (piscina): large bodies are decompressed and converted here, so that the main thread
 // goes on with everybody else's. Errors are returned as values: piscina drops an error's own properties.
 import { move } from 'piscina';
+import { Pulse } from '../../base/pulse.ts';
+import type { PulsingJob } from '../../base/thread-pool.ts';
 import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
 import { bodyToOtlp, type EncodedBody, type OtlpBodyOptions } from './decode-body.ts';
 
-export interface BodyJob {
+export interface BodyJob extends PulsingJob {
   readonly body: EncodedBody;
   readonly options: OtlpBodyOptions;
 }
@@ -13,7 +15,8 @@ export interface BodyJob {
 export type BodyReply = Uint8Array | { readonly code: StoreErrorCode; readonly message: string };
 
 /** Runs `job` on this thread. What is no StoreError is a bug and rejects. */
-export function convertBody({ body, options }: BodyJob): unknown {
+export function convertBody({ body, options, pulse }: BodyJob): unknown {
+  new Pulse(pulse).beat();
   try {
     const otlp = bodyToOtlp(body, options);
     return move(otlp.byteLength === otlp.buffer.byteLength ? (otlp as Uint8Array<ArrayBuffer>) : new Uint8Array(otlp));

@@ -33,7 +33,7 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
   app.get('/health', (_request, reply) => {
     void reply.type(text);
     if (isReady()) void reply.send('OK');
-    else void reply.code(503).send('the server is starting or closing');
+    else void reply.code(503).send('the server is starting or closing, or its store does not answer');
   });
 
   app.get('/metrics', { onRequest: requireKey('metricsAuthKey', config.metricsAuthKey) }, async (_request, reply) => {
