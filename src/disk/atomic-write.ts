@@ -3,7 +3,7 @@
 // §5.3).
 import { dirname } from 'node:path';
 import { StoreError } from '../base/errors.ts';
-import type { Disk } from './disk.ts';
+import type { Disk, DiskReads } from './disk.ts';
 
 /** Left behind by a crash between create and rename; whoever lists the folder may remove such names. */
 export const TEMPORARY_SUFFIX = '.tmp';
@@ -32,7 +32,7 @@ export function writeWholeFile(disk: Disk, path: string, bytes: Uint8Array): voi
  * All bytes of `path`. Throws CORRUPTION above `sizeBytesMax`, which guards against allocating what damage asks
  * for.
  */
-export function readWholeFile(disk: Disk, path: string, sizeBytesMax: number = 1 << 30): Uint8Array<ArrayBuffer> {
+export function readWholeFile(disk: DiskReads, path: string, sizeBytesMax: number = 1 << 30): Uint8Array<ArrayBuffer> {
   const file = disk.openRead(path);
   try {
     if (file.sizeBytes > sizeBytesMax) {

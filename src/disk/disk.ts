@@ -40,6 +40,9 @@ export interface ReadFile {
   close(): void;
 }
 
+/** What reading takes. */
+export type DiskReads = Pick<Disk, 'openRead' | 'stat'>;
+
 export interface Disk {
   /** Creates the file (its folder must exist) or opens it and appends at its end. The caller syncs the folder of a new file. */
   openAppend(path: string): AppendFile;

@@ -9,16 +9,23 @@ import type { Tenant } from '../trace/tenant.ts';
 import type { PartReader } from './part-reader.ts';
 import { TraceProbes } from './trace-lookup.ts';
 
+/** Gives a part that is open until `work` returns. */
+export interface LentPart {
+  use<T>(work: (part: PartReader) => T): T;
+}
+
 /** The spans of a tenant in parts. */
 export class CountedParts implements CountedSpans {
-  readonly #parts: readonly PartReader[];
+  readonly #parts: readonly LentPart[];
   readonly #tenant: Tenant;
   readonly #check: () => void;
   #fault: string | undefined;
 
   /** `check` is called before each part that is looked into and each block that is read, and may throw. */
-  constructor(parts: readonly PartReader[], tenant: Tenant, check: () => void = () => undefined) {
-    this.#parts = parts.filter(({ metadata }) => metadata.blocks.some((block) => block.tenant === tenant));
+  constructor(parts: readonly LentPart[], tenant: Tenant, check: () => void = () => undefined) {
+    this.#parts = parts.filter((lent) =>
+      lent.use(({ metadata }) => metadata.blocks.some((block) => block.tenant === tenant)),
+    );
     this.#tenant = tenant;
     this.#check = check;
   }
@@ -31,14 +38,15 @@ export class CountedParts implements CountedSpans {
   findPieces(traces: TraceIndex, names: CallNames, visit: PieceVisitor): void {
     if (this.#parts.length === 0) return;
     const probes = new TraceProbes(new Uint8Array(traces.ids.buffer, 0, 16 * traces.count));
-    for (const part of this.#parts) {
+    const visitPart = (part: PartReader): void => {
       this.#check();
       for (const block of part.findTraces(probes)) {
         if (part.metadata.blocks[block]!.tenant !== this.#tenant) continue;
         this.#check();
         visitPieces(traces, this.#columns(part, block, names), visit);
       }
-    }
+    };
+    for (const part of this.#parts) part.use(visitPart);
   }
 
   #columns(part: PartReader, block: number, names: CallNames): CallColumns | undefined {

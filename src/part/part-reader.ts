@@ -2,13 +2,14 @@
 // may read one that a snapshot has pinned. What fails its checksum is CORRUPTION with the place in the message, one
 // block at a time: the rest of the part stays readable.
 import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { BlockReader, verifyBlock } from '../block/block-reader.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
-import type { Disk, ReadFile } from '../disk/disk.ts';
+import type { DiskReads, ReadFile } from '../disk/disk.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import {
   blocksStart,
@@ -36,7 +37,7 @@ export interface BlockRange {
 }
 
 /** The metadata of the part in folder `path`. Throws CORRUPTION when it or a file's length is wrong, FORMAT_TOO_NEW. */
-export function readPartMetadata(disk: Disk, path: string): PartMetadata {
+export function readPartMetadata(disk: DiskReads, path: string): PartMetadata {
   const file = join(path, METADATA_FILE);
   if (disk.stat(file) === undefined)
     throw new StoreError('CORRUPTION', `${file}: missing; it is rebuilt from the part's data`);
@@ -46,7 +47,7 @@ export function readPartMetadata(disk: Disk, path: string): PartMetadata {
 }
 
 /** Opens the part in folder `path`; its filters are kept within `budget`. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
-export function openPart(disk: Disk, path: string, budget?: MemoryBudget): PartReader {
+export function openPart(disk: DiskReads, path: string, budget?: MemoryBudget): PartReader {
   return new PartReader(disk, path, readPartMetadata(disk, path), budget);
 }
 
@@ -78,7 +79,7 @@ export class MemoryBudget {
 }
 
 /** Opens a file of blocks. Throws DISK, FORMAT_TOO_NEW, CORRUPTION when it is of another part or log than its path says. */
-export function openBlocks(disk: Disk, path: string, format: FileFormat): ReadFile {
+export function openBlocks(disk: DiskReads, path: string, format: FileFormat): ReadFile {
   const file = disk.openRead(path);
   try {
     blocksStart(format, file);
@@ -110,7 +111,7 @@ export function withPlace<T>(path: string, range: BlockRange, work: () => T): T 
 export class PartReader implements Disposable {
   readonly path: string;
   readonly metadata: PartMetadata;
-  readonly #disk: Disk;
+  readonly #disk: DiskReads;
   #data: ReadFile | undefined;
   #traces: ReadFile | undefined;
   #filtersOpen: ReadFile | undefined;
@@ -120,9 +121,15 @@ export class PartReader implements Disposable {
   #filterBytes = 0;
   readonly #budget: MemoryBudget;
   #rollups: RollupReader | undefined;
+  #isClosed = false;
 
   /** Use openPart, or this when the metadata is at hand. Files are opened at their first use. */
-  constructor(disk: Disk, path: string, metadata: PartMetadata, budget: MemoryBudget = new MemoryBudget(Infinity)) {
+  constructor(
+    disk: DiskReads,
+    path: string,
+    metadata: PartMetadata,
+    budget: MemoryBudget = new MemoryBudget(Infinity),
+  ) {
     this.#disk = disk;
     this.#budget = budget;
     this.path = path;
@@ -144,17 +151,16 @@ export class PartReader implements Disposable {
 
   #lookUp(find: (pages: LookupPages) => number[]): number[] {
     const { identity, fences, blocks } = this.metadata;
-    try {
+    const found = this.#unlessDamaged(() => {
       const file = (this.#traces ??= this.#openFile(TRACES_FILE, PART_TRACES_FORMAT));
       return find({ file, start: fileHeaderSize(identity), fences });
-    } catch (error) {
-      if (!isUnreadable(error)) throw error;
-      return blocks.map((_, block) => block);
-    }
+    });
+    return Array.isArray(found) ? found : blocks.map((_, block) => block);
   }
 
   /** Counts of calls by minute. Throws CORRUPTION where there are none, DISK. */
   rollups(): RollupReader {
+    this.#assertOpen();
     return (this.#rollups ??= openRollups(this.#disk, this.path));
   }
 
@@ -165,7 +171,8 @@ export class PartReader implements Disposable {
   filter(block: number): FuseFilter | undefined {
     let filter = this.#filters[block];
     if (filter === undefined) {
-      filter = this.#readFilter(block) ?? DAMAGED;
+      filter = this.#readFilter(block);
+      if (filter === undefined) return undefined;
       const { filterBytes } = this.metadata.blocks[block]!;
       if (this.#budget.take(filterBytes)) {
         this.#filters[block] = filter;
@@ -182,13 +189,13 @@ export class PartReader implements Disposable {
     this.#filters.length = 0;
   }
 
-  #readFilter(block: number): FuseFilter | undefined {
+  #readFilter(block: number): FuseFilter | typeof DAMAGED | undefined {
     return this.#unlessDamaged(() => {
       this.#filterStarts ??= filterStarts(this.metadata);
       const { filterBytes } = this.metadata.blocks[block]!;
       const bytes = this.#filtersFile().read(this.#filterStarts[block]!, filterBytes + 4);
       const filter = bytes.subarray(0, filterBytes);
-      return new ByteReader(bytes, filterBytes).u32() === crc32(filter) ? new FuseFilter(filter) : undefined;
+      return new ByteReader(bytes, filterBytes).u32() === crc32(filter) ? new FuseFilter(filter) : DAMAGED;
     });
   }
 
@@ -202,14 +209,16 @@ export class PartReader implements Disposable {
           file.path,
         );
       });
-      const isWhole = outlines?.operationIds.starts.length === this.metadata.blocks.length + 1;
-      this.#outlines = isWhole ? outlines! : DAMAGED;
+      if (outlines === undefined) return undefined;
+      const isWhole = outlines !== DAMAGED && outlines.operationIds.starts.length === this.metadata.blocks.length + 1;
+      this.#outlines = isWhole ? outlines : DAMAGED;
     }
     return this.#outlines === DAMAGED ? undefined : this.#outlines;
   }
 
   /** Throws DISK, FORMAT_TOO_NEW, CORRUPTION when its header is damaged or another part's. */
   #openFile(name: string, format: FileFormat): ReadFile {
+    this.#assertOpen();
     const file = this.#disk.openRead(join(this.path, name));
     try {
       readFileHeader(format, readHeaderBytes(file), file.path);
@@ -224,17 +233,37 @@ export class PartReader implements Disposable {
     return (this.#filtersOpen ??= this.#openFile(FILTERS_FILE, PART_FILTERS_FORMAT));
   }
 
-  #unlessDamaged<T>(read: () => T): T | undefined {
+  /**
+   * What `read` gives; DAMAGED, which may be remembered; undefined: the disk has failed this time. A shortage (files open,
+   * memory) is thrown: every other file would meet it too.
+   */
+  #unlessDamaged<T>(read: () => T): T | typeof DAMAGED | undefined {
     try {
       return read();
     } catch (error) {
-      if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
-      return undefined;
+      if (!isUnreadable(error)) throw error;
+      return error.code === 'CORRUPTION' ? DAMAGED : undefined;
     }
+  }
+
+  /** A file opened after close() would stay open for ever: nobody would close it again. */
+  #assertOpen(): void {
+    assert(!this.#isClosed, `${this.path}: read after it was closed`);
+  }
+
+  /** Files that are open. */
+  get openFiles(): number {
+    return [this.#data, this.#traces, this.#filtersOpen, this.#rollups].filter((file) => file !== undefined).length;
+  }
+
+  /** As a cache of open parts lends it: here it is open as long as its owner keeps it. */
+  use<T>(work: (part: PartReader) => T): T {
+    return work(this);
   }
 
   /** The file of the blocks, open until close(). Throws DISK, FORMAT_TOO_NEW, CORRUPTION when it is another part's. */
   dataFile(): ReadFile {
+    this.#assertOpen();
     return (this.#data ??= openBlocks(this.#disk, join(this.path, DATA_FILE), PART_DATA_FORMAT));
   }
 
@@ -249,7 +278,9 @@ export class PartReader implements Disposable {
     return readBlockAt(this.dataFile(), this.metadata.blocks[block]!);
   }
 
+  /** It cannot be read afterwards. */
   close(): void {
+    this.#isClosed = true;
     this.dropFilters();
     for (const file of [this.#data, this.#traces, this.#filtersOpen, this.#rollups]) file?.close();
     this.#data = this.#traces = this.#filtersOpen = this.#rollups = undefined;
@@ -278,7 +309,7 @@ function filterStarts(metadata: PartMetadata): Float64Array {
   return starts;
 }
 
-function checkLength(disk: Disk, path: string, sizeBytes: number): void {
+function checkLength(disk: DiskReads, path: string, sizeBytes: number): void {
   const stat = disk.stat(path);
   if (stat?.sizeBytes !== sizeBytes) {
     throw new StoreError(

@@ -5,7 +5,7 @@ import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
-import type { Disk, ReadFile } from '../disk/disk.ts';
+import type { DiskReads, ReadFile } from '../disk/disk.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { fileHeaderSize, PART_ROLLUPS_FORMAT, readFileHeader, readHeaderBytes } from './format-version.ts';
 import { ROLLUPS_FILE } from './part-writer.ts';
@@ -26,7 +26,7 @@ export interface RollupFrame extends Slice {
 }
 
 /** Opens the roll-ups of the part in folder `path`. Throws CORRUPTION, also where there are none; FORMAT_TOO_NEW, DISK. */
-export function openRollups(disk: Disk, path: string): RollupReader {
+export function openRollups(disk: DiskReads, path: string): RollupReader {
   const name = join(path, ROLLUPS_FILE);
   if (disk.stat(name) === undefined)
     throw new StoreError('CORRUPTION', `${name}: missing; a merge of the whole day writes it`);

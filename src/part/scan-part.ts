@@ -3,7 +3,7 @@
 // the data is read once for each thread that opens the part, and nothing says which blocks need not be read.
 import { basename, join } from 'node:path';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
-import type { Disk } from '../disk/disk.ts';
+import type { DiskReads } from '../disk/disk.ts';
 import { blocksStart, PART_DATA_FORMAT } from './format-version.ts';
 import { parseIdentity } from './identity.ts';
 import type { PartOutlines } from './outlines.ts';
@@ -18,7 +18,7 @@ import type { TraceProbes } from './trace-lookup.ts';
  * Opens the part in folder `path`, whose metadata or length is wrong as `fault` says. Throws CORRUPTION when its data is
  * another part's, FORMAT_TOO_NEW, DISK.
  */
-export function scanPart(disk: Disk, path: string, fault: string): ScannedPart {
+export function scanPart(disk: DiskReads, path: string, fault: string): ScannedPart {
   const data = join(path, DATA_FILE);
   if (disk.stat(data) === undefined) {
     const lost = [{ path: data, offset: 0, sizeBytes: 0, message: `${data}: missing; restore it from a snapshot` }];
@@ -57,7 +57,7 @@ export class ScannedPart extends PartReader {
   /** Where no block was found, or a damaged one. */
   readonly lost: readonly DamagedPlace[];
 
-  constructor(disk: Disk, path: string, { day, blocks, sizeBytes, fault, lost }: Scanned) {
+  constructor(disk: DiskReads, path: string, { day, blocks, sizeBytes, fault, lost }: Scanned) {
     super(disk, path, {
       identity: parseIdentity(basename(path)),
       day,

@@ -13,6 +13,7 @@ import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import { newIdentity, parseIdentity, type Identity } from '../part/identity.ts';
 import { sortedTraceKeys } from '../part/trace-key.ts';
 import { addBlockNames } from './block-names.ts';
+import type { PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 
 /** A published block of the log. */
@@ -44,6 +45,11 @@ export function parseLogFileName(name: string): LogFileName | undefined {
   return seq === undefined || (tail !== undefined && identity === undefined) ? undefined : { seq, identity };
 }
 
+/** Where log files lie. */
+export interface LogPlace extends Pick<PartitionPlace, 'disk' | 'forget'> {
+  readonly folder: string;
+}
+
 export class LogFile {
   readonly seq: number;
   /** What readers know it by. A file of format 1 gets one each time it is opened. */
@@ -59,12 +65,15 @@ export class LogFile {
   #rowCount = 0;
   #sizeBytes = 0;
 
-  constructor(disk: Disk, folder: string, name: LogFileName) {
+  constructor({ disk, folder, forget }: LogPlace, name: LogFileName) {
     this.#disk = disk;
     this.seq = name.seq;
     this.identity = name.identity ?? newIdentity();
     this.path = join(folder, logFileName(name));
-    this.pinned = new Pinned(() => disk.remove(this.path));
+    this.pinned = new Pinned(() => {
+      forget?.([this.identity]);
+      disk.remove(this.path);
+    });
   }
 
   /** Rows in the published blocks. */

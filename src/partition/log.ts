@@ -1,9 +1,8 @@
 // A day's log: the files of group-commit blocks that are not yet in a part. One file is written to, the others are
 // sealed: full, recovered, or given up after a failed write. A flush takes all sealed ones and drops them together.
 import { assert } from '../base/assert.ts';
-import type { Disk } from '../disk/disk.ts';
 import { newIdentity } from '../part/identity.ts';
-import { LogFile, type LogAppend, type LogWriter } from './log-file.ts';
+import { LogFile, type LogAppend, type LogPlace, type LogWriter } from './log-file.ts';
 
 /**
  * A file above this takes no more blocks. A flush comes first in practice; this bounds what one flush could be waiting
@@ -11,10 +10,7 @@ import { LogFile, type LogAppend, type LogWriter } from './log-file.ts';
  */
 const FILE_BYTES_MAX: number = 256 << 20;
 
-export interface LogOptions {
-  readonly disk: Disk;
-  /** The folder of the files, which exists. */
-  readonly folder: string;
+export interface LogOptions extends LogPlace {
   /** The number of the next file: above every one that exists or was flushed. */
   readonly nextSeq: number;
   /** Recovered files, by seq. */
@@ -22,8 +18,7 @@ export interface LogOptions {
 }
 
 export class Log {
-  readonly #disk: Disk;
-  readonly #folder: string;
+  readonly #place: LogPlace;
   readonly #files: LogFile[];
   #writer: LogWriter | undefined;
   /** Settles when every file that rotate() took has been sealed. */
@@ -31,8 +26,7 @@ export class Log {
   #nextSeq: number;
 
   constructor(options: LogOptions) {
-    this.#disk = options.disk;
-    this.#folder = options.folder;
+    this.#place = options;
     this.#nextSeq = options.nextSeq;
     this.#files = [...options.files];
   }
@@ -84,7 +78,7 @@ export class Log {
   }
 
   #openWriter(): LogWriter {
-    const logFile = new LogFile(this.#disk, this.#folder, { seq: this.#nextSeq, identity: newIdentity() });
+    const logFile = new LogFile(this.#place, { seq: this.#nextSeq, identity: newIdentity() });
     // Taken even when opening fails: what a failed open left behind must not be written to again.
     this.#nextSeq++;
     const writer = logFile.openWriter();

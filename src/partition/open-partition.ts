@@ -127,7 +127,7 @@ function openParts(
   for (const entry of found.catalog.parts) {
     const path = join(partsPath(place.path), entry.id);
     try {
-      parts.push(livePart(place.disk, partsPath(place.path), { entry, metadata: readPartMetadata(place.disk, path) }));
+      parts.push(livePart(place, { entry, metadata: readPartMetadata(place.disk, path) }));
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
       found.damaged.push(error.message);
@@ -163,7 +163,7 @@ function replaceDamaged(place: PartitionPlace, env: Environment, part: PartEntry
   const entry = partEntry(id, part.level, metadata);
   commitParts(env, { add: [entry], remove: [part.id] });
   place.disk.remove(join(folder, part.id));
-  return livePart(place.disk, folder, { entry, metadata });
+  return livePart(place, { entry, metadata });
 }
 
 function recoverLogs(
@@ -171,7 +171,7 @@ function recoverLogs(
   catalog: CatalogState,
   damaged: string[],
 ): { files: LogFile[]; nextSeq: number; tornBytes: number } {
-  const { disk, quarantinePath } = place;
+  const { disk } = place;
   const folder = logPath(place.path);
   const names = disk
     .list(folder)
@@ -180,7 +180,7 @@ function recoverLogs(
   const files: LogFile[] = [];
   let tornBytes = 0;
   for (const name of names) {
-    const recovered = recoverLogFile(disk, { folder, quarantinePath }, name);
+    const recovered = recoverLogFile({ ...place, folder }, name);
     damaged.push(...recovered.damaged);
     tornBytes += recovered.tornBytes;
     if (recovered.logFile.blocks.length > 0) files.push(recovered.logFile);

@@ -2,12 +2,12 @@
 // that a view shows what the catalog says: the parts before a merge or the one after it, never both, never neither.
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import type { Disk } from '../disk/disk.ts';
 import type { PartEntry } from '../index/catalog.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 
 export interface LivePart {
@@ -21,15 +21,19 @@ export interface LivePart {
   readonly pinned: Pinned;
 }
 
-/** The part `entry`, whose files are durable in `folder`. */
-export function livePart(disk: Disk, folder: string, source: { entry: PartEntry; metadata: PartMetadata }): LivePart {
-  const path = join(folder, source.entry.id);
+/** The part `entry`, whose files are durable in the partition at `place`. */
+export function livePart(place: PartitionPlace, source: { entry: PartEntry; metadata: PartMetadata }): LivePart {
+  const path = join(partsPath(place.path), source.entry.id);
+  const identity = source.metadata.identity ?? newIdentity();
   return {
     ...source,
-    identity: source.metadata.identity ?? newIdentity(),
+    identity,
     path,
     tenants: new Set(source.metadata.blocks.map((block) => block.tenant)),
-    pinned: new Pinned(() => disk.remove(path)),
+    pinned: new Pinned(() => {
+      place.forget?.([identity]);
+      place.disk.remove(path);
+    }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
+import type { Identity } from '../part/identity.ts';
 
 export interface PartitionPlace {
   /** `<data path>/partitions/YYYYMMDD` */
@@ -11,7 +12,11 @@ export interface PartitionPlace {
   readonly disk: Disk;
   readonly quarantinePath: string;
   readonly logger: Logger;
+  /** Told of parts and log files that no view holds any more, and none will: whoever has them open closes them. */
+  readonly forget?: Forget | undefined;
 }
+
+export type Forget = (identities: readonly Identity[]) => void;
 
 export function partsPath(path: string): string {
   return join(path, 'parts');

@@ -91,7 +91,7 @@ export class Partition {
     this.#env = opened.env;
     this.#parts = new PartSet(opened.parts);
     const { logFiles, nextLogSeq } = opened;
-    this.#log = new Log({ disk: options.disk, folder: logPath(options.path), nextSeq: nextLogSeq, files: logFiles });
+    this.#log = new Log({ ...options, folder: logPath(options.path), nextSeq: nextLogSeq, files: logFiles });
   }
 
   /** Opens the partition in `options.path`, creating it when nothing is there. Throws DISK, FORMAT_TOO_NEW. */
@@ -265,6 +265,7 @@ export class Partition {
     const viewParts = parts.map(({ identity, entry, path }) => ({
       identity,
       path,
+      blocks: entry.blocks,
       rowCount: entry.rows,
       startMinNs: entry.minStartNs,
       startMaxNs: entry.maxStartNs,
@@ -317,7 +318,14 @@ export class Partition {
       await this.#log.rotate();
     } finally {
       this.#env.close();
+      void this.pinned.unpinned().then(() => this.#forget());
     }
+  }
+
+  /** Nobody reads of it any more. */
+  #forget(): void {
+    const files = [...this.#parts.all, ...this.#log.files];
+    this.#options.forget?.(files.map(({ identity }) => identity));
   }
 
   /** Closes the index as the end of the process would, whatever is under way. */
@@ -422,7 +430,7 @@ export class Partition {
   }
 
   #livePart(id: PartId, level: number, metadata: NonNullable<MergeResult['part']>): LivePart {
-    return livePart(this.#disk, partsPath(this.path), { entry: partEntry(id, level, metadata), metadata });
+    return livePart(this.#options, { entry: partEntry(id, level, metadata), metadata });
   }
 
   #partPath(id: PartId): string {

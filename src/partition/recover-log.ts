@@ -5,7 +5,7 @@ import type { Disk, ReadFile } from '../disk/disk.ts';
 import { fileHeaderSize, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../part/format-version.ts';
 import { quarantine, type DamagedPiece } from '../part/quarantine.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
-import { LogFile, type LogFileName } from './log-file.ts';
+import { LogFile, type LogFileName, type LogPlace } from './log-file.ts';
 
 export interface RecoveredLogFile {
   readonly logFile: LogFile;
@@ -17,11 +17,11 @@ export interface RecoveredLogFile {
 
 /** Throws FORMAT_TOO_NEW, DISK. Damage is not an error: it is reported in the result. */
 export function recoverLogFile(
-  disk: Disk,
-  place: { folder: string; quarantinePath: string },
+  place: LogPlace & { readonly quarantinePath: string },
   name: LogFileName,
 ): RecoveredLogFile {
-  const logFile = new LogFile(disk, place.folder, name);
+  const { disk } = place;
+  const logFile = new LogFile(place, name);
   const start = fileHeaderSize(name.identity);
   const file = disk.openRead(logFile.path);
   try {

@@ -20,6 +20,8 @@ export interface ViewPart {
   /** Keys caches: no other file ever has it. */
   readonly identity: Identity;
   readonly path: string;
+  /** Of all tenants. */
+  readonly blocks: number;
   readonly rowCount: number;
   readonly startMinNs: bigint;
   readonly startMaxNs: bigint;

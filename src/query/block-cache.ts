@@ -2,6 +2,7 @@
 // What users ask for again and again is the newest, and pages of a UI ask for the same traces many times.
 import { BlockReader, type BlockBytes } from '../block/block-reader.ts';
 import type { ReadFile } from '../disk/disk.ts';
+import type { Identity } from '../part/identity.ts';
 import type { BlockRange } from '../part/part-reader.ts';
 
 /** A directory's parsed entry; measured 90 to 130 bytes on the heap. */
@@ -46,8 +47,8 @@ export class BlockCache {
   }
 
   /**
-   * Runs `work` on the block at `range` of `file`. `key` tells the block apart from every other, also from one that may
-   * come to lie in its place. Throws what `work` throws, and CORRUPTION; a block that failed is read anew next time.
+   * Runs `work` on the block at `range` of `file`. `key` begins with the identity of the file and tells the block apart
+   * from every other. Throws what `work` throws, and CORRUPTION; a block that failed is read anew next time.
    */
   use<T>(key: string, place: { file: ReadFile; range: BlockRange }, work: (block: BlockReader) => T): T {
     const known = this.#blocks.get(key);
@@ -68,6 +69,11 @@ export class BlockCache {
   #drop(key: string, block: OpenBlock): void {
     this.#blocks.delete(key);
     this.#bytes -= block.bytes;
+  }
+
+  /** Forgets the blocks of the file `identity`. */
+  drop(identity: Identity): void {
+    for (const [key, block] of this.#blocks) if (key.startsWith(identity)) this.#drop(key, block);
   }
 
   clear(): void {

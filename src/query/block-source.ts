@@ -6,28 +6,26 @@ import { isStoreError } from '../base/errors.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
-import type { Disk, ReadFile } from '../disk/disk.ts';
+import type { ReadFile } from '../disk/disk.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
 import { decodeArchivedTrace } from '../archive/archived-trace.ts';
 import { LOG_FORMAT } from '../part/format-version.ts';
+import type { LentPart } from '../part/counted-spans.ts';
 import type { Identity } from '../part/identity.ts';
-import {
-  MemoryBudget,
-  openBlocks,
-  openPart,
-  withPlace,
-  type BlockRange,
-  type PartReader,
-} from '../part/part-reader.ts';
+import type { PartBlock } from '../part/part-metadata.ts';
+import { openBlocks, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
-import { ScannedPart, scanPart } from '../part/scan-part.ts';
+import { ScannedPart } from '../part/scan-part.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import { BlockCache } from './block-cache.ts';
-import { CallCache } from './call-cache.ts';
+import type { CallCache } from './call-cache.ts';
+import { NewestBlocks } from './newest-blocks.ts';
+import type { PartCache } from './part-cache.ts';
 import type { OutlinedBlock } from './prune-blocks.ts';
 import { newWork, type QueryWork } from './query-work.ts';
+import { UseCache } from './use-cache.ts';
 
 /** What a query needs of a view: plain data, cloneable to another thread. The blocks in it are the tenant's. */
 export interface ViewFiles {
@@ -62,77 +60,8 @@ const WARNINGS_MAX = 100;
 /** Damaged blocks one query reports; others are reported by the next one. */
 const DAMAGED_MAX = 16;
 
-/** Memory for blocks kept open, a thread. 20 M spans' dictionaries and templates are some 60 MB. */
-const BLOCK_CACHE_BYTES_MAX: number = 32 << 20;
-
-/** Memory for filters, a thread: those of 25 M spans. What is beyond is read from the files each time. */
-const FILTER_BYTES_MAX: number = 32 << 20;
-
-/** Open parts kept from query to query; 3 file descriptors and some KB each. */
-const OPEN_PARTS_MAX = 64;
-
-/** Parts and blocks that stay open between the queries of one thread, least recently used closed first. */
-export class PartCache {
-  readonly #disk: Disk;
-  readonly #parts = new Map<Identity, PartReader>();
-  readonly blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
-  readonly calls = new CallCache();
-  readonly #filterBytesMax: number;
-  readonly #filterBudget: MemoryBudget;
-
-  constructor(disk: Disk, filterBytesMax: number = FILTER_BYTES_MAX) {
-    this.#disk = disk;
-    this.#filterBytesMax = filterBytesMax;
-    this.#filterBudget = new MemoryBudget(filterBytesMax);
-  }
-
-  /** Bytes of filters kept. */
-  get filterBytes(): number {
-    return this.#filterBudget.bytes;
-  }
-
-  get disk(): Disk {
-    return this.#disk;
-  }
-
-  open(place: ViewPart): PartReader {
-    const key = place.identity;
-    const known = this.#parts.get(key);
-    const part = known ?? openOrScan(this.#disk, place.path, this.#filterBudget);
-    this.#parts.delete(key);
-    this.#parts.set(key, part);
-    if (this.#parts.size > OPEN_PARTS_MAX) {
-      const [oldest, reader] = this.#parts.entries().next().value!;
-      this.#parts.delete(oldest);
-      reader.close();
-    }
-    return part;
-  }
-
-  /** When filters have taken most of their memory, those of parts not used for long make room. */
-  makeRoom(): void {
-    if (this.#filterBudget.bytes * 8 < this.#filterBytesMax * 7) return;
-    for (const part of this.#parts.values()) {
-      part.dropFilters();
-      if (this.#filterBudget.bytes * 2 <= this.#filterBytesMax) return;
-    }
-  }
-
-  close(): void {
-    for (const part of this.#parts.values()) part.close();
-    this.#parts.clear();
-    this.blocks.clear();
-  }
-}
-
-function openOrScan(disk: Disk, path: string, budget: MemoryBudget): PartReader {
-  try {
-    return openPart(disk, path, budget);
-  } catch (error) {
-    if (!isStoreError(error, 'CORRUPTION')) throw error;
-    return scanPart(disk, path, error.message);
-  }
-}
+/** Log files of one query that are open at a time. */
+const OPEN_LOGS_MAX = 16;
 
 /** What a block is read by. */
 interface BlockPlace {
@@ -140,15 +69,26 @@ interface BlockPlace {
   readonly key: () => string;
   readonly path: string;
   readonly range: BlockRange;
-  /** Opened when it is needed; may be closed before. */
-  readonly openFile: () => ReadFile;
+  /** Runs `work` on the file, open until it returns. */
+  readonly useFile: <T>(work: (file: ReadFile) => T) => T;
+}
+
+/** A block in the table of its part. */
+interface NumberedBlock {
+  readonly number: number;
+  readonly block: PartBlock;
 }
 
 export class BlockSource implements Disposable {
   readonly #cache: PartCache;
   readonly #view: ViewFiles;
   readonly tenant: Tenant;
-  readonly #logs = new Map<string, ReadFile>();
+  /** Only of this query: the file that is written to grows, and what is open knows its size of then. */
+  readonly #logs = new UseCache<Identity, ReadFile>({
+    weightMax: OPEN_LOGS_MAX,
+    weigh: () => 1,
+    close: (file) => file.close(),
+  });
   readonly #warnings = new Set<string>();
   readonly #damaged = new Map<string, DamagedPlace>();
   readonly work: QueryWork;
@@ -180,33 +120,55 @@ export class BlockSource implements Disposable {
 
   /** Every block of the tenant. */
   blocks(): CandidateBlock[] {
-    this.#cache.makeRoom();
+    const newest = this.newestFirst();
     const out: CandidateBlock[] = [];
-    for (const { day, parts, logBlocks } of this.#view.partitions) {
-      for (const part of parts) this.#addPart(out, day, part);
-      for (const place of logBlocks) this.#addLogBlock(out, day, place);
-      this.work.logBlocks += logBlocks.length;
-    }
-    this.work.blocks += out.length;
+    for (let block = newest.next(); block !== undefined; block = newest.next()) out.push(block);
     return out;
   }
 
+  /** The blocks of the tenant, those with the latest start first. A part is opened when one of its own may be next. */
+  newestFirst(): NewestBlocks<CandidateBlock> {
+    this.#cache.makeRoom();
+    return new NewestBlocks(this.#view.partitions, {
+      openPart: (day, place) => {
+        const blocks = this.#usePart(place, (part) => this.#ownBlocks(part)) ?? [];
+        this.work.blocks += blocks.length;
+        return blocks.map(({ number, block }) => {
+          return { startMax: block.startMax, take: () => this.#partBlock(day, place, { number, block }) };
+        });
+      },
+      openLog: (day, places) => {
+        this.work.blocks += places.length;
+        this.work.logBlocks += places.length;
+        return places.map((place) => ({ startMax: place.startMax, take: () => this.#logBlock(day, place) }));
+      },
+      passPart: (place) => (this.work.blocks += place.blocks),
+    });
+  }
+
+  #ownBlocks({ metadata }: PartReader): NumberedBlock[] {
+    const own: NumberedBlock[] = [];
+    metadata.blocks.forEach((block, number) => {
+      if (block.tenant === this.tenant) own.push({ number, block });
+    });
+    return own;
+  }
+
   /**
-   * Day by day: the parts, opened, and the blocks that are in none. undefined: a part cannot be opened. `check` is called
-   * before each part, and may throw.
+   * Day by day: the parts, and the blocks that are in none. undefined: a part cannot be opened. `check` is called before
+   * each part, and may throw.
    */
   days(
     check: () => void,
-  ): { readonly day: number; readonly parts: PartReader[] | undefined; readonly logBlocks: CandidateBlock[] }[] {
+  ): { readonly day: number; readonly parts: LentPart[] | undefined; readonly logBlocks: CandidateBlock[] }[] {
     return this.#view.partitions.map(({ day, parts: places, logBlocks: logPlaces }) => {
-      const logBlocks: CandidateBlock[] = [];
-      for (const place of logPlaces) this.#addLogBlock(logBlocks, day, place);
-      const opened = places.map((place) => {
+      const logBlocks = logPlaces.map((place) => this.#logBlock(day, place));
+      const parts = places.filter((place) => {
         check();
-        return this.#openPart(place);
+        return this.#usePart(place, () => true) === true;
       });
-      const parts = opened.filter((part) => part !== undefined);
-      return { day, parts: parts.length === places.length ? parts : undefined, logBlocks };
+      const lent = parts.map((place): LentPart => ({ use: (work) => this.#cache.use(place, work) }));
+      return { day, parts: parts.length === places.length ? lent : undefined, logBlocks };
     });
   }
 
@@ -215,14 +177,13 @@ export class BlockSource implements Disposable {
     const out: CandidateBlock[] = [];
     for (const { day, parts, logBlocks } of this.#view.partitions) {
       for (const place of parts) {
-        const part = this.#openPart(place);
-        if (part === undefined) continue;
-        const numbers = new Set(traceIds.flatMap((traceId) => part.findTrace(traceId)));
-        for (const number of [...numbers].sort((x, y) => x - y)) {
-          this.#addPartBlock(out, day, place, { part, number });
-        }
+        const found = this.#usePart(place, (part) => {
+          const numbers = new Set(traceIds.flatMap((traceId) => part.findTrace(traceId)));
+          return this.#ownBlocks(part).filter(({ number }) => numbers.has(number));
+        });
+        for (const block of found ?? []) out.push(this.#partBlock(day, place, block));
       }
-      for (const place of logBlocks) this.#addLogBlock(out, day, place);
+      for (const place of logBlocks) out.push(this.#logBlock(day, place));
     }
     return out;
   }
@@ -237,67 +198,63 @@ export class BlockSource implements Disposable {
     });
   }
 
-  #openPart(place: ViewPart): PartReader | undefined {
-    const part = this.#guard(() => this.#cache.open(place));
-    if (part instanceof ScannedPart) {
-      this.#warnings.add(part.fault);
-      for (const range of part.lost) {
-        this.#warnings.add(range.message);
-        this.#addDamaged(range.path, range, range.message);
-      }
+  /** Runs `work` on the part; undefined (and a warning) when it cannot be opened. */
+  #usePart<T>(place: ViewPart, work: (part: PartReader) => T): T | undefined {
+    return this.#guard(() =>
+      this.#cache.use(place, (part) => {
+        if (part instanceof ScannedPart) this.#warnOfScanned(part);
+        return work(part);
+      }),
+    );
+  }
+
+  #warnOfScanned(part: ScannedPart): void {
+    this.#warnings.add(part.fault);
+    for (const range of part.lost) {
+      this.#warnings.add(range.message);
+      this.#addDamaged(range.path, range, range.message);
     }
-    return part;
   }
 
-  #addPart(out: CandidateBlock[], day: number, place: ViewPart): void {
-    const part = this.#openPart(place);
-    part?.metadata.blocks.forEach((_, number) => this.#addPartBlock(out, day, place, { part, number }));
-  }
-
-  /** Block `number` of `part`, which may be closed when its turn comes: it is opened anew then. */
-  #addPartBlock(
-    out: CandidateBlock[],
-    day: number,
-    place: ViewPart,
-    { part, number }: { part: PartReader; number: number },
-  ): void {
-    const block = part.metadata.blocks[number]!;
-    if (block.tenant !== this.tenant) return;
+  /** The part may be closed when its turn comes: it is opened anew then. */
+  #partBlock(day: number, place: ViewPart, { number, block }: NumberedBlock): CandidateBlock {
     const { startMin, startMax, durationMin, durationMax } = block;
-    const openFile = (): ReadFile => this.#cache.open(place).dataFile();
-    const filter = (): FuseFilter | undefined => this.#guard(() => this.#cache.open(place).filter(number));
+    const filter = (): FuseFilter | undefined =>
+      this.#guard(() => this.#cache.use(place, (part) => part.filter(number)));
     const outlined = (): OutlinedBlock | undefined => {
-      const outlines = this.#guard(() => this.#cache.open(place).outlines());
+      const outlines = this.#guard(() => this.#cache.use(place, (part) => part.outlines()));
       return outlines === undefined ? undefined : { outlines, block: number };
     };
-    const path = join(place.path, DATA_FILE);
-    const read = this.#readerOf({ key: () => `${place.identity} ${number}`, path, range: block, openFile });
-    out.push({ day, startMin, startMax, durationMin, durationMax, filter, outlined, read });
-  }
-
-  #addLogBlock(out: CandidateBlock[], day: number, place: ViewLogBlock): void {
-    const { identity, path, offset, startMin, startMax } = place;
-    const key = (): string => `${identity} ${offset}`;
-    const read = this.#readerOf({ key, path, range: place, openFile: () => this.#openLog(path) });
-    out.push({
-      day,
-      startMin,
-      startMax,
-      durationMin: -Infinity,
-      durationMax: Infinity,
-      filter: unknown,
-      outlined: unknown,
-      read,
+    const read = this.#readerOf({
+      key: () => `${place.identity} ${number}`,
+      path: join(place.path, DATA_FILE),
+      range: block,
+      useFile: (work) => this.#cache.use(place, (part) => work(part.dataFile())),
     });
+    return { day, startMin, startMax, durationMin, durationMax, filter, outlined, read };
   }
 
-  #readerOf({ key, path, range, openFile }: BlockPlace): CandidateBlock['read'] {
+  #logBlock(day: number, place: ViewLogBlock): CandidateBlock {
+    const { identity, path, offset, startMin, startMax } = place;
+    const openLog = (): ReadFile => openBlocks(this.#cache.disk, path, LOG_FORMAT);
+    const read = this.#readerOf({
+      key: () => `${identity} ${offset}`,
+      path,
+      range: place,
+      useFile: (work) => this.#logs.use(identity, openLog, work),
+    });
+    const [durationMin, durationMax] = [-Infinity, Infinity];
+    return { day, startMin, startMax, durationMin, durationMax, filter: unknown, outlined: unknown, read };
+  }
+
+  #readerOf({ key, path, range, useFile }: BlockPlace): CandidateBlock['read'] {
     return (work) =>
       this.#guard(() => {
         try {
-          const file = openFile();
-          return withPlace(path, range, () =>
-            this.#cache.blocks.use(key(), { file, range }, (block) => work(block.charge(this.work))),
+          return useFile((file) =>
+            withPlace(path, range, () =>
+              this.#cache.blocks.use(key(), { file, range }, (block) => work(block.charge(this.work))),
+            ),
           );
         } catch (error) {
           if (isStoreError(error, 'CORRUPTION')) this.#addDamaged(path, range, error.message);
@@ -310,17 +267,12 @@ export class BlockSource implements Disposable {
     if (this.#damaged.size < DAMAGED_MAX) this.#damaged.set(`${path} ${offset}`, { path, offset, sizeBytes, message });
   }
 
-  #openLog(path: string): ReadFile {
-    let file = this.#logs.get(path);
-    if (file === undefined) this.#logs.set(path, (file = openBlocks(this.#cache.disk, path, LOG_FORMAT)));
-    return file;
-  }
-
+  /** A shortage (files open, memory) is thrown: an answer would lack what is whole, and the next query may have it. */
   #guard<T>(read: () => T): T | undefined {
     try {
       return read();
     } catch (error) {
-      if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
+      if (!isUnreadable(error)) throw error;
       this.warn(error.message);
       return undefined;
     }
@@ -332,6 +284,6 @@ export class BlockSource implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const file of this.#logs.values()) file.close();
+    this.#logs.closeUnused();
   }
 }

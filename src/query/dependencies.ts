@@ -2,11 +2,11 @@
 // and Monitor show. block/count-calls.ts says what a call is. Answered from the roll-ups of the parts; what is still in
 // the log is counted beyond them, and a day whose roll-ups cannot be read is counted from its spans.
 import { CallColumns } from '../block/call-columns.ts';
-import { isStoreError } from '../base/errors.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
 import { SpanCounter } from '../part/count-spans.ts';
-import { CountedParts } from '../part/counted-spans.ts';
-import type { PartReader } from '../part/part-reader.ts';
+import { CountedParts, type LentPart } from '../part/counted-spans.ts';
 import { HOUR_MINUTES } from '../part/rollup-frame.ts';
+import type { RollupReader } from '../part/rollup-reader.ts';
 import type { CallSeries, Dependency, MetricsQuery } from '../trace/store.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { CallCache } from './call-cache.ts';
@@ -75,20 +75,24 @@ class CallCount {
     if (logBlocks.length > 0) this.#addBlocks(totals, logBlocks, { parts, cache: this.#source.calls });
   }
 
-  #addPart(totals: CallTotals, day: number, part: PartReader): void {
+  #addPart(totals: CallTotals, day: number, lent: LentPart): void {
     this.#check();
     try {
-      for (const frame of part.rollups().frames) {
-        const hourMinute = day * DAY_MINUTES + frame.hour * HOUR_MINUTES;
-        if (frame.tenant !== this.#source.tenant || frame.table !== totals.table) continue;
-        if (hourMinute > totals.minutes.last || hourMinute + HOUR_MINUTES <= totals.minutes.first) continue;
-        this.#check();
-        totals.addFrame(part.rollups().open(frame), hourMinute);
-      }
+      lent.use((part) => this.#addRollups(totals, day, part.rollups()));
     } catch (error) {
-      if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
+      if (!isUnreadable(error)) throw error;
       this.#source.warn(error.message);
       throw new DamagedDay(day, error);
+    }
+  }
+
+  #addRollups(totals: CallTotals, day: number, rollups: RollupReader): void {
+    for (const frame of rollups.frames) {
+      const hourMinute = day * DAY_MINUTES + frame.hour * HOUR_MINUTES;
+      if (frame.tenant !== this.#source.tenant || frame.table !== totals.table) continue;
+      if (hourMinute > totals.minutes.last || hourMinute + HOUR_MINUTES <= totals.minutes.first) continue;
+      this.#check();
+      totals.addFrame(rollups.open(frame), hourMinute);
     }
   }
 
@@ -96,7 +100,7 @@ class CallCount {
   #addBlocks(
     totals: CallTotals,
     blocks: readonly CandidateBlock[],
-    { parts, cache }: { parts: readonly PartReader[]; cache?: CallCache },
+    { parts, cache }: { parts: readonly LentPart[]; cache?: CallCache },
   ): void {
     const names = cache?.beginQuery();
     const counted = new CountedParts(parts, this.#source.tenant, this.#check);

@@ -4,7 +4,8 @@ import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
-import { PartCache } from './block-source.ts';
+import { ForgetListener } from '../partition/forget-channel.ts';
+import { PartCache } from './part-cache.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 import { runQuery, type QueryJob, type QueryResult } from './run-query.ts';
 
@@ -17,7 +18,8 @@ export type QueryReply =
       readonly work: QueryWork;
     };
 
-const cache = new PartCache(nodeDisk);
+const forgotten = new ForgetListener((identities) => identities.forEach((identity) => cache.drop(identity)));
+const cache = new PartCache(nodeDisk, { takeGone: () => forgotten.take() });
 
 /** Runs `job` on this thread. */
 export function run(job: QueryJob): unknown {

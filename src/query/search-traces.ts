@@ -31,16 +31,22 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
       ? new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n))
       : new FilterPruner(matcher.filter);
   const { fates } = source.work;
-  const blocks = overlapping(source, query);
+  const blocks = source.newestFirst();
   let hits: Hit[] = [];
-  for (const [index, block] of blocks.entries()) {
+  for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
     deadline.check();
     const size = answerSize(hits, query);
     const last = size === undefined ? undefined : hits[size - 1]!;
     // Not >=: a match as late as the last hit may still win by its trace id.
     if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) {
-      fates.limit += blocks.length - index;
+      fates.limit += 1 + blocks.passRest();
       break;
+    }
+    const times = blockTimes(block.day, query);
+    const missed = missedTimes(block, times);
+    if (missed !== undefined) {
+      fates[missed]++;
+      continue;
     }
     const outlined = block.outlined();
     const prunedBy = outlined === undefined ? undefined : pruner.reject(outlined, block.filter);
@@ -48,7 +54,7 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
       fates[prunedBy]++;
       continue;
     }
-    const found = matchCandidate(block, matcher, blockTimes(block.day, query));
+    const found = matchCandidate(block, matcher, times);
     fates[found.fate]++;
     hits = mergeHits(hits, found.hits);
     hits.length = answerSize(hits, query) ?? hits.length;
@@ -69,18 +75,10 @@ function answerSize(hits: readonly Hit[], { limit, lastUnit }: TraceQuery): numb
   return hits.length >= tracesMax ? tracesMax : undefined;
 }
 
-/** The blocks that may hold a span of the query's times, newest first. */
-function overlapping(source: BlockSource, query: TraceQuery): CandidateBlock[] {
-  const { fates } = source.work;
-  const blocks = source.blocks().filter((block) => {
-    const times = blockTimes(block.day, query);
-    const isInTime = block.startMax >= times.startMin && block.startMin <= times.startMax;
-    const isAsLong = block.durationMax >= times.durationMin && block.durationMin <= times.durationMax;
-    if (!isInTime) fates.time++;
-    else if (!isAsLong) fates.duration++;
-    return isInTime && isAsLong;
-  });
-  return blocks.sort((x, y) => y.day - x.day || y.startMax - x.startMax);
+/** What of the query's times no span of the block can meet, if there is such. */
+function missedTimes(block: CandidateBlock, times: BlockTimes): 'time' | 'duration' | undefined {
+  if (block.startMax < times.startMin || block.startMin > times.startMax) return 'time';
+  return block.durationMax < times.durationMin || block.durationMin > times.durationMax ? 'duration' : undefined;
 }
 
 interface Found {

@@ -13,6 +13,7 @@ import { nodeDisk } from '../disk/node-disk.ts';
 import { pulsingDisk } from '../disk/pulsing-disk.ts';
 import { ownThreadId, waitsForDisk } from '../disk/thread-state.ts';
 import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
+import { openForgetChannel } from '../partition/forget-channel.ts';
 import { createMergePool } from './merge-pool.ts';
 import { Storage } from './storage.ts';
 
@@ -50,6 +51,7 @@ function tryOpen(options: EngineOptions, pulse: Pulse, post: (reply: EngineReply
       clock: systemClock,
       logger,
       mergeRunner,
+      forget: openForgetChannel(),
       takeLock,
     });
   } catch (error) {

@@ -12,6 +12,7 @@ import { DAY_MS, formatDay, parseDay } from '../partition/day.ts';
 import type { LogAppend } from '../partition/log-file.ts';
 import type { MergeRoom, MergeRunner } from '../partition/merge-runner.ts';
 import type { Partition, PartitionCounters } from '../partition/partition.ts';
+import type { Forget } from '../partition/partition-place.ts';
 import { AgeGate } from './age-gate.ts';
 import { addCounters, Day, noCounters, type DayOptions } from './day.ts';
 import { daysInFuture, daysToDrop, type Retention } from './retention.ts';
@@ -25,6 +26,8 @@ export interface PartitionSetOptions extends Retention {
   readonly mergeRunner: MergeRunner;
   readonly mergeRoom: MergeRoom;
   readonly clockJumpGraceMs: number;
+  /** See PartitionPlace. */
+  readonly forget?: Forget | undefined;
   /** Default limits.partitionsMax. */
   readonly partitionsMax?: number;
   /** Resolves when every commit that may hold spans accepted before the call has ended. */

@@ -12,6 +12,7 @@ import { compareUtf8 } from '../trace/attributes.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
+import type { Forget } from '../partition/partition-place.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -56,6 +57,8 @@ export interface StorageOptions {
   readonly keepFailedRequests?: boolean;
   /** Owned by the storage from now on: it closes it. */
   readonly mergeRunner: MergeRunner;
+  /** Told of parts and log files that no view will hold any more. */
+  readonly forget?: Forget | undefined;
   /** Makes this process the only one in the directory: takeLock of disk/lock.ts. */
   readonly takeLock: (path: string) => DirectoryLock;
 }

@@ -28,11 +28,11 @@ describe('a log file', () => {
   const name = { seq: 1, identity: newIdentity() };
   const blocks = [0, 1, 2, 3].map((i) => blockOf({ first: 4 * i, count: 4, service: `s${i}` }));
   const recover = (folder: string): ReturnType<typeof recoverLogFile> =>
-    recoverLogFile(nodeDisk, { folder, quarantinePath: folder }, name);
+    recoverLogFile({ disk: nodeDisk, folder, quarantinePath: folder }, name);
 
   test('gives every published block at its place, and the same after recovery', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, name);
+    const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
     const writer = logFile.openWriter();
     for (const some of [blocks.slice(0, 1), blocks.slice(1, 3), blocks.slice(3)]) {
       const append = writer.append(some);
@@ -57,7 +57,7 @@ describe('a log file', () => {
 
   test('takes nothing more after a cancelled append, of which nothing is left', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, name);
+    const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
     const writer = logFile.openWriter();
     const kept = writer.append([blocks[0]!]);
     await kept.synced;
@@ -74,7 +74,7 @@ describe('a log file', () => {
 
   test('is sealed only when its append under way has ended', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, name);
+    const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
     const writer = logFile.openWriter();
     const append = writer.append([blocks[0]!]);
     let isSealed = false;
@@ -90,7 +90,7 @@ describe('a log file', () => {
 
   test('whose last block lost its content keeps a copy of it in quarantine', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile(nodeDisk, folder.path, name);
+    const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
     const writer = logFile.openWriter();
     const append = writer.append(blocks);
     await append.synced;

@@ -3,18 +3,13 @@ import { rmSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { BlockReader } from '../../src/block/block-reader.ts';
-import { BlockSource, PartCache } from '../../src/query/block-source.ts';
+import { BlockSource } from '../../src/query/block-source.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { attribute, idOf, requestOf, span } from '../block/scanned.ts';
-import { Deadline } from '../../src/query/deadline.ts';
-import { searchTraceIds } from '../../src/query/search-traces.ts';
-import { openStore, TemporaryFolder } from '../storage/open-store.ts';
-import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
-import { Asker } from '../support/store-answers.ts';
+import { idOf, requestOf, span } from '../block/scanned.ts';
+import type { OtlpRequest } from '../support/otlp-proto.ts';
 import { ANY_TRACE, MadeStore } from './made-store.ts';
 
-const hexOf = (trace: number): string => Buffer.from(idOf(trace, 16)).toString('hex');
 const oneOf = (trace: number): ReturnType<typeof requestOf> => requestOf([span(trace, { trace })]);
 
 /** Flips a byte of the file, counted from its end. */
@@ -140,74 +135,5 @@ describe('a file that was swapped with that of another part', () => {
       expect(store.run({ kind: 'search', query: ANY_TRACE }).warnings).toHaveLength(2);
       expect(store.find([idOf(1, 16)])).toEqual([]);
     } else expect(after.answers).toEqual(before.answers);
-  });
-});
-
-describe('the cache of parts', () => {
-  test('keeps a part open from query to query', () => {
-    using store = new MadeStore();
-    store.addPart([oneOf(1)]);
-    const [place] = store.view.partitions[0]!.parts;
-    expect(store.cache.open(place!)).toBe(store.cache.open(place!));
-  });
-
-  test('takes no file of a day that is gone for one of the day begun anew in its place', async () => {
-    using folder = new TemporaryFolder();
-    const storage = openStore(folder.path);
-    using asker = new Asker();
-    const ask = (trace: number): [string[], string[]] => [
-      [...asker.traces(storage, DEFAULT_TENANT, [hexOf(trace)]).keys()],
-      asker.search(storage, DEFAULT_TENANT, { ...ANY_TRACE, startMaxNs: 2n ** 62n }),
-    ];
-    // Alike in size, rows and times: log block and part of each round lie where those of the last one lay.
-    for (let trace = 1; trace <= 4; trace++) {
-      await storage.write(DEFAULT_TENANT, encodeRequest(oneOf(trace)));
-      expect([trace, ...ask(trace)]).toEqual([trace, [hexOf(trace)], [hexOf(trace)]]);
-      await storage.forceFlush();
-      expect([trace, ...ask(trace)]).toEqual([trace, [hexOf(trace)], [hexOf(trace)]]);
-      expect(ask(trace - 1)[0]).toEqual([]);
-      await storage.purge();
-    }
-    expect([...asker.warnings]).toEqual([]);
-    await storage.close();
-  });
-
-  test('closes those not used for long, and opens them again when a block of theirs is read', () => {
-    using store = new MadeStore();
-    for (let i = 0; i < 70; i++) store.addPart([oneOf(i + 1)]);
-    using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
-    expect([countRead(source), countRead(source), source.warnings()]).toEqual([70, 70, []]);
-  });
-
-  test('opens again after it was closed', () => {
-    using store = new MadeStore();
-    store.addPart([oneOf(1)]);
-    const cache = new PartCache(nodeDisk);
-    for (let round = 0; round < 2; round++) {
-      using source = new BlockSource(cache, store.view, DEFAULT_TENANT);
-      expect(countRead(source)).toBe(1);
-      cache.close();
-    }
-  });
-
-  test('keeps filters within their memory, and prunes as well without', () => {
-    using store = new MadeStore();
-    for (let i = 1; i <= 6; i++) {
-      store.addPart([requestOf([span(i, { trace: i, attributes: [attribute('id', `id-${i}`)] })])]);
-    }
-    const find = (cache: PartCache): number[] => {
-      using source = new BlockSource(cache, store.view, DEFAULT_TENANT);
-      const tags = [{ key: 'id', value: 'id-4' }];
-      const ids = searchTraceIds(source, { ...ANY_TRACE, tags }, new Deadline(60_000));
-      return [...ids.map((id) => id[15]!), source.work.fates.tags];
-    };
-    // A filter of these blocks is some 50 bytes.
-    for (const bytesMax of [0, 120, 1 << 20]) {
-      const cache = new PartCache(nodeDisk, bytesMax);
-      expect([bytesMax, find(cache), find(cache)]).toEqual([bytesMax, [4, 5], [4, 5]]);
-      expect(cache.filterBytes).toBeLessThanOrEqual(bytesMax);
-      cache.close();
-      expect(cache.filterBytes).toBe(0);
-    }
   });
 });

@@ -46,7 +46,7 @@ beforeAll(() => {
   const writer = new PartWriter(nodeDisk, path);
   for (let i = 0; i < BLOCKS; i++) writer.addBlock(bytes, terms);
   const { rowCount } = writer.finish(day, { logSeqMax: 0, partIds: [] });
-  const part = { identity: newIdentity(), path, rowCount, startMinNs: 0n, startMaxNs: 2n ** 62n };
+  const part = { identity: newIdentity(), path, blocks: 1, rowCount, startMinNs: 0n, startMaxNs: 2n ** 62n };
   partitions = [{ day, path: folder, parts: [part], logBlocks: [] }];
   reader = new LocalReader({
     source: {

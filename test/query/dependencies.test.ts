@@ -9,7 +9,7 @@ import { SeriesTotals } from '../../src/query/call-series.ts';
 import { MadeStore } from './made-store.ts';
 import type { Disk, ReadFile } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { PartCache } from '../../src/query/block-source.ts';
+import { PartCache } from '../../src/query/part-cache.ts';
 import { runQuery, type QueryTask } from '../../src/query/run-query.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 

@@ -14,7 +14,8 @@ import { newIdentity } from '../../src/part/identity.ts';
 import { PartRollups } from '../../src/part/part-rollups.ts';
 import { PartWriter } from '../../src/part/part-writer.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../../src/partition/view.ts';
-import { PartCache, type ViewFiles } from '../../src/query/block-source.ts';
+import type { ViewFiles } from '../../src/query/block-source.ts';
+import { PartCache } from '../../src/query/part-cache.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
 import { rowsByDay } from '../../src/trace/span-batch.ts';
 import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
@@ -65,6 +66,7 @@ export class MadeStore implements Disposable {
     this.#day(day).parts.push({
       identity,
       path,
+      blocks: written.length,
       rowCount,
       startMinNs: midnight + BigInt(Math.min(...written.map(({ startMin }) => startMin))),
       startMaxNs: midnight + BigInt(Math.max(...written.map(({ startMax }) => startMax))),
@@ -109,10 +111,10 @@ export class MadeStore implements Disposable {
     return { partitions };
   }
 
-  run(task: QueryTask, tenant: Tenant = DEFAULT_TENANT): QueryResult {
+  run(task: QueryTask, tenant: Tenant = DEFAULT_TENANT, cache: PartCache = this.cache): QueryResult {
     const cancelled = new Int32Array(new SharedArrayBuffer(4));
     const view = this.viewOf(tenant);
-    return runQuery(this.cache, { task, tenant, view, durationMaxMs: 60_000, cancelled });
+    return runQuery(cache, { task, tenant, view, durationMaxMs: 60_000, cancelled });
   }
 
   /** Numbers (their last byte) of the traces a search finds, newest first. */

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { isStoreError } from '../../src/base/errors.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { PartCache } from '../../src/query/block-source.ts';
+import { PartCache } from '../../src/query/part-cache.ts';
 import { runQuery } from '../../src/query/run-query.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';

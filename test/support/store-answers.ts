@@ -4,7 +4,7 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { tracesToJson } from '../../src/otlp/traces-to-json.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
-import { PartCache } from '../../src/query/block-source.ts';
+import { PartCache } from '../../src/query/part-cache.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
 import type { ArchiveFolder } from '../../src/archive/archive-folder.ts';
 import type { Storage } from '../../src/storage/storage.ts';

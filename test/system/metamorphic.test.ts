@@ -161,7 +161,7 @@ class Subject {
         quarantinePath,
       } as const;
       const { part } = mergeParts(nodeDisk, job);
-      const added = livePart(nodeDisk, partsPath(path), { entry: partEntry(id, 2, part!), metadata: part! });
+      const added = livePart(place, { entry: partEntry(id, 2, part!), metadata: part! });
       commitParts(env, { add: [added.entry], remove: partIds });
     } finally {
       env.close();

@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSyn
 import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { PartCache } from '../../src/query/block-source.ts';
+import { PartCache } from '../../src/query/part-cache.ts';
 import { runQuery, type QueryTask } from '../../src/query/run-query.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';

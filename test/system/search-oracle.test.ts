@@ -2,7 +2,7 @@
 // same spans give, in the same order, wherever the spans lie; and each trace keeps its bytes. On the real engine in this process.
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { PartCache } from '../../src/query/block-source.ts';
+import { PartCache } from '../../src/query/part-cache.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
 import type { Storage } from '../../src/storage/storage.ts';

@@ -1,0 +1,83 @@
+// Blocks by the start of their latest span, newest first, without looking at all there are: the parts of a day wait in
+// order of their latest span, and one is opened when a block of it may come next. So a query that has found what it
+// asks for among the newest blocks opens the parts of those and no others.
+import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
+
+/** A block that is known of, and not yet asked for. */
+export interface WaitingBlock<B> {
+  /** Latest span start, ns since the day's midnight. */
+  readonly startMax: number;
+  readonly take: () => B;
+}
+
+export interface NewestBlocksOptions<B> {
+  /** The blocks of a part in question, in any order. */
+  readonly openPart: (day: number, place: ViewPart) => WaitingBlock<B>[];
+  readonly openLog: (day: number, places: readonly ViewLogBlock[]) => WaitingBlock<B>[];
+  /** Told of every part that was never opened. */
+  readonly passPart: (place: ViewPart) => void;
+}
+
+export class NewestBlocks<B> {
+  readonly #options: NewestBlocksOptions<B>;
+  /** The oldest first. */
+  readonly #days: PartitionView[];
+  #day = 0;
+  /** Parts of the day that are not opened, the newest last. */
+  #parts: ViewPart[] = [];
+  /** Blocks of the day, the newest last. */
+  #blocks: WaitingBlock<B>[] = [];
+
+  constructor(days: readonly PartitionView[], options: NewestBlocksOptions<B>) {
+    this.#options = options;
+    this.#days = days.toSorted((x, y) => x.day - y.day);
+  }
+
+  /** undefined: there are no more. */
+  next(): B | undefined {
+    for (;;) {
+      const last = this.#blocks.at(-1);
+      const part = this.#parts.at(-1);
+      if (part !== undefined && (last === undefined || this.#latestStart(part) >= last.startMax)) {
+        this.#parts.pop();
+        this.#add(this.#options.openPart(this.#day, part));
+      } else if (last !== undefined) {
+        this.#blocks.pop();
+        return last.take();
+      } else if (!this.#beginDay()) return undefined;
+    }
+  }
+
+  /** Gives up what has not come; returns how many blocks that are, as far as is known without opening their parts. */
+  passRest(): number {
+    let passed = 0;
+    do {
+      passed += this.#blocks.length;
+      for (const part of this.#parts) {
+        this.#options.passPart(part);
+        passed += part.blocks;
+      }
+    } while (this.#beginDay());
+    return passed;
+  }
+
+  #beginDay(): boolean {
+    const view = this.#days.pop();
+    if (view === undefined) return false;
+    this.#day = view.day;
+    this.#parts = view.parts.toSorted((x, y) => this.#latestStart(x) - this.#latestStart(y));
+    this.#blocks = [];
+    this.#add(this.#options.openLog(view.day, view.logBlocks));
+    return true;
+  }
+
+  #add(blocks: readonly WaitingBlock<B>[]): void {
+    for (const block of blocks) this.#blocks.push(block);
+    this.#blocks.sort((x, y) => x.startMax - y.startMax);
+  }
+
+  #latestStart({ startMaxNs }: ViewPart): number {
+    return Number(startMaxNs - BigInt(this.#day) * BigInt(DAY_NS));
+  }
+}

@@ -1,0 +1,111 @@
+// Parts and blocks that stay open between the queries of one thread, by identity. A query's view holds the files of its
+// parts; when a part has left the catalog and the last view of it is released, the engine says so, and whatever is open
+// of it here is closed: a deleted file that stayed open would keep its space.
+import { isStoreError } from '../base/errors.ts';
+import type { Disk, DiskReads, ReadFile } from '../disk/disk.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
+import type { Identity } from '../part/identity.ts';
+import { MemoryBudget, openPart, type PartReader } from '../part/part-reader.ts';
+import { scanPart } from '../part/scan-part.ts';
+import type { ViewPart } from '../partition/view.ts';
+import { BlockCache } from './block-cache.ts';
+import { CallCache } from './call-cache.ts';
+import { UseCache } from './use-cache.ts';
+
+/** Memory for blocks kept open, a thread. 20 M spans' dictionaries and templates are some 60 MB. */
+const BLOCK_CACHE_BYTES_MAX: number = 32 << 20;
+
+/** Memory for filters, a thread: those of 25 M spans. What is beyond is read from the files each time. */
+const FILTER_BYTES_MAX: number = 32 << 20;
+
+/** Files of parts kept open from query to query, a thread; a part without an open file counts as one. */
+const OPEN_FILES_MAX = 128;
+
+export interface PartCacheOptions {
+  /** Default FILTER_BYTES_MAX. */
+  readonly filterBytesMax?: number;
+  /** Gives what is gone since the last call; asked before every use. Default: nothing. */
+  readonly takeGone?: () => readonly Identity[];
+}
+
+export class PartCache {
+  readonly blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
+  readonly calls = new CallCache();
+  /** Opens files; where the process has too many open, those that nobody uses make room. */
+  readonly disk: DiskReads;
+  readonly #parts = new UseCache<Identity, PartReader>({
+    weightMax: OPEN_FILES_MAX,
+    weigh: (part) => Math.max(1, part.openFiles),
+    close: (part) => part.close(),
+  });
+  readonly #filterBytesMax: number;
+  readonly #filterBudget: MemoryBudget;
+  readonly #takeGone: () => readonly Identity[];
+
+  constructor(disk: Disk, { filterBytesMax = FILTER_BYTES_MAX, takeGone = () => [] }: PartCacheOptions = {}) {
+    this.disk = { openRead: (path) => this.#openRead(disk, path), stat: (path) => disk.stat(path) };
+    this.#filterBytesMax = filterBytesMax;
+    this.#filterBudget = new MemoryBudget(filterBytesMax);
+    this.#takeGone = takeGone;
+  }
+
+  /** Bytes of filters kept. */
+  get filterBytes(): number {
+    return this.#filterBudget.bytes;
+  }
+
+  /** Files of parts open now. */
+  get openFiles(): number {
+    return this.#parts.values.reduce((sum, part) => sum + part.openFiles, 0);
+  }
+
+  /** Runs `work` on the part at `place`, open until it returns. Throws DISK, FORMAT_TOO_NEW, CORRUPTION, what `work` throws. */
+  use<T>(place: ViewPart, work: (part: PartReader) => T): T {
+    this.#dropGone();
+    return this.#parts.use(place.identity, () => openOrScan(this.disk, place.path, this.#filterBudget), work);
+  }
+
+  #dropGone(): void {
+    for (const identity of this.#takeGone()) this.drop(identity);
+  }
+
+  /** Forgets a part or log file that no view holds any more. */
+  drop(identity: Identity): void {
+    this.#parts.drop(identity);
+    this.blocks.drop(identity);
+  }
+
+  /** When filters have taken most of their memory, those of parts not used for long make room. */
+  makeRoom(): void {
+    if (this.#filterBudget.bytes * 8 < this.#filterBytesMax * 7) return;
+    for (const part of this.#parts.values) {
+      part.dropFilters();
+      if (this.#filterBudget.bytes * 2 <= this.#filterBytesMax) return;
+    }
+  }
+
+  /** Nothing may be in use. */
+  close(): void {
+    this.#parts.closeUnused();
+    this.blocks.clear();
+  }
+
+  #openRead(disk: Disk, path: string): ReadFile {
+    try {
+      return disk.openRead(path);
+    } catch (error) {
+      if (isUnreadable(error) || !isStoreError(error, 'DISK')) throw error;
+      this.#parts.closeUnused();
+      return disk.openRead(path);
+    }
+  }
+}
+
+function openOrScan(disk: DiskReads, path: string, budget: MemoryBudget): PartReader {
+  try {
+    return openPart(disk, path, budget);
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    return scanPart(disk, path, error.message);
+  }
+}
