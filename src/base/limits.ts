@@ -15,7 +15,7 @@ export const limits = {
   requestSpansMax: 1 << 20,
   /** Names and keys that are new in one request: a block of them takes a second of work. Above: 413. */
   requestNamesMax: 1 << 17,
-  /** Bytes of one resource or scope; above: 413. Those of thousands of spans are looked at as one. */
+  /** Bytes of one resource or scope; above: its spans are rejected by name. Those of thousands of spans are looked at as one. */
   descriptorBytesMax: 512 << 10,
   /** How many times its own size a request may take in memory; usual spans take 1.3, the smallest 2.5. Above: 413. */
   requestSpreadMax: 4,

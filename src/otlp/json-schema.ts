@@ -1,4 +1,4 @@
-// OTLP's trace messages as tables, for writing them as JSON: field numbers and names of opentelemetry-proto 1.x, each
+// OTLP's trace messages as tables, for writing them as JSON and for knowing their names and texts: field numbers and names of opentelemetry-proto 1.x, each
 // message's fields in the order the Collector writes them.
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
@@ -73,13 +73,13 @@ export const SCOPE: Schema = schemaOf(
   [3, 'attributes', 'messages', KEY_VALUE],
   [4, 'droppedAttributesCount', 'uint32'],
 );
-const EVENT = schemaOf(
+export const EVENT: Schema = schemaOf(
   [1, 'timeUnixNano', 'nanos'],
   [2, 'name', 'string'],
   [3, 'attributes', 'messages', KEY_VALUE],
   [4, 'droppedAttributesCount', 'uint32'],
 );
-const LINK = schemaOf(
+export const LINK: Schema = schemaOf(
   [1, 'traceId', 'id'],
   [2, 'spanId', 'id'],
   [3, 'traceState', 'string'],
@@ -87,7 +87,7 @@ const LINK = schemaOf(
   [5, 'droppedAttributesCount', 'uint32'],
   [6, 'flags', 'fixed32'],
 );
-const STATUS = schemaOf([2, 'message', 'string'], [3, 'code', 'enum']);
+export const STATUS: Schema = schemaOf([2, 'message', 'string'], [3, 'code', 'enum']);
 export const SPAN: Schema = schemaOf(
   [1, 'traceId', 'id'],
   [2, 'spanId', 'id'],
@@ -114,14 +114,20 @@ export const ANY_VALUE: Schema = schemaOf(
   [5, 'arrayValue', 'message', LIST],
   [6, 'kvlistValue', 'message', KEY_VALUE_LIST],
 );
-const SCOPE_SPANS = schemaOf(
+export const SCOPE_SPANS: Schema = schemaOf(
   [1, 'scope', 'message', SCOPE],
   [2, 'spans', 'messages', SPAN],
   [3, 'schemaUrl', 'string'],
 );
-const RESOURCE_SPANS = schemaOf(
+export const RESOURCE_SPANS: Schema = schemaOf(
   [1, 'resource', 'message', RESOURCE],
   [2, 'scopeSpans', 'messages', SCOPE_SPANS],
   [3, 'schemaUrl', 'string'],
 );
 export const TRACES: Schema = schemaOf([1, 'resourceSpans', 'messages', RESOURCE_SPANS]);
+
+/**
+ * A field of no OTLP message: what OTLP JSON has under a name that is unknown travels as text in it, `"name" in place`, at
+ * the top of the request that is made of the JSON, so that the scan tells of unknown fields whatever they came in.
+ */
+export const UNKNOWN_NAME_FIELD = 0x0fff_ffff;

@@ -8,6 +8,19 @@ import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import {
+  EVENT,
+  LINK,
+  RESOURCE,
+  RESOURCE_SPANS,
+  SCOPE,
+  SCOPE_SPANS,
+  SPAN,
+  STATUS,
+  TRACES,
+  UNKNOWN_NAME_FIELD,
+  type Schema,
+} from './json-schema.ts';
+import {
   describeJson,
   isObject,
   parseJson,
@@ -97,6 +110,26 @@ const ANY_VALUE = [
   'bytesValue',
 ].map(nameOf);
 
+/** The names a message may have, in either spelling; those of an attribute's value are looked at only when none is known. */
+const NAMES = {
+  request: namesOf(TRACES),
+  resourceSpans: namesOf(RESOURCE_SPANS),
+  resource: namesOf(RESOURCE),
+  scopeSpans: namesOf(SCOPE_SPANS),
+  scope: namesOf(SCOPE),
+  span: namesOf(SPAN),
+  event: namesOf(EVENT),
+  link: namesOf(LINK),
+  status: namesOf(STATUS),
+  value: new Set(ANY_VALUE.flatMap(({ camel, snake }) => [camel, snake])),
+} as const;
+/** Of an unknown name, as it is told. */
+const UNKNOWN_CHARS_MAX = 60;
+
+function namesOf({ fields }: Schema): ReadonlySet<string> {
+  return new Set(fields.flatMap(({ name }) => Object.values(nameOf(name))));
+}
+
 type WriteBody = (this: RequestWriter, message: JsonObject) => void;
 
 /** One conversion. The path to the object being written is kept as two stacks and put into words only for an error. */
@@ -108,6 +141,8 @@ class RequestWriter {
   readonly #pathIndexes: number[] = [];
   /** Of AnyValues around the field being written. */
   #depth = 0;
+  /** The first name that no message has where it stands, and where that is. */
+  #unknown: string | undefined;
 
   constructor(capacityBytes: number) {
     this.#out = new ByteWriter(Math.max(capacityBytes, 64));
@@ -115,17 +150,21 @@ class RequestWriter {
 
   write(request: unknown): Uint8Array<ArrayBuffer> {
     if (!isObject(request)) this.#malformed('', 'a JSON object', request);
+    this.#checkNames(request, NAMES.request);
     this.#messages(request, 1, N.resourceSpans, this.#resourceSpans);
+    if (this.#unknown !== undefined) this.#text(UNKNOWN_NAME_FIELD, this.#unknown);
     return this.#out.take();
   }
 
   #resourceSpans(message: JsonObject): void {
+    this.#checkNames(message, NAMES.resourceSpans);
     this.#message(message, 1, N.resource, this.#resource);
     this.#messages(message, 2, N.scopeSpans, this.#scopeSpans);
     this.#string(message, 3, N.schemaUrl);
   }
 
   #resource(message: JsonObject): void {
+    this.#checkNames(message, NAMES.resource);
     this.#messages(message, 1, N.attributes, this.#keyValue);
     this.#uint32(message, 2, N.droppedAttributesCount);
     this.#messages(message, 3, N.entityRefs, this.#entityRef);
@@ -139,12 +178,14 @@ class RequestWriter {
   }
 
   #scopeSpans(message: JsonObject): void {
+    this.#checkNames(message, NAMES.scopeSpans);
     this.#message(message, 1, N.scope, this.#scope);
     this.#messages(message, 2, N.spans, this.#span);
     this.#string(message, 3, N.schemaUrl);
   }
 
   #scope(message: JsonObject): void {
+    this.#checkNames(message, NAMES.scope);
     this.#string(message, 1, N.name);
     this.#string(message, 2, N.version);
     this.#messages(message, 3, N.attributes, this.#keyValue);
@@ -152,6 +193,7 @@ class RequestWriter {
   }
 
   #span(span: JsonObject): void {
+    this.#checkNames(span, NAMES.span);
     this.#id(span, 1, N.traceId);
     this.#id(span, 2, N.spanId);
     this.#string(span, 3, N.traceState);
@@ -171,6 +213,7 @@ class RequestWriter {
   }
 
   #event(event: JsonObject): void {
+    this.#checkNames(event, NAMES.event);
     this.#fixed64(event, 1, N.timeUnixNano);
     this.#string(event, 2, N.name);
     this.#messages(event, 3, N.attributes, this.#keyValue);
@@ -178,6 +221,7 @@ class RequestWriter {
   }
 
   #link(link: JsonObject): void {
+    this.#checkNames(link, NAMES.link);
     this.#id(link, 1, N.traceId);
     this.#id(link, 2, N.spanId);
     this.#string(link, 3, N.traceState);
@@ -187,6 +231,7 @@ class RequestWriter {
   }
 
   #status(status: JsonObject): void {
+    this.#checkNames(status, NAMES.status);
     this.#string(status, 2, N.message);
     this.#enum(status, 3, N.code, STATUS_CODES);
   }
@@ -204,6 +249,7 @@ class RequestWriter {
     if (member === 5) this.#message(message, 5, ANY_VALUE[4]!, this.#arrayValue);
     else if (member === 6) this.#message(message, 6, ANY_VALUE[5]!, this.#kvlistValue);
     else if (member > 0) this.#scalarValue(find(message, ANY_VALUE[member - 1]!), member, ANY_VALUE[member - 1]!);
+    else if (this.#depth <= limits.anyValueDepthMax) this.#checkNames(message, NAMES.value);
     this.#depth--;
   }
 
@@ -394,16 +440,27 @@ class RequestWriter {
     this.#out.varint64(number >>> 0, number < 0 ? UINT32_MAX : 0);
   }
 
+  /** OTLP has receivers ignore what they do not know; what is not stored is told all the same. */
+  #checkNames(message: JsonObject, known: ReadonlySet<string>): void {
+    if (this.#unknown !== undefined) return;
+    for (const name in message) {
+      if (known.has(name)) continue;
+      this.#unknown = `${JSON.stringify(name.slice(0, UNKNOWN_CHARS_MAX))} in ${this.#path() || 'the request'}`;
+      return;
+    }
+  }
+
+  #path(): string {
+    return this.#pathNames
+      .map((name, i) => (this.#pathIndexes[i]! < 0 ? name : `${name}[${this.#pathIndexes[i]!}]`))
+      .join('.');
+  }
+
   /** Throws INVALID_REQUEST: `path.field: expected X, got Y`. Called without `got`, `expected` tells the whole. */
   #malformed(field: string, expected: string, ...got: [value?: unknown]): never {
-    const names = this.#pathNames;
-    const steps = names.map((name, i) => (this.#pathIndexes[i]! < 0 ? name : `${name}[${this.#pathIndexes[i]!}]`));
-    if (field !== '') steps.push(field);
+    const path = [this.#path(), field].filter((step) => step !== '').join('.');
     const found = got.length === 0 ? '' : `, got ${describeJson(got[0])}`;
-    throw new StoreError(
-      'INVALID_REQUEST',
-      `malformed OTLP JSON: ${steps.join('.') || 'body'}: expected ${expected}${found}`,
-    );
+    throw new StoreError('INVALID_REQUEST', `malformed OTLP JSON: ${path || 'body'}: expected ${expected}${found}`);
   }
 }
 

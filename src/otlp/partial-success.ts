@@ -14,15 +14,15 @@ const REMEDIES: Readonly<Record<RejectReason, string>> = {
   too_many_attributes:
     'more than -insert.maxAttributesPerSpan in a span, event or link; set the limits of the SDK or raise it',
   too_large:
-    `the span is larger than -insert.maxSpanBytes or has more than ${limits.childrenPerSpanMax} events or links; ` +
-    'set the limits of the SDK or raise it',
+    `the span is larger than -insert.maxSpanBytes, has more than ${limits.childrenPerSpanMax} events or links, or its ` +
+    `resource or scope has more than ${limits.descriptorBytesMax} bytes; set the limits of the SDK or raise it`,
   too_deep: `an attribute's value is nested deeper than ${limits.anyValueDepthMax} levels; send it as text`,
 };
 
 /** Every reason a span can be rejected for, in the order it is reported. */
 export const REJECT_REASONS = Object.keys(REMEDIES) as readonly RejectReason[];
 
-/** Undefined when every span was stored. */
+/** Undefined when every span was stored, and every field of the request known. */
 export function partialSuccessOf(result: WriteResult): PartialSuccess | undefined {
   const reasons: string[] = [];
   let rejectedSpans = 0;
@@ -32,9 +32,13 @@ export function partialSuccessOf(result: WriteResult): PartialSuccess | undefine
     rejectedSpans += count;
     reasons.push(`${count} ${reason} (${REMEDIES[reason]})`);
   }
-  if (rejectedSpans === 0) return undefined;
+  const messages: string[] = [];
   const spans = rejectedSpans === 1 ? '1 span' : `${rejectedSpans} spans`;
-  return { rejectedSpans, errorMessage: `${spans} rejected: ${reasons.join(', ')}` };
+  if (rejectedSpans > 0) messages.push(`${spans} rejected: ${reasons.join(', ')}`);
+  if (result.unknownField !== undefined) {
+    messages.push(`not stored: unknown field ${result.unknownField}; send traces of OTLP 1.0 or later`);
+  }
+  return messages.length === 0 ? undefined : { rejectedSpans, errorMessage: messages.join('; ') };
 }
 
 /** The ExportTraceServiceResponse to a request that was written. */

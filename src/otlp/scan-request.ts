@@ -8,12 +8,14 @@ import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
+import { utf8Slice } from '../bytes/json-writer.ts';
 import { countFrom, WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import type { RejectReason, WriteResult } from '../trace/store.ts';
 import * as T from '../trace/templates.ts';
 import { writeCanonicalDescriptor, RESOURCE_LAYOUT, SCOPE_LAYOUT, type DescriptorLayout } from './canonical.ts';
 import { DayClock } from '../trace/day-clock.ts';
+import { UNKNOWN_NAME_FIELD } from './json-schema.ts';
 import { FieldScanner } from './scan-fields.ts';
 
 /** Span starts accepted, ns since the epoch, both inclusive; outside the span is rejected by name. */
@@ -32,7 +34,10 @@ export interface ScanBounds {
 
 const SPAN_ATTRIBUTES_MAX = 1_024;
 const SPAN_BYTES_MAX: number = 4 << 20;
-/** What stands for a resource or scope that has a value nested too deep: its spans are rejected. */
+/** Of the text about an unknown field: its place in the JSON may be a long one. */
+const UNKNOWN_CHARS_MAX = 200;
+/** What stands for a resource or scope that is too large, or has a value nested too deep: its spans are rejected. */
+const TOO_LARGE = -2;
 const TOO_DEEP = -1;
 
 const HAS_TRACE_ID = 1;
@@ -171,6 +176,10 @@ class RequestScanner {
   #generation = -1;
   #rejected = new Map<RejectReason, number>();
   #stored = 0;
+  /** Of the groups entered last, from 0. */
+  #resourceIndex = -1;
+  #scopeIndex = -1;
+  #unknownField: string | undefined;
   /** Where the scan stands: in the request, in the resource entered last, in the scope entered last. */
   #request = new WireReader(new Uint8Array(0));
   #resourceSpans = new WireReader(new Uint8Array(0));
@@ -205,6 +214,8 @@ class RequestScanner {
     this.#clock.setBounds(bounds.startMinNs, bounds.startMaxNs, bounds.acceptsDay);
     this.#rejected = new Map();
     this.#stored = this.groups = this.hops = 0;
+    this.#resourceIndex = this.#scopeIndex = -1;
+    this.#unknownField = undefined;
     const start = batch.appendArena(body);
     // Later appends may replace the arena with a larger copy: this one keeps holding the body at the same offsets.
     const bytes = batch.arena;
@@ -228,11 +239,16 @@ class RequestScanner {
         if (span.field === 2) this.#scanSpan(span.valueStart, span.valueEnd);
         work += SPAN_WORK + span.pos - span.fieldStart;
       } else {
-        if (!this.#enterGroup()) return { stored: this.#stored, rejected: this.#rejected };
+        if (!this.#enterGroup()) return this.#result();
         work += GROUP_WORK;
       }
     }
     return undefined;
+  }
+
+  #result(): WriteResult {
+    const result = { stored: this.#stored, rejected: this.#rejected };
+    return this.#unknownField === undefined ? result : { ...result, unknownField: this.#unknownField };
   }
 
   /** Goes to the next scope of the resource, or else to the next resource; false at the end of the request. */
@@ -244,7 +260,10 @@ class RequestScanner {
     }
     const resource = this.#request;
     if (!resource.next()) return false;
-    if (resource.field !== 1) return true;
+    if (resource.field !== 1) {
+      this.#noteUnknown(resource, 'the request');
+      return true;
+    }
     resource.expect(WIRE_BYTES, 'ExportTraceServiceRequest.resource_spans');
     this.#enterResource(resource.valueStart, resource.valueEnd);
     return true;
@@ -253,12 +272,15 @@ class RequestScanner {
   /** Two passes: protobuf allows the resource behind its scope spans. The first only hops over lengths. */
   #enterResource(start: number, end: number): void {
     const reader = this.#resourceSpans.reset(start, end);
+    this.#resourceIndex++;
+    this.#scopeIndex = -1;
     this.#resource = this.#findDescriptor(reader, 'Resource', this.#resources);
     reader.reset(start, end);
   }
 
   #enterScope(start: number, end: number): void {
     const reader = this.#scopeSpans.reset(start, end);
+    this.#scopeIndex++;
     this.#scope = this.#findDescriptor(reader, 'InstrumentationScope', this.#scopes);
     reader.reset(start, end);
   }
@@ -271,16 +293,27 @@ class RequestScanner {
     this.groups++;
     while (reader.next()) {
       this.hops++;
-      if (reader.field > 3) continue;
+      if (reader.field > 3) {
+        this.#noteUnknown(reader, what);
+        continue;
+      }
       reader.expect(WIRE_BYTES, what);
       if (reader.field === 1) [start, end] = [reader.valueStart, reader.valueEnd];
       else if (reader.field === 3) [schema.start, schema.end] = [reader.valueStart, reader.valueEnd];
     }
-    const max = this.#descriptorBytesMax;
-    if (end - start > max) {
-      throw new StoreError('LIMIT_EXCEEDED', `a ${what} has more than ${max} bytes; send less in it`);
-    }
-    return cache.find(reader.bytes, start, end, schema);
+    const sizeBytes = end - start + schema.end - schema.start;
+    return sizeBytes > this.#descriptorBytesMax ? TOO_LARGE : cache.find(reader.bytes, start, end, schema);
+  }
+
+  /** Remembers the first field that is not known and not stored, of the request or of a group. */
+  #noteUnknown({ bytes, field, wire, valueStart, valueEnd }: WireReader, inside: string): void {
+    if (this.#unknownField !== undefined) return;
+    const scope = this.#scopeIndex < 0 ? '' : `.scope_spans[${this.#scopeIndex}]`;
+    const place = inside === 'the request' ? inside : `resource_spans[${this.#resourceIndex}]${scope}`;
+    const isName = field === UNKNOWN_NAME_FIELD && wire === WIRE_BYTES;
+    this.#unknownField = isName
+      ? utf8Slice(bytes, valueStart, valueEnd).slice(0, UNKNOWN_CHARS_MAX)
+      : `${field} in ${place}`;
   }
 
   #reject(row: number, reason: RejectReason): void {
@@ -297,7 +330,7 @@ class RequestScanner {
     const sequence = fields.beginSpan();
     sequence[T.SPAN_RESOURCE] = this.#resource;
     sequence[T.SPAN_SCOPE] = this.#scope;
-    this.#reason = this.#resource === TOO_DEEP || this.#scope === TOO_DEEP ? 'too_deep' : undefined;
+    this.#reason = refusalOf(this.#resource) ?? refusalOf(this.#scope);
     this.#scanSpanFields(this.#span.reset(start, end), row, sequence);
     const times = this.#times;
     this.#reason ??= this.#clock.place(batch, row, times.startLo, times.startHi);
@@ -410,6 +443,11 @@ class RequestScanner {
 
 function tooMany(what: string, max: number): never {
   throw new StoreError('LIMIT_EXCEEDED', `the request has more than ${max} ${what}; send smaller batches`);
+}
+
+function refusalOf(descriptor: number): RejectReason | undefined {
+  if (descriptor >= 0) return undefined;
+  return descriptor === TOO_DEEP ? 'too_deep' : 'too_large';
 }
 
 /** Copies the id that is the reader's value, `words` × 4 bytes; false when its length is another or it is all zero. */

@@ -11,13 +11,15 @@ export type RejectReason =
   | 'too_big_timestamp' // start after now + futureRetention
   | 'too_many_days' // of a day without a partition, and there are limits.partitionsMax
   | 'too_many_attributes' // the span, or an event or link of it, above -insert.maxAttributesPerSpan
-  | 'too_large' // one span above -insert.maxSpanBytes, or with more than limits.childrenPerSpanMax events or links
+  | 'too_large' // one span above -insert.maxSpanBytes, with too many events or links, or in a resource or scope too large
   | 'too_deep'; // a value in it, or in its resource or scope, nested deeper than limits.anyValueDepthMax
 
 /** What became of one request. received = stored + the sum over `rejected`. */
 export interface WriteResult {
   readonly stored: number;
   readonly rejected: ReadonlyMap<RejectReason, number>;
+  /** The first field that this version does not know and has not stored, with its place: `1000 in resource_spans[0]`. */
+  readonly unknownField?: string;
 }
 
 export interface SpanWriter {

@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { isStoreError } from '../../src/base/errors.ts';
 import { limits } from '../../src/base/limits.ts';
+import { WireReader } from '../../src/bytes/wire-reader.ts';
+import { UNKNOWN_NAME_FIELD } from '../../src/otlp/json-schema.ts';
 import { jsonToRequest } from '../../src/otlp/json-to-request.ts';
 import {
   decodeRequest,
@@ -98,15 +100,10 @@ describe('valid requests', () => {
   });
 
   test('no spans at all is a valid request', () => {
-    for (const text of [
-      '{}',
-      '{"resourceSpans":[]}',
-      '{"resourceSpans":null}',
-      '\ufeff{}',
-      ' {"unknown":[1,{"x":2}]} ',
-    ]) {
+    for (const text of ['{}', '{"resourceSpans":[]}', '{"resourceSpans":null}', '\ufeff{}']) {
       expect(jsonToRequest(bytesOf(text)).length).toBe(0);
     }
+    expect(decodeRequest(jsonToRequest(bytesOf(' {"unknown":[1,{"x":2}]} ')))).toEqual({});
   });
 
   test.each([
@@ -194,6 +191,39 @@ test.skipIf(!existsSync(CORPUS))('the requests of the OpenTelemetry demo survive
     at += 8 + size;
   }
   expect(spans).toBe(4_743);
+});
+
+describe('a name that no message has where it stands is told, the first one', () => {
+  const unknownOf = (text: string): string | undefined => {
+    const reader = new WireReader(jsonToRequest(bytesOf(text)));
+    let found: string | undefined;
+    while (reader.next()) if (reader.field === UNKNOWN_NAME_FIELD) found = Buffer.from(reader.value()).toString();
+    return found;
+  };
+  const inSpan = (text: string): string => `{"resourceSpans":[{},{"scopeSpans":[{"spans":[{},${text}]}]}]}`;
+  test.each([
+    ['{}', undefined],
+    ['{"resource_spans":[]}', undefined],
+    ['{"resourceLogs":[]}', '"resourceLogs" in the request'],
+    ['{"resourcespans":[{}]}', '"resourcespans" in the request'],
+    ['{"resourceSpans":[{"spans":[]}]}', '"spans" in resourceSpans[0]'],
+    ['{"resourceSpans":[{"resource":{"atributes":[]}}]}', '"atributes" in resourceSpans[0].resource'],
+    ['{"resourceSpans":[{"scopeSpans":[{"scope":{"names":1}}]}]}', '"names" in resourceSpans[0].scopeSpans[0].scope'],
+    [inSpan('{"traceId":"","parent_span_id":"","flags":1,"droppedLinksCount":0}'), undefined],
+    [inSpan('{"span_ID":""}'), '"span_ID" in resourceSpans[1].scopeSpans[0].spans[1]'],
+    [inSpan('{"events":[{"x":1}],"y":2}'), '"y" in resourceSpans[1].scopeSpans[0].spans[1]'],
+    [inSpan('{"events":[{"x":1}]}'), '"x" in resourceSpans[1].scopeSpans[0].spans[1].events[0]'],
+    [inSpan('{"links":[{"x":1}]}'), '"x" in resourceSpans[1].scopeSpans[0].spans[1].links[0]'],
+    [inSpan('{"status":{"x":1}}'), '"x" in resourceSpans[1].scopeSpans[0].spans[1].status'],
+    [inSpan('{"attributes":[{"key":"a","value":{}}]}'), undefined],
+    [
+      inSpan('{"attributes":[{"value":{"uintValue":1}}]}'),
+      '"uintValue" in resourceSpans[1].scopeSpans[0].spans[1].attributes[0].value',
+    ],
+    [`{"${'x'.repeat(500)}":1}`, `"${'x'.repeat(60)}" in the request`],
+  ])('%s', (text, unknown) => {
+    expect(unknownOf(text)).toBe(unknown);
+  });
 });
 
 describe('malformed requests', () => {

@@ -23,6 +23,20 @@ describe('partial success', () => {
     expect(partialSuccessOf(result(...all))).toEqual({ rejectedSpans, errorMessage });
   });
 
+  test('names a field that is not known, alone and beside rejected spans', () => {
+    const unknownField = '1000 in resource_spans[0]';
+    const text = `not stored: unknown field ${unknownField}; send traces of OTLP 1.0 or later`;
+    expect(partialSuccessOf({ ...result(), unknownField })).toEqual({ rejectedSpans: 0, errorMessage: text });
+    expect(decodeResponse(encodeWriteResult({ ...result(), unknownField }, 'protobuf'))).toEqual({
+      partialSuccess: { errorMessage: text },
+    });
+    const { rejectedSpans, errorMessage } = partialSuccessOf({ ...result(['too_large', 2]), unknownField })!;
+    expect([rejectedSpans, errorMessage]).toEqual([
+      2,
+      expect.stringMatching(/^2 spans rejected: .*; not stored: unknown field 1000/),
+    ]);
+  });
+
   test('is the same in both encodings', () => {
     const one = result(['too_big_timestamp', 1]);
     const errorMessage =

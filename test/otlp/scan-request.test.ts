@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../src/base/limits.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
+import { jsonToRequest } from '../../src/otlp/json-to-request.ts';
 import { scanRequest } from '../../src/otlp/scan-request.ts';
 import { writeTraces } from '../../src/otlp/write-spans.ts';
 import { SpanBatch } from '../../src/trace/span-batch.ts';
@@ -209,21 +210,64 @@ describe('a span is rejected by name, its neighbours are stored', () => {
   });
 });
 
-test('a resource or scope with a value nested too deep costs its own spans', () => {
-  const deep = [deepAttribute(limits.anyValueDepthMax + 1)];
+test.each<[RejectReason, OtlpKeyValue]>([
+  ['too_deep', deepAttribute(limits.anyValueDepthMax + 1)],
+  ['too_large', { key: 'k', value: { stringValue: 'x'.repeat(limits.descriptorBytesMax) } }],
+])('a resource or scope that is %s costs its own spans', (reason, attribute) => {
+  const attributes = [attribute];
   const good = { resource: {}, scopeSpans: [{ scope: { name: 's' }, spans: [goodSpan] }] };
   const spans = [goodSpan, { ...goodSpan, spanId: new Uint8Array(8).fill(3) }];
   for (const bad of [
-    { resource: { attributes: deep }, scopeSpans: [{ spans: [spans[0]!] }, { spans: [spans[1]!] }] },
-    { resource: {}, scopeSpans: [{ scope: { attributes: deep }, spans }] },
+    { resource: { attributes }, scopeSpans: [{ spans: [spans[0]!] }, { spans: [spans[1]!] }] },
+    { resource: {}, scopeSpans: [{ scope: { attributes }, spans }] },
   ]) {
     const batch = new SpanBatch();
     for (let round = 0; round < 2; round++) {
       const body = encodeRequest({ resourceSpans: [bad, good, bad] });
-      expect(scanRequest(batch, body, BOUNDS)).toEqual({ stored: 1, rejected: new Map([['too_deep', 4]]) });
+      expect(scanRequest(batch, body, BOUNDS)).toEqual({ stored: 1, rejected: new Map([[reason, 4]]) });
     }
     expect(spanSet(stored(batch))).toEqual(spanSet([encodeRequest({ resourceSpans: [good, good] })]));
   }
+});
+
+describe('a field that is not known and not stored is named with its place, the first one:', () => {
+  const spanBytes = encodeRequest(request(goodSpan)); // field 1: ResourceSpans
+  const withUnknown = (write: (out: ByteWriter) => void): Uint8Array => {
+    const out = new ByteWriter();
+    write(out);
+    return out.take();
+  };
+  test.each<[string, (out: ByteWriter) => void, string | undefined]>([
+    ['nothing unknown', (out) => out.raw(spanBytes), undefined],
+    ['an empty request', () => undefined, undefined],
+    ['at the top', (out) => (out.raw(spanBytes), out.stringField(7, 'x')), '7 in the request'],
+    [
+      'old spans of OTLP 0.14',
+      (out) => (out.raw(spanBytes), out.message(1, () => out.stringField(1000, 'x'))),
+      '1000 in resource_spans[1]',
+    ],
+    [
+      'in a scope',
+      (out) => out.message(1, () => (out.message(2, () => undefined), out.message(2, () => out.stringField(4, 'x')))),
+      '4 in resource_spans[0].scope_spans[1]',
+    ],
+    [
+      'the first of many',
+      (out) => (out.stringField(9, 'x'), out.stringField(8, 'x'), out.raw(spanBytes)),
+      '9 in the request',
+    ],
+  ])('%s', (_what, write, unknownField) => {
+    const batch = new SpanBatch();
+    for (let round = 0; round < 2; round++)
+      expect(scanRequest(batch, withUnknown(write), BOUNDS).unknownField).toBe(unknownField);
+  });
+
+  test('JSON too, under the name it has there, whatever is beside it stored', () => {
+    const batch = new SpanBatch();
+    const body = jsonToRequest(Buffer.from(JSON.stringify({ resourceLogs: [], resourceSpans: [{ scopeSpans: [] }] })));
+    expect(scanRequest(batch, body, BOUNDS).unknownField).toBe('"resourceLogs" in the request');
+    expect(scanRequest(batch, encodeRequest(request(goodSpan)), BOUNDS)).toEqual({ stored: 1, rejected: new Map() });
+  });
 });
 
 test('the bounds of a span are the caller’s', () => {

@@ -63,7 +63,7 @@ export class Intake {
     try {
       const bytes = body.length;
       const result = await writer.write(tenant, transferable(body));
-      metrics.countIngest(type, result.stored, bytes);
+      metrics.countIngest(type, result, bytes);
       return result;
     } finally {
       this.#releaseSlot();

@@ -4,7 +4,14 @@
 // Label values are route patterns, media types and reasons: never a path, header or attribute that a client chose.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { REJECT_REASONS } from '../../otlp/partial-success.ts';
-import { DAY_STATES, DROP_REASONS, type DropCounts, type StoreAdmin, type StoreStats } from '../../trace/store.ts';
+import {
+  DAY_STATES,
+  DROP_REASONS,
+  type DropCounts,
+  type StoreAdmin,
+  type StoreStats,
+  type WriteResult,
+} from '../../trace/store.ts';
 import type { ConnectionGauges } from './connections.ts';
 import { createQueryMetrics, DURATION_BUCKETS, type RanQuery } from './query-metrics.ts';
 
@@ -72,7 +79,7 @@ export interface Metrics {
   countQuery(query: RanQuery): void;
   /** Content-Type of render()'s text. */
   readonly contentType: string;
-  countIngest(type: IngestType, rows: number, bytes: number): void;
+  countIngest(type: IngestType, result: WriteResult, bytes: number): void;
   countRequest(request: AnsweredRequest): void;
   /** Registers where the intake's gauges are read at scrape time. */
   watchIntake(read: () => IntakeGauges): void;
@@ -92,8 +99,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   createProcessMetrics(registers, options);
   return {
     contentType: registry.contentType,
-    countIngest: (type, rows, bytes) => {
-      edge.rows.inc({ type }, rows);
+    countIngest: (type, { stored, unknownField }, bytes) => {
+      edge.rows.inc({ type }, stored);
+      if (unknownField !== undefined) edge.unknownFields.inc({ type });
       edge.bytes.inc({ type }, bytes);
     },
     countRequest: ({ path, format, status, seconds }) => {
@@ -128,14 +136,22 @@ function createEdgeCounters(registers: Registry[]) {
     labelNames: ['type'],
     registers,
   });
+  const unknownFields = new Counter({
+    name: 'tracelith_requests_with_unknown_fields_total',
+    help: 'OTLP requests with a field that is not known and was not stored, named in partial_success',
+    labelNames: ['type'],
+    registers,
+  });
   for (const type of INGEST_TYPES) {
     rows.inc({ type }, 0);
+    unknownFields.inc({ type }, 0);
     bytes.inc({ type }, 0);
   }
   const labelNames = ['path', 'format'] as const;
   return {
     rows,
     bytes,
+    unknownFields,
     requests: new Counter({
       name: 'vt_http_requests_total',
       help: 'Requests answered, by route',

@@ -125,6 +125,15 @@ describe('accepted', () => {
   });
 });
 
+test('what was not known is named in partial_success, and counted', async () => {
+  edge.store.result = () => ({ stored: 2, rejected: new Map(), unknownField: '1000 in resource_spans[0]' });
+  const errorMessage = expect.stringContaining('unknown field 1000 in resource_spans[0]') as string;
+  expect(decodeResponse(await call(protobuf))).toEqual({ partialSuccess: { errorMessage } });
+  expect(await edge.metrics.render()).toMatch(
+    /^tracelith_requests_with_unknown_fields_total\{type="opentelemetry_traces_otlpgrpc"\} 1$/m,
+  );
+});
+
 describe('every encoding that the Collector can be set to', () => {
   test.each([
     ['gzip', gzipSync(protobuf)],
@@ -265,6 +274,6 @@ describe('refused', () => {
     const requests = Number(text.match(new RegExp(`vt_http_requests_total{${path},format="protobuf"} (\\d+)`))![1]);
     const errors = Number(text.match(new RegExp(`vt_http_errors_total{${path},format="protobuf"} (\\d+)`))![1]);
     const refused = 3 + 4 + 1 + 6 + 1 + 2 + 2 + 4 + 1;
-    expect([requests, errors]).toEqual([5 + 6 + 1 + 1 + refused, refused]);
+    expect([requests, errors]).toEqual([5 + 1 + 6 + 1 + 1 + refused, refused]);
   });
 });
