@@ -114,6 +114,7 @@ function parseObject(text: string, file: string): unknown {
 }
 
 function readText(disk: Disk, path: string, prefix: string): string {
+  if (disk.stat(path) === undefined) throw new StoreError('CONFIG', `${prefix}: ${path} does not exist`);
   try {
     return Buffer.from(readWholeFile(disk, path, INDEX_BYTES_MAX)).toString('utf8');
   } catch (cause) {
