@@ -105,11 +105,18 @@ export class LocalReader implements TraceReader, SearchExplainer {
     });
   }
 
-  async listServices(tenant: Tenant): Promise<Listed<string>> {
+  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>> {
+    assertWanted(signal);
     return this.#options.source.listServices(tenant);
   }
 
-  async listOperations(tenant: Tenant, service: string, kind?: number): Promise<Listed<Operation>> {
+  async listOperations(
+    tenant: Tenant,
+    service: string,
+    kind?: number,
+    signal?: AbortSignal,
+  ): Promise<Listed<Operation>> {
+    assertWanted(signal);
     const { items, warnings } = await this.#options.source.listOperations(tenant, service);
     return { items: kind === undefined ? items : items.filter((operation) => operation.kind === kind), warnings };
   }
@@ -235,4 +242,8 @@ export class LocalReader implements TraceReader, SearchExplainer {
   async close(): Promise<void> {
     await this.#threads.close();
   }
+}
+
+function assertWanted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted === true) throw new StoreError('CANCELLED', 'the client left before its names were looked up');
 }

@@ -12,8 +12,9 @@ import { takeLock } from '../disk/lock.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { pulsingDisk } from '../disk/pulsing-disk.ts';
 import { ownThreadId, waitsForDisk } from '../disk/thread-state.ts';
-import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
 import { openForgetChannel } from '../partition/forget-channel.ts';
+import { performCall } from './engine-calls.ts';
+import type { EngineOptions, EngineReply, EngineRequest } from './engine-messages.ts';
 import { createMergePool } from './merge-pool.ts';
 import { Storage } from './storage.ts';
 
@@ -62,51 +63,12 @@ function tryOpen(options: EngineOptions, pulse: Pulse, post: (reply: EngineReply
 }
 
 async function answer(storage: Storage, request: EngineRequest, post: (reply: EngineReply) => void): Promise<void> {
-  const { id, call } = request;
+  const { id } = request;
   try {
-    post({ kind: 'done', id, result: await perform(storage, call) });
+    post({ kind: 'done', id, result: await performCall(storage, request) });
   } catch (error) {
     if (!isStoreError(error)) throw error;
     post({ kind: 'failed', id, code: error.code, message: error.message });
-  }
-}
-
-async function perform(storage: Storage, call: EngineCall): Promise<EngineResults[keyof EngineResults]> {
-  switch (call.kind) {
-    case 'write':
-      return storage.write(call.tenant, call.body);
-    case 'listServices':
-      return storage.listServices(call.tenant);
-    case 'listOperations':
-      return storage.listOperations(call.tenant, call.service, call.operationKind);
-    case 'takeView':
-      return storage.takeView(call.tenant, call.filter);
-    case 'releaseView':
-      return storage.releaseView(call.viewId);
-    case 'reportDamage':
-      return storage.reportDamage(call.places);
-    case 'forceFlush':
-      return storage.forceFlush();
-    case 'forceMerge':
-      return storage.forceMerge(call.partitionPrefix);
-    case 'purge':
-      return storage.purge();
-    case 'listPartitions':
-      return storage.listPartitions();
-    case 'detachPartition':
-      return storage.detachPartition(call.name);
-    case 'attachPartition':
-      return storage.attachPartition(call.name);
-    case 'createSnapshots':
-      return storage.createSnapshots(call.partitionPrefix);
-    case 'listSnapshots':
-      return storage.listSnapshots();
-    case 'deleteSnapshot':
-      return storage.deleteSnapshot(call.path);
-    case 'stats':
-      return storage.stats();
-    case 'close':
-      return storage.close(call.flushMaxMs);
   }
 }
 

@@ -6,13 +6,10 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { LOOK_MS, Pulse, PulseWatch } from '../base/pulse.ts';
 import { waitsForDisk } from '../disk/thread-state.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
-import type { ViewFilter } from '../partition/view.ts';
-import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
-import type { Tenant } from '../trace/tenant.ts';
-import type { EngineCall, EngineOptions, EngineReply, EngineRequest, EngineResults } from './engine-messages.ts';
+import { engineMethods } from './engine-calls.ts';
+import type { EngineArgs, EngineCallName, EngineMethods, EngineResults } from './engine-calls.ts';
+import type { EngineOptions, EngineReply, EngineRequest } from './engine-messages.ts';
 import type { OpenReport } from './partition-set.ts';
-import type { StoreView } from './views.ts';
 
 export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse'> {
   /**
@@ -37,15 +34,24 @@ export async function openThreadedStore(options: ThreadedStoreOptions): Promise<
   const looking = setInterval(() => watch.look() && onSilent(watch.silentLooks), LOOK_MS);
   worker.once('exit', () => clearInterval(looking));
   const report = await opened(worker);
-  return new ThreadedStore(worker, { path: options.path, report, watch, onFatal });
+  const thread = new EngineThread(worker, { path: options.path, report, watch, onFatal });
+  const methods = engineMethods((name, args) => thread.call(name, args));
+  const write: EngineMethods['write'] = async (tenant, body) => {
+    const owned = owning(body);
+    return await thread.call('write', [tenant, owned], [owned.buffer]);
+  };
+  return Object.assign(thread, { ...methods, write, close: (flushMaxMs?: number) => thread.stop(flushMaxMs) });
 }
 
 interface Pending {
-  readonly resolve: (result: EngineResults[keyof EngineResults]) => void;
+  readonly resolve: (result: EngineResults[EngineCallName]) => void;
   readonly reject: (error: Error) => void;
 }
 
-export class ThreadedStore implements SpanWriter, StoreAdmin {
+/** The store on its thread: every call of the table, and the state of the thread. */
+export type ThreadedStore = EngineThread & EngineMethods;
+
+class EngineThread {
   /** What opening found and did. */
   readonly report: OpenReport;
   readonly #worker: Worker;
@@ -78,97 +84,26 @@ export class ThreadedStore implements SpanWriter, StoreAdmin {
     return this.#ended === undefined && this.#watch.silentLooks < ANSWERING_LOOKS_MAX;
   }
 
-  async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
-    const owned = owning(body);
-    return this.#call({ kind: 'write', tenant, body: owned }, [owned.buffer]);
-  }
-
-  /** Service names in byte order. */
-  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>> {
-    assertWanted(signal);
-    return this.#call({ kind: 'listServices', tenant });
-  }
-
-  /** Operations of `service` by (name, kind); only those of `kind` when it is given. */
-  async listOperations(
-    tenant: Tenant,
-    service: string,
-    kind?: number,
-    signal?: AbortSignal,
-  ): Promise<Listed<Operation>> {
-    assertWanted(signal);
-    return this.#call({ kind: 'listOperations', tenant, service, operationKind: kind });
-  }
-
-  /** As Storage.takeSnapshot; to be released with releaseSnapshot. */
-  async takeView(tenant: Tenant, filter: ViewFilter): Promise<StoreView> {
-    return this.#call({ kind: 'takeView', tenant, filter });
-  }
-
-  async releaseView(viewId: number): Promise<void> {
-    await this.#call({ kind: 'releaseView', viewId });
-  }
-
-  /** As Storage.reportDamage. */
-  async reportDamage(places: readonly DamagedPlace[]): Promise<void> {
-    await this.#call({ kind: 'reportDamage', places });
-  }
-
-  async forceFlush(): Promise<void> {
-    await this.#call({ kind: 'forceFlush' });
-  }
-
-  async forceMerge(partitionPrefix: string): Promise<void> {
-    await this.#call({ kind: 'forceMerge', partitionPrefix });
-  }
-
-  async purge(): Promise<void> {
-    await this.#call({ kind: 'purge' });
-  }
-
-  async listPartitions(): Promise<string[]> {
-    return this.#call({ kind: 'listPartitions' });
-  }
-
-  async detachPartition(name: string): Promise<void> {
-    await this.#call({ kind: 'detachPartition', name });
-  }
-
-  async attachPartition(name: string): Promise<void> {
-    await this.#call({ kind: 'attachPartition', name });
-  }
-
-  async createSnapshots(partitionPrefix: string): Promise<string[]> {
-    return this.#call({ kind: 'createSnapshots', partitionPrefix });
-  }
-
-  async listSnapshots(): Promise<string[]> {
-    return this.#call({ kind: 'listSnapshots' });
-  }
-
-  async deleteSnapshot(path: string): Promise<void> {
-    await this.#call({ kind: 'deleteSnapshot', path });
-  }
-
-  async stats(): Promise<StoreStats> {
-    return this.#call({ kind: 'stats' });
-  }
-
   /** As Storage.close, and ends the thread. Calls made meanwhile fail with UNAVAILABLE. */
-  async close(flushMaxMs?: number): Promise<void> {
+  async stop(flushMaxMs?: number): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
-    if (this.#ended === undefined) await this.#call({ kind: 'close', flushMaxMs });
+    if (this.#ended === undefined) await this.call('close', [flushMaxMs]);
     await this.#worker.terminate();
   }
 
-  #call<C extends EngineCall>(call: C, transfer: ArrayBuffer[] = []): Promise<EngineResults[C['kind']]> {
-    return new Promise<EngineResults[keyof EngineResults]>((resolve, reject) => {
+  /** Carries one call to the engine and its result back; `transfer` are buffers of `args` that move there. */
+  call<K extends EngineCallName>(
+    name: K,
+    args: EngineArgs[K],
+    transfer: ArrayBuffer[] = [],
+  ): Promise<EngineResults[K]> {
+    return new Promise<EngineResults[EngineCallName]>((resolve, reject) => {
       if (this.#ended !== undefined) throw this.#ended;
-      const request: EngineRequest = { id: this.#nextId++, call };
+      const request: EngineRequest = { id: this.#nextId++, name, args };
       this.#pending.set(request.id, { resolve, reject });
       this.#worker.postMessage(request, transfer);
-    }) as Promise<EngineResults[C['kind']]>;
+    }) as Promise<EngineResults[K]>;
   }
 
   #settle(reply: EngineReply): void {
@@ -213,8 +148,4 @@ function owning(body: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer } = body;
   const isWhole = buffer instanceof ArrayBuffer && body.byteOffset === 0 && body.byteLength === buffer.byteLength;
   return isWhole ? (body as Uint8Array<ArrayBuffer>) : new Uint8Array(body);
-}
-
-function assertWanted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted === true) throw new StoreError('CANCELLED', 'the client has gone');
 }

@@ -174,7 +174,13 @@ describe('errors cross the threads with their code', () => {
 
   test('cancelled before it began', async () => {
     const signal = AbortSignal.abort();
-    await expect(reader.searchTraces(DEFAULT_TENANT, ANY_TRACE, signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+    const asked = [
+      () => reader.searchTraces(DEFAULT_TENANT, ANY_TRACE, signal),
+      () => reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS, signal),
+      () => reader.listServices(DEFAULT_TENANT, signal),
+      () => reader.listOperations(DEFAULT_TENANT, 'a', undefined, signal),
+    ];
+    for (const ask of asked) await expect(ask()).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
   test('damage is logged, named once and leaves the rest of the answer', async () => {

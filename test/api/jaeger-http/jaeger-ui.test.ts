@@ -102,9 +102,13 @@ describe('what is put into the page', () => {
   test('a folder that is no build, or a file that is missing, is named with its flag', async () => {
     await expect(openEdgeServers({ flags: [`-jaegerui.dir=${folder}`] })).rejects.toMatchObject({
       code: 'CONFIG',
-      message: expect.stringMatching(/^-jaegerui\.dir=.*: expected an unpacked build of Jaeger UI: .*index\.html does not exist$/),
+      message: expect.stringMatching(
+        /^-jaegerui\.dir=.*: expected an unpacked build of Jaeger UI: .*index\.html does not exist$/,
+      ),
     });
-    expect(() => page(join(folder, 'none.json'))).toThrow(/^-jaegerui\.config=.*none\.json: .*none\.json does not exist$/);
+    expect(() => page(join(folder, 'none.json'))).toThrow(
+      /^-jaegerui\.config=.*none\.json: .*none\.json does not exist$/,
+    );
   });
 });
 

@@ -1,0 +1,58 @@
+// What one thread may ask of the store that lives on another: one table of Storage's methods, from which both sides are
+// made. A new operation is a method of Storage (and of the port it belongs to) and a line here; nothing else knows its
+// arguments. Whatever crosses is cloned, so arguments and results are plain data.
+import type { Storage } from './storage.ts';
+
+export const ENGINE_CALLS = [
+  'write',
+  'listServices',
+  'listOperations',
+  'takeView',
+  'releaseView',
+  'reportDamage',
+  'forceFlush',
+  'forceMerge',
+  'purge',
+  'listPartitions',
+  'detachPartition',
+  'attachPartition',
+  'createSnapshots',
+  'listSnapshots',
+  'deleteSnapshot',
+  'stats',
+  'close',
+] as const satisfies readonly (keyof Storage)[];
+
+export type EngineCallName = (typeof ENGINE_CALLS)[number];
+export type EngineArgs = { readonly [K in EngineCallName]: Parameters<Storage[K]> };
+export type EngineResults = { readonly [K in EngineCallName]: Awaited<ReturnType<Storage[K]>> };
+
+/** The calls where the store is: Storage itself. */
+export type EngineHandlers = {
+  readonly [K in EngineCallName]: (...args: EngineArgs[K]) => EngineResults[K] | Promise<EngineResults[K]>;
+};
+
+/** The same calls on another thread. */
+export type EngineMethods = {
+  readonly [K in EngineCallName]: (...args: EngineArgs[K]) => Promise<EngineResults[K]>;
+};
+
+/** Carries one call to the store's thread and its result back. */
+export type Carry = <K extends EngineCallName>(name: K, args: EngineArgs[K]) => Promise<EngineResults[K]>;
+
+/** A method for every call, each carried by `carry`. */
+export function engineMethods(carry: Carry): EngineMethods {
+  const method =
+    <K extends EngineCallName>(name: K) =>
+    (...args: EngineArgs[K]): Promise<EngineResults[K]> =>
+      carry(name, args);
+  return Object.fromEntries(ENGINE_CALLS.map((name) => [name, method(name)])) as unknown as EngineMethods;
+}
+
+/** Runs one call on the store. */
+export async function performCall<K extends EngineCallName>(
+  store: EngineHandlers,
+  { name, args }: { readonly name: K; readonly args: EngineArgs[K] },
+): Promise<EngineResults[K]> {
+  return store[name](...args);
+}
