@@ -1,5 +1,5 @@
 // What a process has used, read from Linux's /proc. All threads count. Elsewhere, or without the right to read: undefined.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 
 export interface ProcessUsage {
   /** User plus system time of all threads since the start; resolution 10 ms. */
@@ -44,6 +44,34 @@ function readProc(pid: number, file: 'stat' | 'status' | 'io'): string | undefin
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error) return undefined;
+    throw error;
+  }
+}
+
+export interface OpenFiles {
+  readonly open: number;
+  /** Of files that are deleted: their space is not free. */
+  readonly deleted: number;
+}
+
+/** What /proc/<pid>/fd shows. */
+export function readOpenFiles(pid: number): OpenFiles | undefined {
+  const directory = `/proc/${pid}/fd`;
+  try {
+    const targets = readdirSync(directory).map((fd) => readLink(`${directory}/${fd}`));
+    return { open: targets.length, deleted: targets.filter((target) => target.endsWith(' (deleted)')).length };
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return undefined;
+    throw error;
+  }
+}
+
+/** Empty when it was closed since the folder was read. */
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return '';
     throw error;
   }
 }
