@@ -1,12 +1,15 @@
 // The store behind its thread, with real workers: the same promises through messages.
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { isStoreError } from '../../src/base/errors.ts';
 import { Pulse } from '../../src/base/pulse.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { deletedFilesHeld } from '../../src/disk/deleted-files.ts';
+import { LocalReader } from '../../src/query/local-reader.ts';
 import { openThreadedStore, type ThreadedStore, type ThreadedStoreOptions } from '../../src/storage/threaded-store.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { spanSet } from '../support/span-set.ts';
-import { DAY_MS, TemporaryFolder } from './open-store.ts';
+import { ANY_TRACE } from '../query/made-store.ts';
+import { DAY_MS, memoryLog, TemporaryFolder } from './open-store.ts';
 import { requestOf, spansIn, type MadeSpans } from './stored-spans.ts';
 
 const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Promise<ThreadedStore> =>
@@ -49,6 +52,40 @@ async function stored(store: ThreadedStore): Promise<string[]> {
 }
 
 describe('a threaded store', () => {
+  test.skipIf(process.platform !== 'linux')('has its query threads close what is merged or purged', async () => {
+    using folder = new TemporaryFolder();
+    const store = await openOn(folder.path);
+    const [workers, concurrentMax, durationMaxMs] = [2, 4, 60_000];
+    const reader = new LocalReader({ source: store, logger: memoryLog(), workers, concurrentMax, durationMaxMs });
+    const searchAll = (): Promise<unknown> =>
+      Promise.all(
+        Array.from({ length: 8 }, () =>
+          reader.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, startMaxNs: 2n ** 62n, service: 'shop' }),
+        ),
+      );
+    const fill = async (): Promise<void> => {
+      for (let i = 0; i < 3; i++) {
+        await store.write(DEFAULT_TENANT, today({ first: 10 * i, count: 10 }));
+        await store.forceFlush();
+      }
+      await searchAll();
+    };
+    try {
+      for (const removing of [() => store.forceMerge(''), () => store.purge()]) {
+        await fill();
+        await removing();
+        // Both threads are idle: they hear of it by themselves.
+        await vi.waitFor(() => expect(deletedFilesHeld(folder.path)).toEqual({ files: 0, bytes: 0 }), {
+          timeout: 30_000,
+        });
+        await searchAll();
+      }
+    } finally {
+      await reader.close();
+      await store.close();
+    }
+  });
+
   test('stores, lists, snapshots, flushes, merges and reopens as the storage does', async () => {
     using folder = new TemporaryFolder();
     const bodies = [0, 1, 2].map((i) => today({ first: 10 * i, count: 10 }));

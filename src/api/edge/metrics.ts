@@ -3,6 +3,7 @@
 // tracelith_rows_received_total = tracelith_rows_stored_total + sum over reason of vt_rows_dropped_total.
 // Label values are route patterns, media types and reasons: never a path, header or attribute that a client chose.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { deletedFilesHeld, type DeletedFiles } from '../../disk/deleted-files.ts';
 import { REJECT_REASONS } from '../../otlp/partial-success.ts';
 import {
   DAY_STATES,
@@ -231,6 +232,15 @@ function createGauge(
   });
 }
 
+/** Where the system tells: elsewhere the metrics are not there. */
+function createDeletedFilesGauges(registers: Registry[], path: string): void {
+  if (deletedFilesHeld(path) === undefined) return;
+  const gauge = (name: string, help: string, what: keyof DeletedFiles): void =>
+    createGauge(registers, { name, help, value: () => deletedFilesHeld(path)![what] });
+  gauge('tracelith_deleted_files_held', 'Files of the store that were deleted and are still open', 'files');
+  gauge('tracelith_deleted_files_held_bytes', 'Bytes that are free when they are closed', 'bytes');
+}
+
 /** A figure of StoreStats under its metric name; labels are fixed text. */
 interface StoreMetric {
   readonly kind: 'counter' | 'gauge';
@@ -364,6 +374,7 @@ function createProcessMetrics(registers: Registry[], options: MetricsOptions): v
   set('vm_app_start_timestamp', 'Start of the process, Unix seconds', () => startSeconds);
   set('vm_app_uptime_seconds', 'Age of the process', () => Math.floor(process.uptime()));
   set('tracelith_array_buffer_bytes', 'Memory in ArrayBuffers', () => process.memoryUsage().arrayBuffers);
+  createDeletedFilesGauges(registers, options.storageDataPath);
   const { suppressedLogLines } = options;
   if (suppressedLogLines !== undefined) {
     set('tracelith_log_lines_suppressed', 'Repeated log lines left out since start', suppressedLogLines);
