@@ -162,6 +162,25 @@ const flags = {
     reason: 'One keeps up with ingest on two cores, and more would take the core that answers.',
     example: '-mergeWorkers=2',
   }),
+  operationsPerServiceMax: flag(
+    'storage',
+    'names.operationsPerServiceMax',
+    count('names', { min: 1, max: 1_000_000 }),
+    {
+      default: '10000',
+      meaning:
+        'Operations listed of one service and day, each span kind counted. Others are listed as `…other`, and found by search under their own name.',
+      reason: 'Ten times what is of use in a list; a service that names its spans by user or URL has as many as spans.',
+      example: '-names.operationsPerServiceMax=2000',
+    },
+  ),
+  servicesPerTenantMax: flag('storage', 'names.servicesPerTenantMax', count('names', { min: 1, max: 1_000_000 }), {
+    default: '10000',
+    meaning:
+      'Services listed of one tenant and day. Others are listed as `…other`, and found by search under their own name.',
+    reason: 'As many as the largest installations have.',
+    example: '-names.servicesPerTenantMax=2000',
+  }),
   requestBytesMax: flag(
     'ingest',
     'opentelemetry.traces.maxRequestSize',

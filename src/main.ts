@@ -22,6 +22,7 @@ import { createMetrics } from './api/edge/metrics.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { pulsingDisk } from './disk/pulsing-disk.ts';
 import { ownThreadId } from './disk/thread-state.ts';
+import { NAME_BOUNDS } from './index/names.ts';
 import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
@@ -148,8 +149,17 @@ function engineOptions(
   config: Config,
 ): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal' | 'onSilent' | 'mainPulse'> {
   const { storageDataPath: path, loggerLevel: logLevel, loggerFormat: logFormat, stallMaxMs } = config;
+  const { operationsPerServiceMax, servicesPerTenantMax } = config;
+  const nameBounds = { ...NAME_BOUNDS, operationsPerServiceMax, servicesPerTenantMax };
   const looksMax = Math.ceil(stallMaxMs / LOOK_MS);
-  return { ...config, path, logLevel, logFormat, patience: { looksMax, waitingLooksMax: looksMax * DISK_PATIENCE } };
+  return {
+    ...config,
+    path,
+    nameBounds,
+    logLevel,
+    logFormat,
+    patience: { looksMax, waitingLooksMax: looksMax * DISK_PATIENCE },
+  };
 }
 
 function logStart(

@@ -48,6 +48,8 @@ export interface IndexReader {
 /** Usable only until the function it was given to returns. */
 export interface IndexTransaction extends IndexReader {
   has(key: Uint8Array): boolean;
+  /** How many entries there are in `range`; stops counting at `max`. */
+  count(range: KeyRange, max: number): number;
   /** Stores `payload` under `key`, replacing what was there. */
   put(key: Uint8Array, payload: Uint8Array): void;
   /** False when nothing was there. */
@@ -321,6 +323,10 @@ class Transaction implements IndexTransaction {
 
   has(key: Uint8Array): boolean {
     return this.#try(() => this.#db.doesExist(key));
+  }
+
+  count({ start, end }: KeyRange, max: number): number {
+    return this.#try(() => this.#db.getKeysCount({ start, end, limit: max }));
   }
 
   put(key: Uint8Array, payload: Uint8Array): void {

@@ -1,12 +1,23 @@
 // Services, operations and tag keys of one partition, by tenant: in memory as a NameSet (what the unflushed log holds),
 // on disk as entries of the environment, merged in when a part is committed. Names only ever grow within a day; they go
 // with the partition. Lists are sorted by UTF-8 bytes, so the same names give the same list wherever they came from.
+// They are bounded (decision 0025): what is beyond is listed as OTHER_NAMES, or, of tags, not at all, and counted.
 import { StoreError } from '../base/errors.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
+import { OTHER_NAMES } from '../trace/service-name.ts';
 import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { IndexReader, IndexTransaction } from './environment.ts';
-import { operationKey, operationPrefix, operationRange, serviceKey, serviceRange, tagKey, tagRange } from './keys.ts';
+import {
+  operationKey,
+  operationPrefix,
+  operationRange,
+  serviceKey,
+  serviceRange,
+  tagKey,
+  tagRange,
+  type KeyRange,
+} from './keys.ts';
 
 /** Where an attribute stands. Position in this list + 1 is the byte stored: append only. */
 export const TAG_LEVELS = ['resource', 'scope', 'span', 'event', 'link'] as const;
@@ -23,11 +34,38 @@ export interface Tag {
   readonly type: number;
 }
 
-/** Kinds by operation name, operations by service. */
-type Services = Map<string, Map<string, number[]>>;
+/** A name longer than this, in UTF-16 units, is beyond the bounds: nobody reads a list of such names. */
+const NAME_LENGTH_MAX = 4_096;
+/** Memory of one set. A thousand services with 250 operations each take 40 MB. */
+const NAMES_BYTES_MAX: number = 64 << 20;
+/** Kinds that OTHER_NAMES is listed with; those that OTLP does not know are 0 there. */
+const KIND_MAX = 5;
+
+/** How many names are listed, in one day. */
+export interface NameBounds {
+  readonly servicesPerTenantMax: number;
+  /** Names with each kind they have. */
+  readonly operationsPerServiceMax: number;
+  /** Keys with each level and type they have. */
+  readonly tagsPerTenantMax: number;
+}
+
+/** Ten times what is of use in a list. A service that has so many takes some 2 MB of the day's index. */
+export const NAME_BOUNDS: NameBounds = {
+  servicesPerTenantMax: 10_000,
+  operationsPerServiceMax: 10_000,
+  tagsPerTenantMax: 10_000,
+};
+
+interface ServiceNames {
+  /** Kinds by operation name. */
+  readonly kinds: Map<string, number[]>;
+  /** Kinds of all of them. */
+  count: number;
+}
 
 interface TenantNames {
-  readonly services: Services;
+  readonly services: Map<string, ServiceNames>;
   /** Keyed by level, type and key in one string. */
   readonly tags: Map<string, Tag>;
 }
@@ -35,10 +73,17 @@ interface TenantNames {
 /** What an entry costs besides its text: map slot, string header, array or object. Node 24, 270,000 entries: 105. */
 const ENTRY_OVERHEAD_BYTES = 112;
 
-/** Names in memory. Its owner enforces the limit: it flushes before `sizeBytes` grows too large. */
+/** Names in memory, within bounds. */
 export class NameSet {
+  readonly bounds: NameBounds;
   readonly #tenants = new Map<Tenant, TenantNames>();
   #sizeBytes = 0;
+  /** How often a name was beyond the bounds. */
+  foldedCount = 0;
+
+  constructor(bounds: NameBounds = NAME_BOUNDS) {
+    this.bounds = bounds;
+  }
 
   /** About what the set holds on to, in bytes of heap. */
   get sizeBytes(): number {
@@ -51,21 +96,42 @@ export class NameSet {
 
   /** True when it was not there yet. `kind` as in OTLP, any int32. */
   addOperation(tenant: Tenant, service: string, name: string, kind: number): boolean {
-    const { services } = this.#namesOf(tenant);
-    let operations = services.get(service);
-    if (operations === undefined) {
-      services.set(service, (operations = new Map()));
-      this.#sizeBytes += ENTRY_OVERHEAD_BYTES + 2 * service.length;
+    const names = this.#serviceOf(this.#namesOf(tenant).services, service);
+    if (names.kinds.get(name)?.includes(kind) === true) return false;
+    if (name === OTHER_NAMES || this.#fits(name, names.count, this.bounds.operationsPerServiceMax))
+      return this.#addKind(names, name, kind);
+    this.foldedCount++;
+    return this.#addKind(names, OTHER_NAMES, kindOfOther(kind));
+  }
+
+  #fits(name: string, count: number, max: number): boolean {
+    return count < max && name.length <= NAME_LENGTH_MAX && this.#sizeBytes < NAMES_BYTES_MAX;
+  }
+
+  #serviceOf(services: TenantNames['services'], service: string): ServiceNames {
+    const known = services.get(service);
+    if (known !== undefined) return known;
+    if (service !== OTHER_NAMES && !this.#fits(service, services.size, this.bounds.servicesPerTenantMax)) {
+      this.foldedCount++;
+      return this.#serviceOf(services, OTHER_NAMES);
     }
-    const kinds = operations.get(name);
+    const added = { kinds: new Map<string, number[]>(), count: 0 };
+    services.set(service, added);
+    this.#sizeBytes += ENTRY_OVERHEAD_BYTES + 2 * service.length;
+    return added;
+  }
+
+  #addKind(names: ServiceNames, name: string, kind: number): boolean {
+    const kinds = names.kinds.get(name);
+    if (kinds?.includes(kind) === true) return false;
+    names.count++;
     if (kinds === undefined) {
-      operations.set(name, [kind]);
+      names.kinds.set(name, [kind]);
       this.#sizeBytes += ENTRY_OVERHEAD_BYTES + 2 * name.length;
-      return true;
+    } else {
+      kinds.push(kind);
+      this.#sizeBytes += 8;
     }
-    if (kinds.includes(kind)) return false;
-    kinds.push(kind);
-    this.#sizeBytes += 8;
     return true;
   }
 
@@ -74,6 +140,10 @@ export class NameSet {
     const { tags } = this.#namesOf(tenant);
     const id = `${level} ${type} ${key}`;
     if (tags.has(id)) return false;
+    if (!this.#fits(key, tags.size, this.bounds.tagsPerTenantMax)) {
+      this.foldedCount++;
+      return false;
+    }
     tags.set(id, { key, level, type });
     this.#sizeBytes += ENTRY_OVERHEAD_BYTES + 4 * key.length;
     return true;
@@ -91,7 +161,7 @@ export class NameSet {
   /** Sorted by name, then kind; [] for an unknown service. */
   operations(tenant: Tenant, service: string): Operation[] {
     const found: Operation[] = [];
-    for (const [name, kinds] of this.#tenants.get(tenant)?.services.get(service) ?? []) {
+    for (const [name, kinds] of this.#tenants.get(tenant)?.services.get(service)?.kinds ?? []) {
       for (const kind of kinds) found.push({ name, kind });
     }
     return found.sort(compareOperations);
@@ -104,6 +174,7 @@ export class NameSet {
 
   /** Adds everything `other` holds. */
   merge(other: NameSet): void {
+    this.foldedCount += other.foldedCount;
     for (const tenant of other.tenants()) {
       for (const service of other.services(tenant)) {
         for (const { name, kind } of other.operations(tenant, service)) this.addOperation(tenant, service, name, kind);
@@ -127,27 +198,78 @@ export class NameSet {
   }
 }
 
+interface Entry {
+  readonly key: Uint8Array;
+  readonly payload: Uint8Array;
+}
+
 /**
- * Merges `names` into the environment. Entries go in key order, which LMDB takes three times faster and packs
- * denser.
+ * Puts into `range` those of `entries` that are not there, as long as it has room, and gives the ones it has none for.
+ * They go in key order, which LMDB takes three times faster and packs denser. The range is counted only when an entry
+ * is new: mostly none is.
  */
-export function writeNames(txn: IndexTransaction, names: NameSet): void {
-  const entries: { key: Uint8Array; payload: Uint8Array }[] = [];
-  for (const tenant of names.tenants()) {
-    for (const service of names.services(tenant)) {
-      entries.push({ key: serviceKey(tenant, service), payload: Buffer.from(service, 'utf8') });
-      const prefix = operationPrefix(tenant, service);
-      for (const { name, kind } of names.operations(tenant, service)) {
-        entries.push({ key: operationKey(prefix, name, kind), payload: encodeOperation(name, kind) });
-      }
-    }
-    for (const tag of names.tags(tenant)) {
-      const level = TAG_LEVELS.indexOf(tag.level) + 1;
-      entries.push({ key: tagKey(tenant, tag.key, level, tag.type), payload: encodeTag(tag.key, level, tag.type) });
-    }
+function putWithin<T extends Entry>(txn: IndexTransaction, range: KeyRange, max: number, entries: T[]): T[] {
+  const left: T[] = [];
+  let room: number | undefined;
+  for (const entry of entries.sort((a, b) => Buffer.compare(a.key, b.key))) {
+    if (txn.has(entry.key)) continue;
+    room ??= max - txn.count(range, max);
+    if (room <= 0) left.push(entry);
+    else txn.put(entry.key, entry.payload);
+    room--;
   }
-  entries.sort((a, b) => Buffer.compare(a.key, b.key));
-  for (const { key, payload } of entries) if (!txn.has(key)) txn.put(key, payload);
+  return left;
+}
+
+/** Merges `names` into the environment, within their bounds; what is beyond them there is counted on `names`. */
+export function writeNames(txn: IndexTransaction, names: NameSet): void {
+  const { servicesPerTenantMax, tagsPerTenantMax } = names.bounds;
+  for (const tenant of names.tenants()) {
+    const all = names.services(tenant);
+    const services = all.filter(isListed).map((service) => ({ ...serviceEntry(tenant, service), service }));
+    const left = putWithin(txn, serviceRange(tenant), servicesPerTenantMax, services);
+    const unlisted = new Set(left.map(({ service }) => service));
+    if (left.length > 0 || services.length < all.length) putOther(txn, serviceEntry(tenant, OTHER_NAMES));
+    // In the order of their keys; what stands for others comes last.
+    for (const service of new Set([...services.map((one) => one.service), ...all])) {
+      const listed = unlisted.has(service) ? OTHER_NAMES : service;
+      writeOperations(txn, names, { tenant, service, listed });
+    }
+    const tags = names.tags(tenant).map((tag) => tagEntry(tenant, tag));
+    names.foldedCount += left.length + putWithin(txn, tagRange(tenant), tagsPerTenantMax, tags).length;
+  }
+}
+
+/** Writes the operations of `service` as those of the service it is listed as. */
+function writeOperations(
+  txn: IndexTransaction,
+  names: NameSet,
+  { tenant, service, listed }: { tenant: Tenant; service: string; listed: string },
+): void {
+  const prefix = operationPrefix(tenant, listed);
+  const all = names.operations(tenant, service);
+  const own = all.filter(({ name }) => isListed(name));
+  const entries = own.map((one) => ({ ...operationEntry(prefix, one), kind: one.kind }));
+  const left = putWithin(txn, operationRange(tenant, listed), names.bounds.operationsPerServiceMax, entries);
+  names.foldedCount += left.length;
+  const others = [...left, ...all.filter(({ name }) => !isListed(name))];
+  for (const kind of new Set(others.map((one) => kindOfOther(one.kind)))) {
+    putOther(txn, operationEntry(prefix, { name: OTHER_NAMES, kind }));
+  }
+}
+
+/** False for what stands for others: it takes no place of a name. */
+function isListed(name: string): boolean {
+  return name !== OTHER_NAMES;
+}
+
+/** There is always room for it. */
+function putOther(txn: IndexTransaction, { key, payload }: Entry): void {
+  if (!txn.has(key)) txn.put(key, payload);
+}
+
+function kindOfOther(kind: number): number {
+  return kind >= 0 && kind <= KIND_MAX ? kind : 0;
 }
 
 /** Sorted by UTF-8 bytes. Throws CORRUPTION. */
@@ -183,12 +305,16 @@ export function compareTags(a: Tag, b: Tag): number {
 
 const KIND_BYTES = 4;
 
-function encodeOperation(name: string, kind: number): Uint8Array {
+function serviceEntry(tenant: Tenant, service: string): Entry {
+  return { key: serviceKey(tenant, service), payload: Buffer.from(service, 'utf8') };
+}
+
+function operationEntry(prefix: Uint8Array, { name, kind }: Operation): Entry {
   const text = Buffer.from(name, 'utf8');
   const payload = Buffer.alloc(KIND_BYTES + text.length);
   payload.writeInt32LE(kind, 0);
   payload.set(text, KIND_BYTES);
-  return payload;
+  return { key: operationKey(prefix, name, kind), payload };
 }
 
 function decodeOperation(payload: Uint8Array): Operation {
@@ -197,8 +323,10 @@ function decodeOperation(payload: Uint8Array): Operation {
   return { name: textOf(payload, KIND_BYTES), kind };
 }
 
-function encodeTag(key: string, level: number, type: number): Uint8Array {
-  return Buffer.concat([Uint8Array.of(level, type), Buffer.from(key, 'utf8')]);
+function tagEntry(tenant: Tenant, { key, level, type }: Tag): Entry {
+  const number = TAG_LEVELS.indexOf(level) + 1;
+  const payload = Buffer.concat([Uint8Array.of(number, type), Buffer.from(key, 'utf8')]);
+  return { key: tagKey(tenant, key, number, type), payload };
 }
 
 function decodeTag(payload: Uint8Array): Tag {

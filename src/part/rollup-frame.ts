@@ -99,6 +99,30 @@ export class HourTotals {
     this.#touched.push(at);
   }
 
+  /** Calls there are so far. */
+  get calls(): number {
+    return this.#touched.reduce((sum, at) => sum + this.#counts[at]!, 0);
+  }
+
+  /** Adds all of it to `target` and forgets it. */
+  moveTo(target: HourTotals): void {
+    for (let minute = this.#minuteMin; minute <= this.#minuteMax; minute++) {
+      target.addErrors(minute, this.#errors[minute]!);
+    }
+    for (const at of this.#touched) {
+      target.addCount(Math.floor(at / LATENCY_BUCKETS), at % LATENCY_BUCKETS, this.#counts[at]!);
+    }
+    this.#clear();
+  }
+
+  #clear(): void {
+    for (const at of this.#touched) this.#counts[at] = this.#isTouched[at] = 0;
+    this.#touched.length = 0;
+    this.#errors.fill(0);
+    this.#minuteMin = HOUR_MINUTES;
+    this.#minuteMax = -1;
+  }
+
   /** Writes the rows that are not zero and forgets all; returns how many were written. */
   write(out: ByteWriter): number {
     const entries = this.#touched.filter((at) => this.#counts[at] !== 0).sort((x, y) => x - y);
@@ -117,11 +141,7 @@ export class HourTotals {
       }
       from = end;
     }
-    for (const at of this.#touched) this.#counts[at] = this.#isTouched[at] = 0;
-    this.#touched.length = 0;
-    this.#errors.fill(0);
-    this.#minuteMin = HOUR_MINUTES;
-    this.#minuteMax = -1;
+    this.#clear();
     return written;
   }
 

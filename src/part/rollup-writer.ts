@@ -17,6 +17,7 @@ import type { WriteFile } from '../disk/disk.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { encodeFileHeader, PART_ROLLUPS_FORMAT } from './format-version.ts';
 import type { Identity } from './identity.ts';
+import { BoundedSeries, type SeriesBounds } from './series-bounds.ts';
 import { compareSeries, FrameWriter, HOUR_MINUTES, HourTotals, type SeriesKey } from './rollup-frame.ts';
 
 /** What the series of a frame are. */
@@ -42,19 +43,21 @@ export class RollupWriter {
   readonly #directory = new ByteWriter();
   readonly #frame = new FrameWriter();
   readonly #hour = new HourTotals();
+  readonly #series: BoundedSeries;
   #frames = 0;
   #run = 0;
   #slice: Slice | undefined;
 
   /** Writes to `file`, which is new, of the part `identity`, and closes it in finish(). */
-  constructor(file: WriteFile, identity: Identity) {
+  constructor(file: WriteFile, identity: Identity, bounds?: SeriesBounds) {
     this.#file = file;
+    this.#series = new BoundedSeries((key, hour) => this.#writeSeries(key, hour), bounds);
     file.write(encodeFileHeader(PART_ROLLUPS_FORMAT, identity));
   }
 
   /** What follows is in order by itself: a reader takes runs as files of their own. */
   beginRun(): void {
-    this.#endFrame();
+    this.#endSlice();
     this.#run++;
   }
 
@@ -67,9 +70,21 @@ export class RollupWriter {
   addSeries(slice: Slice, key: SeriesKey): void {
     const last = this.#slice;
     const isSame = last?.tenant === slice.tenant && last.table === slice.table && last.hour === slice.hour;
-    if (!isSame || this.#frame.sizeBytes > FRAME_BYTES_TARGET) this.#endFrame();
+    if (!isSame) this.#endSlice();
     this.#slice = slice;
-    this.#frame.add(key, this.#hour);
+    this.#series.add(key, this.#hour);
+  }
+
+  #writeSeries(key: SeriesKey, hour: HourTotals): void {
+    if (this.#frame.sizeBytes > FRAME_BYTES_TARGET) this.#endFrame();
+    this.#frame.add(key, hour);
+  }
+
+  #endSlice(): void {
+    if (this.#slice === undefined) return;
+    this.#series.endSlice();
+    this.#endFrame();
+    this.#slice = undefined;
   }
 
   /** Writes all of `counts`, of one day, as a run. */
@@ -121,7 +136,6 @@ export class RollupWriter {
 
   #endFrame(): void {
     const slice = this.#slice;
-    this.#slice = undefined;
     if (slice === undefined || this.#frame.isEmpty) return;
     const raw = this.#frame.take();
     const { codec, stored } = compress(raw, { codec: CODEC_ZSTD, level: 3 });
@@ -140,7 +154,7 @@ export class RollupWriter {
 
   /** Writes directory and trailer, syncs and closes the file. Returns its size in bytes. */
   finish(): number {
-    this.#endFrame();
+    this.#endSlice();
     const offset = this.#file.sizeBytes;
     const directory = new ByteWriter(this.#directory.length + 8);
     directory.varint(this.#frames);

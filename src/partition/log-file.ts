@@ -46,7 +46,7 @@ export function parseLogFileName(name: string): LogFileName | undefined {
 }
 
 /** Where log files lie. */
-export interface LogPlace extends Pick<PartitionPlace, 'disk' | 'forget'> {
+export interface LogPlace extends Pick<PartitionPlace, 'disk' | 'forget' | 'nameBounds'> {
   readonly folder: string;
 }
 
@@ -58,15 +58,17 @@ export class LogFile {
   /** Published blocks, in file order. Only ever appended to. */
   readonly blocks: LogBlock[] = [];
   /** Names in the published blocks. */
-  readonly names = new NameSet();
+  readonly names: NameSet;
   /** Dooming it deletes the file once no view reads it. */
   readonly pinned: Pinned;
   readonly #disk: Disk;
   #rowCount = 0;
   #sizeBytes = 0;
 
-  constructor({ disk, folder, forget }: LogPlace, name: LogFileName) {
+  /** Of the names in its blocks it lists those within `nameBounds`. */
+  constructor({ disk, folder, forget, nameBounds }: LogPlace, name: LogFileName) {
     this.#disk = disk;
+    this.names = new NameSet(nameBounds);
     this.seq = name.seq;
     this.identity = name.identity ?? newIdentity();
     this.path = join(folder, logFileName(name));

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
+import type { NameBounds } from '../index/names.ts';
 import type { Identity } from '../part/identity.ts';
 
 export interface PartitionPlace {
@@ -14,6 +15,8 @@ export interface PartitionPlace {
   readonly logger: Logger;
   /** Told of parts and log files that no view holds any more, and none will: whoever has them open closes them. */
   readonly forget?: Forget | undefined;
+  /** Default NAME_BOUNDS. */
+  readonly nameBounds?: NameBounds | undefined;
 }
 
 export type Forget = (identities: readonly Identity[]) => void;

@@ -46,6 +46,8 @@ export interface PartitionCounters {
   rowsMerged: number;
   duplicatesRemoved: number;
   corruptBlocks: number;
+  /** How often a name was beyond the bounds of what is listed. */
+  namesFolded: number;
 }
 
 export class Partition {
@@ -60,6 +62,7 @@ export class Partition {
     rowsMerged: 0,
     duplicatesRemoved: 0,
     corruptBlocks: 0,
+    namesFolded: 0,
   };
   readonly #options: PartitionOptions;
   readonly #disk: Disk;
@@ -358,7 +361,7 @@ export class Partition {
       // Parts that are merged meanwhile stay readable, and the spans in the merged part are the same.
       rollups: { kind: 'count', counted: counted.map(({ path }) => path) },
     });
-    const names = new NameSet();
+    const names = new NameSet(this.#options.nameBounds);
     for (const file of files) names.merge(file.names);
     const added = part === undefined ? undefined : this.#livePart(id, 1, part);
     const add = added === undefined ? [] : [added.entry];
@@ -368,6 +371,7 @@ export class Partition {
       this.#log.dropFlushed(last.seq);
     });
     this.counters.flushes++;
+    this.counters.namesFolded += names.foldedCount;
   }
 
   /** Whether a merge of this part alone would change nothing. */

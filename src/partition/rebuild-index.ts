@@ -26,7 +26,7 @@ export function rebuildIndex(place: PartitionPlace, indexPath: string): Environm
   const { disk } = place;
   setAside(place, indexPath);
   const parts = withoutReplaced(findParts(place));
-  const names = new NameSet();
+  const names = new NameSet(place.nameBounds);
   for (const part of parts) addPartNames(place, part, names);
   // It gets its name when it is complete: an index that lists nothing would make the parts look like garbage.
   const unfinished = `${indexPath}.rebuild`;

@@ -240,7 +240,7 @@ export class Day {
 }
 
 export function noCounters(): PartitionCounters {
-  return { flushes: 0, merges: 0, rowsMerged: 0, duplicatesRemoved: 0, corruptBlocks: 0 };
+  return { flushes: 0, merges: 0, rowsMerged: 0, duplicatesRemoved: 0, corruptBlocks: 0, namesFolded: 0 };
 }
 
 export function addCounters(sum: PartitionCounters, more: PartitionCounters): void {
@@ -249,4 +249,5 @@ export function addCounters(sum: PartitionCounters, more: PartitionCounters): vo
   sum.rowsMerged += more.rowsMerged;
   sum.duplicatesRemoved += more.duplicatesRemoved;
   sum.corruptBlocks += more.corruptBlocks;
+  sum.namesFolded += more.namesFolded;
 }

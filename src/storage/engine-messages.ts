@@ -3,6 +3,7 @@
 import type { Patience, SharedPulse } from '../base/pulse.ts';
 import type { StoreErrorCode } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/logger.ts';
+import type { NameBounds } from '../index/names.ts';
 import type { EngineArgs, EngineCallName, EngineResults } from './engine-calls.ts';
 import type { OpenReport } from './partition-set.ts';
 
@@ -26,6 +27,7 @@ export interface EngineOptions {
   readonly enginePulse: SharedPulse;
   readonly mainPulse: SharedPulse;
   readonly patience: Patience;
+  readonly nameBounds?: NameBounds | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }

@@ -7,6 +7,7 @@ import { limits } from '../base/limits.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
+import type { NameBounds } from '../index/names.ts';
 import { checkRestored } from '../partition/check-restored.ts';
 import { DAY_MS, formatDay, parseDay } from '../partition/day.ts';
 import type { LogAppend } from '../partition/log-file.ts';
@@ -28,6 +29,7 @@ export interface PartitionSetOptions extends Retention {
   readonly clockJumpGraceMs: number;
   /** See PartitionPlace. */
   readonly forget?: Forget | undefined;
+  readonly nameBounds?: NameBounds | undefined;
   /** Default limits.partitionsMax. */
   readonly partitionsMax?: number;
   /** Resolves when every commit that may hold spans accepted before the call has ended. */

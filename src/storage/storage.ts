@@ -7,7 +7,7 @@ import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
-import { compareOperations } from '../index/names.ts';
+import { compareOperations, type NameBounds } from '../index/names.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
 import type { DamagedPlace } from '../part/quarantine.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
@@ -55,6 +55,8 @@ export interface StorageOptions {
   readonly mergeWorkers?: number;
   /** -debug.keepFailedRequests: bodies that met a bug go to quarantine/. */
   readonly keepFailedRequests?: boolean;
+  /** What is listed of names. Default NAME_BOUNDS. */
+  readonly nameBounds?: NameBounds | undefined;
   /** Owned by the storage from now on: it closes it. */
   readonly mergeRunner: MergeRunner;
   /** Told of parts and log files that no view will hold any more. */

@@ -6,6 +6,8 @@ export const MISSING_SERVICE_NAME = 'missing-service-name';
 export const EMPTY_SERVICE_NAME = 'empty-service-name';
 export const WRONG_TYPE_SERVICE_NAME = 'service-name-wrong-type';
 export const EMPTY_SPAN_NAME = 'empty-span-name';
+/** What names beyond a bound are listed and counted as. Spans keep their own, and are found by it. */
+export const OTHER_NAMES = '…other';
 
 const SERVICE_NAME_KEY = Buffer.from('service.name');
 

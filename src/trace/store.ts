@@ -197,6 +197,7 @@ export interface StoreStats {
   readonly rowsMerged: number;
   readonly duplicatesRemoved: number;
   readonly corruptBlocks: number;
+  readonly namesFolded: number;
   readonly quarantinedFiles: number;
   readonly isReadOnly: boolean;
   /** The file system of the data directory. */

@@ -140,7 +140,7 @@ describe('a file of roll-ups', () => {
       const counts: [number, number][] = [[i % 400, 1]];
       return {
         isEdge: false,
-        first: 'a',
+        first: `service ${i % 5}`,
         second: `GET /users/${i * 7919}`,
         kind: 2,
         minute: i % 60,

@@ -136,6 +136,7 @@ const NO_STATS: StoreStats = {
   rowsMerged: 0,
   duplicatesRemoved: 0,
   corruptBlocks: 0,
+  namesFolded: 0,
   quarantinedFiles: 0,
   isReadOnly: false,
   freeDiskBytes: 0,

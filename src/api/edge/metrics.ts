@@ -274,6 +274,7 @@ function storeMetrics(path: string): StoreMetric[] {
     counter('vt_rows_merged_total', 'Spans rewritten by merges', (s) => s.rowsMerged),
     counter('tracelith_duplicates_removed_total', 'Equal spans collapsed by merges', (s) => s.duplicatesRemoved),
     counter('tracelith_corrupt_blocks_total', 'Blocks that failed their checksum', (s) => s.corruptBlocks),
+    counter('tracelith_names_folded_total', 'Names met beyond what is listed (-names.…)', (s) => s.namesFolded),
     gauge('tracelith_quarantined_files', 'Files set aside in quarantine/', (s) => s.quarantinedFiles),
     gauge('vt_storage_rows', ROWS_HELP, (s) => s.logRows, { type: 'storage/log' }),
     gauge('vt_storage_rows', ROWS_HELP, (s) => s.partRows, { type: 'storage/part' }),
