@@ -15,65 +15,13 @@ import {
   path,
   text,
   urlPrefix,
-  type FlagKind,
 } from './base/flag-value.ts';
+import { flag, type Flag, type FlagRow } from './base/flag-row.ts';
 import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
 import { limits } from './base/limits.ts';
 import { LOG_FORMATS, LOG_LEVELS } from './base/logger.ts';
 
 export { parseBytes, parseDurationMs } from './base/flag-value.ts';
-
-type FlagGroup = 'storage' | 'ingest' | 'search' | 'http' | 'process';
-
-/** A flag as -help and docs/CONFIG.md show it. */
-export interface FlagRow {
-  /** Without dashes. */
-  readonly name: string;
-  readonly group: FlagGroup;
-  readonly unit: string;
-  /** As a person would write it; for a computed default, how it is computed. */
-  readonly default: string;
-  readonly meaning: string;
-  /** Why the default is what it is. */
-  readonly reason: string;
-  readonly example: string;
-  readonly isBoolean: boolean;
-  /** The value is never shown. */
-  readonly isSecret: boolean;
-}
-
-interface Words {
-  readonly default: string;
-  /** Stands in for `default` in help and docs where the default depends on the machine. */
-  readonly shownDefault?: string;
-  readonly meaning: string;
-  readonly reason: string;
-  readonly example: string;
-  readonly isSecret?: boolean;
-}
-
-interface Flag<T> {
-  readonly row: FlagRow;
-  readonly default: string;
-  readonly parse: (text: string) => T;
-}
-
-function flag<T>(group: FlagGroup, name: string, kind: FlagKind<T>, words: Words): Flag<T> {
-  const { default: value, shownDefault, meaning, reason, example, isSecret = false } = words;
-  const isBoolean = kind.unit === boolean.unit;
-  const row = {
-    name,
-    group,
-    unit: kind.unit,
-    default: shownDefault ?? value,
-    meaning,
-    reason,
-    example,
-    isBoolean,
-    isSecret,
-  };
-  return { row: Object.freeze(row), default: value, parse: kind.parse };
-}
 
 function authKey(name: string, meaning: string): Flag<string> {
   return flag('http', name, text, {

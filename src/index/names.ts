@@ -34,8 +34,6 @@ export interface Tag {
   readonly type: number;
 }
 
-/** A name longer than this, in UTF-16 units, is beyond the bounds: nobody reads a list of such names. */
-const NAME_LENGTH_MAX = 4_096;
 /** Memory of one set. A thousand services with 250 operations each take 40 MB. */
 const NAMES_BYTES_MAX: number = 64 << 20;
 /** Kinds that OTHER_NAMES is listed with; those that OTLP does not know are 0 there. */
@@ -48,6 +46,8 @@ export interface NameBounds {
   readonly operationsPerServiceMax: number;
   /** Keys with each level and type they have. */
   readonly tagsPerTenantMax: number;
+  /** A longer name, in UTF-16 units, is beyond the bounds too: nobody reads a list of such names. */
+  readonly nameLengthMax: number;
 }
 
 /** Ten times what is of use in a list. A service that has so many takes some 2 MB of the day's index. */
@@ -55,6 +55,7 @@ export const NAME_BOUNDS: NameBounds = {
   servicesPerTenantMax: 10_000,
   operationsPerServiceMax: 10_000,
   tagsPerTenantMax: 10_000,
+  nameLengthMax: 4_096,
 };
 
 interface ServiceNames {
@@ -105,7 +106,7 @@ export class NameSet {
   }
 
   #fits(name: string, count: number, max: number): boolean {
-    return count < max && name.length <= NAME_LENGTH_MAX && this.#sizeBytes < NAMES_BYTES_MAX;
+    return count < max && name.length <= this.bounds.nameLengthMax && this.#sizeBytes < NAMES_BYTES_MAX;
   }
 
   #serviceOf(services: TenantNames['services'], service: string): ServiceNames {

@@ -197,7 +197,7 @@ describe('on disk', () => {
 });
 
 describe('names beyond the bounds', () => {
-  const bounds = { servicesPerTenantMax: 3, operationsPerServiceMax: 5, tagsPerTenantMax: 4 };
+  const bounds = { servicesPerTenantMax: 3, operationsPerServiceMax: 5, tagsPerTenantMax: 4, nameLengthMax: 4_096 };
   const anyService = fc.constantFrom('a', 'b', 'c', 'd', 'e', OTHER_NAMES);
   const anyOperation = fc.tuple(
     anyService,

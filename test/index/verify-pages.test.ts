@@ -8,7 +8,7 @@ import { isStoreError } from '../../src/base/errors.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { commitParts, readCatalog } from '../../src/index/catalog.ts';
 import { type Environment, openEnvironment } from '../../src/index/environment.ts';
-import { listOperations, listServices, listTags, NameSet } from '../../src/index/names.ts';
+import { listOperations, listServices, listTags, NAME_BOUNDS, NameSet } from '../../src/index/names.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 
 const TENANT = '0:0' as Tenant;
@@ -27,7 +27,8 @@ beforeAll(() => {
   file = join(path, 'data.mdb');
   const env = openEnvironment({ path, disk: nodeDisk });
   for (let commit = 1; commit <= 6; commit++) {
-    const names = new NameSet();
+    // One name is longer than a page.
+    const names = new NameSet({ ...NAME_BOUNDS, nameLengthMax: 20_000 });
     for (let s = 0; s < 20; s++)
       for (let o = 0; o < 5; o++) names.addOperation(TENANT, `service-${s}`, `operation ${commit}-${o}`, o);
     for (let t = 0; t < 20; t++) names.addTag(TENANT, `tag.${commit}.${t}`, 'span', 1);

@@ -1,0 +1,54 @@
+// One flag: how its text is read, and what -help and docs/CONFIG.md say of it. Which flags there are stands in config.ts.
+import { boolean, type FlagKind } from './flag-value.ts';
+
+export type FlagGroup = 'storage' | 'ingest' | 'search' | 'http' | 'process';
+
+/** A flag as -help and docs/CONFIG.md show it. */
+export interface FlagRow {
+  /** Without dashes. */
+  readonly name: string;
+  readonly group: FlagGroup;
+  readonly unit: string;
+  /** As a person would write it; for a computed default, how it is computed. */
+  readonly default: string;
+  readonly meaning: string;
+  /** Why the default is what it is. */
+  readonly reason: string;
+  readonly example: string;
+  readonly isBoolean: boolean;
+  /** The value is never shown. */
+  readonly isSecret: boolean;
+}
+
+export interface FlagWords {
+  readonly default: string;
+  /** Stands in for `default` in help and docs where the default depends on the machine. */
+  readonly shownDefault?: string;
+  readonly meaning: string;
+  readonly reason: string;
+  readonly example: string;
+  readonly isSecret?: boolean;
+}
+
+export interface Flag<T> {
+  readonly row: FlagRow;
+  readonly default: string;
+  readonly parse: (text: string) => T;
+}
+
+export function flag<T>(group: FlagGroup, name: string, kind: FlagKind<T>, words: FlagWords): Flag<T> {
+  const { default: value, shownDefault, meaning, reason, example, isSecret = false } = words;
+  const isBoolean = kind.unit === boolean.unit;
+  const row = {
+    name,
+    group,
+    unit: kind.unit,
+    default: shownDefault ?? value,
+    meaning,
+    reason,
+    example,
+    isBoolean,
+    isSecret,
+  };
+  return { row: Object.freeze(row), default: value, parse: kind.parse };
+}
