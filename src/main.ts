@@ -168,7 +168,7 @@ function logStart(
   store: ThreadedStore,
   addresses: Readonly<Record<string, string>>,
 ): void {
-  const { damaged, dropped, tookMs, ...recovered } = store.report;
+  const { damaged, dropped, failed, tookMs, ...recovered } = store.report;
   for (const damage of damaged) logger.warn('damaged data was set aside in quarantine', { damage });
   logger.info('tracelith is ready', {
     version,
@@ -177,6 +177,7 @@ function logStart(
     ...recovered,
     damaged: damaged.length,
     droppedDays: dropped.length,
+    failedDays: failed.length,
     recoveredInMs: Math.round(tookMs),
   });
 }

@@ -162,18 +162,22 @@ export class PartitionSet {
     return (this.#days.get(day) ?? this.#openNew(day)).append(blocks);
   }
 
-  /** Drops every day that is not detached. Resolves when the last query has ended and the files are gone. Throws DISK. */
+  /**
+   * Drops every day that is not detached. Resolves when the last query has ended and the files are gone. Throws DISK
+   * when each has been tried.
+   */
   async purge(): Promise<void> {
     const dropped = this.days.filter(({ state }) => state === 'open' || state === 'failed' || state === 'dropping');
-    await Promise.all(
+    const ended = await Promise.allSettled(
       dropped.map(async (day) => {
-        if (day.state === 'dropping') await day.removals.running;
+        if (day.state === 'dropping') await (day.removals.running ?? day.tryRemove());
         else await day.drop();
         const { lastError } = day.removals;
         if (lastError !== undefined) throw lastError;
         await day.gone;
       }),
     );
+    for (const one of ended) if (one.status === 'rejected') throw one.reason;
   }
 
   /** As Day.detach, by an operator. Throws NOT_FOUND, INVALID_REQUEST, UNAVAILABLE. */
