@@ -50,6 +50,18 @@ export interface LogPlace extends Pick<PartitionPlace, 'disk' | 'forget' | 'name
   readonly folder: string;
 }
 
+/** Numbers from here on are those of parked files: of the file with the number below it. No flush ever reaches them. */
+const PARKED_SEQ = 2 ** 52;
+
+export function isParked({ seq }: { readonly seq: number }): boolean {
+  return seq >= PARKED_SEQ;
+}
+
+export function parkedName(name: LogFileName): LogFileName {
+  assert(!isParked(name), `log file ${name.seq} is parked already`);
+  return { ...name, seq: PARKED_SEQ + name.seq };
+}
+
 export class LogFile {
   readonly seq: number;
   /** What readers know it by. A file of format 1 gets one each time it is opened. */
@@ -61,12 +73,17 @@ export class LogFile {
   readonly names: NameSet;
   /** Dooming it deletes the file once no view reads it. */
   readonly pinned: Pinned;
+  readonly #place: LogPlace;
+  readonly #name: LogFileName;
   readonly #disk: Disk;
   #rowCount = 0;
   #sizeBytes = 0;
 
   /** Of the names in its blocks it lists those within `nameBounds`. */
-  constructor({ disk, folder, forget, nameBounds }: LogPlace, name: LogFileName) {
+  constructor(place: LogPlace, name: LogFileName) {
+    const { disk, folder, forget, nameBounds } = place;
+    this.#place = place;
+    this.#name = name;
     this.#disk = disk;
     this.names = new NameSet(nameBounds);
     this.seq = name.seq;
@@ -95,6 +112,23 @@ export class LogFile {
     addBlockNames(this.names, header.tenant, bytes);
     this.#rowCount += header.rowCount;
     this.#sizeBytes += header.sizeBytes;
+  }
+
+  /**
+   * The same blocks under the name of a parked file: a flush of it failed twice, and later ones leave it out. The file has
+   * both names until this one is doomed. Throws DISK.
+   */
+  park(): LogFile {
+    const parked = new LogFile(this.#place, parkedName(this.#name));
+    // Of an attempt that did not come to its end.
+    this.#disk.remove(parked.path);
+    this.#disk.link(this.path, parked.path);
+    this.#disk.syncDir(this.#place.folder);
+    for (const block of this.blocks) parked.blocks.push(block);
+    parked.names.merge(this.names);
+    parked.#rowCount = this.#rowCount;
+    parked.#sizeBytes = this.#sizeBytes;
+    return parked;
   }
 
   /** Creates the file and opens it for writing. Its name is durable when this returns. Throws DISK. */

@@ -2,7 +2,7 @@
 // sealed: full, recovered, or given up after a failed write. A flush takes all sealed ones and drops them together.
 import { assert } from '../base/assert.ts';
 import { newIdentity } from '../part/identity.ts';
-import { LogFile, type LogAppend, type LogPlace, type LogWriter } from './log-file.ts';
+import { isParked, LogFile, type LogAppend, type LogPlace, type LogWriter } from './log-file.ts';
 
 /**
  * A file above this takes no more blocks. A flush comes first in practice; this bounds what one flush could be waiting
@@ -36,6 +36,13 @@ export class Log {
     return this.#files;
   }
 
+  /** What a flush would take: all but parked files. */
+  get waiting(): { readonly rowCount: number; readonly sizeBytes: number } {
+    const files = this.#files.filter((file) => !isParked(file));
+    const sum = (key: 'rowCount' | 'sizeBytes'): number => files.reduce((total, file) => total + file[key], 0);
+    return { rowCount: sum('rowCount'), sizeBytes: sum('sizeBytes') };
+  }
+
   get rowCount(): number {
     return this.#files.reduce((sum, file) => sum + file.rowCount, 0);
   }
@@ -53,13 +60,13 @@ export class Log {
   }
 
   /**
-   * Seals the open file, once its append under way has ended, and gives all files: what a flush may take. Nothing is
-   * written to any of them any more, also when two rotate at once.
+   * Seals the open file, once its append under way has ended, and gives all files that are not parked: what a flush may
+   * take. Nothing is written to any of them any more, also when two rotate at once.
    */
   async rotate(): Promise<readonly LogFile[]> {
     const writer = this.#writer;
     this.#writer = undefined;
-    const files = [...this.#files];
+    const files = this.#files.filter((file) => !isParked(file));
     const before = this.#sealing;
     const sealed = writer?.seal();
     this.#sealing = Promise.allSettled([before, sealed]);
@@ -77,12 +84,28 @@ export class Log {
     }
   }
 
+  /** Leaves `file`, which is sealed, out of every flush from now on; its spans stay readable. Throws DISK. */
+  park(file: LogFile): void {
+    const at = this.#files.indexOf(file);
+    assert(at >= 0 && this.#writer?.logFile !== file, 'a log file parked that is open or not here');
+    const parked = file.park();
+    this.#files.splice(at, 1);
+    this.#add(parked);
+    file.pinned.doom();
+  }
+
+  /** By seq: parked files come behind those that are written now. */
+  #add(file: LogFile): void {
+    this.#files.push(file);
+    this.#files.sort((a, b) => a.seq - b.seq);
+  }
+
   #openWriter(): LogWriter {
     const logFile = new LogFile(this.#place, { seq: this.#nextSeq, identity: newIdentity() });
     // Taken even when opening fails: what a failed open left behind must not be written to again.
     this.#nextSeq++;
     const writer = logFile.openWriter();
-    this.#files.push(logFile);
+    this.#add(logFile);
     return writer;
   }
 

@@ -8,7 +8,7 @@ import { commitParts, readCatalog, type CatalogState, type PartEntry } from '../
 import { openEnvironment, type Environment } from '../index/environment.ts';
 import { isPartId } from '../part/identity.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
-import { parseLogFileName, type LogFile } from './log-file.ts';
+import { isParked, logFileName, parkedName, parseLogFileName, type LogFile } from './log-file.ts';
 import { MANIFEST_FILE } from './manifest.ts';
 import { livePart, partEntry, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
@@ -180,13 +180,19 @@ function recoverLogs(
   const files: LogFile[] = [];
   let tornBytes = 0;
   for (const name of names) {
+    // A crash left a parked file its old name too.
+    if (!isParked(name) && names.some(({ seq }) => seq === parkedName(name).seq)) {
+      disk.remove(join(folder, logFileName(name)));
+      continue;
+    }
     const recovered = recoverLogFile({ ...place, folder }, name);
     damaged.push(...recovered.damaged);
     tornBytes += recovered.tornBytes;
     if (recovered.logFile.blocks.length > 0) files.push(recovered.logFile);
     else disk.remove(recovered.logFile.path);
   }
-  const nextSeq = Math.max(catalog.flushedLogSeq, ...names.map(({ seq }) => seq)) + 1;
+  const numbers = names.filter((name) => !isParked(name)).map(({ seq }) => seq);
+  const nextSeq = Math.max(catalog.flushedLogSeq, ...numbers) + 1;
   if (files.length > 0)
     place.logger.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
   return { files, nextSeq, tornBytes };

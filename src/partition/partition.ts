@@ -11,11 +11,10 @@ import { listOperations, listServices, NameSet } from '../index/names.ts';
 import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { MergeInput, MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
-import { DATA_FILE } from '../part/part-writer.ts';
 import { quarantinePlace, type DamagedPlace } from '../part/quarantine.ts';
 import type { Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import type { LogAppend, LogFile } from './log-file.ts';
+import { isParked, type LogAppend, type LogFile } from './log-file.ts';
 import { Log } from './log.ts';
 import { ENDLESS_ROOM, parkReasonOf, type MergeRoom, type MergeRunner, type ParkReason } from './merge-runner.ts';
 import { openPartitionFiles, type RecoveryReport } from './open-partition.ts';
@@ -23,6 +22,7 @@ import { livePart, partEntry, PartSet, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 import { MERGE_PARTS_MIN, planMerge } from './plan-merge.ts';
+import { bytesOf, logInput, partInput } from './merge-inputs.ts';
 import { runMerge } from './run-merge.ts';
 import { Serial } from './serial.ts';
 import { dayFilter, pickLogBlocks, pickParts, type PartitionView, type ViewFilter } from './view.ts';
@@ -286,7 +286,9 @@ export class Partition {
       if (this.#isClosed)
         throw new StoreError('UNAVAILABLE', `${this.path}: closed meanwhile; ask for its state again`);
       const { disk, day, path } = this.#options;
-      const sealed = this.#log.files.filter((file) => file.seq <= (last?.seq ?? 0) && file.blocks.length > 0);
+      const sealed = this.#log.files.filter(
+        (file) => (isParked(file) || file.seq <= (last?.seq ?? 0)) && file.blocks.length > 0,
+      );
       await writeSnapshot({ disk, day, path, env: this.#env, logFiles: sealed, nowMs }, target);
     });
   }
@@ -343,10 +345,24 @@ export class Partition {
     try {
       await this.#flushFiles(files);
     } catch (error) {
-      if (!isStoreError(error, 'DISK') || files.length === 1) throw error;
-      // There may be no room for all of them at once. One by one, each makes room for the next.
-      for (const file of files) await this.#flushFiles([file]);
+      if (files.length === 1) return this.#parkLog(files[0]!, error);
+      if (!isStoreError(error, 'DISK') && parkReasonOf(error) === undefined) throw error;
+      // There may be no room for all of them at once: one by one, each makes room for the next. Or one is what fails.
+      for (const file of files) await this.#flushFiles([file]).catch((fault: unknown) => this.#parkLog(file, fault));
     }
+  }
+
+  /** Throws `error` unless it lies in the work itself. */
+  async #parkLog(file: LogFile, error: unknown): Promise<void> {
+    const reason = parkReasonOf(error);
+    if (reason === undefined || this.#isClosed) throw error;
+    await this.#commits.run(async () => this.#log.park(file));
+    this.#options.logger.error('a flush failed twice: its log file is parked, served as it is', {
+      partition: basename(this.path),
+      rows: file.rowCount,
+      reason,
+      error,
+    });
   }
 
   /** Turns the oldest log files into a part. */
@@ -466,26 +482,4 @@ function pinAll(parts: readonly LivePart[]): Disposable {
       for (const { pinned } of parts) pinned.unpin();
     },
   };
-}
-
-function bytesOf(parts: readonly LivePart[]): number {
-  return parts.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
-}
-
-function logInput(file: LogFile): MergeInput {
-  const blocks = file.blocks.map(({ offset, header }) => {
-    const { sizeBytes, tenant, startMin } = header;
-    return { offset, sizeBytes, tenant, startMin };
-  });
-  return { path: file.path, blocks };
-}
-
-function partInput(part: LivePart): MergeInput {
-  const blocks = part.metadata.blocks.map(({ offset, sizeBytes, tenant, startMin }) => ({
-    offset,
-    sizeBytes,
-    tenant,
-    startMin,
-  }));
-  return { path: join(part.path, DATA_FILE), blocks };
 }

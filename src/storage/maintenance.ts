@@ -99,7 +99,7 @@ export class Maintenance {
     for (const day of partitions.days) {
       if (day.state === 'failed' && day.openings.isReady) this.#start(day.reopen());
       if (day.state === 'dropping' && day.removals.isReady) this.#start(day.tryRemove());
-      const hasRows = (day.partition?.log.rowCount ?? 0) > 0;
+      const hasRows = (day.partition?.log.waiting.rowCount ?? 0) > 0;
       // After a failure the pause alone decides: the interval may be an hour.
       if (hasLargeLog(day) || (hasRows && (isIntervalOver || day.flushes.lastError !== undefined))) this.#flush(day);
     }
@@ -171,7 +171,7 @@ export class Maintenance {
 }
 
 function hasLargeLog({ partition }: Day): boolean {
-  return (partition?.log.rowCount ?? 0) > LOG_ROWS_MAX;
+  return (partition?.log.waiting.rowCount ?? 0) > LOG_ROWS_MAX;
 }
 
 /** A clock set back starts the interval anew. */

@@ -118,10 +118,10 @@ export class PartitionSet {
     return sum;
   }
 
-  /** Bytes in the logs of all partitions. */
+  /** Bytes in the logs of all partitions that a flush will write once more. */
   get logBytes(): number {
     let sum = 0;
-    for (const { partition } of this.#days.values()) sum += partition?.log.sizeBytes ?? 0;
+    for (const { partition } of this.#days.values()) sum += partition?.log.waiting.sizeBytes ?? 0;
     return sum;
   }
 

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { formatDay } from '../partition/day.ts';
+import { isParked } from '../partition/log-file.ts';
 import type { Partition } from '../partition/partition.ts';
 import { DAY_STATES, type DayState, type ParkedParts, type StoreStats } from '../trace/store.ts';
 import type { PartitionSet } from './partition-set.ts';
@@ -49,7 +50,12 @@ export function collectStats(disk: Disk, partitions: PartitionSet): PartitionSta
   const days = Object.fromEntries(DAY_STATES.map((state) => [state, 0])) as Record<DayState, number>;
   for (const { state } of partitions.days) days[state]++;
   const parked = partitions.all.flatMap(parkedParts);
-  return { ...sums, ...counters, partitions: partitions.all.length, quarantinedFiles, days, parked };
+  const parkedLogFiles = new Map<string, number>();
+  for (const { day, log } of partitions.all) {
+    const count = log.files.filter(isParked).length;
+    if (count > 0) parkedLogFiles.set(formatDay(day), count);
+  }
+  return { ...sums, ...counters, partitions: partitions.all.length, quarantinedFiles, days, parked, parkedLogFiles };
 }
 
 function parkedParts({ day, parts }: Partition): ParkedParts[] {

@@ -212,6 +212,8 @@ export interface StoreStats {
   readonly retentionExcessBytes: number;
   readonly days: Readonly<Record<DayState, number>>;
   readonly parked: readonly ParkedParts[];
+  /** Log files that no flush takes any more, because a flush of them failed twice, by partition. */
+  readonly parkedLogFiles: ReadonlyMap<string, number>;
 }
 
 /** What an operator asks of a local store. */

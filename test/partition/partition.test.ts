@@ -108,6 +108,60 @@ describe('a flush', () => {
     await again.close();
   });
 
+  test('that kills its thread twice is parked with its file alone; it is read, and later flushes go past it', async () => {
+    using folder = new TemporaryFolder();
+    const inline = inlineMergeRunner(nodeDisk);
+    let runs = 0;
+    // What kills a flush is in the second file.
+    const run: MergeRunner['run'] = async (job, options) => {
+      runs++;
+      if (job.inputs.some(({ path }) => path.includes('/0000000000000002-')))
+        throw new StoreError('WORKER_FAILED', 'the thread died');
+      return inline.run(job, options);
+    };
+    const logNames = (): string[] => nodeDisk.list(join(folder.path, '20261120', 'log'));
+    let partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    for (const first of [0, 4, 8]) {
+      await store(partition, first);
+      await partition.log.rotate();
+    }
+    const view = partition.takeView(DEFAULT_TENANT, {})!;
+    await partition.flush();
+    expect(rows(partition)).toEqual({ log: 4, parts: [4, 4] });
+    expect(partition.log.waiting.rowCount).toBe(0);
+    // The view still reads it under its old name.
+    expect(logNames()).toHaveLength(4);
+    for (const pin of view.pins) pin.unpin();
+    expect(logNames()).toEqual([expect.stringMatching(/^0010000000000002-[0-9a-f]{32}\.log$/)]);
+    runs = 0;
+    await store(partition, 12);
+    await partition.flush();
+    expect(runs).toBe(1);
+    expect(rows(partition)).toEqual({ log: 4, parts: [4, 4, 4] });
+    await partition.close();
+    partition = openIn(folder.path);
+    expect(rows(partition)).toEqual({ log: 4, parts: [4, 4, 4] });
+    expect(partition.listServices(DEFAULT_TENANT)).toEqual(['shop']);
+    await store(partition, 16);
+    await partition.flush();
+    expect(rows(partition)).toEqual({ log: 4, parts: [4, 4, 4, 4] });
+    await partition.close();
+  });
+
+  test('parked just before a crash is there once', async () => {
+    using folder = new TemporaryFolder();
+    const partition = openIn(folder.path);
+    await store(partition, 0);
+    await partition.log.rotate();
+    const [file] = partition.log.files;
+    file!.park();
+    partition.abandon();
+    const again = openIn(folder.path);
+    expect(rows(again)).toEqual({ log: 4, parts: [] });
+    expect(again.log.waiting.rowCount).toBe(0);
+    await again.close();
+  });
+
   test('of an empty log does nothing', async () => {
     using folder = new TemporaryFolder();
     const partition = openIn(folder.path);

@@ -151,4 +151,5 @@ const NO_STATS: StoreStats = {
   retentionExcessBytes: 0,
   days: { opening: 0, open: 0, failed: 0, detaching: 0, detached: 0, dropping: 0 },
   parked: [],
+  parkedLogFiles: new Map(),
 };

@@ -14,6 +14,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/query/query-worker.ts': 'a thread entry, named by URL; test/query/local-reader.test.ts runs it',
   'src/storage/engine-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
   'src/storage/merge-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
+  'src/partition/merge-inputs.ts': 'three mappings; test/partition/partition.test.ts flushes and merges by them',
   'src/storage/merge-job.ts': 'messages of merge-pool.ts and merge-worker.ts',
 };
 
@@ -53,6 +54,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/jaeger-http/explain-search.test.ts': ['src/trace/search-explanation.ts'],
   'test/query/cancel.test.ts': [],
   'test/storage/group-commit-schedules.test.ts': [],
+  'test/storage/day-schedules.test.ts': [],
   'test/query/match-filter.test.ts': [
     'src/query/filter-block.ts',
     'src/query/filter-ids.ts',

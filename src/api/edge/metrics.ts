@@ -330,10 +330,18 @@ function createStoreMetrics(registers: Registry[], options: MetricsOptions): (st
     labelNames: ['partition', 'reason'],
     registers,
   });
+  const parkedLogs = new Gauge({
+    name: 'tracelith_parked_log_files',
+    help: 'Log files that no flush takes any more, because a flush of them failed twice',
+    labelNames: ['partition'],
+    registers,
+  });
   return (stats) => {
     showDropped(stats.retentionDropped);
     for (const metric of made.values()) metric.reset();
     parked.reset();
+    parkedLogs.reset();
+    for (const [partition, files] of stats.parkedLogFiles) parkedLogs.set({ partition }, files);
     for (const { partition, reason, parts } of stats.parked) parked.set({ partition, reason }, parts);
     dropped.reset();
     for (const { name, labels, value } of rows) made.get(name)?.inc(labels ?? {}, value(stats));

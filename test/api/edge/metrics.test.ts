@@ -87,6 +87,7 @@ test('the states of days, what is parked and what retention cannot do are shown,
   edge.store.stats_ = {
     days: { ...days, open: 3, failed: 1 },
     parked: [{ partition: '20261120', reason: 'out_of_memory', parts: 8 }],
+    parkedLogFiles: new Map([['20261121', 2]]),
     retentionWaitingDays: 5,
     retentionExcessBytes: 77,
   };
@@ -95,6 +96,7 @@ test('the states of days, what is parked and what retention cannot do are shown,
   expect(samples.get('tracelith_days{state="failed"}')).toBe(1);
   expect(samples.get('tracelith_days{state="dropping"}')).toBe(0);
   expect(samples.get('tracelith_parked_parts{partition="20261120",reason="out_of_memory"}')).toBe(8);
+  expect(samples.get('tracelith_parked_log_files{partition="20261121"}')).toBe(2);
   expect(samples.get('tracelith_retention_waiting_days')).toBe(5);
   expect(samples.get('tracelith_retention_excess_bytes')).toBe(77);
   edge.store.stats_ = {};
