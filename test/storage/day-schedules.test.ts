@@ -84,27 +84,37 @@ class Schedule {
 
   async take([what, age]: Step): Promise<void> {
     const day = this.days.get(age)!;
-    if (what === 'write') return this.#write(age, day);
-    if (what === 'refuse') day.isRefused = true;
-    if (what === 'allow' && day.isRefused) {
-      day.isRefused = false;
-      // What failed meanwhile is tried again when its pause is over.
-      this.clock.advance(60_000);
-      await this.#maintain();
-    }
-    if (what === 'poison' || what === 'cure') day.isPoisoned = what === 'poison';
-    // A flush goes over all days: it fails with one of them, but only with that.
-    if (what === 'flush') {
-      await this.#try(this.#isAnyTroubled, () => this.#storage.forceFlush());
-      this.#verifyFlushed();
-    }
-    if (what === 'merge') await this.#try(isTroubled(day), () => this.#storage.forceMerge(day.name));
-    if (what === 'detach') await this.#detach(day);
-    if (what === 'attach') await this.#attach(day);
-    if (what === 'purge') await this.#purge();
-    if (what === 'restart') this.#restart();
-    if (what === 'age') this.clock.advance(DAY_MS / 2);
-    if (what === 'maintain' || what === 'age') await this.#maintain();
+    const steps: Record<typeof what, () => Promise<void> | void> = {
+      write: () => this.#write(age, day),
+      flush: async () => {
+        // It goes over all days: it fails with one of them, but only with that.
+        await this.#try(this.#isAnyTroubled, () => this.#storage.forceFlush());
+        this.#verifyFlushed();
+      },
+      merge: async () => void (await this.#try(isTroubled(day), () => this.#storage.forceMerge(day.name))),
+      detach: () => this.#detach(day),
+      attach: () => this.#attach(day),
+      refuse: () => void (day.isRefused = true),
+      allow: () => this.#allow(day),
+      poison: () => void (day.isPoisoned = true),
+      cure: () => void (day.isPoisoned = false),
+      maintain: () => this.#maintain(),
+      purge: () => this.#purge(),
+      restart: () => this.#restart(),
+      age: () => {
+        this.clock.advance(DAY_MS / 2);
+        return this.#maintain();
+      },
+    };
+    await steps[what]();
+  }
+
+  async #allow(day: KnownDay): Promise<void> {
+    if (!day.isRefused) return;
+    day.isRefused = false;
+    // What failed meanwhile is tried again when its pause is over.
+    this.clock.advance(60_000);
+    await this.#maintain();
   }
 
   /** With every disk well again, everything that is left over comes to its end. */
