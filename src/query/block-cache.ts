@@ -1,5 +1,6 @@
 // Blocks that stay open between the queries of one thread: directories parsed, frames that were looked at decompressed.
 // What users ask for again and again is the newest, and pages of a UI ask for the same traces many times.
+import { assert } from '../base/assert.ts';
 import { BlockReader, type BlockBytes } from '../block/block-reader.ts';
 import type { ReadFile } from '../disk/disk.ts';
 import type { Identity } from '../part/identity.ts';
@@ -69,6 +70,7 @@ export class BlockCache {
   #drop(key: string, block: OpenBlock): void {
     this.#blocks.delete(key);
     this.#bytes -= block.bytes;
+    assert(this.#bytes >= 0, `blocks kept open hold ${this.#bytes} bytes`);
   }
 
   /** Forgets the blocks of the file `identity`. */

@@ -1,5 +1,6 @@
 // Calls, errors and latencies of a service, or of each of its operations, minute by minute: what the Monitor shows. Added
 // up in lists, one entry a bucket of a minute as it comes, and summed when all are there.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import {
@@ -195,6 +196,7 @@ class SeriesEntries {
     const order = new Uint32Array(this.#count);
     // Each end begins as its minute's start and has moved behind its last entry when all are placed.
     for (let i = 0; i < minutes.length; i++) order[ends[minutes[i]! - first]!++] = i;
+    assert((ends.at(-1) ?? 0) === this.#count, 'entries of a series lie in none of its minutes');
     return { order, ends, first };
   }
 }

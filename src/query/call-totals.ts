@@ -1,4 +1,5 @@
 // Adds up the calls a query asks for and gives them in the order of the answer.
+import { assert } from '../base/assert.ts';
 import { minuteOfKey, numberOfKey, type CallCounts, type CallNames } from '../block/call-counts.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
@@ -16,6 +17,7 @@ export interface Minutes {
 
 /** [startNs, endNs] rounded out to whole minutes. */
 export function minutesOf(startNs: bigint, endNs: bigint): Minutes {
+  assert(startNs >= 0n && endNs >= 0n, `a window of calls from ${startNs} to ${endNs} begins before 1970`);
   return { first: Number(startNs / MINUTE_NS), last: Number(endNs / MINUTE_NS) };
 }
 
@@ -24,6 +26,7 @@ export function minutesOf(startNs: bigint, endNs: bigint): Minutes {
  * which none of its own spans start.
  */
 export function wholeDays(startNs: bigint, endNs: bigint): { startMinNs: bigint; startMaxNs: bigint } {
+  assert(startNs >= 0n && endNs >= 0n, `days of a window from ${startNs} to ${endNs} begin before 1970`);
   const dayNs = BigInt(DAY_NS);
   return { startMinNs: startNs - (startNs % dayNs), startMaxNs: endNs - (endNs % dayNs) + dayNs - 1n };
 }

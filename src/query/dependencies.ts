@@ -1,6 +1,7 @@
 // Calls between services, and calls, errors and latencies of a service minute by minute: what Jaeger's dependency graph
 // and Monitor show. block/count-calls.ts says what a call is. Answered from the roll-ups of the parts; what is still in
 // the log is counted beyond them, and a day whose roll-ups cannot be read is counted from its spans.
+import { assert } from '../base/assert.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import { SpanCounter } from '../part/count-spans.ts';
@@ -61,6 +62,10 @@ class CallCount {
         return totals;
       } catch (error) {
         if (!(error instanceof DamagedDay)) throw error;
+        assert(
+          !this.#damagedDays.has(error.day),
+          `day ${error.day} is counted from its spans and asks for its roll-ups`,
+        );
         this.#damagedDays.add(error.day);
       }
     }

@@ -1,5 +1,6 @@
 // What a query has decided about resources and scopes: the same few stand in block after block, and looking through one
 // takes as long as some hundred spans.
+import { assert } from '../base/assert.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 
 const NOT_YET = 0;
@@ -20,6 +21,7 @@ export class DescriptorMemo {
   holds(descriptor: Uint8Array): boolean {
     if (this.#seen.count >= ENTRIES_MAX) return this.#decide(descriptor);
     const id = this.#seen.intern(descriptor, 0, descriptor.length);
+    assert(id <= this.#answers.length, `descriptor ${id} where at most ${this.#answers.length} are known`);
     if (id >= this.#answers.length) {
       const grown = new Uint8Array(this.#answers.length * 2);
       grown.set(this.#answers);

@@ -1,5 +1,6 @@
 // Reads whole traces by id: every piece from every part, log block and day and from the archive, regrouped into one span list without
 // duplicates, as OTLP. The bytes depend only on the set of spans stored, not on where its pieces lie.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { BlockReader } from '../block/block-reader.ts';
@@ -93,6 +94,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadli
   const byId = new Map<string, Uint8Array>();
   let from = 0;
   for (const end of traceEnds) {
+    assert(end > from, 'a trace without spans');
     const traceRows = rows.subarray(from, end);
     from = end;
     deadline.check();
@@ -100,6 +102,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadli
     size.add(otlp.length);
     byId.set(idKey(new Uint8Array(batch.traceId.buffer, traceRows[0]! * 16, 16)), otlp);
   }
+  assert(from === rows.length, `${rows.length - from} spans belong to no trace`);
   return traceIds.flatMap((traceId) => {
     const otlp = byId.get(idKey(traceId));
     return otlp === undefined ? [] : [{ traceId, otlp }];

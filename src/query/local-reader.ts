@@ -23,7 +23,7 @@ import type { TraceQuery } from '../trace/trace-query.ts';
 import type { ViewFiles } from './block-source.ts';
 import { wholeDays } from './call-totals.ts';
 import type { QueryReply } from './query-worker.ts';
-import type { QueryJob, QueryResult, QueryTask } from './run-query.ts';
+import type { QueryJob, QueryKind, QueryResult, QueryTask } from './run-query.ts';
 import { queryShape } from './query-shape.ts';
 import type { QueryWork } from './query-work.ts';
 import { Turns } from './turns.ts';
@@ -69,7 +69,7 @@ const HUNG_MAX_SECONDS = 30;
 
 /** One query as metrics see it. */
 export interface RunQuery {
-  readonly kind: QueryTask['kind'];
+  readonly kind: QueryKind;
   /** From the request for a turn to the answer. */
   readonly seconds: number;
   /** Stored bytes it looked at. */
@@ -78,9 +78,12 @@ export interface RunQuery {
 }
 
 /** A query's answer, what it cost, and how long it waited for its turn and ran. */
-interface Answer {
-  readonly result: QueryResult;
+interface Answer<K extends QueryKind> extends Times {
+  readonly result: QueryResult<K>;
   readonly work: QueryWork;
+}
+
+interface Times {
   readonly waitedMs: number;
   readonly tookMs: number;
 }
@@ -123,8 +126,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
 
   async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {
     if (traceIds.length === 0) return { traces: [], warnings: [] };
-    const { result } = await this.#run(tenant, { traceIds }, { kind: 'find', traceIds }, signal);
-    if (result.kind !== 'traces') throw new BugError(`a find was answered with ${result.kind}`);
+    const { result } = await this.#run<'find'>(tenant, { traceIds }, { kind: 'find', traceIds }, signal);
     return { traces: result.traces, warnings: result.warnings };
   }
 
@@ -141,34 +143,35 @@ export class LocalReader implements TraceReader, SearchExplainer {
     return { ...work, traces: traceIds.length, waitedMs, tookMs, warnings };
   }
 
-  async #search(
-    tenant: Tenant,
-    query: TraceQuery,
-    signal: AbortSignal | undefined,
-  ): Promise<Answer & { result: { kind: 'ids' } }> {
+  #search(tenant: Tenant, query: TraceQuery, signal: AbortSignal | undefined): Promise<Answer<'search'>> {
     const filter = { startMinNs: query.startMinNs, startMaxNs: query.startMaxNs };
-    const answer = await this.#run(tenant, filter, { kind: 'search', query }, signal);
-    const { result } = answer;
-    if (result.kind !== 'ids') throw new BugError(`a search was answered with ${result.kind}`);
-    return { ...answer, result };
+    return this.#run<'search'>(tenant, filter, { kind: 'search', query }, signal);
   }
 
   async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<FoundLinks> {
     const filter = wholeDays(startNs, endNs);
-    const { result } = await this.#run(tenant, filter, { kind: 'dependencies', startNs, endNs }, signal);
-    if (result.kind !== 'dependencies') throw new BugError(`dependencies were answered with ${result.kind}`);
+    const { result } = await this.#run<'dependencies'>(
+      tenant,
+      filter,
+      { kind: 'dependencies', startNs, endNs },
+      signal,
+    );
     return { links: result.dependencies, warnings: result.warnings };
   }
 
   async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<FoundSeries> {
     const filter = wholeDays(query.startNs, query.endNs);
-    const { result } = await this.#run(tenant, filter, { kind: 'metrics', query }, signal);
-    if (result.kind !== 'metrics') throw new BugError(`metrics were answered with ${result.kind}`);
+    const { result } = await this.#run<'metrics'>(tenant, filter, { kind: 'metrics', query }, signal);
     return { series: result.series, warnings: result.warnings };
   }
 
   /** Waits for a turn first, so that a query in the line pins no files. */
-  async #run(tenant: Tenant, filter: ViewFilter, task: QueryTask, signal: AbortSignal | undefined): Promise<Answer> {
+  async #run<K extends QueryKind>(
+    tenant: Tenant,
+    filter: ViewFilter,
+    task: QueryTask<K>,
+    signal: AbortSignal | undefined,
+  ): Promise<Answer<K>> {
     const { source, durationMaxMs, bytesMax = Infinity } = this.#options;
     const askedMs = performance.now();
     await this.#turns.take(signal);
@@ -180,7 +183,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
         const reply = await this.#ask({ task, tenant, view, durationMaxMs, bytesMax }, signal);
         const times = { waitedMs: startMs - askedMs, tookMs: performance.now() - startMs };
         this.#tell(task, reply, times);
-        const answer = this.#take(reply);
+        const answer = this.#take<K>(reply);
         this.#report(answer.result.damaged);
         return { ...answer, ...times };
       } finally {
@@ -219,7 +222,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
   }
 
   /** Metrics and the log of slow queries. */
-  #tell(task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Pick<Answer, 'waitedMs' | 'tookMs'>): void {
+  #tell(task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Times): void {
     const { observe, slowMs = 0, logger } = this.#options;
     const { bytes, fates } = reply.work;
     const outcome = reply.kind === 'done' ? 'ok' : reply.code;
@@ -230,13 +233,14 @@ export class LocalReader implements TraceReader, SearchExplainer {
     logger.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
   }
 
-  #take(reply: QueryReply): Pick<Answer, 'result' | 'work'> {
+  /** The threads forget what was asked; the table of queries says what is answered to a task of kind K. */
+  #take<K extends QueryKind>(reply: QueryReply): Pick<Answer<K>, 'result' | 'work'> {
     if (reply.kind === 'failed') {
       if (reply.code === 'BUG') throw new BugError(`in a query worker: ${reply.message}`);
       throw new StoreError(reply.code, reply.message);
     }
     for (const warning of reply.result.warnings) this.#options.logger.warn('a query skipped damaged data', { warning });
-    return reply;
+    return { result: reply.result as unknown as QueryResult<K>, work: reply.work };
   }
 
   async close(): Promise<void> {

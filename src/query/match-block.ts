@@ -1,6 +1,7 @@
 // Finds the rows of one block that meet every condition of a search, on one span each. Decided in order of cost: what
 // templates and dictionaries say for all their rows at once, then the value columns of templates still in question,
 // last the times. A block none of whose templates can match costs its dictionaries and nothing else.
+import { assert } from '../base/assert.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
 import { readStored } from '../block/read-names.ts';
@@ -64,12 +65,18 @@ export class SpanMatcher {
       const view = new BlockView(block);
       const alive = this.#templates(view);
       const verdicts = this.tags.map((tag) => tag.verdicts(view));
-      for (const verdict of verdicts)
+      for (const verdict of verdicts) {
+        assert(
+          verdict.length === alive.length,
+          `a tag says ${verdict.length} times what it means to ${alive.length} templates`,
+        );
         for (let id = 0; id < alive.length; id++) if (verdict[id] === NEVER) alive[id] = 0;
+      }
       if (!alive.includes(1)) return { matches: [], decidedBy: 'templates' };
       const flags = this.#rows(view, alive, verdicts);
       if (this.filter !== undefined) {
         const met = matchFilter(view, this.filter);
+        assert(met.length === flags.length, `a filter judged ${met.length} of ${flags.length} rows`);
         for (let row = 0; row < flags.length; row++) flags[row] = flags[row]! & met[row]!;
       }
       if (!flags.includes(1)) return { matches: [], decidedBy: 'values' };

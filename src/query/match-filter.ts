@@ -1,6 +1,7 @@
 // Evaluates a filter over the rows of one block: a flag array for each node of its tree. A comparison asks dictionaries,
 // templates and columns once for all rows (filter-runs.ts); what it says of spans, events or links is then spread over the
 // places the filter asks about: every span, or, inside `some`, every event or link with its span.
+import { assert } from '../base/assert.ts';
 import * as C from '../block/block-columns.ts';
 import {
   isReference,
@@ -164,7 +165,7 @@ class FilterMatcher {
   #meets(leaf: Leaf, reference: FilterReference, places: Places): Uint8Array {
     const source = this.#block.source(reference);
     let met = this.#met.get(leaf);
-    if (met === undefined) this.#met.set(leaf, (met = this.#testRows(source, this.#tests.get(leaf)!)));
+    if (met === undefined) this.#met.set(leaf, (met = this.#testRows(source, this.#tests.get(leaf))));
     return this.#spread(met, source.section, places);
   }
 
@@ -179,7 +180,8 @@ class FilterMatcher {
     return flags;
   }
 
-  #testRows(source: Source, test: ValueTest): Uint8Array {
+  #testRows(source: Source, test: ValueTest | undefined): Uint8Array {
+    assert(test !== undefined, 'a condition of a filter was not compiled');
     this.#check();
     return testSource(source, this.#block.view.rows(source.section).rows.length, test);
   }
@@ -209,6 +211,7 @@ class FilterMatcher {
       const { inner, owners, next } = bind(places, { starts, section, from });
       const flags = this.flags(filter, inner);
       for (let i = 0; i < owners.length; i++) out[owners[i]!]! |= flags[i]!;
+      assert(next.place > from.place || next.child > from.child, 'a nested condition goes round in circles');
       from = next;
     }
     return out;

@@ -1,6 +1,7 @@
 // Blocks by the start of their latest span, newest first, without looking at all there are: the parts of a day wait in
 // order of their latest span, and one is opened when a block of it may come next. So a query that has found what it
 // asks for among the newest blocks opens the parts of those and no others.
+import { assert } from '../base/assert.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 
@@ -23,7 +24,7 @@ export class NewestBlocks<B> {
   readonly #options: NewestBlocksOptions<B>;
   /** The oldest first. */
   readonly #days: PartitionView[];
-  #day = 0;
+  #day = Infinity;
   /** Parts of the day that are not opened, the newest last. */
   #parts: ViewPart[] = [];
   /** Blocks of the day, the newest last. */
@@ -58,6 +59,8 @@ export class NewestBlocks<B> {
         this.#options.passPart(part);
         passed += part.blocks;
       }
+      this.#blocks = [];
+      this.#parts = [];
     } while (this.#beginDay());
     return passed;
   }
@@ -65,6 +68,8 @@ export class NewestBlocks<B> {
   #beginDay(): boolean {
     const view = this.#days.pop();
     if (view === undefined) return false;
+    assert(this.#blocks.length === 0 && this.#parts.length === 0, 'a day begins before the one after it is through');
+    assert(view.day < this.#day, `day ${view.day} comes after day ${this.#day}`);
     this.#day = view.day;
     this.#parts = view.parts.toSorted((x, y) => this.#latestStart(x) - this.#latestStart(y));
     this.#blocks = [];

@@ -1,6 +1,7 @@
 // Parts and blocks that stay open between the queries of one thread, by identity. A query's view holds the files of its
 // parts; when a part has left the catalog and the last view of it is released, the engine says so, and whatever is open
 // of it here is closed: a deleted file that stayed open would keep its space.
+import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import type { Disk, DiskReads, ReadFile } from '../disk/disk.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
@@ -87,6 +88,7 @@ export class PartCache {
   /** Nothing may be in use. */
   close(): void {
     this.#parts.closeUnused();
+    assert(this.#parts.values.length === 0, 'the cache is closed while a part is used');
     this.blocks.clear();
   }
 

@@ -1,5 +1,6 @@
 // Which blocks a search need not open, by what its part knows of them: outlines (operations, resources, scopes, longest
 // spans) and filters. A block stays in question while some operation in it may have a span that meets every condition.
+import { assert } from '../base/assert.ts';
 import { operationKey } from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { serviceName } from '../trace/service-name.ts';
@@ -165,7 +166,8 @@ class BlockAnswers {
     if (part.byOperation[index]![operation] === 1) return true;
     if ((this.#ofAll[index] ??= this.#mayHoldForAll(terms, index))) return true;
     if (this.#resourceHolds(index, part.serviceOf[operation]!)) return true;
-    const filter = this.#theFilter()!;
+    const filter = this.#theFilter();
+    assert(filter !== undefined, 'a block without a filter is judged by one');
     if (!(this.#isPaired[index] ??= hasAny(filter, terms.paired))) return false;
     // The values of an operation are found by its name alone.
     if (part.outlines.operations[operation]!.name === ANY_NAME) return true;

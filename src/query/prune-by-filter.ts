@@ -1,6 +1,7 @@
 // Which blocks a filter need not open, by what their part knows of them: outlines (operations, resources, scopes, longest
 // spans) and filters of terms. The filter's tree is asked of each operation in a block with three answers: no span of it
 // meets the filter, every one does, or only the block can tell. So `not` prunes too, where what it denies is certain.
+import { assert } from '../base/assert.ts';
 import { ofOperation, operationKey, SOME_OPERATION, TermHash } from '../block/terms.ts';
 import * as Terms from '../block/terms.ts';
 import type { OutlineOperation } from '../block/outline.ts';
@@ -105,7 +106,9 @@ export class FilterPruner {
   }
 
   #asked(filter: Filter, reference: FilterReference): Pick<Asked, 'reference' | 'test'> {
-    return { reference, test: this.#tests.get(filter)! };
+    const test = this.#tests.get(filter);
+    assert(test !== undefined, `a condition with ${filter.op} was not compiled`);
+    return { reference, test };
   }
 
   #judgeLeaf(leaf: Filter, asked: Asked, place: Place): Verdict {

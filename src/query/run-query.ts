@@ -13,11 +13,35 @@ import { findTraces } from './find-traces.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 import { searchTraceIds } from './search-traces.ts';
 
-export type QueryTask =
-  | { readonly kind: 'find'; readonly traceIds: readonly Uint8Array[] }
-  | { readonly kind: 'search'; readonly query: TraceQuery }
-  | { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint }
-  | { readonly kind: 'metrics'; readonly query: MetricsQuery };
+/** Every query: what it is asked with. Beside each stands what it answers, in QueryAnswers, and how, in QUERIES. */
+interface QueryTasks {
+  readonly find: { readonly kind: 'find'; readonly traceIds: readonly Uint8Array[] };
+  readonly search: { readonly kind: 'search'; readonly query: TraceQuery };
+  readonly dependencies: { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint };
+  readonly metrics: { readonly kind: 'metrics'; readonly query: MetricsQuery };
+}
+
+interface QueryAnswers {
+  readonly find: { readonly kind: 'traces'; readonly traces: FoundTrace[] };
+  readonly search: { readonly kind: 'ids'; readonly traceIds: Uint8Array[] };
+  readonly dependencies: { readonly kind: 'dependencies'; readonly dependencies: Dependency[] };
+  readonly metrics: { readonly kind: 'metrics'; readonly series: CallSeries[] };
+}
+
+export type QueryKind = keyof QueryTasks;
+export type QueryTask<K extends QueryKind = QueryKind> = QueryTasks[K];
+
+const QUERIES: {
+  readonly [K in QueryKind]: (source: BlockSource, task: QueryTasks[K], deadline: Deadline) => QueryAnswers[K];
+} = {
+  find: (source, { traceIds }, deadline) => ({ kind: 'traces', traces: findTraces(source, traceIds, deadline) }),
+  search: (source, { query }, deadline) => ({ kind: 'ids', traceIds: searchTraceIds(source, query, deadline) }),
+  dependencies: (source, { startNs, endNs }, deadline) => ({
+    kind: 'dependencies',
+    dependencies: listDependencies(source, startNs, endNs, deadline),
+  }),
+  metrics: (source, { query }, deadline) => ({ kind: 'metrics', series: listCallSeries(source, query, deadline) }),
+};
 
 export interface QueryJob {
   readonly task: QueryTask;
@@ -32,13 +56,7 @@ export interface QueryJob {
   readonly pulse?: SharedPulse;
 }
 
-export type QueryAnswer =
-  | { readonly kind: 'traces'; readonly traces: FoundTrace[] }
-  | { readonly kind: 'ids'; readonly traceIds: Uint8Array[] }
-  | { readonly kind: 'dependencies'; readonly dependencies: Dependency[] }
-  | { readonly kind: 'metrics'; readonly series: CallSeries[] };
-
-export type QueryResult = QueryAnswer & {
+export type QueryResult<K extends QueryKind = QueryKind> = QueryAnswers[K] & {
   readonly warnings: readonly string[];
   /** Blocks that were met damaged, for whoever owns the store to put aside. */
   readonly damaged: readonly DamagedPlace[];
@@ -57,17 +75,10 @@ export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newW
   return { ...answer(source, job.task, deadline), warnings: source.warnings(), damaged: source.damaged() };
 }
 
-function answer(source: BlockSource, task: QueryTask, deadline: Deadline): QueryAnswer {
-  switch (task.kind) {
-    case 'find':
-      return { kind: 'traces', traces: findTraces(source, task.traceIds, deadline) };
-    case 'search':
-      return { kind: 'ids', traceIds: searchTraceIds(source, task.query, deadline) };
-    case 'dependencies':
-      return { kind: 'dependencies', dependencies: listDependencies(source, task.startNs, task.endNs, deadline) };
-    case 'metrics':
-      return { kind: 'metrics', series: listCallSeries(source, task.query, deadline) };
-    default:
-      return task satisfies never;
-  }
+function answer<K extends QueryKind>(
+  source: BlockSource,
+  task: QueryTasks[K] & { readonly kind: K },
+  deadline: Deadline,
+): QueryAnswers[K] {
+  return QUERIES[task.kind](source, task, deadline);
 }

@@ -59,6 +59,10 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
     hits = mergeHits(hits, found.hits);
     hits.length = answerSize(hits, query) ?? hits.length;
   }
+  assert(
+    hits.length <= Math.max(query.limit, query.lastUnit?.tracesMax ?? 0),
+    'a search found more than an answer has',
+  );
   return hits.map((hit) => hit.traceId);
 }
 

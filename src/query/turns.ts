@@ -1,5 +1,6 @@
 // A line of queries: so many run at once, the next ones wait in the order they came. A browser opens six connections and asks
 // for a trace on each, so waiting is the rule and refusing the exception; but the line has an end, and waiting has one.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
 export interface TurnsOptions {
@@ -38,6 +39,7 @@ export class Turns {
 
   /** Hands the turn to the next in line, so that a newcomer cannot overtake it. */
   release(): void {
+    assert(this.#running > 0, 'a turn is given back that nobody took');
     const [next] = this.#waiting;
     if (next === undefined) this.#running--;
     else next();
@@ -45,6 +47,7 @@ export class Turns {
 
   #wait(signal: AbortSignal | undefined): Promise<void> {
     const { runningMax, waitMaxMs } = this.#options;
+    assert(this.#running === runningMax, `a query waits while ${this.#running} of ${runningMax} run`);
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         clearTimeout(timer);

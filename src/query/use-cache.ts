@@ -72,8 +72,10 @@ export class UseCache<K, V> {
   }
 
   #close(key: K, entry: Entry<V>): void {
+    assert(entry.users === 0, `${String(key)} is closed under its user`);
     this.#entries.delete(key);
     this.#weight -= entry.weight;
+    assert(this.#entries.size > 0 || this.#weight === 0, `nothing is open, and weighs ${this.#weight}`);
     this.#options.close(entry.value);
   }
 }
