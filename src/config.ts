@@ -319,6 +319,19 @@ const flags = {
     reason: 'Container runtimes kill after ten seconds.',
     example: '-shutdownTimeout=25s',
   }),
+  memoryPercent: flag('process', 'memory.allowedPercent', count('percent', { min: 1, max: 100 }), {
+    default: '60',
+    meaning:
+      'Share of the memory of the machine, or of its container where that has less, that requests, answers, caches and merges may take together with the program.',
+    reason: 'As in VictoriaMetrics. The rest is for what is counted less exactly: garbage, buffers of the system.',
+    example: '-memory.allowedPercent=40',
+  }),
+  memoryBytes: flag('process', 'memory.allowedBytes', bytes({ min: '0', max: '1024TiB' }), {
+    default: '0',
+    meaning: 'The same in bytes, instead of -memory.allowedPercent. 0: by percent.',
+    reason: 'As in VictoriaMetrics: for who knows what else runs on the machine.',
+    example: '-memory.allowedBytes=800MiB',
+  }),
   keepFailedRequests: flag('process', 'debug.keepFailedRequests', boolean, {
     default: 'false',
     meaning: 'Keep the bodies of requests that meet a bug of this program in quarantine/, up to 16 until the restart.',

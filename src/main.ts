@@ -1,6 +1,7 @@
 // Composition root: config → store → listeners → signal → close; or one of the tools, when the first argument names it.
 // The only file that sees every layer; it decides nothing but the order in which things start and stop.
 import { readFileSync } from 'node:fs';
+import { totalmem } from 'node:os';
 import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
 import { Closing } from './base/closing.ts';
 import {
@@ -12,10 +13,12 @@ import {
 } from './base/descriptors.ts';
 import { isStoreError } from './base/errors.ts';
 import { LOOK_MS, Pulse } from './base/pulse.ts';
+import { allowedMemory, shareMemory, type MemoryShares } from './base/memory.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc } from './api/listeners/grpc-listeners.ts';
+import { BodyPool } from './api/http/body-pool.ts';
 import { openHttpServer } from './api/listeners/http-server.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics } from './api/edge/metrics.ts';
@@ -44,16 +47,20 @@ const version = String(
 async function openNode(config: Config, logger: LineLogger, stop: StopClock): Promise<Closing> {
   const closing = new Closing();
   const connectionCaps = shareConnections(config, logger);
+  const memory = shareMemoryOf(config, logger);
   const mainPulse = new Pulse();
   mainPulse.start(ownThreadId());
   let isReady = false;
   const store = await openThreadedStore({
     ...engineOptions(config),
+    mergeBytes: memory.mergeBytes,
     onFatal: (error) => fail(logger, 'the store has failed', error),
     onSilent: (seconds) => kill(logger, 'the store does not answer, the process ends', { seconds }),
     mainPulse: mainPulse.shared,
   });
   closing.add('store', () => store.close(stop.leftMs()));
+  const bodies = new BodyPool(memory.bodyHeapBytes);
+  closing.add('body workers', () => bodies.close());
   const { archiveBytesMax, storageDataPath, freeDiskBytesMin } = config;
   const archived =
     archiveBytesMax === 0
@@ -76,24 +83,21 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     source: store,
     archive: archived,
     logger,
-    workers: config.queryWorkers,
-    concurrentMax: config.concurrentSearchesMax,
-    durationMaxMs: config.searchMaxMs,
-    bytesMax: config.searchBytesMax,
-    slowMs: config.slowQueryMs,
+    ...queryBounds(config, memory),
     observe: (query) => metrics.countQuery(query),
   });
   closing.add('query workers', () => reader.close());
   const archive = archived && new LocalArchive({ folder: archived, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
-  const intake = new Intake({ ...config, writer: store, metrics });
+  const intake = new Intake({ ...config, ...memory, writer: store, metrics });
   const parts = {
     config,
     intake,
+    bodies,
     reader,
     archive,
-    answers: new AnswerBudget(),
+    answers: new AnswerBudget(memory.answersBytesMax),
     metrics,
     logger,
     connectionCaps,
@@ -145,9 +149,35 @@ function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
   return caps;
 }
 
+/** What each part of the process may hold, of what the container or the machine has. */
+function shareMemoryOf(config: Config, logger: LineLogger): MemoryShares {
+  const given = { percent: config.memoryPercent, bytes: config.memoryBytes };
+  const system = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
+  const allowedBytes = allowedMemory(given, system);
+  const memory = shareMemory(allowedBytes, config);
+  const { requestBytesMax, jsonBytesMax } = memory;
+  if (requestBytesMax < config.requestBytesMax) {
+    const shown = { allowedBytes, requestBytesMax, jsonBytesMax };
+    logger.warn('little memory: requests may be smaller than -opentelemetry.traces.maxRequestSize', shown);
+  }
+  return memory;
+}
+
+function queryBounds(config: Config, memory: MemoryShares) {
+  return {
+    workers: config.queryWorkers,
+    concurrentMax: config.concurrentSearchesMax,
+    durationMaxMs: config.searchMaxMs,
+    bytesMax: config.searchBytesMax,
+    cacheBytes: memory.queryCacheBytes,
+    answerBytesMax: memory.answerBytesMax,
+    slowMs: config.slowQueryMs,
+  };
+}
+
 function engineOptions(
   config: Config,
-): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal' | 'onSilent' | 'mainPulse'> {
+): Omit<Parameters<typeof openThreadedStore>[0], 'onFatal' | 'onSilent' | 'mainPulse' | 'mergeBytes'> {
   const { storageDataPath: path, loggerLevel: logLevel, loggerFormat: logFormat, stallMaxMs } = config;
   const { operationsPerServiceMax, servicesPerTenantMax } = config;
   const nameBounds = { ...NAME_BOUNDS, operationsPerServiceMax, servicesPerTenantMax };

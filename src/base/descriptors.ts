@@ -28,7 +28,7 @@ const MERGE_DESCRIPTORS = 48;
 /** How many descriptors the store and the threads may need at once. */
 export function storageDescriptors({ queryWorkers, mergeWorkers }: StorageThreads): number {
   const queries = queryWorkers * (THREAD_DESCRIPTORS + QUERY_DESCRIPTORS);
-  // One flush beside the merges, and the threads of the engine and of each listener's large bodies.
+  // One flush beside the merges, and the threads of the engine and of large bodies.
   const merges = (mergeWorkers + 1) * (THREAD_DESCRIPTORS + MERGE_DESCRIPTORS) + 4 * THREAD_DESCRIPTORS;
   return BASE_DESCRIPTORS + INDEX_DESCRIPTORS + queries + merges;
 }

@@ -30,6 +30,8 @@ export const limits = {
    * is told to retry.
    */
   intakeBytesMax: 256 << 20,
+  /** Counted for every request beside its body: stream, headers, buffers. A flood of empty requests is bounded too. */
+  requestOverheadBytes: 16 << 10,
   /** Frames of one zstd body; senders use one, and each costs a call. */
   zstdFramesMax: 1_024,
   /** LMDB environments open at once, 2.4 MB of memory each; those of further days are opened when they are asked. */

@@ -1,5 +1,6 @@
 // Threads of one kind, on piscina. What may become of a thread is an error of the one job that it has: it may die, fail to
 // start for want of descriptors, or hang, and is replaced each time. Errors of the job itself are its reply's affair.
+import type { ResourceLimits } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { StoreError } from './errors.ts';
 import { LOOK_MS, Pulse, PulseWatch, type SharedPulse } from './pulse.ts';
@@ -13,10 +14,21 @@ export interface ThreadPoolOptions {
   readonly threadsMin: number;
   /** Others end when there was nothing to do for so long. */
   readonly idleMs?: number;
+  /** JavaScript heap of a thread: a job that needs more fails with ERR_WORKER_OUT_OF_MEMORY. Default: Node's own. */
+  readonly heapBytesMax?: number;
+  /** What every thread is started with. */
+  readonly workerData?: unknown;
   /** Jobs that wait for a thread. */
   readonly queueMax: number;
   /** A job that has begun and does not beat over so many looks (seconds) hangs: its thread is ended. */
   readonly looksMax: number;
+}
+
+/** A large young generation would take memory and win nothing: objects of a job live as long as the job. */
+const YOUNG_HEAP_MB = 16;
+
+function heapLimits(heapBytesMax: number): ResourceLimits {
+  return { maxOldGenerationSizeMb: Math.ceil(heapBytesMax / 2 ** 20), maxYoungGenerationSizeMb: YOUNG_HEAP_MB };
 }
 
 /** What every job has beside its own: it beats when it begins, and while it goes on. */
@@ -31,6 +43,7 @@ export class ThreadPool<Job extends PulsingJob, Reply> {
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
+    const { heapBytesMax } = options;
     const { workerUrl, name, threadsMin: minThreads, threadsMax: maxThreads, idleMs, queueMax: maxQueue } = options;
     this.#pool = new Piscina<Job, Reply>({
       filename: workerUrl.href,
@@ -39,6 +52,8 @@ export class ThreadPool<Job extends PulsingJob, Reply> {
       maxThreads,
       maxQueue,
       ...(idleMs === undefined ? {} : { idleTimeout: idleMs }),
+      ...(heapBytesMax === undefined ? {} : { resourceLimits: heapLimits(heapBytesMax) }),
+      workerData: options.workerData,
       // Workers compute and read files; one that waits in Atomics would not see the callbacks of its file calls.
       atomics: 'disabled',
     });

@@ -28,8 +28,17 @@ const LONG_NUMBER = /[:,[\s]-?[\d.]{16}/;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Parses a body. Throws INVALID_REQUEST when it is not UTF-8 or not JSON. */
+/** Values of a body small enough for any number of them. */
+const VALUES_MIN = 1 << 16;
+/** OTLP in JSON has one for every five bytes at most, usually for every ten. */
+const VALUE_BYTES_MIN = 4;
+
+/**
+ * Parses a body. Throws INVALID_REQUEST when it is not UTF-8 or not JSON, LIMIT_EXCEEDED when it has more objects, lists and
+ * values than OTLP can have in so many bytes: they would take twenty times as many.
+ */
 export function parseJson(body: Uint8Array): unknown {
+  if (body.length > VALUES_MIN) assertSparse(body);
   let text: string;
   try {
     text = utf8.decode(body);
@@ -43,6 +52,21 @@ export function parseJson(body: Uint8Array): unknown {
     const reason = cause instanceof SyntaxError ? cause.message : 'nested too deep';
     throw new StoreError('INVALID_REQUEST', `malformed JSON: ${reason}`, { cause });
   }
+}
+
+/** Counts what begins or separates values, in texts too. */
+function assertSparse(body: Uint8Array): void {
+  const max = VALUES_MIN + body.length / VALUE_BYTES_MIN;
+  let count = 0;
+  for (let i = 0; i < body.length; i++) {
+    const byte = body[i]!;
+    if (byte === 0x2c || byte === 0x3a || byte === 0x5b || byte === 0x7b) count++;
+  }
+  if (count <= max) return;
+  throw new StoreError(
+    'LIMIT_EXCEEDED',
+    `${body.length} bytes of JSON with ${count} objects, lists and values: too many for OTLP; send less`,
+  );
 }
 
 function keepExact(_key: string, value: unknown, context?: { source?: string }): unknown {

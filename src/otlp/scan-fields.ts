@@ -259,6 +259,7 @@ export class FieldScanner {
 
   /** Scans the events and links of the span whose start is given; returns its presence bits for them. */
   scanDeferred(startLo: number, startHi: number): number {
+    if (this.#hasManyChildren) return 0;
     const events = this.#deferredEvents;
     const links = this.#deferredLinks;
     for (let i = 0; i < events.length; i += 2) this.#scanEvent(events[i]!, events[i + 1]!, startLo, startHi);

@@ -103,9 +103,8 @@ export class RequestScan {
 
   /** Two bytes of an empty event are 16 in columns: what unfolds like that is no telemetry. */
   #check(): void {
-    const { requestGroupsMax, requestSpansMax, requestNamesMax } = limits;
+    const { requestGroupsMax, requestNamesMax } = limits;
     if (this.#scanner.groups > requestGroupsMax) tooMany('resources and scopes', requestGroupsMax);
-    if (this.#scanner.hops > requestSpansMax) tooMany('spans', requestSpansMax);
     const names = this.#batch.strings.count - this.#nameCount;
     if (names > requestNamesMax) tooMany('new names of spans, events and attributes', requestNamesMax);
     const sizeBytes = this.#batch.rowBytes - this.#sizeBytes;
@@ -186,9 +185,11 @@ class RequestScanner {
   #scopeSpans = new WireReader(new Uint8Array(0));
   #resource = 0;
   #scope = 0;
-  /** Resources and scopes entered, and fields in them: what is hopped over now is scanned later, and counted before. */
+  /** Resources and scopes entered. */
   groups = 0;
-  hops = 0;
+  /** Fields in them: counted when they are hopped over, which cannot be interrupted. */
+  #hops = 0;
+  #hopsMax = 0;
   /** State of the span being scanned. */
   readonly #times = { startLo: 0, startHi: 0, endLo: 0, endHi: 0 };
   #ids = 0;
@@ -213,7 +214,7 @@ class RequestScanner {
     }
     this.#clock.setBounds(bounds.startMinNs, bounds.startMaxNs, bounds.acceptsDay);
     this.#rejected = new Map();
-    this.#stored = this.groups = this.hops = 0;
+    this.#stored = this.groups = this.#hops = 0;
     this.#resourceIndex = this.#scopeIndex = -1;
     this.#unknownField = undefined;
     const start = batch.appendArena(body);
@@ -223,6 +224,7 @@ class RequestScanner {
     this.#status = new WireReader(bytes);
     const { isAccepted = false, spanAttributesMax = SPAN_ATTRIBUTES_MAX } = bounds;
     this.#fields.begin(bytes, spanAttributesMax, isAccepted ? Infinity : limits.childrenPerSpanMax);
+    this.#hopsMax = isAccepted ? Infinity : limits.requestSpansMax;
     this.#descriptorBytesMax = isAccepted ? Infinity : limits.descriptorBytesMax;
     this.#spanBytesMax = bounds.spanBytesMax ?? SPAN_BYTES_MAX;
     this.#request = new WireReader(bytes, start, start + body.length);
@@ -292,7 +294,7 @@ class RequestScanner {
     const schema = { start: 0, end: 0 };
     this.groups++;
     while (reader.next()) {
-      this.hops++;
+      if (++this.#hops > this.#hopsMax) tooMany('spans', this.#hopsMax);
       if (reader.field > 3) {
         this.#noteUnknown(reader, what);
         continue;

@@ -22,7 +22,7 @@ import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { ViewFiles } from './block-source.ts';
 import { wholeDays } from './call-totals.ts';
-import type { QueryReply } from './query-worker.ts';
+import type { QueryReply, QueryThread } from './query-worker.ts';
 import type { QueryJob, QueryKind, QueryResult, QueryTask } from './run-query.ts';
 import { queryShape } from './query-shape.ts';
 import type { QueryWork } from './query-work.ts';
@@ -56,6 +56,10 @@ export interface LocalReaderOptions {
   readonly durationMaxMs: number;
   /** Stored bytes one query may look at; undefined: any number. */
   readonly bytesMax?: number;
+  /** Memory for blocks, and for filters, that a query thread keeps; default: what is useful. */
+  readonly cacheBytes?: number;
+  /** OTLP bytes of the traces of one answer; default limits.answerBytesMax. */
+  readonly answerBytesMax?: number;
   /** Queries that take longer are logged, by their shape; undefined or 0: none. */
   readonly slowMs?: number;
   /** A query thread that does not come to its next block for so long is ended; default HUNG_MAX_SECONDS. */
@@ -102,6 +106,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
       name: 'run',
       threadsMin: options.workers,
       threadsMax: options.workers,
+      workerData: { cacheBytes: options.cacheBytes } satisfies QueryThread,
       // Turns bound what comes here.
       queueMax: runningMax,
       looksMax: options.hungMaxSeconds ?? HUNG_MAX_SECONDS,
@@ -126,7 +131,8 @@ export class LocalReader implements TraceReader, SearchExplainer {
 
   async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {
     if (traceIds.length === 0) return { traces: [], warnings: [] };
-    const { result } = await this.#run<'find'>(tenant, { traceIds }, { kind: 'find', traceIds }, signal);
+    const { answerBytesMax: bytesMax } = this.#options;
+    const { result } = await this.#run<'find'>(tenant, { traceIds }, { kind: 'find', traceIds, bytesMax }, signal);
     return { traces: result.traces, warnings: result.warnings };
   }
 

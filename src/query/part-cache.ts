@@ -24,13 +24,15 @@ const OPEN_FILES_MAX = 128;
 
 export interface PartCacheOptions {
   /** Default FILTER_BYTES_MAX. */
-  readonly filterBytesMax?: number;
+  readonly filterBytesMax?: number | undefined;
+  /** Default BLOCK_CACHE_BYTES_MAX. */
+  readonly blockBytesMax?: number | undefined;
   /** Gives what is gone since the last call; asked before every use. Default: nothing. */
   readonly takeGone?: () => readonly Identity[];
 }
 
 export class PartCache {
-  readonly blocks = new BlockCache(BLOCK_CACHE_BYTES_MAX);
+  readonly blocks: BlockCache;
   readonly calls = new CallCache();
   /** Opens files; where the process has too many open, those that nobody uses make room. */
   readonly disk: DiskReads;
@@ -43,7 +45,9 @@ export class PartCache {
   readonly #filterBudget: MemoryBudget;
   readonly #takeGone: () => readonly Identity[];
 
-  constructor(disk: Disk, { filterBytesMax = FILTER_BYTES_MAX, takeGone = () => [] }: PartCacheOptions = {}) {
+  constructor(disk: Disk, options: PartCacheOptions = {}) {
+    const { filterBytesMax = FILTER_BYTES_MAX, blockBytesMax = BLOCK_CACHE_BYTES_MAX, takeGone = () => [] } = options;
+    this.blocks = new BlockCache(blockBytesMax);
     this.disk = { openRead: (path) => this.#openRead(disk, path), stat: (path) => disk.stat(path) };
     this.#filterBytesMax = filterBytesMax;
     this.#filterBudget = new MemoryBudget(filterBytesMax);

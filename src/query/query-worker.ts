@@ -1,9 +1,10 @@
 // Entry of a query worker thread (piscina): reads blocks of a view, never the index, never writes. Answers cross the
 // thread boundary as transferred bytes. Errors are returned as values: piscina drops an error's own properties.
-import { move, transferableSymbol, valueSymbol } from 'piscina';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
+import type { Identity } from '../part/identity.ts';
 import { ForgetListener } from '../partition/forget-channel.ts';
 import { PartCache } from './part-cache.ts';
 import { newWork, type QueryWork } from './query-work.ts';
@@ -18,8 +19,15 @@ export type QueryReply =
       readonly work: QueryWork;
     };
 
+/** What a query thread is started with. */
+export interface QueryThread {
+  readonly cacheBytes: number | undefined;
+}
+
+const { cacheBytes } = workerData as QueryThread;
 const forgotten = new ForgetListener((identities) => identities.forEach((identity) => cache.drop(identity)));
-const cache = new PartCache(nodeDisk, { takeGone: () => forgotten.take() });
+const takeGone = (): readonly Identity[] => forgotten.take();
+const cache = new PartCache(nodeDisk, { filterBytesMax: cacheBytes, blockBytesMax: cacheBytes, takeGone });
 
 /** Runs `job` on this thread. */
 export function run(job: QueryJob): unknown {

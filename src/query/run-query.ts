@@ -15,7 +15,12 @@ import { searchTraceIds } from './search-traces.ts';
 
 /** Every query: what it is asked with. Beside each stands what it answers, in QueryAnswers, and how, in QUERIES. */
 interface QueryTasks {
-  readonly find: { readonly kind: 'find'; readonly traceIds: readonly Uint8Array[] };
+  /** `bytesMax`: OTLP bytes of the traces in the answer. */
+  readonly find: {
+    readonly kind: 'find';
+    readonly traceIds: readonly Uint8Array[];
+    readonly bytesMax?: number | undefined;
+  };
   readonly search: { readonly kind: 'search'; readonly query: TraceQuery };
   readonly dependencies: { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint };
   readonly metrics: { readonly kind: 'metrics'; readonly query: MetricsQuery };
@@ -34,7 +39,10 @@ export type QueryTask<K extends QueryKind = QueryKind> = QueryTasks[K];
 const QUERIES: {
   readonly [K in QueryKind]: (source: BlockSource, task: QueryTasks[K], deadline: Deadline) => QueryAnswers[K];
 } = {
-  find: (source, { traceIds }, deadline) => ({ kind: 'traces', traces: findTraces(source, traceIds, deadline) }),
+  find: (source, { traceIds, bytesMax }, deadline) => ({
+    kind: 'traces',
+    traces: findTraces(source, traceIds, deadline, bytesMax),
+  }),
   search: (source, { query }, deadline) => ({ kind: 'ids', traceIds: searchTraceIds(source, query, deadline) }),
   dependencies: (source, { startNs, endNs }, deadline) => ({
     kind: 'dependencies',

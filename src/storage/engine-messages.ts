@@ -22,6 +22,8 @@ export interface EngineOptions {
   readonly snapshotsMaxAgeMs: number;
   readonly clockJumpGraceMs: number;
   readonly mergeWorkers: number;
+  /** Memory of one merge, and of one flush. */
+  readonly mergeBytes: number;
   readonly keepFailedRequests: boolean;
   /** The engine beats on its own and looks at the main thread's. */
   readonly enginePulse: SharedPulse;

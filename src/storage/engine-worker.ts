@@ -43,7 +43,7 @@ function watchMain({ mainPulse, patience, logLevel: level, logFormat: format }: 
 }
 
 function tryOpen(options: EngineOptions, pulse: Pulse, post: (reply: EngineReply) => void): Storage | undefined {
-  const mergeRunner = createMergePool(options.mergeWorkers);
+  const mergeRunner = createMergePool(options.mergeWorkers, { memoryBytes: options.mergeBytes });
   try {
     const logger = createLogger({ level: options.logLevel, format: options.logFormat });
     return Storage.open({

@@ -79,6 +79,8 @@ export class GroupCommit {
   #waiters: Waiter[] = [];
   /** Who waits for the commit under way. */
   #committing: Waiter[] = [];
+  /** Settles when the next commit has been answered. */
+  #answered = Promise.withResolvers<void>();
   /** Requests for which the open commit had no room; scanned when it has been sealed. */
   readonly #queue = new FairQueue<Request>();
   /** Those that are more than one step, one after the other. */
@@ -179,7 +181,7 @@ export class GroupCommit {
       const rules = this.#rules();
       const scan = new RequestScan(batch, body, rules.bounds);
       let result = scanStep(scan, rules.stepMs);
-      for (; result === undefined; result = scanStep(scan, rules.stepMs)) await turn();
+      for (; result === undefined; result = scanStep(scan, rules.stepMs)) await this.#yield();
       checkDays(scan, batch, 0, rules);
       if (this.#state === 'broken') throw this.#broken;
       if (result.stored > 0) this.#batches.add(tenant, batch);
@@ -189,6 +191,12 @@ export class GroupCommit {
     }
     this.#large = undefined;
     if (this.#state !== 'broken') this.#fill();
+  }
+
+  /** Whoever waits for a commit is answered between two steps. */
+  async #yield(): Promise<void> {
+    await turn();
+    if (this.#waiters.length + this.#committing.length > 0) await this.#answered.promise;
   }
 
   #rules(): ScanRules {
@@ -257,6 +265,12 @@ export class GroupCommit {
       else reject(failure);
     }
     this.#committing = [];
+    this.#tellAnswered();
+  }
+
+  #tellAnswered(): void {
+    this.#answered.resolve();
+    this.#answered = Promise.withResolvers<void>();
   }
 
   /** All days or none: when one day's log fails, what the others wrote is given up too. Gives the failure, if any. */
@@ -291,6 +305,7 @@ export class GroupCommit {
     for (const { reject } of [...this.#committing, ...this.#waiters]) reject(error);
     this.#committing = [];
     this.#waiters = [];
+    this.#tellAnswered();
     for (const queue of [this.#queue, this.#largeQueue]) {
       for (let request = queue.take(); request !== undefined; request = queue.take()) request.reject(error);
     }

@@ -15,6 +15,8 @@ const IDLE_MS = 30_000;
 export interface MergePoolOptions {
   /** The worker's module; default merge-worker. */
   readonly workerUrl?: URL;
+  /** MergeJob.memoryBytes of every job; default: the job's own. */
+  readonly memoryBytes?: number;
   /** Default: Node's own. */
   readonly heapMbMax?: number;
 }
@@ -31,9 +33,11 @@ class MergePool implements MergeRunner {
   readonly #jobs = new Set<Promise<unknown>>();
   /** Settles when the last job that had to be alone has ended: what comes later waits for it. */
   #lastAlone: Promise<unknown> = Promise.resolve();
+  readonly #memoryBytes: number | undefined;
   #isClosed = false;
 
   constructor(mergeWorkers: number, options: MergePoolOptions) {
+    this.#memoryBytes = options.memoryBytes;
     this.#merges = new MergeThreads(mergeWorkers, options);
     this.#flushes = new MergeThreads(1, options);
   }
@@ -59,7 +63,8 @@ class MergePool implements MergeRunner {
     if (signal !== undefined && isAborted(signal)) throw cancelled(job);
     const threads = job.profile === 'merged' ? this.#merges : this.#flushes;
     try {
-      return resultOf(await threads.run(job, signal));
+      const { memoryBytes = this.#memoryBytes } = job;
+      return resultOf(await threads.run({ ...job, memoryBytes }, signal));
     } catch (cause) {
       if (cause instanceof StoreError) throw cause;
       // Ending the pool rejects what runs on it: that is no fault, the store is closing.

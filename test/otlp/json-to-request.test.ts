@@ -363,7 +363,15 @@ describe('malformed requests', () => {
     expect([max, max + 1, max + 2, 10_000].map(depthOf)).toEqual([max, max + 1, max + 1, max + 1]);
   });
 
-  test.each([['['.repeat(3_000_000)], [`${'['.repeat(500_000)}1234567890123456789${']'.repeat(500_000)}`]])(
+  test.each([
+    ['empty objects', `[${'{},'.repeat(400_000)}{}]`],
+    ['numbers', `[${'1,'.repeat(400_000)}1]`],
+    ['names', `{${'"ab":1,'.repeat(400_000)}"ab":1}`],
+  ])('more %s than OTLP can have are refused before they are made', (_, text) => {
+    expect(() => jsonToRequest(bytesOf(`{"resourceSpans":${text}}`))).toThrow('too many for OTLP');
+  });
+
+  test.each([['[    '.repeat(1_000_000)], [`${'[    '.repeat(500_000)}1234567890123456789${']'.repeat(500_000)}`]])(
     'hostile nesting is an error, not a crash',
     (text) => {
       expect(messageOf(() => jsonToRequest(bytesOf(text)))).toMatch(/^malformed/);

@@ -27,6 +27,7 @@ const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Prom
     snapshotsMaxAgeMs: 3 * DAY_MS,
     clockJumpGraceMs: 3_600_000,
     mergeWorkers: 1,
+    mergeBytes: 64 << 20,
     logLevel: 'ERROR',
     logFormat: 'default',
     mainPulse: new Pulse().shared,

@@ -5,6 +5,7 @@ import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
 import { openOtlpGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import type { OpenServer } from '../../src/api/grpc/grpc-server.ts';
 import { openHttpServer } from '../../src/api/listeners/http-server.ts';
+import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { Intake } from '../../src/api/edge/intake.ts';
 import { createMetrics, type Metrics } from '../../src/api/edge/metrics.ts';
 import { parseConfig, type Config } from '../../src/config.ts';
@@ -23,6 +24,7 @@ export class EdgeServers implements AsyncDisposable {
   readonly http: OpenServer;
   readonly grpc: OpenServer;
   readonly intake: Intake;
+  readonly bodies: BodyPool;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly config: Config;
@@ -34,6 +36,7 @@ export class EdgeServers implements AsyncDisposable {
     this.http = parts.http;
     this.grpc = parts.grpc;
     this.intake = parts.intake;
+    this.bodies = parts.bodies;
     this.metrics = parts.metrics;
     this.logger = parts.logger;
     this.config = parts.config;
@@ -56,6 +59,7 @@ export class EdgeServers implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.http.close(), this.grpc.close()]);
+    await this.bodies.close();
   }
 }
 
@@ -72,11 +76,13 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const isReady = (): boolean => ready.isReady;
   const { storageDataPath, shownFlags } = config;
   const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
-  const bytesMax = options.intakeBytesMax === undefined ? {} : { bytesMax: options.intakeBytesMax };
-  const intake = new Intake({ ...config, writer: store, metrics, ...bytesMax });
+  const { intakeBytesMax = 256 << 20 } = options;
+  const intake = new Intake({ ...config, writer: store, metrics, intakeBytesMax });
+  const bodies = new BodyPool();
   const parts = {
     config,
     intake,
+    bodies,
     reader: store,
     archive: undefined,
     answers: new AnswerBudget(),
@@ -91,7 +97,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     await http.close();
     throw error;
   }))!;
-  return new EdgeServers({ store, http, grpc, intake, metrics, logger, config, logLines, ready });
+  return new EdgeServers({ store, http, grpc, intake, bodies, metrics, logger, config, logLines, ready });
 }
 
 export interface RawRequest {

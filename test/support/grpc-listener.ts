@@ -1,6 +1,7 @@
 // The listener of Jaeger's gRPC APIs on a free port over a MapReader, with a client.
 import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
 import { openJaegerGrpc } from '../../src/api/listeners/grpc-listeners.ts';
+import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { Intake } from '../../src/api/edge/intake.ts';
 import { createMetrics, type Metrics } from '../../src/api/edge/metrics.ts';
 import { createLogger } from '../../src/base/logger.ts';
@@ -46,6 +47,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
   const listener = (await openJaegerGrpc({
     config,
     intake,
+    bodies: new BodyPool(),
     reader,
     answers,
     archive: options.archive,

@@ -1,6 +1,9 @@
 // Jaeger's routes on a real socket over a MapReader.
 import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
+import { FairBudget } from '../../src/base/fair-budget.ts';
+import type { Tenant } from '../../src/trace/tenant.ts';
+import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { IntakeAccount } from '../../src/api/edge/intake.ts';
 import type { JaegerOptions } from '../../src/api/jaeger-http/jaeger-http.ts';
 import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
@@ -36,9 +39,11 @@ export async function openJaegerServer(more: Partial<JaegerOptions> = {}): Promi
   const app = fastify({ logger: false, routerOptions: { maxParamLength: 16_384 } });
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  const bodies = { requestBytesMax: 1 << 20, open: () => new IntakeAccount(() => undefined) };
+  const budget = new FairBudget(4 << 20);
+  const intake = { jsonBytesMax: 1 << 20, open: (tenant: Tenant) => new IntakeAccount(budget, tenant) };
+  const bodies = new BodyPool();
   const answers = new AnswerBudget();
-  registerJaegerRoutes(app, { reader, bodies, answers, maxTraces: 50, now: () => NOW_MS, logger, ...more });
+  registerJaegerRoutes(app, { reader, intake, bodies, answers, maxTraces: 50, now: () => NOW_MS, logger, ...more });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;
   const get = async (path: string, init: RequestInit = {}): Promise<Answer> => {

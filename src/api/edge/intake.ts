@@ -1,7 +1,10 @@
 // What the OTLP edges (HTTP protobuf, HTTP JSON, gRPC) share on their way to the SpanWriter: admission and counters.
-// Two bounds: bytes of bodies in flight (above: OVERLOADED, at once) and requests being written (above: wait in line, then
-// UNAVAILABLE). A slot is taken when the body is complete, so that slow uploads hold bytes but never a slot.
+// Two bounds: bytes of requests from their first byte to their answer, the one budget of the way in (above: OVERLOADED, at
+// once), and requests being written (above: wait in line, then UNAVAILABLE). Both are shared fairly by tenants. A slot is
+// taken when the body is complete, so that slow uploads hold bytes but never a slot.
 import { StoreError } from '../../base/errors.ts';
+import { FairBudget } from '../../base/fair-budget.ts';
+import { FairQueue } from '../../base/fair-queue.ts';
 import { limits } from '../../base/limits.ts';
 import type { SpanWriter, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
@@ -18,54 +21,57 @@ export interface IntakeOptions {
   readonly insertQueueMaxMs: number;
   /** How long it is written at most before its client is told to come back. */
   readonly writeMaxMs: number;
-  /** Bytes of all bodies in flight; default limits.intakeBytesMax. */
-  readonly bytesMax?: number;
+  /** Bytes of all requests in flight; default limits.intakeBytesMax. */
+  readonly intakeBytesMax?: number;
+  /** Bytes of one body in JSON; default requestBytesMax. */
+  readonly jsonBytesMax?: number;
 }
-
-/** Charged for every request beside its body, so that a flood of empty requests is bounded too. */
-const REQUEST_OVERHEAD_BYTES = 1_024;
 
 export class Intake {
   readonly requestBytesMax: number;
+  readonly jsonBytesMax: number;
   readonly #options: IntakeOptions;
-  readonly #bytesMax: number;
-  #bytes = 0;
+  readonly #budget: FairBudget;
   #writing = 0;
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new FairQueue<() => void>();
 
   constructor(options: IntakeOptions) {
     this.requestBytesMax = options.requestBytesMax;
     this.#options = options;
-    this.#bytesMax = options.bytesMax ?? limits.intakeBytesMax;
-    options.metrics.watchIntake(() => ({ bytes: this.#bytes, writing: this.#writing, waiting: this.#waiting.size }));
+    this.jsonBytesMax = options.jsonBytesMax ?? options.requestBytesMax;
+    this.#budget = new FairBudget(options.intakeBytesMax ?? limits.intakeBytesMax);
+    const waiting = (): number => this.#waiting.size;
+    options.metrics.watchIntake(() => ({ bytes: this.#budget.bytes, writing: this.#writing, waiting: waiting() }));
   }
 
   /** Opens the account of one request. Throws OVERLOADED. */
-  open(): IntakeAccount {
-    const account = new IntakeAccount((bytes) => this.#charge(bytes));
-    account.add(REQUEST_OVERHEAD_BYTES);
+  open(tenant: Tenant): IntakeAccount {
+    const account = new IntakeAccount(this.#budget, tenant);
+    account.add(limits.requestOverheadBytes);
     return account;
   }
 
   /**
-   * Writes one complete request as soon as it is its turn; `body` is the writer's from here on. Throws what the writer
+   * Writes one complete request as soon as it is its turn; `body`, and what `account` holds, is the writer's from then on. Throws what the writer
    * throws, and UNAVAILABLE when the turn did not come within insertQueueMaxMs, or the writer did not answer within
    * writeMaxMs: the request may be stored all the same then, and sending it again is harmless.
    */
-  async write(tenant: Tenant, body: Uint8Array, type: IngestType): Promise<WriteResult> {
-    await this.#takeSlot();
-    return await this.#inTime(this.#writeInSlot(tenant, body, type));
+  async write(account: IntakeAccount, body: Uint8Array, type: IngestType): Promise<WriteResult> {
+    await this.#takeSlot(account.tenant);
+    return await this.#inTime(this.#writeInSlot(account, body, type));
   }
 
-  /** Keeps the slot until the writer has answered, even when nobody waits for that any more: it is still at work. */
-  async #writeInSlot(tenant: Tenant, body: Uint8Array, type: IngestType): Promise<WriteResult> {
+  /** Keeps slot and bytes until the writer has answered, even when nobody waits for that any more: it is still at work. */
+  async #writeInSlot(account: IntakeAccount, body: Uint8Array, type: IngestType): Promise<WriteResult> {
     const { writer, metrics } = this.#options;
+    const held = account.handOver();
     try {
       const bytes = body.length;
-      const result = await writer.write(tenant, transferable(body));
+      const result = await writer.write(account.tenant, transferable(body));
       metrics.countIngest(type, result, bytes);
       return result;
     } finally {
+      held[Symbol.dispose]();
       this.#releaseSlot();
     }
   }
@@ -81,15 +87,8 @@ export class Intake {
     });
   }
 
-  #charge(bytes: number): void {
-    if (bytes > 0 && this.#bytes + bytes > this.#bytesMax) {
-      throw new StoreError('OVERLOADED', `more than ${this.#bytesMax} bytes of requests are being received; try again`);
-    }
-    this.#bytes += bytes;
-  }
-
-  /** First come, first served. The writing count is handed over, not dropped, so a newcomer cannot overtake the line. */
-  async #takeSlot(): Promise<void> {
+  /** First come, first served, tenants in turns. The writing count is handed over, not dropped, so a newcomer cannot overtake the line. */
+  async #takeSlot(tenant: Tenant): Promise<void> {
     const { concurrentInsertsMax, insertQueueMaxMs } = this.#options;
     if (this.#writing < concurrentInsertsMax) {
       this.#writing++;
@@ -101,47 +100,60 @@ export class Intake {
         resolve();
       };
       const timer = setTimeout(() => {
-        this.#waiting.delete(turn);
+        this.#waiting.delete(tenant, turn);
         const queue = `${concurrentInsertsMax} requests (-maxConcurrentInserts) are being written`;
         reject(new StoreError('UNAVAILABLE', `${queue} and none finished within ${insertQueueMaxMs} ms; try again`));
       }, insertQueueMaxMs);
-      this.#waiting.add(turn);
+      this.#waiting.push(tenant, turn);
     });
   }
 
   #releaseSlot(): void {
-    const [next] = this.#waiting;
-    if (next === undefined) {
-      this.#writing--;
-      return;
-    }
-    this.#waiting.delete(next);
-    next();
+    const next = this.#waiting.take();
+    if (next === undefined) this.#writing--;
+    else next();
   }
 }
 
-/** The bytes one request holds; close() gives all of them back. */
+/** The bytes one request holds; disposing gives all of them back. */
 export class IntakeAccount implements Disposable {
-  readonly #charge: (bytes: number) => void;
+  readonly tenant: Tenant;
+  readonly #budget: FairBudget;
   #bytes = 0;
 
-  constructor(charge: (bytes: number) => void) {
-    this.#charge = charge;
+  constructor(budget: FairBudget, tenant: Tenant) {
+    this.#budget = budget;
+    this.tenant = tenant;
   }
 
-  /** Throws OVERLOADED when all requests together would hold more than they may. */
+  /** Throws OVERLOADED when the tenant's requests together would hold more than they may now. */
   add(bytes: number): void {
-    this.#charge(bytes);
+    if (!this.#budget.take(this.tenant, bytes)) {
+      const { bytes: all, bytesMax } = this.#budget;
+      const own = this.#budget.heldBy(this.tenant);
+      const held = `requests of this tenant hold ${own} bytes, those of all ${all} of ${bytesMax}`;
+      throw new StoreError('OVERLOADED', `${held}: no room for ${bytes} more; try again`);
+    }
     this.#bytes += bytes;
   }
 
   /** Replaces `from` bytes by `to`: a body that was decompressed or converted. */
   exchange(from: number, to: number): void {
-    this.add(to - from);
+    if (to > from) return this.add(to - from);
+    this.#budget.giveBack(this.tenant, from - to);
+    this.#bytes -= from - to;
+  }
+
+  /** An account that holds what this one held. */
+  handOver(): IntakeAccount {
+    const heir = new IntakeAccount(this.#budget, this.tenant);
+    heir.#bytes = this.#bytes;
+    this.#bytes = 0;
+    return heir;
   }
 
   [Symbol.dispose](): void {
-    this.#charge(-this.#bytes);
+    this.#budget.giveBack(this.tenant, this.#bytes);
     this.#bytes = 0;
   }
 }

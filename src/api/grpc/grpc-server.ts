@@ -14,10 +14,11 @@ import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import { Connections } from '../edge/connections.ts';
-import type { Intake } from '../edge/intake.ts';
+import type { Intake, IntakeAccount } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { statusOf } from '../edge/status.ts';
-import { BodyPool } from '../http/body-pool.ts';
+import type { BodyPool } from '../http/body-pool.ts';
+import { tenantOfHeaders } from '../../trace/tenant.ts';
 import { GrpcStream, type ReadOptions } from './grpc-stream.ts';
 
 export interface GrpcServerOptions {
@@ -30,6 +31,8 @@ export interface GrpcServerOptions {
   readonly shutdownMaxMs: number;
   /** The budget of what is received, HTTP's too. */
   readonly intake: Pick<Intake, 'open'>;
+  /** Where large messages are decompressed. */
+  readonly bodies: BodyPool;
   readonly metrics: Pick<Metrics, 'countRequest' | 'watchConnections'>;
   readonly logger: Logger;
   /** Adds the methods of the server; `closing` fires when close() is called. */
@@ -52,6 +55,8 @@ const LOOK_INTERVAL_MS = 30_000;
 /** One call as its method sees it. */
 export interface ReceivedCall {
   readonly stream: GrpcStream;
+  /** What the call holds. */
+  readonly account: IntakeAccount;
   /** The one message of the request, held until the call ends. Throws as GrpcStream.next. */
   only(bytesMax: number): Promise<Uint8Array>;
   /** The messages of a request that goes on, each held until the next is asked for. */
@@ -92,13 +97,12 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
   const methods = new GrpcMethodTable();
   const closing = new AbortController();
   options.register(methods, closing.signal);
-  const bodies = new BodyPool();
   const sessions = new Sessions(server);
   const connections = new Connections(connectionsMax);
   server.on('connection', (socket) => connections.add(socket));
   server.on('stream', (stream, headers) => {
     if (stream.session !== undefined) stream.once('close', connections.begin(stream.session.socket));
-    accept(stream, headers, { ...options, methods, bodies });
+    accept(stream, headers, { ...options, methods });
   });
   await new Promise<void>((resolve, reject) => {
     const refuse = (cause: Error): void => {
@@ -117,14 +121,12 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
   const close = async (): Promise<void> => {
     closing.abort();
     await connections.close(sessions.close(), shutdownMaxMs);
-    await bodies.close();
   };
   return { address: listenAddr.host, port: bound.port, close };
 }
 
-interface Acceptance extends Pick<GrpcServerOptions, 'intake' | 'metrics' | 'logger'> {
+interface Acceptance extends Pick<GrpcServerOptions, 'intake' | 'bodies' | 'metrics' | 'logger'> {
   readonly methods: GrpcMethodTable;
-  readonly bodies: BodyPool;
 }
 
 function accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: Acceptance): void {
@@ -160,11 +162,12 @@ async function answer(
   if (method === undefined) throw new StoreError('DISABLED', `this server has no method ${path.slice(0, 200)}`);
   call.startDeadline();
   const { intake, bodies } = options;
-  using account = intake.open();
+  using account = intake.open(tenantOfHeaders(call.headers));
   await method.answer({
     stream: call,
+    account,
     only: async (bytesMax) => await onlyMessage(call, { bytesMax, account, bodies }),
-    each: (bytesMax) => eachMessage(call, bytesMax, { intake, bodies }),
+    each: (bytesMax) => eachMessage(call, { bytesMax, account, bodies }),
   });
 }
 
@@ -177,16 +180,12 @@ async function onlyMessage(call: GrpcStream, options: ReadOptions): Promise<Uint
   return message;
 }
 
-async function* eachMessage(
-  call: GrpcStream,
-  bytesMax: number,
-  { intake, bodies }: Pick<Acceptance, 'intake' | 'bodies'>,
-): AsyncGenerator<Uint8Array, void, undefined> {
+async function* eachMessage(call: GrpcStream, options: ReadOptions): AsyncGenerator<Uint8Array, void, undefined> {
   for (;;) {
-    using account = intake.open();
-    const message = await call.next({ bytesMax, account, bodies });
+    const message = await call.next(options);
     if (message === undefined) return;
     yield message;
+    options.account.exchange(message.length, 0);
   }
 }
 

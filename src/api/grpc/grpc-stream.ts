@@ -93,7 +93,10 @@ export class GrpcStream {
     const frames = this.#frames;
     for (;;) {
       const frame = frames.take(bytesMax);
-      if (frame !== undefined) return await this.#decode(frame, { bytesMax, account, bodies });
+      if (frame !== undefined) {
+        account.exchange(HEAD_BYTES, 0);
+        return await this.#decode(frame, { bytesMax, account, bodies });
+      }
       const chunk = this.#stream.read() as Buffer | null;
       if (chunk !== null) {
         account.add(chunk.length);

@@ -139,6 +139,7 @@ function isPadding(decode: Decode, bytes: Uint8Array, at: number): boolean {
   return decode === gunzipSync && bytes[at] === 0;
 }
 
-function codeOf(error: unknown): unknown {
+/** Node's code of an error. */
+export function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

@@ -2,7 +2,7 @@
 // after requestTimeout), so that the client reads the answer instead of a reset connection.
 import type { IncomingMessage } from 'node:http';
 import { StoreError } from '../../base/errors.ts';
-import { ACCEPTED_ENCODINGS, decodeBody, isKnownEncoding, tooLarge, type EncodedBody } from './decode-body.ts';
+import { ACCEPTED_ENCODINGS, isKnownEncoding, tooLarge, type EncodedBody } from './decode-body.ts';
 import type { IntakeAccount } from '../edge/intake.ts';
 
 export interface BodyOptions {
@@ -10,14 +10,6 @@ export interface BodyOptions {
   readonly sizeMax: number;
   /** Where the bytes are charged while they are held. */
   readonly account: IntakeAccount;
-}
-
-/** Receives a whole body and undoes its Content-Encoding. Throws as receiveBody and decodeBody. */
-export async function readBody(request: IncomingMessage, options: BodyOptions): Promise<Uint8Array> {
-  const received = await receiveBody(request, options);
-  const body = decodeBody(received, options.sizeMax);
-  options.account.exchange(received.bytes.length, body.length);
-  return body;
 }
 
 /**

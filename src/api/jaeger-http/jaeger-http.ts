@@ -7,6 +7,7 @@ import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
+import type { BodyPool } from '../http/body-pool.ts';
 import { QueryString, unescapePercent } from '../go/query-string.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
 import { refuseUnknownNarrowing } from '../jaeger/known-params.ts';
@@ -24,7 +25,8 @@ export interface JaegerOptions {
   /** Where answers of 500 and above are reported. */
   readonly logger?: Logger;
   /** The budget of request bodies. */
-  readonly bodies: Pick<Intake, 'open' | 'requestBytesMax'>;
+  readonly intake: Pick<Intake, 'open' | 'jsonBytesMax'>;
+  readonly bodies: BodyPool;
   /** The budget of answers. */
   readonly answers: AnswerBudget;
   /** Absent: nothing can be archived. */

@@ -5,7 +5,6 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import { traceNotFound } from '../edge/status.ts';
 import { quoteJson } from '../../bytes/json-writer.ts';
-import { jsonToRequest } from '../../otlp/json-to-request.ts';
 import { formatLegacyTraceId } from '../../trace/ids.ts';
 import type { FoundTrace, Operation } from '../../trace/store.ts';
 import { pathTraceId, registerArchiveRoutes } from './jaeger-archive.ts';
@@ -31,7 +30,7 @@ import { parseDependencyRange, parsePathSearch, parseTraceOptions, parseTraceSea
 import type { TraceSearch } from '../jaeger/jaeger-params.ts';
 import { overfullWarnings } from '../jaeger/search-bounds.ts';
 import { registerJaegerV3Routes } from './jaeger-v3.ts';
-import { readBody } from '../http/request-body.ts';
+import { receiveBody } from '../http/request-body.ts';
 import { TraceView } from '../jaeger/trace-view.ts';
 
 /** Root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
@@ -184,16 +183,20 @@ function* tracesEnvelope(
  * UI sends none.
  */
 async function transform(
-  { bodies }: JaegerOptions,
-  { signal }: JaegerRequest,
+  { intake, bodies }: JaegerOptions,
+  { tenant, signal }: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
-  const account = bodies.open();
+  const account = intake.open(tenant);
   // Charged until the answer is sent, because it is made of these bytes.
   signal.addEventListener('abort', () => account[Symbol.dispose](), { once: true });
-  const body = await readBody(request.raw, { sizeMax: bodies.requestBytesMax, account });
+  const sizeMax = intake.jsonBytesMax;
+  const body = await receiveBody(request.raw, { sizeMax, account });
+  const receivedBytes = body.bytes.length;
   try {
-    return tracesEnvelope(readTraceViews(jsonToRequest(body)), { isRaw: true });
+    const otlp = await bodies.toOtlp(body, { sizeMax, isJson: true });
+    account.exchange(receivedBytes, otlp.length);
+    return tracesEnvelope(readTraceViews(otlp), { isRaw: true });
   } catch (cause) {
     if (!isStoreError(cause, 'INVALID_REQUEST')) throw cause;
     throw new StoreError('INVALID_REQUEST', `cannot unmarshal OTLP : ${cause.message}`, { cause });

@@ -8,6 +8,7 @@ import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
 import { openGrpcServer, type GrpcMethodTable, type OpenServer } from '../grpc/grpc-server.ts';
 import type { Intake } from '../edge/intake.ts';
+import type { BodyPool } from '../http/body-pool.ts';
 import { METRICS, registerMetricsService } from '../jaeger-grpc/jaeger-metrics-grpc.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { API_V2, registerApiV2 } from '../jaeger-grpc/jaeger-v2-grpc.ts';
@@ -18,6 +19,7 @@ import { registerStorageServices } from '../jaeger-grpc/storage-grpc.ts';
 export interface GrpcParts {
   readonly config: Config;
   readonly intake: Intake;
+  readonly bodies: BodyPool;
   readonly reader: TraceReader;
   /** The budget of answers, HTTP's too. */
   readonly answers: AnswerBudget;
@@ -48,13 +50,14 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
   const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs, grpcCallMaxMs: callMaxMs } = parts.config;
   if (listenAddr === undefined) return undefined;
   const register = (server: GrpcMethodTable): void => registerOtlpService(server, { ...parts, callMaxMs });
-  const { intake, metrics, logger } = parts;
+  const { intake, bodies, metrics, logger } = parts;
   return openGrpcServer({
     flag: 'otlpGRPCListenAddr',
     listenAddr,
     connectionsMax: (parts.connectionCaps ?? CONNECTIONS_USEFUL).otlpGrpc,
     shutdownMaxMs,
     intake,
+    bodies,
     metrics,
     logger,
     register,
@@ -65,7 +68,7 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
 export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
   const { grpcListenAddr: listenAddr, shutdownMaxMs, hasTagExpressions } = parts.config;
   if (listenAddr === undefined) return undefined;
-  const { intake, metrics, logger } = parts;
+  const { intake, bodies, metrics, logger } = parts;
   const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
     const { searchTracesMax: maxTraces, grpcCallMaxMs: callMaxMs } = parts.config;
     const options = { ...parts, maxTraces, hasTagExpressions, callMaxMs };
@@ -83,6 +86,7 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
     connectionsMax: (parts.connectionCaps ?? CONNECTIONS_USEFUL).grpc,
     shutdownMaxMs,
     intake,
+    bodies,
     metrics,
     logger,
     register,

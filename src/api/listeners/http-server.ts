@@ -17,6 +17,7 @@ import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { Connections } from '../edge/connections.ts';
 import type { OpenServer } from '../grpc/grpc-server.ts';
 import type { Intake } from '../edge/intake.ts';
+import type { BodyPool } from '../http/body-pool.ts';
 import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
 import { JAEGER_PREFIXES, registerJaegerRoutes } from '../jaeger-http/jaeger-v1.ts';
 import type { Metrics } from '../edge/metrics.ts';
@@ -46,6 +47,7 @@ export interface HttpServerOptions {
     readonly jaegerUiConfig: string;
   };
   readonly intake: Intake;
+  readonly bodies: BodyPool;
   readonly reader: TraceReader;
   /** undefined: traces are stored elsewhere. */
   readonly explainer?: SearchExplainer;
@@ -178,7 +180,7 @@ async function registerRoutes(
   options: HttpServerOptions,
   ui: JaegerUi | undefined,
 ): Promise<void> {
-  const { config, intake, reader, archive, answers, logger } = options;
+  const { config, intake, bodies, reader, archive, answers, logger } = options;
   const hosts = ownHosts(config.httpListenAddr.host, config.allowedHosts);
   await app.register(async (scope) => {
     guardOrigin(scope, { hosts, origins: [] });
@@ -189,14 +191,15 @@ async function registerRoutes(
     guardOrigin(scope, { hosts, origins: config.corsOrigins });
     if (config.corsOrigins.length > 0) await allowOrigins(scope, config.corsOrigins);
     // Before compression: acknowledgements are small.
-    registerOtlpRoutes(scope, { intake, logger });
+    registerOtlpRoutes(scope, { intake, bodies, logger });
     await compressReplies(scope);
     const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff, archiveDeleteAuthKey } = config;
     registerJaegerRoutes(scope, {
       reader,
       ...(options.explainer === undefined ? {} : { explainer: options.explainer }),
       archive,
-      bodies: intake,
+      intake,
+      bodies,
       answers,
       maxTraces,
       hasTagExpressions,

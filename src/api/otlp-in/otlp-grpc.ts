@@ -1,7 +1,6 @@
 // OTLP over gRPC: opentelemetry.proto.collector.trace.v1.TraceService/Export. The message is passed on as bytes: the
 // store's scan is the only decoder.
 import { encodeWriteResult } from '../../otlp/partial-success.ts';
-import { tenantOfHeaders } from '../../trace/tenant.ts';
 import type { Intake } from '../edge/intake.ts';
 import { notReady } from '../edge/status.ts';
 import type { GrpcCallOptions } from '../grpc/grpc-call.ts';
@@ -17,12 +16,11 @@ export const OTLP_GRPC_PATH = '/opentelemetry.proto.collector.trace.v1.TraceServ
 export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, callMaxMs }: OtlpGrpcOptions): void {
   server.add(
     OTLP_GRPC_PATH,
-    async ({ stream, only }) => {
+    async ({ stream, account, only }) => {
       if (!isReady()) throw notReady();
       if (callMaxMs !== undefined) stream.bound(callMaxMs);
-      const tenant = tenantOfHeaders(stream.headers);
       const message = await only(intake.requestBytesMax);
-      const result = await intake.write(tenant, message, 'opentelemetry_traces_otlpgrpc');
+      const result = await intake.write(account, message, 'opentelemetry_traces_otlpgrpc');
       stream.write(encodeWriteResult(result, 'protobuf'), () => undefined);
     },
     'protobuf',

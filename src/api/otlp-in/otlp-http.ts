@@ -7,7 +7,7 @@ import type { Logger } from '../../base/logger.ts';
 import { encodeWriteResult } from '../../otlp/partial-success.ts';
 import { encodeRpcStatus, type OtlpEncoding } from '../../otlp/rpc-messages.ts';
 import { tenantOfHeaders } from '../../trace/tenant.ts';
-import { BodyPool } from '../http/body-pool.ts';
+import type { BodyPool } from '../http/body-pool.ts';
 import { ACCEPTED_ENCODINGS } from '../http/decode-body.ts';
 import type { Intake } from '../edge/intake.ts';
 import type { IngestType } from '../edge/metrics.ts';
@@ -16,6 +16,7 @@ import { messageOf, statusOf } from '../edge/status.ts';
 
 export interface OtlpRouteOptions {
   readonly intake: Intake;
+  readonly bodies: BodyPool;
   readonly logger: Logger;
 }
 
@@ -35,13 +36,11 @@ const INGEST_TYPE: Readonly<Record<OtlpEncoding, IngestType>> = {
 /** Registers the two paths. Bodies are read by the handler itself: the app's parser must leave the stream alone. */
 export function registerOtlpRoutes(app: FastifyInstance, options: OtlpRouteOptions): void {
   const { logger } = options;
-  const bodies = new BodyPool();
-  app.addHook('onClose', () => bodies.close());
   for (const url of OTLP_HTTP_PATHS) {
     app.post(url, {
       // Before the body and before fastify's own, shorter refusal of a malformed Content-Type.
       onRequest: async (request) => void requireEncoding(request),
-      handler: (request, reply) => exportTraces(request, reply, { ...options, bodies }),
+      handler: (request, reply) => exportTraces(request, reply, options),
       errorHandler: (error, request, reply) => sendFailure(error, { request, reply, logger }),
     });
   }
@@ -71,18 +70,17 @@ function quote(text: string): string {
 async function exportTraces(
   request: FastifyRequest,
   reply: FastifyReply,
-  options: OtlpRouteOptions & { readonly bodies: BodyPool },
+  { intake, bodies }: OtlpRouteOptions,
 ): Promise<FastifyReply> {
-  const { intake } = options;
   const encoding = requireEncoding(request);
-  const tenant = tenantOfHeaders(request.headers);
-  using account = intake.open();
-  const sizeMax = intake.requestBytesMax;
+  using account = intake.open(tenantOfHeaders(request.headers));
+  const isJson = encoding === 'json';
+  const sizeMax = isJson ? intake.jsonBytesMax : intake.requestBytesMax;
   const body = await receiveBody(request.raw, { sizeMax, account });
   const receivedBytes = body.bytes.length;
-  const otlp = await options.bodies.toOtlp(body, { sizeMax, isJson: encoding === 'json' });
+  const otlp = await bodies.toOtlp(body, { sizeMax, isJson });
   account.exchange(receivedBytes, otlp.length);
-  const result = await intake.write(tenant, otlp, INGEST_TYPE[encoding]);
+  const result = await intake.write(account, otlp, INGEST_TYPE[encoding]);
   return reply.type(mediaTypeOf(request.headers['content-type'])).send(encodeWriteResult(result, encoding));
 }
 

@@ -8,20 +8,25 @@ const protobuf = encodeRequest({ resourceSpans: [{}] });
 
 describe('bounds', () => {
   test('bodies in flight above the budget are refused at once, and the budget comes back', async () => {
-    await using small = await openEdgeServers({ intakeBytesMax: 4_000 });
+    await using small = await openEdgeServers({ intakeBytesMax: 60_000 });
     let open = (): void => undefined;
     small.store.gate = new Promise((resolve) => (open = resolve));
-    const big = encodeRequest({ resourceSpans: [{ schemaUrl: 'x'.repeat(2_000) }] });
+    const big = encodeRequest({ resourceSpans: [{ schemaUrl: 'x'.repeat(20_000) }] });
     const first = small.post(big, PROTOBUF);
     await expect.poll(() => small.store.attempts).toBe(1);
     const second = await small.post(big, PROTOBUF);
     expect([second.status, second.headers['retry-after'], decodeRpcStatus(second.body).message]).toEqual([
       429,
       '1',
-      'more than 4000 bytes of requests are being received; try again',
+      expect.stringMatching(
+        /^requests of this tenant hold \d+ bytes, those of all \d+ of 60000: no room for \d+ more; try again$/,
+      ),
     ]);
+    const other = small.post(protobuf, { ...PROTOBUF, accountid: '7' });
+    // There is room for another tenant.
+    await expect.poll(() => small.store.attempts).toBe(2);
     open();
-    expect((await first).status).toBe(200);
+    expect([(await first).status, (await other).status]).toEqual([200, 200]);
     expect((await small.post(big, PROTOBUF)).status).toBe(200);
     expect(await small.metrics.render()).toContain('\ntracelith_intake_bytes 0\n');
   });
@@ -41,6 +46,21 @@ describe('bounds', () => {
     expect((await first).status).toBe(200);
     const several = await Promise.all([1, 2, 3].map(() => small.post(protobuf, PROTOBUF)));
     expect(several.map((response) => response.status)).toEqual([200, 200, 200]);
+  });
+
+  test('tenants take turns in the line', async () => {
+    await using small = await openEdgeServers({ flags: ['-maxConcurrentInserts=1'] });
+    let open = (): void => undefined;
+    small.store.gate = new Promise((resolve) => (open = resolve));
+    const sent: Promise<unknown>[] = [];
+    for (const [n, accountid] of ['1', '1', '1', '1', '2', '3'].entries()) {
+      sent.push(small.post(protobuf, { ...PROTOBUF, accountid }));
+      const expected = n === 0 ? 'vm_concurrent_insert_current 1' : `tracelith_intake_waiting_requests ${n}`;
+      await expect.poll(() => small.metrics.render()).toContain(`\n${expected}\n`);
+    }
+    open();
+    await Promise.all(sent);
+    expect(small.store.writes.map(({ tenant }) => tenant)).toEqual(['1:0', '1:0', '2:0', '3:0', '1:0', '1:0']);
   });
 
   test('a write without end is told to come back, keeps its slot while it lasts, and may be stored all the same', async () => {
@@ -73,7 +93,7 @@ describe('bounds', () => {
       duplex: 'half',
       signal: controller.signal,
     } as RequestInit);
-    await expect.poll(() => small.metrics.render()).toContain('tracelith_intake_bytes 1524');
+    await expect.poll(() => small.metrics.render()).toContain('tracelith_intake_bytes 16884');
     controller.abort();
     await expect(gone).rejects.toThrow();
     await expect.poll(() => small.metrics.render()).toContain('tracelith_intake_bytes 0');

@@ -3,6 +3,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { setTimeout as delay } from 'node:timers/promises';
 import { status, type ServiceError } from '@grpc/grpc-js';
+import { FairBudget } from '../../../src/base/fair-budget.ts';
+import { BodyPool } from '../../../src/api/http/body-pool.ts';
 import { IntakeAccount } from '../../../src/api/edge/intake.ts';
 import { registerService } from '../../../src/api/grpc/grpc-call.ts';
 import { openGrpcServer } from '../../../src/api/grpc/grpc-server.ts';
@@ -259,7 +261,8 @@ describe('a stream', () => {
       listenAddr: { host: '127.0.0.1', port: 0 },
       connectionsMax: 10,
       shutdownMaxMs: 0,
-      intake: { open: () => new IntakeAccount(() => undefined) },
+      intake: { open: (tenant) => new IntakeAccount(new FairBudget(1 << 20), tenant) },
+      bodies: new BodyPool(),
       metrics: { countRequest: () => undefined, watchConnections: () => undefined },
       logger,
       register: (table) =>

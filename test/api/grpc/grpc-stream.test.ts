@@ -3,6 +3,8 @@ import { connect, createServer, type ClientHttp2Stream } from 'node:http2';
 import { once } from 'node:events';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { FairBudget } from '../../../src/base/fair-budget.ts';
+import { DEFAULT_TENANT } from '../../../src/trace/tenant.ts';
 import { IntakeAccount } from '../../../src/api/edge/intake.ts';
 import { GrpcStream } from '../../../src/api/grpc/grpc-stream.ts';
 import { BodyPool } from '../../../src/api/http/body-pool.ts';
@@ -57,33 +59,34 @@ test('messages come whole and in order, wherever they are cut', async () => {
       }
       open.client.end();
     })();
-    let heldBytes = 0;
+    const budget = new FairBudget(1 << 20);
     let received = 0;
+    using account = new IntakeAccount(budget, DEFAULT_TENANT);
     for (; ; received++) {
-      using account = new IntakeAccount((bytes) => (heldBytes += bytes));
       const message = await open.call.next({ bytesMax: 100_000, account, bodies });
       if (message === undefined) break;
+      account.exchange(message.length, 0);
       expect(Buffer.from(message).equals(messages[received]!)).toBe(true);
     }
     await sent;
-    expect([received, heldBytes]).toEqual([messages.length, 0]);
+    expect([received, budget.bytes]).toEqual([messages.length, 0]);
   }
 });
 
 test('a message that is too large is refused by its head', async () => {
   using open = await openCall();
   open.client.write(frameOf(Buffer.alloc(1_001), false).subarray(0, 5));
-  let heldBytes = 0;
-  using account = new IntakeAccount((bytes) => (heldBytes += bytes));
+  const budget = new FairBudget(1 << 20);
+  using account = new IntakeAccount(budget, DEFAULT_TENANT);
   await expect(open.call.next({ bytesMax: 1_000, account, bodies })).rejects.toMatchObject({ code: 'LIMIT_EXCEEDED' });
-  expect(heldBytes).toBe(5);
+  expect(budget.bytes).toBe(5);
 });
 
 test('a client that leaves, and a deadline that passes, end the wait for a message', async () => {
   for (const leave of [true, false]) {
     using open = await openCall(leave ? {} : { 'grpc-timeout': '20m' });
     open.call.startDeadline();
-    using account = new IntakeAccount(() => undefined);
+    using account = new IntakeAccount(new FairBudget(1 << 20), DEFAULT_TENANT);
     const next = open.call.next({ bytesMax: 1_000, account, bodies });
     if (leave) open.session.destroy();
     await expect(next).rejects.toMatchObject({ code: 'CANCELLED' });

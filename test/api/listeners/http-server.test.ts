@@ -164,7 +164,7 @@ describe('connections', () => {
     socket.write(
       'POST /v1/traces HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-protobuf\r\nContent-Length: 100\r\n\r\nabc',
     );
-    await expect.poll(() => edge.metrics.render()).toContain('\ntracelith_intake_bytes 1027\n');
+    await expect.poll(() => edge.metrics.render()).toContain('\ntracelith_intake_bytes 16387\n');
     socket.destroy();
   });
 

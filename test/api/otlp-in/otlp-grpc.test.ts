@@ -191,7 +191,10 @@ test('what is received by all calls together is bounded, before it is held', asy
   await using own = await openEdgeServers({ intakeBytesMax: 100_000 });
   const ownClient = openClient({}, own.grpc.port);
   const error = await refusalOf(call(Buffer.alloc(200_000), { client: ownClient }));
-  expect([error.code, error.details]).toEqual([status.RESOURCE_EXHAUSTED, expect.stringContaining('100000 bytes')]);
+  expect([error.code, error.details]).toEqual([
+    status.RESOURCE_EXHAUSTED,
+    expect.stringContaining('of 100000: no room'),
+  ]);
   const [details] = error.metadata.get('grpc-status-details-bin');
   expect(decodeRpcStatus(details as Buffer).details).toHaveLength(1);
   expect(await call(Buffer.alloc(0), { client: ownClient })).toHaveLength(0);
