@@ -16,7 +16,7 @@ export interface LoadOptions {
   /** The next body, or undefined when there are no more. */
   next(): Frame | undefined;
   /** Told of every acknowledged body. */
-  readonly onAck?: (ms: number, spans: number) => void;
+  readonly onAck?: (ms: number, frame: Frame) => void;
 }
 
 export interface LoadResult {
@@ -56,7 +56,7 @@ export async function driveLoad(options: LoadOptions): Promise<LoadResult> {
       await sendUntilAccepted(options, frame, progress);
       const ms = performance.now() - dueMs;
       latencies.add(ms);
-      options.onAck?.(ms, frame.spans);
+      options.onAck?.(ms, frame);
       progress.spans += frame.spans;
       progress.bytes += frame.body.length;
       progress.requests++;

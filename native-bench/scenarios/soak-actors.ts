@@ -9,7 +9,7 @@ import type { Rng } from '../workload/rng.ts';
 export interface World {
   readonly url: string;
   readonly rng: Rng;
-  /** A trace that was acknowledged some seconds ago, hex. */
+  /** A trace that was acknowledged in the last minute, hex. */
   recentTraceId(): string | undefined;
   /** Requests with spans older than any retention, and some that are not. */
   partialBody(): Uint8Array;

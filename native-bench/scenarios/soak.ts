@@ -14,6 +14,7 @@ import { readOpenFiles, readUsage } from '../harness/process-usage.ts';
 import type { Figure, Report } from '../harness/report.ts';
 import { mergeRows } from '../harness/report.ts';
 import { TrafficPool } from '../harness/traffic.ts';
+import type { Frame } from '../workload/frames.ts';
 import { Rng } from '../workload/rng.ts';
 import { traceIdsOf } from '../workload/wire-positions.ts';
 import { runActors, type Soaked, type World } from './soak-actors.ts';
@@ -43,8 +44,7 @@ const daySeconds = 86_400;
 /** What is stored half way through is more than retention by bytes allows; in a short run later. A span takes some 30 B. */
 const bytesPerSpan = 30;
 const retainedSecondsMin = 120;
-/** A trace is asked for when it is so old: acknowledged, however busy the node is, and not yet dropped. */
-const recentAfterMs = 15_000;
+/** An acknowledged trace is asked for while it is so young: no retention has dropped it. */
 const recentUntilMs = 60_000;
 /** Caches and heaps fill before: of a short run its first third. */
 const settleSecondsMax = 120;
@@ -176,24 +176,20 @@ async function soakNode(
   const pool = new TrafficPool(trafficOf(seed + 1, 300), poolSpans);
   const olderPool = new TrafficPool(trafficOf(seed + 2, olderDays * daySeconds), poolSpans / 10);
   const partial = new TrafficPool(trafficOf(seed + 3, 3 * olderDays * daySeconds), poolSpans / 100);
-  const recent: { id: string; sentMs: number }[] = [];
-  let sent = 0;
-  const next = (): ReturnType<TrafficPool['next']> => {
-    const frame = pool.next();
-    if (sent++ % connections === 0) {
-      const [id = ''] = traceIdsOf(frame.body);
-      recent.push({ id, sentMs: performance.now() });
-      while (performance.now() - recent[0]!.sentMs > recentUntilMs) recent.shift();
-    }
-    return frame;
+  const recent: { id: string; ackedMs: number }[] = [];
+  let acks = 0;
+  const onAck = (ms: number, { body }: Frame): void => {
+    watch.addAck(ms);
+    if (acks++ % connections > 0) return;
+    const [id = ''] = traceIdsOf(body);
+    const nowMs = performance.now();
+    recent.push({ id, ackedMs: nowMs });
+    while (nowMs - recent[0]!.ackedMs > recentUntilMs) recent.shift();
   };
   const world: World = {
     url: node.url,
     rng: new Rng(seed),
-    recentTraceId: () => {
-      const known = recent.filter(({ sentMs }) => performance.now() - sentMs > recentAfterMs);
-      return known.length === 0 ? undefined : world.rng.pick(known).id;
-    },
+    recentTraceId: () => (recent.length === 0 ? undefined : world.rng.pick(recent).id),
     partialBody: () => partial.next().body,
   };
   using client = new HttpClient(node.url, 2 * connections);
@@ -207,7 +203,7 @@ async function soakNode(
   );
   const ingest = { client, path: '/v1/traces', seconds };
   const [load, older] = await Promise.all([
-    driveLoad({ ...ingest, connections, rate, next, onAck: (ms) => watch.addAck(ms) }),
+    driveLoad({ ...ingest, connections, rate, next: () => pool.next(), onAck }),
     driveLoad({ ...ingest, connections: 1, rate: rate * olderShare, next: () => olderPool.next() }),
   ]).finally(() => (isOver = true));
   const soaked = await acting;

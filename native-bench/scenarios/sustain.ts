@@ -76,7 +76,7 @@ async function measureSustain(target: Target, options: BenchOptions, pool: Traff
   const result = await driveLoad({
     ...load,
     seconds,
-    onAck: (ms, spans) => {
+    onAck: (ms, { spans }) => {
       const minute = minuteNow();
       minute.latencies.add(ms);
       minute.spans += spans;

@@ -1,6 +1,7 @@
 // Threads of one kind, on piscina. What may become of a thread is an error of the one job that it has: it may die, fail to
 // start for want of descriptors, or hang, and is replaced each time. Errors of the job itself are its reply's affair.
-import type { ResourceLimits } from 'node:worker_threads';
+import { once } from 'node:events';
+import type { ResourceLimits, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { StoreError } from './errors.ts';
 import { LOOK_MS, Pulse, PulseWatch, type SharedPulse } from './pulse.ts';
@@ -10,12 +11,15 @@ export interface ThreadPoolOptions {
   readonly workerUrl: URL;
   readonly name: string;
   readonly threadsMax: number;
-  /** Threads that are there before they are needed, and stay. */
+  /** Threads that are there before they are needed. */
   readonly threadsMin: number;
-  /** Others end when there was nothing to do for so long. */
+  /**
+   * Nothing was done for so long: threads above threadsMin end, the others are exchanged for new ones, so that a spike's
+   * memory is given back.
+   */
   readonly idleMs?: number;
   /** JavaScript heap of a thread: a job that needs more fails with ERR_WORKER_OUT_OF_MEMORY. Default: Node's own. */
-  readonly heapBytesMax?: number;
+  readonly heapBytesMax?: number | undefined;
   /** What every thread is started with. */
   readonly workerData?: unknown;
   /** Jobs that wait for a thread. */
@@ -36,60 +40,120 @@ export interface PulsingJob {
   readonly pulse: SharedPulse;
 }
 
+export interface RunJobOptions {
+  readonly transferList?: ArrayBuffer[];
+  /** Aborted: the job's thread is ended, and has ended when run() rejects. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Run {
+  /** Why its thread, or the one it waited for, could not be started. */
+  startFault: string | undefined;
+}
+
 export class ThreadPool<Job extends PulsingJob, Reply> {
   readonly #options: ThreadPoolOptions;
-  readonly #pool: Piscina<Job, Reply>;
-  #startFault: string | undefined;
+  #pool: Piscina<Job, Reply>;
+  /** Under way. */
+  readonly #runs = new Set<Run>();
+  #renewing: NodeJS.Timeout | undefined;
 
   constructor(options: ThreadPoolOptions) {
     this.#options = options;
-    const { heapBytesMax } = options;
-    const { workerUrl, name, threadsMin: minThreads, threadsMax: maxThreads, idleMs, queueMax: maxQueue } = options;
-    this.#pool = new Piscina<Job, Reply>({
-      filename: workerUrl.href,
-      name,
-      minThreads,
-      maxThreads,
-      maxQueue,
-      ...(idleMs === undefined ? {} : { idleTimeout: idleMs }),
-      ...(heapBytesMax === undefined ? {} : { resourceLimits: heapLimits(heapBytesMax) }),
-      workerData: options.workerData,
-      // Workers compute and read files; one that waits in Atomics would not see the callbacks of its file calls.
-      atomics: 'disabled',
-    });
-    // A thread that fails before it has a job: piscina would let the jobs that wait for it wait for ever.
-    this.#pool.on('error', (error: Error) => {
-      this.#startFault = error.message;
-      void this.#pool.destroy().then(() => (this.#startFault = undefined));
-    });
+    this.#pool = this.#open();
   }
 
   /**
-   * The worker's reply to `job`. Throws UNAVAILABLE when no thread could be started for it; an Error when its thread died
-   * or hung, or when the worker threw one.
+   * The worker's reply to `job`. Throws UNAVAILABLE when no thread could be started for it; an Error when its thread died,
+   * hung or was ended by `signal`, or when the worker threw one.
    */
-  async run(job: Omit<Job, 'pulse'>, transferList: ArrayBuffer[] = []): Promise<Reply> {
+  async run(job: Omit<Job, 'pulse'>, { transferList = [], signal }: RunJobOptions = {}): Promise<Reply> {
     const pulse = new Pulse();
     const hung = new AbortController();
     const { looksMax, name } = this.#options;
     const watch = new PulseWatch(pulse.shared, { looksMax, waitingLooksMax: looksMax });
-    // Aborted, piscina ends the thread and starts another one.
     const looking = setInterval(() => watch.look() && hung.abort(), LOOK_MS);
+    clearTimeout(this.#renewing);
+    const run: Run = { startFault: undefined };
+    this.#runs.add(run);
     try {
       const whole = { ...job, pulse: pulse.shared } as unknown as Job;
-      return await this.#pool.run(whole, { transferList, signal: hung.signal });
+      return await this.#runOn(this.#pool, whole, { transferList, hung: hung.signal, signal });
     } catch (cause) {
       if (hung.signal.aborted) throw new Error(`${name}: the thread hung for ${looksMax} s and was ended`, { cause });
-      if (this.#startFault === undefined) throw cause;
-      throw new StoreError('UNAVAILABLE', `${name}: no thread could be started (${this.#startFault}); try again`, {
-        cause,
-      });
+      const fault = run.startFault ?? initFault(cause);
+      if (fault === undefined) throw cause;
+      throw new StoreError('UNAVAILABLE', `${name}: no thread could be started (${fault}); try again`, { cause });
     } finally {
       clearInterval(looking);
+      this.#runs.delete(run);
+      if (this.#runs.size === 0) this.#renewLater();
     }
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#renewing);
     await this.#pool.destroy();
   }
+
+  async #runOn(
+    pool: Piscina<Job, Reply>,
+    job: Job,
+    { transferList, hung, signal }: { transferList: ArrayBuffer[]; hung: AbortSignal; signal: AbortSignal | undefined },
+  ): Promise<Reply> {
+    let atAbort: Worker[] = [];
+    const note = (): void => void (atAbort = [...pool.threads]);
+    // Before piscina's own listener, which takes the thread that it ends out of the list. Who hangs is not waited for.
+    signal?.addEventListener('abort', note);
+    try {
+      return await pool.run(job, {
+        transferList,
+        signal: signal === undefined ? hung : AbortSignal.any([signal, hung]),
+      });
+    } catch (cause) {
+      const ended = atAbort.filter((thread) => !pool.threads.includes(thread));
+      await Promise.all(ended.map((thread) => once(thread, 'exit')));
+      throw cause;
+    } finally {
+      signal?.removeEventListener('abort', note);
+    }
+  }
+
+  #open(): Piscina<Job, Reply> {
+    const { workerUrl, name, threadsMin, threadsMax, idleMs, queueMax, heapBytesMax, workerData } = this.#options;
+    const pool = new Piscina<Job, Reply>({
+      filename: workerUrl.href,
+      name,
+      minThreads: threadsMin,
+      maxThreads: threadsMax,
+      maxQueue: queueMax,
+      ...(idleMs === undefined ? {} : { idleTimeout: idleMs }),
+      ...(heapBytesMax === undefined ? {} : { resourceLimits: heapLimits(heapBytesMax) }),
+      workerData,
+      // Workers compute and read files; one that waits in Atomics would not see the callbacks of its file calls.
+      atomics: 'disabled',
+    });
+    // A thread that fails before it has a job: piscina would let the jobs that wait for it wait for ever.
+    pool.on('error', (error: Error) => {
+      for (const run of this.#runs) run.startFault = error.message;
+      void pool.destroy();
+    });
+    return pool;
+  }
+
+  #renewLater(): void {
+    const { idleMs, threadsMin } = this.#options;
+    if (idleMs === undefined || threadsMin === 0) return;
+    this.#renewing = setTimeout(() => {
+      const used = this.#pool;
+      this.#pool = this.#open();
+      void used.destroy();
+    }, idleMs).unref();
+  }
+}
+
+/** Node's own word for a thread without descriptors or memory. */
+function initFault(cause: unknown): string | undefined {
+  const isFault = cause instanceof Error && 'code' in cause && cause.code === 'ERR_WORKER_INIT_FAILED';
+  return isFault ? cause.message : undefined;
 }

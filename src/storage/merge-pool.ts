@@ -1,16 +1,16 @@
 // Runs merges on threads of their own, so that the engine thread only ever waits for them. What kills a thread (no heap
 // left, a bug) is an error of that one merge; what is aborted ends with its thread, and is over when run() rejects.
-import { once } from 'node:events';
 import { extname } from 'node:path';
-import type { Worker } from 'node:worker_threads';
-import { Piscina } from 'piscina';
 import { StoreError } from '../base/errors.ts';
+import { ThreadPool } from '../base/thread-pool.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { cancelled, type MergeRunner, type RunOptions } from '../partition/merge-runner.ts';
-import type { MergeReply } from './merge-job.ts';
+import type { MergeReply, PulsingMergeJob } from './merge-job.ts';
 
-/** Threads end when there was nothing to merge for so long: an idle store keeps no heap for it. */
+/** Threads that had nothing to merge for so long give their memory back. */
 const IDLE_MS = 30_000;
+/** Between two calls of the disk a merge brings one window of rows together: a second or two. */
+const HUNG_MAX_SECONDS = 60;
 
 export interface MergePoolOptions {
   /** The worker's module; default merge-worker. */
@@ -27,8 +27,8 @@ export function createMergePool(mergeWorkers: number, options: MergePoolOptions 
 }
 
 class MergePool implements MergeRunner {
-  readonly #merges: MergeThreads;
-  readonly #flushes: MergeThreads;
+  readonly #merges: ThreadPool<PulsingMergeJob, MergeReply>;
+  readonly #flushes: ThreadPool<PulsingMergeJob, MergeReply>;
   /** Everything asked for and not ended. */
   readonly #jobs = new Set<Promise<unknown>>();
   /** Settles when the last job that had to be alone has ended: what comes later waits for it. */
@@ -38,8 +38,8 @@ class MergePool implements MergeRunner {
 
   constructor(mergeWorkers: number, options: MergePoolOptions) {
     this.#memoryBytes = options.memoryBytes;
-    this.#merges = new MergeThreads(mergeWorkers, options);
-    this.#flushes = new MergeThreads(1, options);
+    this.#merges = openThreads(mergeWorkers, options);
+    this.#flushes = openThreads(1, options);
   }
 
   async run(job: MergeJob, options: RunOptions = {}): Promise<MergeResult> {
@@ -64,7 +64,7 @@ class MergePool implements MergeRunner {
     const threads = job.profile === 'merged' ? this.#merges : this.#flushes;
     try {
       const { memoryBytes = this.#memoryBytes } = job;
-      return resultOf(await threads.run({ ...job, memoryBytes }, signal));
+      return resultOf(await threads.run({ ...job, memoryBytes }, { signal }));
     } catch (cause) {
       if (cause instanceof StoreError) throw cause;
       // Ending the pool rejects what runs on it: that is no fault, the store is closing.
@@ -77,54 +77,18 @@ class MergePool implements MergeRunner {
   }
 }
 
-class MergeThreads {
-  readonly #pool: Piscina<MergeJob, MergeReply>;
-  /** Why no thread could be started, while those asked for it learn it. */
-  #startFault: Error | undefined;
-
-  constructor(threads: number, options: MergePoolOptions) {
-    const url = options.workerUrl ?? new URL(`./merge-worker${extname(import.meta.filename)}`, import.meta.url);
-    this.#pool = new Piscina<MergeJob, MergeReply>({
-      filename: url.href,
-      name: 'runMergeJob',
-      minThreads: 0,
-      maxThreads: threads,
-      idleTimeout: IDLE_MS,
-      // A worker that waits in Atomics would not see its file calls' callbacks; merges are long, so waking is no cost.
-      atomics: 'disabled',
-      ...(options.heapMbMax === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: options.heapMbMax } }),
-    });
-    // A thread that dies before it has a job, for want of descriptors or memory: piscina would let the jobs wait for ever.
-    this.#pool.on('error', (error: Error) => {
-      this.#startFault = error;
-      void this.#pool.destroy().then(() => (this.#startFault = undefined));
-    });
-  }
-
-  async run(job: MergeJob, signal: AbortSignal | undefined): Promise<MergeReply> {
-    let atAbort: Worker[] = [];
-    const abort = (): void => void (atAbort = [...this.#pool.threads]);
-    // Before piscina's own listener, which takes the thread that it ends out of the list.
-    signal?.addEventListener('abort', abort);
-    try {
-      return await this.#pool.run(job, signal === undefined ? {} : { signal });
-    } catch (cause) {
-      // Until the thread is gone it may still write to the part's folder.
-      const ended = atAbort.filter((thread) => !this.#pool.threads.includes(thread));
-      await Promise.all(ended.map((thread) => once(thread, 'exit')));
-      if (this.#startFault === undefined) throw cause;
-      const fault = this.#startFault.message;
-      throw new StoreError('UNAVAILABLE', `${job.partPath}: no thread for this merge (${fault}); tried again later`, {
-        cause,
-      });
-    } finally {
-      signal?.removeEventListener('abort', abort);
-    }
-  }
-
-  close(): Promise<void> {
-    return this.#pool.destroy();
-  }
+/** They are there before they are needed: a flush must not wait for a thread that the system refuses. */
+function openThreads(threads: number, options: MergePoolOptions): ThreadPool<PulsingMergeJob, MergeReply> {
+  return new ThreadPool({
+    workerUrl: options.workerUrl ?? new URL(`./merge-worker${extname(import.meta.filename)}`, import.meta.url),
+    name: 'runMergeJob',
+    threadsMin: threads,
+    threadsMax: threads,
+    idleMs: IDLE_MS,
+    queueMax: Infinity,
+    looksMax: HUNG_MAX_SECONDS,
+    heapBytesMax: options.heapMbMax === undefined ? undefined : options.heapMbMax * 2 ** 20,
+  });
 }
 
 /** Rejects when `signal` is aborted before `turn` has come; otherwise it never settles. */

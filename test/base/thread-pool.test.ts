@@ -7,7 +7,7 @@ import { ThreadPool, type PulsingJob, type ThreadPoolOptions } from '../../src/b
 import { TemporaryFolder } from '../storage/open-store.ts';
 
 interface Job extends PulsingJob {
-  readonly act: 'echo' | 'throw' | 'die' | 'hang';
+  readonly act: 'echo' | 'throw' | 'die' | 'hang' | 'count';
 }
 
 const pulseUrl = new URL('../../src/base/pulse.ts', import.meta.url).href;
@@ -17,15 +17,19 @@ const module = `import { Pulse } from ${JSON.stringify(pulseUrl)};
     if (act === 'throw') throw new Error('thrown');
     if (act === 'die') process.exit(3);
     if (act === 'hang') for (;;);
+    if (act === 'count') return ++globalThis.count;
     return act;
   }`;
 
 /** Its threads run `before` when they start. */
-function openPool(before = '', options: Partial<ThreadPoolOptions> = {}): ThreadPool<Job, string> & AsyncDisposable {
+function openPool(
+  before = '',
+  options: Partial<ThreadPoolOptions> = {},
+): ThreadPool<Job, string | number> & AsyncDisposable {
   const folder = new TemporaryFolder();
   const path = join(folder.path, 'worker.mjs');
   writeFileSync(path, `${before}\n${module}`);
-  const pool = new ThreadPool<Job, string>({
+  const pool = new ThreadPool<Job, string | number>({
     workerUrl: pathToFileURL(path),
     name: 'work',
     threadsMin: 1,
@@ -72,4 +76,20 @@ test('a thread that cannot start fails what waits for it with UNAVAILABLE, and t
       message: 'work: no thread could be started (no descriptors); try again',
     });
   }
+});
+
+test('a job that is cancelled has ended with its thread; the next one is done', async () => {
+  await using pool = openPool();
+  const stop = new AbortController();
+  const hanging = pool.run({ act: 'hang' }, { signal: stop.signal });
+  const behind = pool.run({ act: 'echo' });
+  stop.abort();
+  await expect(hanging).rejects.toThrow();
+  expect(await behind).toBe('echo');
+});
+
+test('threads that had nothing to do for long are exchanged for new ones, and jobs go on', async () => {
+  await using pool = openPool('globalThis.count = 0;', { idleMs: 50 });
+  expect([await pool.run({ act: 'count' }), await pool.run({ act: 'count' })]).toEqual([1, 2]);
+  await expect.poll(async () => await pool.run({ act: 'count' }), { interval: 300, timeout: 20_000 }).toBe(1);
 });

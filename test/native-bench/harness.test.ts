@@ -83,7 +83,7 @@ test('who asks is told of every acknowledged body', async () => {
   const { url } = await serve(() => 200);
   using client = new HttpClient(url, 2);
   const told: number[] = [];
-  const onAck = (ms: number, spans: number): void => void told.push(ms >= 0 ? spans : NaN);
+  const onAck = (ms: number, { spans }: Frame): void => void told.push(ms >= 0 ? spans : NaN);
   await driveLoad({ client, path: '/', connections: 2, seconds: Infinity, rate: 0, next: framesOf(3), onAck });
   expect(told).toEqual([10, 10, 10]);
 });

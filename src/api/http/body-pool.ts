@@ -52,7 +52,7 @@ export class BodyPool {
 
   async #run(job: Omit<BodyJob, 'pulse'>, transferList: ArrayBuffer[]): Promise<BodyReply> {
     try {
-      return await this.#threads.run(job, transferList);
+      return await this.#threads.run(job, { transferList });
     } catch (cause) {
       if (codeOf(cause) !== 'ERR_WORKER_OUT_OF_MEMORY') throw cause;
       throw new StoreError('LIMIT_EXCEEDED', 'the request takes too much memory to read; send smaller batches', {
