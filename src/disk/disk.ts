@@ -37,6 +37,7 @@ export interface ReadFile {
   readonly sizeBytes: number;
   /** Exactly `sizeBytes` bytes from `offset`; throws CORRUPTION when the file is shorter. The result is the caller's own. */
   read(offset: number, sizeBytes: number): Uint8Array<ArrayBuffer>;
+  /** Never throws: with a file that was only read nothing is lost. */
   close(): void;
 }
 

@@ -27,6 +27,7 @@ import { dirname } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { AppendFile, Disk, FileStat, ReadFile, WriteFile } from './disk.ts';
+import { giveUp } from './give-up.ts';
 
 /** One writev takes at most this many buffers: IOV_MAX of Linux; longer lists fail with EINVAL. */
 const WRITEV_CHUNKS_MAX = 1024;
@@ -146,6 +147,16 @@ function totalBytesOf(path: string): number {
   return (stat.blocks - stat.bfree + stat.bavail) * stat.bsize;
 }
 
+/** Size of a file that was just opened; closes it when even that fails. */
+function sizeOf(fd: number): number {
+  try {
+    return fstatSync(fd).size;
+  } catch (error) {
+    closeSync(fd);
+    throw error;
+  }
+}
+
 class NodeAppendFile implements AppendFile {
   readonly path: string;
   readonly #fd: number;
@@ -157,7 +168,7 @@ class NodeAppendFile implements AppendFile {
   constructor(path: string) {
     this.path = path;
     this.#fd = attempt('openAppend', path, () => openSync(path, 'a'));
-    this.#sizeBytes = attempt('openAppend', path, () => fstatSync(this.#fd).size);
+    this.#sizeBytes = attempt('openAppend', path, () => sizeOf(this.#fd));
   }
 
   get sizeBytes(): number {
@@ -287,7 +298,7 @@ class NodeReadFile implements ReadFile {
   constructor(path: string) {
     this.path = path;
     this.#fd = attempt('openRead', path, () => openExisting(path));
-    this.sizeBytes = attempt('openRead', path, () => fstatSync(this.#fd).size);
+    this.sizeBytes = attempt('openRead', path, () => sizeOf(this.#fd));
   }
 
   read(offset: number, sizeBytes: number): Uint8Array<ArrayBuffer> {
@@ -307,7 +318,7 @@ class NodeReadFile implements ReadFile {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    attempt('close', this.path, () => closeSync(this.#fd));
+    giveUp(() => attempt('close', this.path, () => closeSync(this.#fd)));
   }
 
   #tooShort(offset: number, sizeBytes: number): never {

@@ -131,7 +131,12 @@ class Merge implements Disposable {
     this.#memoryBytes = Math.max(MERGE_BYTES_MIN, job.memoryBytes ?? MERGE_BYTES_DEFAULT);
     this.#windowBytesMax = this.#memoryBytes * WINDOW_SHARE;
     this.#writer = new PartWriter(disk, job.partPath, this.#memoryBytes * WRITER_SHARE);
-    this.#rollups = new PartRollups(disk, this.#writer, job.rollups, this.#memoryBytes * ROLLUPS_SHARE);
+    try {
+      this.#rollups = new PartRollups(disk, this.#writer, job.rollups, this.#memoryBytes * ROLLUPS_SHARE);
+    } catch (error) {
+      this.#writer.abandon();
+      throw error;
+    }
   }
 
   /** What is kept in memory from block to block. */

@@ -10,6 +10,7 @@ import { crc32 } from '../bytes/crc32.ts';
 import { FuseFilter } from '../codec/fuse-filter.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import type { DiskReads, ReadFile } from '../disk/disk.ts';
+import { orClosed } from '../disk/give-up.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import {
   blocksStart,
@@ -80,14 +81,7 @@ export class MemoryBudget {
 
 /** Opens a file of blocks. Throws DISK, FORMAT_TOO_NEW, CORRUPTION when it is of another part or log than its path says. */
 export function openBlocks(disk: DiskReads, path: string, format: FileFormat): ReadFile {
-  const file = disk.openRead(path);
-  try {
-    blocksStart(format, file);
-    return file;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  return orClosed(disk.openRead(path), (file) => blocksStart(format, file));
 }
 
 /** The block at `range` of `file`, every checksum verified. Throws CORRUPTION with the place in the message. */
@@ -219,14 +213,9 @@ export class PartReader implements Disposable {
   /** Throws DISK, FORMAT_TOO_NEW, CORRUPTION when its header is damaged or another part's. */
   #openFile(name: string, format: FileFormat): ReadFile {
     this.#assertOpen();
-    const file = this.#disk.openRead(join(this.path, name));
-    try {
-      readFileHeader(format, readHeaderBytes(file), file.path);
-      return file;
-    } catch (error) {
-      file.close();
-      throw error;
-    }
+    return orClosed(this.#disk.openRead(join(this.path, name)), (file) =>
+      readFileHeader(format, readHeaderBytes(file), file.path),
+    );
   }
 
   #filtersFile(): ReadFile {

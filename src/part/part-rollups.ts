@@ -4,6 +4,7 @@
 import type { BlockReader } from '../block/block-reader.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import type { Disk } from '../disk/disk.ts';
+import { giveUp } from '../disk/give-up.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { SpanCounter } from './count-spans.ts';
@@ -39,8 +40,13 @@ export class PartRollups implements Disposable {
       else for (const path of plan.parts) this.#summands.push(openRollups(disk, path));
       for (const rollups of this.#summands) rollups.verifyAll();
     };
-    // Counted beyond nothing, where all the day's spans are in this part.
-    if (!intact(open)) this.#how = plan.kind === 'sum' && plan.isWholeDay ? 'count' : 'none';
+    try {
+      // Counted beyond nothing, where all the day's spans are in this part.
+      if (!intact(open)) this.#how = plan.kind === 'sum' && plan.isWholeDay ? 'count' : 'none';
+    } catch (error) {
+      giveUp(() => this[Symbol.dispose]());
+      throw error;
+    }
   }
 
   /** Bytes of what is being counted; never above what was given, but for one block's. */

@@ -3,7 +3,6 @@
 // opened. When finish() returns, every byte and every name of the part is durable; before, nothing may refer to it.
 import { basename, dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
-import { isStoreError } from '../base/errors.ts';
 import { readBlockHeader } from '../block/block-header.ts';
 import { readBlockTraceIds } from '../block/block-reader.ts';
 import type { TermSet } from '../block/terms.ts';
@@ -11,6 +10,7 @@ import { crc32 } from '../bytes/crc32.ts';
 import { buildFuseFilter } from '../codec/fuse-filter.ts';
 import { writeWholeFile } from '../disk/atomic-write.ts';
 import type { Disk, WriteFile } from '../disk/disk.ts';
+import { giveUp, orClosed } from '../disk/give-up.ts';
 import {
   encodeFileHeader,
   type FileFormat,
@@ -65,8 +65,13 @@ export class PartWriter {
     this.#outlines = new OutlinesBuilder(memoryBytes * OUTLINES_SHARE);
     this.#filters = new Spill(disk, join(path, `${FILTERS_FILE}.spill`), memoryBytes * FILTERS_SHARE);
     disk.makeDir(path);
-    this.#data = disk.createFile(join(path, DATA_FILE));
-    this.#data.write(encodeFileHeader(PART_DATA_FORMAT, this.#identity));
+    try {
+      const header = encodeFileHeader(PART_DATA_FORMAT, this.#identity);
+      this.#data = orClosed(disk.createFile(join(path, DATA_FILE)), (file) => file.write(header));
+    } catch (error) {
+      giveUp(() => disk.remove(path));
+      throw error;
+    }
   }
 
   /** Bytes that wait in memory until the part is finished; never above what was given, but for one block's. */
@@ -105,7 +110,7 @@ export class PartWriter {
   /** Counts of the part's calls, to be added before finish(). Not asked for: the part has none. */
   get rollups(): RollupWriter {
     assert(!this.#isFinished, 'roll-ups added to a finished part');
-    return (this.#rollups ??= new RollupWriter(this.#disk.createFile(join(this.#path, ROLLUPS_FILE)), this.#identity));
+    return (this.#rollups ??= new RollupWriter(this.#disk, join(this.#path, ROLLUPS_FILE), this.#identity));
   }
 
   /** The part has no roll-ups after all. */
@@ -155,14 +160,13 @@ export class PartWriter {
   abandon(): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
-    try {
-      this.#data.close();
-      this.#rollups?.abandon();
-      this.#dropSpilled();
-      this.#disk.remove(this.#path);
-    } catch (error) {
-      if (!isStoreError(error, 'DISK')) throw error;
-    }
+    giveUp(
+      () => this.#data.close(),
+      () => this.#rollups?.abandon(),
+      () => this.#spilledTraces.drop(),
+      () => this.#filters.drop(),
+      () => this.#disk.remove(this.#path),
+    );
   }
 
   #dropSpilled(): void {

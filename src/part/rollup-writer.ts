@@ -13,7 +13,8 @@ import { ByteWriter } from '../bytes/byte-writer.ts';
 import { CODEC_ZSTD, compress } from '../bytes/compression.ts';
 import type { CountTable } from '../bytes/count-table.ts';
 import { crc32 } from '../bytes/crc32.ts';
-import type { WriteFile } from '../disk/disk.ts';
+import type { Disk, WriteFile } from '../disk/disk.ts';
+import { orClosed } from '../disk/give-up.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { encodeFileHeader, PART_ROLLUPS_FORMAT } from './format-version.ts';
 import type { Identity } from './identity.ts';
@@ -48,11 +49,11 @@ export class RollupWriter {
   #run = 0;
   #slice: Slice | undefined;
 
-  /** Writes to `file`, which is new, of the part `identity`, and closes it in finish(). */
-  constructor(file: WriteFile, identity: Identity, bounds?: SeriesBounds) {
-    this.#file = file;
+  /** Creates the file `path` of the part `identity`, which finish() closes. Throws DISK. */
+  constructor(disk: Disk, path: string, identity: Identity, bounds?: SeriesBounds) {
     this.#series = new BoundedSeries((key, hour) => this.#writeSeries(key, hour), bounds);
-    file.write(encodeFileHeader(PART_ROLLUPS_FORMAT, identity));
+    const header = encodeFileHeader(PART_ROLLUPS_FORMAT, identity);
+    this.#file = orClosed(disk.createFile(path), (file) => file.write(header));
   }
 
   /** What follows is in order by itself: a reader takes runs as files of their own. */

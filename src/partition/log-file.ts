@@ -7,6 +7,7 @@ import { isStoreError } from '../base/errors.ts';
 import { readBlockHeader, type BlockHeader } from '../block/block-header.ts';
 import { readBlockTraceIds } from '../block/block-reader.ts';
 import type { AppendFile, Disk } from '../disk/disk.ts';
+import { giveUp } from '../disk/give-up.ts';
 import { NameSet } from '../index/names.ts';
 import { encodeFileHeader, LOG_FORMAT } from '../part/format-version.ts';
 import { formatHexId, parseHexId } from '../part/hex-id.ts';
@@ -131,11 +132,18 @@ export class LogFile {
     return parked;
   }
 
-  /** Creates the file and opens it for writing. Its name is durable when this returns. Throws DISK. */
+  /** Creates the file and opens it for writing. Its name is durable when this returns. Throws DISK, leaving nothing. */
   openWriter(): LogWriter {
     const file = this.#disk.openAppend(this.path);
-    this.#disk.syncDir(dirname(this.path));
-    return new LogWriter(this.#disk, this, file);
+    try {
+      this.#disk.syncDir(dirname(this.path));
+      return new LogWriter(this.#disk, this, file);
+    } catch (error) {
+      // Nothing was written to it: a close that fails loses nothing.
+      file.close().catch(() => undefined);
+      giveUp(() => this.#disk.remove(this.path));
+      throw error;
+    }
   }
 }
 

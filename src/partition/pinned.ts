@@ -1,7 +1,7 @@
 // Things on disk that views read while their owner may want to be rid of them: log files, parts, whole partitions.
 // Whoever reads pins; the owner dooms; what is doomed is removed when the last pin is gone, at once when there is none.
 import { assert } from '../base/assert.ts';
-import { isStoreError } from '../base/errors.ts';
+import { giveUp } from '../disk/give-up.ts';
 
 export class Pinned {
   readonly #remove: () => void;
@@ -46,10 +46,6 @@ export class Pinned {
 
   /** What is doomed is listed nowhere. When the disk refuses to remove it, the next opening of its partition does. */
   #tryRemove(): void {
-    try {
-      this.#remove();
-    } catch (error) {
-      if (!isStoreError(error, 'DISK')) throw error;
-    }
+    giveUp(this.#remove);
   }
 }

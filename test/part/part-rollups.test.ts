@@ -72,7 +72,7 @@ function writeRollups(
   runs: readonly { tenant: Tenant; rows: readonly AnyRow[] }[],
   expected: Totals,
 ): void {
-  const writer = new RollupWriter(nodeDisk.createFile(join(path, 'rollups')), newIdentity());
+  const writer = new RollupWriter(nodeDisk, join(path, 'rollups'), newIdentity());
   for (const { tenant, rows } of runs) {
     const names = new CallNames();
     const counts = new CallCounts();
@@ -117,7 +117,7 @@ describe('a file of roll-ups', () => {
           return openRollups(nodeDisk, path);
         });
         expect(totalsOf(...readers)).toEqual(expected);
-        const output = new RollupWriter(nodeDisk.createFile(join(folder.path, 'rollups')), newIdentity());
+        const output = new RollupWriter(nodeDisk, join(folder.path, 'rollups'), newIdentity());
         mergeRollups(readers, output);
         output.finish();
         const merged = openRollups(nodeDisk, folder.path);
@@ -196,7 +196,7 @@ test('spans counted in groups, one after the other, come to the same as all at o
         );
         const count = (groupRowsMax: number): Totals => {
           using folder = new TemporaryFolder();
-          const writer = new RollupWriter(nodeDisk.createFile(join(folder.path, 'rollups')), newIdentity());
+          const writer = new RollupWriter(nodeDisk, join(folder.path, 'rollups'), newIdentity());
           const emit = (counts: CallCounts, names: CallNames): void => writer.addCounts(DEFAULT_TENANT, counts, names);
           const counter = new SpanCounter({ counted: undefined, emit, groupRowsMax });
           for (const bytes of encoded) {
