@@ -164,6 +164,12 @@ const flags = {
       example: '-insert.maxSpanBytes=16MiB',
     },
   ),
+  tenantsMax: flag('ingest', 'maxTenants', count('tenants', { min: 1, max: 1_000_000 }), {
+    default: '10000',
+    meaning: 'Tenants that may have something stored; spans of a further one are refused (429, Retry-After).',
+    reason: 'Each costs some KB of memory, and a client may invent one with every request.',
+    example: '-maxTenants=100',
+  }),
   concurrentInsertsMax: flag('ingest', 'maxConcurrentInserts', count('requests', { min: 1, max: 65_536 }), {
     default: `${32 * cores}`,
     shownDefault: '32 × CPU cores',

@@ -24,6 +24,7 @@ export interface EngineOptions {
   readonly mergeWorkers: number;
   /** Memory of one merge, and of one flush. */
   readonly mergeBytes: number;
+  readonly tenantsMax: number;
   readonly keepFailedRequests: boolean;
   /** The engine beats on its own and looks at the main thread's. */
   readonly enginePulse: SharedPulse;

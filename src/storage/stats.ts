@@ -14,6 +14,7 @@ type PartitionStats = Omit<
   | 'rowsRejected'
   | 'requestsMalformed'
   | 'requestsFailed'
+  | 'tenants'
   | 'bytesReceived'
   | 'commits'
   | 'commitBytes'

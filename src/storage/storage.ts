@@ -27,6 +27,7 @@ import { acceptedStarts } from './retention.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import { Views, type StoreView } from './views.ts';
 import { collectStats } from './stats.ts';
+import { Tenants } from './tenants.ts';
 
 export interface StorageOptions {
   /** The data directory. */
@@ -53,6 +54,8 @@ export interface StorageOptions {
   readonly clockJumpGraceMs: number;
   /** Merges in the background at once. Default 1. */
   readonly mergeWorkers?: number;
+  /** -maxTenants */
+  readonly tenantsMax: number;
   /** -debug.keepFailedRequests: bodies that met a bug go to quarantine/. */
   readonly keepFailedRequests?: boolean;
   /** What is listed of names. Default NAME_BOUNDS. */
@@ -75,6 +78,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   readonly #partitions: PartitionSet;
   readonly #ledger = new Ledger();
   readonly #failed: FailedRequests;
+  readonly #tenants: Tenants;
   readonly #guard: DiskGuard;
   readonly #commit: GroupCommit;
   readonly #views = new Views();
@@ -111,6 +115,7 @@ export class Storage implements SpanWriter, StoreAdmin {
       mergeWorkers: options.mergeWorkers ?? 1,
       deleteOldSnapshots: () => this.#snapshotFolder.deleteOld(this.#partitions.ageGate.nowMs),
     });
+    this.#tenants = new Tenants({ ...options, listStored: () => this.#storedTenants() });
     const { spanAttributesMax, spanBytesMax } = options;
     const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
     this.#commit = new GroupCommit({
@@ -129,14 +134,16 @@ export class Storage implements SpanWriter, StoreAdmin {
   async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
     this.#assertOpen();
     this.#guard.assertWritable();
+    this.#tenants.assertWelcome(tenant);
     const sizeBytes = body.length;
     try {
       const result = await this.#commit.write(tenant, body);
+      if (result.stored > 0) this.#tenants.add(tenant);
       this.#ledger.addAnswered(result, sizeBytes);
       this.#maintenance.afterCommit();
       return result;
     } catch (error) {
-      if (isStoreError(error, 'INVALID_REQUEST')) this.#ledger.addMalformed();
+      if (isStoreError(error, 'INVALID_REQUEST') || isStoreError(error, 'LIMIT_EXCEEDED')) this.#ledger.addMalformed();
       throw error;
     }
   }
@@ -235,6 +242,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     return {
       ...this.#ledger.stats(),
       requestsFailed: this.#failed.count,
+      tenants: this.#tenants.count,
       ...this.#commit.stats,
       ...collectStats(this.#options.disk, this.#partitions),
       isReadOnly: this.#guard.isReadOnly,
@@ -292,6 +300,13 @@ export class Storage implements SpanWriter, StoreAdmin {
   /** In the logs, and in requests on their way there: as they came, so more than they will be. */
   get #unflushedBytes(): number {
     return this.#partitions.logBytes + this.#commit.pendingBytes;
+  }
+
+  *#storedTenants(): Generator<Tenant> {
+    for (const { parts, log } of this.#partitions.all) {
+      for (const part of parts) yield* part.tenants;
+      for (const file of log.files) yield* file.names.tenants();
+    }
   }
 
   #assertOpen(): void {

@@ -180,6 +180,8 @@ export interface StoreStats {
   readonly rowsStored: number;
   readonly rowsRejected: Readonly<Partial<Record<RejectReason, number>>>;
   readonly requestsMalformed: number;
+  /** That have something stored. */
+  readonly tenants: number;
   /** That met a bug, each alone. */
   readonly requestsFailed: number;
   readonly bytesReceived: number;

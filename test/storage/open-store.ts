@@ -44,6 +44,7 @@ export function openStore(path: string, options: Partial<StorageOptions> = {}): 
     diskBytesMax: 0,
     diskPercentMax: 0,
     flushIntervalMs: 10_000,
+    tenantsMax: 10_000,
     snapshotsMaxAgeMs: 3 * DAY_MS,
     clockJumpGraceMs: 3_600_000,
     mergeRunner: inlineMergeRunner(disk),

@@ -24,6 +24,7 @@ const openOn = (path: string, options: Partial<ThreadedStoreOptions> = {}): Prom
     diskPercentMax: 0,
     flushIntervalMs: 10_000,
     keepFailedRequests: false,
+    tenantsMax: 10_000,
     snapshotsMaxAgeMs: 3 * DAY_MS,
     clockJumpGraceMs: 3_600_000,
     mergeWorkers: 1,

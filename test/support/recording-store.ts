@@ -122,6 +122,7 @@ const NO_STATS: StoreStats = {
   rowsRejected: {},
   requestsMalformed: 0,
   requestsFailed: 0,
+  tenants: 0,
   bytesReceived: 0,
   commits: 0,
   commitBytes: 0,

@@ -280,6 +280,7 @@ function storeMetrics(path: string): StoreMetric[] {
     gauge('vt_storage_rows', ROWS_HELP, (s) => s.partRows, { type: 'storage/part' }),
     gauge('vt_storage_parts', 'Parts', (s) => s.parts, { type: 'storage/part' }),
     gauge('vt_storage_blocks', 'Blocks of parts', (s) => s.blocks, { type: 'storage/part' }),
+    gauge('tracelith_tenants', 'Tenants that have something stored', (s) => s.tenants),
     gauge('vt_partitions', 'Partitions: UTC days with data', (s) => s.partitions),
     gauge('vt_data_size_bytes', 'Bytes on disk', (s) => s.diskBytes, { type: 'storage' }),
     gauge('vt_free_disk_space_bytes', 'Bytes that can still be written to the file system', (s) => s.freeDiskBytes, {
