@@ -2,7 +2,7 @@
 // files on the query workers. Every query is bounded: queue, wall clock, and it stops when its client leaves.
 import { extname } from 'node:path';
 import { BugError } from '../base/assert.ts';
-import { StoreError, type StoreErrorCode } from '../base/errors.ts';
+import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import type { Logger } from '../base/logger.ts';
@@ -139,8 +139,25 @@ export class LocalReader implements TraceReader, SearchExplainer {
   async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
     const { result } = await this.#search(tenant, query, signal);
     // A second view, of every day: the answer is the whole trace, wherever its spans lie.
-    const { traces, warnings } = await this.findTraces(tenant, result.traceIds, signal);
+    const { traces, warnings } = await this.#findPage(tenant, result.traceIds, query, signal);
     return { traces, warnings: [...new Set([...result.warnings, ...warnings])] };
+  }
+
+  /** What an answer has beyond its limit (TraceQuery.lastUnit) is left out where it would make it too large. */
+  async #findPage(
+    tenant: Tenant,
+    traceIds: readonly Uint8Array[],
+    { limit }: TraceQuery,
+    signal: AbortSignal | undefined,
+  ): Promise<FoundTraces> {
+    try {
+      return await this.findTraces(tenant, traceIds, signal);
+    } catch (error) {
+      if (traceIds.length <= limit || !isStoreError(error, 'LIMIT_EXCEEDED')) throw error;
+      const { traces, warnings } = await this.findTraces(tenant, traceIds.slice(0, limit), signal);
+      const left = `${traceIds.length - limit} traces more begin in the last ms or us of the time range and are too large to be given with these`;
+      return { traces, warnings: [...warnings, left] };
+    }
   }
 
   async explainSearch(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<SearchExplanation> {

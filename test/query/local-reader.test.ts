@@ -129,6 +129,22 @@ test('nothing asked for, nothing read', async () => {
   expect(source.filters).toEqual([]);
 });
 
+test('what an answer has beyond its limit is left out where it would make it too large', async () => {
+  const whole = await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
+  const bytes = whole.traces.map(({ otlp }) => otlp.length);
+  expect(bytes).toHaveLength(2);
+  const narrow = open({ answerBytesMax: Math.max(...bytes) });
+  // All traces begin in this "unit", so that all follow the first.
+  const page = { ...ANY_TRACE, limit: 1, lastUnit: { startNs: 0n, tracesMax: 10 } };
+  expect((await reader.searchTraces(DEFAULT_TENANT, page)).traces).toHaveLength(2);
+  const { traces, warnings } = await narrow.searchTraces(DEFAULT_TENANT, page);
+  expect([traces.length, warnings]).toEqual([1, [expect.stringMatching(/^1 traces more begin in the last ms or us/)]]);
+  await expect(narrow.searchTraces(DEFAULT_TENANT, { ...page, limit: 2 })).rejects.toMatchObject({
+    code: 'LIMIT_EXCEEDED',
+  });
+  await narrow.close();
+});
+
 test('calls are counted over whole days', async () => {
   source.filters.length = 0;
   expect(await reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual({
