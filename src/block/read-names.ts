@@ -2,6 +2,8 @@
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
+import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING } from '../trace/any-value.ts';
+import { SECTION_LEVELS, type AttributeLevel } from '../trace/attribute-levels.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import { operationName, serviceName } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
@@ -9,12 +11,10 @@ import * as C from './block-columns.ts';
 import { BlockReader, TextArena } from './block-reader.ts';
 import { SectionReader } from './read-section.ts';
 
-export type TagLevel = 'span' | 'event' | 'link' | 'scope' | 'resource';
-
 export interface TagName {
   readonly key: string;
-  readonly level: TagLevel;
-  /** Field number in OTLP's AnyValue: 1 string, 2 bool, 3 int, 4 double, 5 list or map, 7 bytes; 0 empty or absent. */
+  readonly level: AttributeLevel;
+  /** Field number in OTLP's AnyValue (trace/any-value.ts); of a list or map LIST, of an absent value EMPTY. */
   readonly type: number;
 }
 
@@ -24,9 +24,7 @@ export interface BlockNames {
 }
 
 /** TYPE_* → AnyValue's field number. */
-const FIELD_OF_TYPE = [0, 0, 1, 2, 3, 4, 7, 5];
-const KVLIST_FIELD = 6;
-const LIST_FIELD = 5;
+const FIELD_OF_TYPE = [EMPTY, EMPTY, STRING, BOOL, INT, DOUBLE, BYTES, LIST];
 
 /** The operations and tags of the block that `bytes` begins with; the same one may be listed more than once. Throws CORRUPTION. */
 export function readBlockNames(bytes: Uint8Array): BlockNames {
@@ -45,8 +43,7 @@ export function readBlockNames(bytes: Uint8Array): BlockNames {
     return known.service;
   });
   const operations: { service: string; name: string; kind: number }[] = [];
-  const levels: readonly TagLevel[] = ['span', 'event', 'link'];
-  levels.forEach((level, section) => {
+  SECTION_LEVELS.forEach((level, section) => {
     const seen = new Set<number>();
     for (const { head, fields } of new SectionReader(block, section, 'templates').templates) {
       if (level === 'span') {
@@ -148,7 +145,7 @@ function readDescriptor(descriptor: Uint8Array, level: 'resource' | 'scope'): De
       if (attribute.field === 1) key = Buffer.from(attribute.value()).toString('utf8');
       else if (attribute.field === 2) type = (attribute.value()[0] ?? 0) >>> 3;
     }
-    tags.push({ key, level, type: type === KVLIST_FIELD ? LIST_FIELD : type });
+    tags.push({ key, level, type: type === MAP ? LIST : type });
   }
   return { service: level === 'resource' ? serviceName(message) : '', tags };
 }

@@ -18,26 +18,19 @@ import {
   tagRange,
   type KeyRange,
 } from './keys.ts';
-
-/** Where an attribute stands. Position in this list + 1 is the byte stored: append only. */
-export const TAG_LEVELS = ['resource', 'scope', 'span', 'event', 'link'] as const;
-export type TagLevel = (typeof TAG_LEVELS)[number];
+import { ATTRIBUTE_LEVELS, type AttributeLevel } from '../trace/attribute-levels.ts';
+import { KIND_MAX } from '../trace/span-kinds.ts';
 
 /** One attribute key, as found at one level with one type of value. */
 export interface Tag {
   readonly key: string;
-  readonly level: TagLevel;
-  /**
-   * Field number in OTLP's AnyValue: 1 string, 2 bool, 3 int, 4 double, 5 array, 6 key-value list, 7 bytes; 0
-   * empty.
-   */
+  readonly level: AttributeLevel;
+  /** Field number in OTLP's AnyValue (trace/any-value.ts). */
   readonly type: number;
 }
 
 /** Memory of one set. A thousand services with 250 operations each take 40 MB. */
 const NAMES_BYTES_MAX: number = 64 << 20;
-/** Kinds that OTHER_NAMES is listed with; those that OTLP does not know are 0 there. */
-const KIND_MAX = 5;
 
 /** How many names are listed, in one day. */
 export interface NameBounds {
@@ -137,7 +130,7 @@ export class NameSet {
   }
 
   /** True when it was not there yet. */
-  addTag(tenant: Tenant, key: string, level: TagLevel, type: number): boolean {
+  addTag(tenant: Tenant, key: string, level: AttributeLevel, type: number): boolean {
     const { tags } = this.#namesOf(tenant);
     const id = `${level} ${type} ${key}`;
     if (tags.has(id)) return false;
@@ -299,9 +292,13 @@ export function compareOperations(a: Operation, b: Operation): number {
   return compareUtf8(a.name, b.name) || a.kind - b.kind;
 }
 
-/** By key, then level as in TAG_LEVELS, then type. */
+/** By key, then level as in ATTRIBUTE_LEVELS, then type. */
 export function compareTags(a: Tag, b: Tag): number {
-  return compareUtf8(a.key, b.key) || TAG_LEVELS.indexOf(a.level) - TAG_LEVELS.indexOf(b.level) || a.type - b.type;
+  return (
+    compareUtf8(a.key, b.key) ||
+    ATTRIBUTE_LEVELS.indexOf(a.level) - ATTRIBUTE_LEVELS.indexOf(b.level) ||
+    a.type - b.type
+  );
 }
 
 const KIND_BYTES = 4;
@@ -325,13 +322,13 @@ function decodeOperation(payload: Uint8Array): Operation {
 }
 
 function tagEntry(tenant: Tenant, { key, level, type }: Tag): Entry {
-  const number = TAG_LEVELS.indexOf(level) + 1;
+  const number = ATTRIBUTE_LEVELS.indexOf(level) + 1;
   const payload = Buffer.concat([Uint8Array.of(number, type), Buffer.from(key, 'utf8')]);
   return { key: tagKey(tenant, key, number, type), payload };
 }
 
 function decodeTag(payload: Uint8Array): Tag {
-  const level = TAG_LEVELS[(payload[0] ?? 0) - 1];
+  const level = ATTRIBUTE_LEVELS[(payload[0] ?? 0) - 1];
   if (level === undefined || payload.length < 2) throw tooShort('tag');
   return { key: textOf(payload, 2), level, type: payload[1]! };
 }

@@ -4,6 +4,7 @@
 // false is returned then, what was written is of no use, and the caller rejects what has the value.
 import { limits } from '../base/limits.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
+import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING, wireOfMember } from '../trace/any-value.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
 /** Writes the body of the AnyValue in the reader's range; false when it is nested too deep. Throws INVALID_REQUEST when malformed. */
@@ -11,43 +12,43 @@ export function writeCanonicalAnyValue(out: ByteWriter, reader: WireReader, dept
   if (depth > limits.anyValueDepthMax) return false;
   const { bytes } = reader;
   const unknown: [number, number][] = [];
-  let last = 0;
+  let last = EMPTY;
   let lo = 0;
   let hi = 0;
   let valueStart = 0;
   let valueEnd = 0;
   while (reader.next()) {
     const { field } = reader;
-    if (field > 7) {
+    if (field > BYTES) {
       unknown.push([reader.fieldStart, reader.pos]);
       continue;
     }
-    reader.expect(field === 2 || field === 3 ? WIRE_VARINT : field === 4 ? WIRE_FIXED64 : WIRE_BYTES, 'AnyValue');
+    reader.expect(wireOfMember(field), 'AnyValue');
     last = field;
     ({ lo, hi, valueStart, valueEnd } = reader);
   }
   switch (last) {
-    case 1:
-    case 7:
+    case STRING:
+    case BYTES:
       out.bytesField(last, bytes.subarray(valueStart, valueEnd));
       break;
-    case 2:
-      out.tag(2, WIRE_VARINT);
+    case BOOL:
+      out.tag(BOOL, WIRE_VARINT);
       out.u8(lo === 0 && hi === 0 ? 0 : 1);
       break;
-    case 3:
-      out.tag(3, WIRE_VARINT);
+    case INT:
+      out.tag(INT, WIRE_VARINT);
       out.varint64(lo, hi);
       break;
-    case 4:
-      out.tag(4, WIRE_FIXED64);
+    case DOUBLE:
+      out.tag(DOUBLE, WIRE_FIXED64);
       out.u64(lo, hi);
       break;
-    case 5:
-    case 6: {
+    case LIST:
+    case MAP: {
       out.tag(last, WIRE_BYTES);
       const at = out.beginMessage();
-      if (!writeCanonicalList(out, new WireReader(bytes, valueStart, valueEnd), last === 6, depth)) return false;
+      if (!writeCanonicalList(out, new WireReader(bytes, valueStart, valueEnd), last === MAP, depth)) return false;
       out.endMessage(at);
       break;
     }

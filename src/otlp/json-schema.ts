@@ -1,5 +1,6 @@
 // OTLP's trace messages as tables, for writing them as JSON and for knowing their names and texts: field numbers and names of opentelemetry-proto 1.x, each
 // message's fields in the order the Collector writes them.
+import { LIST, MAP, MEMBER_NAMES, STRING } from '../trace/any-value.ts';
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
 export type FieldKind =
@@ -106,13 +107,13 @@ export const SPAN: Schema = schemaOf(
   [14, 'droppedLinksCount', 'uint32'],
   [15, 'status', 'message', STATUS],
 );
-export const LIST: Schema = schemaOf([1, 'values', 'values']);
+export const ARRAY_VALUE: Schema = schemaOf([1, 'values', 'values']);
 export const KEY_VALUE_LIST: Schema = schemaOf([1, 'values', 'messages', KEY_VALUE]);
 /** Where an AnyValue has text: what the kinds `value` and `values` stand for. */
 export const ANY_VALUE: Schema = schemaOf(
-  [1, 'stringValue', 'string'],
-  [5, 'arrayValue', 'message', LIST],
-  [6, 'kvlistValue', 'message', KEY_VALUE_LIST],
+  [STRING, MEMBER_NAMES[STRING], 'string'],
+  [LIST, MEMBER_NAMES[LIST], 'message', ARRAY_VALUE],
+  [MAP, MEMBER_NAMES[MAP], 'message', KEY_VALUE_LIST],
 );
 export const SCOPE_SPANS: Schema = schemaOf(
   [1, 'scope', 'message', SCOPE],

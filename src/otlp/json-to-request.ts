@@ -7,6 +7,9 @@ import { limits } from '../base/limits.ts';
 import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { BOOL, BYTES, DOUBLE, INT, LIST, MAP, MEMBER_NAMES, STRING } from '../trace/any-value.ts';
+import { STATUS_WORDS } from '../trace/filter.ts';
+import { SPAN_KINDS } from '../trace/span-kinds.ts';
 import {
   EVENT,
   LINK,
@@ -43,11 +46,11 @@ export function jsonToRequest(text: Uint8Array): Uint8Array<ArrayBuffer> {
   return new RequestWriter(text.length >> 1).write(parseJson(text));
 }
 
-const SPAN_KINDS: ReadonlyMap<string, number> = new Map(
-  ['UNSPECIFIED', 'INTERNAL', 'SERVER', 'CLIENT', 'PRODUCER', 'CONSUMER'].map((name, i) => [`SPAN_KIND_${name}`, i]),
+const KIND_NUMBERS: ReadonlyMap<string, number> = new Map(
+  SPAN_KINDS.map((name, i) => [`SPAN_KIND_${name.toUpperCase()}`, i]),
 );
 const STATUS_CODES: ReadonlyMap<string, number> = new Map(
-  ['UNSET', 'OK', 'ERROR'].map((name, i) => [`STATUS_CODE_${name}`, i]),
+  STATUS_WORDS.map((name, i) => [`STATUS_CODE_${name.toUpperCase()}`, i]),
 );
 const UINT32_MAX = 0xffff_ffff;
 const INT32_MAX = 0x7fff_ffff;
@@ -99,16 +102,8 @@ const N = {
   values: nameOf('values'),
 } as const;
 
-/** The members of AnyValue's oneof, by field number. */
-const ANY_VALUE = [
-  'stringValue',
-  'boolValue',
-  'intValue',
-  'doubleValue',
-  'arrayValue',
-  'kvlistValue',
-  'bytesValue',
-].map(nameOf);
+/** The members of AnyValue's oneof; the field number of the first is 1. */
+const ANY_VALUE = MEMBER_NAMES.slice(1).map(nameOf);
 
 /** The names a message may have, in either spelling; those of an attribute's value are looked at only when none is known. */
 const NAMES = {
@@ -199,7 +194,7 @@ class RequestWriter {
     this.#string(span, 3, N.traceState);
     this.#id(span, 4, N.parentSpanId);
     this.#string(span, 5, N.name);
-    this.#enum(span, 6, N.kind, SPAN_KINDS);
+    this.#enum(span, 6, N.kind, KIND_NUMBERS);
     this.#fixed64(span, 7, N.startTimeUnixNano);
     this.#fixed64(span, 8, N.endTimeUnixNano);
     this.#messages(span, 9, N.attributes, this.#keyValue);
@@ -246,8 +241,8 @@ class RequestWriter {
     this.#depth++;
     // One level more than may be: the scan rejects the span that has it. What is below is not looked at.
     const member = this.#depth > limits.anyValueDepthMax ? 0 : this.#memberOf(message);
-    if (member === 5) this.#message(message, 5, ANY_VALUE[4]!, this.#arrayValue);
-    else if (member === 6) this.#message(message, 6, ANY_VALUE[5]!, this.#kvlistValue);
+    if (member === LIST) this.#message(message, LIST, ANY_VALUE[LIST - 1]!, this.#arrayValue);
+    else if (member === MAP) this.#message(message, MAP, ANY_VALUE[MAP - 1]!, this.#kvlistValue);
     else if (member > 0) this.#scalarValue(find(message, ANY_VALUE[member - 1]!), member, ANY_VALUE[member - 1]!);
     else if (this.#depth <= limits.anyValueDepthMax) this.#checkNames(message, NAMES.value);
     this.#depth--;
@@ -275,30 +270,30 @@ class RequestWriter {
   /** Members of the oneof are written even when they are 0 or empty: the member tells the type. */
   #scalarValue(value: unknown, member: number, name: Name): void {
     const out = this.#out;
-    if (member === 1) {
+    if (member === STRING) {
       if (typeof value !== 'string') this.#malformed(name.camel, 'a string', value);
-      this.#text(1, value);
-    } else if (member === 2) {
+      this.#text(STRING, value);
+    } else if (member === BOOL) {
       if (typeof value !== 'boolean') this.#malformed(name.camel, 'true or false', value);
-      out.tag(2, WIRE_VARINT);
+      out.tag(BOOL, WIRE_VARINT);
       out.u8(value ? 1 : 0);
-    } else if (member === 3) {
+    } else if (member === INT) {
       this.#intValue(value, name);
-    } else if (member === 4) {
+    } else if (member === DOUBLE) {
       const double = readDouble(value);
       if (double === undefined) this.#malformed(name.camel, 'a number, "NaN", "Infinity" or "-Infinity"', value);
       this.#double(double);
     } else {
       const bytes = typeof value === 'string' ? readBase64(value) : undefined;
       if (bytes === undefined) this.#malformed(name.camel, 'base64', value);
-      out.bytesField(7, bytes);
+      out.bytesField(BYTES, bytes);
     }
   }
 
   /** JavaScript exporters write any whole number as an integer, 2^64 and 1e300 too: what 64 bits cannot hold is a double. */
   #intValue(value: unknown, name: Name): void {
     if (readInt64(value, this.#bits)) {
-      this.#out.tag(3, WIRE_VARINT);
+      this.#out.tag(INT, WIRE_VARINT);
       this.#out.varint64(this.#bits.lo, this.#bits.hi);
       return;
     }
@@ -308,7 +303,7 @@ class RequestWriter {
   }
 
   #double(value: number): void {
-    this.#out.tag(4, WIRE_FIXED64);
+    this.#out.tag(DOUBLE, WIRE_FIXED64);
     this.#out.f64(value);
   }
 

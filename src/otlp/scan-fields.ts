@@ -2,6 +2,7 @@
 // words. Events and links wait until the span's start is known, because their times are kept as distances from it.
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { BOOL, BYTES, DOUBLE, INT, STRING } from '../trace/any-value.ts';
 import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
 import type { RejectReason } from '../trace/store.ts';
 import * as T from '../trace/templates.ts';
@@ -212,24 +213,24 @@ export class FieldScanner {
     this.#a = this.#b = 0;
     while (reader.next()) {
       switch (reader.field) {
-        case 1:
-        case 7:
+        case STRING:
+        case BYTES:
           reader.expect(WIRE_BYTES, 'AnyValue');
           this.#set(
-            reader.field === 1 ? T.TYPE_STRING : T.TYPE_BYTES,
+            reader.field === STRING ? T.TYPE_STRING : T.TYPE_BYTES,
             reader.valueStart,
             reader.valueEnd - reader.valueStart,
           );
           break;
-        case 2:
+        case BOOL:
           reader.expect(WIRE_VARINT, 'AnyValue.bool_value');
           this.#set(T.TYPE_BOOL, reader.lo === 0 && reader.hi === 0 ? 0 : 1, 0);
           break;
-        case 3:
+        case INT:
           reader.expect(WIRE_VARINT, 'AnyValue.int_value');
           this.#set(T.TYPE_INT, reader.lo, reader.hi);
           break;
-        case 4:
+        case DOUBLE:
           reader.expect(WIRE_FIXED64, 'AnyValue.double_value');
           this.#set(T.TYPE_DOUBLE, reader.lo, reader.hi);
           break;

@@ -7,9 +7,10 @@
 import { doubleOf } from '../bytes/double-of.ts';
 import { limits } from '../base/limits.ts';
 import { formatDouble, formatInt64, formatUint64, JsonWriter } from '../bytes/json-writer.ts';
-import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { malformed, WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
+import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING, wireOfMember } from '../trace/any-value.ts';
 import { isUtf8Text } from './valid-text.ts';
-import { KEY_VALUE_LIST, LIST, NO_WIRE, RESOURCE, SCOPE, SPAN } from './json-schema.ts';
+import { ARRAY_VALUE, KEY_VALUE_LIST, NO_WIRE, RESOURCE, SCOPE, SPAN } from './json-schema.ts';
 import type { Field, FieldKind, Schema } from './json-schema.ts';
 
 /** A chunk is yielded when it has grown to this: large enough for the socket, small enough to share the event loop. */
@@ -218,9 +219,9 @@ class OtlpJsonEncoder {
     let lo = 0;
     let hi = 0;
     while (reader.next()) {
-      if (reader.field > 7) continue;
+      if (reader.field > BYTES) continue;
       field = reader.field;
-      reader.expect(field === 2 || field === 3 ? WIRE_VARINT : field === 4 ? WIRE_FIXED64 : WIRE_BYTES, 'AnyValue');
+      reader.expect(wireOfMember(field), 'AnyValue');
       lo = reader.wire === WIRE_BYTES ? reader.valueStart : reader.lo;
       hi = reader.wire === WIRE_BYTES ? reader.valueEnd : reader.hi;
     }
@@ -230,28 +231,28 @@ class OtlpJsonEncoder {
   #member(field: number, lo: number, hi: number): void {
     const { out, bytes } = this;
     switch (field) {
-      case 0:
+      case EMPTY:
         return out.text('{}');
-      case 1:
+      case STRING:
         // JSON has no such text, but it has the same bytes.
-        if (!isUtf8Text(bytes, lo, hi)) return this.#member(7, lo, hi);
+        if (!isUtf8Text(bytes, lo, hi)) return this.#member(BYTES, lo, hi);
         out.text('{"stringValue":');
         out.utf8(bytes, lo, hi);
         break;
-      case 2:
+      case BOOL:
         out.text(lo === 0 && hi === 0 ? '{"boolValue":false' : '{"boolValue":true');
         break;
-      case 3:
+      case INT:
         out.text(`{"intValue":"${formatInt64(lo, hi)}"`);
         break;
-      case 4:
+      case DOUBLE:
         out.text(`{"doubleValue":${jsonDouble(lo, hi)}`);
         break;
-      case 5:
+      case LIST:
         out.text('{"arrayValue":');
-        this.message(lo, hi, LIST);
+        this.message(lo, hi, ARRAY_VALUE);
         break;
-      case 6:
+      case MAP:
         out.text('{"kvlistValue":');
         this.message(lo, hi, KEY_VALUE_LIST);
         break;

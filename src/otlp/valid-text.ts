@@ -6,10 +6,9 @@ import { limits } from '../base/limits.ts';
 import { isUtf8Range, utf8Slice } from '../bytes/json-writer.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
+import { BYTES } from '../trace/any-value.ts';
 import { ANY_VALUE, KEY_VALUE, TRACES, type Field, type Schema } from './json-schema.ts';
 
-/** The field of AnyValue that may hold any bytes. */
-const BYTES_VALUE = 7;
 /** Messages from TracesData to the value of an event's attribute, then list, pair and value for each level of values. */
 const NESTING_MAX = 7 + 3 * limits.anyValueDepthMax;
 
@@ -67,7 +66,7 @@ class Texts {
         const at = out.beginMessage();
         this.#message(valueStart, valueEnd, schemaOf(field));
         out.endMessage(at);
-      } else if (schema === ANY_VALUE) out.bytesField(BYTES_VALUE, reader.value());
+      } else if (schema === ANY_VALUE) out.bytesField(BYTES, reader.value());
       else out.bytesField(field.number, Buffer.from(utf8Slice(this.#bytes, valueStart, valueEnd)));
     }
     this.#depth--;

@@ -4,7 +4,8 @@ import { StoreError } from '../base/errors.ts';
 import * as C from '../block/block-columns.ts';
 import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
 import { operationName } from '../trace/service-name.ts';
-import { KIND_WORDS, STATUS_WORDS, type FieldName, type FilterReference } from '../trace/filter.ts';
+import { STATUS_WORDS, type FieldName, type FilterReference } from '../trace/filter.ts';
+import { SPAN_KINDS } from '../trace/span-kinds.ts';
 import * as T from '../trace/templates.ts';
 import type { BlockView } from './block-view.ts';
 import { hexIds, linkIds } from './filter-ids.ts';
@@ -79,7 +80,7 @@ export class FilterBlock {
       case 'span.name':
         return this.#ofHeads(C.SECTION_SPANS, T.SPAN_NAME, (id) => [textEntry(operationName(this.#name(id)))]);
       case 'span.kind':
-        return this.#ofHeads(C.SECTION_SPANS, T.SPAN_KIND, (kind) => [textEntry(KIND_WORDS[kind] ?? KIND_WORDS[0]!)]);
+        return this.#ofHeads(C.SECTION_SPANS, T.SPAN_KIND, (kind) => [textEntry(SPAN_KINDS[kind] ?? SPAN_KINDS[0]!)]);
       case 'span.status':
         return this.#ofHeads(C.SECTION_SPANS, T.SPAN_STATUS, (code) => [
           textEntry(STATUS_WORDS[code] ?? STATUS_WORDS[0]!),

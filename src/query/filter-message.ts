@@ -4,6 +4,7 @@ import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { serviceName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import type { FieldName, FilterReference } from '../trace/filter.ts';
+import { BOOL, BYTES, DOUBLE, INT, STRING } from '../trace/any-value.ts';
 import * as T from '../trace/templates.ts';
 import { oneEntry, oneText, type Entries } from './filter-runs.ts';
 import { attributeValues } from './match-tag.ts';
@@ -64,11 +65,11 @@ function valueOf(any: Uint8Array): Entries {
   const reader = new WireReader(any);
   while (reader.next()) {
     const { field, lo, hi } = reader;
-    if (field > 7) continue; // of a newer OTLP, beside the value
-    if (field === 1) value = oneText(reader.value());
-    else if (field === 2) value = oneEntry(T.TYPE_BOOL, lo | hi, 0);
-    else if (field === 3) value = oneEntry(T.TYPE_INT, lo, hi);
-    else if (field === 4) value = oneEntry(T.TYPE_DOUBLE, lo, hi);
+    if (field > BYTES) continue; // of a newer OTLP, beside the value
+    if (field === STRING) value = oneText(reader.value());
+    else if (field === BOOL) value = oneEntry(T.TYPE_BOOL, lo | hi, 0);
+    else if (field === INT) value = oneEntry(T.TYPE_INT, lo, hi);
+    else if (field === DOUBLE) value = oneEntry(T.TYPE_DOUBLE, lo, hi);
     else value = oneEntry(T.TYPE_RAW, 0, 0);
   }
   return value;

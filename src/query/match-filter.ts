@@ -3,13 +3,13 @@
 // places the filter asks about: every span, or, inside `some`, every event or link with its span.
 import { assert } from '../base/assert.ts';
 import * as C from '../block/block-columns.ts';
+import type { ChildLevel } from '../trace/attribute-levels.ts';
 import {
   isReference,
   type Comparison,
   type Filter,
   type FilterOperand,
   type FilterReference,
-  type NestedLevel,
 } from '../trace/filter.ts';
 import type { BlockView } from './block-view.ts';
 import { FilterBlock } from './filter-block.ts';
@@ -86,7 +86,7 @@ const PLACES_MAX = 65_536;
 /** Pairs of values compared between two looks at the clock. */
 const PAIRS_PER_CHECK = 1 << 20;
 
-const SECTION_OF: Readonly<Record<NestedLevel, number>> = { event: C.SECTION_EVENTS, link: C.SECTION_LINKS };
+const SECTION_OF: Readonly<Record<ChildLevel, number>> = { event: C.SECTION_EVENTS, link: C.SECTION_LINKS };
 
 /** A comparison, or a membership: what is said of one reference's values. */
 type Leaf = Exclude<Filter, { op: 'and' | 'or' | 'not' | 'some' }>;

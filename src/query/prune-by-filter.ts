@@ -9,7 +9,8 @@ import type { FuseFilter } from '../codec/fuse-filter.ts';
 import { serviceName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import { ANY_NAME, durationStep, isUnknown, type BlockIds, type PartOutlines } from '../part/outlines.ts';
-import { isReference, KIND_WORDS, STATUS_WORDS } from '../trace/filter.ts';
+import { isReference, STATUS_WORDS } from '../trace/filter.ts';
+import { SPAN_KINDS } from '../trace/span-kinds.ts';
 import type { Filter, FilterConstant, FilterReference } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
 import { fieldOfAttribute, isInErrorTag, resourceValues, scopeValues } from './filter-message.ts';
@@ -128,7 +129,7 @@ export class FilterPruner {
       case 'span.name':
         return name === ANY_NAME ? OPEN : ofText(asked, name);
       case 'span.kind':
-        return ofText(asked, KIND_WORDS[kind] ?? KIND_WORDS[0]!);
+        return ofText(asked, SPAN_KINDS[kind] ?? SPAN_KINDS[0]!);
       case 'span.status':
         return ofText(asked, STATUS_WORDS[status] ?? STATUS_WORDS[0]!);
       case 'span.duration':

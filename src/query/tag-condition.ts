@@ -4,7 +4,8 @@ import { isUtf8 } from 'node:buffer';
 import { formatDouble, formatInt64 } from '../bytes/json-writer.ts';
 import { infiniteText, textOfAnyValue } from '../trace/attributes.ts';
 import { doubleOf } from '../bytes/double-of.ts';
-import { KIND_WORDS, STATUS_WORDS } from '../trace/filter.ts';
+import { STATUS_WORDS } from '../trace/filter.ts';
+import { SPAN_KINDS } from '../trace/span-kinds.ts';
 import { compilePattern, type Pattern } from '../trace/pattern.ts';
 import * as T from '../trace/templates.ts';
 import type { TagCondition } from '../trace/trace-query.ts';
@@ -67,7 +68,7 @@ function attribute(key: string, levels: number): Way {
 function intrinsicWays(key: string, isAsked: (word: string) => boolean): Way[] {
   switch (key) {
     case 'span.kind':
-      return KIND_WORDS.flatMap((word, value) => (isAsked(word) ? [{ kind: 'span-kind', value }] : []));
+      return SPAN_KINDS.flatMap((word, value) => (isAsked(word) ? [{ kind: 'span-kind', value }] : []));
     case 'span.status':
     case 'otel.status_code':
       return STATUS_WORDS.flatMap((word, value) => (isAsked(word) ? [{ kind: 'status', value }] : []));

@@ -4,6 +4,7 @@ import * as C from '../block/block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN } from '../block/block-header.ts';
 import { TextArena, type BlockReader, type ColumnEntry } from '../block/block-reader.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
+import { SECTION_LEVELS } from '../trace/attribute-levels.ts';
 import * as T from '../trace/templates.ts';
 
 export interface InspectedColumn {
@@ -19,8 +20,6 @@ export interface InspectedColumn {
   readonly storedBytes: number;
 }
 
-const SECTIONS = ['span', 'event', 'link'];
-const TYPES = ['absent', 'empty', 'string', 'bool', 'int', 'double', 'bytes', 'any'];
 const CODECS = ['none', 'lz4', 'zstd'];
 const INTRINSICS = [
   'trace state',
@@ -40,7 +39,7 @@ const COLUMNS: ReadonlyMap<number, readonly [name: string, encoding: Encoding]> 
   [C.COLUMN_STRINGS, ['strings', textList]],
   [C.COLUMN_RESOURCES, ['resources', textList]],
   [C.COLUMN_SCOPES, ['scopes', textList]],
-  ...SECTIONS.flatMap((section, i): [number, readonly [string, Encoding]][] => [
+  ...SECTION_LEVELS.flatMap((section, i): [number, readonly [string, Encoding]][] => [
     [C.COLUMN_TEMPLATES + i, [`${section} templates`, plain]],
     [C.COLUMN_CONSTANTS + i, [`${section} constants`, textList]],
     [C.COLUMN_ROW_TEMPLATES + i, [`${section} row templates`, numbers]],
@@ -90,7 +89,7 @@ function inspectColumn(block: BlockReader, column: ColumnEntry, strings: readonl
 function fieldName({ section, field }: ColumnEntry, strings: readonly string[]): string {
   const id = T.fieldId(field);
   const name = T.isIntrinsic(field) ? (INTRINSICS[id] ?? `intrinsic ${id}`) : (strings[id] ?? `key ${id}`);
-  return `${SECTIONS[section] ?? section} ${name} (${TYPES[T.fieldType(field)]})`;
+  return `${SECTION_LEVELS[section] ?? section} ${name} (${T.TYPE_NAMES[T.fieldType(field)]})`;
 }
 
 function readStrings(block: BlockReader): string[] {

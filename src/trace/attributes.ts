@@ -1,18 +1,9 @@
 // OTLP attributes as views of protobuf bytes: reading them without copying their values, Jaeger's sanitizing of invalid
 // UTF-8 (contract/jaeger.md §1.10), and the text form of a value. Nothing here changes what is stored.
 import { formatDouble, formatInt64, isUtf8Range, quoteJson, utf8Slice } from '../bytes/json-writer.ts';
-import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
+import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { doubleOf } from '../bytes/double-of.ts';
-
-/** Member numbers of OTLP's AnyValue; 0 is a value without one. */
-export const EMPTY = 0;
-export const STRING = 1;
-export const BOOL = 2;
-export const INT = 3;
-export const DOUBLE = 4;
-export const LIST = 5;
-export const MAP = 6;
-export const BYTES = 7;
+import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING, wireOfMember } from './any-value.ts';
 
 /** One attribute. The value is a range of the trace's bytes, 64 bits in two halves, or `own` where the view replaced it. */
 export interface Attribute {
@@ -76,10 +67,7 @@ function readAnyValue(reader: WireReader, key: string): Attribute {
   while (reader.next()) {
     const { field } = reader;
     if (field > BYTES) continue;
-    reader.expect(
-      field === BOOL || field === INT ? WIRE_VARINT : field === DOUBLE ? WIRE_FIXED64 : WIRE_BYTES,
-      'AnyValue',
-    );
+    reader.expect(wireOfMember(field), 'AnyValue');
     type = field;
     lo = reader.wire === WIRE_BYTES ? reader.valueStart : reader.lo;
     hi = reader.wire === WIRE_BYTES ? reader.valueEnd : reader.hi;

@@ -1,12 +1,7 @@
 // A filter over spans: the domain's form of Jaeger's `jaeger.expression.v1` (contract/jaeger.md §5.5; RFC 0005 and the
 // package query/expression/v1 of jaeger-idl say what it means). A tree of plain data whose constants are already read:
 // every filter of this type is well formed, whoever made it (api/jaeger/parse-filter.ts) has checked that.
-
-export const FILTER_LEVELS = ['span', 'resource', 'scope', 'event', 'link'] as const;
-export type FilterLevel = (typeof FILTER_LEVELS)[number];
-
-/** What a span has several of, and `some` quantifies over. */
-export type NestedLevel = 'event' | 'link';
+import type { AttributeLevel, ChildLevel } from './attribute-levels.ts';
 
 /** The operators of the wire; all of them are evaluated. */
 export const FILTER_OPERATORS = [
@@ -50,21 +45,20 @@ export const FILTER_FIELDS = {
   scope: { name: 'string', version: 'string', schemaURL: 'string' },
   event: { name: 'string', time: 'timestamp', timeSinceStart: 'duration' },
   link: { traceID: 'string', spanID: 'string', traceState: 'string' },
-} as const satisfies Record<FilterLevel, Record<string, FieldType>>;
+} as const satisfies Record<AttributeLevel, Record<string, FieldType>>;
 
 /** `level.name` of a built-in field. */
 export type FieldName = {
-  [L in FilterLevel]: `${L}.${keyof (typeof FILTER_FIELDS)[L] & string}`;
-}[FilterLevel];
+  [L in AttributeLevel]: `${L}.${keyof (typeof FILTER_FIELDS)[L] & string}`;
+}[AttributeLevel];
 
-/** By OTLP's numbers. */
-export const KIND_WORDS: readonly string[] = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
+/** By OTLP's numbers, as SPAN_KINDS of span-kinds.ts. */
 export const STATUS_WORDS: readonly string[] = ['unset', 'ok', 'error'];
 
 /** Names values of a span: none when it has none, several for a key that stands at both levels, or of all its events. */
 export type FilterReference =
   /** `level` '' is the span or its resource. Keys are not empty. */
-  | { readonly kind: 'attribute'; readonly key: string; readonly level: FilterLevel | '' }
+  | { readonly kind: 'attribute'; readonly key: string; readonly level: AttributeLevel | '' }
   | { readonly kind: 'field'; readonly name: FieldName };
 
 export type FilterConstant =
@@ -99,7 +93,7 @@ export type Filter =
   /** Matched anywhere in the text; see trace/pattern.ts. */
   | { readonly op: 'regex'; readonly reference: FilterReference; readonly pattern: string }
   /** One event (or link) meets all of `filter`, whose references of that level mean this one alone. */
-  | { readonly op: 'some'; readonly level: NestedLevel; readonly filter: Filter };
+  | { readonly op: 'some'; readonly level: ChildLevel; readonly filter: Filter };
 
 export function isReference(operand: FilterOperand): operand is FilterReference {
   return operand.kind === 'attribute' || operand.kind === 'field';

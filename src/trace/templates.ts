@@ -44,6 +44,9 @@ export const TYPE_DOUBLE = 5;
 export const TYPE_BYTES = 6;
 export const TYPE_RAW = 7; // array, kvlist, or fields newer than this program: canonical AnyValue bytes
 
+/** Their names for people, by number. */
+export const TYPE_NAMES = ['absent', 'empty', 'string', 'bool', 'int', 'double', 'bytes', 'any'] as const;
+
 /** Intrinsic fields of spans, events and links (one number space). */
 export const FIELD_TRACE_STATE = 0; // string
 export const FIELD_STATUS_MESSAGE = 1; // string

@@ -41,7 +41,7 @@ export async function foundIds(node: TestNode, path: string, headers: Headers = 
 export const PREFIXES: readonly string[] = ['', '/select/jaeger', '/jaeger'];
 
 /** What jaeger.expression.v1 has: E11 evaluates all of it, G5 advertises it. */
-export const FILTER_LEVELS: readonly string[] = ['span', 'resource', 'scope', 'event', 'link'];
+export const FILTER_LEVELS: readonly string[] = ['resource', 'scope', 'span', 'event', 'link'];
 export const FILTER_OPERATORS: readonly string[] = 'and or not eq ne gt lt gte lte regex exists in not_in some'.split(
   ' ',
 );

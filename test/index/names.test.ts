@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { commitParts } from '../../src/index/catalog.ts';
 import { type Environment, type IndexReader, openEnvironment } from '../../src/index/environment.ts';
-import { listOperations, listServices, listTags, NameSet, TAG_LEVELS, type Tag } from '../../src/index/names.ts';
+import { ATTRIBUTE_LEVELS } from '../../src/trace/attribute-levels.ts';
+import { listOperations, listServices, listTags, NameSet, type Tag } from '../../src/index/names.ts';
 import { OTHER_NAMES } from '../../src/trace/service-name.ts';
 import { compareUtf8 } from '../../src/trace/attributes.ts';
 import type { Operation } from '../../src/trace/store.ts';
@@ -96,7 +97,7 @@ describe('on disk', () => {
     names.addOperation(A, 'a', 'only', 0);
     names.addOperation(B, 'other', 'x', -7);
     names.addOperation(C, 'third', 'x', 2147483647);
-    for (const level of TAG_LEVELS) names.addTag(A, 'http.method', level, 1);
+    for (const level of ATTRIBUTE_LEVELS) names.addTag(A, 'http.method', level, 1);
     names.addTag(B, 'k', 'span', 255);
     commit(names);
     env.close();
@@ -113,7 +114,7 @@ describe('on disk', () => {
     expect(listOperations(env, B, 'other')).toEqual([{ name: 'x', kind: -7 }]);
     expect(listOperations(env, C, 'third')).toEqual([{ name: 'x', kind: 2147483647 }]);
     expect(listOperations(env, A, 'other')).toEqual([]);
-    expect(listTags(env, A)).toEqual(TAG_LEVELS.map((level) => ({ key: 'http.method', level, type: 1 })));
+    expect(listTags(env, A)).toEqual(ATTRIBUTE_LEVELS.map((level) => ({ key: 'http.method', level, type: 1 })));
     expect(listTags(env, B)).toEqual([{ key: 'k', level: 'span', type: 255 }]);
   });
 
@@ -147,7 +148,7 @@ describe('on disk', () => {
     const tag = fc.tuple(
       fc.constantFrom(A, B, C),
       anyText,
-      fc.constantFrom(...TAG_LEVELS),
+      fc.constantFrom(...ATTRIBUTE_LEVELS),
       fc.integer({ min: 0, max: 7 }),
     );
     let run = 0;

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import { KEY_VALUE_LIST, LIST, NO_WIRE, RESOURCE, SCOPE, SPAN } from '../../src/otlp/json-schema.ts';
+import { KEY_VALUE_LIST, ARRAY_VALUE, NO_WIRE, RESOURCE, SCOPE, SPAN } from '../../src/otlp/json-schema.ts';
 import type { Schema } from '../../src/otlp/json-schema.ts';
 
 /** Every message that can be reached from those that are exported. */
 function allSchemas(): Set<Schema> {
-  const found = new Set<Schema>([SPAN, RESOURCE, SCOPE, LIST, KEY_VALUE_LIST]);
+  const found = new Set<Schema>([SPAN, RESOURCE, SCOPE, ARRAY_VALUE, KEY_VALUE_LIST]);
   for (const schema of found) {
     for (const field of schema.fields) if (field.schema.fields.length > 0) found.add(field.schema);
   }

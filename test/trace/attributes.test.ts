@@ -1,16 +1,14 @@
 // Values are read where they lie, and their text is what a search compares with.
 import { expect, test } from 'vitest';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
+import { BYTES, LIST, STRING } from '../../src/trace/any-value.ts';
 import {
-  BYTES,
   byKeyBytes,
   bytesAttribute,
   compareUtf8,
   infiniteText,
-  LIST,
   listItems,
   readAttributes,
-  STRING,
   textOf,
   textOfAnyValue,
 } from '../../src/trace/attributes.ts';

@@ -3,7 +3,11 @@
 // contract's. protobufjs makes the codecs of it, and server reflection shows it. Payloads that exist as bytes (TracesData,
 // api_v2 spans) never go through these codecs: they are written by hand and only described here.
 import protobuf from 'protobufjs';
+import { SPAN_KINDS } from '../../trace/span-kinds.ts';
 import { expressionNamespace } from '../jaeger/expression-messages.ts';
+
+/** Of OTLP's enum and of the metrics service's. */
+const KIND_MEMBERS = SPAN_KINDS.map((word, number) => `SPAN_KIND_${word.toUpperCase()} = ${number};`).join(' ');
 
 const GOOGLE = `syntax = "proto3"; package google.protobuf;
 message Timestamp { int64 seconds = 1; int32 nanos = 2; }
@@ -46,10 +50,7 @@ message Span {
   repeated opentelemetry.proto.common.v1.KeyValue attributes = 9; uint32 dropped_attributes_count = 10;
   repeated Event events = 11; uint32 dropped_events_count = 12; repeated Link links = 13;
   uint32 dropped_links_count = 14; Status status = 15; fixed32 flags = 16;
-  enum SpanKind {
-    SPAN_KIND_UNSPECIFIED = 0; SPAN_KIND_INTERNAL = 1; SPAN_KIND_SERVER = 2; SPAN_KIND_CLIENT = 3;
-    SPAN_KIND_PRODUCER = 4; SPAN_KIND_CONSUMER = 5;
-  }
+  enum SpanKind { ${KIND_MEMBERS} }
   message Event {
     fixed64 time_unix_nano = 1; string name = 2; repeated opentelemetry.proto.common.v1.KeyValue attributes = 3;
     uint32 dropped_attributes_count = 4;
@@ -230,10 +231,7 @@ service QueryService {
 }`;
 
 const METRICS = `syntax = "proto3"; package jaeger.api_v2.metrics;
-enum SpanKind {
-  SPAN_KIND_UNSPECIFIED = 0; SPAN_KIND_INTERNAL = 1; SPAN_KIND_SERVER = 2; SPAN_KIND_CLIENT = 3;
-  SPAN_KIND_PRODUCER = 4; SPAN_KIND_CONSUMER = 5;
-}
+enum SpanKind { ${KIND_MEMBERS} }
 message MetricsQueryBaseRequest {
   repeated string service_names = 1; bool groupByOperation = 2; google.protobuf.Timestamp end_time = 3;
   google.protobuf.Duration lookback = 4; google.protobuf.Duration step = 5; google.protobuf.Duration ratePer = 6;

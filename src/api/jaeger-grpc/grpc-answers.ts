@@ -10,7 +10,7 @@ import type { GrpcCall, GrpcCallOptions, Replies, Reply } from '../grpc/grpc-cal
 import { clientLeft } from '../grpc/grpc-stream.ts';
 import { timestampNs, type GrpcSearch, type ProtoTime, type SearchBounds } from '../jaeger/grpc-search.ts';
 import { overfullWarnings, TIME_MAX_NS } from '../jaeger/search-bounds.ts';
-import { kindName, kindNumber } from '../jaeger/jaeger-span.ts';
+import { kindName, kindNumber } from '../../trace/span-kinds.ts';
 import { splitTrace } from '../jaeger/split-trace.ts';
 import { summarizeTrace, type TraceSummary } from '../jaeger/trace-summary.ts';
 

@@ -1,6 +1,7 @@
 // jaeger.api_v2.metrics.MetricsQueryService: the Monitor's figures over gRPC, computed as for /api/metrics (contract/jaeger.md
 // §1.6). Points are written by hand: there are thousands of them, and they are all alike.
 import { StoreError } from '../../base/errors.ts';
+import { KIND_MAX } from '../../trace/span-kinds.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 import {
   CALL_METRICS_DEFAULTS,
@@ -28,7 +29,6 @@ export interface MetricsGrpcOptions extends JaegerGrpcOptions {
 
 /** Of all lines together, some 30 bytes each: the one message of the answer stays below the 4 MiB a client takes. */
 const POINTS_MAX = 100_000;
-const KIND_MAX = 5;
 const NS_PER_MS = 1_000_000n;
 const MS_PER_SECOND = 1_000;
 /** Number of MetricType. */

@@ -4,7 +4,8 @@
 import { StoreError } from '../../base/errors.ts';
 import { textOfAnyValue } from '../../trace/attributes.ts';
 import { formatTraceId } from '../../trace/ids.ts';
-import { FILTER_LEVELS, FILTER_OPERATORS } from '../../trace/filter.ts';
+import { ATTRIBUTE_LEVELS } from '../../trace/attribute-levels.ts';
+import { FILTER_OPERATORS } from '../../trace/filter.ts';
 import {
   listDependencies,
   listOperations,
@@ -106,6 +107,6 @@ async function* findSummaries(options: JaegerGrpcOptions, request: SearchRequest
 
 /** What is said here, Jaeger relies on: nothing that does not work. */
 async function getCapabilities(): Promise<Reply> {
-  const filter = { levels: FILTER_LEVELS, operators: FILTER_OPERATORS };
+  const filter = { levels: ATTRIBUTE_LEVELS, operators: FILTER_OPERATORS };
   return { search: { withoutServiceName: true, sameSpanConjunction: true, filter } };
 }

@@ -17,14 +17,13 @@ import {
   type CallMetricLine,
   type CallMetricsRequest,
 } from '../jaeger/call-metrics.ts';
+import { SPAN_KINDS } from '../../trace/span-kinds.ts';
 import { goQuote } from '../go/go-quote.ts';
 import { envelope, registerLegacyRoute, type LegacyHandler } from './jaeger-envelope.ts';
 import { nowOf, type JaegerOptions, type JaegerRequest } from './jaeger-http.ts';
 import { parseBool, parseInteger, parseTime, unparsable } from '../jaeger/jaeger-params.ts';
 import type { QueryString } from '../go/query-string.ts';
 
-/** OTLP numbers are the indexes. */
-const KINDS = ['unspecified', 'internal', 'server', 'client', 'producer', 'consumer'];
 const DURATION_MAX_MS = 100n * 365n * 86_400_000n;
 /** Of all lines together, some 80 bytes each. */
 const POINTS_MAX = 1_000_000;
@@ -95,7 +94,7 @@ export function parseCallMetrics(params: QueryString, nowMs: number): CallMetric
 }
 
 function kindOf(text: string): number {
-  const kind = KINDS.indexOf(text);
+  const kind = (SPAN_KINDS as readonly string[]).indexOf(text);
   return kind >= 0 ? kind : unparsable('spanKind', `unsupported span kind: '${text}'`);
 }
 

@@ -22,7 +22,7 @@ import { explainSearch, isExplain } from './explain-search.ts';
 import { jaegerTraceToJson } from '../jaeger/jaeger-json.ts';
 import { nowOf, pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
-import { kindName } from '../jaeger/jaeger-span.ts';
+import { kindName, kindNumber } from '../../trace/span-kinds.ts';
 import { registerMetricsRoutes } from './jaeger-metrics.ts';
 import { readTraceInTurns, readTraceViews } from '../jaeger/jaeger-model.ts';
 import { anyParam } from '../jaeger/jaeger-v3-search.ts';
@@ -35,7 +35,6 @@ import { TraceView } from '../jaeger/trace-view.ts';
 
 /** Root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
 export const JAEGER_PREFIXES: readonly string[] = ['/select/jaeger', '', '/jaeger'];
-const KINDS = ['internal', 'server', 'client', 'producer', 'consumer'];
 
 const GET_ROUTES: Readonly<Record<string, LegacyHandler>> = {
   '/api/services': listServices,
@@ -89,9 +88,9 @@ async function listOperations(
 ): Promise<Buffer[]> {
   const service = params.first('service');
   if (service === '') throw new StoreError('INVALID_REQUEST', "parameter 'service' is required");
-  const spanKind = anyParam(params, 'spanKind', 'span_kind')[1];
-  const kind = spanKind === '' ? undefined : KINDS.indexOf(spanKind) + 1;
-  const operations = kind === 0 ? [] : items(await reader.listOperations(tenant, service, kind, signal));
+  const kind = kindNumber(anyParam(params, 'spanKind', 'span_kind')[1]);
+  const listed = kind < 0 ? undefined : await reader.listOperations(tenant, service, kind || undefined, signal);
+  const operations = listed === undefined ? [] : items(listed);
   const shown = [...new Set(operations.map(operationJson))];
   return envelope(`[${shown.join(',')}]`, shown.length);
 }

@@ -8,7 +8,7 @@ import { tracesToJson } from '../../otlp/traces-to-json.ts';
 import type { FoundTrace, Operation } from '../../trace/store.ts';
 import { dependencyJson, NO_LINKS } from './jaeger-envelope.ts';
 import { explainSearch, isExplain } from './explain-search.ts';
-import { kindName } from '../jaeger/jaeger-span.ts';
+import { kindName, kindNumber } from '../../trace/span-kinds.ts';
 import { pathRest, readRequest, sendError } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
@@ -16,8 +16,6 @@ import { anyParam, checkV3Bool, parseV3Search, parseV3Time, V3_CONDITIONS } from
 import { lastNsOf, overfullWarnings } from '../jaeger/search-bounds.ts';
 import { sendJsonChunks } from '../http/json-reply.ts';
 import { summarizeInTurns, summaryJson } from '../jaeger/trace-summary.ts';
-
-const KINDS = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
 
 type Handler = (options: JaegerOptions, asked: JaegerRequest, request: FastifyRequest) => Promise<Iterable<Buffer>>;
 
@@ -66,7 +64,7 @@ async function listOperations(
   { tenant, params, signal, items }: JaegerRequest,
 ): Promise<Buffer[]> {
   const service = params.first('service');
-  const kind = KINDS.indexOf(anyParam(params, 'spanKind', 'span_kind')[1]);
+  const kind = kindNumber(anyParam(params, 'spanKind', 'span_kind')[1]);
   const isHopeless = service === '' || kind < 0;
   const operations = isHopeless
     ? []

@@ -6,7 +6,8 @@ import { operationName } from '../../trace/service-name.ts';
 import type { FoundTrace } from '../../trace/store.ts';
 import { adjustInTurns } from './jaeger-adjusters.ts';
 import { lastRange, readTraceInTurns } from './jaeger-model.ts';
-import { KIND_SERVER, ROWS_PER_TURN, TURN, type SpanView, type TraceView } from './trace-view.ts';
+import { KIND_SERVER } from '../../trace/span-kinds.ts';
+import { ROWS_PER_TURN, TURN, type SpanView, type TraceView } from './trace-view.ts';
 
 /** What every path shown must pass through. */
 export interface FocalPoint {

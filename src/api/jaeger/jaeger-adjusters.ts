@@ -6,7 +6,8 @@ import { readAttributes } from '../../trace/attributes.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 import { formatGoDuration } from '../go/go-duration.ts';
 import { isSameValue } from './jaeger-tags.ts';
-import { KIND_CLIENT, KIND_SERVER, ROWS_PER_TURN, SpanIdIndex, TURN, withoutTurns } from './trace-view.ts';
+import { KIND_CLIENT, KIND_SERVER } from '../../trace/span-kinds.ts';
+import { ROWS_PER_TURN, SpanIdIndex, TURN, withoutTurns } from './trace-view.ts';
 import type { ResourceView, TraceView } from './trace-view.ts';
 
 const LIBRARY_KEYS: ReadonlySet<string> = new Set([

@@ -3,7 +3,8 @@
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../../bytes/wire-reader.ts';
 import { serviceName } from '../../trace/service-name.ts';
 import { formatLegacyTraceId } from '../../trace/ids.ts';
-import { LIST, listItems, readAttributes, STRING, textOf } from '../../trace/attributes.ts';
+import { LIST, STRING } from '../../trace/any-value.ts';
+import { listItems, readAttributes, textOf } from '../../trace/attributes.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 import { ROWS_PER_TURN, TraceView, TURN, withoutTurns, type ResourceView } from './trace-view.ts';
 

@@ -2,7 +2,8 @@
 // says too, with times to the nanosecond and every number exact. Written by hand, because a trace of 100,000 spans is
 // millions of fields.
 import { ByteWriter } from '../../bytes/byte-writer.ts';
-import { BOOL, BYTES, DOUBLE, INT, STRING, textOf, type Attribute } from '../../trace/attributes.ts';
+import { BOOL, BYTES, DOUBLE, INT, STRING } from '../../trace/any-value.ts';
+import { textOf, type Attribute } from '../../trace/attributes.ts';
 import { adjustInTurns } from './jaeger-adjusters.ts';
 import type { ReferenceView } from './jaeger-references.ts';
 import { processTags, readJaegerSpan } from './jaeger-span.ts';

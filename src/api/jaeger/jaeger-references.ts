@@ -2,7 +2,8 @@
 import type { JsonWriter } from '../../bytes/json-writer.ts';
 import { WireReader } from '../../bytes/wire-reader.ts';
 import { formatLegacyTraceId } from '../../trace/ids.ts';
-import { readAttributes, STRING, textOf } from '../../trace/attributes.ts';
+import { STRING } from '../../trace/any-value.ts';
+import { readAttributes, textOf } from '../../trace/attributes.ts';
 import { lastRange, NO_SPAN, spanIdOf } from './jaeger-model.ts';
 
 export interface LinkView {

@@ -3,37 +3,18 @@
 // and the adjusters that need only one span at a time (sorting, IP texts, invalid links). Values stay ranges of the bytes.
 import { isUtf8Range, utf8Slice } from '../../bytes/json-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../../bytes/wire-reader.ts';
-import {
-  byKeyBytes,
-  bytesAttribute,
-  DOUBLE,
-  INT,
-  LIST,
-  listItems,
-  readAttributes,
-  STRING,
-  textOf,
-} from '../../trace/attributes.ts';
+import { DOUBLE, INT, LIST, STRING } from '../../trace/any-value.ts';
+import { byKeyBytes, bytesAttribute, listItems, readAttributes, textOf } from '../../trace/attributes.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 import { doubleOf } from '../../bytes/double-of.ts';
 import { lastRange } from './jaeger-model.ts';
+import { kindName } from '../../trace/span-kinds.ts';
 import { readLink, referencesOf, type LinkView, type ReferenceView } from './jaeger-references.ts';
 import { textAttribute } from './jaeger-tags.ts';
 import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 
 const WARNINGS_KEY = '@jaeger@warnings';
 const INVALID_TEXT = 'Text that is not valid UTF-8 is shown with replacement characters';
-const KIND_NAMES = ['', 'internal', 'server', 'client', 'producer', 'consumer'];
-
-/** The name of an OTLP span kind in Jaeger's lists and tags; "" for unspecified and unknown ones. */
-export function kindName(kind: number): string {
-  return KIND_NAMES[kind] ?? '';
-}
-
-/** The OTLP span kind of such a name: 0 for "", -1 for what is none. */
-export function kindNumber(name: string): number {
-  return KIND_NAMES.indexOf(name);
-}
 
 export interface LogView {
   readonly timeNs: bigint;

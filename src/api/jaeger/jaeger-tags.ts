@@ -1,7 +1,8 @@
 // One attribute as a tag of Jaeger's legacy JSON (contract/jaeger.md §1.8, §4.2), and the attributes this view makes itself.
 import { formatDouble, formatInt64 } from '../../bytes/json-writer.ts';
 import type { JsonWriter } from '../../bytes/json-writer.ts';
-import { BOOL, BYTES, DOUBLE, infiniteText, INT, STRING, textOf, type Attribute } from '../../trace/attributes.ts';
+import { BOOL, BYTES, DOUBLE, INT, STRING } from '../../trace/any-value.ts';
+import { infiniteText, textOf, type Attribute } from '../../trace/attributes.ts';
 import { doubleOf } from '../../bytes/double-of.ts';
 
 /** A string attribute that is not in the trace's bytes. */

@@ -3,22 +3,20 @@
 // filter is refused here for the reason Jaeger's own query service gives. One is left out: a pattern may anchor itself,
 // be lazy or fold case, because here it means what RE2 says (docs/decisions/0010-filters.md).
 import { StoreError } from '../../base/errors.ts';
+import { ATTRIBUTE_LEVELS, type AttributeLevel, type ChildLevel } from '../../trace/attribute-levels.ts';
 import {
   FILTER_FIELDS,
-  FILTER_LEVELS,
   FILTER_OPERATORS,
-  KIND_WORDS,
   STATUS_WORDS,
   type Comparison,
   type FieldName,
   type FieldType,
   type Filter,
   type FilterConstant,
-  type FilterLevel,
   type FilterOperand,
   type FilterReference,
-  type NestedLevel,
 } from '../../trace/filter.ts';
+import { SPAN_KINDS } from '../../trace/span-kinds.ts';
 import { compilePattern } from '../../trace/pattern.ts';
 import type { TraceQuery } from '../../trace/trace-query.ts';
 import { decodeCall, invalid, readTyped, VALUE_TYPES, type CallTerm, type Term } from './expression-messages.ts';
@@ -73,7 +71,7 @@ export function checkFilterStandsAlone(query: Omit<TraceQuery, 'filter'>): void 
 }
 
 /** `bound` are the levels of the `some` around this call. */
-function predicate(call: CallTerm, bound: readonly NestedLevel[]): Filter {
+function predicate(call: CallTerm, bound: readonly ChildLevel[]): Filter {
   const op = FILTER_OPERATORS.find((known) => known === call.op);
   switch (op) {
     case undefined:
@@ -107,12 +105,12 @@ function args(call: CallTerm, count: number): readonly Term[] {
   return call.args;
 }
 
-function predicateArg(op: string, arg: Term, bound: readonly NestedLevel[]): Filter {
+function predicateArg(op: string, arg: Term, bound: readonly ChildLevel[]): Filter {
   if (arg.kind === 'call') return predicate(arg, bound);
   return invalid(`operator "${op}" takes predicates as arguments, got ${termName(arg)}`);
 }
 
-function some(call: CallTerm, bound: readonly NestedLevel[]): Filter {
+function some(call: CallTerm, bound: readonly ChildLevel[]): Filter {
   const [collection, inner] = args(call, 2) as [Term, Term];
   if (collection.kind !== 'nested') {
     return invalid(`operator "some" takes a collection reference as its first argument, got ${termName(collection)}`);
@@ -145,8 +143,8 @@ function reference(op: string, arg: Term): FilterReference {
   }
 }
 
-function levelOf(text: string): FilterLevel {
-  return FILTER_LEVELS.find((level) => level === text) ?? invalid(`unknown filter level ${goQuote(text)}`);
+function levelOf(text: string): AttributeLevel {
+  return ATTRIBUTE_LEVELS.find((level) => level === text) ?? invalid(`unknown filter level ${goQuote(text)}`);
 }
 
 function attributeReference(key: string, level: string): FilterReference {
@@ -170,7 +168,7 @@ function fieldReference(name: string, level: string): FilterReference {
 /** What a built-in field holds; undefined for an attribute, of which only the stored data knows. */
 function typeOf(operand: FilterReference): FieldType | undefined {
   if (operand.kind === 'attribute') return undefined;
-  const [level, name] = operand.name.split('.') as [FilterLevel, string];
+  const [level, name] = operand.name.split('.') as [AttributeLevel, string];
   return (FILTER_FIELDS[level] as Readonly<Record<string, FieldType>>)[name];
 }
 
@@ -291,7 +289,7 @@ function besideField(field: Term & { kind: 'field' }, type: FieldType, text: str
     case 'string':
       return { kind: 'string', text };
     default: {
-      const words = type === 'kind' ? KIND_WORDS : STATUS_WORDS;
+      const words = type === 'kind' ? SPAN_KINDS : STATUS_WORDS;
       return words.includes(text) ? { kind: 'string', text } : refuse(`not one of ${words.join(', ')}`);
     }
   }

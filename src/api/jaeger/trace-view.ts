@@ -3,8 +3,6 @@
 import { assert } from '../../base/assert.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 
-export const KIND_SERVER = 2;
-export const KIND_CLIENT = 3;
 /** Rows that are looked at before others get a turn: a millisecond or two of work. */
 export const ROWS_PER_TURN = 4_096;
 /** Yielded where work has gone on long enough: whoever drives it lets others run. It has no bytes. */

@@ -282,7 +282,7 @@ describe('names and links', () => {
         withoutServiceName: true,
         sameSpanConjunction: true,
         filter: {
-          levels: ['span', 'resource', 'scope', 'event', 'link'],
+          levels: ['resource', 'scope', 'span', 'event', 'link'],
           operators: 'and or not eq ne gt lt gte lte regex exists in not_in some'.split(' '),
         },
       },
