@@ -42,8 +42,10 @@ export class SpanCounter {
     this.#names = options.names ?? new CallNames();
   }
 
-  /** What a block's columns are to be read with; changes with every group. */
+  /** What the next block's columns are to be read with; changes with every group. */
   get names(): CallNames {
+    // What was read of blocks that were never added, because they are damaged, is forgotten too.
+    if (this.#isFull) this.finish();
     return this.#names;
   }
 
@@ -51,9 +53,12 @@ export class SpanCounter {
   add(columns: CallColumns, readAgain: ReadAgain): void {
     this.#group.push({ columns, readAgain });
     this.#rows += columns.starts.length;
+    if (this.#isFull) this.finish();
+  }
+
+  get #isFull(): boolean {
     const { groupRowsMax = GROUP_ROWS_MAX, groupBytesMax = GROUP_BYTES_MAX, names } = this.#options;
-    const isFull = names === undefined && this.usedBytes >= groupBytesMax;
-    if (isFull || this.#rows >= groupRowsMax) this.finish();
+    return this.#rows >= groupRowsMax || (names === undefined && this.usedBytes >= groupBytesMax);
   }
 
   /** Bytes of the open group: its rows, names and series. */
@@ -63,7 +68,13 @@ export class SpanCounter {
 
   /** Counts what was taken in and not counted yet. */
   finish(): void {
-    if (this.#group.length === 0) return;
+    if (this.#group.length > 0) this.#countGroup();
+    this.#group = [];
+    this.#rows = 0;
+    this.#names = this.#options.names ?? new CallNames();
+  }
+
+  #countGroup(): void {
     const counts = new CallCounts();
     const counter = new CallCounter(this.#names, counts);
     for (const { columns } of this.#group) counter.addBlock(columns);
@@ -73,8 +84,5 @@ export class SpanCounter {
     });
     this.#options.emit(counts, this.#names);
     for (const { columns, readAgain } of this.#group) this.#before.add(columns, readAgain);
-    this.#group = [];
-    this.#rows = 0;
-    this.#names = this.#options.names ?? new CallNames();
   }
 }

@@ -196,7 +196,14 @@ class Merge implements Disposable {
 
   #writeWindow(tenant: Tenant): void {
     const window = this.#window;
-    if (window.rowCount === 0) return;
+    if (window.rowCount > 0) this.#writeBlocks(tenant, window);
+    // Also without a row: a damaged block leaves the names behind that were read of it.
+    if (window.dictionaryBytes > this.#windowBytesMax * DICTIONARY_SHARE) window.clear();
+    else window.clearRows();
+    this.#dictionaryBytes = window.dictionaryBytes;
+  }
+
+  #writeBlocks(tenant: Tenant, window: SpanBatch): void {
     const { rows, traceEnds, duplicates } = regroupByTrace(window);
     this.#duplicates += duplicates;
     const rowBytes = (window.arenaBytes + window.dictionaryBytes - this.#dictionaryBytes) / window.rowCount;
@@ -210,9 +217,6 @@ class Merge implements Disposable {
       this.#writer.addBlock(block, terms);
       start = end;
     }
-    if (window.dictionaryBytes > this.#windowBytesMax * DICTIONARY_SHARE) window.clear();
-    else window.clearRows();
-    this.#dictionaryBytes = window.dictionaryBytes;
   }
 
   #putAside(path: string, { offset, sizeBytes }: BlockRange, message: string): void {

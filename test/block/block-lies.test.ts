@@ -1,51 +1,14 @@
 // A block whose checksums are right and whose content is not, as only a bug or a forger writes it: decoding gives spans or
 // CORRUPTION, in bounded time and memory, and leaves the batch as it was. Checksums find all else (block-damage.test.ts).
 import { expect, test } from 'vitest';
-import { encodeBlockHeader, type BlockHeader } from '../../src/block/block-header.ts';
 import { BlockReader } from '../../src/block/block-reader.ts';
-import { ColumnWriter } from '../../src/block/column-writer.ts';
 import { readBlockNames } from '../../src/block/read-names.ts';
-import { CODEC_NONE } from '../../src/bytes/compression.ts';
 import { SpanBatch } from '../../src/trace/span-batch.ts';
 import { appendBlock, appendTraces } from '../../src/block/decode-block.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import { createRandom, printedSeed, randomRequest, type Random } from '../support/random-request.ts';
+import { putTogether, takeApart, type LooseBlock } from './loose-block.ts';
 import { batchOf, blockOf, BLOCK_PROFILES, NOON_NS, spansOf } from './scanned.ts';
-
-interface LooseColumn {
-  readonly code: number;
-  readonly section: number;
-  readonly field: number;
-  count: number;
-  bytes: Uint8Array;
-}
-
-interface LooseBlock {
-  header: BlockHeader;
-  readonly columns: LooseColumn[];
-}
-
-function takeApart(block: Uint8Array): LooseBlock {
-  const reader = new BlockReader(block);
-  const columns = reader.columns.map((entry) => {
-    const bytes = reader.open(entry);
-    return { ...entry, bytes: bytes.view(bytes.left).slice() };
-  });
-  return { header: reader.header, columns };
-}
-
-/** A block again, with every checksum right. */
-function putTogether({ header, columns }: LooseBlock): Uint8Array {
-  const writer = new ColumnWriter();
-  for (const { code, section, field, count, bytes } of columns) {
-    writer.out.raw(bytes);
-    writer.end(code, count, { section, field });
-  }
-  const { directory, frames } = writer.finish({ compression: { codec: CODEC_NONE, level: 0 }, frameBytes: 1 << 30 });
-  const body = Buffer.concat([directory, ...frames]);
-  const fixed = encodeBlockHeader({ ...header, sizeBytes: 76 + body.length, directoryBytes: directory.length });
-  return Buffer.concat([fixed, body]);
-}
 
 const COUNTS = [0, 1, 2, 1000, 2 ** 31, 2 ** 32 - 1];
 const NUMBERS = [-1, 0.5, NaN, Infinity, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e300];

@@ -12,10 +12,20 @@ import { FILE_HEADER_SIZE } from '../../src/part/format-version.ts';
 import { mergeParts, type MergeJob, type MergeResult } from '../../src/part/merge-parts.ts';
 import { isUnknown, mayBeNamed } from '../../src/part/outlines.ts';
 import { openPart, type PartReader } from '../../src/part/part-reader.ts';
-import { attribute, batchOf, blockOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
+import { COLUMN_ORPHAN_PARENTS } from '../../src/block/block-columns.ts';
+import { putTogether, takeApart } from '../block/loose-block.ts';
+import { attribute, batchOf, blockOf, idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 import { blockSpans } from '../storage/stored-spans.ts';
 import { DAY } from './made-blocks.ts';
+
+/** The block without a column that counting calls does not read, and decoding its rows does. */
+function withoutOrphans(block: Uint8Array): Uint8Array {
+  const loose = takeApart(block);
+  const columns = loose.columns.filter(({ code }) => code !== COLUMN_ORPHAN_PARENTS);
+  expect(columns.length).toBe(loose.columns.length - 1);
+  return putTogether({ ...loose, columns });
+}
 
 interface Cardinality {
   readonly blocks: number;
@@ -45,6 +55,7 @@ function madeBlock(block: number, { rows, names, nameBytes, services, traces }: 
       trace: 1 + (n % traces),
       name: `GET /user/${n % names} ${'x'.repeat(nameBytes)}`,
       startTimeUnixNano: NOON_NS + BigInt(n),
+      parentSpanId: idOf(999_999_999, 8),
       attributes: [attribute('n', String(n))],
     });
     const spans = byService.get(service);
@@ -141,4 +152,17 @@ test('a part does not list names that are as many as spans, and lists those that
   );
   const last = operationIds.ids.subarray(operationIds.starts.at(-2), operationIds.starts.at(-1));
   expect(Array.from(last, (id) => operations[id]!.name).every((name) => name.startsWith('GET /user/'))).toBe(true);
+});
+
+test('blocks that turn out to be damaged when their names were read leave none of them in memory', () => {
+  using folder = new TemporaryFolder();
+  const cardinality = { blocks: 12, rows: 150, names: 1_000_000, nameBytes: 4_000, services: 1, traces: 1_000_000 };
+  const blocks = Array.from({ length: 12 }, (_, block) => withoutOrphans(madeBlock(block, cardinality)));
+  const good = madeBlock(12, { ...cardinality, names: 3 });
+  const { damaged, rowsRead } = merged(folder.path, [...blocks, good], {
+    name: 'small',
+    memoryBytes: 1 << 20,
+    profile: 'merged',
+  });
+  expect([damaged.length, rowsRead]).toEqual([12, 150]);
 });
