@@ -1,5 +1,6 @@
 // A block's fixed header: what recovery, planning and pruning need without reading the block. Byte layout in
 // docs/format/block.md. It has a checksum of its own, so that a block can be stepped over when its content is damaged.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -31,6 +32,8 @@ export interface BlockHeader {
 
 /** The fixed header's bytes, checksum included. */
 export function encodeBlockHeader(header: BlockHeader): Uint8Array<ArrayBuffer> {
+  // What a reader refuses must not be written.
+  assert(header.sizeBytes <= BLOCK_SIZE_BYTES_MAX, `a block of ${header.sizeBytes} bytes`);
   const bytes = new Uint8Array(BLOCK_HEADER_SIZE_MIN);
   const view = new DataView(bytes.buffer);
   const [accountId, projectId] = header.tenant.split(':').map(Number);

@@ -1,5 +1,6 @@
 // Reads a block column by column: a frame is fetched, checked and decompressed when a column in it is first asked for,
 // so a query pays only for what it looks at. Where the bytes come from is the caller's: memory, or ranges of a file.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { decompress } from '../bytes/compression.ts';
@@ -214,6 +215,7 @@ export class BlockReader {
     const frame = this.#frames[index]!;
     const { offset, storedBytes, crc } = frame;
     const stored = this.#bytes.read(offset, storedBytes);
+    assert(stored.length === storedBytes, 'a read of a block gave other bytes than it was asked for');
     if (crc32(stored) !== crc) throw new StoreError('CORRUPTION', `frame ${index} of a block fails its checksum`);
     frame.isChecked = true;
     return stored;

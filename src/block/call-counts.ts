@@ -1,5 +1,7 @@
 // What calls are counted in: the names, numbered, and the totals per minute. A call is a span; its series is (service,
 // operation, kind), its edge (service of its parent, its own service) where the two differ.
+import { assert } from '../base/assert.ts';
+import { LATENCY_BUCKETS } from '../trace/latency-buckets.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { CountTable } from '../bytes/count-table.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
@@ -57,6 +59,7 @@ export class CallNames {
 const MINUTES = 2 ** 26;
 /** Bucket keys are slot · 2^9 + bucket. */
 const BUCKETS = 512;
+assert(LATENCY_BUCKETS <= BUCKETS, 'latency buckets that share a key');
 
 export class CallCounts {
   /** By series and minute. */

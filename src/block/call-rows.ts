@@ -1,5 +1,6 @@
 // Spans of one trace, gathered from wherever they lie, as the counting of calls needs them. Columns that are reused from
 // trace to trace.
+import { assert } from '../base/assert.ts';
 import type { CallColumns } from './call-columns.ts';
 
 export class CallRows {
@@ -86,6 +87,7 @@ export class CountedRows {
   }
 
   add(index: number, block: CallColumns, trace: number): void {
+    assert(index < this.#last.length && trace < block.traceCount, 'a piece of a trace that nobody counts');
     const from = this.#rows.count;
     this.#rows.append(block, trace);
     this.#last[index] = this.#ranges.push({ from, end: this.#rows.count, before: this.#last[index]! }) - 1;

@@ -1,5 +1,6 @@
 // Collects a block's terms while it is encoded: each distinct value once, where the encoder has it in hand anyway.
 // terms.ts says what a term is; query/query-terms.ts asks for the same ones.
+import { assert } from '../base/assert.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
@@ -102,6 +103,8 @@ export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalI
     for (let id = 0; id < distinct.count; id++) values.add(id);
     return;
   }
+  const rows = operations.reduce((sum, run) => sum + run.count, 0);
+  assert(rows === column.a.length, 'operations of other rows than a column has');
   const spread = new Spread(distinct.count, operations, codes);
   for (let id = 0; id < distinct.count; id++) {
     const isRare = spread.rows[id]! < COMMON_ROWS_MIN && !values.isConstant(id);

@@ -1,6 +1,7 @@
 // Collects a block's columns and lays them out in frames: a frame is the unit of compression and checksum. Small columns
 // share a frame (headers and compressor start-up would dominate otherwise); a large one runs over several, parted at its
 // seams, so that each part is compressed by statistics of its own; those of random bytes have frames of their own.
+import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { CODEC_NONE, compress, type Compression } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
@@ -43,6 +44,7 @@ export class ColumnWriter {
 
   /** Directory and frames: what follows a block's fixed header. Frames of random bytes come first. */
   finish(layout: FrameLayout): { directory: Uint8Array<ArrayBuffer>; frames: Uint8Array[] } {
+    assert(this.#start === this.out.length, 'bytes behind the last column of a block');
     const frames = new FramePacker(layout);
     for (const { isRandom, start, end } of this.#columns) {
       if (isRandom) frames.addRandom(this.out.bytes.subarray(start, end));

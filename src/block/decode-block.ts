@@ -1,4 +1,5 @@
 // Decodes a whole block, or chosen traces of it, into a batch: what merges, recovery and assembling traces need.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as C from './block-columns.ts';
@@ -22,6 +23,11 @@ export function appendBlock(batch: SpanBatch, source: BlockReader | Uint8Array):
  * Throws CORRUPTION and leaves the batch as it was.
  */
 export function appendTraces(batch: SpanBatch, block: BlockReader, traces: readonly number[]): void {
+  const { traceCount } = block.header;
+  assert(
+    traces.every((trace) => trace < traceCount),
+    'a trace that the block has not',
+  );
   restoring(batch, () => new RowCopier(batch, block, SomeValues).copy(traces));
 }
 

@@ -47,7 +47,7 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   const { buckets, local } = bucketRows(spans);
   const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms: options.terms };
   const encoder = new SectionEncoder(spans, outlined(batch, rows, { context, buckets }));
-  assert(batch.day[rows[0]!] === options.day, 'a row of another day');
+  assert(batch.day[rows[0]!] === options.day && batch.day[rows.at(-1)!] === options.day, 'a row of another day');
   encoder.encodeTemplates(buckets, local, (int, position) => {
     if (position === T.SPAN_RESOURCE) return ids.resources.id(int);
     if (position === T.SPAN_SCOPE) return ids.scopes.id(int);
@@ -99,6 +99,8 @@ function assemble(
     block.set(piece, at);
     at += piece.length;
   }
+  assert(at === sizeBytes, 'a block of another size than its header says');
+  assert(header.traceCount <= header.rowCount, 'a block of more traces than rows');
   return block;
 }
 

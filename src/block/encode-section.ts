@@ -1,6 +1,7 @@
 // Encodes one section of a block (spans, events or links): its templates, which template each row has, and the values.
 // Values are gathered per field over all templates, template by template, so that what resembles each other is together;
 // a field that is the same in every row of a template is written once, in the template, and costs no row anything.
+import { assert } from '../base/assert.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
 import { encodeTextColumn, encodeTextList, tableTexts } from '../codec/texts.ts';
 import { encodeDoubles, encodeInts } from '../codec/words.ts';
@@ -110,7 +111,8 @@ export class SectionEncoder {
 
   /** Writes templates, constants and the template of each row. Values follow by encodeValues(). */
   encodeTemplates(buckets: Buckets, local: Int32Array, localHead: LocalHead): void {
-    const { section, headInts } = this.#rows;
+    const { section, headInts, count } = this.#rows;
+    assert(buckets.rows.length === count && local.length === count, 'the buckets of other rows');
     const { out } = this.#columns;
     const writer = new TemplateWriter(section, headInts);
     for (let id = 0; id < buckets.templates.length; id++) this.#addTemplate(writer, buckets, id, localHead);
@@ -128,6 +130,7 @@ export class SectionEncoder {
     const { ints } = templates;
     const start = templates.start(template);
     const end = templates.end(template);
+    assert(end - start >= headInts, 'a template shorter than its head');
     // What is "the same in every row" of a template with one row is a value like any other: in a column it meets its kind.
     // (Log blocks, whose templates mostly have few rows, are kept cheap instead.)
     const isCommon = !this.#dictionary || buckets.starts[id + 1]! - buckets.starts[id]! > 1;

@@ -1,5 +1,6 @@
 // Writes the templates of a section column by column: in a block without repetition every row has a template of its own,
 // and what costs little then is a number that looks like its neighbours. Layout: docs/format/block.md, "Templates".
+import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
@@ -54,6 +55,7 @@ export class TemplateWriter {
   }
 
   endTemplate(): void {
+    assert(this.#heads.at(-1)!.length === this.count + 1, 'a template without its whole head');
     this.#ends.push(this.#fields.length);
   }
 

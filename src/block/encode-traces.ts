@@ -1,5 +1,6 @@
 // The columns every span has: ids, parent, start, duration, in trace-major order. Trace ids are written once a trace,
 // parents as positions inside it, starts as surprises over a prediction (trace-clock.ts), durations template by template.
+import { assert } from '../base/assert.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as C from './block-columns.ts';
@@ -23,6 +24,7 @@ export function encodeTraceColumns(
   columns: ColumnWriter,
 ): TraceSummary {
   const count = rows.length;
+  assert(buckets.rows.length === count, 'the buckets of other rows');
   const starts = new Float64Array(count);
   const durations = new Float64Array(count);
   for (let i = 0; i < count; i++) {

@@ -29,6 +29,7 @@ class LocalTable {
 
   /** A view of local entry `local`. */
   bytes(local: number): Uint8Array {
+    assert(local < this.#local.used.length, 'an entry that the block has not');
     return this.#table.bytes(this.#local.used[local]!);
   }
 

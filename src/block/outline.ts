@@ -1,6 +1,7 @@
 // The outline of a block: which operations, resources and scopes its spans have, and how long each operation took at
 // most. A part keeps the outlines of all its blocks together (part/outlines.ts), so that most searches know which blocks
 // to open without opening one.
+import { assert } from '../base/assert.ts';
 import { serviceName, operationName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
@@ -36,6 +37,8 @@ export function outlineOf(
   rows: Uint32Array,
   buckets: TemplateRows,
 ): { outline: BlockOutline; operationOf: OutlineOperation[] } {
+  // A block of which the part lists nothing would be taken for one that it knows nothing of.
+  assert(buckets.templates.length > 0, 'an outline of no rows');
   const { ints } = batch.spanTemplates;
   const resources = new Map<number, string>();
   const scopes = new Set<number>();

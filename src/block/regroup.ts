@@ -1,6 +1,7 @@
 // Brings rows into the order of a block: whole traces together, traces by their first start, spans by start, exact
 // duplicates removed. The order is total (ties are broken by span id, then by every byte of the span), so the same set
 // of spans comes out the same whatever blocks, parts or days it was read from.
+import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { SpanWriterOtlp } from '../otlp/write-spans.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
@@ -18,6 +19,7 @@ export interface Regrouped {
 /** Regroups `rows`, or every row of the batch. */
 export function regroupByTrace(batch: SpanBatch, rows?: Uint32Array): Regrouped {
   const input = rows ?? Uint32Array.from({ length: batch.rowCount }, (_, row) => row);
+  assert(input.length <= batch.rowCount, 'more rows to regroup than the batch has');
   const { grouped, ends } = groupRows(batch, input);
   const comparer = new RowComparer(batch);
   let from = 0;

@@ -1,7 +1,7 @@
 // A binary fuse filter with 8-bit fingerprints (Graf and Lemire, "Binary Fuse Filters", 2022): says of a 64-bit hash that
 // it is surely not in the set, or probably (wrong once in 256). About 9 to 10 bits a key for the sizes blocks have. Built
 // once, immutable. Byte layout: docs/format/part.md, "filters".
-import { BugError } from '../base/assert.ts';
+import { assert, BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
 /** u32 seed, u32 segment length, u32 number of segments a key's first slot may lie in; then one byte a slot. */
@@ -72,6 +72,7 @@ function mix(x: number, y: number): number {
 
 /** The filter of `keys`. The same keys in the same order give the same bytes. */
 export function buildFuseFilter(keys: HashPairs): Uint8Array<ArrayBuffer> {
+  assert(keys.count <= keys.lo.length && keys.count <= keys.hi.length, 'more keys of a filter than there are');
   const shape = shapeFor(keys.count);
   const peeler = new Peeler(shape.slotCount, keys.count);
   for (let seed = 1; seed <= SEEDS_MAX; seed++) {
@@ -158,6 +159,7 @@ class Peeler {
 
   /** Sets each key's own slot so that its three slots give its fingerprint; the last key peeled comes first. */
   assign(slots: Uint8Array, probe: Probe): void {
+    assert(this.#done === this.#orderSlot.length, 'a filter is made of keys that were not all peeled');
     for (let i = this.#done - 1; i >= 0; i--) {
       probe.set(this.#orderLo[i]!, this.#orderHi[i]!);
       const slot = this.#orderSlot[i]!;

@@ -2,6 +2,7 @@
 // The values are brought near zero (minimum, zigzag, common divisor) and written as byte planes: all lowest bytes, then
 // all second bytes … High planes are nearly constant and cost a general compressor next to nothing; the low ones are
 // noise that nothing can shrink. Byte planes beat varints under zstd because each plane has its own statistics.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
@@ -30,6 +31,8 @@ export function encodeNumbers(
     if (value < min) min = value;
     else if (value > max) max = value;
   }
+  assert(count <= values.length && (parts.at(-1) ?? 0) <= count, 'more numbers to write than there are');
+  assert(Number.isInteger(min) && Number.isInteger(max), 'a number column of other numbers than integers');
   if (min === max) {
     out.u8(min < 0 ? NEGATIVE_CONSTANT : CONSTANT);
     out.varint(Math.abs(min));

@@ -7,6 +7,7 @@
 //   2 … 15   a decimal number of so many digits, the first of which is 0
 //   16       a lower-case UUID
 //   17 n     2n lower-case hex digits; n is a byte
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
@@ -78,6 +79,7 @@ export class TextPatterns {
 
   /** Takes texts[0, count) apart; undefined when they have more than `patternsMax` patterns or one has none. */
   static of(texts: Texts, count: number, patternsMax: number): TextPatterns | undefined {
+    assert(count <= texts.a.length && count <= texts.b.length, 'more texts to take apart than there are');
     const taken = new TextPatterns();
     for (let i = 0; i < count; i++) {
       if (!taken.#add(texts.bytes, texts.a[i]!, texts.a[i]! + texts.b[i]!)) return undefined;

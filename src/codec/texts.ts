@@ -2,6 +2,7 @@
 // A text list holds strings one after the other, in the narrowest form that gives every byte back: UUIDs and hex in
 // binary, decimal numbers as numbers, else lengths and bytes. A text column is a list of all values, or a list of the
 // distinct ones with a code for each value.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
@@ -42,6 +43,7 @@ export interface Arena {
 
 /** Writes texts[0, count). With `narrow` the special forms are tried; without, lengths and bytes at once. */
 export function encodeTextList(out: ByteWriter, texts: Texts, count: number, narrow: boolean): void {
+  assert(count <= texts.a.length && count <= texts.b.length, 'more texts to write than there are');
   if (narrow && count > 0) {
     if (uuidForm(texts, count)) {
       encodeUuids(out, texts, count);

@@ -1,6 +1,7 @@
 // Columns of 64-bit values in two uint32 words ↔ bytes: int64 and double. Layout: docs/format/block.md, "word column".
 // Both go through the number codec when every value is an exact integer there (for doubles: after scaling by a power of
 // ten that gives every bit back); otherwise all eight byte planes are written.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
@@ -21,6 +22,7 @@ export interface Words {
 
 /** Writes words[0, count) as signed 64-bit integers. */
 export function encodeInts(out: ByteWriter, words: Words, count: number): void {
+  assert(count <= words.a.length && count <= words.b.length, 'more integers to write than there are');
   const values = new Float64Array(count);
   for (let i = 0; i < count; i++) {
     const high = words.b[i]! | 0;
@@ -36,6 +38,7 @@ export function encodeInts(out: ByteWriter, words: Words, count: number): void {
 
 /** Writes words[0, count) as IEEE doubles, bit for bit (NaN payloads and -0 included). */
 export function encodeDoubles(out: ByteWriter, words: Words, count: number): void {
+  assert(count <= words.a.length && count <= words.b.length, 'more doubles to write than there are');
   const bits = new Uint32Array(2 * count);
   for (let i = 0; i < count; i++) {
     bits[2 * i] = words.a[i]!;

@@ -7,7 +7,7 @@
 // for the query to drop: answers do not change), and by what writer and roll-ups keep, which have bounds of their own.
 // It reads and writes files only, so that it can run on any thread; making the part visible is its caller's work.
 import { assert } from '../base/assert.ts';
-import { isStoreError } from '../base/errors.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
 import { BlockReader } from '../block/block-reader.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import type { CallNames } from '../block/call-counts.ts';
@@ -184,6 +184,9 @@ class Merge implements Disposable {
     try {
       const file = this.#open(source.input);
       const block = new BlockReader(readBlockAt(file, source));
+      const { day } = block.header;
+      if (day !== this.#job.day)
+        throw new StoreError('CORRUPTION', `a block of day ${day} among those of ${this.#job.day}`);
       const columns = this.#rollups.readColumns(source.tenant, block);
       appendBlock(window, block);
       if (columns !== undefined) this.#rollups.add(columns, (names) => readColumns(file, source, names));

@@ -76,3 +76,7 @@ describe('refused:', () => {
     );
   });
 });
+
+test('a block larger than readers take is never written', () => {
+  expect(() => encodeBlockHeader({ ...header, sizeBytes: BLOCK_SIZE_BYTES_MAX + 1 })).toThrow('BUG: a block of');
+});

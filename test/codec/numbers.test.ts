@@ -96,3 +96,9 @@ test('planes, and parts inside a plane, end in seams', () => {
   const start = out.length - 8;
   expect(out.seams).toEqual([start, start + 2, start + 4, start + 6, start + 8]);
 });
+
+test('numbers that the codec cannot hold, or that are not there, are a bug', () => {
+  expect(() => encoded([1, 0.5])).toThrow('BUG: a number column of other numbers than integers');
+  expect(() => encoded([NaN, 1])).toThrow('BUG');
+  expect(() => encodeNumbers(new ByteWriter(), new Float64Array(2), 3)).toThrow('BUG: more numbers to write');
+});

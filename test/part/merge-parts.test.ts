@@ -143,6 +143,17 @@ describe('a merge', () => {
     kept.close();
   });
 
+  test('takes no block of another day: its bytes go to quarantine', () => {
+    using folder = new TemporaryFolder();
+    const blocks = [blockOf({ first: 0, count: 5 }), blockOf({ first: 5, count: 5 })];
+    const job = { ...jobIn(folder.path, [inputOf(join(folder.path, 'a'), blocks)]), day: DAY + 1 };
+    const { part, damaged } = mergeParts(nodeDisk, job);
+    expect(part).toBeUndefined();
+    expect(damaged.map(({ message }) => message)).toEqual(
+      [0, 1].map(() => `a block of day ${DAY} among those of ${DAY + 1}`),
+    );
+  });
+
   test('of which nothing is left makes no part', () => {
     using folder = new TemporaryFolder();
     const job = jobIn(folder.path, []);
