@@ -31,8 +31,8 @@ export function encodeNumbers(
     if (value < min) min = value;
     else if (value > max) max = value;
   }
-  assert(count <= values.length && (parts.at(-1) ?? 0) <= count, 'more numbers to write than there are');
-  assert(Number.isInteger(min) && Number.isInteger(max), 'a number column of other numbers than integers');
+  assert(count <= values.length, 'more numbers to write than there are');
+  assert([min, max].every(Number.isInteger), 'a number column of other numbers than integers');
   if (min === max) {
     out.u8(min < 0 ? NEGATIVE_CONSTANT : CONSTANT);
     out.varint(Math.abs(min));
