@@ -59,7 +59,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     mainPulse: mainPulse.shared,
   });
   closing.add('store', () => store.close(stop.leftMs()));
-  const bodies = new BodyPool(memory.bodyHeapBytes);
+  const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
   const { archiveBytesMax, storageDataPath, freeDiskBytesMin } = config;
   const archived =

@@ -8,10 +8,8 @@ export interface MemoryShares {
   readonly intakeBytesMax: number;
   /** Of one request, as it comes and decompressed; not above -opentelemetry.traces.maxRequestSize. */
   readonly requestBytesMax: number;
-  /** Of one request in JSON, whose objects take some eight times as much. */
+  /** Of one request in JSON, whose text and objects take five times as much, ten at the worst, on two threads. */
   readonly jsonBytesMax: number;
-  /** Of the JavaScript heap of a thread that converts bodies. */
-  readonly bodyHeapBytes: number;
   /** Of all answers being sent, and of one, which its query holds three times while it reads it. */
   readonly answersBytesMax: number;
   readonly answerBytesMax: number;
@@ -37,7 +35,6 @@ const SHARED_BYTES_MIN: number = 64 << 20;
 /** Beyond it more is of no use: some 64 requests, and the blocks and filters of 25 M spans. */
 const USEFUL = {
   intakeBytes: limits.intakeBytesMax,
-  bodyHeapBytes: 1 << 30,
   answersBytes: limits.answersBytesMax,
   answerBytes: limits.answerBytesMax,
   queryCacheBytes: 32 << 20,
@@ -75,8 +72,7 @@ export function shareMemory(
   return {
     intakeBytesMax,
     requestBytesMax: requestMost,
-    jsonBytesMax: Math.min(requestMost, share(1 / 16, requestMost)),
-    bodyHeapBytes: share(1 / 3, USEFUL.bodyHeapBytes),
+    jsonBytesMax: Math.min(requestMost, share(1 / 24, requestMost)),
     answersBytesMax: share(1 / 6, USEFUL.answersBytes),
     answerBytesMax: share(1 / 12, USEFUL.answerBytes),
     queryCacheBytes: share(1 / (16 * queryWorkers), USEFUL.queryCacheBytes),

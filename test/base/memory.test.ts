@@ -23,13 +23,13 @@ describe('the shares', () => {
     Object.values(shareMemory(allowed * MIB, users)).map((bytes) => Math.floor(bytes / MIB));
 
   test.each([
-    // allowed; intake, one request, one in JSON, heap of a body thread, all answers, one answer, cache, merge
-    [16, [10, 7, 4, 21, 10, 5, 4, 4]],
-    [307, [16, 12, 6, 33, 16, 8, 6, 6]],
-    [614, [67, 50, 25, 135, 67, 33, 25, 25]],
-    [1228, [170, 64, 63, 340, 170, 85, 32, 63]],
-    [2457, [256, 64, 64, 749, 374, 187, 32, 140]],
-    [14_745, [256, 64, 64, 1024, 512, 256, 32, 256]],
+    // allowed; intake, one request, one in JSON, all answers, one answer, cache, merge
+    [16, [10, 7, 2, 10, 5, 4, 4]],
+    [307, [16, 12, 4, 16, 8, 6, 6]],
+    [614, [67, 50, 16, 67, 33, 25, 25]],
+    [1228, [170, 64, 42, 170, 85, 32, 63]],
+    [2457, [256, 64, 64, 374, 187, 32, 140]],
+    [14_745, [256, 64, 64, 512, 256, 32, 256]],
   ])('of %s MiB', (allowed, expected) => {
     expect(sharesOf(allowed)).toEqual(expected);
   });

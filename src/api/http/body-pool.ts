@@ -6,7 +6,7 @@ import { isStoreError, StoreError } from '../../base/errors.ts';
 import { ThreadPool } from '../../base/thread-pool.ts';
 import { CONNECTIONS_USEFUL } from '../../base/descriptors.ts';
 import type { BodyJob, BodyReply } from './body-worker.ts';
-import { bodyToOtlp, codeOf, isIdentity, type EncodedBody, type OtlpBodyOptions } from './decode-body.ts';
+import { bodyToOtlp, isIdentity, type EncodedBody, type OtlpBodyOptions } from './decode-body.ts';
 
 /** Received bytes that are some milliseconds of work: to decompress, to convert from JSON, to do both. */
 const INLINE_BYTES_MAX = { compressed: 256 << 10, json: 256 << 10, compressedJson: 32 << 10 };
@@ -19,22 +19,16 @@ const THREADS = 2;
 const BODY_MAX_SECONDS = 60;
 
 export class BodyPool {
-  readonly #threads: ThreadPool<BodyJob, BodyReply>;
-
-  /** `heapBytesMax`: JavaScript heap of a thread; a body that needs more is refused. */
-  constructor(heapBytesMax: number = 1 << 30) {
-    this.#threads = new ThreadPool<BodyJob, BodyReply>({
-      workerUrl: new URL(`./body-worker${extname(import.meta.filename)}`, import.meta.url),
-      name: 'convertBody',
-      threadsMin: 0,
-      threadsMax: THREADS,
-      idleMs: IDLE_MS,
-      // The bytes of all bodies are bounded by the intake; each in the queue is one connection's.
-      queueMax: CONNECTIONS_USEFUL.http,
-      looksMax: BODY_MAX_SECONDS,
-      heapBytesMax,
-    });
-  }
+  readonly #threads = new ThreadPool<BodyJob, BodyReply>({
+    workerUrl: new URL(`./body-worker${extname(import.meta.filename)}`, import.meta.url),
+    name: 'convertBody',
+    threadsMin: 0,
+    threadsMax: THREADS,
+    idleMs: IDLE_MS,
+    // The bytes of all bodies are bounded by the intake; each in the queue is one connection's.
+    queueMax: CONNECTIONS_USEFUL.http,
+    looksMax: BODY_MAX_SECONDS,
+  });
 
   /** The body as OTLP protobuf; its bytes may be gone afterwards. Throws as bodyToOtlp, and OVERLOADED. */
   async toOtlp(body: EncodedBody, options: OtlpBodyOptions): Promise<Uint8Array> {
@@ -45,20 +39,9 @@ export class BodyPool {
     // Received bodies are joined from chunks: alone in their buffer, which may go.
     const { buffer, byteLength } = body.bytes;
     const transferList = byteLength === buffer.byteLength ? [buffer as ArrayBuffer] : [];
-    const reply = await this.#run({ body, options }, transferList);
+    const reply = await this.#threads.run({ body, options }, { transferList });
     if (reply instanceof Uint8Array) return reply;
     throw new StoreError(reply.code, reply.message);
-  }
-
-  async #run(job: Omit<BodyJob, 'pulse'>, transferList: ArrayBuffer[]): Promise<BodyReply> {
-    try {
-      return await this.#threads.run(job, { transferList });
-    } catch (cause) {
-      if (codeOf(cause) !== 'ERR_WORKER_OUT_OF_MEMORY') throw cause;
-      throw new StoreError('LIMIT_EXCEEDED', 'the request takes too much memory to read; send smaller batches', {
-        cause,
-      });
-    }
   }
 
   async close(): Promise<void> {

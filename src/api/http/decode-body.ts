@@ -139,7 +139,6 @@ function isPadding(decode: Decode, bytes: Uint8Array, at: number): boolean {
   return decode === gunzipSync && bytes[at] === 0;
 }
 
-/** Node's code of an error. */
-export function codeOf(error: unknown): unknown {
+function codeOf(error: unknown): unknown {
   return error instanceof Error && 'code' in error ? error.code : undefined;
 }

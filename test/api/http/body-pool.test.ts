@@ -61,3 +61,13 @@ test('a small body is converted at once', async () => {
     Buffer.from(bodyToOtlp({ bytes: small, encoding: '' }, { sizeMax: SIZE_MAX, isJson: true })),
   );
 });
+
+test('a small body that turns out large does not hold up the main thread', async () => {
+  const zeros = gzipSync(new Uint8Array(48 << 20));
+  expect(zeros.length).toBeLessThan(256 << 10);
+  let turns = 0;
+  const timer = setInterval(() => turns++, 1);
+  const bytes = await pool.toOtlp({ bytes: zeros, encoding: 'gzip' }, { sizeMax: SIZE_MAX, isJson: false });
+  clearInterval(timer);
+  expect([bytes.length, turns > 1]).toEqual([48 << 20, true]);
+});
