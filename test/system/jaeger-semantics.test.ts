@@ -234,7 +234,9 @@ describe('days', () => {
     async (_name, move) => {
       await move();
       const windows: [bigint, bigint, number][] = [
-        [midnightNs - secondNs, midnightNs - 1_000n, 0],
+        // A bound in µs covers the whole microsecond: the first span starts in the last one of its day.
+        [midnightNs - secondNs, midnightNs - 2_000n, 0],
+        [midnightNs - secondNs, midnightNs - 1_000n, 1],
         [midnightNs - 1_000n, midnightNs, 1],
         [midnightNs, midnightNs, 1],
         [midnightNs + 1_000n, midnightNs + dayNs - 1_000n, 0],
