@@ -203,7 +203,6 @@ describe('by id, names and dependencies', () => {
   test.each([
     '/api/nope',
     '/api',
-    '/api/services/',
     '/api/services/s',
     '/api/services/operations',
     '/select/jaeger/api/traces/a/b',
