@@ -44,6 +44,16 @@ const API_ROOMS = [
 ];
 const PURE_LAYERS = ['bytes', 'codec', 'trace', 'otlp', 'block'];
 
+/** Tests and their helpers that read a clock, and what for: never to compare a duration with a bound. */
+const CLOCKS_IN_TESTS: Readonly<Record<string, string>> = {
+  'test/api/http/json-reply.test.ts': 'keeps the thread busy for a while',
+  'test/query/cancel.test.ts': 'a client leaves when a tenth of its search is done',
+  'test/support/kill-scenario.ts': 'prints how long starts took',
+  'test/support/node-process.ts': 'gives up waiting for a process',
+  'test/system/backup.test.ts': 'gives up waiting',
+  'test/system/disk-full.test.ts': 'gives up waiting',
+};
+
 function layerOf(path: string): string {
   const [, folder = '', file] = path.split('/');
   return file === undefined ? folder : folder.replace(/^(cluster|tools)$/, 'api');
@@ -243,6 +253,22 @@ describe('the tests', () => {
       return files.filter((file) => !reached.has(file)).map((file) => `${path} does not reach ${file}`);
     });
     expect(wrong).toEqual([]);
+  });
+
+  test('none asserts how long something takes: machines are busy, and benches measure', () => {
+    const files = listFiles('test', '.ts').map(readSource);
+    const clocks = files.filter((file) => offences(file, /\b(performance\.now|hrtime|cpuUsage)\b/).length > 0);
+    const reasoned = Object.keys(CLOCKS_IN_TESTS);
+    expect(
+      clocks.map((file) => file.path).filter((path) => !reasoned.includes(path)),
+      'reads a clock',
+    ).toEqual([]);
+    expect(
+      reasoned.filter((path) => !clocks.some((file) => file.path === path)),
+      'a reason and no clock',
+    ).toEqual([]);
+    const told = /expect\(.*\b(took|elapsed|waited|recovered\w*)(Ms|Seconds)\b.*\.toBe(Less|Greater)/;
+    expect(files.flatMap((file) => offences(file, told))).toEqual([]);
   });
 
   test('each lies where its source file does', () => {

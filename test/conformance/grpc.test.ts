@@ -7,7 +7,7 @@ import { status, type ServiceError } from '@grpc/grpc-js';
 import { afterAll, beforeAll, expect } from 'vitest';
 import type { Fixture } from '../support/jaeger-suite.ts';
 import { normalProtoSpan, translate } from '../support/jaeger-translation.ts';
-import { ask, askJson, callExport, force, sendTo } from '../support/node-client.ts';
+import { ask, askJson, callExport, force, readMetrics, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { spansByTraceOf } from '../support/otlp-json-set.ts';
 import {
@@ -280,26 +280,26 @@ check(
       searchDepth: 1_000,
     };
     const call = { path: '/jaeger.storage.v2.TraceReader/FindTraces', request: 'StorageSearch', message: { query } };
-    const timed = async (work: () => Promise<unknown>): Promise<number> => {
-      const startMs = performance.now();
-      await work();
-      return performance.now() - startMs;
-    };
-    const small = (): Promise<number> => timed(() => asking.getTraces([Buffer.alloc(16, 0xee)]));
-    const wholeMs = await timed(() => asking.findTraces(heavy));
-    // Well below what waiting for the five would take; the machine may be busy.
-    const atOnceMs = Math.max(1_000, 2 * wholeMs);
+    const small = (): Promise<unknown> => asking.getTraces([Buffer.alloc(16, 0xee)]);
+    // Of all kinds: which of its two queries a search has come to when it is cancelled is chance.
+    const cancelled = async (): Promise<number> =>
+      [...(await readMetrics(busy))].reduce(
+        (sum, [name, count]) => sum + (/^tracelith_queries_total.*"CANCELLED"/.test(name) ? count : 0),
+        0,
+      );
     const residentBefore = residentBytes(busy);
     for (let round = 0; round < 3; round++) {
       // Five that wait for one another, cancelled when the first has begun to answer: what comes next must not wait for them.
       const streams = Array.from({ length: 5 }, () => asking.open(call));
       await Promise.race(streams.map((stream) => once(stream, 'data')));
       for (const stream of streams) stream.on('error', () => undefined).cancel();
-      expect(await small()).toBeLessThan(atOnceMs);
+      await small();
     }
+    // Those that had begun were not read to their end for nobody.
+    expect(await cancelled()).toBeGreaterThan(0);
     const late = asking.findTraces(heavy, { timeoutMs: 50 });
     await expect(late).rejects.toMatchObject({ code: status.DEADLINE_EXCEEDED });
-    expect(await small()).toBeLessThan(atOnceMs);
+    await small();
     // Fifteen answers left unread would be some hundred megabytes each round.
     expect(residentBytes(busy) - residentBefore).toBeLessThan(300 << 20);
   },

@@ -45,14 +45,3 @@ export const FILTER_LEVELS: readonly string[] = ['resource', 'scope', 'span', 'e
 export const FILTER_OPERATORS: readonly string[] = 'and or not eq ne gt lt gte lte regex exists in not_in some'.split(
   ' ',
 );
-
-/** How long the fastest of `times` runs of `work` took, in ms: the machine is shared. */
-export async function fastestMs(times: number, work: () => Promise<void>): Promise<number> {
-  let fastest = Infinity;
-  for (let i = 0; i < times; i++) {
-    const startMs = performance.now();
-    await work();
-    fastest = Math.min(fastest, performance.now() - startMs);
-  }
-  return fastest;
-}

@@ -25,7 +25,7 @@ import {
   secondNs,
   traceIdOf,
 } from './data-sets.ts';
-import { fastestMs, legacyTrace, type Envelope } from './questions.ts';
+import { legacyTrace, type Envelope } from './questions.ts';
 
 let node: TestNode;
 beforeAll(async () => {
@@ -119,11 +119,8 @@ check(
     await send('repeating', repeating);
     for (const move of [() => Promise.resolve(), () => force(node, 'flush'), () => force(node, 'merge')]) {
       await move();
-      const tookMs = await fastestMs(3, async () => {
-        const { spans } = await legacyTrace(node, S2_ID);
-        expect(new Set(spans.map(({ spanID }) => spanID)).size).toBe(S2_SPANS);
-      });
-      expect(tookMs).toBeLessThan(1_000);
+      const { spans } = await legacyTrace(node, S2_ID);
+      expect(new Set(spans.map(({ spanID }) => spanID)).size).toBe(S2_SPANS);
       expect((await legacyTrace(node, 'd40')).spans).toHaveLength(200);
     }
   },

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { status } from '@grpc/grpc-js';
-import { askJson, force, sendTo } from '../support/node-client.ts';
+import { askJson, force, readMetrics, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { decodeTraces, encodeRequest, spansOf, type OtlpSpan } from '../support/otlp-proto.ts';
 import { attribute, spanId, traceOf } from '../support/rich-trace.ts';
@@ -83,18 +83,17 @@ describe('a trace of 100,000 spans', () => {
 
   test('does not keep others from being answered while it is sent', async () => {
     const streaming = client.getTraceV2(BIG_ID);
-    let slowestMs = 0;
+    let answered = 0;
     let isDone = false;
     void streaming.finally(() => (isDone = true));
     while (!isDone) {
-      const startMs = performance.now();
       await askJson(node, '/api/services');
-      slowestMs = Math.max(slowestMs, performance.now() - startMs);
+      answered++;
       await delay(5);
     }
     await streaming;
-    // Reading the blocks is the query thread's; the main one answers in between. Generous: the machine is shared.
-    expect(slowestMs).toBeLessThan(1_000);
+    // Reading the blocks is the query thread's; the main one answers in between. In one piece it would answer once, before or after.
+    expect(answered).toBeGreaterThan(3);
   }, 60_000);
 
   test('costs a client that does not read one message, not the trace', async () => {
@@ -112,18 +111,17 @@ describe('a trace of 100,000 spans', () => {
   }, 60_000);
 
   test('is no longer read when its client leaves or its deadline passes', async () => {
-    // A trace read takes tens of ms at least: of ten that are cancelled at once nearly nothing remains to be waited for.
-    const startMs = performance.now();
-    await client.getTraces([BIG_ID]);
-    const oneMs = performance.now() - startMs;
+    const cancelled = async (): Promise<number> =>
+      (await readMetrics(node)).get('tracelith_queries_total{kind="find",outcome="CANCELLED"}') ?? 0;
+    const before = await cancelled();
     const streams = Array.from({ length: 10 }, openBig);
     for (const stream of streams) stream.on('error', () => undefined);
     await delay(20);
     for (const stream of streams) stream.cancel();
-    const againMs = performance.now();
     await client.getServices();
     await client.getTraces([BIG_ID]);
-    expect(performance.now() - againMs).toBeLessThan(5 * oneMs);
+    // Some may have been read before they were cancelled.
+    expect((await cancelled()) - before).toBeGreaterThan(0);
     await expect(client.getTraces([BIG_ID], { timeoutMs: 1 })).rejects.toMatchObject({
       code: status.DEADLINE_EXCEEDED,
     });

@@ -38,7 +38,8 @@ describe('health', () => {
   });
 
   test('a watch tells each change, and ends when the server closes', async () => {
-    const own = await openGrpcListener();
+    // Nothing but the end of the watch lets the server close.
+    const own = await openGrpcListener({ shutdownMax: '1h', flags: ['-shutdownTimeout=1h'] });
     const watch = own.client.open({ path: '/grpc.health.v1.Health/Watch', request: 'HealthOf', message: {} });
     const told: string[] = [];
     watch.on('data', (message: Buffer) => void told.push(message.toString('hex')));
@@ -48,12 +49,9 @@ describe('health', () => {
     await expect.poll(() => told, { timeout: 3_000 }).toEqual(['0801', '0802']);
     own.ready.isReady = true;
     await expect.poll(() => told, { timeout: 3_000 }).toEqual(['0801', '0802', '0801']);
-    const startMs = performance.now();
     await own.close();
     await ended;
     expect(told).toEqual(['0801', '0802', '0801', '0802']);
-    // Well before the calls under way would be cut.
-    expect(performance.now() - startMs).toBeLessThan(1_500);
     await own[Symbol.asyncDispose]();
   });
 });
