@@ -13,3 +13,13 @@ export function isUnreadable(error: unknown): error is StoreError {
   if (isStoreError(error, 'CORRUPTION')) return true;
   return isStoreError(error, 'DISK') && OF_THE_FILE.has(errnoOf(error));
 }
+
+/** What `read` gives; once more when the device fails it, as a device may once. */
+export function readTwice<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!isUnreadable(error) || error.code !== 'DISK') throw error;
+    return read();
+  }
+}

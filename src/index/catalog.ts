@@ -1,7 +1,7 @@
 // The catalog: which parts of a partition are live, and how much of its log they contain. commitParts is the one commit
 // point of the store: before it returns the new parts' files are garbage, afterwards the replaced ones are, and the log
-// files up to flushedLogSeq too. Parts and the names in them change in the same transaction, so the service list is
-// never behind the data.
+// files up to flushedLogSeq too. Parts, the names in them and what a merge had to leave out change in the same transaction,
+// so the service list is never behind the data, and nothing is lost without a record.
 import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
@@ -15,7 +15,9 @@ import {
 } from './environment.ts';
 import { formatHexId } from '../part/hex-id.ts';
 import { isPartId, type PartId } from '../part/identity.ts';
-import { HEAD_KEY, PART_RANGE, partKey } from './keys.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import { HEAD_KEY, LOG_RANGE, logKey, LOSS_RANGE, PART_RANGE, partKey, seqOfLogKey, type KeyRange } from './keys.ts';
+import { decodeLoss, putLosses, removeLosses, type Loss } from './losses.ts';
 import { type NameSet, writeNames } from './names.ts';
 
 /** One live part: what a query needs to know without opening it. */
@@ -31,6 +33,8 @@ export interface PartEntry {
   /** Smallest and greatest span start, ns since the epoch, both inclusive. */
   readonly minStartNs: bigint;
   readonly maxStartNs: bigint;
+  /** Whose spans it holds: which answers lack something when it is lost. Absent: too many to list, or an older program's. */
+  readonly tenants?: readonly Tenant[];
   /** Ids of the parts it was merged from, for people reading a catalog; nothing depends on it. */
   readonly replaces?: readonly PartId[];
   /** Why no merge in the background has it any more: a merge of it failed twice. */
@@ -42,6 +46,11 @@ export interface CatalogState {
   readonly parts: readonly PartEntry[];
   /** Every log file with seq ≤ this is in parts and may be deleted. 0 at first, so log files are numbered from 1. */
   readonly flushedLogSeq: number;
+  /**
+   * Log files with acknowledged spans that are in no part, ascending. One that is not there was lost. Each is listed before
+   * the first acknowledgement in it.
+   */
+  readonly logSeqs: readonly number[];
   /** Grows by one with every commit: 0 for a new partition. */
   readonly generation: number;
 }
@@ -55,9 +64,11 @@ export interface CatalogChange {
   readonly flushedLogSeq?: number;
   /** Names to merge in: what the flushed spans hold. A merge of parts has none. */
   readonly names?: NameSet;
+  /** What of the inputs could not be taken over into `add`. */
+  readonly losses?: readonly Loss[];
 }
 
-type Head = Omit<CatalogState, 'parts'>;
+type Head = Omit<CatalogState, 'parts' | 'logSeqs'>;
 
 // Maps with plain keys rather than msgpackr's records: every entry can be read by any msgpack tool.
 const packr = new Packr({ useRecords: false, variableMapSize: true });
@@ -66,22 +77,26 @@ const packr = new Packr({ useRecords: false, variableMapSize: true });
 export function readCatalog(env: Environment): CatalogState {
   const parts: PartEntry[] = [];
   for (const { payload } of env.scan(PART_RANGE)) parts.push(decodePart(env.path, payload));
-  return { ...readHead(env, env.path), parts };
+  const logSeqs = [...env.scan(LOG_RANGE)].map(({ key }) => seqOfLogKey(key));
+  return { ...readHead(env, env.path), parts, logSeqs };
 }
 
 /**
  * The catalog of the environment at `path`, every page of which is checked on the way; nothing is opened for writing.
  * Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
  */
-export function verifyCatalog(disk: Disk, path: string): CatalogState {
+export function verifyCatalog(disk: Disk, path: string): CatalogState & { readonly losses: readonly Loss[] } {
   const parts: PartEntry[] = [];
+  const logSeqs: number[] = [];
+  const losses: Loss[] = [];
   let head: Uint8Array | undefined;
   verifyEnvironment(disk, path, ({ key, payload }) => {
     if (Buffer.compare(key, HEAD_KEY) === 0) head = Uint8Array.from(payload);
-    const isPart = Buffer.compare(key, PART_RANGE.start) >= 0 && Buffer.compare(key, PART_RANGE.end) < 0;
-    if (isPart) parts.push(decodePart(path, payload));
+    if (isIn(key, PART_RANGE)) parts.push(decodePart(path, payload));
+    if (isIn(key, LOG_RANGE)) logSeqs.push(seqOfLogKey(key));
+    if (isIn(key, LOSS_RANGE)) losses.push(decodeLoss(payload));
   });
-  return { ...decodeHead(head, path), parts };
+  return { ...decodeHead(head, path), parts, logSeqs, losses };
 }
 
 /**
@@ -106,12 +121,56 @@ export function commitParts(env: Environment, change: CatalogChange): number {
       flushedLogSeq >= head.flushedLogSeq,
       `flushedLogSeq goes back from ${head.flushedLogSeq} to ${flushedLogSeq}`,
     );
+    const logs = Array.from(txn.scan(LOG_RANGE), ({ key }) => key);
+    for (const key of logs) if (seqOfLogKey(key) <= flushedLogSeq) txn.remove(key);
     if (change.names !== undefined) writeNames(txn, change.names);
+    putLosses(txn, change.losses ?? []);
     const generation = head.generation + 1;
     writeStamp(txn);
     writeHead(txn, { flushedLogSeq, generation });
     return generation;
   });
+}
+
+/**
+ * Lists log files: on return it is on disk that they exist, so that their absence will be noticed. With `gone` those are
+ * listed no longer: they hold nothing that was acknowledged, or `losses` says what they held. Throws DISK.
+ */
+export function listLogs(
+  env: Environment,
+  change: { readonly add?: readonly number[]; readonly gone?: readonly number[]; readonly losses?: readonly Loss[] },
+): void {
+  const { add = [], gone = [], losses = [] } = change;
+  if (add.length + gone.length + losses.length === 0) return;
+  env.transaction('list logs', (txn) => {
+    for (const seq of add) txn.put(logKey(seq), new Uint8Array(0));
+    for (const seq of gone) txn.remove(logKey(seq));
+    putLosses(txn, losses);
+  });
+}
+
+/** Forgets everything recorded as lost, and that there were `parts`, which are lost. Throws DISK. */
+export function acceptLosses(env: Environment, parts: readonly PartId[]): void {
+  env.transaction('accept losses', (txn) => {
+    removeLosses(txn);
+    for (const id of parts) assert(txn.remove(partKey(id)), `part ${id} is not in the catalog of ${env.path}`);
+  });
+}
+
+/**
+ * Whether `catalog` is a state after `change`. Part ids are never used twice, so the answer cannot be about another
+ * change.
+ */
+export function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
+  const ids = new Set(catalog.parts.map((part) => part.id));
+  const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
+  const parked = new Map(catalog.parts.map((part) => [part.id, part.parked]));
+  if (!(change.update ?? []).every((part) => parked.get(part.id) === part.parked)) return false;
+  return hasParts && catalog.flushedLogSeq >= (change.flushedLogSeq ?? 0);
+}
+
+function isIn(key: Uint8Array, { start, end }: KeyRange): boolean {
+  return Buffer.compare(key, start) >= 0 && Buffer.compare(key, end) < 0;
 }
 
 function readHead(index: IndexReader, path: string): Head {
@@ -142,6 +201,7 @@ function checkedPart(part: PartEntry): PartEntry {
 function decodePart(path: string, payload: Uint8Array): PartEntry {
   const fields = unpackFields(path, payload);
   const replaces = fields['replaces'];
+  const tenants = fields['tenants'];
   if (replaces !== undefined && !Array.isArray(replaces)) throw malformed(path, 'replaces');
   return {
     id: partIdOf(path, fields['id']),
@@ -151,6 +211,7 @@ function decodePart(path: string, payload: Uint8Array): PartEntry {
     sizeBytes: countOf(path, fields, 'sizeBytes'),
     minStartNs: bigintOf(path, fields, 'minStartNs'),
     maxStartNs: bigintOf(path, fields, 'maxStartNs'),
+    ...(Array.isArray(tenants) ? { tenants: tenants as Tenant[] } : {}),
     ...(replaces === undefined ? {} : { replaces: replaces.map((id) => partIdOf(path, id)) }),
     ...(typeof fields['parked'] === 'string' ? { parked: fields['parked'] } : {}),
   };

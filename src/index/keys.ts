@@ -5,6 +5,8 @@
 //   00                                          stamp: format of the environment
 //   01                                          head: generation, flushed log
 //   02 | part id 16 bytes                       one live part (8 bytes: a part of format 1, by number)
+//   03 | place hash 16                          something that was lost
+//   04 | log seq u64                            one log file that is in no part
 //   10 | tenant 8 | service hash 16             one service
 //   11 | tenant 8 | service hash 16 | operation hash 16
 //   12 | tenant 8 | tag hash 16                 one tag key at one level with one value type
@@ -17,6 +19,8 @@ import type { Tenant } from '../trace/tenant.ts';
 export const STAMP_KEY: Uint8Array = Uint8Array.of(0x00);
 export const HEAD_KEY: Uint8Array = Uint8Array.of(0x01);
 const PART = 0x02;
+const LOSS = 0x03;
+const LOG = 0x04;
 const SERVICE = 0x10;
 const OPERATION = 0x11;
 const TAG = 0x12;
@@ -36,8 +40,31 @@ export function partKey(id: PartId): Uint8Array {
   return Buffer.concat([Uint8Array.of(PART), Buffer.from(id, 'hex')]);
 }
 
+/** Key of the log file numbered `seq`; they sort as numbers because they are big-endian. */
+export function logKey(seq: number): Uint8Array {
+  assert(Number.isSafeInteger(seq) && seq > 0, `log file ${seq}`);
+  const key = Buffer.alloc(9);
+  key[0] = LOG;
+  key.writeBigUInt64BE(BigInt(seq), 1);
+  return key;
+}
+
+/** The number of a log file's key. */
+export function seqOfLogKey(key: Uint8Array): number {
+  return Number(new DataView(key.buffer, key.byteOffset, key.length).getBigUint64(1));
+}
+
+/** Key of what was lost at `place`. */
+export function lossKey(place: string): Uint8Array {
+  return Buffer.concat([Uint8Array.of(LOSS), nameHash(place)]);
+}
+
 /** All parts. */
 export const PART_RANGE: KeyRange = { start: Uint8Array.of(PART), end: Uint8Array.of(PART + 1) };
+/** Everything lost. */
+export const LOSS_RANGE: KeyRange = { start: Uint8Array.of(LOSS), end: Uint8Array.of(LOSS + 1) };
+/** All log files. */
+export const LOG_RANGE: KeyRange = { start: Uint8Array.of(LOG), end: Uint8Array.of(LOG + 1) };
 
 export function serviceKey(tenant: Tenant, service: string): Uint8Array {
   return Buffer.concat([tenantPrefix(SERVICE, tenant), nameHash(service)]);

@@ -20,11 +20,12 @@ import { SpanBatch } from '../trace/span-batch.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { readIntact } from './counted-spans.ts';
 import { cutBlocks } from './cut-blocks.ts';
+import { LOG_FORMAT, PART_DATA_FORMAT } from './format-version.ts';
 import type { PartMetadata, PartOrigin } from './part-metadata.ts';
-import { readBlockAt, type BlockRange } from './part-reader.ts';
+import { openBlocks, readBlockAt, type BlockRange } from './part-reader.ts';
 import { PartRollups, type RollupPlan } from './part-rollups.ts';
 import { PartWriter } from './part-writer.ts';
-import { quarantinePlace, type DamagedPlace } from './quarantine.ts';
+import { quarantine, type DamagedPlace } from './quarantine.ts';
 
 /**
  * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per
@@ -225,13 +226,14 @@ class Merge implements Disposable {
   #putAside(path: string, { offset, sizeBytes }: BlockRange, message: string): void {
     const place = { path, offset, sizeBytes, message };
     this.#damaged.push(place);
-    quarantinePlace(this.#disk, this.#job.quarantinePath, place);
+    quarantine(this.#disk, this.#job.quarantinePath, place);
   }
 
   #open(input: number): ReadFile {
     let file = this.#files.get(input);
     if (file === undefined) {
-      file = this.#disk.openRead(this.#job.inputs[input]!.path);
+      const { path } = this.#job.inputs[input]!;
+      file = openBlocks(this.#disk, path, path.endsWith('.log') ? LOG_FORMAT : PART_DATA_FORMAT);
       this.#files.set(input, file);
     }
     return file;

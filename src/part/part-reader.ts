@@ -39,12 +39,26 @@ export interface BlockRange {
 
 /** The metadata of the part in folder `path`. Throws CORRUPTION when it or a file's length is wrong, FORMAT_TOO_NEW. */
 export function readPartMetadata(disk: DiskReads, path: string): PartMetadata {
+  const metadata = decodeMetadata(disk, path);
+  checkLength(disk, join(path, DATA_FILE), metadata.dataBytes);
+  return metadata;
+}
+
+/** The metadata alone, whatever the other files are; undefined when it is unreadable. Throws FORMAT_TOO_NEW. */
+export function decodedMetadata(disk: DiskReads, path: string): PartMetadata | undefined {
+  try {
+    return decodeMetadata(disk, path);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return undefined;
+  }
+}
+
+function decodeMetadata(disk: DiskReads, path: string): PartMetadata {
   const file = join(path, METADATA_FILE);
   if (disk.stat(file) === undefined)
     throw new StoreError('CORRUPTION', `${file}: missing; it is rebuilt from the part's data`);
-  const metadata = decodePartMetadata(readWholeFile(disk, file, METADATA_BYTES_MAX), file);
-  checkLength(disk, join(path, DATA_FILE), metadata.dataBytes);
-  return metadata;
+  return decodePartMetadata(readWholeFile(disk, file, METADATA_BYTES_MAX), file);
 }
 
 /** Opens the part in folder `path`; its filters are kept within `budget`. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */

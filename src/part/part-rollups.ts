@@ -17,7 +17,8 @@ import { openRollups, type RollupReader } from './rollup-reader.ts';
 /** Where counts come from; paths are folders of parts. */
 export type RollupPlan =
   | { readonly kind: 'count'; readonly counted: readonly string[] }
-  | { readonly kind: 'sum'; readonly parts: readonly string[]; readonly isWholeDay: boolean };
+  | { readonly kind: 'sum'; readonly parts: readonly string[]; readonly isWholeDay: boolean }
+  | { readonly kind: 'none' };
 
 export class PartRollups implements Disposable {
   readonly #writer: PartWriter;
@@ -37,7 +38,7 @@ export class PartRollups implements Disposable {
     this.#how = plan.kind;
     const open = (): void => {
       if (plan.kind === 'count') for (const path of plan.counted) this.#counted.push(openPart(disk, path));
-      else for (const path of plan.parts) this.#summands.push(openRollups(disk, path));
+      if (plan.kind === 'sum') for (const path of plan.parts) this.#summands.push(openRollups(disk, path));
       for (const rollups of this.#summands) rollups.verifyAll();
     };
     try {

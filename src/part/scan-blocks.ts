@@ -11,6 +11,8 @@ export interface DamagedRange {
   readonly sizeBytes: number;
   /** What is wrong with it, and where. */
   readonly message: string;
+  /** undefined: it is damaged too. */
+  readonly header?: BlockHeader;
 }
 
 export interface BlockScan {
@@ -19,10 +21,10 @@ export interface BlockScan {
   /** Where the last intact block ends. What follows is the tail. */
   readonly end: number;
   /**
-   * What is wrong with a block in the tail whose header is intact; undefined when there is none. After a power loss
-   * that is a write that never finished, as any other tail; without one it may be damage.
+   * A block in the tail whose header is intact; undefined when there is none. After a power loss that is a write that never
+   * finished, as any other tail; without one it may be damage.
    */
-  readonly tailFault: string | undefined;
+  readonly tailFault: DamagedRange | undefined;
 }
 
 /** What every block begins with: "TLB". The version follows. */
@@ -53,7 +55,7 @@ export function scanBlocks(
       continue;
     }
     const block = readWholeBlock(file, at, header);
-    if (typeof block === 'string') damaged.push({ offset: at, sizeBytes: header.sizeBytes, message: block });
+    if (typeof block === 'string') damaged.push({ offset: at, sizeBytes: header.sizeBytes, message: block, header });
     else {
       visit(at, header, block);
       end = at + header.sizeBytes;
@@ -63,7 +65,7 @@ export function scanBlocks(
   return {
     damaged: damaged.filter((range) => range.offset < end),
     end,
-    tailFault: damaged.find((range) => range.offset >= end)?.message,
+    tailFault: damaged.find((range) => range.offset >= end),
   };
 }
 

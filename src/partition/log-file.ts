@@ -12,8 +12,10 @@ import { NameSet } from '../index/names.ts';
 import { encodeFileHeader, LOG_FORMAT } from '../part/format-version.ts';
 import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import { newIdentity, parseIdentity, type Identity } from '../part/identity.ts';
+import { moveToQuarantine } from '../part/quarantine.ts';
 import { sortedTraceKeys } from '../part/trace-key.ts';
 import { addBlockNames } from './block-names.ts';
+import { LogMarks, MARKS_SUFFIX } from './log-marks.ts';
 import type { PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 
@@ -79,6 +81,7 @@ export class LogFile {
   readonly #disk: Disk;
   #rowCount = 0;
   #sizeBytes = 0;
+  #kept: { readonly quarantinePath: string; readonly message: string } | undefined;
 
   /** Of the names in its blocks it lists those within `nameBounds`. */
   constructor(place: LogPlace, name: LogFileName) {
@@ -92,7 +95,7 @@ export class LogFile {
     this.path = join(folder, logFileName(name));
     this.pinned = new Pinned(() => {
       forget?.([this.identity]);
-      disk.remove(this.path);
+      this.#leave();
     });
   }
 
@@ -104,6 +107,18 @@ export class LogFile {
   /** Bytes of the published blocks. */
   get sizeBytes(): number {
     return this.#sizeBytes;
+  }
+
+  /** Damaged bytes of it could not be copied: it is moved to `quarantinePath` where it would be removed. */
+  keepIn(quarantinePath: string, message: string): void {
+    this.#kept = { quarantinePath, message };
+  }
+
+  #leave(): void {
+    this.#disk.remove(this.path + MARKS_SUFFIX);
+    const kept = this.#kept;
+    if (kept === undefined) this.#disk.remove(this.path);
+    else moveToQuarantine(this.#disk, kept.quarantinePath, { path: this.path, message: kept.message });
   }
 
   /** Makes a block visible that is on disk at `offset`. */
@@ -122,8 +137,10 @@ export class LogFile {
   park(): LogFile {
     const parked = new LogFile(this.#place, parkedName(this.#name));
     // Of an attempt that did not come to its end.
-    this.#disk.remove(parked.path);
+    for (const suffix of ['', MARKS_SUFFIX]) this.#disk.remove(parked.path + suffix);
     this.#disk.link(this.path, parked.path);
+    const marks = this.path + MARKS_SUFFIX;
+    if (this.#disk.stat(marks) !== undefined) this.#disk.link(marks, parked.path + MARKS_SUFFIX);
     this.#disk.syncDir(this.#place.folder);
     for (const block of this.blocks) parked.blocks.push(block);
     parked.names.merge(this.names);
@@ -132,12 +149,15 @@ export class LogFile {
     return parked;
   }
 
-  /** Creates the file and opens it for writing. Its name is durable when this returns. Throws DISK, leaving nothing. */
-  openWriter(): LogWriter {
+  /**
+   * Creates the file and opens it for writing. Its name is durable when this returns; `list` puts on record that it is
+   * there, before the first block in it is acknowledged. Throws DISK, leaving nothing.
+   */
+  openWriter(list: () => Promise<void>): LogWriter {
     const file = this.#disk.openAppend(this.path);
     try {
       this.#disk.syncDir(dirname(this.path));
-      return new LogWriter(this.#disk, this, file);
+      return new LogWriter(this.#disk, this, { file, list });
     } catch (error) {
       // Nothing was written to it: a close that fails loses nothing.
       file.close().catch(() => undefined);
@@ -155,17 +175,27 @@ export class LogWriter {
   /** Everything before this is published, or the file header. */
   #goodBytes = 0;
   #isSealed = false;
+  readonly #list: () => Promise<void>;
+  readonly #marks: LogMarks;
+  #isListed = false;
   #append: LogAppend | undefined;
 
-  constructor(disk: Disk, logFile: LogFile, file: AppendFile) {
+  constructor(disk: Disk, logFile: LogFile, { file, list }: { file: AppendFile; list: () => Promise<void> }) {
     this.#disk = disk;
     this.logFile = logFile;
     this.#file = file;
+    this.#list = list;
+    this.#marks = new LogMarks(disk, logFile.path, logFile.identity);
     assert(file.sizeBytes === 0, 'a log file written by another process');
   }
 
   get isSealed(): boolean {
     return this.#isSealed;
+  }
+
+  /** Whether the file on disk is as long as what was written to it. */
+  get isIntact(): boolean {
+    return this.#disk.stat(this.logFile.path)?.sizeBytes === this.#file.sizeBytes;
   }
 
   /**
@@ -187,16 +217,20 @@ export class LogWriter {
   async seal(): Promise<void> {
     this.#isSealed = true;
     await this.#append?.ended;
+    this.#marks.close();
     await this.#file.close();
   }
 
   async #write(chunks: readonly Uint8Array[]): Promise<void> {
     await this.#file.append(chunks);
     await this.#file.sync();
+    if (!this.#isListed) await this.#list();
+    this.#isListed = true;
   }
 
   #publish(blocks: readonly Uint8Array[]): void {
     let offset = this.#file.sizeBytes;
+    this.#marks.add(offset);
     for (const block of blocks) offset -= block.length;
     for (const block of blocks) {
       this.logFile.publish(offset, block);

@@ -15,6 +15,11 @@ export interface LogOptions extends LogPlace {
   readonly nextSeq: number;
   /** Recovered files, by seq. */
   readonly files: readonly LogFile[];
+  /**
+   * Puts on record which files there are, so that one that is lost is missed. Called for a file before the first
+   * acknowledgement in it, and before one that holds nothing is removed. Rejects with DISK.
+   */
+  readonly list: (change: { readonly add?: readonly number[]; readonly gone?: readonly number[] }) => Promise<void>;
 }
 
 export class Log {
@@ -24,10 +29,12 @@ export class Log {
   /** Settles when every file that rotate() took has been sealed. */
   #sealing: Promise<unknown> = Promise.resolve();
   #nextSeq: number;
+  readonly #list: LogOptions['list'];
 
   constructor(options: LogOptions) {
     this.#place = options;
     this.#nextSeq = options.nextSeq;
+    this.#list = options.list;
     this.#files = [...options.files];
   }
 
@@ -53,10 +60,14 @@ export class Log {
 
   /** Starts writing `blocks` to the open file, or to a new one. Throws DISK when none can be created. */
   append(blocks: readonly Uint8Array[]): LogAppend {
-    if (this.#writer !== undefined && (this.#writer.isSealed || this.#writer.logFile.sizeBytes > FILE_BYTES_MAX))
-      this.#retireWriter();
+    if (this.#writer !== undefined && !this.#mayGoOn(this.#writer)) this.#retireWriter();
     this.#writer ??= this.#openWriter();
     return this.#writer.append(blocks);
+  }
+
+  /** What is behind a file that somebody else has cut, appended to or deleted would not be found again. */
+  #mayGoOn(writer: LogWriter): boolean {
+    return !writer.isSealed && writer.logFile.sizeBytes <= FILE_BYTES_MAX && writer.isIntact;
   }
 
   /**
@@ -104,7 +115,7 @@ export class Log {
     const logFile = new LogFile(this.#place, { seq: this.#nextSeq, identity: newIdentity() });
     // Taken even when opening fails: what a failed open left behind must not be written to again.
     this.#nextSeq++;
-    const writer = logFile.openWriter();
+    const writer = logFile.openWriter(() => this.#list({ add: [logFile.seq] }));
     this.#add(logFile);
     return writer;
   }
@@ -119,6 +130,10 @@ export class Log {
     if (logFile.blocks.length > 0) return;
     // A full disk refuses one commit after another: each would leave a file without a block behind.
     this.#files.splice(this.#files.indexOf(logFile), 1);
-    logFile.pinned.doom();
+    // Should this fail, the next start takes the file for one whose blocks are lost: it says too much, never too little.
+    this.#list({ gone: [logFile.seq] }).then(
+      () => logFile.pinned.doom(),
+      () => undefined,
+    );
   }
 }

@@ -1,28 +1,42 @@
-// What a flush or merge reads: the blocks of log files and of parts, as mergeParts takes them.
+// What a flush or merge reads: the blocks of log files and of parts, as mergeParts takes them, with what is known of each
+// block should it turn out to be damaged.
 import { join } from 'node:path';
-import type { MergeInput } from '../part/merge-parts.ts';
+import type { Disk } from '../disk/disk.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
+import { PART_DATA_FORMAT } from '../part/format-version.ts';
+import type { MergeBlock } from '../part/merge-parts.ts';
+import { openBlocks } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
+import type { DamagedPlace } from '../part/quarantine.ts';
 import type { LogFile } from './log-file.ts';
+import type { KnownBlock, KnownInput } from './loss-records.ts';
 import type { LivePart } from './part-set.ts';
 
 export function bytesOf(parts: readonly LivePart[]): number {
   return parts.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
 }
 
-export function logInput(file: LogFile): MergeInput {
-  const blocks = file.blocks.map(({ offset, header }) => {
-    const { sizeBytes, tenant, startMin } = header;
-    return { offset, sizeBytes, tenant, startMin };
-  });
-  return { path: file.path, blocks };
+export function logInput({ path, blocks }: LogFile): KnownInput {
+  return { path, blocks: blocks.map(({ offset, header }) => knownBlock({ ...header, offset })) };
 }
 
-export function partInput(part: LivePart): MergeInput {
-  const blocks = part.metadata.blocks.map(({ offset, sizeBytes, tenant, startMin }) => ({
-    offset,
-    sizeBytes,
-    tenant,
-    startMin,
-  }));
-  return { path: join(part.path, DATA_FILE), blocks };
+export function partInput({ path, metadata }: LivePart): KnownInput {
+  return { path: join(path, DATA_FILE), blocks: metadata.blocks.map(knownBlock) };
+}
+
+function knownBlock(block: MergeBlock & KnownBlock): MergeBlock & KnownBlock {
+  const { offset, sizeBytes, tenant, startMin, startMax, rowCount } = block;
+  return { offset, sizeBytes, tenant, startMin, startMax, rowCount };
+}
+
+/** Why nothing of the part's data can be read: it is gone, another part's, or out of reach. undefined: it can. Throws DISK. */
+export function dataFault(disk: Disk, part: LivePart): DamagedPlace | undefined {
+  const path = join(part.path, DATA_FILE);
+  try {
+    openBlocks(disk, path, PART_DATA_FORMAT).close();
+    return undefined;
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return { path, offset: 0, sizeBytes: 0, message: error.message };
+  }
 }

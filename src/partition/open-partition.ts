@@ -4,11 +4,25 @@
 import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
-import { commitParts, readCatalog, type CatalogState, type PartEntry } from '../index/catalog.ts';
+import { isUnreadable, readTwice } from '../disk/unreadable.ts';
+import {
+  acceptLosses,
+  commitParts,
+  listLogs,
+  readCatalog,
+  type CatalogState,
+  type PartEntry,
+} from '../index/catalog.ts';
 import { openEnvironment, type Environment } from '../index/environment.ts';
+import { readLosses, type Loss } from '../index/losses.ts';
+import { formatHexId } from '../part/hex-id.ts';
 import { isPartId } from '../part/identity.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
-import { isParked, logFileName, parkedName, parseLogFileName, type LogFile } from './log-file.ts';
+import { DATA_FILE } from '../part/part-writer.ts';
+import { moveToQuarantine, quarantine, type DamagedPlace } from '../part/quarantine.ts';
+import { isParked, logFileName, parkedName, parseLogFileName, type LogFile, type LogFileName } from './log-file.ts';
+import { lossOfFile, lossOfPart, type LostPart } from './loss-records.ts';
+import { MARKS_SUFFIX } from './log-marks.ts';
 import { MANIFEST_FILE } from './manifest.ts';
 import { livePart, partEntry, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
@@ -24,7 +38,7 @@ export interface RecoveryReport {
   readonly logRows: number;
   /** Bytes of writes that were never acknowledged. */
   readonly tornBytes: number;
-  /** Blocks or parts that were damaged; their bytes are in quarantine. */
+  /** What was damaged or lost; what there is of it is in quarantine. */
   readonly damaged: readonly string[];
 }
 
@@ -32,6 +46,10 @@ export interface OpenedPartition {
   readonly env: Environment;
   readonly catalog: CatalogState;
   readonly parts: readonly LivePart[];
+  readonly lost: readonly LostPart[];
+  /** Those of the index, and those that it has no room for yet. */
+  readonly losses: readonly Loss[];
+  readonly unrecorded: readonly Loss[];
   readonly logFiles: readonly LogFile[];
   readonly nextLogSeq: number;
   readonly report: RecoveryReport;
@@ -51,12 +69,16 @@ export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
   try {
     const catalog = readCatalog(env);
     removeUnlisted(place, catalog);
-    const parts = openParts(place, { env, catalog, damaged });
-    const logs = recoverLogs(place, catalog, damaged);
+    const found = { env, catalog, damaged };
+    const { parts, lost } = openParts(place, found);
+    const logs = recoverLogs(place, found);
     return {
       env,
       catalog: readCatalog(env),
       parts,
+      lost,
+      losses: [...readLosses(env), ...logs.unrecorded],
+      unrecorded: logs.unrecorded,
       logFiles: logs.files,
       nextLogSeq: logs.nextSeq,
       report: {
@@ -85,22 +107,30 @@ function makeFolders(disk: Disk, path: string): void {
   disk.syncDir(dirname(path));
 }
 
-/** An index that is lost or damaged is rebuilt; an index that never was, with no parts, is a new partition. */
+/** What opening has found so far. */
+interface Found {
+  readonly env: Environment;
+  readonly catalog: CatalogState;
+  readonly damaged: string[];
+}
+
+/** An index that is lost or damaged is rebuilt; an index that never was, with no parts and no log, is a new partition. */
 function openIndex(place: PartitionPlace, damaged: string[]): Environment {
   const { disk, path } = place;
   const indexPath = join(path, 'index');
-  const isNew = disk.stat(indexPath) === undefined && disk.list(partsPath(path)).length === 0;
+  const isEmpty = [partsPath(path), logPath(path)].every((folder) => disk.list(folder).length === 0);
+  const isNew = disk.stat(indexPath) === undefined && isEmpty;
   let env: Environment | undefined;
   try {
     if (isNew || disk.stat(indexPath) !== undefined) {
-      env = openEnvironment({ path: indexPath, disk });
+      env = readTwice(() => openEnvironment({ path: indexPath, disk }));
       readCatalog(env);
       return env;
     }
     damaged.push(`${indexPath}: missing; rebuilt from the parts`);
   } catch (error) {
     env?.close();
-    if (!isStoreError(error, 'CORRUPTION')) throw error;
+    if (!isUnreadable(error)) throw error;
     damaged.push(error.message);
   }
   return rebuildIndex(place, indexPath);
@@ -114,86 +144,157 @@ function removeUnlisted(place: PartitionPlace, catalog: CatalogState): void {
     if (!listed.has(name) && isPartId(name)) disk.remove(join(partsPath(path), name));
   }
   for (const name of disk.list(logPath(path))) {
-    const seq = parseLogFileName(name)?.seq;
+    const seq = parseLogFileName(basename(name, MARKS_SUFFIX))?.seq;
     if (seq !== undefined && seq <= catalog.flushedLogSeq) disk.remove(join(logPath(path), name));
   }
 }
 
-function openParts(
-  place: PartitionPlace,
-  found: { env: Environment; catalog: CatalogState; damaged: string[] },
-): LivePart[] {
-  const parts: LivePart[] = [];
-  for (const entry of found.catalog.parts) {
+/** Forgets what is recorded as lost, and `parts`, whose remains go to quarantine. Throws DISK. */
+export function forgetLosses(place: PartitionPlace, env: Environment, parts: readonly LostPart[]): void {
+  acceptLosses(
+    env,
+    parts.map(({ entry }) => entry.id),
+  );
+  for (const { entry, message } of parts) {
     const path = join(partsPath(place.path), entry.id);
-    try {
-      parts.push(livePart(place, { entry, metadata: readPartMetadata(place.disk, path) }));
-    } catch (error) {
-      if (!isStoreError(error, 'CORRUPTION')) throw error;
-      found.damaged.push(error.message);
-      const repaired = tryReplaceDamaged(place, found, entry);
-      if (repaired !== undefined) parts.push(repaired);
-    }
-  }
-  return parts;
-}
-
-/** As replaceDamaged; when the disk has no room for it the part waits, listed but not read, for the next start. */
-function tryReplaceDamaged(
-  place: PartitionPlace,
-  found: { env: Environment; damaged: string[] },
-  part: PartEntry,
-): LivePart | undefined {
-  try {
-    return replaceDamaged(place, found.env, part);
-  } catch (error) {
-    if (!isStoreError(error, 'DISK')) throw error;
-    found.damaged.push(error.message);
-    return undefined;
+    if (place.disk.stat(path) !== undefined) moveToQuarantine(place.disk, place.quarantinePath, { path, message });
   }
 }
 
-/** A part without readable metadata is written anew from the blocks that are found in its data. */
-function replaceDamaged(place: PartitionPlace, env: Environment, part: PartEntry): LivePart | undefined {
+function openParts(place: PartitionPlace, found: Found): { parts: LivePart[]; lost: LostPart[] } {
+  const parts: LivePart[] = [];
+  const lost: LostPart[] = [];
+  for (const entry of found.catalog.parts) {
+    const opened = openListed(place, found, entry);
+    if ('metadata' in opened) parts.push(opened);
+    else lost.push(opened);
+  }
+  for (const { entry, message } of lost) {
+    note(place, { path: join(partsPath(place.path), entry.id, DATA_FILE), offset: 0, sizeBytes: 0, message });
+  }
+  return { parts, lost };
+}
+
+/** What the process has run out of, as file descriptors, is thrown: the part may be whole. */
+function openListed(place: PartitionPlace, found: Found, entry: PartEntry): LivePart | LostPart {
   const folder = partsPath(place.path);
-  const repaired = repairPart(place, part.id);
-  // Nothing was found in it. It stays listed, so that restoring its folder from a snapshot brings it back.
-  if (repaired === undefined) return undefined;
-  const { id, metadata } = repaired;
-  const entry = partEntry(id, part.level, metadata);
-  commitParts(env, { add: [entry], remove: [part.id] });
-  place.disk.remove(join(folder, part.id));
-  return livePart(place, { entry, metadata });
+  try {
+    const metadata = readTwice(() => readPartMetadata(place.disk, join(folder, entry.id)));
+    return livePart(place, { entry, metadata });
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    found.damaged.push(error.message);
+    return repairListed(place, found.env, { entry, message: error.message });
+  }
 }
 
-function recoverLogs(
-  place: PartitionPlace,
-  catalog: CatalogState,
-  damaged: string[],
-): { files: LogFile[]; nextSeq: number; tornBytes: number } {
+/**
+ * A part without readable metadata is written anew from the blocks that are found in its data. When there are none, or the
+ * disk has no room for them, it stays listed: restoring its folder from a snapshot, or the next start, brings it back.
+ */
+function repairListed(place: PartitionPlace, env: Environment, lost: LostPart): LivePart | LostPart {
+  const folder = partsPath(place.path);
+  try {
+    const repaired = repairPart(place, lost.entry.id);
+    if (repaired === undefined) return lost;
+    const { id, metadata, rowsFound } = repaired;
+    const entry = partEntry(id, lost.entry.level, metadata);
+    const rowsLost = Math.max(0, lost.entry.rows - rowsFound);
+    const losses = rowsLost > 0 ? [lossOfPart(lost, rowsLost)] : [];
+    commitParts(env, { add: [entry], remove: [lost.entry.id], losses });
+    place.disk.remove(join(folder, lost.entry.id));
+    return livePart(place, { entry, metadata });
+  } catch (error) {
+    if (!isStoreError(error, 'CORRUPTION') && !isStoreError(error, 'DISK')) throw error;
+    return { entry: lost.entry, message: error.message };
+  }
+}
+
+interface RecoveredLogs {
+  readonly files: readonly LogFile[];
+  readonly nextSeq: number;
+  readonly tornBytes: number;
+  /** Not in the index yet, when its disk is full. */
+  readonly unrecorded: readonly Loss[];
+}
+
+/** Reads the log back and notices what is missing of it. */
+function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found): RecoveredLogs {
   const { disk } = place;
   const folder = logPath(place.path);
   const names = disk
     .list(folder)
     .map(parseLogFileName)
     .filter((name) => name !== undefined);
-  const files: LogFile[] = [];
-  let tornBytes = 0;
-  for (const name of names) {
-    // A crash left a parked file its old name too.
-    if (!isParked(name) && names.some(({ seq }) => seq === parkedName(name).seq)) {
-      disk.remove(join(folder, logFileName(name)));
-      continue;
-    }
-    const recovered = recoverLogFile({ ...place, folder }, name);
-    damaged.push(...recovered.damaged);
-    tornBytes += recovered.tornBytes;
-    if (recovered.logFile.blocks.length > 0) files.push(recovered.logFile);
-    else disk.remove(recovered.logFile.path);
-  }
-  const numbers = names.filter((name) => !isParked(name)).map(({ seq }) => seq);
+  const hasParked = (seq: number): boolean => !isParked({ seq }) && names.some((name) => name.seq === parkedSeq(seq));
+  // A crash left a parked file its old name too.
+  for (const name of names.filter(({ seq }) => hasParked(seq))) disk.remove(join(folder, logFileName(name)));
+  const present = names.filter(({ seq }) => !hasParked(seq));
+  const recovered = present.map((name) => ({ name, ...recoverLogFile({ ...place, folder }, name) }));
+  damaged.push(...recovered.flatMap((one) => one.damaged));
+  const files = recovered.map(({ logFile }) => logFile).filter((file) => file !== undefined);
+  const filled = files.filter(({ blocks }) => blocks.length > 0);
+  const gone = catalog.logSeqs.filter((seq) => !filled.some((file) => file.seq === seq));
+  const missed = gone.filter((seq) => !hasParked(seq));
+  const losses = [...recovered.flatMap((one) => one.losses), ...missingLogs(place, missed, recovered)];
+  damaged.push(...losses.filter(({ place: name }) => missed.some((seq) => name === missingPlace(seq))).map(messageOf));
+  const add = filled.map(({ seq }) => seq).filter((seq) => !catalog.logSeqs.includes(seq));
+  const isRecorded = tryRecord(place, env, { add, gone, losses });
+  // What was taken from them is on record now: they hold nothing else.
+  for (const { blocks, pinned } of files) if (blocks.length === 0 && isRecorded) pinned.doom();
+  const tornBytes = recovered.reduce((sum, one) => sum + one.tornBytes, 0);
+  if (filled.length > 0)
+    place.logger.info('log read back', { partition: basename(place.path), files: filled.length, tornBytes });
+  const numbers = [...catalog.logSeqs, ...names.map(({ seq }) => seq)].filter((seq) => !isParked({ seq }));
   const nextSeq = Math.max(catalog.flushedLogSeq, ...numbers) + 1;
-  if (files.length > 0)
-    place.logger.info('log read back', { partition: basename(place.path), files: files.length, tornBytes });
-  return { files, nextSeq, tornBytes };
+  return { files: filled, nextSeq, tornBytes, unrecorded: isRecorded ? [] : losses };
+}
+
+/** Log files that had acknowledged spans and have none: the file is gone, or was cut to nothing. */
+function missingLogs(
+  place: PartitionPlace,
+  gone: readonly number[],
+  recovered: readonly { readonly name: LogFileName; readonly losses: readonly Loss[] }[],
+): Loss[] {
+  const known = new Set(recovered.filter(({ losses }) => losses.length > 0).map(({ name }) => name.seq));
+  return gone
+    .filter((seq) => !known.has(seq))
+    .map((seq) => {
+      const message = `${join(place.path, missingPlace(seq))}: missing, or nothing is left in it; restore the day from a snapshot or a replica`;
+      note(place, { path: join(place.path, missingPlace(seq)), offset: 0, sizeBytes: 0, message });
+      return lossOfFile(missingPlace(seq), message);
+    });
+}
+
+function parkedSeq(seq: number): number {
+  return parkedName({ seq, identity: undefined }).seq;
+}
+
+function missingPlace(seq: number): string {
+  return `log/${formatHexId(seq)}`;
+}
+
+function messageOf({ message }: Loss): string {
+  return message;
+}
+
+/** False: the disk is full. A start does not fail of that; what is not on record is found again at the next one. */
+function tryRecord(place: PartitionPlace, env: Environment, change: Parameters<typeof listLogs>[1]): boolean {
+  try {
+    listLogs(env, change);
+    return true;
+  } catch (error) {
+    if (!isStoreError(error, 'DISK')) throw error;
+    place.logger.warn('what was lost of the log could not be recorded', { partition: basename(place.path), error });
+    return false;
+  }
+}
+
+/** That there is nothing to put aside. The report names it too, so a full disk does not matter. */
+function note(place: PartitionPlace, damaged: DamagedPlace): void {
+  try {
+    quarantine(place.disk, place.quarantinePath, damaged);
+  } catch (error) {
+    if (!isStoreError(error, 'DISK')) throw error;
+  }
 }

@@ -7,6 +7,7 @@ import { DAY_NS } from '../trace/day-clock.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { listedTenants } from './loss-records.ts';
 import { partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 
@@ -46,6 +47,7 @@ export function partEntry(id: PartId, level: number, metadata: PartMetadata): Pa
     startMax = Math.max(startMax, block.startMax);
   }
   const dayNs = BigInt(metadata.day) * BigInt(DAY_NS);
+  const tenants = listedTenants(metadata.blocks);
   return {
     id,
     level,
@@ -54,6 +56,7 @@ export function partEntry(id: PartId, level: number, metadata: PartMetadata): Pa
     sizeBytes: metadata.dataBytes + metadata.tracesBytes + metadata.filtersBytes + metadata.rollupsBytes,
     minStartNs: dayNs + BigInt(startMin),
     maxStartNs: dayNs + BigInt(startMax),
+    ...(tenants === undefined ? {} : { tenants }),
     ...(metadata.origin.partIds.length === 0 ? {} : { replaces: metadata.origin.partIds }),
   };
 }
@@ -61,6 +64,16 @@ export function partEntry(id: PartId, level: number, metadata: PartMetadata): Pa
 /** A later flush has later log files in it; ids say nothing of time. */
 function compareAges(a: LivePart, b: LivePart): number {
   return a.metadata.origin.logSeqMax - b.metadata.origin.logSeqMax;
+}
+
+/** Keeps the files of `parts` until the result is disposed of. */
+export function pinAll(parts: readonly LivePart[]): Disposable {
+  for (const { pinned } of parts) pinned.pin();
+  return {
+    [Symbol.dispose]: () => {
+      for (const { pinned } of parts) pinned.unpin();
+    },
+  };
 }
 
 export class PartSet {
@@ -115,6 +128,11 @@ export class PartSet {
       assert(part !== undefined, `part ${entry.id} is not live`);
       this.#parts.set(entry.id, { ...part, entry });
     }
+  }
+
+  /** Takes out a part that cannot be read any more. It stays listed, and its files where they are. */
+  withdraw({ entry }: LivePart): void {
+    assert(!this.#busy.has(entry.id) && this.#parts.delete(entry.id), `part ${entry.id} is not free to go`);
   }
 
   /** Follows a catalog commit: `removed` go, `added` comes. */

@@ -5,24 +5,27 @@
 import { basename, join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
-import { commitParts, readCatalog, type CatalogChange, type CatalogState } from '../index/catalog.ts';
+import { commitParts, isCommitted, listLogs, readCatalog, type CatalogChange } from '../index/catalog.ts';
 import type { Environment } from '../index/environment.ts';
+import type { Loss } from '../index/losses.ts';
 import { listOperations, listServices, NameSet } from '../index/names.ts';
 import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
-import type { MergeInput, MergeJob, MergeResult } from '../part/merge-parts.ts';
+import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
-import { quarantinePlace, type DamagedPlace } from '../part/quarantine.ts';
-import type { Operation } from '../trace/store.ts';
+import type { DamagedPlace } from '../part/quarantine.ts';
+import type { Listed, Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import { isParked, type LogAppend, type LogFile } from './log-file.ts';
+import { isParked, parkedName, type LogAppend, type LogFile } from './log-file.ts';
 import { Log } from './log.ts';
 import { ENDLESS_ROOM, parkReasonOf, type MergeRoom, type MergeRunner, type ParkReason } from './merge-runner.ts';
-import { openPartitionFiles, type RecoveryReport } from './open-partition.ts';
-import { livePart, partEntry, PartSet, type LivePart } from './part-set.ts';
+import { forgetLosses, openPartitionFiles, type RecoveryReport } from './open-partition.ts';
+import { KnownLosses } from './known-losses.ts';
+import { lossesOf, type KnownInput } from './loss-records.ts';
+import { livePart, partEntry, PartSet, pinAll, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 import { MERGE_PARTS_MIN, planMerge } from './plan-merge.ts';
-import { bytesOf, logInput, partInput } from './merge-inputs.ts';
+import { bytesOf, dataFault, logInput, partInput } from './merge-inputs.ts';
 import { runMerge } from './run-merge.ts';
 import { Serial } from './serial.ts';
 import { dayFilter, pickLogBlocks, pickParts, type PartitionView, type ViewFilter } from './view.ts';
@@ -34,10 +37,9 @@ export interface PartitionOptions extends PartitionPlace {
   readonly mergeRoom?: MergeRoom;
 }
 
-type MergeHow = Pick<MergeJob, 'profile' | 'origin' | 'rollups'>;
+type Merged = MergeResult & { readonly id: Identity; readonly losses: readonly Loss[] };
 
-/** Of one partition: a disk that loses more is beyond bookkeeping, and what queries find of it stays in their warnings. */
-const DAMAGED_BLOCKS_MAX = 10_000;
+type MergeHow = Pick<MergeJob, 'profile' | 'origin' | 'rollups'>;
 
 /** What flushes and merges of a partition have done since it was opened. */
 export interface PartitionCounters {
@@ -70,14 +72,13 @@ export class Partition {
   readonly #parts: PartSet;
   readonly #room: MergeRoom;
   readonly #log: Log;
+  readonly #losses: KnownLosses;
   readonly #flushes = new Serial();
   readonly #merges = new Serial();
   /** Changes of catalog and parts together, and snapshots on disk, which must not see them apart. */
   readonly #commits = new Serial();
   /** Aborted when the partition closes: no merge under way is waited for. */
   readonly #closing = new AbortController();
-  /** Blocks met damaged since the partition was opened, by file and offset: each counts once, whoever meets it. */
-  readonly #damagedBlocks = new Set<string>();
   /** Full merges that run or wait. */
   #fullMerges = 0;
   #isClosed = false;
@@ -93,8 +94,14 @@ export class Partition {
     this.pinned = new Pinned(() => undefined);
     this.#env = opened.env;
     this.#parts = new PartSet(opened.parts);
-    const { logFiles, nextLogSeq } = opened;
-    this.#log = new Log({ ...options, folder: logPath(options.path), nextSeq: nextLogSeq, files: logFiles });
+    this.#losses = new KnownLosses(options, opened, this.counters);
+    this.#log = new Log({
+      ...options,
+      folder: logPath(options.path),
+      nextSeq: opened.nextLogSeq,
+      files: opened.logFiles,
+      list: (change) => this.#commits.run(async () => listLogs(this.#env, change)),
+    });
   }
 
   /** Opens the partition in `options.path`, creating it when nothing is there. Throws DISK, FORMAT_TOO_NEW. */
@@ -108,6 +115,22 @@ export class Partition {
 
   get parts(): readonly LivePart[] {
     return this.#parts.all;
+  }
+
+  get losses(): KnownLosses {
+    return this.#losses;
+  }
+
+  /**
+   * Forgets what is known to be lost: answers say nothing of it any more. What is left of lost parts goes to quarantine, so
+   * that restoring their folders brings them back no longer. Throws DISK.
+   */
+  acceptLosses(): Promise<void> {
+    return this.#commits.run(async () => {
+      if (this.#isClosed || this.#losses.count === 0) return;
+      forgetLosses(this.#options, this.#env, this.#losses.parts);
+      this.#losses.clear();
+    });
   }
 
   /** Starts writing blocks of this day to the log; see LogAppend for what follows. Throws DISK. */
@@ -239,17 +262,16 @@ export class Partition {
     });
   }
 
-  /** Services of the parts and of the log, not sorted, without repeats. Throws CORRUPTION. */
-  listServices(tenant: Tenant): string[] {
-    const names = new Set(listServices(this.#env, tenant));
-    for (const file of this.#log.files) for (const name of file.names.services(tenant)) names.add(name);
-    return [...names];
+  /** Services of the parts and of the log, not sorted, with repeats. */
+  listServices(tenant: Tenant): Listed<string> {
+    const inLog = this.#log.files.flatMap((file) => file.names.services(tenant));
+    return this.#losses.listed(tenant, inLog, () => listServices(this.#env, tenant));
   }
 
-  /** Operations of the parts and of the log, in no order, with repeats. Throws CORRUPTION. */
-  listOperations(tenant: Tenant, service: string): Operation[] {
+  /** Operations of the parts and of the log, in no order, with repeats. */
+  listOperations(tenant: Tenant, service: string): Listed<Operation> {
     const inLog = this.#log.files.flatMap((file) => file.names.operations(tenant, service));
-    return [...listOperations(this.#env, tenant, service), ...inLog];
+    return this.#losses.listed(tenant, inLog, () => listOperations(this.#env, tenant, service));
   }
 
   /** The files that may hold something of `filter`, pinned: `pins` must all be unpinned once. undefined: none can. */
@@ -263,7 +285,8 @@ export class Partition {
       if (picked.length > 0) pins.push(file.pinned);
       return picked;
     });
-    if (pins.length === 1) return undefined;
+    const losses = this.#losses.linesFor(tenant, inDay);
+    if (pins.length === 1 && losses.length === 0) return undefined;
     for (const pin of pins) pin.pin();
     const viewParts = parts.map(({ identity, entry, path }) => ({
       identity,
@@ -273,7 +296,7 @@ export class Partition {
       startMinNs: entry.minStartNs,
       startMaxNs: entry.maxStartNs,
     }));
-    return { view: { day: this.day, path: this.path, parts: viewParts, logBlocks }, pins };
+    return { view: { day: this.day, path: this.path, parts: viewParts, logBlocks, losses }, pins };
   }
 
   /**
@@ -295,18 +318,7 @@ export class Partition {
 
   /** Puts a block into quarantine that a query met damaged, once. Its file must be pinned. Throws DISK. */
   putAside(place: DamagedPlace): void {
-    if (this.#isClosed || this.#damagedBlocks.has(placeKey(place)) || this.#damagedBlocks.size >= DAMAGED_BLOCKS_MAX)
-      return;
-    quarantinePlace(this.#disk, this.#options.quarantinePath, place);
-    this.#addDamaged(place);
-  }
-
-  #addDamaged(place: DamagedPlace): void {
-    if (this.#damagedBlocks.has(placeKey(place))) return;
-    this.#damagedBlocks.add(placeKey(place));
-    this.counters.corruptBlocks++;
-    const { logger } = this.#options;
-    logger.error('damaged block put into quarantine', { partition: basename(this.path), what: place.message });
+    if (!this.#isClosed) this.#losses.putAside(place);
   }
 
   /**
@@ -356,7 +368,12 @@ export class Partition {
   async #parkLog(file: LogFile, error: unknown): Promise<void> {
     const reason = parkReasonOf(error);
     if (reason === undefined || this.#isClosed) throw error;
-    await this.#commits.run(async () => this.#log.park(file));
+    await this.#commits.run(async () => {
+      this.#log.park(file);
+      // Should this fail, the next start finds the parked file by its number.
+      const add = [parkedName({ seq: file.seq, identity: undefined }).seq];
+      listLogs(this.#env, { add, gone: [file.seq] });
+    });
     this.#options.logger.error('a flush failed twice: its log file is parked, served as it is', {
       partition: basename(this.path),
       rows: file.rowCount,
@@ -371,18 +388,18 @@ export class Partition {
     const inputs = files.map(logInput);
     const counted = this.#parts.all;
     using _counted = pinAll(counted);
-    const { part, id } = await this.#run(inputs, {
+    const { part, id, losses } = await this.#run(inputs, {
       profile: 'young',
       origin: { logSeqMax: last.seq, partIds: [] },
       // Parts that are merged meanwhile stay readable, and the spans in the merged part are the same.
-      rollups: { kind: 'count', counted: counted.map(({ path }) => path) },
+      rollups: this.#rollups({ kind: 'count', counted: counted.map(({ path }) => path) }),
     });
     const names = new NameSet(this.#options.nameBounds);
     for (const file of files) names.merge(file.names);
     const added = part === undefined ? undefined : this.#livePart(id, 1, part);
     const add = added === undefined ? [] : [added.entry];
     await this.#commits.run(async () => {
-      this.#commit({ add, remove: [], flushedLogSeq: last.seq, names }, added);
+      this.#commit({ add, remove: [], flushedLogSeq: last.seq, names, losses }, added);
       this.#parts.replace([], added);
       this.#log.dropFlushed(last.seq);
     });
@@ -396,6 +413,11 @@ export class Partition {
   }
 
   async #merge(parts: readonly LivePart[]): Promise<void> {
+    const unreadable = parts.filter((part) => this.#loseIfUnreadable(part));
+    if (unreadable.length > 0) {
+      const rest = parts.filter((part) => !unreadable.includes(part));
+      return rest.length === 0 ? undefined : this.#merge(rest);
+    }
     using _reserved = this.#parts.reserve(parts);
     using _room = this.#room.reserve(bytesOf(parts));
     const inputs = parts.map(partInput);
@@ -405,8 +427,8 @@ export class Partition {
     };
     // A flush that commits meanwhile has counted its spans beyond those of all these parts.
     const isWholeDay = parts.length === this.#parts.count;
-    const rollups: RollupPlan = { kind: 'sum', parts: parts.map(({ path }) => path), isWholeDay };
-    const { part, id } = await this.#run(inputs, { profile: 'merged', origin, rollups });
+    const rollups = this.#rollups({ kind: 'sum', parts: parts.map(({ path }) => path), isWholeDay });
+    const { part, id, losses } = await this.#run(inputs, { profile: 'merged', origin, rollups });
     const level = 1 + Math.max(...parts.map(({ entry }) => entry.level));
     const added = part === undefined ? undefined : this.#livePart(id, level, part);
     await this.#commits.run(async () => {
@@ -415,13 +437,13 @@ export class Partition {
         added?.pinned.doom();
         return;
       }
-      this.#commit({ add: added === undefined ? [] : [added.entry], remove: origin.partIds }, added);
+      this.#commit({ add: added === undefined ? [] : [added.entry], remove: origin.partIds, losses }, added);
       this.#parts.replace(parts, added);
     });
     this.counters.merges++;
   }
 
-  async #run(inputs: readonly MergeInput[], how: MergeHow): Promise<MergeResult & { id: Identity }> {
+  async #run(inputs: readonly KnownInput[], how: MergeHow): Promise<Merged> {
     const { mergeRunner: runner, quarantinePath, day, disk, logger } = this.#options;
     let id = newIdentity();
     const result = await runMerge({ runner, disk, logger, signal: this.#closing.signal }, () => {
@@ -430,23 +452,40 @@ export class Partition {
     });
     this.counters.rowsMerged += result.rowsRead;
     this.counters.duplicatesRemoved += result.duplicates;
-    for (const place of result.damaged) this.#addDamaged(place);
-    return { ...result, id };
+    for (const place of result.damaged) this.#losses.add(place);
+    return { ...result, id, losses: lossesOf(this.path, result.damaged, inputs) };
   }
 
   /**
    * The one commit point. A commit that failed may still have reached the disk: the catalog itself says. Only when it
    * surely has not are the new part's files removed.
    */
-  #commit(change: CatalogChange, added: LivePart | undefined): void {
+  #commit({ losses = [], ...change }: CatalogChange, added: LivePart | undefined): void {
     try {
-      commitParts(this.#env, change);
+      commitParts(this.#env, { ...change, losses: this.#losses.toRecord(losses) });
     } catch (error) {
       if (!isStoreError(error, 'DISK')) throw error;
-      if (isCommitted(readCatalog(this.#env), change)) return;
-      added?.pinned.doom();
-      throw error;
+      if (!isCommitted(readCatalog(this.#env), change)) {
+        added?.pinned.doom();
+        throw error;
+      }
     }
+    this.#losses.recorded(losses);
+  }
+
+  /** Nobody knows what a lost part had counted: the day's calls are counted from its spans, so that restoring it is exact. */
+  #rollups(plan: RollupPlan): RollupPlan {
+    return this.#losses.parts.length > 0 ? { kind: 'none' } : plan;
+  }
+
+  /** A part of which nothing can be read is read no more until the next start. It stays listed: no merge may drop it. */
+  #loseIfUnreadable(part: LivePart): boolean {
+    const fault = dataFault(this.#disk, part);
+    if (fault === undefined) return false;
+    this.#parts.withdraw(part);
+    this.#losses.losePart({ entry: part.entry, message: fault.message });
+    this.#losses.putAside(fault);
+    return true;
   }
 
   #livePart(id: PartId, level: number, metadata: NonNullable<MergeResult['part']>): LivePart {
@@ -456,30 +495,4 @@ export class Partition {
   #partPath(id: PartId): string {
     return join(partsPath(this.path), id);
   }
-}
-
-function placeKey({ path, offset }: DamagedPlace): string {
-  return `${path} ${offset}`;
-}
-
-/**
- * Whether `catalog` is a state after `change`. Part ids are never used twice, so the answer cannot be about another
- * change.
- */
-function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
-  const ids = new Set(catalog.parts.map((part) => part.id));
-  const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
-  const parked = new Map(catalog.parts.map((part) => [part.id, part.parked]));
-  if (!(change.update ?? []).every((part) => parked.get(part.id) === part.parked)) return false;
-  return hasParts && catalog.flushedLogSeq >= (change.flushedLogSeq ?? 0);
-}
-
-/** Keeps the files of `parts` until the result is disposed of. */
-function pinAll(parts: readonly LivePart[]): Disposable {
-  for (const { pinned } of parts) pinned.pin();
-  return {
-    [Symbol.dispose]: () => {
-      for (const { pinned } of parts) pinned.unpin();
-    },
-  };
 }

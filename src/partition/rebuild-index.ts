@@ -1,15 +1,20 @@
 // Builds a partition's index anew from its parts, when it is lost or damaged. A part says what it replaced, so the
 // parts alone tell which of them are live and how much of the log they hold; names are read from their blocks. A part
-// too many costs nothing but space: spans that are in two parts are equal, and equal spans are shown once.
+// too many costs nothing but space: spans that are in two parts are equal, and equal spans are shown once. What only the
+// old index knew, lost parts and other losses, is taken over when it can be read, and a loss of its own when it cannot.
 import { basename, dirname, join } from 'node:path';
-import { isStoreError } from '../base/errors.ts';
-import { commitParts } from '../index/catalog.ts';
+import { isUnreadable } from '../disk/unreadable.ts';
+import { commitParts, listLogs, readCatalog, type CatalogState, type PartEntry } from '../index/catalog.ts';
 import { openEnvironment, type Environment } from '../index/environment.ts';
+import { readLosses, type Loss } from '../index/losses.ts';
 import { NameSet } from '../index/names.ts';
 import { isPartId, type PartId } from '../part/identity.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
-import { PartReader, readPartMetadata } from '../part/part-reader.ts';
+import { decodedMetadata, PartReader, readPartMetadata } from '../part/part-reader.ts';
+import { DATA_FILE } from '../part/part-writer.ts';
+import { moveToQuarantine } from '../part/quarantine.ts';
 import { addBlockNames } from './block-names.ts';
+import { lossOfBlock, lossOfFile, lossOfPart } from './loss-records.ts';
 import { partsPath, type PartitionPlace } from './partition-place.ts';
 import { partEntry } from './part-set.ts';
 import { repairPart } from './repair-part.ts';
@@ -17,61 +22,111 @@ import { repairPart } from './repair-part.ts';
 interface FoundPart {
   readonly id: PartId;
   readonly metadata: PartMetadata;
+  /** Why its data cannot be read; undefined: it can. */
+  readonly fault?: string;
 }
+
+/** What only the old index knows. */
+type Known = Pick<CatalogState, 'parts' | 'logSeqs'> & { readonly losses: readonly Loss[] };
 
 /**
  * Moves what is left of the old index into quarantine and writes a new one at `indexPath`. Throws DISK, FORMAT_TOO_NEW.
  */
 export function rebuildIndex(place: PartitionPlace, indexPath: string): Environment {
-  const { disk } = place;
-  setAside(place, indexPath);
-  const parts = withoutReplaced(findParts(place));
+  const { disk, quarantinePath } = place;
+  const known = readKnown(place, indexPath);
+  const losses = [...known.losses];
+  const message = 'index set aside: it was damaged, or the operator had it rebuilt';
+  if (disk.stat(indexPath) !== undefined) moveToQuarantine(disk, quarantinePath, { path: indexPath, message });
+  const found = withoutReplaced(findParts(place, losses));
   const names = new NameSet(place.nameBounds);
-  for (const part of parts) addPartNames(place, part, names);
+  for (const part of found) addPartNames(place, part, { names, losses });
+  const entries = found.map(entryOf);
+  const lost = lostParts(known.parts, found);
   // It gets its name when it is complete: an index that lists nothing would make the parts look like garbage.
   const unfinished = `${indexPath}.rebuild`;
   disk.remove(unfinished);
   const env = openEnvironment({ path: unfinished, disk });
   try {
-    commitParts(env, {
-      add: parts.map(({ id, metadata }) => partEntry(id, metadata.origin.partIds.length === 0 ? 1 : 2, metadata)),
-      remove: [],
-      flushedLogSeq: Math.max(0, ...parts.map((part) => part.metadata.origin.logSeqMax)),
-      names,
-    });
+    const flushedLogSeq = Math.max(0, ...found.map((part) => part.metadata.origin.logSeqMax));
+    commitParts(env, { add: [...entries, ...lost], remove: [], flushedLogSeq, names, losses });
+    listLogs(env, { add: known.logSeqs.filter((seq) => seq > flushedLogSeq) });
   } finally {
     env.close();
   }
   disk.rename(unfinished, indexPath);
   disk.syncDir(dirname(indexPath));
-  place.logger.warn('index rebuilt from the parts', { partition: basename(place.path), parts: parts.length });
+  place.logger.warn('index rebuilt from the parts', { partition: basename(place.path), parts: entries.length });
   return openEnvironment({ path: indexPath, disk });
 }
 
-function setAside(place: PartitionPlace, indexPath: string): void {
-  const { disk, quarantinePath } = place;
-  if (disk.stat(indexPath) === undefined) return;
-  const prefix = `partitions-${basename(place.path)}-index-`;
-  const number = disk.list(quarantinePath).filter((name) => name.startsWith(prefix)).length;
-  disk.rename(indexPath, join(quarantinePath, prefix + number));
-  disk.syncDir(dirname(indexPath));
-  disk.syncDir(quarantinePath);
+function readKnown(place: PartitionPlace, indexPath: string): Known {
+  const { disk } = place;
+  const forgotten = `${indexPath}: lost or damaged, and rebuilt from the parts; a part or a log file that is lost as well, and losses known before, cannot be told`;
+  const nothing = { parts: [], logSeqs: [], losses: [lossOfFile('index', forgotten)] };
+  if (disk.stat(indexPath) === undefined) return nothing;
+  try {
+    using env = openEnvironment({ path: indexPath, disk });
+    return { ...readCatalog(env), losses: readLosses(env) };
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return nothing;
+  }
 }
 
-function findParts(place: PartitionPlace): FoundPart[] {
+function entryOf({ id, metadata }: FoundPart): PartEntry {
+  return partEntry(id, metadata.origin.partIds.length === 0 ? 1 : 2, metadata);
+}
+
+/** Parts that were listed and of which no folder is there, nor a part that took their place. They stay listed. */
+function lostParts(listed: readonly PartEntry[], found: readonly FoundPart[]): PartEntry[] {
+  const known = new Set(found.flatMap(({ id, metadata }) => [id, ...metadata.origin.partIds]));
+  return listed.filter(({ id }) => !known.has(id));
+}
+
+function findParts(place: PartitionPlace, losses: Loss[]): FoundPart[] {
   const { disk, path } = place;
-  const ids = disk.list(partsPath(path)).filter(isPartId);
-  const found: FoundPart[] = [];
-  for (const id of ids) {
-    try {
-      found.push({ id, metadata: readPartMetadata(disk, join(partsPath(path), id)) });
-    } catch (error) {
-      if (!isStoreError(error, 'CORRUPTION')) throw error;
-      const repaired = repairPart(place, id);
-      if (repaired !== undefined) found.push(repaired);
-    }
+  return disk
+    .list(partsPath(path))
+    .filter(isPartId)
+    .flatMap((id) => {
+      try {
+        return [{ id, metadata: readPartMetadata(disk, join(partsPath(path), id)) }];
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        return salvage(place, id, { losses, fault: error.message });
+      }
+    });
+}
+
+/** The part, written anew from its data; as it was, where its metadata tell of it and its data cannot be read. */
+function salvage(place: PartitionPlace, id: PartId, found: { losses: Loss[]; fault: string }): FoundPart[] {
+  const { disk, path, quarantinePath } = place;
+  const folder = join(partsPath(path), id);
+  const metadata = decodedMetadata(disk, folder);
+  const repaired = tryRepair(place, id);
+  const { losses, fault } = found;
+  if (repaired === undefined && metadata !== undefined) return [{ id, metadata, fault }];
+  if (repaired === undefined) {
+    losses.push(lossOfFile(`parts/${id}`, fault));
+    moveToQuarantine(disk, quarantinePath, { path: folder, message: fault });
+    return [];
   }
-  return found;
+  if (metadata === undefined) losses.push(...repaired.damaged.map((one) => lossOfBlock(path, one)));
+  else if (repaired.rowsFound < metadata.rowCount)
+    losses.push(
+      lossOfPart({ entry: entryOf({ id, metadata }), message: fault }, metadata.rowCount - repaired.rowsFound),
+    );
+  return [repaired];
+}
+
+function tryRepair(place: PartitionPlace, id: PartId): ReturnType<typeof repairPart> {
+  try {
+    return repairPart(place, id);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return undefined;
+  }
 }
 
 function withoutReplaced(parts: readonly FoundPart[]): FoundPart[] {
@@ -79,14 +134,23 @@ function withoutReplaced(parts: readonly FoundPart[]): FoundPart[] {
   return parts.filter((part) => !replaced.has(part.id));
 }
 
-function addPartNames(place: PartitionPlace, part: FoundPart, names: NameSet): void {
-  using reader = new PartReader(place.disk, join(partsPath(place.path), part.id), part.metadata);
-  part.metadata.blocks.forEach(({ tenant }, block) => {
+function addPartNames(place: PartitionPlace, part: FoundPart, found: { names: NameSet; losses: Loss[] }): void {
+  const { path, disk } = place;
+  if (part.fault !== undefined) {
+    const loss = lossOfPart({ entry: entryOf(part), message: part.fault });
+    found.losses.push({ ...loss, place: `names of ${loss.place}`, costsNames: true });
+    return;
+  }
+  using reader = new PartReader(disk, join(partsPath(path), part.id), part.metadata);
+  part.metadata.blocks.forEach((block, number) => {
     try {
-      addBlockNames(names, tenant, reader.readBlock(block));
+      addBlockNames(found.names, block.tenant, reader.readBlock(number));
     } catch (error) {
-      // A damaged block is put aside by the next merge; a rebuild only leaves its names out.
-      if (!isStoreError(error, 'CORRUPTION')) throw error;
+      if (!isUnreadable(error)) throw error;
+      // The next merge puts it aside; its names are lost here.
+      const { offset, sizeBytes } = block;
+      const damaged = { path: join(reader.path, DATA_FILE), offset, sizeBytes, message: error.message };
+      found.losses.push(lossOfBlock(path, damaged, block, true));
       place.logger.warn('damaged block left out of the rebuilt index', { error });
     }
   });

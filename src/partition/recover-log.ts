@@ -1,58 +1,87 @@
 // Reads a log file back after a restart: every block that was acknowledged is found again, whatever the crash or the
 // disk did to the rest. The file is never written again, so a torn tail may stay in it: it goes with the next flush.
+import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
-import type { Disk, ReadFile } from '../disk/disk.ts';
-import { fileHeaderSize, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../part/format-version.ts';
-import { quarantine, type DamagedPiece } from '../part/quarantine.ts';
-import { scanBlocks } from '../part/scan-blocks.ts';
-import { LogFile, type LogFileName, type LogPlace } from './log-file.ts';
+import type { ReadFile } from '../disk/disk.ts';
+import { isUnreadable, readTwice } from '../disk/unreadable.ts';
+import type { Loss } from '../index/losses.ts';
+import { blocksStart, fileHeaderSize, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../part/format-version.ts';
+import { moveToQuarantine, quarantine, type DamagedPlace } from '../part/quarantine.ts';
+import { scanBlocks, type BlockScan, type DamagedRange } from '../part/scan-blocks.ts';
+import { LogFile, logFileName, type LogFileName, type LogPlace } from './log-file.ts';
+import { readMarks } from './log-marks.ts';
+import { lossOfBlock, lossOfFile } from './loss-records.ts';
 
 export interface RecoveredLogFile {
-  readonly logFile: LogFile;
+  /** undefined: nothing of it can be read. It is in quarantine. */
+  readonly logFile: LogFile | undefined;
   /** One message for each damaged range, which is in quarantine now. */
   readonly damaged: readonly string[];
+  /** What of it is gone. */
+  readonly losses: readonly Loss[];
   /** Bytes behind the last whole block: a write that was never acknowledged. */
   readonly tornBytes: number;
 }
 
+type Place = LogPlace & { readonly quarantinePath: string };
+
 /** Throws FORMAT_TOO_NEW, DISK. Damage is not an error: it is reported in the result. */
-export function recoverLogFile(
-  place: LogPlace & { readonly quarantinePath: string },
-  name: LogFileName,
-): RecoveredLogFile {
-  const { disk } = place;
-  const logFile = new LogFile(place, name);
+export function recoverLogFile(place: Place, name: LogFileName): RecoveredLogFile {
   const start = fileHeaderSize(name.identity);
-  const file = disk.openRead(logFile.path);
   try {
-    const damaged: string[] = [];
-    const headerFault = file.sizeBytes >= start ? faultOfHeader(file) : undefined;
+    return readTwice(() => readLogFile(place, new LogFile(place, name), start));
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return giveUp(place, join(place.folder, logFileName(name)), error.message);
+  }
+}
+
+/** A device that does not give it, or another file in its place: kept for people, and out of the way of the log. */
+function giveUp({ disk, quarantinePath }: Place, path: string, message: string): RecoveredLogFile {
+  moveToQuarantine(disk, quarantinePath, { path, message });
+  const losses = [lossOfFile(`log/${basename(path)}`, message)];
+  return { logFile: undefined, damaged: [message], losses, tornBytes: 0 };
+}
+
+function readLogFile(place: Place, logFile: LogFile, start: number): RecoveredLogFile {
+  const file = place.disk.openRead(logFile.path);
+  try {
+    // Throws CORRUPTION when it is of another log.
+    blocksStart(LOG_FORMAT, file);
     const scan = scanBlocks(file, start, (at, _header, bytes) => logFile.publish(at, bytes));
+    const headerFault = file.sizeBytes >= start ? faultOfHeader(file) : undefined;
     // In front of nothing it is the torn tail of the first write.
-    if (headerFault !== undefined && logFile.blocks.length > 0) damaged.push(headerFault);
-    for (const { offset, sizeBytes, message } of scan.damaged) {
-      damaged.push(message);
-      putAside(disk, place.quarantinePath, {
-        path: file.path,
-        offset,
-        bytes: file.read(offset, sizeBytes),
-        note: message,
-      });
-    }
-    const tornBytes = file.sizeBytes - scan.end;
-    if (scan.tailFault !== undefined) {
-      const note = `${scan.tailFault}; nothing follows it: a write that a power loss cut short, or damage`;
-      putAside(disk, place.quarantinePath, {
-        path: file.path,
-        offset: scan.end,
-        bytes: file.read(scan.end, tornBytes),
-        note,
-      });
-    }
-    return { logFile, damaged, tornBytes };
+    const isHeaderDamaged = headerFault !== undefined && logFile.blocks.length > 0;
+    const lost = [...scan.damaged, ...lostTail(scan, file, readMarks(place.disk, file.path, logFile.identity))];
+    for (const range of lost) putAside(place, logFile, { ...range, path: file.path });
+    return {
+      logFile,
+      damaged: [...(isHeaderDamaged ? [headerFault] : []), ...lost.map(({ message }) => message)],
+      losses: lost.map((range) => lossOf(range, file.path)),
+      tornBytes: file.sizeBytes - scan.end,
+    };
   } finally {
     file.close();
   }
+}
+
+/** The header of the block tells what it held; its names stand nowhere else. */
+function lossOf({ header, ...range }: DamagedRange, path: string): Loss {
+  return lossOfBlock(dirname(dirname(path)), { ...range, path }, header, true);
+}
+
+/**
+ * What is behind the last intact block and was acknowledged: up to `acked`. Where no marks tell, a block with an intact header
+ * is taken for one that was, and anything else for the torn end of a write that was not.
+ */
+function lostTail({ end, tailFault }: BlockScan, file: ReadFile, acked: number | undefined): DamagedRange[] {
+  if (acked === undefined ? tailFault === undefined : acked <= end) return [];
+  const sizeBytes = file.sizeBytes - end;
+  const what = acked === undefined ? sizeBytes : acked - end;
+  const message = `${file.path}: ${what} bytes behind byte ${end} are damaged or gone, with spans that were acknowledged`;
+  // More than one block may have been there.
+  const header = tailFault?.offset === end && tailFault.header?.sizeBytes === what ? tailFault.header : undefined;
+  return [{ offset: end, sizeBytes, message, ...(header === undefined ? {} : { header }) }];
 }
 
 /** A damaged header costs nothing: the blocks behind it have headers of their own. Throws FORMAT_TOO_NEW. */
@@ -66,11 +95,15 @@ function faultOfHeader(file: ReadFile): string | undefined {
   }
 }
 
-/** A start does not fail because a full disk has no room for a copy of what is damaged: the report still names it. */
-function putAside(disk: Disk, quarantinePath: string, piece: DamagedPiece): void {
+/**
+ * A start does not fail because a full disk has no room for a copy of what is damaged. The file then goes to quarantine
+ * itself, when a flush has taken the rest of it.
+ */
+function putAside({ disk, quarantinePath }: Place, logFile: LogFile, damaged: DamagedPlace): void {
   try {
-    quarantine(disk, quarantinePath, piece);
+    quarantine(disk, quarantinePath, damaged);
   } catch (error) {
     if (!isStoreError(error, 'DISK')) throw error;
+    logFile.keepIn(quarantinePath, damaged.message);
   }
 }

@@ -7,21 +7,30 @@ import { newIdentity, type PartId } from '../part/identity.ts';
 import { mergeParts, type MergeBlock } from '../part/merge-parts.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
-import { quarantine } from '../part/quarantine.ts';
+import { quarantine, type DamagedPlace } from '../part/quarantine.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
 import { partsPath, type PartitionPlace } from './partition-place.ts';
 
+export interface RepairedPart {
+  readonly id: PartId;
+  readonly metadata: PartMetadata;
+  /** Spans found, those that are there twice counted twice. */
+  readonly rowsFound: number;
+  /** What was damaged: its bytes are in quarantine. */
+  readonly damaged: readonly DamagedPlace[];
+}
+
 /**
- * Writes a part from the blocks of part `id`, durable but listed nowhere, and gives its id; undefined when there are
- * none. Throws DISK.
+ * Writes a part from the blocks of part `id`, durable but listed nowhere; undefined when there are none. Throws CORRUPTION
+ * when its data is gone or another part's, DISK.
  */
-export function repairPart(place: PartitionPlace, id: PartId): { id: PartId; metadata: PartMetadata } | undefined {
+export function repairPart(place: PartitionPlace, id: PartId): RepairedPart | undefined {
   const { disk, day, quarantinePath } = place;
   const folder = partsPath(place.path);
   const path = join(folder, id, DATA_FILE);
-  if (disk.stat(path) === undefined) return undefined;
   const newId = newIdentity();
-  const blocks = findBlocks(place, path);
+  const { blocks, damaged } = findBlocks(place, path);
+  if (blocks.length === 0) return undefined;
   const origin = { logSeqMax: 0, partIds: [id] };
   const result = mergeParts(disk, {
     inputs: [{ path, blocks }],
@@ -37,37 +46,26 @@ export function repairPart(place: PartitionPlace, id: PartId): { id: PartId; met
     part: `${basename(place.path)}/${id}`,
     rows: result.part?.rowCount ?? 0,
   });
-  return result.part === undefined ? undefined : { id: newId, metadata: result.part };
+  if (result.part === undefined) return undefined;
+  const { part: metadata, rowsRead: rowsFound } = result;
+  return { id: newId, metadata, rowsFound, damaged: [...damaged, ...result.damaged] };
 }
 
-function findBlocks(place: PartitionPlace, path: string): MergeBlock[] {
+function findBlocks(place: PartitionPlace, path: string): { blocks: MergeBlock[]; damaged: DamagedPlace[] } {
   const blocks: MergeBlock[] = [];
   const file = place.disk.openRead(path);
   try {
-    const { damaged, end } = scanBlocks(file, blocksStart(PART_DATA_FORMAT, file), (offset, header) =>
+    const scan = scanBlocks(file, blocksStart(PART_DATA_FORMAT, file), (offset, header) =>
       blocks.push(mergeBlock(offset, header)),
     );
-    for (const { offset, sizeBytes, message } of damaged) {
-      quarantine(place.disk, place.quarantinePath, {
-        path,
-        offset,
-        bytes: file.read(offset, sizeBytes),
-        note: message,
-      });
-    }
-    if (end < file.sizeBytes) {
-      const bytes = file.read(end, file.sizeBytes - end);
-      quarantine(place.disk, place.quarantinePath, {
-        path,
-        offset: end,
-        bytes,
-        note: `${path}: no block was found from byte ${end} on`,
-      });
-    }
+    const damaged: DamagedPlace[] = scan.damaged.map((range) => ({ ...range, path }));
+    const tail = { path, offset: scan.end, sizeBytes: file.sizeBytes - scan.end };
+    if (tail.sizeBytes > 0) damaged.push({ ...tail, message: `${path}: no block was found from byte ${scan.end} on` });
+    for (const range of damaged) quarantine(place.disk, place.quarantinePath, range);
+    return { blocks, damaged };
   } finally {
     file.close();
   }
-  return blocks;
 }
 
 function mergeBlock(offset: number, header: BlockHeader): MergeBlock {

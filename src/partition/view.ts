@@ -45,6 +45,8 @@ export interface PartitionView {
   readonly path: string;
   readonly parts: readonly ViewPart[];
   readonly logBlocks: readonly ViewLogBlock[];
+  /** What is lost and may have held something of the answer, a line each. */
+  readonly losses?: readonly string[];
 }
 
 /** A filter in the terms of one day. */

@@ -99,6 +99,7 @@ export class BlockSource implements Disposable {
     this.#view = view;
     this.tenant = tenant;
     this.work = work;
+    for (const { losses = [] } of view.partitions) for (const loss of losses) this.#warnings.add(loss);
   }
 
   /** One line per block or part that could not be read, however often it was asked for. */

@@ -36,8 +36,8 @@ export function listCallSeries(source: BlockSource, query: MetricsQuery, deadlin
 class DamagedDay extends Error {
   readonly day: number;
 
-  constructor(day: number, cause: Error) {
-    super(`the roll-ups of day ${day} are damaged`, { cause });
+  constructor(day: number, cause?: Error) {
+    super(`day ${day} has no roll-ups, or damaged ones`, { cause });
     this.day = day;
   }
 }
@@ -83,7 +83,11 @@ class CallCount {
   #addPart(totals: CallTotals, day: number, lent: LentPart): void {
     this.#check();
     try {
-      lent.use((part) => this.#addRollups(totals, day, part.rollups()));
+      lent.use((part) => {
+        // It was made without: nothing is damaged, and the day counted from its spans is exact.
+        if (part.metadata.rollupsBytes === 0) throw new DamagedDay(day);
+        this.#addRollups(totals, day, part.rollups());
+      });
     } catch (error) {
       if (!isUnreadable(error)) throw error;
       this.#source.warn(error.message);

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
-import { quarantine } from '../part/quarantine.ts';
+import { quarantineBytes } from '../part/quarantine.ts';
 import type { FailedRequest } from './group-commit.ts';
 
 /** Since the start: the second is most often the same bug. */
@@ -54,7 +54,7 @@ export class FailedRequests {
     if (!keepFailedRequests || this.#kept === KEPT_MAX) return { name };
     try {
       const note = `an OTLP request of tenant ${tenant} that met a bug: ${error instanceof Error ? error.stack : String(error)}`;
-      quarantine(disk, join(path, 'quarantine'), { path: join(path, name), offset: 0, bytes: body, note });
+      quarantineBytes(disk, join(path, 'quarantine'), { name: `${name}-0`, bytes: body, note });
       this.#kept++;
       return { name, kept: `quarantine/${name}-0` };
     } catch (refused) {

@@ -36,7 +36,7 @@ export function partitionBytes(disk: Disk, partition: Partition): number {
 /** Sums over the open partitions, and what the partitions dropped since start had counted. */
 export function collectStats(disk: Disk, partitions: PartitionSet): PartitionStats {
   const { counters } = partitions;
-  const sums = { parts: 0, blocks: 0, partRows: 0, logRows: 0, diskBytes: 0 };
+  const sums = { parts: 0, blocks: 0, partRows: 0, logRows: 0, diskBytes: 0, losses: 0, lostParts: 0 };
   for (const partition of partitions.all) {
     for (const { entry } of partition.parts) {
       sums.parts++;
@@ -44,10 +44,13 @@ export function collectStats(disk: Disk, partitions: PartitionSet): PartitionSta
       sums.partRows += entry.rows;
     }
     for (const file of partition.log.files) sums.blocks += file.blocks.length;
+    sums.losses += partition.losses.count;
+    sums.lostParts += partition.losses.parts.length;
     sums.logRows += partition.log.rowCount;
     sums.diskBytes += partitionBytes(disk, partition);
   }
-  const quarantinedFiles = disk.list(partitions.quarantinePath).filter((name) => !name.endsWith('.txt')).length;
+  const quarantined = disk.stat(partitions.quarantinePath) === undefined ? [] : disk.list(partitions.quarantinePath);
+  const quarantinedFiles = quarantined.filter((name) => !name.endsWith('.txt')).length;
   const days = Object.fromEntries(DAY_STATES.map((state) => [state, 0])) as Record<DayState, number>;
   for (const { state } of partitions.days) days[state]++;
   const parked = partitions.all.flatMap(parkedParts);

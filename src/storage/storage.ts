@@ -148,22 +148,22 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
   }
 
-  /** Service names in byte order, of what is acknowledged. Throws CORRUPTION. */
+  /** Service names in byte order, of what is acknowledged. */
   listServices(tenant: Tenant): Listed<string> {
-    const names = new Set(this.#partitions.all.flatMap((partition) => partition.listServices(tenant)));
-    return { items: [...names].sort(compareUtf8), warnings: [] };
+    const days = this.#partitions.all.map((partition) => partition.listServices(tenant));
+    const names = new Set(days.flatMap(({ items }) => items));
+    return { items: [...names].sort(compareUtf8), warnings: days.flatMap(({ warnings }) => warnings) };
   }
 
-  /** Operations of `service` by name, then kind; only those of `kind` when it is given. Throws CORRUPTION. */
+  /** Operations of `service` by name, then kind; only those of `kind` when it is given. */
   listOperations(tenant: Tenant, service: string, kind?: number): Listed<Operation> {
-    const all = this.#partitions.all
-      .flatMap((partition) => partition.listOperations(tenant, service))
-      .sort(compareOperations);
+    const days = this.#partitions.all.map((partition) => partition.listOperations(tenant, service));
+    const all = days.flatMap(({ items }) => items).sort(compareOperations);
     const items = all.filter((operation, i) => {
       const isRepeat = i > 0 && compareOperations(operation, all[i - 1]!) === 0;
       return !isRepeat && (kind === undefined || operation.kind === kind);
     });
-    return { items, warnings: [] };
+    return { items, warnings: days.flatMap(({ warnings }) => warnings) };
   }
 
   /**
@@ -204,6 +204,12 @@ export class Storage implements SpanWriter, StoreAdmin {
   async purge(): Promise<void> {
     this.#assertOpen();
     await this.#partitions.purge();
+  }
+
+  /** Forgets what is lost of the days whose names begin with `partitionPrefix`; see Partition.acceptLosses. Throws DISK. */
+  async acceptLosses(partitionPrefix: string): Promise<void> {
+    const matching = this.#partitions.all.filter(({ day }) => formatDay(day).startsWith(partitionPrefix));
+    for (const partition of matching) await partition.acceptLosses();
   }
 
   /** Names of the partitions that are read and written, by day. */

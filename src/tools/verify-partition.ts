@@ -100,7 +100,7 @@ function checkLogs(
           to.findings.checked(header.sizeBytes, file.path);
         });
         for (const { message } of damaged) to.findings.damaged(message);
-        if (tailFault !== undefined) to.findings.damaged(tailFault);
+        if (tailFault !== undefined) to.findings.damaged(tailFault.message);
         else if (end < file.sizeBytes)
           to.note(`${file.path}: ${file.sizeBytes - end} bytes behind the last block, of a write never acknowledged`);
       }),

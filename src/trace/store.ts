@@ -201,6 +201,9 @@ export interface StoreStats {
   readonly corruptBlocks: number;
   readonly namesFolded: number;
   readonly quarantinedFiles: number;
+  /** Parts, blocks and log files that are lost, until an operator accepts it; of them the parts that are listed. */
+  readonly losses: number;
+  readonly lostParts: number;
   readonly isReadOnly: boolean;
   /** The file system of the data directory. */
   readonly freeDiskBytes: number;

@@ -53,7 +53,7 @@ function namesOf(...services: string[]): NameSet {
 describe('catalog', () => {
   test('a new one is empty', () => {
     using env = opened();
-    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 0, generation: 0 });
+    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 0, logSeqs: [], generation: 0 });
   });
 
   test('what was committed is there after reopening, parts by id, bigints as bigints', () => {
@@ -74,6 +74,7 @@ describe('catalog', () => {
     expect(readCatalog(env)).toEqual({
       parts: [added[1], added[2], added[0]],
       flushedLogSeq: 7,
+      logSeqs: [],
       generation: 1,
     });
     expect(listServices(env, TENANT)).toEqual(['cart']);
@@ -87,10 +88,11 @@ describe('catalog', () => {
     expect(readCatalog(env)).toEqual({
       parts: [part(2), part(4, { level: 2, replaces: [idOf(1), idOf(3)] })],
       flushedLogSeq: 3,
+      logSeqs: [],
       generation: 2,
     });
     commitParts(env, { add: [], remove: [idOf(2), idOf(4)] });
-    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 3, generation: 3 });
+    expect(readCatalog(env)).toEqual({ parts: [], flushedLogSeq: 3, logSeqs: [], generation: 3 });
   });
 
   test.each([

@@ -1,4 +1,5 @@
 // One log file: what is published is on disk at its place, and a cancelled append leaves nothing behind.
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { BugError } from '../../src/base/assert.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
@@ -28,12 +29,12 @@ describe('a log file', () => {
   const name = { seq: 1, identity: newIdentity() };
   const blocks = [0, 1, 2, 3].map((i) => blockOf({ first: 4 * i, count: 4, service: `s${i}` }));
   const recover = (folder: string): ReturnType<typeof recoverLogFile> =>
-    recoverLogFile({ disk: nodeDisk, folder, quarantinePath: folder }, name);
+    recoverLogFile({ disk: nodeDisk, folder, quarantinePath: join(folder, '..', 'quarantine') }, name);
 
   test('gives every published block at its place, and the same after recovery', async () => {
     using folder = new TemporaryFolder();
     const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
-    const writer = logFile.openWriter();
+    const writer = logFile.openWriter(async () => undefined);
     for (const some of [blocks.slice(0, 1), blocks.slice(1, 3), blocks.slice(3)]) {
       const append = writer.append(some);
       await append.synced;
@@ -51,14 +52,14 @@ describe('a log file', () => {
     expect(logFile.names.services(DEFAULT_TENANT)).toEqual(['s0', 's1', 's2', 's3']);
     const recovered = recover(folder.path);
     expect(recovered).toMatchObject({ damaged: [], tornBytes: 0 });
-    expect(recovered.logFile.blocks).toEqual(logFile.blocks);
-    expect(recovered.logFile.names.services(DEFAULT_TENANT)).toEqual(logFile.names.services(DEFAULT_TENANT));
+    expect(recovered.logFile!.blocks).toEqual(logFile.blocks);
+    expect(recovered.logFile!.names.services(DEFAULT_TENANT)).toEqual(logFile.names.services(DEFAULT_TENANT));
   });
 
   test('takes nothing more after a cancelled append, of which nothing is left', async () => {
     using folder = new TemporaryFolder();
     const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
-    const writer = logFile.openWriter();
+    const writer = logFile.openWriter(async () => undefined);
     const kept = writer.append([blocks[0]!]);
     await kept.synced;
     kept.publish();
@@ -75,7 +76,7 @@ describe('a log file', () => {
   test('is sealed only when its append under way has ended', async () => {
     using folder = new TemporaryFolder();
     const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
-    const writer = logFile.openWriter();
+    const writer = logFile.openWriter(async () => undefined);
     const append = writer.append([blocks[0]!]);
     let isSealed = false;
     const sealing = writer.seal().then(() => {
@@ -90,8 +91,10 @@ describe('a log file', () => {
 
   test('whose last block lost its content keeps a copy of it in quarantine', async () => {
     using folder = new TemporaryFolder();
-    const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
-    const writer = logFile.openWriter();
+    const log = join(folder.path, 'log');
+    nodeDisk.makeDir(log);
+    const logFile = new LogFile({ disk: nodeDisk, folder: log }, name);
+    const writer = logFile.openWriter(async () => undefined);
     const append = writer.append(blocks);
     await append.synced;
     append.publish();
@@ -105,11 +108,41 @@ describe('a log file', () => {
     const damaged = nodeDisk.createFile(logFile.path);
     damaged.write(bytes);
     damaged.close();
-    expect(recover(folder.path)).toMatchObject({
-      logFile: { rowCount: 12 },
-      damaged: [],
-      tornBytes: last.header.sizeBytes,
-    });
-    expect(nodeDisk.list(folder.path)).toHaveLength(3);
+    const place = `log/${logFileName(name)} ${last.offset}`;
+    const { sizeBytes, rowCount } = last.header;
+    for (const marks of ['kept', 'gone']) {
+      // Without marks too: no write that a kill cut short has an intact header and all its length.
+      if (marks === 'gone') nodeDisk.remove(`${logFile.path}.acked`);
+      expect(recover(log)).toMatchObject({
+        logFile: { rowCount: 12 },
+        damaged: [expect.stringContaining(`${sizeBytes} bytes behind byte ${last.offset}`)],
+        losses: [{ place, rows: rowCount, tenants: [DEFAULT_TENANT] }],
+        tornBytes: sizeBytes,
+      });
+    }
+    expect(nodeDisk.list(join(folder.path, 'quarantine'))).toHaveLength(2);
+  });
+
+  test('that was cut says what was acknowledged behind the cut, and nothing of what was not', async () => {
+    using folder = new TemporaryFolder();
+    const logFile = new LogFile({ disk: nodeDisk, folder: folder.path }, name);
+    const writer = logFile.openWriter(async () => undefined);
+    for (const some of [blocks.slice(0, 2), blocks.slice(2, 3)]) {
+      const append = writer.append(some);
+      await append.synced;
+      append.publish();
+    }
+    const unacknowledged = writer.append(blocks.slice(3));
+    await unacknowledged.synced;
+    const { offset } = logFile.blocks[2]!;
+    const end = offset + logFile.blocks[2]!.header.sizeBytes;
+    nodeDisk.truncate(logFile.path, end + 7);
+    expect(recover(folder.path)).toMatchObject({ damaged: [], losses: [], tornBytes: 7 });
+    nodeDisk.truncate(logFile.path, end - 1);
+    expect(recover(folder.path)).toMatchObject({ logFile: { rowCount: 8 }, losses: [{ costsNames: true }] });
+    nodeDisk.remove(`${logFile.path}.acked`);
+    expect(recover(folder.path)).toMatchObject({ logFile: { rowCount: 8 }, damaged: [], losses: [] });
+    unacknowledged.publish();
+    await writer.seal();
   });
 });

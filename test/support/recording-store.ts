@@ -139,6 +139,8 @@ const NO_STATS: StoreStats = {
   corruptBlocks: 0,
   namesFolded: 0,
   quarantinedFiles: 0,
+  losses: 0,
+  lostParts: 0,
   isReadOnly: false,
   freeDiskBytes: 0,
   totalDiskBytes: 0,

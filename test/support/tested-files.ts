@@ -85,6 +85,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/partition/recover-log.ts',
     'src/partition/repair-part.ts',
   ],
+  'test/partition/known-losses.test.ts': ['src/partition/loss-records.ts'],
   'test/storage/storage.test.ts': [
     'src/storage/maintenance.ts',
     'src/storage/partition-set.ts',

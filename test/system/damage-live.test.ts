@@ -56,12 +56,14 @@ test('a flipped bit in a part costs one block, which is named, counted once and 
   const [piece = '', note = '', ...more] = readdirSync(join(node.dataPath, 'quarantine'));
   expect([note, more]).toEqual([`${piece}.txt`, []]);
   expect(readFileSync(join(node.dataPath, 'quarantine', piece)).length).toBe(hit.sizeBytes);
-  // The next merge leaves it out for good, and counts it no second time.
+  // The next merge leaves it out for good, and counts it no second time. That it is lost is said as before.
   await sendTo(node, requestOf({ first: 40, count: 4, startNs: (n) => nowNs - BigInt(n) }), {
     headers: { AccountID: '1' },
   });
   await force(node, 'flush');
   await force(node, 'merge');
-  expect(await find('2')).toEqual({ status: 404, warnings: null });
+  const lost = expect.stringMatching(/: 40 spans lost: .*block at byte/);
+  expect(await find('2')).toEqual({ status: 404, warnings: lost });
   expect(await metric('tracelith_corrupt_blocks_total')).toBe(1);
+  expect(await metric('tracelith_losses')).toBe(1);
 });

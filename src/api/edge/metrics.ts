@@ -276,6 +276,8 @@ function storeMetrics(path: string): StoreMetric[] {
     counter('tracelith_corrupt_blocks_total', 'Blocks that failed their checksum', (s) => s.corruptBlocks),
     counter('tracelith_names_folded_total', 'Names met beyond what is listed (-names.…)', (s) => s.namesFolded),
     gauge('tracelith_quarantined_files', 'Files set aside in quarantine/', (s) => s.quarantinedFiles),
+    gauge('tracelith_losses', 'Parts, blocks and log files lost and not yet accepted', (s) => s.losses),
+    gauge('tracelith_lost_parts', 'Of them parts that are listed and cannot be read', (s) => s.lostParts),
     gauge('vt_storage_rows', ROWS_HELP, (s) => s.logRows, { type: 'storage/log' }),
     gauge('vt_storage_rows', ROWS_HELP, (s) => s.partRows, { type: 'storage/part' }),
     gauge('vt_storage_parts', 'Parts', (s) => s.parts, { type: 'storage/part' }),
