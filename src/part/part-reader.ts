@@ -26,7 +26,8 @@ import { decodeOutlines, type PartOutlines } from './outlines.ts';
 import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
 import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
 import { openRollups, type RollupReader } from './rollup-reader.ts';
-import { lookUpTrace, lookUpTraces, type LookupPages, type TraceProbes } from './trace-lookup.ts';
+import { lookUpTrace, lookUpTraces, needsMost, visitKeys, type LookupPages, type TraceProbes } from './trace-lookup.ts';
+import { TraceSets } from './trace-set.ts';
 
 /** 56 bytes a block of some 16 k rows: a part of 10^9 rows has 3.5 MB. Above this the length itself is damage. */
 const METADATA_BYTES_MAX = 1 << 28;
@@ -67,6 +68,12 @@ export function openPart(disk: DiskReads, path: string, budget?: MemoryBudget): 
 }
 
 const DAMAGED = Symbol('damaged');
+
+/** Making a set costs some ten lookups of all pages, so a part that will be merged after a few flushes has none. */
+const SET_PAGES_MIN = 32;
+
+/** Of the parts that this thread has looked into. */
+const traceSets = new TraceSets();
 
 /** Memory that several readers share. */
 export class MemoryBudget {
@@ -154,7 +161,18 @@ export class PartReader implements Disposable {
 
   /** As findTrace for many traces at once. */
   findTraces(probes: TraceProbes): number[] {
-    return this.#lookUp((pages) => lookUpTraces(pages, probes));
+    return this.#lookUp((pages) => lookUpTraces(pages, this.#worthLookingUp(pages, probes)));
+  }
+
+  /** Those of `probes` that the part may have, where finding that out is cheaper than looking all of them up. */
+  #worthLookingUp(pages: LookupPages, probes: TraceProbes): Pick<TraceProbes, 'keys'> {
+    const { identity, blocks } = this.metadata;
+    if (identity === undefined) return probes;
+    const isWorthMaking = pages.fences.length >= SET_PAGES_MIN && needsMost(pages, probes.keys.length);
+    if (!isWorthMaking && !traceSets.has(identity)) return probes;
+    const entries = blocks.reduce((sum, { traceCount }) => sum + traceCount, 0);
+    const set = traceSets.find(identity, entries, (made) => visitKeys(pages, (key) => made.add(key)));
+    return set === undefined ? probes : { keys: probes.keys.filter((key) => set.mayHave(key)) };
   }
 
   #lookUp(find: (pages: LookupPages) => number[]): number[] {

@@ -261,10 +261,10 @@ const PAGES_PER_READ = 64;
  * Block numbers, ascending, that may hold one of the traces, as lookUpTrace gives them for each. Reads every page at most
  * once, many at a time where most are needed. Throws CORRUPTION when a page it needs fails its checksum.
  */
-export function lookUpTraces(lookup: LookupPages, { keys }: TraceProbes): number[] {
+export function lookUpTraces(lookup: LookupPages, { keys }: Pick<TraceProbes, 'keys'>): number[] {
   const { fences } = lookup;
   const blocks = new Set<number>();
-  const pages = new PageReader(lookup, 8 * keys.length > fences.length ? PAGES_PER_READ : 1);
+  const pages = new PageReader(lookup, needsMost(lookup, keys.length) ? PAGES_PER_READ : 1);
   for (let from = 0, page = 0; from < keys.length; page++) {
     const high = Math.floor(keys[from]! / 256);
     // Equal keys may begin on the page before the first one whose fence reaches the key.
@@ -276,6 +276,25 @@ export function lookUpTraces(lookup: LookupPages, { keys }: TraceProbes): number
     while (from < keys.length && keys[from]! < end - 256) from++;
   }
   return [...blocks].sort((x, y) => x - y);
+}
+
+/** Whether most pages are needed to look up so many traces. */
+export function needsMost({ fences }: LookupPages, count: number): boolean {
+  return 8 * count > fences.length;
+}
+
+/** Gives `visit` the key of every entry. Throws CORRUPTION. */
+export function visitKeys(lookup: LookupPages, visit: (key: number) => void): void {
+  const pages = new PageReader(lookup, PAGES_PER_READ);
+  for (let page = 0; page < lookup.fences.length; page++) {
+    const { words, count, keyBits, blockBits } = pages.read(page);
+    let key = words[2]! * 256 + words[3]!;
+    for (let i = 0, bit = 32 * PAGE_HEADER_WORDS; i < count; i++, bit += keyBits + blockBits) {
+      key += getBits(words, bit, Math.min(32, keyBits));
+      if (keyBits > 32) key += getBits(words, bit + 32, keyBits - 32) * TWO_32;
+      visit(key);
+    }
+  }
 }
 
 /** Adds the blocks of the page's entries that are among keys[from …) below `end`: both ascend. */

@@ -6,6 +6,7 @@ import { StoreError } from '../../src/base/errors.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
+import { openRollups } from '../../src/part/rollup-reader.ts';
 import { Partition } from '../../src/partition/partition.ts';
 import { MERGE_PARTS_MAX, MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
@@ -42,6 +43,45 @@ const rows = (partition: Partition): { log: number; parts: number[] } => ({
 const partNames = (folder: string): string[] => nodeDisk.list(join(folder, '20261120', 'parts'));
 
 describe('a flush', () => {
+  test('reads as much of the traces of a day as its own traces ask for, however many there are', async () => {
+    using folder = new TemporaryFolder();
+    let bytesRead = 0;
+    const openRead: Disk['openRead'] = (path) => {
+      const file = nodeDisk.openRead(path);
+      const read: typeof file.read = (offset, sizeBytes) => {
+        if (path.endsWith('/traces')) bytesRead += sizeBytes;
+        return file.read(offset, sizeBytes);
+      };
+      return { path, sizeBytes: file.sizeBytes, read, close: () => file.close() };
+    };
+    const partition = openIn(folder.path, { ...nodeDisk, openRead });
+    const flushOf = async (first: number, count: number): Promise<number> => {
+      const append = partition.append([blockOf({ first, count, traceOf: (n) => n })]);
+      await append.synced;
+      append.publish();
+      bytesRead = 0;
+      await partition.flush();
+      return bytesRead;
+    };
+    await flushOf(0, 40_000);
+    const { tracesBytes } = partition.parts[0]!.metadata;
+    // The first that looks into a part learns which traces it has.
+    expect(await flushOf(40_000, 50)).toBeGreaterThan(tracesBytes / 2);
+    for (let first = 40_050; first < 40_250; first += 50)
+      expect(await flushOf(first, 50)).toBeLessThan(tracesBytes / 4);
+    // Spans of a trace that is there are found all the same: what is sent twice counts once.
+    const calls = (): number =>
+      partition.parts.reduce((sum, { path }) => {
+        const rollups = openRollups(nodeDisk, path);
+        rollups.close();
+        return sum + rollups.frames.length;
+      }, 0);
+    const before = calls();
+    await flushOf(10, 100);
+    expect(calls()).toBe(before);
+    await partition.close();
+  });
+
   test('takes what was published before it, and leaves what comes meanwhile in the log', async () => {
     using folder = new TemporaryFolder();
     const started = Promise.withResolvers<void>();
