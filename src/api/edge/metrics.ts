@@ -39,21 +39,6 @@ export interface AnsweredRequest {
 /** What a flag switches off is no failure. */
 const DISABLED_STATUS = 501;
 
-/** Why a request was refused, by its status: the label of a counter. */
-const REFUSALS: Readonly<Record<number, string>> = {
-  400: 'invalid_request',
-  401: 'unauthorized',
-  403: 'foreign_origin',
-  404: 'not_found',
-  405: 'wrong_method',
-  413: 'too_large',
-  415: 'unsupported_type',
-  421: 'unknown_host',
-  429: 'overloaded',
-  499: 'client_left',
-  501: 'disabled',
-};
-
 export interface IntakeGauges {
   readonly bytes: number;
   readonly writing: number;
@@ -109,7 +94,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
       const labels = format === undefined ? { path } : { path, format };
       const isRefused = (status >= 400 && status < 500) || status === DISABLED_STATUS;
       edge.requests.inc(labels);
-      if (isRefused) edge.refused.inc({ path, reason: REFUSALS[status] ?? 'other' });
+      if (isRefused) edge.refused.inc({ path, code: String(status) });
       if (status >= 400 && (!isRefused || format !== undefined)) edge.errors.inc(labels);
       edge.durations.observe({ path }, seconds);
     },
@@ -167,8 +152,8 @@ function createEdgeCounters(registers: Registry[]) {
     }),
     refused: new Counter({
       name: 'tracelith_requests_refused_total',
-      help: 'Requests refused for what they asked, or whose client left, by reason',
-      labelNames: ['path', 'reason'] as const,
+      help: 'Requests refused for what they asked (400 to 429), or whose client left (499), by HTTP status',
+      labelNames: ['path', 'code'] as const,
       registers,
     }),
     durations: new Histogram({

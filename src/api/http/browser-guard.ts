@@ -2,11 +2,9 @@
 // ask a server on loopback. A page whose name was pointed at this address (DNS rebinding) is known by the Host it asks
 // for; one that sends requests from its own site, by Sec-Fetch-Site and Origin. Other programs send neither of the two.
 // It decides no more than that: who may ask at all is a proxy's business.
+import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-
-/** What a request says of where it comes from. Lower-case names, as Node gives them. */
-export type OriginHeaders = Readonly<Record<'host' | 'origin' | 'sec-fetch-site', string | undefined>>;
+import type { FastifyInstance, FastifyReply } from 'fastify';
 
 /** These change nothing, and a foreign page cannot read what they answer. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -25,10 +23,10 @@ export function ownHosts(listenHost: string, hosts: readonly string[]): Readonly
 export function guardHost(app: FastifyInstance, hosts: ReadonlySet<string> | undefined): void {
   if (hosts === undefined) return;
   app.addHook('onRequest', async (request, reply) => {
-    const name = nameOf(request.headers.host ?? '');
+    const { host = '' } = request.headers;
     // HTTP/1.0 may come without; browsers never do.
-    if (name === '' || isOwnName(name, hosts)) return;
-    const shown = JSON.stringify(name.slice(0, 100));
+    if (host === '' || isOwnHost(host, hosts)) return;
+    const shown = JSON.stringify(host.slice(0, 100));
     await refuse(reply, 421, `Host ${shown} is not served here: name it in -http.allowedHosts, or ask by address\n`);
   });
 }
@@ -39,20 +37,20 @@ export function guardOrigin(
   { hosts, origins }: { readonly hosts: ReadonlySet<string> | undefined; readonly origins: readonly string[] },
 ): void {
   app.addHook('onRequest', async (request, reply) => {
-    if (SAFE_METHODS.has(request.method) || !isForeign(headersOf(request), hosts)) return;
+    if (SAFE_METHODS.has(request.method) || !isForeign(request.headers, hosts)) return;
     const { origin = '' } = request.headers;
     if (origins.includes('*') || origins.includes(origin)) return;
     const shown = JSON.stringify(origin.slice(0, 100));
     await refuse(
       reply,
       403,
-      `a page of origin ${shown} may not do this; -http.corsOrigins lets it send and ask for traces\n`,
+      `a page of origin ${shown} may not do this; -http.corsOrigins lets it send traces and ask\n`,
     );
   });
 }
 
 /** Whether a browser sent this for a page that is not this server's own. */
-export function isForeign(headers: OriginHeaders, hosts: ReadonlySet<string> | undefined): boolean {
+export function isForeign(headers: IncomingHttpHeaders, hosts: ReadonlySet<string> | undefined): boolean {
   const { host = '', origin, 'sec-fetch-site': site } = headers;
   // The browser's own word, which no page can change; a proxy may have changed Host, so that it cannot be compared.
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
@@ -62,19 +60,10 @@ export function isForeign(headers: OriginHeaders, hosts: ReadonlySet<string> | u
   return from.host !== host.toLowerCase() && hosts?.has(from.hostname) !== true;
 }
 
-function isOwnName(name: string, hosts: ReadonlySet<string>): boolean {
+function isOwnHost(host: string, hosts: ReadonlySet<string>): boolean {
+  // Without the port, in lower case, with an address as it is usually written.
+  const name = URL.parse(`http://${host}`)?.hostname.replace(/^\[|[\].]$/g, '') ?? '';
   return isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || hosts.has(name);
-}
-
-/** A Host without its port, the brackets of IPv6 and the dot of the root. */
-function nameOf(host: string): string {
-  const [, bracketed, bare = ''] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(host.trim().toLowerCase()) ?? [];
-  return bracketed ?? (bare === '' ? host : bare.replace(/\.$/, ''));
-}
-
-function headersOf({ headers }: FastifyRequest): OriginHeaders {
-  const site = headers['sec-fetch-site'];
-  return { host: headers.host, origin: headers.origin, 'sec-fetch-site': Array.isArray(site) ? site.join(',') : site };
 }
 
 async function refuse(reply: FastifyReply, status: number, text: string): Promise<void> {

@@ -8,8 +8,8 @@ import { formatTraceId } from '../../trace/ids.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { GrpcCall, GrpcCallOptions, Replies, Reply } from '../grpc/grpc-call.ts';
 import { clientLeft } from '../grpc/grpc-stream.ts';
-import { timestampNs, type GrpcSearch, type ProtoTime, type SearchBounds } from '../jaeger/grpc-search.ts';
-import { overfullWarnings, TIME_MAX_NS } from '../jaeger/search-bounds.ts';
+import { timestampNs, type ProtoTime, type SearchBounds } from '../jaeger/grpc-search.ts';
+import { overfullWarnings, TIME_MAX_NS, type Search } from '../jaeger/search-bounds.ts';
 import { kindName, kindNumber } from '../../trace/span-kinds.ts';
 import { splitTrace } from '../jaeger/split-trace.ts';
 import { summarizeTrace, type TraceSummary } from '../jaeger/trace-summary.ts';
@@ -79,7 +79,7 @@ export async function listDependencies(
 /** Searches, unless nothing can be found. */
 export async function search(
   { reader }: JaegerGrpcOptions,
-  { query, isHopeless, warnings: changed }: GrpcSearch,
+  { query, isHopeless, warnings: changed }: Search,
   call: GrpcCall,
 ): Promise<FoundTraces> {
   if (isHopeless) return { traces: [], warnings: changed };

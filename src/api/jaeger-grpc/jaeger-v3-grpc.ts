@@ -15,7 +15,8 @@ import {
 } from './grpc-answers.ts';
 import { registerService, type GrpcCall, type Replies, type Reply } from '../grpc/grpc-call.ts';
 import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
-import { checkTags, timestampNs, toSearch, type GrpcSearch, type SearchMessage } from '../jaeger/grpc-search.ts';
+import { checkTags, timestampNs, toSearch, type SearchMessage } from '../jaeger/grpc-search.ts';
+import type { Search } from '../jaeger/search-bounds.ts';
 import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
 
 export const API_V3 = 'jaeger.api_v3.QueryService';
@@ -42,7 +43,7 @@ interface SearchRequest {
   readonly query?: SearchMessage & { readonly attributes: Readonly<Record<string, string>> };
 }
 
-function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
+function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): Search {
   if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
   if (timestampNs(query.startTimeMin) === undefined || timestampNs(query.startTimeMax) === undefined) {
     throw new StoreError('INVALID_REQUEST', 'start time min and max are required parameters');

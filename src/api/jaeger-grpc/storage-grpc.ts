@@ -19,14 +19,8 @@ import {
 import { registerService, type GrpcCall, type Replies, type Reply } from '../grpc/grpc-call.ts';
 import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
 import { encodeMessage, messageType } from '../grpc/grpc-schema.ts';
-import {
-  checkTags,
-  timestampOf,
-  toSearch,
-  traceIdOf,
-  type GrpcSearch,
-  type SearchMessage,
-} from '../jaeger/grpc-search.ts';
+import { checkTags, timestampOf, toSearch, traceIdOf, type SearchMessage } from '../jaeger/grpc-search.ts';
+import type { Search } from '../jaeger/search-bounds.ts';
 
 /** Traces read at a time where the request names them: bounds what one call holds. */
 const TRACES_PER_READ = 16;
@@ -75,7 +69,7 @@ interface Attribute {
   readonly value?: object;
 }
 
-function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): GrpcSearch {
+function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): Search {
   if (query === undefined) throw new StoreError('INVALID_REQUEST', 'missing query');
   return toSearch(query, checkTags(query.attributes).map(tagOf), options);
 }

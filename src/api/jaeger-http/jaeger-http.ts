@@ -2,14 +2,16 @@
 // the undecoded rest of a path, and how errors are sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../base/logger.ts';
-import type { FoundTrace, FoundTraces, Listed, TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { FoundTrace, FoundTraces, Listed, Operation, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
+import { kindNumber } from '../../trace/span-kinds.ts';
 import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { QueryString, unescapePercent } from '../go/query-string.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
+import { anyParam } from '../jaeger/jaeger-v3-search.ts';
 import { refuseUnknownNarrowing } from '../jaeger/known-params.ts';
 
 export interface JaegerOptions {
@@ -59,8 +61,6 @@ export interface JaegerRequest {
 /** Proxies refuse answers with some KB of headers. */
 const WARNING_CHARS_MAX = 2_000;
 
-const NO_CONDITIONS: ReadonlySet<string> = new Set();
-
 /**
  * Reads what every route needs; `conditions` are the parameters in `query.` that this one honours. Throws INVALID_REQUEST for a
  * bad tenant, and for a parameter that would narrow the answer and is not known.
@@ -68,10 +68,8 @@ const NO_CONDITIONS: ReadonlySet<string> = new Set();
 export function readRequest(
   request: FastifyRequest,
   reply: FastifyReply,
-  {
-    answers,
-    conditions = NO_CONDITIONS,
-  }: { readonly answers: AnswerBudget; readonly conditions?: ReadonlySet<string> },
+  { answers }: Pick<JaegerOptions, 'answers'>,
+  conditions: ReadonlySet<string> = new Set(),
 ): JaegerRequest {
   const tenant = tenantOfHeaders(request.headers);
   const params = queryOf(request);
@@ -100,6 +98,18 @@ export function readRequest(
       return items;
     },
   };
+}
+
+/** The operations of the parameters `service` and `spanKind` (or `span_kind`); none of an unknown kind. */
+export async function operationsOf(
+  reader: TraceReader,
+  { tenant, params, signal, items }: JaegerRequest,
+): Promise<Operation[]> {
+  const service = params.first('service');
+  const kind = kindNumber(anyParam(params, 'spanKind', 'span_kind')[1]);
+  return service === '' || kind < 0
+    ? []
+    : items(await reader.listOperations(tenant, service, kind || undefined, signal));
 }
 
 /** Printable ASCII, bounded; the log has the whole. */

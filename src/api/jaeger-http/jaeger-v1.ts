@@ -20,12 +20,11 @@ import {
 import type { LegacyHandler } from './jaeger-envelope.ts';
 import { explainSearch, isExplain } from './explain-search.ts';
 import { jaegerTraceToJson } from '../jaeger/jaeger-json.ts';
-import { nowOf, pathRest } from './jaeger-http.ts';
+import { nowOf, operationsOf, pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
-import { kindName, kindNumber } from '../../trace/span-kinds.ts';
+import { kindName } from '../../trace/span-kinds.ts';
 import { registerMetricsRoutes } from './jaeger-metrics.ts';
 import { readTraceInTurns, readTraceViews } from '../jaeger/jaeger-model.ts';
-import { anyParam } from '../jaeger/jaeger-v3-search.ts';
 import { parseDependencyRange, parsePathSearch, parseTraceOptions, parseTraceSearch } from '../jaeger/jaeger-params.ts';
 import type { TraceSearch } from '../jaeger/jaeger-params.ts';
 import { overfullWarnings } from '../jaeger/search-bounds.ts';
@@ -81,17 +80,11 @@ async function listOperationNames(
   return envelope(names.length === 0 ? 'null' : `[${names.map((name) => quoteJson(name)).join(',')}]`, names.length);
 }
 
-/** An unknown span kind matches nothing. */
-async function listOperations(
-  { reader }: JaegerOptions,
-  { tenant, params, signal, items }: JaegerRequest,
-): Promise<Buffer[]> {
-  const service = params.first('service');
-  if (service === '') throw new StoreError('INVALID_REQUEST', "parameter 'service' is required");
-  const kind = kindNumber(anyParam(params, 'spanKind', 'span_kind')[1]);
-  const listed = kind < 0 ? undefined : await reader.listOperations(tenant, service, kind || undefined, signal);
-  const operations = listed === undefined ? [] : items(listed);
-  const shown = [...new Set(operations.map(operationJson))];
+async function listOperations({ reader }: JaegerOptions, asked: JaegerRequest): Promise<Buffer[]> {
+  if (asked.params.first('service') === '') {
+    throw new StoreError('INVALID_REQUEST', "parameter 'service' is required");
+  }
+  const shown = [...new Set((await operationsOf(reader, asked)).map(operationJson))];
   return envelope(`[${shown.join(',')}]`, shown.length);
 }
 

@@ -8,11 +8,11 @@ import { tracesToJson } from '../../otlp/traces-to-json.ts';
 import type { FoundTrace, Operation } from '../../trace/store.ts';
 import { dependencyJson, NO_LINKS } from './jaeger-envelope.ts';
 import { explainSearch, isExplain } from './explain-search.ts';
-import { kindName, kindNumber } from '../../trace/span-kinds.ts';
-import { pathRest, readRequest, sendError } from './jaeger-http.ts';
+import { kindName } from '../../trace/span-kinds.ts';
+import { operationsOf, pathRest, readRequest, sendError } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
-import { anyParam, checkV3Bool, parseV3Search, parseV3Time, V3_CONDITIONS } from '../jaeger/jaeger-v3-search.ts';
+import { checkV3Bool, parseV3Search, parseV3Time, V3_CONDITIONS } from '../jaeger/jaeger-v3-search.ts';
 import { lastNsOf, overfullWarnings } from '../jaeger/search-bounds.ts';
 import { sendJsonChunks } from '../http/json-reply.ts';
 import { summarizeInTurns, summaryJson } from '../jaeger/trace-summary.ts';
@@ -38,11 +38,7 @@ export function registerJaegerV3Routes(app: FastifyInstance, prefix: string, opt
   };
   for (const [path, handler] of Object.entries(ROUTES)) {
     app.get(`${prefix}${path}`, { errorHandler }, async (request, reply) => {
-      const asked = readRequest(
-        request,
-        reply,
-        SEARCH_PATHS.has(path) ? { ...options, conditions: V3_CONDITIONS } : options,
-      );
+      const asked = readRequest(request, reply, options, SEARCH_PATHS.has(path) ? V3_CONDITIONS : undefined);
       const chunks = await handler(options, asked, request);
       return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, logger: options.logger });
     });
@@ -58,17 +54,9 @@ async function listServices({ reader }: JaegerOptions, { tenant, signal, items }
   return [Buffer.from(`{"services":[${services.map((service) => quoteJson(service)).join(',')}]}`)];
 }
 
-/** An empty kind is shown as "internal", as Jaeger does; an unknown one matches nothing. */
-async function listOperations(
-  { reader }: JaegerOptions,
-  { tenant, params, signal, items }: JaegerRequest,
-): Promise<Buffer[]> {
-  const service = params.first('service');
-  const kind = kindNumber(anyParam(params, 'spanKind', 'span_kind')[1]);
-  const isHopeless = service === '' || kind < 0;
-  const operations = isHopeless
-    ? []
-    : items(await reader.listOperations(tenant, service, kind === 0 ? undefined : kind, signal));
+/** An empty kind is shown as "internal", as Jaeger does. */
+async function listOperations({ reader }: JaegerOptions, asked: JaegerRequest): Promise<Buffer[]> {
+  const operations = await operationsOf(reader, asked);
   return [Buffer.from(`{"operations":[${[...new Set(operations.map(operationJson))].join(',')}]}`)];
 }
 

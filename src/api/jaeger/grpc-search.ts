@@ -2,9 +2,8 @@
 // §5.1–5.3). Both ends of a window count, the last one with the unit it was given in; Go's zero time is no time. Pure.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
-import type { TraceQuery } from '../../trace/trace-query.ts';
 import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
-import { clampLimit, TIME_MAX_NS, UNIT_NS, windowEnd } from './search-bounds.ts';
+import { makeSearch, TIME_MAX_NS, UNIT_NS, windowEnd, type Search } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
 
 /** google.protobuf.Timestamp and Duration as decodeMessage gives them. */
@@ -24,14 +23,6 @@ export interface SearchMessage {
   readonly searchDepth?: number;
   /** A jaeger.expression.v1.Call; api_v2 has none. */
   readonly filter?: object;
-}
-
-export interface GrpcSearch {
-  readonly query: TraceQuery;
-  /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
-  readonly isHopeless: boolean;
-  /** What of the request was changed. */
-  readonly warnings: readonly string[];
 }
 
 const DEPTH_DEFAULT = 100;
@@ -72,28 +63,24 @@ export function toSearch(
   message: SearchMessage,
   tags: Iterable<readonly [key: string, value: string]>,
   { maxTraces, hasTagExpressions }: SearchBounds,
-): GrpcSearch {
-  const startMinNs = timestampNs(message.startTimeMin) ?? 0n;
+): Search {
   const endNs = timestampNs(message.startTimeMax);
   const end =
     endNs === undefined ? { startMaxNs: TIME_MAX_NS } : windowEnd({ ns: endNs, unitNs: unitOf(endNs) }, maxTraces);
-  const { limit, warnings } = clampLimit(depthOf(message.searchDepth, maxTraces), maxTraces);
-  const min = durationNs(message.durationMin);
-  const max = durationNs(message.durationMax);
-  const query = {
+  const parts = {
     service: message.serviceName || undefined,
     operation: message.operationName || undefined,
     tags: tagConditions(tags, hasTagExpressions),
-    startMinNs: startMinNs < 0n ? 0n : startMinNs,
-    ...end,
-    durationMinNs: min > 0n ? min : undefined,
-    durationMaxNs: max !== 0n ? max : undefined,
-    limit,
+    startNs: timestampNs(message.startTimeMin) ?? 0n,
+    end,
+    min: durationNs(message.durationMin),
+    max: durationNs(message.durationMax),
+    limit: depthOf(message.searchDepth, maxTraces),
   };
-  const isHopeless = startMinNs > end.startMaxNs || end.startMaxNs < 0n || max < 0n || (max !== 0n && max < min);
-  if (message.filter === undefined) return { query, isHopeless, warnings };
-  checkFilterStandsAlone(query);
-  return { query: { ...query, filter: parseFilter(message.filter) }, isHopeless, warnings };
+  const search = makeSearch(parts, maxTraces);
+  if (message.filter === undefined) return search;
+  checkFilterStandsAlone(search.query);
+  return { ...search, query: { ...search.query, filter: parseFilter(message.filter) } };
 }
 
 /**

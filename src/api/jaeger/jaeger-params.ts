@@ -8,7 +8,7 @@ import { parseGoDuration } from '../go/go-duration.ts';
 import { parseGoStringMap } from '../go/go-json.ts';
 import { goQuote } from '../go/go-quote.ts';
 import type { QueryString } from '../go/query-string.ts';
-import { clampLimit, lastNsOf, TIME_MAX_NS, UNIT_NS, windowEnd, type GivenTime } from './search-bounds.ts';
+import { lastNsOf, makeSearch, TIME_MAX_NS, UNIT_NS, windowEnd, type GivenTime, type Search } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
 
 const LIMIT_DEFAULT = 100;
@@ -17,15 +17,10 @@ const DEPENDENCY_LOOKBACK_MS = 24 * 3_600_000;
 const NS_PER_MS = 1_000_000n;
 
 /** GET /api/traces: either the traces of `traceIds`, or, when there are none, a search. */
-export interface TraceSearch {
+export interface TraceSearch extends Search {
   /** Without doubles, in the order asked. */
   readonly traceIds: readonly Uint8Array[];
-  readonly query: TraceQuery;
-  /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
-  readonly isHopeless: boolean;
   readonly isRaw: boolean;
-  /** What of the request was changed. */
-  readonly warnings: readonly string[];
 }
 
 /** What a search is parsed with: the clock, and the most traces one may ask for. */
@@ -47,10 +42,10 @@ export function unparsable(param: string, why: string): never {
 /** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
 export function parseTraceSearch(params: QueryString, context: SearchContext): TraceSearch {
   const nowNs = BigInt(Math.floor(context.nowMs)) * NS_PER_MS;
-  const startMinNs = parseTime(params, 'start')?.ns ?? nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS;
+  const startNs = parseTime(params, 'start')?.ns ?? nowNs - BigInt(SEARCH_LOOKBACK_MS) * NS_PER_MS;
   const end = parseTime(params, 'end');
   const tags = parseTags(params, context);
-  const asked = parseLimit(params) ?? Math.min(LIMIT_DEFAULT, context.maxTraces);
+  const limit = parseLimit(params) ?? Math.min(LIMIT_DEFAULT, context.maxTraces);
   const min = parseDuration(params, 'minDuration');
   const max = parseDuration(params, 'maxDuration');
   const traceIds = uniqueIds(params.all('traceID').map(parseTraceIdParam));
@@ -58,19 +53,18 @@ export function parseTraceSearch(params: QueryString, context: SearchContext): T
   const service = params.first('service');
   if (traceIds.length === 0 && service === '') invalid("parameter 'service' is required");
   if (min !== 0n && max !== 0n && max < min) invalid("'maxDuration' should be greater than 'minDuration'");
-  checkCounts(asked, traceIds.length, context.maxTraces);
-  const { limit, warnings } = clampLimit(asked, context.maxTraces);
-  const query = {
+  checkCounts(limit, traceIds.length, context.maxTraces);
+  const parts = {
     service: service === '' ? undefined : service,
     operation: params.first('operation') || undefined,
     tags,
-    startMinNs,
-    ...(end === undefined ? untilNow(nowNs) : windowEnd(end, context.maxTraces)),
-    durationMinNs: min > 0n ? min : undefined,
-    durationMaxNs: max !== 0n ? max : undefined,
+    startNs,
+    end: end === undefined ? untilNow(nowNs) : windowEnd(end, context.maxTraces),
+    min,
+    max,
     limit,
   };
-  return { traceIds, query, isHopeless: startMinNs > query.startMaxNs || max < 0n, isRaw, warnings };
+  return { ...makeSearch(parts, context.maxTraces), traceIds, isRaw };
 }
 
 /** `now` ends with its millisecond: a span acknowledged within it is found. One that starts later is not, as in Jaeger. */

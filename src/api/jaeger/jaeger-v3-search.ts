@@ -1,6 +1,6 @@
 // The parameters of a v3 search (contract/jaeger.md §1.5): canonical camelCase, or its deprecated snake_case twin. Pure.
 import { isStoreError, StoreError } from '../../base/errors.ts';
-import type { TagCondition, TraceQuery } from '../../trace/trace-query.ts';
+import type { TagCondition } from '../../trace/trace-query.ts';
 import type { CallTerm } from './expression-messages.ts';
 import { parseGoDuration } from '../go/go-duration.ts';
 import { parseGoStringMap } from '../go/go-json.ts';
@@ -8,7 +8,7 @@ import { rfc3339Error, rfc3339Ns } from '../go/go-time.ts';
 import { parseGoBool, parseInteger } from './jaeger-params.ts';
 import { checkFilterStandsAlone, finalizeFilter, readFilterJson } from './parse-filter.ts';
 import type { QueryString } from '../go/query-string.ts';
-import { clampLimit, UNIT_NS, windowEnd, type GivenTime } from './search-bounds.ts';
+import { makeSearch, UNIT_NS, windowEnd, type GivenTime, type Search } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
 
 const DEPTH_DEFAULT = 100;
@@ -40,14 +40,6 @@ export const V3_CONDITIONS: ReadonlySet<string> = new Set(
   ].map((name) => `query.${name}`),
 );
 
-export interface V3Search {
-  readonly query: TraceQuery;
-  /** True when no span can match: the durations exclude each other. */
-  readonly isHopeless: boolean;
-  /** What of the request was changed. */
-  readonly warnings: readonly string[];
-}
-
 export function malformed(name: string, why: string): StoreError {
   return new StoreError('INVALID_REQUEST', `malformed parameter ${name}: ${why}`);
 }
@@ -77,7 +69,7 @@ export function checkV3Bool(params: QueryString, ...names: readonly string[]): v
 }
 
 /** Throws INVALID_REQUEST with Jaeger's text for the first parameter that is wrong. */
-export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpressions?: boolean): V3Search {
+export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpressions?: boolean): Search {
   const filter = readFilter(params);
   const service = anyParam(params, 'query.serviceName', 'query.service_name')[1];
   const operation = anyParam(params, 'query.operationName', 'query.operation_name')[1];
@@ -92,21 +84,20 @@ export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpr
   checkV3Bool(params, 'query.rawTraces', 'query.raw_traces');
   const min = parseDuration(params, 'query.durationMin', 'query.duration_min');
   const max = parseDuration(params, 'query.durationMax', 'query.duration_max');
-  const { limit, warnings } = clampLimit(parseDepth(params, maxTraces), maxTraces);
-  const query = {
+  const parts = {
     service: service === '' || service === ALL_SERVICES ? undefined : service,
     operation: operation || undefined,
     tags: parseAttributes(params, hasTagExpressions),
-    startMinNs: start.ns < 0n ? 0n : start.ns,
-    ...windowEnd(end, maxTraces),
-    durationMinNs: min > 0n ? min : undefined,
-    durationMaxNs: max !== 0n ? max : undefined,
-    limit,
+    startNs: start.ns,
+    end: windowEnd(end, maxTraces),
+    min,
+    max,
+    limit: parseDepth(params, maxTraces),
   };
-  const isHopeless = max < 0n || (max !== 0n && max < min) || end.ns < 0n;
-  if (filter === undefined) return { query, isHopeless, warnings };
-  checkFilterStandsAlone(query);
-  return { query: { ...query, filter: finalizeFilter(filter) }, isHopeless, warnings };
+  const search = makeSearch(parts, maxTraces);
+  if (filter === undefined) return search;
+  checkFilterStandsAlone(search.query);
+  return { ...search, query: { ...search.query, filter: finalizeFilter(filter) } };
 }
 
 /** `query.filter`: the JSON form of a jaeger.expression.v1.Call. */

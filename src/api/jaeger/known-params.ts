@@ -6,15 +6,14 @@ import type { QueryString } from '../go/query-string.ts';
 
 /** VictoriaTraces' extra_filters, extra_stream_filters and hidden_fields_filters, VictoriaMetrics' extra_label, and their like. */
 const RESTRICTION = /^(?:extra|hidden)_|(?:^|_)filters?$/;
-/** The conditions of a v3 search stand in a namespace of their own: each of them narrows. */
-const CONDITION = 'query.';
 
 /** Throws INVALID_REQUEST for a parameter that narrows the answer and is none of `conditions`, which the path honours. */
 export function refuseUnknownNarrowing(params: QueryString, conditions: ReadonlySet<string>): void {
   for (const name of params.names()) {
     if (conditions.has(name)) continue;
     const plain = name.toLowerCase().replaceAll('-', '_').replace(/\[.*$/s, '');
-    if (!RESTRICTION.test(plain) && !plain.startsWith(CONDITION)) continue;
+    // What stands in `query.` are the conditions of a v3 search.
+    if (!RESTRICTION.test(plain) && !plain.startsWith('query.')) continue;
     const shown = JSON.stringify(name.slice(0, 100));
     throw new StoreError(
       'INVALID_REQUEST',

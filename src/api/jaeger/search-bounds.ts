@@ -1,7 +1,7 @@
 // What the bounds of a search mean, whichever API spells them (docs/SEARCH.md): a time covers the whole unit it was given in,
 // so that a span is found by the start it was shown with and windows that follow each other lose nothing; a limit above
 // the node's own is that one, and the answer says so. Pure.
-import type { TraceQuery } from '../../trace/trace-query.ts';
+import type { TagCondition, TraceQuery } from '../../trace/trace-query.ts';
 
 /** A time as it was given: from `ns`, since the epoch, to the end of its unit. */
 export interface GivenTime {
@@ -27,6 +27,42 @@ export function lastNsOf({ ns, unitNs }: GivenTime): bigint {
 export function windowEnd(end: GivenTime, tracesMax: number): Pick<TraceQuery, 'startMaxNs' | 'lastUnit'> {
   const lastUnit = end.unitNs > UNIT_NS.ms ? {} : { lastUnit: { startNs: end.ns, tracesMax } };
   return { startMaxNs: lastNsOf(end), ...lastUnit };
+}
+
+/** A search as the reader is asked it. */
+export interface Search {
+  readonly query: TraceQuery;
+  /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
+  readonly isHopeless: boolean;
+  /** What of the request was changed. */
+  readonly warnings: readonly string[];
+}
+
+/** The parts of a search, whichever API spelt it. */
+export interface SearchParts {
+  readonly service: string | undefined;
+  readonly operation: string | undefined;
+  readonly tags: readonly TagCondition[];
+  readonly startNs: bigint;
+  readonly end: Pick<TraceQuery, 'startMaxNs' | 'lastUnit'>;
+  /** Durations in ns; 0 for none. */
+  readonly min: bigint;
+  readonly max: bigint;
+  readonly limit: number;
+}
+
+export function makeSearch({ startNs, end, min, max, ...parts }: SearchParts, maxTraces: number): Search {
+  const { limit, warnings } = clampLimit(parts.limit, maxTraces);
+  const query = {
+    ...parts,
+    startMinNs: startNs < 0n ? 0n : startNs,
+    ...end,
+    durationMinNs: min > 0n ? min : undefined,
+    durationMaxNs: max !== 0n ? max : undefined,
+    limit,
+  };
+  const isEmpty = startNs > end.startMaxNs || end.startMaxNs < 0n;
+  return { query, isHopeless: isEmpty || max < 0n || (max !== 0n && max < min), warnings };
 }
 
 /** `asked`, at most `maxTraces`, and what to tell a client that gets less than it asked for. */

@@ -1,12 +1,13 @@
 // Which gRPC services are served where: OTLP alone on its well-known port, and everything Jaeger speaks on the port of its
 // remote storage, OTLP included, so that a Jaeger on top of us needs one address for reading and writing.
 import { CONNECTIONS_USEFUL, type ConnectionCaps } from '../../base/descriptors.ts';
+import type { ListenAddress } from '../../base/flag-value.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Config } from '../../config.ts';
 import type { TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
-import { openGrpcServer, type GrpcMethodTable, type OpenServer } from '../grpc/grpc-server.ts';
+import { openGrpcServer, type GrpcMethodTable, type GrpcServerOptions, type OpenServer } from '../grpc/grpc-server.ts';
 import type { Intake } from '../edge/intake.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { METRICS, registerMetricsService } from '../jaeger-grpc/jaeger-metrics-grpc.ts';
@@ -47,48 +48,35 @@ const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
 
 /** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */
 export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { otlpGrpcListenAddr: listenAddr, shutdownMaxMs, grpcCallMaxMs: callMaxMs } = parts.config;
-  if (listenAddr === undefined) return undefined;
+  const { otlpGrpcListenAddr: listenAddr, grpcCallMaxMs: callMaxMs } = parts.config;
   const register = (server: GrpcMethodTable): void => registerOtlpService(server, { ...parts, callMaxMs });
-  const { intake, bodies, metrics, logger } = parts;
-  return openGrpcServer({
-    flag: 'otlpGRPCListenAddr',
-    listenAddr,
-    connectionsMax: (parts.connectionCaps ?? CONNECTIONS_USEFUL).otlpGrpc,
-    shutdownMaxMs,
-    intake,
-    bodies,
-    metrics,
-    logger,
-    register,
-  });
+  const { otlpGrpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
+  return listen(parts, { flag: 'otlpGRPCListenAddr', listenAddr, connectionsMax, register });
 }
 
 /** The listener of -grpc.listenAddr; undefined when it is off. Throws CONFIG. */
 export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { grpcListenAddr: listenAddr, shutdownMaxMs, hasTagExpressions } = parts.config;
-  if (listenAddr === undefined) return undefined;
-  const { intake, bodies, metrics, logger } = parts;
+  const { grpcListenAddr: listenAddr, hasTagExpressions, isMonitorOff } = parts.config;
+  const { searchTracesMax: maxTraces, grpcCallMaxMs: callMaxMs } = parts.config;
+  const options = { ...parts, maxTraces, hasTagExpressions, callMaxMs };
   const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
-    const { searchTracesMax: maxTraces, grpcCallMaxMs: callMaxMs } = parts.config;
-    const options = { ...parts, maxTraces, hasTagExpressions, callMaxMs };
     registerStorageServices(server, options);
     registerApiV3(server, options);
     registerApiV2(server, options);
-    registerMetricsService(server, { ...options, isMonitorOff: parts.config.isMonitorOff });
+    registerMetricsService(server, { ...options, isMonitorOff });
     registerOtlpService(server, options);
     registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
     registerReflection(server, SERVICES);
   };
-  return openGrpcServer({
-    flag: 'grpc.listenAddr',
-    listenAddr,
-    connectionsMax: (parts.connectionCaps ?? CONNECTIONS_USEFUL).grpc,
-    shutdownMaxMs,
-    intake,
-    bodies,
-    metrics,
-    logger,
-    register,
-  });
+  const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
+  return listen(parts, { flag: 'grpc.listenAddr', listenAddr, connectionsMax, register });
+}
+
+type Listening = Pick<GrpcServerOptions, 'flag' | 'connectionsMax' | 'register'> & {
+  readonly listenAddr: ListenAddress | undefined;
+};
+
+async function listen(parts: GrpcParts, { listenAddr, ...own }: Listening): Promise<OpenServer | undefined> {
+  const { shutdownMaxMs } = parts.config;
+  return listenAddr && openGrpcServer({ ...parts, ...own, listenAddr, shutdownMaxMs });
 }

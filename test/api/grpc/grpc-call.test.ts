@@ -148,8 +148,8 @@ describe('a failure', () => {
     const count = (name: string, more = ''): number =>
       Number(new RegExp(`${name}{path="/jaeger.storage.v2.TraceReader/GetTraces"${more}} (\\d+)`).exec(text)?.[1]);
     expect([count('vt_http_requests_total'), count('vt_http_errors_total')]).toEqual([6, 3]);
-    const refused = (reason: string): number => count('tracelith_requests_refused_total', `,reason="${reason}"`);
-    expect(['invalid_request', 'overloaded'].map(refused)).toEqual([2, 1]);
+    const refused = (code: string): number => count('tracelith_requests_refused_total', `,code="${code}"`);
+    expect(['400', '429'].map(refused)).toEqual([2, 1]);
   });
 });
 
