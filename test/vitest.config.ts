@@ -3,6 +3,7 @@
 // the last.
 import { defineConfig } from 'vitest/config';
 import { ConformanceCount } from './support/conformance-count.ts';
+import { LeftOut } from './support/left-out.ts';
 
 const slow = ['test/system/**/*.test.ts', 'test/contract/**/*.test.ts'];
 const conformance = ['test/conformance/**/*.test.ts'];
@@ -17,6 +18,7 @@ export default defineConfig({
       'default',
       ...(reportFile === undefined ? [] : [['json', { outputFile: reportFile }] as ['json', object]]),
       new ConformanceCount(),
+      new LeftOut(),
     ],
     projects: [
       {

@@ -1,0 +1,74 @@
+// Prints at the end of a run what it has left out: tests that were skipped, with the reason, and the crash tests, which
+// `npm test` never runs. What is green without having run would otherwise look like what has run.
+import { readdirSync, readFileSync } from 'node:fs';
+import type { Reporter, TestModule } from 'vitest/node';
+
+const root = new URL('../..', import.meta.url).pathname;
+const CAPTURE = 'the capture of the OpenTelemetry demo is not beside this repository';
+const SUITE = "Jaeger's storage suite is not beside this repository";
+const LINUX = 'needs Linux (/proc)';
+const TOOLS = 'needs rsync and curl';
+
+/** Why tests of a file may be skipped; left-out.test.ts holds it against the sources. */
+export const SKIP_REASONS: Readonly<Record<string, string>> = {
+  'test/block/block-round-trip.test.ts': CAPTURE,
+  'test/conformance/browser.test.ts': 'needs builds of Jaeger UI in JAEGER_UI_DIR, and chromium',
+  'test/conformance/discovery.test.ts': SUITE,
+  'test/conformance/grpc.test.ts': `${SUITE}, or there is no Jaeger in JAEGER_DIR`,
+  'test/conformance/jaeger-suite.test.ts': SUITE,
+  'test/conformance/reply-shapes.test.ts': SUITE,
+  'test/conformance/search.test.ts': SUITE,
+  'test/disk/deleted-files.test.ts': LINUX,
+  'test/disk/thread-state.test.ts': LINUX,
+  'test/index/disk-full.test.ts': 'needs prlimit',
+  'test/native-bench/growth.test.ts': LINUX,
+  'test/native-bench/shift-frames.test.ts': CAPTURE,
+  'test/otlp/json-to-request.test.ts': CAPTURE,
+  'test/otlp/traces-to-json.test.ts': SUITE,
+  'test/storage/threaded-store.test.ts': LINUX,
+  'test/system/archive.test.ts': TOOLS,
+  'test/system/backup.test.ts': TOOLS,
+  'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
+  'test/system/round-trip.test.ts': CAPTURE,
+};
+
+/** A run of so many files is a whole one: a single file need not be told of the others. */
+const WHOLE_RUN_FILES = 50;
+
+export class LeftOut implements Reporter {
+  onTestRunEnd(modules: readonly TestModule[]): void {
+    const skipped = new Map<string, number>();
+    for (const { relativeModuleId: file, children } of modules) {
+      const count = Array.from(children.allTests('skipped')).length;
+      if (count > 0) skipped.set(file, count);
+    }
+    const isWhole = modules.length >= WHOLE_RUN_FILES;
+    const hasCrash = modules.some(({ project }) => project.name === 'crash');
+    const lines = [...skippedLines(skipped), ...(isWhole && !hasCrash ? crashLines() : [])];
+    if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
+  }
+}
+
+/** Counts by file, reasons behind them. */
+export function skippedLines(skipped: ReadonlyMap<string, number>): string[] {
+  const total = [...skipped.values()].reduce((sum, count) => sum + count, 0);
+  if (total === 0) return [];
+  const lines = [...skipped].map(
+    ([file, count]) => `  ${count} in ${file}: ${SKIP_REASONS[file] ?? 'no reason is known'}`,
+  );
+  return [`skipped: ${total} tests`, ...lines.sort()];
+}
+
+/** The crash tests, each with what its file says of it first. */
+export function crashLines(): string[] {
+  const folder = `${root}test/crash`;
+  const files = readdirSync(folder).filter((name) => name.endsWith('.test.ts'));
+  const lines = files.map((name) => {
+    const head = readFileSync(`${folder}/${name}`, 'utf8').match(/^(\/\/.*\n)+/)?.[0] ?? '';
+    return `  ${name}: ${head
+      .replaceAll(/^\/\/ ?/gm, '')
+      .replaceAll('\n', ' ')
+      .trim()}`;
+  });
+  return ['left to npm run test:crash:', ...lines];
+}
