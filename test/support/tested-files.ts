@@ -53,6 +53,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/query/match-block.test.ts': ['src/query/block-view.ts', 'src/query/match-tag.ts'],
   'test/api/jaeger-http/explain-search.test.ts': ['src/trace/search-explanation.ts'],
   'test/query/cancel.test.ts': [],
+  'test/otlp/scan-steps.test.ts': [],
   'test/storage/group-commit-schedules.test.ts': [],
   'test/storage/day-schedules.test.ts': [],
   'test/query/match-filter.test.ts': [
