@@ -37,10 +37,11 @@ class HeldLog {
     while (this.appends.length < count) await this.#arrived.promise;
   }
 
-  commit(): GroupCommit {
+  commit(stepMs = 20): GroupCommit {
     return new GroupCommit({
       append: (day, blocks) => this.append(day, blocks),
       acceptedSpans: () => ({ startMinNs: 0n, startMaxNs: 2n ** 64n - 1n }),
+      stepMs,
       onFailedRequest: ({ error }) => new StoreError('BUG', String(error)),
     });
   }
@@ -109,6 +110,41 @@ describe('a group commit', () => {
     log.appends[1]!.fail(new StoreError('DISK', 'broken'));
     expect(await write).toBe('DISK');
     expect(log.appends.map((append) => append.outcome)).toEqual(['cancelled', 'cancelled']);
+  });
+
+  test('answers small requests while a large one is scanned in steps', async () => {
+    const log = new HeldLog();
+    const commit = log.commit(0);
+    const order: string[] = [];
+    // Empty groups: 80 KB that are some eighty steps of work.
+    const groups = new Uint8Array(Buffer.concat([Buffer.alloc(80_000, Buffer.from([0x0a, 0])), one(0)]));
+    const large = commit.write(DEFAULT_TENANT, groups).then(() => order.push('large'));
+    const small = [1, 2].map(async (n) => {
+      await commit.write(DEFAULT_TENANT, one(n));
+      order.push('small');
+    });
+    await log.waitFor(1);
+    log.appends[0]!.finish();
+    await Promise.all(small);
+    await log.waitFor(2);
+    log.appends[1]!.finish();
+    await large;
+    expect(order).toEqual(['small', 'small', 'large']);
+    expect(log.appends.map(({ blocks }) => blocks.flatMap((block) => blockSpans(block)))).toEqual([
+      spanSet([1, 2].map(one)),
+      spanSet([one(0)]),
+    ]);
+  });
+
+  test('that is broken while a large request is scanned tells it, too', async () => {
+    const log = new HeldLog();
+    const commit = log.commit(0);
+    const groups = new Uint8Array(Buffer.concat([Buffer.alloc(80_000, Buffer.from([0x0a, 0])), one(0)]));
+    const outcomes = [groups, groups.slice(), one(1)].map((body) => outcomeOf(commit.write(DEFAULT_TENANT, body)));
+    await log.waitFor(1);
+    log.appends[0]!.fail(new BugError('the ground shook'));
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['BugError: BUG: the ground shook']));
+    await commit.idle();
   });
 
   test('that meets a bug passes it to every request, waiting or to come', async () => {
