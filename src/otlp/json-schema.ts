@@ -1,6 +1,6 @@
-// OTLP's trace messages as tables, for writing them as JSON and for knowing their names and texts: field numbers and names of opentelemetry-proto 1.x, each
-// message's fields in the order the Collector writes them.
-import { LIST, MAP, MEMBER_NAMES, STRING } from '../trace/any-value.ts';
+// OTLP's trace messages as tables, for reading and writing them as JSON and for finding their texts: field numbers and names
+// of opentelemetry-proto 1.x, each message's fields in the order the Collector writes them.
+import { BOOL, BYTES, DOUBLE, INT, LIST, MAP, MEMBER_NAMES, STRING } from '../trace/any-value.ts';
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
 export type FieldKind =
@@ -14,11 +14,18 @@ export type FieldKind =
   | 'messages'
   | 'message'
   | 'value'
-  | 'values';
+  | 'values'
+  | 'bool'
+  | 'int'
+  | 'double'
+  | 'bytes';
 
 export interface Field {
   readonly number: number;
+  /** In camelCase, as OTLP JSON has it. */
   readonly name: string;
+  /** The other spelling that protobuf's JSON allows. */
+  readonly snake: string;
   readonly kind: FieldKind;
   readonly schema: Schema;
 }
@@ -29,10 +36,14 @@ export interface Schema {
   /** Wire type by field number; NO_WIRE where the number is unknown to us. */
   readonly wires: Uint8Array;
   readonly byNumber: readonly (Field | undefined)[];
+  /** In number order. */
+  readonly ordered: readonly Field[];
+  /** Every name that a field may have in JSON. */
+  readonly names: ReadonlySet<string>;
 }
 
 export const NO_WIRE = 255;
-const NO_FIELDS: Schema = { fields: [], wires: new Uint8Array(0), byNumber: [] };
+const NO_FIELDS: Schema = { fields: [], wires: new Uint8Array(0), byNumber: [], ordered: [], names: new Set() };
 
 const WIRE_OF: Readonly<Record<FieldKind, number>> = {
   id: WIRE_BYTES,
@@ -46,14 +57,22 @@ const WIRE_OF: Readonly<Record<FieldKind, number>> = {
   message: WIRE_BYTES,
   value: WIRE_BYTES,
   values: WIRE_BYTES,
+  bool: WIRE_VARINT,
+  int: WIRE_VARINT,
+  double: WIRE_FIXED64,
+  bytes: WIRE_BYTES,
 };
 
 function schemaOf(...fields: readonly (readonly [number, string, FieldKind, Schema?])[]): Schema {
   const wires = new Uint8Array(Math.max(...fields.map(([number]) => number)) + 1).fill(NO_WIRE);
   for (const [number, , kind] of fields) wires[number] = WIRE_OF[kind];
-  const made = fields.map(([number, name, kind, schema = NO_FIELDS]) => ({ number, name, kind, schema }));
+  const made = fields.map(([number, name, kind, schema = NO_FIELDS]) => {
+    const snake = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+    return { number, name, snake, kind, schema };
+  });
   const byNumber = Array.from(wires, (_wire, number) => made.find((field) => field.number === number));
-  return { fields: made, wires, byNumber };
+  const ordered = made.toSorted((a, b) => a.number - b.number);
+  return { fields: made, wires, byNumber, ordered, names: new Set(made.flatMap(({ name, snake }) => [name, snake])) };
 }
 
 export const KEY_VALUE: Schema = schemaOf([1, 'key', 'string'], [2, 'value', 'value']);
@@ -74,13 +93,13 @@ export const SCOPE: Schema = schemaOf(
   [3, 'attributes', 'messages', KEY_VALUE],
   [4, 'droppedAttributesCount', 'uint32'],
 );
-export const EVENT: Schema = schemaOf(
+const EVENT = schemaOf(
   [1, 'timeUnixNano', 'nanos'],
   [2, 'name', 'string'],
   [3, 'attributes', 'messages', KEY_VALUE],
   [4, 'droppedAttributesCount', 'uint32'],
 );
-export const LINK: Schema = schemaOf(
+const LINK = schemaOf(
   [1, 'traceId', 'id'],
   [2, 'spanId', 'id'],
   [3, 'traceState', 'string'],
@@ -88,7 +107,7 @@ export const LINK: Schema = schemaOf(
   [5, 'droppedAttributesCount', 'uint32'],
   [6, 'flags', 'fixed32'],
 );
-export const STATUS: Schema = schemaOf([2, 'message', 'string'], [3, 'code', 'enum']);
+const STATUS = schemaOf([2, 'message', 'string'], [3, 'code', 'enum']);
 export const SPAN: Schema = schemaOf(
   [1, 'traceId', 'id'],
   [2, 'spanId', 'id'],
@@ -109,18 +128,28 @@ export const SPAN: Schema = schemaOf(
 );
 export const ARRAY_VALUE: Schema = schemaOf([1, 'values', 'values']);
 export const KEY_VALUE_LIST: Schema = schemaOf([1, 'values', 'messages', KEY_VALUE]);
-/** Where an AnyValue has text: what the kinds `value` and `values` stand for. */
+/** The members of a oneof, which has one of them: what the kinds `value` and `values` stand for. */
 export const ANY_VALUE: Schema = schemaOf(
   [STRING, MEMBER_NAMES[STRING], 'string'],
+  [BOOL, MEMBER_NAMES[BOOL], 'bool'],
+  [INT, MEMBER_NAMES[INT], 'int'],
+  [DOUBLE, MEMBER_NAMES[DOUBLE], 'double'],
   [LIST, MEMBER_NAMES[LIST], 'message', ARRAY_VALUE],
   [MAP, MEMBER_NAMES[MAP], 'message', KEY_VALUE_LIST],
+  [BYTES, MEMBER_NAMES[BYTES], 'bytes'],
 );
-export const SCOPE_SPANS: Schema = schemaOf(
+
+/** The message that a field holds, one or several. */
+export function messageOf({ kind, schema }: Field): Schema {
+  return kind === 'value' || kind === 'values' ? ANY_VALUE : schema;
+}
+
+const SCOPE_SPANS = schemaOf(
   [1, 'scope', 'message', SCOPE],
   [2, 'spans', 'messages', SPAN],
   [3, 'schemaUrl', 'string'],
 );
-export const RESOURCE_SPANS: Schema = schemaOf(
+const RESOURCE_SPANS = schemaOf(
   [1, 'resource', 'message', RESOURCE],
   [2, 'scopeSpans', 'messages', SCOPE_SPANS],
   [3, 'schemaUrl', 'string'],

@@ -7,7 +7,7 @@ import { isUtf8Range, utf8Slice } from '../bytes/json-writer.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { BYTES } from '../trace/any-value.ts';
-import { ANY_VALUE, KEY_VALUE, TRACES, type Field, type Schema } from './json-schema.ts';
+import { ANY_VALUE, KEY_VALUE, messageOf, TRACES, type Field, type Schema } from './json-schema.ts';
 
 /** Messages from TracesData to the value of an event's attribute, then list, pair and value for each level of values. */
 const NESTING_MAX = 7 + 3 * limits.anyValueDepthMax;
@@ -35,13 +35,13 @@ class Texts {
     let isValid = true;
     while (isValid && reader.next()) {
       const field = reader.wire === WIRE_BYTES ? byNumber[reader.field] : undefined;
-      if (field === undefined || field.kind === 'id') continue;
+      if (field === undefined || hasNoText(field)) continue;
       const { valueStart, valueEnd } = reader;
       // Attributes are most of a trace, and most are nothing but ASCII: tags, lengths and texts.
       if (field.schema === KEY_VALUE && isAscii(this.#bytes, valueStart, valueEnd)) continue;
       isValid = isText(field)
         ? isUtf8Text(this.#bytes, valueStart, valueEnd)
-        : this.areValid(valueStart, valueEnd, schemaOf(field));
+        : this.areValid(valueStart, valueEnd, messageOf(field));
     }
     this.#depth--;
     return isValid;
@@ -59,12 +59,12 @@ class Texts {
       const { valueStart, valueEnd } = reader;
       const field = reader.wire === WIRE_BYTES ? schema.byNumber[reader.field] : undefined;
       const isKept =
-        field === undefined || field.kind === 'id' || (isText(field) && isUtf8Text(this.#bytes, valueStart, valueEnd));
+        field === undefined || hasNoText(field) || (isText(field) && isUtf8Text(this.#bytes, valueStart, valueEnd));
       if (isKept) out.rawRange(this.#bytes, reader.fieldStart, reader.pos);
       else if (!isText(field)) {
         out.tag(field.number, WIRE_BYTES);
         const at = out.beginMessage();
-        this.#message(valueStart, valueEnd, schemaOf(field));
+        this.#message(valueStart, valueEnd, messageOf(field));
         out.endMessage(at);
       } else if (schema === ANY_VALUE) out.bytesField(BYTES, reader.value());
       else out.bytesField(field.number, Buffer.from(utf8Slice(this.#bytes, valueStart, valueEnd)));
@@ -78,12 +78,12 @@ class Texts {
   }
 }
 
-function isText({ kind }: Field): boolean {
-  return kind === 'string' || kind === 'strings';
+function hasNoText({ kind }: Field): boolean {
+  return kind === 'id' || kind === 'bytes';
 }
 
-function schemaOf({ kind, schema }: Field): Schema {
-  return kind === 'value' || kind === 'values' ? ANY_VALUE : schema;
+function isText({ kind }: Field): boolean {
+  return kind === 'string' || kind === 'strings';
 }
 
 /** Most texts are short, where a loop beats the call. */
