@@ -3,6 +3,7 @@
 // is present but empty stays present. Accepted (contract/jaeger.md §4.1): camelCase and snake_case names, unknown fields,
 // null for absent, integers as numbers or decimal text (64 bits exact), enums as numbers or names, ids in hex of any case.
 // The wrong length of an id is not this file's business: the store rejects that span by name and keeps the others.
+import { assert } from '../base/assert.ts';
 import { limits } from '../base/limits.ts';
 import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
@@ -65,6 +66,7 @@ class RequestWriter {
   write(request: unknown): Uint8Array<ArrayBuffer> {
     if (!isObject(request)) this.#malformed('', 'a JSON object', request);
     this.#fields(request, TRACES);
+    assert(this.#depth === 0 && this.#pathNames.length === 0, 'the way into the JSON was not gone back');
     if (this.#unknown !== undefined) this.#text(UNKNOWN_NAME_FIELD, this.#unknown);
     return this.#out.take();
   }

@@ -1,5 +1,6 @@
 // The field level of the scan: attributes, events, links and rare fields of one span into template sequences and value
 // words. Events and links wait until the span's start is known, because their times are kept as distances from it.
+import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import { BOOL, BYTES, DOUBLE, INT, STRING } from '../trace/any-value.ts';
@@ -20,6 +21,7 @@ class Sequence {
   ints = new Int32Array(0);
   length = 0;
   isFull = false;
+  #valuesBefore = 0;
   readonly values: ValueList;
 
   constructor(values: ValueList) {
@@ -33,9 +35,18 @@ class Sequence {
   }
 
   begin(head: number): Int32Array {
+    this.#valuesBefore = this.values.count;
     this.length = head;
     this.isFull = false;
     return this.ints;
+  }
+
+  /** Fails when a field has no value or a value no field: every span behind it would be read wrong. */
+  check(head: number): void {
+    assert(
+      this.values.count - this.#valuesBefore === this.length - head,
+      'fields of a template and their values differ',
+    );
   }
 
   push(field: number, a: number, b: number): void {
@@ -115,6 +126,7 @@ export class FieldScanner {
   }
 
   internSpan(): number {
+    this.#span.check(T.SPAN_HEAD);
     return this.#batch.spanTemplates.intern(this.#span.ints, this.#span.length);
   }
 
@@ -302,6 +314,7 @@ export class FieldScanner {
     const high = hi - startHi;
     const isExact = high > -T.EXACT_HIGH_WORD_MAX && high < T.EXACT_HIGH_WORD_MAX;
     if (!isExact) into.push(T.intrinsicField(T.FIELD_TIME, T.TYPE_INT), lo, hi);
+    into.check(T.EVENT_HEAD);
     this.#hasFullChild ||= into.isFull;
     events.push(
       eventTemplates.intern(ints, into.length),
@@ -347,6 +360,7 @@ export class FieldScanner {
           this.#scanRareChildField(into, 5);
       }
     }
+    into.check(T.LINK_HEAD);
     this.#hasFullChild ||= into.isFull;
     links.push(linkTemplates.intern(ints, into.length), 0, valuesBefore);
   }

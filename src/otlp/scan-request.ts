@@ -84,13 +84,17 @@ export class RequestScan {
     let scanner = scanners.get(batch);
     if (scanner === undefined) scanners.set(batch, (scanner = new RequestScanner(batch)));
     this.#scanner = scanner;
+    scanner.owner = this;
     scanner.begin(body, bounds);
   }
 
   /** Goes on for `workMax` of work; the result when the request was scanned to its end. Throws as scanRequest. */
   step(workMax: number): WriteResult | undefined {
+    assert(this.#scanner.owner === this, 'two requests at a time are scanned into one batch');
     try {
       const result = this.#scanner.step(workMax);
+      const rows = this.#batch.rowCount - this.#rowCount;
+      assert(result === undefined || result.stored === rows, 'rows of the batch and spans that were stored differ');
       if (!this.#isAccepted) this.#check();
       if (result?.stored === 0) this.undo();
       return result;
@@ -175,6 +179,8 @@ class RequestScanner {
   #generation = -1;
   #rejected = new Map<RejectReason, number>();
   #stored = 0;
+  /** The request that is being scanned, or was last. */
+  owner: RequestScan | undefined;
   /** Of the groups entered last, from 0. */
   #resourceIndex = -1;
   #scopeIndex = -1;

@@ -49,6 +49,7 @@ class Texts {
 
   mend(): Uint8Array {
     this.#message(0, this.#bytes.length, TRACES);
+    assert(this.#depth === 0, 'a message was left twice or never');
     return this.#out.take();
   }
 

@@ -1,5 +1,6 @@
 // From columns back to OTLP protobuf: canonical bytes (fields in number order, minimal varints), so that equal spans
 // are equal bytes whatever blocks and parts they came from.
+import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
 import type { ChildRows, SpanBatch, ValueList } from '../trace/span-batch.ts';
@@ -43,6 +44,8 @@ export class SpanWriterOtlp {
     const { ints } = templates;
     const head = templates.start(batch.template[row]!);
     const end = templates.end(batch.template[row]!);
+    assert(row < batch.rowCount, 'a row beyond the batch');
+    assert(end - head >= T.SPAN_HEAD, 'a template shorter than its head');
     const values = batch.valueStart[row]! - head - T.SPAN_HEAD;
     const fields = { ints, head: head + T.SPAN_HEAD, end, values: batch.values, shift: values };
     const presence = ints[head + T.SPAN_PRESENCE]!;

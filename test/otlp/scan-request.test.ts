@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { limits } from '../../src/base/limits.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import { jsonToRequest } from '../../src/otlp/json-to-request.ts';
-import { scanRequest } from '../../src/otlp/scan-request.ts';
+import { RequestScan, scanRequest } from '../../src/otlp/scan-request.ts';
 import { writeTraces } from '../../src/otlp/write-spans.ts';
 import { SpanBatch } from '../../src/trace/span-batch.ts';
 import type { RejectReason } from '../../src/trace/store.ts';
@@ -332,4 +332,13 @@ test('decodeRequest of the written trace is the request itself, attribute order 
   const batch = new SpanBatch();
   scanRequest(batch, encodeRequest(body), BOUNDS);
   expect(decodeRequest(stored(batch)[0]!)).toEqual(decodeRequest(encodeRequest(body)));
+});
+
+test('two requests are never scanned into one batch at a time', () => {
+  const batch = new SpanBatch();
+  const body = encodeRequest(request(goodSpan));
+  const first = new RequestScan(batch, body, BOUNDS);
+  const second = new RequestScan(batch, body, BOUNDS);
+  expect(() => first.step(1)).toThrow('BUG: two requests at a time are scanned into one batch');
+  expect(second.step(Infinity)).toEqual({ stored: 1, rejected: new Map() });
 });
