@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 
-const outputCharsMax = 8000;
+const outputCharsMax = 64_000;
 const stopTimeoutMs = 30_000;
 
 export class Child {
