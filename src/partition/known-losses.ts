@@ -50,9 +50,18 @@ export class KnownLosses {
 
   /** What an answer about the window may lack. */
   linesFor(tenant: Tenant, window: { startMin: number; startMax: number }): string[] {
+    return this.#lines((loss) => mayConcern(loss, tenant, window));
+  }
+
+  /** All of them. */
+  lines(): string[] {
+    return this.#lines(() => true);
+  }
+
+  #lines(isWanted: (loss: Loss) => boolean): string[] {
     if (this.count === 0) return [];
     const all = [...this.#records, ...this.#parts.map((part) => lossOfPart(part))];
-    return all.filter((loss) => mayConcern(loss, tenant, window)).map((loss) => lossLine(this.#place.path, loss));
+    return all.filter(isWanted).map((loss) => lossLine(this.#place.path, loss));
   }
 
   /** Names of the index and the log. An index that is damaged while it is open costs its names until the next start rebuilds it. */

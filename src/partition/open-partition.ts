@@ -3,6 +3,7 @@
 // repaired from its data, a lost or damaged index is rebuilt from the parts (rebuild-index.ts).
 import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
+import { readWholeFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
 import { isUnreadable, readTwice } from '../disk/unreadable.ts';
 import {
@@ -23,7 +24,7 @@ import { moveToQuarantine, quarantine, type DamagedPlace } from '../part/quarant
 import { isParked, logFileName, parkedName, parseLogFileName, type LogFile, type LogFileName } from './log-file.ts';
 import { lossOfFile, lossOfPart, type LostPart } from './loss-records.ts';
 import { MARKS_SUFFIX } from './log-marks.ts';
-import { MANIFEST_FILE } from './manifest.ts';
+import { MANIFEST_BYTES_MAX, MANIFEST_FILE, parseManifest } from './manifest.ts';
 import { livePart, partEntry, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { rebuildIndex } from './rebuild-index.ts';
@@ -63,10 +64,9 @@ export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
   const { disk, path } = place;
   const damaged: string[] = [];
   makeFolders(disk, path);
-  // A snapshot's list of its files ends to be true when the snapshot is opened as a partition.
-  if (disk.stat(join(path, MANIFEST_FILE)) !== undefined) disk.remove(join(path, MANIFEST_FILE));
   const env = openIndex(place, damaged);
   try {
+    forgetManifest(place, env);
     const catalog = readCatalog(env);
     removeUnlisted(place, catalog);
     const found = { env, catalog, damaged };
@@ -105,6 +105,29 @@ function makeFolders(disk: Disk, path: string): void {
     if (disk.stat(folder) === undefined) disk.makeDir(folder);
   disk.syncDir(path);
   disk.syncDir(dirname(path));
+}
+
+/**
+ * A snapshot's list of its files ends to be true when the snapshot is opened as a partition. Log files that were begun while it
+ * was taken are in its index and not in it: nobody will miss them.
+ */
+function forgetManifest({ disk, path }: PartitionPlace, env: Environment): void {
+  const file = join(path, MANIFEST_FILE);
+  if (disk.stat(file) === undefined) return;
+  const names = linkedFiles(disk, file);
+  const isLinked = (seq: number): boolean => names.some((name) => name.startsWith(missingPlace(seq)));
+  if (names.length > 0) listLogs(env, { gone: readCatalog(env).logSeqs.filter((seq) => !isLinked(seq)) });
+  disk.remove(file);
+}
+
+/** Of a manifest that is damaged nothing is believed: []. */
+function linkedFiles(disk: Disk, file: string): string[] {
+  try {
+    return parseManifest(readWholeFile(disk, file, MANIFEST_BYTES_MAX), file).files.map(({ name }) => name);
+  } catch (error) {
+    if (!isUnreadable(error)) throw error;
+    return [];
+  }
 }
 
 /** What opening has found so far. */

@@ -122,14 +122,16 @@ export class Partition {
   }
 
   /**
-   * Forgets what is known to be lost: answers say nothing of it any more. What is left of lost parts goes to quarantine, so
-   * that restoring their folders brings them back no longer. Throws DISK.
+   * Forgets what is known to be lost, and gives it as lines: answers say nothing of it any more. What is left of lost parts
+   * goes to quarantine, so that restoring their folders brings them back no longer. Throws DISK.
    */
-  acceptLosses(): Promise<void> {
+  acceptLosses(): Promise<string[]> {
     return this.#commits.run(async () => {
-      if (this.#isClosed || this.#losses.count === 0) return;
+      const lines = this.#isClosed ? [] : this.#losses.lines();
+      if (lines.length === 0) return lines;
       forgetLosses(this.#options, this.#env, this.#losses.parts);
       this.#losses.clear();
+      return lines;
     });
   }
 

@@ -13,6 +13,7 @@ export const ENGINE_CALLS = [
   'forceFlush',
   'forceMerge',
   'purge',
+  'acceptLosses',
   'listPartitions',
   'detachPartition',
   'attachPartition',

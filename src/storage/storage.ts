@@ -206,10 +206,11 @@ export class Storage implements SpanWriter, StoreAdmin {
     await this.#partitions.purge();
   }
 
-  /** Forgets what is lost of the days whose names begin with `partitionPrefix`; see Partition.acceptLosses. Throws DISK. */
-  async acceptLosses(partitionPrefix: string): Promise<void> {
+  async acceptLosses(partitionPrefix: string): Promise<string[]> {
     const matching = this.#partitions.all.filter(({ day }) => formatDay(day).startsWith(partitionPrefix));
-    for (const partition of matching) await partition.acceptLosses();
+    const accepted: string[] = [];
+    for (const partition of matching) accepted.push(...(await partition.acceptLosses()));
+    return accepted;
   }
 
   /** Names of the partitions that are read and written, by day. */

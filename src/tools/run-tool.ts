@@ -1,5 +1,6 @@
 // The program's other commands, for the operator at a prompt: what they are called, what they take, how they end.
 import { isStoreError, StoreError } from '../base/errors.ts';
+import { acceptLoss } from './accept-loss.ts';
 import { inspect } from './inspect.ts';
 import { rebuildIndexes } from './rebuild-index.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts';
@@ -31,6 +32,13 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       const isBlocks = (arg: string): boolean => /^--?blocks$/.test(arg);
       return inspect(onlyArgument(args.filter((arg) => !isBlocks(arg))), args.some(isBlocks), terminal);
     },
+  },
+  'accept-loss': {
+    usage: 'accept-loss <dir>',
+    help:
+      'Names what a partition, or every partition of a data directory, has lost, and forgets it: answers warn of it no longer.\n' +
+      'The node must be stopped; of a running one ask POST /internal/partition/accept_loss. Restore first what can be restored.\n',
+    run: (args, terminal) => acceptLoss(onlyArgument(args), terminal),
   },
   'rebuild-index': {
     usage: 'rebuild-index <dir>',

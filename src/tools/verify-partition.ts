@@ -10,6 +10,7 @@ import { blocksStart, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../par
 import { isPartId, type PartId } from '../part/identity.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
 import { parseLogFileName } from '../partition/log-file.ts';
+import { lossLine } from '../partition/loss-records.ts';
 import {
   compareWithManifest,
   MANIFEST_BYTES_MAX,
@@ -19,6 +20,8 @@ import {
 } from '../partition/manifest.ts';
 import { logPath, partsPath } from '../partition/partition-place.ts';
 import { guard, verifyPart, withFile, type Findings } from './verify-part.ts';
+
+type VerifiedCatalog = ReturnType<typeof verifyCatalog>;
 
 /** What was found intact. */
 export interface PartitionSummary {
@@ -38,7 +41,11 @@ export function verifyPartition(disk: Disk, path: string, findings: Findings, no
   let rows = 0;
   for (const id of ids) rows += verifyPart(disk, join(partsPath(path), id), findings)?.rowCount ?? 0;
   if (catalog !== undefined) checkCatalogRows(path, catalog, rows, findings);
-  const logs = checkLogs(disk, path, { flushedLogSeq: catalog?.flushedLogSeq ?? 0, findings, note });
+  const { losses = [], logSeqs = [], flushedLogSeq = 0 } = catalog ?? {};
+  for (const loss of losses) note(`lost, not accepted: ${lossLine(path, loss)}`);
+  // The index of a snapshot may list log files that were begun while it was taken; its manifest names those that are in it.
+  if (manifest === undefined) checkListedLogs(disk, path, logSeqs, findings);
+  const logs = checkLogs(disk, path, { flushedLogSeq, findings, note });
   rows += logs.rows;
   if (manifest !== undefined && manifest.rows !== rows) {
     findings.damaged(`${path}: ${rows} spans found where the manifest says ${manifest.rows}`);
@@ -57,10 +64,10 @@ function checkManifest(disk: Disk, path: string, findings: Findings): Manifest |
   return manifest;
 }
 
-function checkIndex(disk: Disk, path: string, findings: Findings): CatalogState | undefined {
+function checkIndex(disk: Disk, path: string, findings: Findings): VerifiedCatalog | undefined {
   const folder = join(path, 'index');
   const file = join(folder, 'data.mdb');
-  let catalog: CatalogState | undefined;
+  let catalog: VerifiedCatalog | undefined;
   guard(findings, () => {
     withFile(disk, file, (opened) => {
       catalog = verifyCatalog(disk, folder);
@@ -80,6 +87,12 @@ function idsOnDisk(disk: Disk, path: string): PartId[] {
 function checkCatalogRows(path: string, catalog: CatalogState, rows: number, findings: Findings): void {
   const listed = catalog.parts.reduce((sum, part) => sum + part.rows, 0);
   if (rows !== listed) findings.damaged(`${path}: ${rows} spans in readable parts where the catalog lists ${listed}`);
+}
+
+function checkListedLogs(disk: Disk, path: string, seqs: readonly number[], findings: Findings): void {
+  const names = disk.stat(logPath(path)) === undefined ? [] : disk.list(logPath(path));
+  const found = new Set(names.map((name) => parseLogFileName(name)?.seq));
+  for (const seq of seqs) if (!found.has(seq)) findings.damaged(`${logPath(path)}: log file ${seq} is missing`);
 }
 
 function checkLogs(

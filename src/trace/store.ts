@@ -232,6 +232,11 @@ export interface StoreAdmin {
    * refused with UNAVAILABLE until then. Days that are detached stay as they are.
    */
   purge(): Promise<void>;
+  /**
+   * Forgets what is lost of the partitions whose names begin with `partitionPrefix`: answers warn of it no longer. Gives what
+   * that was, a line each.
+   */
+  acceptLosses(partitionPrefix: string): Promise<string[]>;
   /** Names (YYYYMMDD) of the partitions that are read and written, by day. */
   listPartitions(): string[] | Promise<string[]>;
   /**

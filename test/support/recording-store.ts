@@ -107,6 +107,11 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
     return ['/data/snapshots/one'];
   }
 
+  async acceptLosses(partitionPrefix: string): Promise<string[]> {
+    this.adminCalls.push(`accept losses ${partitionPrefix}`);
+    return ['a part'];
+  }
+
   async deleteSnapshot(path: string): Promise<void> {
     this.adminCalls.push(`delete ${path}`);
   }

@@ -66,4 +66,9 @@ test('a flipped bit in a part costs one block, which is named, counted once and 
   expect(await find('2')).toEqual({ status: 404, warnings: lost });
   expect(await metric('tracelith_corrupt_blocks_total')).toBe(1);
   expect(await metric('tracelith_losses')).toBe(1);
+  // Until somebody takes note of it.
+  const accepted = await fetch(`${node.url}/internal/partition/accept_loss`, { method: 'POST' });
+  expect(await accepted.json()).toEqual([expect.stringContaining('40 spans lost')]);
+  expect(await find('2')).toEqual({ status: 404, warnings: null });
+  expect(await metric('tracelith_losses')).toBe(0);
 });

@@ -1,4 +1,4 @@
-// Partitions and snapshots for the operator: list, detach, attach, snapshot create, list, delete. POST only, behind
+// Partitions and snapshots for the operator: list, detach, attach, accept losses, snapshot create, list, delete. POST only, behind
 // -partitionManageAuthKey; paths, parameters and answers are VictoriaTraces'. Names are checked where they come in.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
@@ -31,6 +31,9 @@ export function registerPartitionRoutes(app: FastifyInstance, options: Partition
   post('attach', async (request, reply) => {
     await admin.attachPartition(readDay(request));
     return reply.type(text).send('OK\n');
+  });
+  post('accept_loss', async (request, reply) => {
+    return reply.type(json).send(JSON.stringify(await admin.acceptLosses(readPartitionPrefix(request))));
   });
   post('snapshot/create', async (request, reply) => {
     // VictoriaTraces took `name` first and `partition_prefix` later.

@@ -16,7 +16,7 @@ beforeEach(() => {
 const send = (path: string, method = 'POST', server = edge): Promise<RawResponse> =>
   server.send({ method, path: `/internal/partition/${path}` });
 
-const PATHS = ['list', 'detach', 'attach', 'snapshot/create', 'snapshot/list', 'snapshot/delete'];
+const PATHS = ['list', 'detach', 'attach', 'accept_loss', 'snapshot/create', 'snapshot/list', 'snapshot/delete'];
 
 describe('partitions', () => {
   test('are listed, detached and attached', async () => {
@@ -61,6 +61,11 @@ describe('partitions', () => {
     }
     expect(edge.store.adminCalls).toEqual([]);
   });
+});
+
+test('losses are accepted by prefix, and named', async () => {
+  expect((await send('accept_loss?partition_prefix=202611')).text).toBe('["a part"]');
+  expect(edge.store.adminCalls).toEqual(['accept losses 202611']);
 });
 
 describe('snapshots', () => {
