@@ -119,18 +119,19 @@ export class BlockSource implements Disposable {
     return this.#cache.calls;
   }
 
-  /** Every block of the tenant. */
-  blocks(): CandidateBlock[] {
-    const newest = this.newestFirst();
+  /** Every block of the tenant; of one day, where `day` is given. */
+  blocks(day?: number): CandidateBlock[] {
+    const newest = this.newestFirst(day);
     const out: CandidateBlock[] = [];
     for (let block = newest.next(); block !== undefined; block = newest.next()) out.push(block);
     return out;
   }
 
   /** The blocks of the tenant, those with the latest start first. A part is opened when one of its own may be next. */
-  newestFirst(): NewestBlocks<CandidateBlock> {
+  newestFirst(onlyDay?: number): NewestBlocks<CandidateBlock> {
     this.#cache.makeRoom();
-    return new NewestBlocks(this.#view.partitions, {
+    const days = this.#view.partitions.filter(({ day }) => onlyDay === undefined || day === onlyDay);
+    return new NewestBlocks(days, {
       openPart: (day, place) => {
         const blocks = this.#usePart(place, (part) => this.#ownBlocks(part)) ?? [];
         this.work.blocks += blocks.length;

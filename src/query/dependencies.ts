@@ -73,8 +73,7 @@ class CallCount {
 
   #addDay(totals: CallTotals, { day, parts, logBlocks }: ReturnType<BlockSource['days']>[number]): void {
     if (parts === undefined || this.#damagedDays.has(day)) {
-      const blocks = this.#source.blocks().filter((block) => block.day === day);
-      return this.#addBlocks(totals, blocks, { parts: [] });
+      return this.#addBlocks(totals, this.#source.blocks(day), { parts: [] });
     }
     for (const part of parts) this.#addPart(totals, day, part);
     if (logBlocks.length > 0) this.#addBlocks(totals, logBlocks, { parts, cache: this.#source.calls });

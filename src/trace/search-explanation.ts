@@ -20,7 +20,7 @@ export type BlockFate = (typeof BLOCK_FATES)[number];
 export interface SearchExplanation {
   readonly partitions: number;
   readonly parts: number;
-  /** Blocks of the tenant in parts and log of those days; each has one fate. */
+  /** Blocks of the tenant in parts and log of those days, of parts never opened those of all tenants; each has one fate. */
   readonly blocks: number;
   /** Those of them in the log. */
   readonly logBlocks: number;

@@ -45,6 +45,18 @@ test('every block of the tenant, of parts and logs, with the times its header te
   expect(blocks.map((block) => block.filter() !== undefined)).toEqual([true, true, false]);
 });
 
+test('of one day, without a look at the parts of another', () => {
+  using store = new MadeStore();
+  const ofDay = (trace: number, day: bigint): OtlpRequest =>
+    requestOf([span(trace, { trace, startTimeUnixNano: day * 86_400_000_000_000n })]);
+  store.addPart([ofDay(1, 20_776n)]);
+  store.addPart([ofDay(2, 20_777n), ofDay(3, 20_777n)]);
+  using source = new BlockSource(store.cache, store.view, DEFAULT_TENANT);
+  expect(source.blocks(20_777).map(({ day }) => day)).toEqual([20_777, 20_777]);
+  expect(source.work.blocks).toBe(2);
+  expect(source.blocks()).toHaveLength(3);
+});
+
 test('for a trace only the blocks of a part that may hold it, and every log block', () => {
   using store = new MadeStore();
   store.addPart([oneOf(1), oneOf(2), oneOf(3)]);
