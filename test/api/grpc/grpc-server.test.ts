@@ -1,5 +1,6 @@
 // The life of the two listeners: what becomes of calls under way when they close, and of an address that is taken.
 import { once } from 'node:events';
+import { connect as http2Connect, constants, type ClientHttp2Stream } from 'node:http2';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
@@ -8,6 +9,7 @@ import { encodeRequest } from '../../support/otlp-proto.ts';
 import { openGrpcListener } from '../../support/grpc-listener.ts';
 import { callExport } from '../../support/node-client.ts';
 import { RUDE_ACTS, RudeClients } from '../../support/rude-clients.ts';
+import { createRandom, printedSeed } from '../../support/random-request.ts';
 import { openEdgeServers, type EdgeServers } from '../../support/edge-servers.ts';
 
 const protobuf = Buffer.from(encodeRequest({ resourceSpans: [{}] }));
@@ -105,4 +107,63 @@ describe('close', () => {
       /-httpListenAddr=127\.0\.0\.1:\d+: cannot listen: .*EADDRINUSE/,
     );
   });
+});
+
+/** What a client may do with a call, well or badly; each ends when nothing more of it is to come. */
+const BEHAVIOURS: readonly ((stream: ClientHttp2Stream, frame: Buffer) => void)[] = [
+  (stream, frame) => void stream.end(frame),
+  (stream, frame) => void stream.end(frame.subarray(0, frame.length >> 1)),
+  (stream) => void stream.end(),
+  (stream, frame) => void stream.end(Buffer.concat([frame, frame])),
+  (stream, frame) => {
+    stream.write(frame.subarray(0, frame.length >> 1));
+    stream.close(constants.NGHTTP2_CANCEL);
+  },
+  (stream, frame) => {
+    stream.write(frame);
+    stream.session?.destroy();
+  },
+  (stream, frame) => {
+    const large = Buffer.from(frame);
+    large.writeUInt32BE(0xffff_ffff, 1);
+    stream.write(large);
+  },
+  (stream, frame) => {
+    const compressed = Buffer.from(frame);
+    compressed[0] = 1;
+    stream.end(compressed);
+  },
+];
+
+test('whatever calls end like, in whatever order, nothing of them is held and the next is answered', async () => {
+  const random = createRandom(printedSeed('grpc-server'));
+  await using own = await openEdgeServers();
+  const frame = Buffer.concat([Buffer.from([0, 0, 0, 0, 0]), Buffer.alloc(40_000)]);
+  // Field 1 of 39,996 zeros is malformed; an empty field 15 as often as it fits is not.
+  for (let at = 5; at < frame.length; at += 2) frame.set([0x7a, 0], at);
+  frame.writeUInt32BE(frame.length - 5, 1);
+  for (let round = 0; round < 12; round++) {
+    const session = http2Connect(`http://127.0.0.1:${own.grpc.port}`);
+    session.on('error', () => undefined);
+    const ended = Array.from({ length: 1 + Math.floor(random() * 8) }, async () => {
+      const encoding = ['gzip', 'zstd', 'br'][Math.floor(random() * 3)]!;
+      const headers = {
+        ':method': 'POST',
+        ':path': OTLP_GRPC_PATH,
+        'content-type': 'application/grpc',
+        'grpc-encoding': encoding,
+      };
+      const stream = session.request(headers);
+      const closed = new Promise((resolve) => stream.on('close', resolve));
+      stream.on('error', () => undefined).resume();
+      BEHAVIOURS[Math.floor(random() * BEHAVIOURS.length)]!(stream, frame);
+      await closed;
+    });
+    await Promise.all(ended);
+    session.destroy();
+  }
+  await expect.poll(() => own.metrics.render()).toMatch(/^tracelith_intake_bytes 0$/m);
+  const ownClient = openClient(own.grpc.port);
+  expect(await call(ownClient)).toHaveLength(0);
+  ownClient.close();
 });
