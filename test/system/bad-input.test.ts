@@ -220,7 +220,7 @@ describe('deep nesting', () => {
     const json = `{"resourceSpans":[{"resource":{"attributes":[{"key":"a","value":${open.repeat(levels)}${']}}'.repeat(levels)}}]}}]}`;
     // The attribute of a resource without spans: nothing is lost with it.
     expect((await post(json, JSON_TYPE))[0]).toBe(200);
-    expect((await post('['.repeat(levels), JSON_TYPE))[0]).toBe(400);
+    expect((await post('[    '.repeat(levels), JSON_TYPE))[0]).toBe(400);
     let bytes = Buffer.from([0x10, 1]);
     const layers: Buffer[] = [];
     for (let level = 0, size = bytes.length; level < 20_000; level++) {
