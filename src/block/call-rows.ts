@@ -1,5 +1,6 @@
 // Spans of one trace, gathered from wherever they lie, as the counting of calls needs them. Columns that are reused from
 // trace to trace.
+import { copyInto } from '../bytes/slots.ts';
 import { assert } from '../base/assert.ts';
 import type { CallColumns } from './call-columns.ts';
 
@@ -101,56 +102,5 @@ export class CountedRows {
     for (let at = this.#last[index]!; at >= 0; at = this.#ranges[at]!.before) {
       rows.appendRows(this.#rows, this.#ranges[at]!.from, this.#ranges[at]!.end);
     }
-  }
-}
-
-function copyInto<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(target: T, source: T): T {
-  target.set(source);
-  return target;
-}
-
-/** The spans of one trace by id: a hash table whose memory serves one trace after the other. */
-export class SpanIds {
-  #lo = new Uint32Array(64);
-  #hi = new Uint32Array(64);
-  /** Row + 1; 0: free. */
-  #rows = new Int32Array(64);
-  #mask = 0;
-
-  /** Empty from now on, with room for `count` ids. */
-  begin(count: number): void {
-    let size = 8;
-    while (size < 2 * count) size *= 2;
-    if (size > this.#rows.length) {
-      this.#lo = new Uint32Array(size);
-      this.#hi = new Uint32Array(size);
-      this.#rows = new Int32Array(size);
-    } else this.#rows.fill(0, 0, size);
-    this.#mask = size - 1;
-  }
-
-  /** Adds `row` under its id; the row that already has the id, or -1. */
-  add(lo: number, hi: number, row: number): number {
-    const place = this.#place(lo, hi);
-    const known = this.#rows[place]! - 1;
-    if (known >= 0) return known;
-    this.#lo[place] = lo;
-    this.#hi[place] = hi;
-    this.#rows[place] = row + 1;
-    return -1;
-  }
-
-  /** The row added under the id, or -1. */
-  find(lo: number, hi: number): number {
-    return this.#rows[this.#place(lo, hi)]! - 1;
-  }
-
-  /** Span ids are random; only hand-made ones need mixing. */
-  #place(lo: number, hi: number): number {
-    const h = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0xc2b2ae35);
-    let place = (h ^ (h >>> 15)) & this.#mask;
-    while (this.#rows[place] !== 0 && (this.#lo[place] !== lo || this.#hi[place] !== hi))
-      place = (place + 1) & this.#mask;
-    return place;
   }
 }

@@ -12,7 +12,8 @@
 import { bucketOf } from '../trace/latency-buckets.ts';
 import type { CallColumns } from './call-columns.ts';
 import type { CallCounts, CallNames } from './call-counts.ts';
-import { CallRows, CountedRows, SpanIds } from './call-rows.ts';
+import { SpanIds } from '../trace/span-ids.ts';
+import { CallRows, CountedRows } from './call-rows.ts';
 import { TracePieces, type TraceIndex } from './trace-index.ts';
 
 const MINUTE_NS = 60_000_000_000;

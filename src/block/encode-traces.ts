@@ -3,6 +3,7 @@
 import { assert } from '../base/assert.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
+import { SpanIds } from '../trace/span-ids.ts';
 import * as C from './block-columns.ts';
 import type { ColumnWriter } from './column-writer.ts';
 import type { Buckets } from './encode-section.ts';
@@ -63,72 +64,21 @@ function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
 function findParents(batch: SpanBatch, rows: Uint32Array, firsts: Uint32Array): Int32Array {
   const parents = new Int32Array(rows.length);
   const { parentId } = batch;
-  const spans = new TraceSpans(batch.spanId, rows);
+  const { spanId } = batch;
+  const ids = new SpanIds();
   for (let trace = 0; trace + 1 < firsts.length; trace++) {
     const end = firsts[trace + 1]!;
-    spans.begin(firsts[trace]!, end);
+    ids.begin(end - firsts[trace]!);
+    for (let i = firsts[trace]!; i < end; i++) ids.add(spanId[rows[i]! * 2]!, spanId[rows[i]! * 2 + 1]!, i);
     for (let i = firsts[trace]!; i < end; i++) {
       const at = rows[i]! * 2;
       const lo = parentId[at]!;
       const hi = parentId[at + 1]!;
-      parents[i] = lo === 0 && hi === 0 ? -1 : spans.find(lo, hi);
+      const parent = ids.find(lo, hi);
+      parents[i] = lo === 0 && hi === 0 ? -1 : parent < 0 ? -2 : parent;
     }
   }
   return parents;
-}
-
-/** The rows of one trace by span id: a hash table whose memory serves one trace after the other. */
-class TraceSpans {
-  readonly #spanId: Uint32Array;
-  readonly #rows: Uint32Array;
-  #slots = new Int32Array(64);
-  #mask = 0;
-  #first = 0;
-
-  constructor(spanId: Uint32Array, rows: Uint32Array) {
-    this.#spanId = spanId;
-    this.#rows = rows;
-  }
-
-  /** Holds the trace rows[first, end) from now on. */
-  begin(first: number, end: number): void {
-    let size = 8;
-    while (size < 2 * (end - first)) size *= 2;
-    if (size > this.#slots.length) this.#slots = new Int32Array(size);
-    this.#slots.fill(0, 0, size);
-    this.#mask = size - 1;
-    this.#first = first;
-    // Backwards: an earlier row with the same span id takes the slot over.
-    for (let i = end - 1; i >= first; i--) {
-      const at = this.#rows[i]! * 2;
-      this.#slots[this.#slot(this.#spanId[at]!, this.#spanId[at + 1]!)] = i - first + 1;
-    }
-  }
-
-  /** Position of the trace's first row with this span id, or -2. */
-  find(lo: number, hi: number): number {
-    const entry = this.#slots[this.#slot(lo, hi)]!;
-    return entry === 0 ? -2 : this.#first + entry - 1;
-  }
-
-  /** The slot this span id has or would get. */
-  #slot(lo: number, hi: number): number {
-    const slots = this.#slots;
-    const spanId = this.#spanId;
-    let slot = mix(lo, hi) & this.#mask;
-    for (let entry = slots[slot]!; entry !== 0; entry = slots[slot]!) {
-      const at = this.#rows[this.#first + entry - 1]! * 2;
-      if (spanId[at] === lo && spanId[at + 1] === hi) break;
-      slot = (slot + 1) & this.#mask;
-    }
-    return slot;
-  }
-}
-
-/** Span ids are random; only hand-made ones need mixing. */
-function mix(lo: number, hi: number): number {
-  const h = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0xc2b2ae35);
-  return h ^ (h >>> 15);
 }
 
 function writeTraces(

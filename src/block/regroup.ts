@@ -6,6 +6,7 @@ import { ByteWriter } from '../bytes/byte-writer.ts';
 import { SpanWriterOtlp } from '../otlp/write-spans.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
+import { TraceIndex } from './trace-index.ts';
 
 export interface Regrouped {
   /** Row numbers in the new order. */
@@ -33,35 +34,18 @@ export function regroupByTrace(batch: SpanBatch, rows?: Uint32Array): Regrouped 
 /** Counting sort by trace id; traces in order of first appearance. */
 function groupRows(batch: SpanBatch, input: Uint32Array): { grouped: Uint32Array; ends: Uint32Array } {
   const ids = batch.traceId;
-  let size = 16;
-  while (size < 2 * input.length) size *= 2;
-  const mask = size - 1;
-  const slots = new Int32Array(size);
-  const firstRow: number[] = [];
-  const counts: number[] = [];
+  const traces = new TraceIndex(input.length);
+  const counts = new Uint32Array(input.length);
   const traceOf = new Uint32Array(input.length);
   for (let i = 0; i < input.length; i++) {
-    const at = input[i]! * 4;
-    let slot = Math.imul(ids[at]! ^ Math.imul(ids[at + 2]!, 0x85ebca6b) ^ ids[at + 3]!, 0xc2b2ae35);
-    slot = (slot ^ (slot >>> 15)) & mask;
-    let trace = slots[slot]! - 1;
-    while (trace >= 0 && !sameTrace(ids, firstRow[trace]! * 4, at)) {
-      slot = (slot + 1) & mask;
-      trace = slots[slot]! - 1;
-    }
-    if (trace < 0) {
-      trace = firstRow.length;
-      firstRow.push(input[i]!);
-      counts.push(0);
-      slots[slot] = trace + 1;
-    }
+    const trace = traces.add(ids, input[i]! * 4);
     counts[trace]!++;
     traceOf[i] = trace;
   }
-  const ends = new Uint32Array(counts.length);
-  const next = new Uint32Array(counts.length);
+  const ends = new Uint32Array(traces.count);
+  const next = new Uint32Array(traces.count);
   let total = 0;
-  for (let trace = 0; trace < counts.length; trace++) {
+  for (let trace = 0; trace < traces.count; trace++) {
     next[trace] = total;
     total += counts[trace]!;
     ends[trace] = total;
@@ -69,10 +53,6 @@ function groupRows(batch: SpanBatch, input: Uint32Array): { grouped: Uint32Array
   const grouped = new Uint32Array(input.length);
   for (let i = 0; i < input.length; i++) grouped[next[traceOf[i]!]!++] = input[i]!;
   return { grouped, ends };
-}
-
-function sameTrace(ids: Uint32Array, x: number, y: number): boolean {
-  return ids[x] === ids[y] && ids[x + 1] === ids[y + 1] && ids[x + 2] === ids[y + 2] && ids[x + 3] === ids[y + 3];
 }
 
 function sortRange(rows: Uint32Array, from: number, end: number, comparer: RowComparer): void {

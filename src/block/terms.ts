@@ -3,6 +3,7 @@
 // for an operation's spans opens only blocks where they have that value, not others' spans, and two values that no span has together
 // open none. Writer and query must agree: both make their terms here. The hash is
 // part of the format (docs/format/part.md, "filters") and never changes within a version.
+import { copyInto, placeAll } from '../bytes/slots.ts';
 import type { HashPairs } from '../codec/fuse-filter.ts';
 import type { BlockOutline } from './outline.ts';
 
@@ -95,7 +96,7 @@ export class TermSet implements HashPairs {
   hi = new Uint32Array(1024);
   count = 0;
   /** Open addressing over the hashes themselves: entry + 1 per slot. */
-  #slots = new Uint32Array(4096);
+  #slots = new Int32Array(4096);
   readonly #hash = new TermHash();
   readonly #marked = new Set<number>();
   #prefixLo = 0;
@@ -156,31 +157,15 @@ export class TermSet implements HashPairs {
       if (this.lo[entry - 1] === lo && this.hi[entry - 1] === hi) return;
       slot = (slot + 1) & mask;
     }
-    if (this.count === this.lo.length) this.#grow();
+    if (this.count === this.lo.length) {
+      this.lo = copyInto(new Uint32Array(2 * this.count), this.lo);
+      this.hi = copyInto(new Uint32Array(2 * this.count), this.hi);
+    }
     this.lo[this.count] = lo;
     this.hi[this.count] = hi;
     this.#slots[slot] = ++this.count;
-    if (this.count * 2 > this.#slots.length) this.#rehash();
-  }
-
-  #grow(): void {
-    const lo = new Uint32Array(this.lo.length * 2);
-    const hi = new Uint32Array(this.hi.length * 2);
-    lo.set(this.lo);
-    hi.set(this.hi);
-    this.lo = lo;
-    this.hi = hi;
-  }
-
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let i = 0; i < this.count; i++) {
-      let slot = this.lo[i]! & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = i + 1;
-    }
-    this.#slots = slots;
+    const { length } = this.#slots;
+    if (this.count * 2 > length) this.#slots = placeAll(2 * length, this.lo, this.count);
   }
 }
 

@@ -1,12 +1,20 @@
 // Numbers traces by their ids, 0, 1, 2 … in order of first sight, and keeps where their pieces are. Ids are 4 words, the
 // bytes in memory order.
+import { copyInto } from '../bytes/slots.ts';
 
 export class TraceIndex {
   count = 0;
   /** 4 words a trace. */
   ids = new Uint32Array(4 * 256);
   /** Open addressing, number + 1 per slot, 0 = free; at most half full. */
-  #slots = new Int32Array(512);
+  #slots: Int32Array;
+
+  /** With slots for so many traces; beyond them it grows. */
+  constructor(traces = 256) {
+    let size = 512;
+    while (size < 2 * traces) size *= 2;
+    this.#slots = new Int32Array(size);
+  }
 
   /** The number of the trace at words[at], added when it is new. */
   add(words: Uint32Array, at: number): number {
@@ -14,7 +22,7 @@ export class TraceIndex {
     const known = this.#slots[slot]! - 1;
     if (known >= 0) return known;
     const number = this.count++;
-    if (4 * number === this.ids.length) this.#grow();
+    if (4 * number === this.ids.length) this.ids = copyInto(new Uint32Array(8 * number), this.ids);
     for (let word = 0; word < 4; word++) this.ids[4 * number + word] = words[at + word]!;
     this.#slots[slot] = number + 1;
     if (2 * this.count > this.#slots.length) this.#rehash();
@@ -48,12 +56,6 @@ export class TraceIndex {
       slot = (slot + 1) & mask;
     }
     return slot;
-  }
-
-  #grow(): void {
-    const ids = new Uint32Array(2 * this.ids.length);
-    ids.set(this.ids);
-    this.ids = ids;
   }
 
   #rehash(): void {
@@ -92,15 +94,9 @@ export class TracePieces {
 
   #grow(): void {
     const size = 2 * this.next.length;
-    this.first = grow(this.first, size);
-    this.next = grow(this.next, size);
-    this.blocks = grow(this.blocks, size);
-    this.traces = grow(this.traces, size);
+    this.first = copyInto(new Int32Array(size), this.first);
+    this.next = copyInto(new Int32Array(size), this.next);
+    this.blocks = copyInto(new Int32Array(size), this.blocks);
+    this.traces = copyInto(new Int32Array(size), this.traces);
   }
-}
-
-function grow(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const grown = new Int32Array(size);
-  grown.set(old);
-  return grown;
 }

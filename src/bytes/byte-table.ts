@@ -1,6 +1,7 @@
 // Interns byte strings: equal bytes get equal ids, 0, 1, 2 … in order of first sight. Entries live back to back in one
 // arena; no object and no JS string per entry. Ids are valid until clear().
 import { hashBytes } from './hash.ts';
+import { copyInto, placeAll } from './slots.ts';
 
 /** Memory beyond it is given back by clear(): it was grown for what is not met every day. */
 const KEPT_BYTES_MAX: number = 8 << 20;
@@ -10,7 +11,7 @@ export class ByteTable {
   #ends = new Uint32Array(256);
   #hashes = new Uint32Array(256);
   /** Open addressing, id + 1 per slot, 0 = free; at most half full. */
-  #slots = new Uint32Array(512);
+  #slots = new Int32Array(512);
   #count = 0;
 
   get count(): number {
@@ -66,6 +67,7 @@ export class ByteTable {
       if (this.#hashes[entry - 1] === hash && this.equals(entry - 1, source, start, end)) return entry - 1;
       slot = (slot + 1) & mask;
     }
+    this.#slots[slot] = this.#count + 1;
     return this.#add(source, start, end, hash);
   }
 
@@ -74,29 +76,21 @@ export class ByteTable {
     const at = this.sizeBytes;
     const stop = at + end - start;
     if (stop > this.#arena.length) {
-      const grown = new Uint8Array(Math.max(stop, this.#arena.length * 2));
-      grown.set(this.#arena.subarray(0, at));
-      this.#arena = grown;
+      this.#arena = copyInto(new Uint8Array(Math.max(stop, this.#arena.length * 2)), this.#arena.subarray(0, at));
     }
     // A view for each of these short texts would be more garbage than all else an encoder makes.
     if (end - start < 64) for (let from = start, to = at; from < end; from++) this.#arena[to++] = source[from]!;
     else this.#arena.set(source.subarray(start, end), at);
     if (id === this.#ends.length) {
-      this.#ends = growUint32(this.#ends);
-      this.#hashes = growUint32(this.#hashes);
+      this.#ends = copyInto(new Uint32Array(2 * id), this.#ends);
+      this.#hashes = copyInto(new Uint32Array(2 * id), this.#hashes);
     }
     this.#ends[id] = stop;
     this.#hashes[id] = hash;
-    place(this.#slots, id, hash);
     this.#count = id + 1;
-    if (this.#count * 2 > this.#slots.length) this.#rehash();
+    const { length } = this.#slots;
+    if (this.#count * 2 > length) this.#slots = placeAll(2 * length, this.#hashes, this.#count);
     return id;
-  }
-
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
-    for (let id = 0; id < this.#count; id++) place(slots, id, this.#hashes[id]!);
-    this.#slots = slots;
   }
 
   /** Forgets every entry but keeps the memory, up to KEPT_BYTES_MAX. */
@@ -106,21 +100,7 @@ export class ByteTable {
     if (4 * this.#slots.length > KEPT_BYTES_MAX) {
       this.#ends = new Uint32Array(256);
       this.#hashes = new Uint32Array(256);
-      this.#slots = new Uint32Array(512);
+      this.#slots = new Int32Array(512);
     } else this.#slots.fill(0);
   }
-}
-
-/** Takes the first free slot from the hash's on; there always is one. */
-function place(slots: Uint32Array, id: number, hash: number): void {
-  const mask = slots.length - 1;
-  let slot = hash & mask;
-  while (slots[slot] !== 0) slot = (slot + 1) & mask;
-  slots[slot] = id + 1;
-}
-
-function growUint32(old: Uint32Array): Uint32Array<ArrayBuffer> {
-  const grown = new Uint32Array(old.length * 2);
-  grown.set(old);
-  return grown;
 }

@@ -1,5 +1,6 @@
 // Sums by key: a hash table from an integer below 2^53 to two running totals. What calls are counted in, span by span:
 // no object and no string per entry, slots numbered 0, 1, 2 … in order of first sight.
+import { copyInto, placeAll } from './slots.ts';
 
 export class CountTable {
   keys = new Float64Array(256);
@@ -27,11 +28,16 @@ export class CountTable {
       place = (place + 1) & mask;
     }
     const slot = this.count++;
-    if (slot === this.keys.length) this.#grow();
+    if (slot === this.keys.length) {
+      this.keys = copyInto(new Float64Array(2 * slot), this.keys);
+      this.calls = copyInto(new Float64Array(2 * slot), this.calls);
+      this.errors = copyInto(new Float64Array(2 * slot), this.errors);
+    }
     this.keys[slot] = key;
     this.calls[slot] = this.errors[slot] = 0;
     this.#places[place] = slot + 1;
-    if (this.count * 2 > this.#places.length) this.#rehash();
+    const { length } = this.#places;
+    if (this.count * 2 > length) this.#places = placeAll(2 * length, this.keys.map(hashKey), this.count);
     return slot;
   }
 
@@ -39,33 +45,10 @@ export class CountTable {
     this.count = 0;
     this.#places.fill(0);
   }
-
-  #grow(): void {
-    this.keys = grown(this.keys);
-    this.calls = grown(this.calls);
-    this.errors = grown(this.errors);
-  }
-
-  #rehash(): void {
-    const places = new Int32Array(this.#places.length * 2);
-    const mask = places.length - 1;
-    for (let slot = 0; slot < this.count; slot++) {
-      let place = hashKey(this.keys[slot]!) & mask;
-      while (places[place] !== 0) place = (place + 1) & mask;
-      places[place] = slot + 1;
-    }
-    this.#places = places;
-  }
 }
 
 function hashKey(key: number): number {
   const high = Math.floor(key / 4294967296);
   const h = Math.imul((key - high * 4294967296) ^ Math.imul(high, 0x85ebca6b), 0xc2b2ae35);
   return h ^ (h >>> 15);
-}
-
-function grown(old: Float64Array): Float64Array<ArrayBuffer> {
-  const grown = new Float64Array(old.length * 2);
-  grown.set(old);
-  return grown;
 }

@@ -1,12 +1,13 @@
 // Interns sequences of int32 (templates): equal sequences get equal ids in order of first sight. All entries live in
 // one Int32Array. Ids are valid until clear().
 import { hashInts } from './hash.ts';
+import { copyInto, placeAll } from './slots.ts';
 
 export class SequenceTable {
   #ints = new Int32Array(1024);
   #ends = new Uint32Array(64);
   #hashes = new Uint32Array(64);
-  #slots = new Uint32Array(128);
+  #slots = new Int32Array(128);
   #count = 0;
 
   get count(): number {
@@ -55,38 +56,21 @@ export class SequenceTable {
     const id = this.#count;
     const start = id === 0 ? 0 : this.#ends[id - 1]!;
     if (start + length > this.#ints.length) {
-      const grown = new Int32Array(Math.max(start + length, this.#ints.length * 2));
-      grown.set(this.#ints.subarray(0, start));
-      this.#ints = grown;
+      const size = Math.max(start + length, this.#ints.length * 2);
+      this.#ints = copyInto(new Int32Array(size), this.#ints.subarray(0, start));
     }
     for (let i = 0; i < length; i++) this.#ints[start + i] = scratch[i]!;
-    if (id === this.#ends.length) this.#grow();
+    if (id === this.#ends.length) {
+      this.#ends = copyInto(new Uint32Array(2 * id), this.#ends);
+      this.#hashes = copyInto(new Uint32Array(2 * id), this.#hashes);
+    }
     this.#ends[id] = start + length;
     this.#hashes[id] = hash;
     this.#slots[slot] = id + 1;
     this.#count = id + 1;
-    if (this.#count * 2 > this.#slots.length) this.#rehash();
+    const { length: slotCount } = this.#slots;
+    if (this.#count * 2 > slotCount) this.#slots = placeAll(2 * slotCount, this.#hashes, this.#count);
     return id;
-  }
-
-  #grow(): void {
-    const ends = new Uint32Array(this.#ends.length * 2);
-    ends.set(this.#ends);
-    this.#ends = ends;
-    const hashes = new Uint32Array(this.#hashes.length * 2);
-    hashes.set(this.#hashes);
-    this.#hashes = hashes;
-  }
-
-  #rehash(): void {
-    const slots = new Uint32Array(this.#slots.length * 2);
-    const mask = slots.length - 1;
-    for (let id = 0; id < this.#count; id++) {
-      let slot = this.#hashes[id]! & mask;
-      while (slots[slot] !== 0) slot = (slot + 1) & mask;
-      slots[slot] = id + 1;
-    }
-    this.#slots = slots;
   }
 
   clear(): void {

@@ -3,6 +3,7 @@
 // arena, everything that repeats is a template id. One batch holds rows of one tenant and any number of days.
 // Row r has the values [valueStart[r], valueStart[r+1]), one for each field of its template, and likewise its events
 // and links, which are rows of their own sections.
+import { copyInto } from '../bytes/slots.ts';
 import { assert } from '../base/assert.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
@@ -242,9 +243,4 @@ export function rowsByDay(batch: SpanBatch): Map<number, Uint32Array> {
     out.set(key, rows);
   }
   return out;
-}
-
-function copyInto<T extends Uint8Array | Uint32Array | Int32Array | Float64Array>(target: T, source: T): T {
-  target.set(source);
-  return target;
 }

@@ -1,5 +1,6 @@
 // A trace as Jaeger sees it: columns over its OTLP bytes, 56 bytes a span, so that the adjusters can look at a trace of
 // 100,000 spans whole without an object for each. A span becomes an object when it is written, and is forgotten then.
+import { SpanIds } from '../../trace/span-ids.ts';
 import { assert } from '../../base/assert.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 
@@ -261,39 +262,24 @@ export function formatSpanId(high: number, low: number): string {
   return high.toString(16).padStart(8, '0') + low.toString(16).padStart(8, '0');
 }
 
-/** The first row of each span id: an open-addressed table of row numbers. Valid until ids change. */
+/** The first row of each span id. Valid until ids change. */
 export class SpanIdIndex {
   readonly #trace: TraceView;
-  /** Row + 1; 0 = free. */
-  readonly #slots: Int32Array;
+  readonly #ids = new SpanIds();
 
   constructor(trace: TraceView) {
-    let size = 16;
-    while (size < trace.count * 2) size *= 2;
     this.#trace = trace;
-    this.#slots = new Int32Array(size);
+    this.#ids.begin(trace.count);
   }
 
   /** Enters `row` unless its id is there already; returns the row that has the id. */
   add(row: number): number {
-    const slot = this.#slotOf(this.#trace.idHigh(row), this.#trace.idLow(row));
-    if (this.#slots[slot] === 0) this.#slots[slot] = row + 1;
-    return this.#slots[slot]! - 1;
+    const known = this.#ids.add(this.#trace.idLow(row), this.#trace.idHigh(row), row);
+    return known < 0 ? row : known;
   }
 
   /** The row with this id, or -1. */
   find(high: number, low: number): number {
-    return this.#slots[this.#slotOf(high, low)]! - 1;
-  }
-
-  #slotOf(high: number, low: number): number {
-    const trace = this.#trace;
-    const mask = this.#slots.length - 1;
-    let hash = Math.imul(low ^ Math.imul(high, 0x85ebca6b), 0xc2b2ae35);
-    hash ^= hash >>> 15;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const row = this.#slots[slot]! - 1;
-      if (row < 0 || (trace.idHigh(row) === high && trace.idLow(row) === low)) return slot;
-    }
+    return this.#ids.find(low, high);
   }
 }

@@ -1,0 +1,47 @@
+// The spans of one trace by id: what finds a parent, or an id that comes twice, wherever a trace is looked at whole.
+
+/** A hash table whose memory serves one trace after the other. The first row of an id has it. */
+export class SpanIds {
+  #lo = new Uint32Array(64);
+  #hi = new Uint32Array(64);
+  /** Row + 1; 0: free. */
+  #rows = new Int32Array(64);
+  #mask = 0;
+
+  /** Empty from now on, with room for `count` ids. */
+  begin(count: number): void {
+    let size = 8;
+    while (size < 2 * count) size *= 2;
+    if (size > this.#rows.length) {
+      this.#lo = new Uint32Array(size);
+      this.#hi = new Uint32Array(size);
+      this.#rows = new Int32Array(size);
+    } else this.#rows.fill(0, 0, size);
+    this.#mask = size - 1;
+  }
+
+  /** Adds `row` under its id; the row that already has the id, or -1. */
+  add(lo: number, hi: number, row: number): number {
+    const place = this.#place(lo, hi);
+    const known = this.#rows[place]! - 1;
+    if (known >= 0) return known;
+    this.#lo[place] = lo;
+    this.#hi[place] = hi;
+    this.#rows[place] = row + 1;
+    return -1;
+  }
+
+  /** The row added under the id, or -1. */
+  find(lo: number, hi: number): number {
+    return this.#rows[this.#place(lo, hi)]! - 1;
+  }
+
+  /** Span ids are random; only hand-made ones need mixing. */
+  #place(lo: number, hi: number): number {
+    const h = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0xc2b2ae35);
+    let place = (h ^ (h >>> 15)) & this.#mask;
+    while (this.#rows[place] !== 0 && (this.#lo[place] !== lo || this.#hi[place] !== hi))
+      place = (place + 1) & this.#mask;
+    return place;
+  }
+}
