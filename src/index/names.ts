@@ -67,6 +67,13 @@ interface TenantNames {
 /** What an entry costs besides its text: map slot, string header, array or object. Node 24, 270,000 entries: 105. */
 const ENTRY_OVERHEAD_BYTES = 112;
 
+/** A NameSet as plain data, to cross threads. */
+export interface ListedNames {
+  readonly operations: readonly { readonly tenant: Tenant; readonly service: string; readonly operation: Operation }[];
+  readonly tags: readonly { readonly tenant: Tenant; readonly tag: Tag }[];
+  readonly foldedCount: number;
+}
+
 /** Names in memory, within bounds. */
 export class NameSet {
   readonly bounds: NameBounds;
@@ -168,13 +175,27 @@ export class NameSet {
 
   /** Adds everything `other` holds. */
   merge(other: NameSet): void {
-    this.foldedCount += other.foldedCount;
-    for (const tenant of other.tenants()) {
-      for (const service of other.services(tenant)) {
-        for (const { name, kind } of other.operations(tenant, service)) this.addOperation(tenant, service, name, kind);
-      }
-      for (const { key, level, type } of other.tags(tenant)) this.addTag(tenant, key, level, type);
+    this.addListed(other.list());
+  }
+
+  /** Everything in it, in no order. */
+  list(): ListedNames {
+    const operations: { tenant: Tenant; service: string; operation: Operation }[] = [];
+    const tags: { tenant: Tenant; tag: Tag }[] = [];
+    for (const [tenant, names] of this.#tenants) {
+      for (const [service, { kinds }] of names.services)
+        for (const [name, all] of kinds)
+          for (const kind of all) operations.push({ tenant, service, operation: { name, kind } });
+      for (const tag of names.tags.values()) tags.push({ tenant, tag });
     }
+    return { operations, tags, foldedCount: this.foldedCount };
+  }
+
+  addListed({ operations, tags, foldedCount }: ListedNames): void {
+    this.foldedCount += foldedCount;
+    for (const { tenant, service, operation } of operations)
+      this.addOperation(tenant, service, operation.name, operation.kind);
+    for (const { tenant, tag } of tags) this.addTag(tenant, tag.key, tag.level, tag.type);
   }
 
   clear(): void {

@@ -8,7 +8,7 @@ import { readBlockHeader, type BlockHeader } from '../block/block-header.ts';
 import { readBlockTraceIds } from '../block/block-reader.ts';
 import type { AppendFile, Disk } from '../disk/disk.ts';
 import { giveUp } from '../disk/give-up.ts';
-import { NameSet } from '../index/names.ts';
+import { NameSet, type ListedNames } from '../index/names.ts';
 import { encodeFileHeader, LOG_FORMAT } from '../part/format-version.ts';
 import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import { newIdentity, parseIdentity, type Identity } from '../part/identity.ts';
@@ -25,6 +25,19 @@ export interface LogBlock {
   readonly header: BlockHeader;
   /** Ascending; for pruning by trace id. */
   readonly traceKeys: Uint32Array;
+}
+
+/** Damaged bytes that could not be copied keep the file when it is flushed. */
+interface KeptDamage {
+  readonly quarantinePath: string;
+  readonly message: string;
+}
+
+/** What a log file holds for readers, as plain data: it may be read back on another thread. */
+export interface LogContent {
+  readonly blocks: readonly LogBlock[];
+  readonly names: ListedNames;
+  readonly kept: KeptDamage | undefined;
 }
 
 const SUFFIX = '.log';
@@ -81,7 +94,7 @@ export class LogFile {
   readonly #disk: Disk;
   #rowCount = 0;
   #sizeBytes = 0;
-  #kept: { readonly quarantinePath: string; readonly message: string } | undefined;
+  #kept: KeptDamage | undefined;
 
   /** Of the names in its blocks it lists those within `nameBounds`. */
   constructor(place: LogPlace, name: LogFileName) {
@@ -130,6 +143,21 @@ export class LogFile {
     this.#sizeBytes += header.sizeBytes;
   }
 
+  get content(): LogContent {
+    return { blocks: this.blocks, names: this.names.list(), kept: this.#kept };
+  }
+
+  /** Makes everything visible that was found in the file. */
+  publishAll({ blocks, names, kept }: LogContent): void {
+    this.#kept = kept;
+    for (const block of blocks) {
+      this.blocks.push(block);
+      this.#rowCount += block.header.rowCount;
+      this.#sizeBytes += block.header.sizeBytes;
+    }
+    this.names.addListed(names);
+  }
+
   /**
    * The same blocks under the name of a parked file: a flush of it failed twice, and later ones leave it out. The file has
    * both names until this one is doomed. Throws DISK.
@@ -142,10 +170,7 @@ export class LogFile {
     const marks = this.path + MARKS_SUFFIX;
     if (this.#disk.stat(marks) !== undefined) this.#disk.link(marks, parked.path + MARKS_SUFFIX);
     this.#disk.syncDir(this.#place.folder);
-    for (const block of this.blocks) parked.blocks.push(block);
-    parked.names.merge(this.names);
-    parked.#rowCount = this.#rowCount;
-    parked.#sizeBytes = this.#sizeBytes;
+    parked.publishAll(this.content);
     return parked;
   }
 

@@ -1,7 +1,8 @@
-// Where merges run: on a pool of threads in the program (storage/merge-pool.ts), at once in tests and tools.
+// Where merges run, and what else takes long: on a pool of threads in the program (storage/merge-pool.ts), at once in tests and tools.
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { mergeParts, type MergeJob, type MergeResult } from '../part/merge-parts.ts';
+import { readLog, type ReadLog, type ReadLogJob } from './recover-log.ts';
 
 export interface RunOptions {
   /** Aborted: the merge is given up, and nothing writes to its folder any more when run() rejects with CANCELLED. */
@@ -16,6 +17,8 @@ export interface MergeRunner {
    * bug; UNAVAILABLE when there is no thread for it. What was written of the part may be left then.
    */
   run(job: MergeJob, options?: RunOptions): Promise<MergeResult>;
+  /** See readLog for what it throws; besides, WORKER_FAILED and UNAVAILABLE. No merge waits for it. */
+  readLog(job: ReadLogJob): Promise<ReadLog>;
   close(): Promise<void>;
 }
 
@@ -43,6 +46,7 @@ export function inlineMergeRunner(disk: Disk): MergeRunner {
       if (signal?.aborted === true) throw cancelled(job);
       return mergeParts(disk, job);
     },
+    readLog: async (job) => readLog(disk, job),
     close: async () => {},
   };
 }

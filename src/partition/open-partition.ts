@@ -25,10 +25,11 @@ import { isParked, logFileName, parkedName, parseLogFileName, type LogFile, type
 import { lossOfFile, lossOfPart, type LostPart } from './loss-records.ts';
 import { MARKS_SUFFIX } from './log-marks.ts';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILE, parseManifest } from './manifest.ts';
+import type { MergeRunner } from './merge-runner.ts';
 import { livePart, partEntry, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { rebuildIndex } from './rebuild-index.ts';
-import { recoverLogFile } from './recover-log.ts';
+import { logFileOf, recoverLogFile, type ReadLog } from './recover-log.ts';
 import { repairPart } from './repair-part.ts';
 
 /** What opening a partition found and did. */
@@ -56,11 +57,14 @@ export interface OpenedPartition {
   readonly report: RecoveryReport;
 }
 
+/** Log files that were read already, by name. */
+export type ReadLogs = ReadonlyMap<string, ReadLog>;
+
 /**
  * Creates what is missing of the folder, opens the index, and brings folder and catalog into agreement. Throws DISK,
  * FORMAT_TOO_NEW.
  */
-export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
+export function openPartitionFiles(place: PartitionPlace, read?: ReadLogs): OpenedPartition {
   const { disk, path } = place;
   const damaged: string[] = [];
   makeFolders(disk, path);
@@ -71,7 +75,7 @@ export function openPartitionFiles(place: PartitionPlace): OpenedPartition {
     removeUnlisted(place, catalog);
     const found = { env, catalog, damaged };
     const { parts, lost } = openParts(place, found);
-    const logs = recoverLogs(place, found);
+    const logs = recoverLogs(place, found, read);
     return {
       env,
       catalog: readCatalog(env),
@@ -242,18 +246,19 @@ interface RecoveredLogs {
 }
 
 /** Reads the log back and notices what is missing of it. */
-function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found): RecoveredLogs {
+function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, read?: ReadLogs): RecoveredLogs {
   const { disk } = place;
   const folder = logPath(place.path);
-  const names = disk
-    .list(folder)
-    .map(parseLogFileName)
-    .filter((name) => name !== undefined);
+  const names = logFileNames(disk, folder);
   const hasParked = (seq: number): boolean => !isParked({ seq }) && names.some((name) => name.seq === parkedSeq(seq));
   // A crash left a parked file its old name too.
   for (const name of names.filter(({ seq }) => hasParked(seq))) disk.remove(join(folder, logFileName(name)));
   const present = names.filter(({ seq }) => !hasParked(seq));
-  const recovered = present.map((name) => ({ name, ...recoverLogFile({ ...place, folder }, name) }));
+  const recovered = present.map((name) => {
+    const early = read?.get(logFileName(name));
+    const at = { ...place, folder };
+    return { name, ...(early === undefined ? recoverLogFile(at, name) : logFileOf(at, name, early)) };
+  });
   damaged.push(...recovered.flatMap((one) => one.damaged));
   const files = recovered.map(({ logFile }) => logFile).filter((file) => file !== undefined);
   const filled = files.filter(({ blocks }) => blocks.length > 0);
@@ -271,6 +276,24 @@ function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found): R
   const numbers = [...catalog.logSeqs, ...names.map(({ seq }) => seq)].filter((seq) => !isParked({ seq }));
   const nextSeq = Math.max(catalog.flushedLogSeq, ...numbers) + 1;
   return { files: filled, nextSeq, tornBytes, unrecorded: isRecorded ? [] : losses };
+}
+
+/** Reads the log of the partition on the threads of `runner`: for an opening that nobody may notice. */
+export async function readLogs(place: PartitionPlace, runner: Pick<MergeRunner, 'readLog'>): Promise<ReadLogs> {
+  const { path, quarantinePath, nameBounds } = place;
+  const read = new Map<string, ReadLog>();
+  const folder = logPath(path);
+  if (place.disk.stat(folder) === undefined) return read;
+  for (const name of logFileNames(place.disk, folder))
+    read.set(logFileName(name), await runner.readLog({ folder, name, quarantinePath, nameBounds }));
+  return read;
+}
+
+function logFileNames(disk: Disk, folder: string): LogFileName[] {
+  return disk
+    .list(folder)
+    .map(parseLogFileName)
+    .filter((name) => name !== undefined);
 }
 
 /** Log files that had acknowledged spans and have none: the file is gone, or was cut to nothing. */

@@ -18,7 +18,7 @@ import type { Tenant } from '../trace/tenant.ts';
 import { isParked, parkedName, type LogAppend, type LogFile } from './log-file.ts';
 import { Log } from './log.ts';
 import { ENDLESS_ROOM, parkReasonOf, type MergeRoom, type MergeRunner, type ParkReason } from './merge-runner.ts';
-import { forgetLosses, openPartitionFiles, type RecoveryReport } from './open-partition.ts';
+import { forgetLosses, openPartitionFiles, readLogs, type ReadLogs, type RecoveryReport } from './open-partition.ts';
 import { KnownLosses } from './known-losses.ts';
 import { lossesOf, type KnownInput } from './loss-records.ts';
 import { livePart, partEntry, PartSet, pinAll, type LivePart } from './part-set.ts';
@@ -83,8 +83,8 @@ export class Partition {
   #fullMerges = 0;
   #isClosed = false;
 
-  private constructor(options: PartitionOptions) {
-    const opened = openPartitionFiles(options);
+  private constructor(options: PartitionOptions, read?: ReadLogs) {
+    const opened = openPartitionFiles(options, read);
     this.#options = options;
     this.#disk = options.disk;
     this.#room = options.mergeRoom ?? ENDLESS_ROOM;
@@ -107,6 +107,16 @@ export class Partition {
   /** Opens the partition in `options.path`, creating it when nothing is there. Throws DISK, FORMAT_TOO_NEW. */
   static open(options: PartitionOptions): Partition {
     return new Partition(options);
+  }
+
+  /**
+   * As open(), but what takes long, reading the log, goes on beside everything else. Throws UNAVAILABLE when `signal`
+   * was aborted meanwhile, WORKER_FAILED.
+   */
+  static async openBeside(options: PartitionOptions, signal: AbortSignal): Promise<Partition> {
+    const read = await readLogs(options, options.mergeRunner);
+    if (signal.aborted) throw new StoreError('UNAVAILABLE', `${options.path}: closed before it was open; retry later`);
+    return new Partition(options, read);
   }
 
   get log(): Log {

@@ -1,14 +1,15 @@
 // Reads a log file back after a restart: every block that was acknowledged is found again, whatever the crash or the
 // disk did to the rest. The file is never written again, so a torn tail may stay in it: it goes with the next flush.
+// A few million spans take seconds, so the log of a day that opens beside others is read on another thread.
 import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
-import type { ReadFile } from '../disk/disk.ts';
+import type { Disk, ReadFile } from '../disk/disk.ts';
 import { isUnreadable, readTwice } from '../disk/unreadable.ts';
 import type { Loss } from '../index/losses.ts';
 import { blocksStart, fileHeaderSize, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../part/format-version.ts';
 import { moveToQuarantine, quarantine, type DamagedPlace } from '../part/quarantine.ts';
 import { scanBlocks, type BlockScan, type DamagedRange } from '../part/scan-blocks.ts';
-import { LogFile, logFileName, type LogFileName, type LogPlace } from './log-file.ts';
+import { LogFile, logFileName, type LogContent, type LogFileName, type LogPlace } from './log-file.ts';
 import { readMarks } from './log-marks.ts';
 import { lossOfBlock, lossOfFile } from './loss-records.ts';
 
@@ -21,6 +22,28 @@ export interface RecoveredLogFile {
   readonly losses: readonly Loss[];
   /** Bytes behind the last whole block: a write that was never acknowledged. */
   readonly tornBytes: number;
+}
+
+/** As plain data, to cross threads. */
+export interface ReadLog extends Omit<RecoveredLogFile, 'logFile'> {
+  readonly content: LogContent | undefined;
+}
+
+export interface ReadLogJob extends Omit<Place, 'disk' | 'forget'> {
+  readonly name: LogFileName;
+}
+
+/** As recoverLogFile, on any thread; logFileOf makes of it what was recovered. */
+export function readLog(disk: Disk, job: ReadLogJob): ReadLog {
+  const { logFile, ...found } = recoverLogFile({ ...job, disk }, job.name);
+  return { ...found, content: logFile?.content };
+}
+
+export function logFileOf(place: LogPlace, name: LogFileName, { content, ...found }: ReadLog): RecoveredLogFile {
+  if (content === undefined) return { ...found, logFile: undefined };
+  const logFile = new LogFile(place, name);
+  logFile.publishAll(content);
+  return { ...found, logFile };
 }
 
 type Place = LogPlace & { readonly quarantinePath: string };

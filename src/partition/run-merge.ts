@@ -7,7 +7,7 @@ import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { parkReasonOf, type MergeRunner } from './merge-runner.ts';
 
 export interface MergeContext {
-  readonly runner: MergeRunner;
+  readonly runner: Pick<MergeRunner, 'run'>;
   readonly disk: Disk;
   readonly logger: Logger;
   /** Aborted when the partition closes. */

@@ -56,6 +56,9 @@ export class Day {
   /** Of partitions of this day that were closed. */
   readonly #counted: PartitionCounters = noCounters();
   #closing: Promise<void> | undefined;
+  #opening: Promise<void> | undefined;
+  /** The store closes: nothing is opened any more. */
+  readonly #ending = new AbortController();
   /** Of the partition that was closed: queries that began before may still read it. */
   #read: Pinned | undefined;
   readonly #gone = Promise.withResolvers<void>();
@@ -106,7 +109,7 @@ export class Day {
   /** Opens the folder, making it when it is not there. A disk that refuses makes the day failed. Throws what else is. */
   open(): void {
     try {
-      this.#partition = this.#openPartition();
+      this.#partition = Partition.open(this.#placed);
     } catch (error) {
       if (!isStoreError(error, 'DISK')) throw error;
       this.#become('failed');
@@ -127,19 +130,24 @@ export class Day {
     await this.#openOr('detached');
   }
 
+  /** Its log is read on another thread: acknowledgements and queries go on meanwhile. */
   async #openOr(otherwise: DayState): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#opening = promise;
     try {
-      this.#partition = this.#openPartition();
+      this.#partition = await Partition.openBeside(this.#placed, this.#ending.signal);
     } catch (error) {
       this.#become(otherwise);
       throw error;
+    } finally {
+      resolve();
     }
     this.#become('open');
   }
 
-  #openPartition(): Partition {
+  get #placed(): PartitionOptions {
     assert(this.#state === 'opening' && this.#partition === undefined, `${this.name} is opened while ${this.#state}`);
-    return Partition.open({ ...this.#options, path: this.path, day: this.day });
+    return { ...this.#options, path: this.path, day: this.day };
   }
 
   /** Starts writing blocks. Throws DISK, and UNAVAILABLE where nothing may be written any more. */
@@ -194,11 +202,14 @@ export class Day {
 
   /** Closes the partition, where there is one. Does not flush. */
   async close(): Promise<void> {
+    this.#ending.abort();
+    await this.#opening;
     await this.#closePartition();
   }
 
   /** Closes what belongs to the process and touches nothing on disk. */
   abandon(): void {
+    this.#ending.abort();
     this.#partition?.abandon();
   }
 

@@ -2,10 +2,17 @@
 // left, a bug) is an error of that one merge; what is aborted ends with its thread, and is over when run() rejects.
 import { extname } from 'node:path';
 import { StoreError } from '../base/errors.ts';
-import { ThreadPool } from '../base/thread-pool.ts';
+import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { cancelled, type MergeRunner, type RunOptions } from '../partition/merge-runner.ts';
-import type { MergeReply, PulsingMergeJob } from './merge-job.ts';
+import type { ReadLog, ReadLogJob } from '../partition/recover-log.ts';
+import {
+  resultOf,
+  type MergeReply,
+  type PulsingMergeJob,
+  type PulsingReadLogJob,
+  type ReadLogReply,
+} from './merge-job.ts';
 
 /** Threads that had nothing to merge for so long give their memory back. */
 const IDLE_MS = 30_000;
@@ -21,7 +28,7 @@ export interface MergePoolOptions {
   readonly heapMbMax?: number;
 }
 
-/** A pool for `mergeWorkers` merges at once, and a thread for flushes: those never wait for a merge. */
+/** For `mergeWorkers` merges at once, a flush, and a day that opens beside others: none waits for another kind. */
 export function createMergePool(mergeWorkers: number, options: MergePoolOptions = {}): MergeRunner {
   return new MergePool(mergeWorkers, options);
 }
@@ -29,6 +36,7 @@ export function createMergePool(mergeWorkers: number, options: MergePoolOptions 
 class MergePool implements MergeRunner {
   readonly #merges: ThreadPool<PulsingMergeJob, MergeReply>;
   readonly #flushes: ThreadPool<PulsingMergeJob, MergeReply>;
+  readonly #openings: ThreadPool<PulsingReadLogJob, ReadLogReply>;
   /** Everything asked for and not ended. */
   readonly #jobs = new Set<Promise<unknown>>();
   /** Settles when the last job that had to be alone has ended: what comes later waits for it. */
@@ -38,8 +46,10 @@ class MergePool implements MergeRunner {
 
   constructor(mergeWorkers: number, options: MergePoolOptions) {
     this.#memoryBytes = options.memoryBytes;
-    this.#merges = openThreads(mergeWorkers, options);
-    this.#flushes = openThreads(1, options);
+    // They are there before they are needed: a flush must not wait for a thread that the system refuses.
+    this.#merges = openThreads('runMergeJob', { min: mergeWorkers, max: mergeWorkers }, options);
+    this.#flushes = openThreads('runMergeJob', { min: 1, max: 1 }, options);
+    this.#openings = openThreads('runReadLogJob', { min: 0, max: 1 }, options);
   }
 
   async run(job: MergeJob, options: RunOptions = {}): Promise<MergeResult> {
@@ -55,35 +65,49 @@ class MergePool implements MergeRunner {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    await Promise.all([this.#merges.close(), this.#flushes.close()]);
+    await Promise.all([this.#merges.close(), this.#flushes.close(), this.#openings.close()]);
+  }
+
+  async readLog(job: ReadLogJob): Promise<ReadLog> {
+    try {
+      return resultOf(await this.#openings.run(job));
+    } catch (cause) {
+      throw this.#errorOf(job.folder, cause);
+    }
   }
 
   async #runNow(job: MergeJob, signal: AbortSignal | undefined): Promise<MergeResult> {
-    if (this.#isClosed) throw closing(job);
+    if (this.#isClosed) throw closing(job.partPath);
     if (signal !== undefined && isAborted(signal)) throw cancelled(job);
     const threads = job.profile === 'merged' ? this.#merges : this.#flushes;
     try {
       const { memoryBytes = this.#memoryBytes } = job;
       return resultOf(await threads.run({ ...job, memoryBytes }, { signal }));
     } catch (cause) {
-      if (cause instanceof StoreError) throw cause;
-      // Ending the pool rejects what runs on it: that is no fault, the store is closing.
-      if (this.#isClosed) throw closing(job, cause);
-      if (signal !== undefined && isAborted(signal)) throw cancelled(job);
-      throw new StoreError('WORKER_FAILED', `${job.partPath}: the thread that merged it failed: ${String(cause)}`, {
-        cause,
-      });
+      if (!this.#isClosed && signal !== undefined && isAborted(signal)) throw cancelled(job);
+      throw this.#errorOf(job.partPath, cause);
     }
+  }
+
+  #errorOf(path: string, cause: unknown): StoreError {
+    if (cause instanceof StoreError) return cause;
+    // Ending the pool rejects what runs on it: that is no fault, the store is closing.
+    if (this.#isClosed) return closing(path, cause);
+    return new StoreError('WORKER_FAILED', `${path}: the thread that worked on it failed: ${String(cause)}`, { cause });
   }
 }
 
-/** They are there before they are needed: a flush must not wait for a thread that the system refuses. */
-function openThreads(threads: number, options: MergePoolOptions): ThreadPool<PulsingMergeJob, MergeReply> {
+/** `name` is that of the task in the worker's module. */
+function openThreads<Job extends PulsingJob, Reply>(
+  name: string,
+  threads: { readonly min: number; readonly max: number },
+  options: MergePoolOptions,
+): ThreadPool<Job, Reply> {
   return new ThreadPool({
     workerUrl: options.workerUrl ?? new URL(`./merge-worker${extname(import.meta.filename)}`, import.meta.url),
-    name: 'runMergeJob',
-    threadsMin: threads,
-    threadsMax: threads,
+    name,
+    threadsMin: threads.min,
+    threadsMax: threads.max,
     idleMs: IDLE_MS,
     queueMax: Infinity,
     looksMax: HUNG_MAX_SECONDS,
@@ -100,17 +124,12 @@ function abortedWhile(turn: Promise<unknown>, job: MergeJob, signal: AbortSignal
   });
 }
 
-function closing({ partPath }: MergeJob, cause?: unknown): StoreError {
-  const text = `${partPath}: the store is closing; this merge runs again after the next start`;
+function closing(path: string, cause?: unknown): StoreError {
+  const text = `${path}: the store is closing; this is done again after the next start`;
   return new StoreError('UNAVAILABLE', text, { cause });
 }
 
 /** It may have changed since it was looked at last. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
-}
-
-function resultOf(reply: MergeReply): MergeResult {
-  if (reply.kind === 'done') return reply.result;
-  throw new StoreError(reply.code, reply.message);
 }

@@ -1,18 +1,30 @@
-// A merge thread: reads files, writes a part, answers. It never opens LMDB: a part becomes visible only through the
-// commit of the thread that owns the partition.
+// A merge thread: reads files, writes a part, answers; another of its kind reads the log of a day that opens. It never opens
+// LMDB: a part becomes visible only through the commit of the thread that owns the partition.
 import { isStoreError } from '../base/errors.ts';
 import { Pulse } from '../base/pulse.ts';
+import type { PulsingJob } from '../base/thread-pool.ts';
+import type { Disk } from '../disk/disk.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { pulsingDisk } from '../disk/pulsing-disk.ts';
 import { mergeParts } from '../part/merge-parts.ts';
-import type { MergeReply, PulsingMergeJob } from './merge-job.ts';
+import { readLog } from '../partition/recover-log.ts';
+import type { MergeReply, PulsingMergeJob, PulsingReadLogJob, ReadLogReply, WorkerReply } from './merge-job.ts';
 
 /** Piscina's task. A bug is thrown: it is an error of this one merge, which is then parked. */
-export function runMergeJob({ pulse: shared, ...job }: PulsingMergeJob): MergeReply {
+export function runMergeJob({ pulse, ...job }: PulsingMergeJob): MergeReply {
+  return replyOf(pulse, (disk) => mergeParts(disk, job));
+}
+
+/** Another task. */
+export function runReadLogJob({ pulse, ...job }: PulsingReadLogJob): ReadLogReply {
+  return replyOf(pulse, (disk) => readLog(disk, job));
+}
+
+function replyOf<T>(shared: PulsingJob['pulse'], work: (disk: Disk) => T): WorkerReply<T> {
   const pulse = new Pulse(shared);
   pulse.beat();
   try {
-    return { kind: 'done', result: mergeParts(pulsingDisk(nodeDisk, pulse), job) };
+    return { kind: 'done', result: work(pulsingDisk(nodeDisk, pulse)) };
   } catch (error) {
     if (!isStoreError(error)) throw error;
     return { kind: 'failed', code: error.code, message: error.message };

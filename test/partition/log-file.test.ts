@@ -6,7 +6,7 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { newIdentity } from '../../src/part/identity.ts';
 import { readBlockAt } from '../../src/part/part-reader.ts';
 import { LogFile, logFileName, parseLogFileName } from '../../src/partition/log-file.ts';
-import { recoverLogFile } from '../../src/partition/recover-log.ts';
+import { logFileOf, readLog, type RecoveredLogFile } from '../../src/partition/recover-log.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { blockOf } from '../part/made-blocks.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
@@ -28,8 +28,11 @@ test('a log file is named by its number and its identity, in format 1 by its num
 describe('a log file', () => {
   const name = { seq: 1, identity: newIdentity() };
   const blocks = [0, 1, 2, 3].map((i) => blockOf({ first: 4 * i, count: 4, service: `s${i}` }));
-  const recover = (folder: string): ReturnType<typeof recoverLogFile> =>
-    recoverLogFile({ disk: nodeDisk, folder, quarantinePath: join(folder, '..', 'quarantine') }, name);
+  /** As a day does that opens, with what another thread has read. */
+  const recover = (folder: string): RecoveredLogFile => {
+    const job = { folder, name, quarantinePath: join(folder, '..', 'quarantine') };
+    return logFileOf({ disk: nodeDisk, folder }, name, structuredClone(readLog(nodeDisk, job)));
+  };
 
   test('gives every published block at its place, and the same after recovery', async () => {
     using folder = new TemporaryFolder();

@@ -31,7 +31,6 @@ async function attempts(codes: readonly StoreErrorCode[]): Promise<{ tried: stri
       mkdirSync(job.partPath);
       throw new StoreError(code, 'made for a test');
     },
-    close: async () => undefined,
   };
   const context = { runner, disk: nodeDisk, logger: memoryLog(), signal: new AbortController().signal };
   const end = await runMerge(context, makeJob).catch((error: unknown) => (error as StoreError).code);

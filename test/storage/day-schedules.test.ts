@@ -77,6 +77,7 @@ class Schedule {
         if (this.#dayAt(job.partPath)?.isPoisoned === true) throw new StoreError('WORKER_FAILED', 'the thread died');
         return inline.run(job, options);
       },
+      readLog: (job) => inline.readLog(job),
       close: () => inline.close(),
     };
     this.#storage = this.#open();

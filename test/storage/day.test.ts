@@ -121,6 +121,18 @@ test('a day that the disk does not let open is failed, and opens when the disk i
   await day.close();
 });
 
+test('a store that closes while a day opens does not wait to see it open', async () => {
+  using folder = new TemporaryFolder();
+  const { day } = makeDay(folder.path);
+  day.open();
+  await day.detach();
+  const attached = day.attach();
+  expect(day.state).toBe('opening');
+  await day.close();
+  await expect(attached).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(day.state).toBe('detached');
+});
+
 test('a day whose folder cannot be renamed stays on its way out, and goes at the next attempt', async () => {
   using folder = new TemporaryFolder();
   const { day, gone, refused } = makeDay(folder.path);

@@ -147,6 +147,7 @@ function gatedRunner(): { runner: MergeRunner; started: Promise<void>; go: () =>
       }
       return await inline.run(job);
     },
+    readLog: (job) => inline.readLog(job),
     close: () => inline.close(),
   };
   return { runner, started: begun.promise, go: () => gate.resolve() };

@@ -5,8 +5,11 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import type { MergeJob } from '../../src/part/merge-parts.ts';
 import { parkReasonOf } from '../../src/partition/merge-runner.ts';
+import { LogFile } from '../../src/partition/log-file.ts';
+import { readLog } from '../../src/partition/recover-log.ts';
+import { newIdentity } from '../../src/part/identity.ts';
 import { createMergePool } from '../../src/storage/merge-pool.ts';
-import { DAY } from '../part/made-blocks.ts';
+import { blockOf, DAY } from '../part/made-blocks.ts';
 import { TemporaryFolder } from './open-store.ts';
 
 const workerUrl = new URL('./dying-merge-worker.ts', import.meta.url);
@@ -73,6 +76,23 @@ test('a merge that has to be alone waits for those under way, and those that com
   stop.abort();
   await Promise.all(all);
   expect(order).toEqual(['given up', 'long', 'alone', 'later']);
+});
+
+test('a log is read back on a thread that no merge holds up, as it is on this one', async () => {
+  using folder = new TemporaryFolder();
+  const name = { seq: 1, identity: newIdentity() };
+  const writer = new LogFile({ disk: nodeDisk, folder: folder.path }, name).openWriter(async () => undefined);
+  const append = writer.append([blockOf({ first: 0, count: 4 })]);
+  await append.synced;
+  append.publish();
+  await writer.seal();
+  const threads = createMergePool(1);
+  const job = { folder: folder.path, name, quarantinePath: folder.path, nameBounds: undefined };
+  expect(await threads.readLog(job)).toEqual(readLog(nodeDisk, job));
+  const missing = await codeOf(threads.readLog({ ...job, name: { ...name, seq: 2 } }));
+  expect(missing).toMatchObject({ code: 'DISK' });
+  await threads.close();
+  expect(await codeOf(threads.readLog(job))).toMatchObject({ code: 'UNAVAILABLE' });
 });
 
 test('a pool that no thread can be started for says so, to everyone who waits', async () => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { limits } from '../../src/base/limits.ts';
 import { StoreError } from '../../src/base/errors.ts';
-import type { MergeRunner } from '../../src/partition/merge-runner.ts';
+import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import { MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { isStoreError } from '../../src/base/errors.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
@@ -242,6 +242,7 @@ test('a close whose flush takes too long goes without it: the log is on disk, ev
   hanging.promise.catch(() => undefined);
   const mergeRunner: MergeRunner = {
     run: () => hanging.promise,
+    readLog: inlineMergeRunner(nodeDisk).readLog,
     close: async () => hanging.reject(new StoreError('UNAVAILABLE', 'the store is closing')),
   };
   const storage = openStore(folder.path, { mergeRunner, logger: memoryLog(lines) });
