@@ -178,16 +178,15 @@ export class NameSet {
     this.addListed(other.list());
   }
 
-  /** Everything in it, in no order. */
+  /** Everything in it, by tenant, service, name. */
   list(): ListedNames {
-    const operations: { tenant: Tenant; service: string; operation: Operation }[] = [];
-    const tags: { tenant: Tenant; tag: Tag }[] = [];
-    for (const [tenant, names] of this.#tenants) {
-      for (const [service, { kinds }] of names.services)
-        for (const [name, all] of kinds)
-          for (const kind of all) operations.push({ tenant, service, operation: { name, kind } });
-      for (const tag of names.tags.values()) tags.push({ tenant, tag });
-    }
+    const tenants = this.tenants();
+    const operations = tenants.flatMap((tenant) =>
+      this.services(tenant).flatMap((service) =>
+        this.operations(tenant, service).map((operation) => ({ tenant, service, operation })),
+      ),
+    );
+    const tags = tenants.flatMap((tenant) => this.tags(tenant).map((tag) => ({ tenant, tag })));
     return { operations, tags, foldedCount: this.foldedCount };
   }
 

@@ -69,6 +69,7 @@ class MergePool implements MergeRunner {
   }
 
   async readLog(job: ReadLogJob): Promise<ReadLog> {
+    if (this.#isClosed) throw closing(job.folder);
     try {
       return resultOf(await this.#openings.run(job));
     } catch (cause) {
