@@ -28,7 +28,7 @@ import { MERGE_PARTS_MIN, planMerge } from './plan-merge.ts';
 import { bytesOf, dataFault, logInput, partInput } from './merge-inputs.ts';
 import { runMerge } from './run-merge.ts';
 import { Serial } from './serial.ts';
-import { dayFilter, pickLogBlocks, pickParts, type PartitionView, type ViewFilter } from './view.ts';
+import { dayFilter, pickLogBlocks, pickParts, viewPart, type PartitionView, type ViewFilter } from './view.ts';
 import { writeSnapshot } from './write-snapshot.ts';
 
 export interface PartitionOptions extends PartitionPlace {
@@ -167,16 +167,13 @@ export class Partition {
   async mergeNext(): Promise<boolean> {
     // A full merge that waits would do this one's work again.
     if (this.#fullMerges > 0) return false;
-    let hasMerged = false;
-    await this.#merges.run(() =>
-      this.#unlessClosed(async () => {
-        const parts = this.#planned();
-        if (parts.length === 0) return;
-        hasMerged = true;
-        await this.#mergeOrPark(parts);
-      }),
-    );
-    return hasMerged;
+    let parts: readonly LivePart[] = [];
+    const merge = async (): Promise<void> => {
+      parts = this.#planned();
+      if (parts.length > 0) await this.#mergeOrPark(parts);
+    };
+    await this.#merges.run(() => this.#unlessClosed(merge));
+    return parts.length > 0;
   }
 
   /**
@@ -300,15 +297,7 @@ export class Partition {
     const losses = this.#losses.linesFor(tenant, inDay);
     if (pins.length === 1 && losses.length === 0) return undefined;
     for (const pin of pins) pin.pin();
-    const viewParts = parts.map(({ identity, entry, path }) => ({
-      identity,
-      path,
-      blocks: entry.blocks,
-      rowCount: entry.rows,
-      startMinNs: entry.minStartNs,
-      startMaxNs: entry.maxStartNs,
-    }));
-    return { view: { day: this.day, path: this.path, parts: viewParts, logBlocks, losses }, pins };
+    return { view: { day: this.day, path: this.path, parts: parts.map(viewPart), logBlocks, losses }, pins };
   }
 
   /**
@@ -321,9 +310,8 @@ export class Partition {
       if (this.#isClosed)
         throw new StoreError('UNAVAILABLE', `${this.path}: closed meanwhile; ask for its state again`);
       const { disk, day, path } = this.#options;
-      const sealed = this.#log.files.filter(
-        (file) => (isParked(file) || file.seq <= (last?.seq ?? 0)) && file.blocks.length > 0,
-      );
+      const isSealed = (file: LogFile): boolean => isParked(file) || file.seq <= (last?.seq ?? 0);
+      const sealed = this.#log.files.filter((file) => isSealed(file) && file.blocks.length > 0);
       await writeSnapshot({ disk, day, path, env: this.#env, logFiles: sealed, nowMs }, target);
     });
   }

@@ -76,6 +76,11 @@ export function dayFilter(tenant: Tenant, day: number, filter: ViewFilter): DayF
   return { tenant, startMin, startMax, traceKeys: undefined };
 }
 
+export function viewPart({ identity, entry, path }: LivePart): ViewPart {
+  const { blocks, rows: rowCount, minStartNs: startMinNs, maxStartNs: startMaxNs } = entry;
+  return { identity, path, blocks, rowCount, startMinNs, startMaxNs };
+}
+
 /** The parts that may hold something of `filter`. */
 export function pickParts(parts: readonly LivePart[], day: number, filter: DayFilter): LivePart[] {
   const dayNs = BigInt(day) * BigInt(DAY_NS);
