@@ -157,6 +157,8 @@ export class Environment implements IndexReader, Disposable {
   #db: RootDatabase<Buffer, Uint8Array> | undefined;
   #isClosed = false;
   #isInTransaction = false;
+  /** Of its file while it rests. */
+  #restedBytes: number | undefined;
   /** Scans and copies under way. */
   #readers = 0;
 
@@ -263,12 +265,29 @@ export class Environment implements IndexReader, Disposable {
 
   #database(): RootDatabase<Buffer, Uint8Array> {
     assert(!this.#isClosed, `${this.path}: environment used after close`);
-    this.#db ??= openDatabase(this.path);
+    this.#db ??= this.#openAgain();
     // Behind all others: the most recently used.
     openEnvironments.delete(this);
     openEnvironments.add(this);
     if (openEnvironments.size > limits.indexesOpenMax) closeLeastRecent();
     return this.#db;
+  }
+
+  /** LMDB makes an empty file where none is, and reads beyond the end of one that was cut: both would end in lost parts. */
+  #openAgain(): RootDatabase<Buffer, Uint8Array> {
+    const rested = this.#restedBytes;
+    if (rested !== undefined && rested !== this.#fileBytes()) {
+      throw new StoreError(
+        'CORRUPTION',
+        `${this.path}: data.mdb was ${rested} bytes long and is not any more; ${REPAIR}`,
+      );
+    }
+    this.#restedBytes = undefined;
+    return openDatabase(this.path);
+  }
+
+  #fileBytes(): number | undefined {
+    return this.#disk.stat(join(this.path, 'data.mdb'))?.sizeBytes;
   }
 
   /** Whether LMDB may be closed beneath it until it is used again. */
@@ -279,6 +298,7 @@ export class Environment implements IndexReader, Disposable {
   /** Closes LMDB until the next use: everything committed is on disk. */
   rest(): void {
     assert(this.isIdle, `${this.path}: closed while it is used`);
+    this.#restedBytes = this.#fileBytes();
     this.#closeDatabase();
   }
 

@@ -92,10 +92,14 @@ interface Times {
   readonly tookMs: number;
 }
 
+/** Warnings that are remembered as logged; beyond them all are logged once more. */
+const LOGGED_MAX = 1_000;
+
 export class LocalReader implements TraceReader, SearchExplainer {
   readonly #options: LocalReaderOptions;
   readonly #threads: ThreadPool<QueryJob & PulsingJob, QueryReply>;
   readonly #turns: Turns;
+  readonly #logged = new Set<string>();
 
   constructor(options: LocalReaderOptions) {
     this.#options = options;
@@ -256,13 +260,22 @@ export class LocalReader implements TraceReader, SearchExplainer {
     logger.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
   }
 
+  /** Those that were not logged yet: what is lost stands in every answer until it is accepted. */
+  #news(warnings: readonly string[]): string[] {
+    const news = warnings.filter((warning) => !this.#logged.has(warning));
+    if (this.#logged.size > LOGGED_MAX) this.#logged.clear();
+    for (const warning of news) this.#logged.add(warning);
+    return news;
+  }
+
   /** The threads forget what was asked; the table of queries says what is answered to a task of kind K. */
   #take<K extends QueryKind>(reply: QueryReply): Pick<Answer<K>, 'result' | 'work'> {
     if (reply.kind === 'failed') {
       if (reply.code === 'BUG') throw new BugError(`in a query worker: ${reply.message}`);
       throw new StoreError(reply.code, reply.message);
     }
-    for (const warning of reply.result.warnings) this.#options.logger.warn('a query skipped damaged data', { warning });
+    for (const warning of this.#news(reply.result.warnings))
+      this.#options.logger.warn('a query skipped damaged data', { warning });
     return { result: reply.result as unknown as QueryResult<K>, work: reply.work };
   }
 

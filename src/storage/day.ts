@@ -106,6 +106,11 @@ export class Day {
     return this.#state === 'open' ? undefined : new StoreError('UNAVAILABLE', `partition ${this.name} ${this.#why()}`);
   }
 
+  /** Why queries do not see spans that they should: it is being opened, or could not be. undefined: they see what there is. */
+  get outage(): string | undefined {
+    return this.#state === 'opening' || this.#state === 'failed' ? this.closedError?.message : undefined;
+  }
+
   /** Opens the folder, making it when it is not there. A disk that refuses makes the day failed. Throws what else is. */
   open(): void {
     try {

@@ -110,6 +110,14 @@ export class PartitionSet {
     return this.days.map(({ partition }) => partition).filter((partition) => partition !== undefined);
   }
 
+  /** Days that should be read and are not, newest first, and why: answers that could have held something of them say so. */
+  get outages(): { readonly day: number; readonly path: string; readonly message: string }[] {
+    const found = this.days.flatMap(({ day, path, outage: message }) =>
+      message === undefined ? [] : [{ day, path, message }],
+    );
+    return found.reverse();
+  }
+
   /** Summed over all partitions there were since start; what opening found damaged counts as corrupt. */
   get counters(): PartitionCounters {
     const sum = { ...this.#goneCounters };

@@ -14,7 +14,7 @@ import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
 import type { Forget } from '../partition/partition-place.ts';
 import type { ViewFilter } from '../partition/view.ts';
-import type { Listed, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Listed, Marked, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { Dropper } from './dropper.ts';
@@ -152,7 +152,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   listServices(tenant: Tenant): Listed<string> {
     const days = this.#partitions.all.map((partition) => partition.listServices(tenant));
     const names = new Set(days.flatMap(({ items }) => items));
-    return { items: [...names].sort(compareUtf8), warnings: days.flatMap(({ warnings }) => warnings) };
+    return { items: [...names].sort(compareUtf8), warnings: this.#warningsOf(days) };
   }
 
   /** Operations of `service` by name, then kind; only those of `kind` when it is given. */
@@ -163,7 +163,11 @@ export class Storage implements SpanWriter, StoreAdmin {
       const isRepeat = i > 0 && compareOperations(operation, all[i - 1]!) === 0;
       return !isRepeat && (kind === undefined || operation.kind === kind);
     });
-    return { items, warnings: days.flatMap(({ warnings }) => warnings) };
+    return { items, warnings: this.#warningsOf(days) };
+  }
+
+  #warningsOf(days: readonly Marked[]): string[] {
+    return [...days.flatMap(({ warnings }) => warnings), ...this.#partitions.outages.map(({ message }) => message)];
   }
 
   /**
@@ -172,7 +176,7 @@ export class Storage implements SpanWriter, StoreAdmin {
    */
   takeView(tenant: Tenant, filter: ViewFilter): StoreView {
     this.#assertOpen();
-    return this.#views.take(this.#partitions.all, tenant, filter);
+    return this.#views.take(this.#partitions, tenant, filter);
   }
 
   releaseView(id: number): void {

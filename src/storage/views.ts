@@ -1,9 +1,9 @@
 // Snapshots that queries hold. Each pins its files until it is released; whoever takes one must release it, also when
 // the query fails.
-import type { Partition } from '../partition/partition.ts';
 import type { Pinned } from '../partition/pinned.ts';
-import type { PartitionView, ViewFilter } from '../partition/view.ts';
+import { dayFilter, type PartitionView, type ViewFilter } from '../partition/view.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import type { PartitionSet } from './partition-set.ts';
 
 /** Plain data, so that it can be sent to other threads. */
 export interface StoreView {
@@ -22,18 +22,23 @@ export class Views {
     return this.#pins.size;
   }
 
-  take(partitions: readonly Partition[], tenant: Tenant, filter: ViewFilter): StoreView {
+  /** Of days that cannot be read there is a view that says so. */
+  take({ all, outages }: Pick<PartitionSet, 'all' | 'outages'>, tenant: Tenant, filter: ViewFilter): StoreView {
     const id = this.#nextId++;
     const pins: Pinned[] = [];
     const taken: PartitionView[] = [];
-    for (const partition of [...partitions].sort((a, b) => b.day - a.day)) {
+    for (const { day, path, message } of outages) {
+      if (dayFilter(tenant, day, filter) === undefined) continue;
+      taken.push({ day, path, parts: [], logBlocks: [], losses: [message] });
+    }
+    for (const partition of [...all].sort((a, b) => b.day - a.day)) {
       const one = partition.takeView(tenant, filter);
       if (one === undefined) continue;
       pins.push(...one.pins);
       taken.push(one.view);
     }
     this.#pins.set(id, pins);
-    return { id, tenant, partitions: taken };
+    return { id, tenant, partitions: taken.sort((a, b) => b.day - a.day) };
   }
 
   /** Releasing twice is not an error: a query that is cancelled may race its own end. */

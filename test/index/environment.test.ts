@@ -214,6 +214,21 @@ describe('more environments than may be open at once', () => {
     expect(openFiles()).toBe(0);
   });
 
+  test.each([
+    ['deleted', (file: string) => rmSync(file)],
+    ['cut', (file: string) => truncateSync(file, 8192)],
+  ])('one whose file is %s while it rests is damaged, not new', (_, harm) => {
+    const env = open();
+    env.transaction('fill', (txn) => txn.put(key(1), Buffer.alloc(100_000, 1)));
+    env.rest();
+    expect(env.find(key(1))).toHaveLength(100_000);
+    env.transaction('grow', (txn) => txn.put(key(2), Buffer.alloc(100_000, 1)));
+    env.rest();
+    harm(join(env.path, 'data.mdb'));
+    expect(() => env.find(key(1))).toThrow(expect.objectContaining({ code: 'CORRUPTION' }));
+    env.close();
+  });
+
   test('a scan, a copy and a transaction under way keep theirs open', async () => {
     const env = open();
     env.transaction('fill', (txn) => {
