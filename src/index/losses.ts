@@ -2,6 +2,7 @@
 // that could have held something of them says so, also after a restart, so they stand in the index and change in the
 // catalog's transactions. Bounded: what is lost beyond the bound is one record that covers the whole day.
 import { Packr } from 'msgpackr';
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -47,6 +48,7 @@ export function readLosses(index: IndexReader): Loss[] {
 export function putLosses(txn: IndexTransaction, losses: readonly Loss[]): void {
   let count = losses.length === 0 ? 0 : [...txn.scan(LOSS_RANGE)].length;
   for (const loss of losses) {
+    assert(loss.place !== '' && loss.startMin <= loss.startMax, `a loss at '${loss.place}' that ends before it starts`);
     const kept = count < LOSSES_MAX ? loss : BEYOND;
     if (txn.has(lossKey(kept.place))) continue;
     txn.put(lossKey(kept.place), packr.pack(kept));

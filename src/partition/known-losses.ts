@@ -1,6 +1,7 @@
 // What a partition knows to be damaged and lost, as its answers need it: the records of the index, what is not in the index
 // yet because its disk is full, the parts that are listed and cannot be read, and the blocks that were put into quarantine.
 import { basename } from 'node:path';
+import { assert } from '../base/assert.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import { mayConcern, WHOLE_DAY, type Loss } from '../index/losses.ts';
 import { quarantine, type DamagedPlace } from '../part/quarantine.ts';
@@ -89,6 +90,7 @@ export class KnownLosses {
   }
 
   losePart(part: LostPart): void {
+    assert(!this.#parts.some(({ entry }) => entry.id === part.entry.id), `part ${part.entry.id} was lost twice`);
     this.#parts.push(part);
   }
 

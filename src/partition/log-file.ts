@@ -255,6 +255,7 @@ export class LogWriter {
 
   #publish(blocks: readonly Uint8Array[]): void {
     let offset = this.#file.sizeBytes;
+    assert(this.#isListed, `${this.logFile.path}: blocks published that nobody would miss`);
     this.#marks.add(offset);
     for (const block of blocks) offset -= block.length;
     for (const block of blocks) {

@@ -2,6 +2,7 @@
 // acknowledged. It is never synced, so it costs a commit some microseconds; what the system still had in memory when power
 // failed is missing from it, and it then promises too little, never too much. With it a log that was cut, or whose last block
 // is damaged, is told from the torn end of a write that nobody was promised. Layout: docs/format/log.md.
+import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
@@ -16,6 +17,7 @@ const RECORD_BYTES = 12;
 export class LogMarks {
   readonly #identity: Identity;
   #file: WriteFile | undefined;
+  #end = 0;
 
   constructor(disk: Disk, logPath: string, identity: Identity) {
     this.#identity = identity;
@@ -24,6 +26,8 @@ export class LogMarks {
 
   /** Everything before `end` is about to be acknowledged. */
   add(end: number): void {
+    assert(end > this.#end, `a mark at ${end} after one at ${this.#end}`);
+    this.#end = end;
     const file = this.#file;
     if (file === undefined) return;
     const isWritten = unlessRefused(() => (file.write(recordOf(this.#identity, end)), true));
