@@ -8,6 +8,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { FairQueue } from '../base/fair-queue.ts';
+import { collectIdle } from '../base/idle-memory.ts';
 import { limits } from '../base/limits.ts';
 import { encodeBlock } from '../block/encode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
@@ -232,10 +233,15 @@ export class GroupCommit {
       }
       this.#enter('idle');
       this.#fill();
-      this.#release = setTimeout(() => this.#batches.release(), RELEASE_MS).unref();
+      this.#release = setTimeout(() => this.#giveBack(), RELEASE_MS).unref();
     } catch (error) {
       this.#break(error);
     }
+  }
+
+  #giveBack(): void {
+    this.#batches.release();
+    collectIdle();
   }
 
   /** Encodes the open commit and opens the next one. */

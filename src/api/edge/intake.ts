@@ -5,6 +5,7 @@
 import { StoreError } from '../../base/errors.ts';
 import { FairBudget } from '../../base/fair-budget.ts';
 import { FairQueue } from '../../base/fair-queue.ts';
+import { collectIdle } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
 import type { SpanWriter, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
@@ -27,11 +28,15 @@ export interface IntakeOptions {
   readonly jsonBytesMax?: number;
 }
 
+/** When no request was under way for so long, the main thread is idle. */
+const IDLE_MS = 10_000;
+
 export class Intake {
   readonly requestBytesMax: number;
   readonly jsonBytesMax: number;
   readonly #options: IntakeOptions;
   readonly #budget: FairBudget;
+  readonly #idle = setTimeout(collectIdle, IDLE_MS).unref();
   #writing = 0;
   readonly #waiting = new FairQueue<() => void>();
 
@@ -46,6 +51,7 @@ export class Intake {
 
   /** Opens the account of one request. Throws OVERLOADED. */
   open(tenant: Tenant): IntakeAccount {
+    this.#idle.refresh();
     const account = new IntakeAccount(this.#budget, tenant);
     account.add(limits.requestOverheadBytes);
     return account;
@@ -72,6 +78,7 @@ export class Intake {
       return result;
     } finally {
       held[Symbol.dispose]();
+      this.#idle.refresh();
       this.#releaseSlot();
     }
   }

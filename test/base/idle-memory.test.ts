@@ -1,0 +1,27 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+
+const url = new URL('../../src/base/idle-memory.ts', import.meta.url).href;
+
+/** Buffers of a process that has dropped `mib` of them and become idle. */
+function buffersLeft(mib: number, flags: readonly string[]): number {
+  const script = `
+    import { collectIdle } from ${JSON.stringify(url)};
+    const used = () => { for (let i = 0; i < ${mib}; i++) new Uint8Array(1 << 20).fill(1); };
+    used();
+    collectIdle();
+    console.log(process.memoryUsage().arrayBuffers);`;
+  const own = ['--external-memory-accounted-in-global-limit', '--input-type=module-typescript', '-e', script];
+  return Number(execFileSync(process.execPath, [...flags, ...own], { encoding: 'utf8' }));
+}
+
+test('a thread that becomes idle gives back the buffers of a spike, and does not collect for a few', () => {
+  expect(buffersLeft(60, [])).toBeGreaterThan(50 << 20);
+  expect(buffersLeft(60, ['--expose-gc'])).toBeLessThan(10 << 20);
+  expect(buffersLeft(20, ['--expose-gc'])).toBeGreaterThan(15 << 20);
+});
+
+test('the program is started so that it can', () => {
+  expect(readFileSync(new URL('../../deploy/tracelith', import.meta.url), 'utf8')).toContain(' --expose-gc ');
+});
