@@ -97,7 +97,7 @@ export class Maintenance {
     const isIntervalOver = isDue(nowMs, this.#flushedMs, flushIntervalMs);
     if (isIntervalOver) this.#flushedMs = nowMs;
     for (const day of partitions.days) {
-      if (day.state === 'failed' && day.openings.isReady) this.#start(day.reopen());
+      if (day.state === 'failed' && day.openings.isReady) this.#start(day.reopen(), () => this.#flush(day));
       if (day.state === 'dropping' && day.removals.isReady) this.#start(day.tryRemove());
       const hasRows = (day.partition?.log.waiting.rowCount ?? 0) > 0;
       // After a failure the pause alone decides: the interval may be an hour.
