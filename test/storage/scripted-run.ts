@@ -1,13 +1,14 @@
-// One run of a store through everything that writes: opening, commits of several tenants and days, flushes, merges, a
-// dropped day, closing; on a disk that crashes or fails at a chosen call. Afterwards the store is opened again, and
+// One run of a store through everything that writes: opening, commits of several tenants and days, flushes, merges, a day
+// detached and attached, work that is parked, a dropped day, closing; on a disk that crashes or fails at a chosen call. Afterwards the store is opened again, and
 // what it holds is compared with what was acknowledged. The result is a list of what is wrong.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { isStoreError } from '../../src/base/errors.ts';
+import { isStoreError, StoreError } from '../../src/base/errors.ts';
 import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { PartCache } from '../../src/query/part-cache.ts';
 import { runQuery } from '../../src/query/run-query.ts';
+import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';
 import type { Survival } from '../support/durable-tree.ts';
@@ -115,9 +116,10 @@ function callsIn(storage: Storage, disk: Disk, tenant: Tenant): number {
 /** The run. Throws when the disk crashes; on errors of the disk it goes on. */
 async function run(client: Client, disk: FaultyDisk, path: string, opened: (storage: Storage) => void): Promise<void> {
   const clock = new FakeClock();
+  const { mergeRunner, kill } = mortalRunner(disk);
   let storage: Storage | undefined;
   for (let attempt = 0; storage === undefined && attempt < 2; attempt++) {
-    await client.attempt(disk, () => void (storage = openStore(path, { disk, clock })));
+    await client.attempt(disk, () => void (storage = openStore(path, { disk, clock, mergeRunner })));
   }
   if (storage === undefined) throw new Error('the store did not open');
   const store: Storage = storage;
@@ -132,12 +134,47 @@ async function run(client: Client, disk: FaultyDisk, path: string, opened: (stor
   await client.write(store, disk, { tenant: OTHER });
   await client.attempt(disk, () => store.forceMerge('2026'));
   await client.write(store, disk);
+  await reattach(client, store, disk);
+  // A flush and a merge whose threads die twice: the log file and the parts are parked, and what follows goes past them.
+  kill(true);
+  await client.attempt(disk, () => store.forceFlush());
+  await client.attempt(disk, () => store.forceMerge('20261120').catch(passDeadThread));
+  kill(false);
+  await client.write(store, disk);
+  await client.attempt(disk, () => store.forceFlush());
+  client.verify(store, disk, 'with parked work', false);
   client.beginDrop();
   clock.advance(2 * DAY_MS);
   await client.attempt(disk, () => store.runMaintenance());
   await client.write(store, disk);
   client.verify(store, disk, 'before closing', false);
   await client.attempt(disk, () => store.close());
+}
+
+/** Takes yesterday out and in again, at the second attempt when the disk refuses the first. */
+async function reattach(client: Client, store: Storage, disk: FaultyDisk): Promise<void> {
+  const name = '20261119';
+  // Where the disk let no span of that day in there is no such day.
+  if (!store.listPartitions().includes(name)) return;
+  if (!(await client.attempt(disk, () => store.detachPartition(name)))) return;
+  for (let attempt = 0; attempt < 2; attempt++)
+    if (await client.attempt(disk, () => store.attachPartition(name))) return;
+  client.problems.push(`${name} was not attached again`);
+}
+
+/** Merges on this thread, which dies of each while it is told to. */
+function mortalRunner(disk: Disk): { mergeRunner: MergeRunner; kill: (isDeadly: boolean) => void } {
+  const inline = inlineMergeRunner(disk);
+  let isDeadly = false;
+  const run: MergeRunner['run'] = async (job, options) => {
+    if (isDeadly) throw new StoreError('WORKER_FAILED', 'the thread died');
+    return inline.run(job, options);
+  };
+  return { mergeRunner: { ...inline, run }, kill: (isNow) => (isDeadly = isNow) };
+}
+
+function passDeadThread(error: unknown): void {
+  if (!isStoreError(error, 'WORKER_FAILED')) throw error;
 }
 
 /** Opens what is left on a sound disk, verifies, lets everything run once more, and verifies again. */
