@@ -1,10 +1,11 @@
 // `tracelith inspect <part>`: what a part is made of, as tables. Blocks with their bytes a span, then every column with
 // its encodings and its share of the bytes, over all blocks or block by block. Reads only; a part never changes, so it
 // is safe beside a running node.
-import { join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { BlockReader } from '../block/block-reader.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
+import { verifyCatalog } from '../index/catalog.ts';
 import type { PartBlock } from '../part/part-metadata.ts';
 import { openPart } from '../part/part-reader.ts';
 import { FILTERS_FILE, METADATA_FILE, ROLLUPS_FILE, TRACES_FILE } from '../part/part-writer.ts';
@@ -54,7 +55,22 @@ export function inspect(path: string, isByBlock: boolean, terminal: Terminal): n
   const head = ['block', 'tenant', 'spans', 'traces', 'bytes', 'bytes/span', 'first start', 'last start'];
   terminal.out(`${table(head, blockRows)}\n`);
   terminal.out(columnTable(total, rowCount));
+  const parked = parkedReason(resolve(path));
+  if (parked !== undefined)
+    terminal.out(`\nparked (${parked}): no merge in the background takes it; force_merge does\n`);
   return damaged === 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/** As the index of its partition says; undefined too where there is none, or a node is writing to it at this moment. */
+function parkedReason(path: string): string | undefined {
+  const index = join(dirname(dirname(path)), 'index');
+  if (nodeDisk.stat(join(index, 'data.mdb')) === undefined) return undefined;
+  try {
+    return verifyCatalog(nodeDisk, index).parts.find(({ id }) => id === basename(path))?.parked;
+  } catch (error) {
+    if (!isStoreError(error)) throw error;
+    return undefined;
+  }
 }
 
 function blockRow(number: number, block: PartBlock): string[] {

@@ -2,9 +2,11 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
+import { StoreError } from '../../src/base/errors.ts';
 import { BlockReader } from '../../src/block/block-reader.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { openPart } from '../../src/part/part-reader.ts';
+import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import { inspectBlock } from '../../src/tools/inspect-block.ts';
 import { runTool } from '../../src/tools/run-tool.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
@@ -81,6 +83,29 @@ test('a key cannot write to the terminal', async () => {
   const { out } = inspect(path);
   expect(out).toMatch(/^span \ufffd\[2Jkkk/m);
   expect(out).not.toContain('\x1b');
+});
+
+test('a part that a merge died of twice is said to be parked', async () => {
+  using folder = new TemporaryFolder();
+  const inline = inlineMergeRunner(nodeDisk);
+  const run: MergeRunner['run'] = async (job, options) => {
+    if (job.profile === 'merged') throw new StoreError('WORKER_FAILED', 'the thread died');
+    return inline.run(job, options);
+  };
+  const storage = openStore(folder.path, { mergeRunner: { ...inline, run } });
+  for (const first of [0, 4]) {
+    await storage.write(DEFAULT_TENANT, requestOf({ first, count: 4 }));
+    await storage.forceFlush();
+  }
+  const parts = join(folder.path, 'partitions/20261120/parts');
+  const [part] = readdirSync(parts).map((name) => join(parts, name));
+  expect(inspect(part!).out).not.toContain('parked');
+  await expect(storage.forceMerge('')).rejects.toMatchObject({ code: 'WORKER_FAILED' });
+  expect(await storage.stats()).toMatchObject({
+    parked: [{ partition: '20261120', reason: 'worker_failed', parts: 2 }],
+  });
+  await storage.close();
+  expect(inspect(part!)).toMatchObject({ code: 0, out: expect.stringContaining('parked (worker_failed)') });
 });
 
 test('a damaged block is left out and said so; what is no part is refused', async () => {
