@@ -1,6 +1,7 @@
 // Jaeger's legacy envelope (contract/jaeger.md §1.2) and how a route that answers in it is registered: GET or POST, JSON in
 // chunks, errors as an envelope too, and 404 as text for paths that Jaeger does not have.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { assert } from '../../base/assert.ts';
 import { quoteJson } from '../../bytes/json-writer.ts';
 import type { Dependency, FoundLinks } from '../../trace/store.ts';
 import { readRequest, sendError, type JaegerOptions, type JaegerRequest } from './jaeger-http.ts';
@@ -32,9 +33,33 @@ export function registerLegacyRoute(app: FastifyInstance, route: LegacyRoute): v
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     const asked = readRequest(request, reply, options);
     const chunks = await handler(options, asked, request);
-    return sendJsonChunks(reply, { chunks, isPretty: asked.isPretty, logger: options.logger });
+    const marked = asked.told.length === 0 ? chunks : withWarnings(chunks, asked.told);
+    return sendJsonChunks(reply, { chunks: marked, isPretty: asked.isPretty, logger: options.logger });
   };
   app.route({ method, url, errorHandler, handler: answer, ...(onRequest === undefined ? {} : { onRequest }) });
+}
+
+/** Warnings in a body; beyond them the log has all. */
+const WARNINGS_MAX = 100;
+
+/** The envelope with a field that Jaeger's has not and its clients pass over; not `errors`, of which some make a failure. */
+function* withWarnings(chunks: Iterable<Buffer>, told: readonly string[]): Generator<Buffer, void, undefined> {
+  let isBegun = false;
+  for (const chunk of chunks) {
+    if (isBegun || chunk.length === 0) {
+      yield chunk;
+      continue;
+    }
+    isBegun = true;
+    assert(chunk[0] === 0x7b, 'an envelope that does not begin with a brace');
+    yield Buffer.from(
+      `{"warnings":[${told
+        .slice(0, WARNINGS_MAX)
+        .map((line) => quoteJson(line))
+        .join(',')}],`,
+    );
+    yield chunk.subarray(1);
+  }
 }
 
 /** Jaeger answers 500, as for a failure, where a storage is not configured. It is none: nothing is logged. */

@@ -52,6 +52,8 @@ export interface JaegerRequest {
   readonly isPretty: boolean;
   /** Names in the header `tracelith-warnings` what the answer lacks, or has instead of what was asked. */
   readonly warn: (warnings: readonly string[]) => void;
+  /** What was warned of. */
+  readonly told: readonly string[];
   /** The traces of an answer, held until the request is over; warns of what they lack. Throws OVERLOADED. */
   readonly take: (found: FoundTraces) => readonly FoundTrace[];
   /** The items of a list; what it lacks is named likewise. */
@@ -88,6 +90,7 @@ export function readRequest(
     signal: controller.signal,
     isPretty: pretty !== '' && pretty !== 'false',
     warn,
+    told,
     take: ({ traces, warnings }) => {
       answers.hold(traces, controller.signal);
       warn(warnings);

@@ -166,6 +166,22 @@ describe('tenants and failures', () => {
     });
   });
 
+  test.each([
+    '/api/traces?service=frontend',
+    `/api/traces/${RICH_HEX}`,
+    '/api/services',
+    '/api/operations?service=frontend',
+    '/api/dependencies',
+  ])('and in the envelope, beside what is as ever: %s', async (path) => {
+    reader.add(RICH_TRACE);
+    const whole = JSON.parse((await get(path)).text) as object;
+    reader.warnings = ['a "part" is lost', 'b'];
+    const { warnings, ...rest } = JSON.parse((await get(path)).text) as { warnings: string[] };
+    expect(warnings).toEqual(reader.warnings);
+    expect(Object.keys(rest)).toEqual(Object.keys(whole));
+    expect((rest as { errors: unknown }).errors).toBeNull();
+  });
+
   test('the traces of an answer are held until it is sent, and more than all may have is refused', async () => {
     const answers = new AnswerBudget(1);
     await using held = await openJaegerServer({ answers });
