@@ -195,7 +195,8 @@ test.skipIf(!canRun)(
     for (let i = 0; i < 20; i++) await sender.send();
     await checkQueries(node);
     const [day = ''] = readdirSync(join(node.dataPath, 'partitions'));
-    expect(readdirSync(join(node.dataPath, 'partitions', day, 'log')).length).toBeLessThan(4);
+    const logs = readdirSync(join(node.dataPath, 'partitions', day, 'log')).filter((name) => name.endsWith('.log'));
+    expect(logs.length).toBeLessThan(4);
     disk.removeBallast();
     await sender.sendUntilAccepted();
     await logFlushed(node);
@@ -229,12 +230,8 @@ test.skipIf(!canRun)(
       failures.push(text);
       await checkQueries(node);
     }
-    for (const place of [
-      /\/data: write failed: ENOSPC/,
-      /\/traces: .* ENOSPC/,
-      /\/metadata: .* ENOSPC/,
-      /LMDB commit failed/,
-    ])
+    // The index has free pages from listing the log files: it needs no more of the disk (test/index/disk-full.test.ts has it full).
+    for (const place of [/\/data: write failed: ENOSPC/, /\/traces: .* ENOSPC/, /\/metadata: .* ENOSPC/])
       expect(failures.join('\n')).toMatch(place);
     await sender.check();
     disk.removeBallast();

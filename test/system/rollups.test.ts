@@ -308,12 +308,14 @@ describe('what roll-ups are read from', () => {
     expect(run.compareAll()).toEqual([]);
   });
 
-  test('an index that is lost costs none', async () => {
+  test('an index that is lost costs none, and is told of', async () => {
     await using run = await runWithParts(createRandom(11));
     await run.close();
     for (const path of run.partitionFiles('/index/data.mdb')) rmSync(dirname(path), { recursive: true });
     run.open();
     run.forgetOpenFiles();
-    expect(run.compareAll()).toEqual([]);
+    // Whether a part went with the index cannot be told, so every answer says that it may lack something.
+    const isSaid = (line: string): boolean => /\/index: an unknown number of spans lost/.test(line);
+    expect(run.compareAll().filter((line) => !isSaid(line))).toEqual([]);
   });
 });
