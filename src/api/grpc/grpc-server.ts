@@ -219,6 +219,8 @@ class Sessions {
   #look(): void {
     const nowMs = performance.now();
     for (const [session, connection] of this.#open) {
+      // Its close event comes later: a ping would throw.
+      if (session.destroyed) continue;
       const overdueMs = nowMs - connection.openedMs - connection.ageMaxMs;
       if (connection.isSilent || overdueMs > CONNECTION_AGE_GRACE_MS) session.destroy();
       else if (overdueMs > 0) session.close();
