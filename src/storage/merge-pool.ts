@@ -1,6 +1,7 @@
 // Runs merges on threads of their own, so that the engine thread only ever waits for them. What kills a thread (no heap
 // left, a bug) is an error of that one merge; what is aborted ends with its thread, and is over when run() rejects.
 import { extname } from 'node:path';
+import { getHeapStatistics } from 'node:v8';
 import { StoreError } from '../base/errors.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
@@ -112,7 +113,9 @@ function openThreads<Job extends PulsingJob, Reply>(
     idleMs: IDLE_MS,
     queueMax: Infinity,
     looksMax: HUNG_MAX_SECONDS,
-    heapBytesMax: options.heapMbMax === undefined ? undefined : options.heapMbMax * 2 ** 20,
+    // Given even where it is Node's own: with it comes a small young generation. What survives a collection of a larger one may
+    // exceed what V8 grants a thread beyond its limit, and then the process dies instead of the thread.
+    heapBytesMax: options.heapMbMax === undefined ? getHeapStatistics().heap_size_limit : options.heapMbMax * 2 ** 20,
   });
 }
 
