@@ -78,6 +78,11 @@ export function parkedName(name: LogFileName): LogFileName {
   return { ...name, seq: PARKED_SEQ + name.seq };
 }
 
+/** The number that a file was begun with: no other file of the log may ever have it. */
+export function begunSeq({ seq }: { readonly seq: number }): number {
+  return isParked({ seq }) ? seq - PARKED_SEQ : seq;
+}
+
 export class LogFile {
   readonly seq: number;
   /** What readers know it by. A file of format 1 gets one each time it is opened. */

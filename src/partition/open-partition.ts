@@ -21,7 +21,15 @@ import { isPartId } from '../part/identity.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
 import { moveToQuarantine, quarantine, type DamagedPlace } from '../part/quarantine.ts';
-import { isParked, logFileName, parkedName, parseLogFileName, type LogFile, type LogFileName } from './log-file.ts';
+import {
+  begunSeq,
+  isParked,
+  logFileName,
+  parkedName,
+  parseLogFileName,
+  type LogFile,
+  type LogFileName,
+} from './log-file.ts';
 import { lossOfFile, lossOfPart, type LostPart } from './loss-records.ts';
 import { MARKS_SUFFIX } from './log-marks.ts';
 import { MANIFEST_BYTES_MAX, MANIFEST_FILE, parseManifest } from './manifest.ts';
@@ -251,9 +259,11 @@ function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, re
   const folder = logPath(place.path);
   const names = logFileNames(disk, folder);
   const hasParked = (seq: number): boolean => !isParked({ seq }) && names.some((name) => name.seq === parkedSeq(seq));
+  const parkedFiles = new Set(names.filter(isParked).map(logFileName));
+  const isTwice = (name: LogFileName): boolean => !isParked(name) && parkedFiles.has(logFileName(parkedName(name)));
   // A crash left a parked file its old name too.
-  for (const name of names.filter(({ seq }) => hasParked(seq))) disk.remove(join(folder, logFileName(name)));
-  const present = names.filter(({ seq }) => !hasParked(seq));
+  for (const name of names.filter(isTwice)) disk.remove(join(folder, logFileName(name)));
+  const present = names.filter((name) => !isTwice(name));
   const recovered = present.map((name) => {
     const early = read?.get(logFileName(name));
     const at = { ...place, folder };
@@ -273,7 +283,7 @@ function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, re
   const tornBytes = recovered.reduce((sum, one) => sum + one.tornBytes, 0);
   if (filled.length > 0)
     place.logger.info('log read back', { partition: basename(place.path), files: filled.length, tornBytes });
-  const numbers = [...catalog.logSeqs, ...names.map(({ seq }) => seq)].filter((seq) => !isParked({ seq }));
+  const numbers = [...catalog.logSeqs, ...names.map(({ seq }) => seq)].map((seq) => begunSeq({ seq }));
   const nextSeq = Math.max(catalog.flushedLogSeq, ...numbers) + 1;
   return { files: filled, nextSeq, tornBytes, unrecorded: isRecorded ? [] : losses };
 }

@@ -204,6 +204,25 @@ describe('a flush', () => {
     await again.close();
   });
 
+  test('parked leaves its number taken: what is written after a restart is another file, also after the next one', async () => {
+    using folder = new TemporaryFolder();
+    const run: MergeRunner['run'] = async () => {
+      throw new StoreError('WORKER_FAILED', 'the thread died');
+    };
+    let partition = openIn(folder.path, nodeDisk, { ...inlineMergeRunner(nodeDisk), run });
+    await store(partition, 0);
+    await partition.flush();
+    await partition.close();
+    partition = openIn(folder.path);
+    await store(partition, 4);
+    partition.abandon();
+    partition = openIn(folder.path);
+    expect(rows(partition)).toEqual({ log: 8, parts: [] });
+    await partition.flush();
+    expect(rows(partition)).toEqual({ log: 4, parts: [4] });
+    await partition.close();
+  });
+
   test('of an empty log does nothing', async () => {
     using folder = new TemporaryFolder();
     const partition = openIn(folder.path);
