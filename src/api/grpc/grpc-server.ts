@@ -219,7 +219,7 @@ class Sessions {
   #look(): void {
     const nowMs = performance.now();
     for (const [session, connection] of this.#open) {
-      // Its close event comes later: a ping would throw.
+      // Of one that ended without fault Node still waits for the peer's end of the socket, and its ping would throw.
       if (session.destroyed) continue;
       const overdueMs = nowMs - connection.openedMs - connection.ageMaxMs;
       if (connection.isSilent || overdueMs > CONNECTION_AGE_GRACE_MS) session.destroy();

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { connect as http2Connect, constants, type ClientHttp2Stream } from 'node:http2';
 import { connect } from 'node:net';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { OTLP_GRPC_PATH } from '../../../src/api/otlp-in/otlp-grpc.ts';
 import { encodeRequest } from '../../support/otlp-proto.ts';
@@ -107,6 +107,23 @@ describe('close', () => {
       /-httpListenAddr=127\.0\.0\.1:\d+: cannot listen: .*EADDRINUSE/,
     );
   });
+});
+
+test('a client that says goodbye and keeps its socket open is left alone when connections are looked at', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  await using own = await openEdgeServers();
+  const rude = connect({ port: own.grpc.port, host: '127.0.0.1', allowHalfOpen: true });
+  try {
+    // The preface, no settings, GOAWAY without an error.
+    const frames = Buffer.from('000000040000000000' + '000008070000000000' + '0000000000000000', 'hex');
+    rude.resume().write(Buffer.concat([Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'), frames]));
+    await once(rude, 'end');
+    vi.advanceTimersByTime(61_000);
+    expect(await callExport(`127.0.0.1:${own.grpc.port}`, protobuf)).toHaveLength(0);
+  } finally {
+    rude.destroy();
+    vi.useRealTimers();
+  }
 });
 
 /** What a client may do with a call, well or badly; each ends when nothing more of it is to come. */
