@@ -108,7 +108,7 @@ function scopeOf(stream: GrpcStream, { isReady, callMaxMs }: GrpcCallOptions): G
 }
 
 /** Sends messages at the pace at which the client takes them. */
-class MessageSink {
+export class MessageSink {
   readonly #stream: GrpcStream;
   readonly #stallMsMax: number;
   #pendingBytes = 0;

@@ -6,7 +6,14 @@ import { ReflectionService } from '@grpc/reflection';
 import type { handleBidiStreamingCall, MethodDefinition } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
-import { registerService, type GrpcCall, type GrpcCallOptions, type Replies, type Reply } from './grpc-call.ts';
+import {
+  MessageSink,
+  registerService,
+  type GrpcCall,
+  type GrpcCallOptions,
+  type Replies,
+  type Reply,
+} from './grpc-call.ts';
 import type { GrpcMethodTable, ReceivedCall } from './grpc-server.ts';
 import { describeFiles } from './grpc-descriptors.ts';
 import { describedRoot } from './grpc-schema.ts';
@@ -74,7 +81,9 @@ export function registerReflection(server: GrpcMethodTable, services: readonly s
 /** The library answers each question at once, on the stream that it was handed. */
 async function reflect(call: ReceivedCall, { definition, handle }: ReflectionMethod): Promise<void> {
   const questions = new EventEmitter();
-  const write = (reply: object): void => call.stream.write(definition.responseSerialize(reply), () => undefined);
+  const sink = new MessageSink(call.stream, limits.answerStallMsMax);
+  let replies: Uint8Array[] = [];
+  const write = (reply: object): void => void replies.push(definition.responseSerialize(reply));
   handle(Object.assign(questions, { write, end: () => undefined }) as unknown as Parameters<typeof handle>[0]);
   for await (const message of call.each(limits.questionBytesMax)) {
     let question: object;
@@ -84,6 +93,9 @@ async function reflect(call: ReceivedCall, { definition, handle }: ReflectionMet
       throw new StoreError('INVALID_REQUEST', `malformed ServerReflectionRequest: ${String(cause)}`, { cause });
     }
     questions.emit('data', question);
+    // The next question is read when the client takes its answers: a few bytes ask for tens of KB.
+    for (const reply of replies) await sink.send(reply);
+    replies = [];
   }
 }
 

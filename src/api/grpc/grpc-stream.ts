@@ -2,10 +2,10 @@
 // HTTP, its answers, and its one status (decisions/0026). The caller reads at its own pace: HTTP/2 holds the client back.
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { status } from '@grpc/grpc-js';
-import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { encodeRpcStatus } from '../../otlp/rpc-messages.ts';
 import type { IntakeAccount } from '../edge/intake.ts';
+import { ReceivedBytes } from '../edge/received-bytes.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { isKnownEncoding, tooLarge } from '../http/decode-body.ts';
@@ -209,40 +209,29 @@ interface Frame {
 
 /** Received bytes cut into messages. */
 class MessageFrames {
-  #pieces: Buffer[] = [];
-  #bytes = 0;
+  readonly #received = new ReceivedBytes();
   /** Of the message whose head has come and was taken off. */
   #head: { readonly size: number; readonly isCompressed: boolean } | undefined;
 
   get isEmpty(): boolean {
-    return this.#bytes === 0 && this.#head === undefined;
+    return this.#received.length === 0 && this.#head === undefined;
   }
 
   add(chunk: Buffer): void {
-    this.#pieces.push(chunk);
-    this.#bytes += chunk.length;
+    this.#received.add(chunk);
   }
 
   /** The next message when all of it has come. Throws LIMIT_EXCEEDED as soon as its length is known. */
   take(bytesMax: number): Frame | undefined {
     if (this.#head === undefined) {
-      if (this.#bytes < HEAD_BYTES) return undefined;
-      const head = this.#cut(HEAD_BYTES);
+      if (this.#received.length < HEAD_BYTES) return undefined;
+      const head = this.#received.cut(HEAD_BYTES);
       this.#head = { size: head.readUInt32BE(1), isCompressed: head[0] !== 0 };
       if (this.#head.size > bytesMax) throw tooLarge('the message', bytesMax);
     }
     const { size, isCompressed } = this.#head;
-    if (this.#bytes < size) return undefined;
+    if (this.#received.length < size) return undefined;
     this.#head = undefined;
-    return { bytes: this.#cut(size), isCompressed };
-  }
-
-  /** The first `size` bytes of those that came. */
-  #cut(size: number): Buffer {
-    assert(size <= this.#bytes, `${size} bytes of a message cut from ${this.#bytes}`);
-    const whole = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces, this.#bytes);
-    this.#pieces = size < whole.length ? [whole.subarray(size)] : [];
-    this.#bytes -= size;
-    return whole.subarray(0, size);
+    return { bytes: this.#received.cut(size), isCompressed };
   }
 }

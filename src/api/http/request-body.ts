@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { StoreError } from '../../base/errors.ts';
 import { ACCEPTED_ENCODINGS, isKnownEncoding, tooLarge, type EncodedBody } from './decode-body.ts';
 import type { IntakeAccount } from '../edge/intake.ts';
+import { ReceivedBytes } from '../edge/received-bytes.ts';
 
 export interface BodyOptions {
   /** Bytes received, and bytes after decompression. */
@@ -30,11 +31,11 @@ function receive(request: IncomingMessage, { sizeMax, account }: BodyOptions): P
   if (request.destroyed)
     return Promise.reject(new StoreError('CANCELLED', 'the client went away before its request body'));
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
+    let received = new ReceivedBytes();
     let size = 0;
     const stop = (error: unknown): void => {
       request.off('data', onData).off('end', onEnd).off('error', onClose).off('close', onClose);
-      chunks.length = 0;
+      received = new ReceivedBytes();
       request.on('error', () => undefined).resume(); // the rest is dropped; its errors concern nobody any more
       reject(error);
     };
@@ -43,14 +44,14 @@ function receive(request: IncomingMessage, { sizeMax, account }: BodyOptions): P
       try {
         if (size > sizeMax) throw tooLarge('request body', sizeMax);
         account.add(chunk.length);
-        chunks.push(chunk);
+        received.add(chunk);
       } catch (error) {
         stop(error);
       }
     };
     const onEnd = (): void => {
       request.off('close', onClose);
-      resolve(Buffer.concat(chunks, size));
+      resolve(received.cut(size));
     };
     const onClose = (cause?: unknown): void => {
       stop(new StoreError('CANCELLED', `the client went away after ${size} bytes of the request body`, { cause }));

@@ -1,4 +1,6 @@
 // Health and server reflection as a client sees them.
+import { connect } from 'node:http2';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
@@ -107,6 +109,24 @@ describe.each(['v1', 'v1alpha'])('reflection %s', (version) => {
       expect(read.flatMap(({ dependency = [] }) => dependency).filter((name) => !names.includes(name))).toEqual([]);
     },
   );
+
+  test('reads no more questions while its answers are not taken', async () => {
+    const session = connect(`http://${listener.address}`, { maxSessionMemory: 1_000 });
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+    // Names of files that are not there: each answer repeats one. Together some 20 MB.
+    const ask = root.lookupType('Ask').encode({ fileByFilename: 'x'.repeat(40_000) });
+    const bytes = ask.finish();
+    const head = Buffer.from([0, 0, 0, 0, 0]);
+    head.writeUInt32BE(bytes.length, 1);
+    let sent = 0;
+    for (let i = 0; i < 500; i++) stream.write(Buffer.concat([head, bytes]), () => sent++);
+    // Nothing tells that no further question will be read but time.
+    await delay(300);
+    expect(sent).toBeLessThan(200);
+    stream.on('error', () => undefined).close();
+    session.close();
+  });
 
   test('says when there is no such thing', async () => {
     expect((await reflect(version, { fileContainingSymbol: 'nobody' })).failure?.errorCode).toBe(status.NOT_FOUND);
