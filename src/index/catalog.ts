@@ -149,11 +149,11 @@ export function listLogs(
   });
 }
 
-/** Forgets everything recorded as lost, and that there were `parts`, which are lost. Throws DISK. */
+/** Forgets everything recorded as lost, and that there were `parts`, which are lost; an attempt before may have. Throws DISK. */
 export function acceptLosses(env: Environment, parts: readonly PartId[]): void {
   env.transaction('accept losses', (txn) => {
     removeLosses(txn);
-    for (const id of parts) assert(txn.remove(partKey(id)), `part ${id} is not in the catalog of ${env.path}`);
+    for (const id of parts) txn.remove(partKey(id));
   });
 }
 

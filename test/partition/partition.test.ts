@@ -381,3 +381,24 @@ describe('a merge', () => {
     await partition.close();
   });
 });
+
+test('losses are accepted once, also when the disk refused to put aside what is left of a part', async () => {
+  using folder = new TemporaryFolder();
+  let isRefusing = true;
+  const createFile: Disk['createFile'] = (path) => {
+    if (isRefusing && path.includes('/quarantine/') && path.includes('-parts-') && !path.includes('-data-'))
+      throw new StoreError('DISK', 'refused');
+    return nodeDisk.createFile(path);
+  };
+  const partition = openIn(folder.path, { ...nodeDisk, createFile });
+  await store(partition, 0);
+  await partition.flush();
+  nodeDisk.remove(join(partition.parts[0]!.path, 'data'));
+  await partition.mergeAll();
+  expect(partition.losses.parts).toHaveLength(1);
+  await expect(partition.acceptLosses()).rejects.toMatchObject({ code: 'DISK' });
+  isRefusing = false;
+  expect(await partition.acceptLosses()).toHaveLength(1);
+  expect([await partition.acceptLosses(), partNames(folder.path)]).toEqual([[], []]);
+  await partition.close();
+});
