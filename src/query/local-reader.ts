@@ -205,8 +205,8 @@ export class LocalReader implements TraceReader, SearchExplainer {
     const startMs = performance.now();
     try {
       const taken = await source.takeView(tenant, filter);
-      const view = { ...taken, archived: this.#archived(tenant, filter) };
       try {
+        const view = { ...taken, archived: this.#archived(tenant, filter) };
         const reply = await this.#ask({ task, tenant, view, durationMaxMs, bytesMax }, signal);
         const times = { waitedMs: startMs - askedMs, tookMs: performance.now() - startMs };
         this.#tell(task, reply, times);
@@ -214,7 +214,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
         this.#report(answer.result.damaged);
         return { ...answer, ...times };
       } finally {
-        source.releaseView(view.id);
+        source.releaseView(taken.id);
       }
     } finally {
       this.#turns.release();

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { execFileSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { StoreError } from '../../src/base/errors.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import type { DamagedPlace } from '../../src/part/quarantine.ts';
 import type { Listed, Operation } from '../../src/trace/store.ts';
@@ -186,6 +187,16 @@ describe('errors cross the threads with their code', () => {
     const hasty = open({ durationMaxMs: 1e-9 });
     await expect(hasty.searchTraces(DEFAULT_TENANT, ANY_TRACE)).rejects.toMatchObject({ code: 'TIMEOUT' });
     await hasty.close();
+  });
+
+  test('an archive that cannot be looked at; the view of the store is released', async () => {
+    const find = (): never => {
+      throw new StoreError('DISK', 'stat refused');
+    };
+    const refused = open({ archive: { find } });
+    await expect(refused.findTraces(DEFAULT_TENANT, [idOf(1, 16)])).rejects.toMatchObject({ code: 'DISK' });
+    expect(source.held.size).toBe(0);
+    await refused.close();
   });
 
   test('cancelled before it began', async () => {
