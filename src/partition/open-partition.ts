@@ -257,7 +257,7 @@ interface RecoveredLogs {
 function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, read?: ReadLogs): RecoveredLogs {
   const { disk } = place;
   const folder = logPath(place.path);
-  const names = logFileNames(disk, folder);
+  const names = [...logFileNames(disk, folder), ...givenUp(read, catalog)];
   const hasParked = (seq: number): boolean => !isParked({ seq }) && names.some((name) => name.seq === parkedSeq(seq));
   const parkedFiles = new Set(names.filter(isParked).map(logFileName));
   const isTwice = (name: LogFileName): boolean => !isParked(name) && parkedFiles.has(logFileName(parkedName(name)));
@@ -297,6 +297,12 @@ export async function readLogs(place: PartitionPlace, runner: Pick<MergeRunner, 
   for (const name of logFileNames(place.disk, folder))
     read.set(logFileName(name), await runner.readLog({ folder, name, quarantinePath, nameBounds }));
   return read;
+}
+
+/** Files that are not in the log any more, because their reader has put them into quarantine. */
+function givenUp(read: ReadLogs | undefined, { flushedLogSeq }: CatalogState): LogFileName[] {
+  const gone = [...(read ?? [])].filter(([, { content }]) => content === undefined);
+  return gone.map(([name]) => parseLogFileName(name)!).filter(({ seq }) => seq > flushedLogSeq);
 }
 
 function logFileNames(disk: Disk, folder: string): LogFileName[] {

@@ -148,6 +148,14 @@ export class Day {
       resolve();
     }
     this.#become('open');
+    this.#tellDamage(this.#partition.report.damaged);
+  }
+
+  /** The report of the start knows nothing of it. */
+  #tellDamage(damaged: readonly string[]): void {
+    this.#counted.corruptBlocks += damaged.length;
+    for (const damage of damaged)
+      this.#options.logger.warn('damaged data was set aside in quarantine', { partition: this.name, damage });
   }
 
   get #placed(): PartitionOptions {

@@ -64,7 +64,7 @@ export class PartitionSet {
   readonly #days = new Map<number, Day>();
   /** Days whose first spans are on their way to append(). */
   readonly #promised = new Set<number>();
-  /** What partitions dropped since start had counted, and the damage found in those attached. */
+  /** What partitions dropped since start had counted. */
   readonly #goneCounters: PartitionCounters = noCounters();
 
   private constructor(options: PartitionSetOptions) {
@@ -226,8 +226,6 @@ export class PartitionSet {
       throw error;
     }
     const { report } = day.partition!;
-    this.#goneCounters.corruptBlocks += report.damaged.length;
-    for (const damage of report.damaged) logger.warn('damaged data was set aside in quarantine', { damage });
     logger.info('partition attached', { partition: name, parts: report.parts, rows: report.partRows + report.logRows });
   }
 

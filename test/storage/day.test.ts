@@ -18,6 +18,8 @@ interface Made {
   readonly day: Day;
   readonly clock: FakeClock;
   readonly gone: Day[];
+  /** Of the log. */
+  readonly lines: string[];
   /** Calls of the disk that fail from now on. */
   readonly refused: Set<keyof Disk>;
 }
@@ -35,12 +37,13 @@ function makeDay(folder: string, committed: () => Promise<void> = async () => un
   for (const name of ['partitions', 'quarantine']) mkdirSync(join(folder, name));
   const clock = new FakeClock();
   const gone: Day[] = [];
+  const lines: string[] = [];
   const partitions = join(folder, 'partitions');
   const day = new Day(DAY, {
     folder: partitions,
     disk,
     clock,
-    logger: memoryLog(),
+    logger: memoryLog(lines),
     quarantinePath: join(folder, 'quarantine'),
     mergeRunner: inlineMergeRunner(disk),
     mergeRoom: ENDLESS_ROOM,
@@ -48,7 +51,7 @@ function makeDay(folder: string, committed: () => Promise<void> = async () => un
     committed,
     onGone: (one) => gone.push(one),
   });
-  return { day, clock, gone, refused };
+  return { day, clock, gone, lines, refused };
 }
 
 async function write(day: Day, first: number): Promise<void> {
@@ -118,6 +121,23 @@ test('a day that the disk does not let open is failed, and opens when the disk i
   refused.clear();
   await day.reopen();
   expect([day.state, day.openings.lastError]).toEqual(['open', undefined]);
+  await day.close();
+});
+
+test('a log file that cannot be read is lost, counted and logged, also when it is read beside other work', async () => {
+  using folder = new TemporaryFolder();
+  const { day, lines } = makeDay(folder.path);
+  day.open();
+  await write(day, 0);
+  await day.detach();
+  // Of an older program, which listed no log files.
+  mkdirSync(join(day.path, 'log', '0000000000000009.log'));
+  await day.attach();
+  const lost = expect.stringContaining('log/0000000000000009.log: an unknown number of spans lost');
+  expect(day.partition?.losses.lines()).toEqual([lost]);
+  expect(day.partition?.log.rowCount).toBe(4);
+  expect(day.counters.corruptBlocks).toBe(1);
+  expect(lines).toContainEqual(expect.stringContaining('damaged data was set aside in quarantine'));
   await day.close();
 });
 
