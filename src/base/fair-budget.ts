@@ -1,6 +1,6 @@
 // A budget of bytes that owners share. Each may hold as much as three times what is free: one alone gets three quarters of
-// it, two get three sevenths each, and whoever comes finds some room, however much the others hold ("dynamic thresholds", as
-// switches share their buffers). Nobody waits here: what does not fit is refused.
+// it, two that ask in turns three sevenths each, and a newcomer finds three quarters of what is free, however much the others
+// hold ("dynamic thresholds", as switches share their buffers). Nobody waits here: what does not fit is refused.
 import { assert } from './assert.ts';
 
 /** Held by one owner to what is free. */
