@@ -99,8 +99,9 @@ export class NameSet {
   addOperation(tenant: Tenant, service: string, name: string, kind: number): boolean {
     const names = this.#serviceOf(this.#namesOf(tenant).services, service);
     if (names.kinds.get(name)?.includes(kind) === true) return false;
-    if (name === OTHER_NAMES || this.#fits(name, names.count, this.bounds.operationsPerServiceMax))
-      return this.#addKind(names, name, kind);
+    // A client may call its spans so too, with kinds as many as it likes.
+    if (name === OTHER_NAMES) return this.#addKind(names, OTHER_NAMES, kindOfOther(kind));
+    if (this.#fits(name, names.count, this.bounds.operationsPerServiceMax)) return this.#addKind(names, name, kind);
     this.foldedCount++;
     return this.#addKind(names, OTHER_NAMES, kindOfOther(kind));
   }

@@ -260,6 +260,14 @@ describe('names beyond the bounds', () => {
     );
   });
 
+  test('a client that calls its spans so lists no kinds beyond those of OTLP', () => {
+    const names = new NameSet(bounds);
+    for (let kind = -1; kind < 40; kind++) names.addOperation(A, 'a', OTHER_NAMES, kind);
+    expect(names.operations(A, 'a').length).toBe(6);
+    commit(names);
+    expect(listOperations(env, A, 'a').length).toBe(6);
+  });
+
   test('keep their kind where OTLP knows it, are not counted below the bounds, and take no place of others', () => {
     const names = new NameSet(bounds);
     for (let i = 0; i < 5; i++) names.addOperation(A, 'a', `op${i}`, 1);
