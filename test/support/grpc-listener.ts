@@ -14,6 +14,7 @@ import { StorageClient } from './storage-client.ts';
 export interface GrpcListener extends AsyncDisposable {
   readonly reader: MapReader;
   readonly answers: AnswerBudget;
+  readonly intake: Intake;
   readonly store: RecordingStore;
   readonly client: StorageClient;
   readonly address: string;
@@ -62,5 +63,6 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
     client[Symbol.dispose]();
     await close();
   };
-  return { reader, answers, store, client, address, metrics, logLines, ready, close, [Symbol.asyncDispose]: dispose };
+  const parts = { reader, answers, intake, store, client, address, metrics, logLines, ready, close };
+  return { ...parts, [Symbol.asyncDispose]: dispose };
 }

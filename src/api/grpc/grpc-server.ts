@@ -18,7 +18,7 @@ import type { Intake, IntakeAccount } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { statusOf } from '../edge/status.ts';
 import type { BodyPool } from '../http/body-pool.ts';
-import { tenantOfHeaders } from '../../trace/tenant.ts';
+import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
 import { GrpcStream, type ReadOptions } from './grpc-stream.ts';
 
 export interface GrpcServerOptions {
@@ -162,13 +162,21 @@ async function answer(
   if (method === undefined) throw new StoreError('DISABLED', `this server has no method ${path.slice(0, 200)}`);
   call.startDeadline();
   const { intake, bodies } = options;
-  using account = intake.open(tenantOfHeaders(call.headers));
+  using account = intake.open(ownerOf(method, tenantOfHeaders(call.headers)));
   await method.answer({
     stream: call,
     account,
     only: async (bytesMax) => await onlyMessage(call, { bytesMax, account, bodies }),
     each: (bytesMax) => eachMessage(call, { bytesMax, account, bodies }),
   });
+}
+
+/**
+ * Who asks has a share of the budget beside that of who sends: a probe, and the search for what floods a node, are answered
+ * however full the way in is.
+ */
+function ownerOf({ format }: Registered, tenant: Tenant): Tenant {
+  return format === undefined ? (`questions of ${tenant}` as Tenant) : tenant;
 }
 
 async function onlyMessage(call: GrpcStream, options: ReadOptions): Promise<Uint8Array> {

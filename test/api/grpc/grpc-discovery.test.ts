@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import protobuf from 'protobufjs';
+import type { IntakeAccount } from '../../../src/api/edge/intake.ts';
+import { DEFAULT_TENANT } from '../../../src/trace/tenant.ts';
 import { openGrpcListener, type GrpcListener } from '../../support/grpc-listener.ts';
 
 let listener: GrpcListener;
@@ -34,6 +36,19 @@ describe('health', () => {
       listener.ready.isReady = true;
     },
   );
+
+  test('is told though what its tenant sends has filled its share of the way in', async () => {
+    const held: IntakeAccount[] = [];
+    const fill = (): void => {
+      for (;;) held.push(listener.intake.open(DEFAULT_TENANT));
+    };
+    expect(fill).toThrow('no room for');
+    try {
+      expect(await listener.client.getHealth('')).toBe(1);
+    } finally {
+      for (const account of held) account[Symbol.dispose]();
+    }
+  });
 
   test('of an unknown service is NOT_FOUND', async () => {
     await expect(listener.client.getHealth('nobody')).rejects.toMatchObject({ code: status.NOT_FOUND });
