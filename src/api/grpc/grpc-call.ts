@@ -25,6 +25,8 @@ export interface GrpcCall {
   readonly signal: AbortSignal;
   /** Tells the client what the answer lacks. */
   warn(warnings: readonly string[]): void;
+  /** Resolves when the client has taken what was sent, but for a rest that counts as part of its call. Throws as a send. */
+  taken(): Promise<void>;
 }
 
 /** A message to be sent: a plain object, or its bytes. */
@@ -64,20 +66,27 @@ export function registerService<Options extends GrpcCallOptions>(
   for (const [method, answer] of Object.entries(unary)) {
     const schema = methodSchema(name, method);
     server.add(schema.path, async (call) => {
-      const scope = scopeOf(call.stream, options);
+      const sink = sinkOf(call.stream, options);
+      const scope = scopeOf(call.stream, sink, options);
       const reply = await answer(options, await readRequest(schema, call), scope);
-      call.stream.write(bytesOf(schema, reply), () => undefined);
+      await sink.send(bytesOf(schema, reply));
+      await sink.taken();
     });
   }
   for (const [method, answer] of Object.entries(streams)) {
     const schema = methodSchema(name, method);
     server.add(schema.path, async (call) => {
-      const scope = scopeOf(call.stream, options);
-      const sink = new MessageSink(call.stream, options.stallMsMax ?? limits.answerStallMsMax);
+      const sink = sinkOf(call.stream, options);
+      const scope = scopeOf(call.stream, sink, options);
       const replies = answer(options, await readRequest(schema, call), scope);
       for await (const reply of replies) await sink.send(bytesOf(schema, reply));
+      await sink.taken();
     });
   }
+}
+
+function sinkOf(stream: GrpcStream, { stallMsMax = limits.answerStallMsMax }: GrpcCallOptions): MessageSink {
+  return new MessageSink(stream, stallMsMax);
 }
 
 async function readRequest(schema: MethodSchema, call: ReceivedCall): Promise<never> {
@@ -94,7 +103,7 @@ function bytesOf(schema: MethodSchema, reply: Reply): Uint8Array {
 }
 
 /** Throws UNAVAILABLE before the store is open, INVALID_REQUEST for a tenant that cannot be told. */
-function scopeOf(stream: GrpcStream, { isReady, callMaxMs }: GrpcCallOptions): GrpcCall {
+function scopeOf(stream: GrpcStream, sink: MessageSink, { isReady, callMaxMs }: GrpcCallOptions): GrpcCall {
   if (!isReady()) throw notReady();
   if (callMaxMs !== undefined) stream.bound(callMaxMs);
   const told: string[] = [];
@@ -104,7 +113,7 @@ function scopeOf(stream: GrpcStream, { isReady, callMaxMs }: GrpcCallOptions): G
     }
     if (told.length > 0) stream.trailer[WARNING_KEY] = told;
   };
-  return { tenant: tenantOfHeaders(stream.headers), signal: stream.signal, warn };
+  return { tenant: tenantOfHeaders(stream.headers), signal: stream.signal, warn, taken: () => sink.taken() };
 }
 
 /** Sends messages at the pace at which the client takes them. */
@@ -128,6 +137,14 @@ export class MessageSink {
       this.#wake();
     });
     while (this.#pendingBytes > WINDOW_BYTES) await this.#progress();
+  }
+
+  /** As GrpcCall.taken: until then what was sent is held, and counted by whoever made it. */
+  async taken(): Promise<void> {
+    while (this.#pendingBytes > limits.requestOverheadBytes) {
+      if (this.#stream.signal.aborted) throw clientLeft();
+      await this.#progress();
+    }
   }
 
   #progress(): Promise<void> {

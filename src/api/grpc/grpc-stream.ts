@@ -3,6 +3,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
+import { limits } from '../../base/limits.ts';
 import { encodeRpcStatus } from '../../otlp/rpc-messages.ts';
 import type { IntakeAccount } from '../edge/intake.ts';
 import { ReceivedBytes } from '../edge/received-bytes.ts';
@@ -170,6 +171,7 @@ export class GrpcStream {
     if (stream.headersSent) {
       stream.once('wantTrailers', () => stream.sendTrailers(trailers));
       stream.end();
+      if (stream.writableLength > 0) this.#cutOffLater();
     } else {
       stream.respond({ ...ANSWER_HEADERS, ...trailers }, { endStream: true });
       // A client that is refused in the middle of its request need not send the rest.
@@ -177,6 +179,12 @@ export class GrpcStream {
     }
     // What still comes is dropped.
     stream.off('readable', this.#onReadable).resume();
+  }
+
+  /** What was written and is not taken lies in memory, and nothing waits for it any more. */
+  #cutOffLater(): void {
+    const cutOff = setTimeout(() => this.#stream.close(constants.NGHTTP2_CANCEL), limits.answerStallMsMax);
+    this.#stream.once('close', () => clearTimeout(cutOff));
   }
 
   #expire(message: string): void {

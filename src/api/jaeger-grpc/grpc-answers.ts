@@ -121,6 +121,7 @@ export async function* eachTrace<Part>(
       await nextTurn();
       if (call.signal.aborted) throw clientLeft();
     }
+    await call.taken();
   } finally {
     taken.abort();
   }

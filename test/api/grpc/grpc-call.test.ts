@@ -1,6 +1,8 @@
 // What every gRPC method has from the layer below it: tenant, statuses, warnings, cancellation, deadline, and a stream that
 // goes at the pace of its client.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { once } from 'node:events';
+import { connect } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 import { status, type ServiceError } from '@grpc/grpc-js';
 import { FairBudget } from '../../../src/base/fair-budget.ts';
@@ -304,5 +306,21 @@ describe('a stream', () => {
       code: status.DEADLINE_EXCEEDED,
       details: 'the client took nothing of its stream for 50 ms',
     });
+  });
+
+  test('counts against the budget of answers until its client has taken it', async () => {
+    const span = { traceId: RICH_TRACE_ID, spanId: new Uint8Array(8).fill(1), name: 'x'.repeat(200_000) };
+    listener.reader.add({ resourceSpans: [{ scopeSpans: [{ spans: [span] }] }] });
+    const session = connect(`http://${listener.address}`, { settings: { initialWindowSize: 0 } });
+    const path = '/jaeger.storage.v2.TraceReader/GetTraces';
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc' });
+    const ask = Buffer.concat([Buffer.from([0, 0, 0, 0, 20, 0x0a, 18, 0x0a, 16]), RICH_TRACE_ID]);
+    stream.on('error', () => undefined).end(ask);
+    await once(stream, 'response');
+    // Nothing tells that it will stay so but time.
+    await delay(100);
+    expect(listener.answers.bytes).toBeGreaterThan(200_000);
+    session.destroy();
+    await expect.poll(() => listener.answers.bytes).toBe(0);
   });
 });

@@ -1,8 +1,9 @@
 // A call on its HTTP/2 stream: messages come whole however they are cut on their way, and what is held is counted.
-import { connect, createServer, type ClientHttp2Stream } from 'node:http2';
+import { connect, constants, createServer, type ClientHttp2Stream, type Settings } from 'node:http2';
 import { once } from 'node:events';
 import { gzipSync, zstdCompressSync } from 'node:zlib';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { limits } from '../../../src/base/limits.ts';
 import { FairBudget } from '../../../src/base/fair-budget.ts';
 import { DEFAULT_TENANT } from '../../../src/trace/tenant.ts';
 import { IntakeAccount } from '../../../src/api/edge/intake.ts';
@@ -30,8 +31,8 @@ function frameOf(message: Uint8Array, isCompressed: boolean): Buffer {
 }
 
 /** A call from both sides. */
-async function openCall(headers: Record<string, string> = {}) {
-  const session = connect(`http://127.0.0.1:${port}`);
+async function openCall(headers: Record<string, string> = {}, settings: Settings = {}) {
+  const session = connect(`http://127.0.0.1:${port}`, { settings });
   const accepted = once(server, 'stream');
   const client: ClientHttp2Stream = session.request({ ':method': 'POST', ...headers }, { endStream: false });
   client.on('error', () => undefined);
@@ -103,4 +104,20 @@ test('a call has one status, whatever comes behind it', async () => {
   open.call.write(Buffer.from('late'), () => undefined);
   const [headers] = (await response) as [Record<string, unknown>];
   expect([headers['grpc-status'], open.statuses]).toEqual(['13', [500]]);
+});
+
+test('a client that does not take the end of its answer is cut off', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+  try {
+    using open = await openCall({}, { initialWindowSize: 0 });
+    open.call.write(Buffer.alloc(100_000), () => undefined);
+    open.call.end();
+    await once(open.client, 'response');
+    const closed = once(open.client, 'close');
+    vi.advanceTimersByTime(limits.answerStallMsMax + 1);
+    await closed;
+    expect(open.client.rstCode).toBe(constants.NGHTTP2_CANCEL);
+  } finally {
+    vi.useRealTimers();
+  }
 });
