@@ -483,6 +483,8 @@ export class Partition {
     const fault = dataFault(this.#disk, part);
     if (fault === undefined) return false;
     this.#parts.withdraw(part);
+    // Restored to its place it comes back under its identity.
+    void part.pinned.unpinned().then(() => this.#options.forget?.([part.identity]));
     this.#losses.losePart({ entry: part.entry, message: fault.message });
     this.#losses.putAside(fault);
     return true;

@@ -7,13 +7,19 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import { openRollups } from '../../src/part/rollup-reader.ts';
+import type { Forget } from '../../src/partition/partition-place.ts';
 import { Partition } from '../../src/partition/partition.ts';
 import { MERGE_PARTS_MAX, MERGE_PARTS_MIN } from '../../src/partition/plan-merge.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { blockOf, DAY } from '../part/made-blocks.ts';
 import { memoryLog, TemporaryFolder } from '../storage/open-store.ts';
 
-function openIn(folder: string, disk: Disk = nodeDisk, mergeRunner: MergeRunner = inlineMergeRunner(disk)): Partition {
+function openIn(
+  folder: string,
+  disk: Disk = nodeDisk,
+  mergeRunner: MergeRunner = inlineMergeRunner(disk),
+  forget?: Forget,
+): Partition {
   const quarantinePath = join(folder, 'quarantine');
   mkdirSync(quarantinePath, { recursive: true });
   return Partition.open({
@@ -23,6 +29,7 @@ function openIn(folder: string, disk: Disk = nodeDisk, mergeRunner: MergeRunner 
     quarantinePath,
     logger: memoryLog(),
     mergeRunner,
+    forget,
   });
 }
 
@@ -401,4 +408,23 @@ test('losses are accepted once, also when the disk refused to put aside what is 
   expect(await partition.acceptLosses()).toHaveLength(1);
   expect([await partition.acceptLosses(), partNames(folder.path)]).toEqual([[], []]);
   await partition.close();
+});
+
+test('readers forget a part that is lost: restored to its day, it is read anew', async () => {
+  using folder = new TemporaryFolder();
+  const forgotten: string[] = [];
+  const partition = openIn(folder.path, nodeDisk, inlineMergeRunner(nodeDisk), (identities) =>
+    forgotten.push(...identities),
+  );
+  await store(partition, 0);
+  await partition.flush();
+  const [part] = partition.parts;
+  nodeDisk.remove(join(part!.path, 'data'));
+  const view = partition.takeView(DEFAULT_TENANT, {})!;
+  forgotten.length = 0;
+  await partition.mergeAll();
+  expect([partition.losses.parts.length, forgotten]).toEqual([1, []]);
+  for (const pin of view.pins) pin.unpin();
+  await partition.close();
+  expect(forgotten).toContain(part!.identity);
 });
