@@ -42,13 +42,13 @@ export class SnapshotFolder {
    * when one fails. Throws DISK, UNAVAILABLE.
    */
   async create(partitions: readonly Partition[]): Promise<string[]> {
-    const { disk, logger } = this.#options;
+    const { logger } = this.#options;
     if (partitions.length > 0) this.#makeFolder();
     const created: string[] = [];
     try {
       for (const partition of partitions) created.push(await this.#createOne(partition));
     } catch (error) {
-      for (const path of created) disk.remove(path);
+      for (const path of created) this.#remove(path);
       throw error;
     }
     for (const path of created) logger.info('snapshot taken', { path });

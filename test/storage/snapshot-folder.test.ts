@@ -14,7 +14,8 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { isStoreError } from '../../src/base/errors.ts';
+import { isStoreError, StoreError } from '../../src/base/errors.ts';
+import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { walkFiles } from '../../src/disk/walk-files.ts';
 import { compareWithManifest, parseManifest } from '../../src/partition/manifest.ts';
@@ -54,6 +55,28 @@ async function restored(snapshot: string): Promise<string[]> {
 }
 
 describe('a snapshot', () => {
+  test('of several days that fails at one is no snapshot of the others, also where they cannot be removed at once', async () => {
+    using folder = new TemporaryFolder();
+    let isFailing = true;
+    const refuse = (): never => {
+      throw new StoreError('DISK', 'refused');
+    };
+    const disk: Disk = {
+      ...nodeDisk,
+      link: (from, to) => (isFailing && from.includes('/20261121/') ? refuse() : nodeDisk.link(from, to)),
+      remove: (path) => (isFailing && path.includes('/snapshots/') ? refuse() : nodeDisk.remove(path)),
+    };
+    let storage = openStore(folder.path, { disk });
+    await write(storage, 0);
+    await write(storage, 4, 4, NOON_NS + DAY_NS);
+    expect(await failure(() => storage.createSnapshots(''))).toBe('DISK');
+    isFailing = false;
+    await storage.close();
+    storage = openStore(folder.path);
+    expect(storage.listSnapshots()).toEqual([]);
+    await storage.close();
+  });
+
   test('holds what was acknowledged before, in parts and in the log, and nothing that came later', async () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);
