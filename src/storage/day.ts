@@ -11,6 +11,7 @@ import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import { formatDay } from '../partition/day.ts';
+import type { RecoveryReport } from '../partition/open-partition.ts';
 import type { LogAppend } from '../partition/log-file.ts';
 import { Partition, type PartitionCounters, type PartitionOptions } from '../partition/partition.ts';
 import type { Pinned } from '../partition/pinned.ts';
@@ -126,17 +127,22 @@ export class Day {
   /** Tries once more to open a failed day. */
   reopen(): Promise<void> {
     this.#become('opening');
-    return this.openings.run(() => this.#openOr('failed'));
+    return this.openings.run(async () => void (await this.#openOr('failed')));
   }
 
   /** Opens a detached day. When that fails it stays detached. Throws DISK, FORMAT_TOO_NEW. */
-  async attach(): Promise<void> {
+  async attach(): Promise<RecoveryReport> {
     this.#become('opening');
-    await this.#openOr('detached');
+    return await this.#openOr('detached');
+  }
+
+  /** Settles when no opening is under way any more, however it ended. */
+  async opened(): Promise<void> {
+    await this.#opening;
   }
 
   /** Its log is read on another thread: acknowledgements and queries go on meanwhile. */
-  async #openOr(otherwise: DayState): Promise<void> {
+  async #openOr(otherwise: DayState): Promise<RecoveryReport> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#opening = promise;
     try {
@@ -148,7 +154,9 @@ export class Day {
       resolve();
     }
     this.#become('open');
-    this.#tellDamage(this.#partition.report.damaged);
+    const { report } = this.#partition;
+    this.#tellDamage(report.damaged);
+    return report;
   }
 
   /** The report of the start knows nothing of it. */

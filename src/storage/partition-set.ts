@@ -175,11 +175,12 @@ export class PartitionSet {
    * when each has been tried.
    */
   async purge(): Promise<void> {
-    const dropped = this.days.filter(({ state }) => state === 'open' || state === 'failed' || state === 'dropping');
     const ended = await Promise.allSettled(
-      dropped.map(async (day) => {
+      this.days.map(async (day) => {
+        if (day.state === 'opening') await day.opened();
         if (day.state === 'dropping') await (day.removals.running ?? day.tryRemove());
-        else await day.drop();
+        else if (day.state === 'open' || day.state === 'failed') await day.drop();
+        else return;
         const { lastError } = day.removals;
         if (lastError !== undefined) throw lastError;
         await day.gone;
@@ -219,13 +220,10 @@ export class PartitionSet {
     checkRestored(disk, join(this.#dayOptions.folder, name), number);
     const day = known ?? new Day(number, this.#dayOptions, 'detached');
     this.#days.set(number, day);
-    try {
-      await day.attach();
-    } catch (error) {
+    const report = await day.attach().catch((error: unknown) => {
       if (known === undefined) this.#days.delete(number);
       throw error;
-    }
-    const { report } = day.partition!;
+    });
     logger.info('partition attached', { partition: name, parts: report.parts, rows: report.partRows + report.logRows });
   }
 

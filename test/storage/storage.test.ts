@@ -335,6 +335,24 @@ describe('a snapshot', () => {
 });
 
 describe('a purge', () => {
+  test('removes a day too that is being opened', async () => {
+    using folder = new TemporaryFolder();
+    const gate = Promise.withResolvers<void>();
+    const inline = inlineMergeRunner(nodeDisk);
+    const readLog: MergeRunner['readLog'] = (job) => gate.promise.then(() => inline.readLog(job));
+    const storage = openStore(folder.path, { mergeRunner: { ...inline, readLog } });
+    await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4 }));
+    const [day = ''] = storage.listPartitions();
+    await storage.detachPartition(day);
+    const attached = storage.attachPartition(day);
+    const purged = storage.purge();
+    gate.resolve();
+    await attached;
+    await purged;
+    expect([storage.listPartitions(), nodeDisk.list(join(folder.path, 'partitions'))]).toEqual([[], []]);
+    await storage.close();
+  });
+
   test('removes every day, in log and parts, when the last query has ended; and the day takes spans again', async () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);
