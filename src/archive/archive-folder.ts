@@ -9,6 +9,7 @@ import { limits } from '../base/limits.ts';
 import type { Disk } from '../disk/disk.ts';
 import { TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
 import { ARCHIVED_BYTES_MAX, encodeArchivedTrace } from './archived-trace.ts';
+import { quarantine } from '../part/quarantine.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -68,10 +69,11 @@ export class ArchiveFolder {
 
   /**
    * Writes the trace's file, replacing what was there; resolves when it is on disk under its name, fsynced. Not to be
-   * called again before it has. Throws LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
+   * called again before it has. Where `trace` may lack something, as `lacking` says, what it replaces is copied to quarantine
+   * first. Throws LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
    */
-  async put(tenant: Tenant, trace: FoundTrace): Promise<void> {
-    const { disk } = this.#options;
+  async put(tenant: Tenant, trace: FoundTrace, lacking: readonly string[] = []): Promise<void> {
+    const { disk, path: dataPath } = this.#options;
     if (trace.otlp.length > ARCHIVED_BYTES_MAX) throw tooLarge(trace);
     const zstd = await compress(trace.otlp);
     const path = this.#pathOf(tenant, trace.traceId);
@@ -88,6 +90,10 @@ export class ArchiveFolder {
       await file.sync();
     } finally {
       await file.close();
+    }
+    if (before !== undefined && lacking.length > 0) {
+      const place = { path, offset: 0, sizeBytes: before, message: lacking.join('\n') };
+      quarantine(disk, join(dataPath, 'quarantine'), place);
     }
     disk.rename(temporary, path);
     disk.syncDir(dirname(path));

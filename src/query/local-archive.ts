@@ -33,7 +33,7 @@ export class LocalArchive implements TraceArchive {
     return this.#serial.run(async () => {
       const { traces, warnings } = await reader.findTraces(tenant, [traceId], signal);
       const [trace] = traces;
-      if (trace !== undefined) await folder.put(tenant, trace);
+      if (trace !== undefined) await folder.put(tenant, trace, warnings);
       return { isFound: trace !== undefined, warnings };
     });
   }

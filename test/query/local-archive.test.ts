@@ -1,6 +1,7 @@
 // Archived traces over real query threads: found when the store has them no more, joined with what it has.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createLogger } from '../../src/base/logger.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { LocalArchive } from '../../src/query/local-archive.ts';
@@ -89,6 +90,22 @@ test('a damaged file is left out with a warning, and the store’s spans still c
   writeFileSync(path, Buffer.from(bytes).fill(0, 60, 64));
   const { spans, warnings } = await find();
   expect([spans, warnings]).toEqual([[5], [expect.stringContaining(path)]]);
+  writeFileSync(path, bytes);
+});
+
+test('a damaged file that is replaced is in quarantine first', async () => {
+  using part = new MadeStore();
+  part.addPart([requestOf([span(5)])]);
+  store = part;
+  const path = folder.find(DEFAULT_TENANT, one)!;
+  const bytes = readFileSync(path);
+  const damaged = Buffer.from(bytes).fill(0, 60, 64);
+  writeFileSync(path, damaged);
+  const archived = await archive.archiveTrace(DEFAULT_TENANT, one);
+  expect(archived).toEqual({ isFound: true, warnings: [expect.stringContaining(path)] });
+  const kept = nodeDisk.list(join(full.path, 'quarantine')).map((name) => join(full.path, 'quarantine', name));
+  expect(kept).toEqual([expect.stringMatching(/archive-0-0-.*\.trace-0$/), expect.stringMatching(/\.trace-0\.txt$/)]);
+  expect(readFileSync(kept[0]!)).toEqual(damaged);
   writeFileSync(path, bytes);
 });
 
