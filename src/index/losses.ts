@@ -30,7 +30,7 @@ export const WHOLE_DAY: Pick<Loss, 'startMin' | 'startMax'> = { startMin: 0, sta
 
 /** Records of one partition; some 200 bytes each, all of them in memory. */
 export const LOSSES_MAX = 1_000;
-const BEYOND: Loss = {
+export const BEYOND: Loss = {
   place: 'more',
   ...WHOLE_DAY,
   costsNames: true,

@@ -3,7 +3,7 @@
 import { basename } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
-import { mayConcern, WHOLE_DAY, type Loss } from '../index/losses.ts';
+import { BEYOND, LOSSES_MAX, mayConcern, WHOLE_DAY, type Loss } from '../index/losses.ts';
 import { quarantine, type DamagedPlace } from '../part/quarantine.ts';
 import type { Listed } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -82,11 +82,16 @@ export class KnownLosses {
     return [...this.#unrecorded, ...more];
   }
 
-  /** Follows a commit that recorded toRecord(more). */
+  /** Follows a commit that recorded toRecord(more), within the same bounds. */
   recorded(more: readonly Loss[]): void {
     this.#unrecorded = [];
     const known = new Set(this.#records.map(({ place }) => place));
-    this.#records.push(...more.filter(({ place }) => !known.has(place)));
+    for (const loss of more) {
+      const kept = this.#records.length < LOSSES_MAX ? loss : BEYOND;
+      if (known.has(kept.place)) continue;
+      known.add(kept.place);
+      this.#records.push(kept);
+    }
   }
 
   losePart(part: LostPart): void {

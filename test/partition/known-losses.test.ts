@@ -1,7 +1,7 @@
 // What a partition says of its losses: to whom, of which times, and what a commit has still to record.
 import { expect, test } from 'vitest';
 import { StoreError } from '../../src/base/errors.ts';
-import { WHOLE_DAY, type Loss } from '../../src/index/losses.ts';
+import { LOSSES_MAX, WHOLE_DAY, type Loss } from '../../src/index/losses.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { KnownLosses } from '../../src/partition/known-losses.ts';
 import { listedTenants, lossesOf, lossLine, lossOfPart } from '../../src/partition/loss-records.ts';
@@ -58,6 +58,15 @@ test('what could not be recorded goes with the next commit, once', () => {
   losses.recorded([block]);
   losses.recorded([block]);
   expect([losses.count, losses.toRecord([])]).toEqual([2, []]);
+});
+
+test('as many are kept in memory as in the index', () => {
+  const losses = new KnownLosses(place, { losses: [log], unrecorded: [], lost: [] }, { corruptBlocks: 0 });
+  const many = Array.from({ length: LOSSES_MAX + 5 }, (_, i) => ({ ...log, place: `parts/1/data ${i}` }));
+  losses.recorded(many);
+  losses.recorded(many.map((loss) => ({ ...loss, place: `${loss.place}0` })));
+  expect(losses.count).toBe(LOSSES_MAX + 1);
+  expect(losses.lines().at(-1)).toContain(`more than ${LOSSES_MAX} blocks`);
 });
 
 test('records name what is known of a block, and take the worst of one that nothing is known of', () => {
