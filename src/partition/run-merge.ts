@@ -29,7 +29,11 @@ async function runOnce({ runner, disk, signal }: MergeContext, job: MergeJob, is
   try {
     return await runner.run(job, { signal, isAlone });
   } catch (error) {
-    if (isStoreError(error, 'CANCELLED') || isStoreError(error, 'WORKER_FAILED')) tryRemove(disk, job.partPath);
+    // What mergeParts itself throws it has cleared up after.
+    const isOfThread = (['CANCELLED', 'WORKER_FAILED', 'UNAVAILABLE'] as const).some((code) =>
+      isStoreError(error, code),
+    );
+    if (isOfThread) tryRemove(disk, job.partPath);
     throw error;
   }
 }
