@@ -61,8 +61,13 @@ export class Log {
   /** Starts writing `blocks` to the open file, or to a new one. Throws DISK when none can be created. */
   append(blocks: readonly Uint8Array[]): LogAppend {
     if (this.#writer !== undefined && !this.#mayGoOn(this.#writer)) this.#retireWriter();
-    this.#writer ??= this.#openWriter();
-    return this.#writer.append(blocks);
+    const writer = (this.#writer ??= this.#openWriter());
+    const append = writer.append(blocks);
+    // Given up: should the process die before the next append, nobody is to miss a file that never held anything.
+    void append.ended.then(() => {
+      if (writer.isSealed && this.#writer === writer) this.#retireWriter();
+    });
+    return append;
   }
 
   /** What is behind a file that somebody else has cut, appended to or deleted would not be found again. */

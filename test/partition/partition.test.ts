@@ -1,6 +1,7 @@
 // One partition by itself: what a flush or merge that goes wrong leaves.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../src/base/errors.ts';
 import type { Disk } from '../../src/disk/disk.ts';
@@ -427,4 +428,19 @@ test('readers forget a part that is lost: restored to its day, it is read anew',
   for (const pin of view.pins) pin.unpin();
   await partition.close();
   expect(forgotten).toContain(part!.identity);
+});
+
+test('a log file whose only commit was given up is missed by nobody after a crash', async () => {
+  using folder = new TemporaryFolder();
+  const partition = openIn(folder.path);
+  const append = partition.append([blockOf({ first: 0, count: 4 })]);
+  await append.synced;
+  // Another day of the same commit was refused.
+  append.cancel();
+  await append.ended;
+  await setImmediate();
+  partition.abandon();
+  const again = openIn(folder.path);
+  expect([rows(again).log, again.report.damaged, again.losses.count]).toEqual([0, [], 0]);
+  await again.close();
 });
