@@ -144,6 +144,7 @@ export class GrpcStream {
     this.#isEnded = true;
     this.#stream.respond({ ':status': 415 }, { endStream: true });
     this.#stream.close(constants.NGHTTP2_NO_ERROR);
+    this.#dropRest();
   }
 
   /** Ends the call: everything was answered. */
@@ -177,8 +178,12 @@ export class GrpcStream {
       // A client that is refused in the middle of its request need not send the rest.
       if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
     }
-    // What still comes is dropped.
-    stream.off('readable', this.#onReadable).resume();
+    this.#dropRest();
+  }
+
+  /** What still comes is read all the same: a stream that is not read to its end is never closed, nor is its connection. */
+  #dropRest(): void {
+    this.#stream.off('readable', this.#onReadable).resume();
   }
 
   /** What was written and is not taken lies in memory, and nothing waits for it any more. */

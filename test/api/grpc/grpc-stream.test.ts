@@ -39,7 +39,7 @@ async function openCall(headers: Record<string, string> = {}, settings: Settings
   const [stream, received] = (await accepted) as ConstructorParameters<typeof GrpcStream>;
   const statuses: number[] = [];
   const call = new GrpcStream(stream, received, (status) => statuses.push(status));
-  return { session, client, call, statuses, [Symbol.dispose]: () => session.destroy() };
+  return { session, client, stream, call, statuses, [Symbol.dispose]: () => session.destroy() };
 }
 
 test('messages come whole and in order, wherever they are cut', async () => {
@@ -120,4 +120,14 @@ test('a client that does not take the end of its answer is cut off', async () =>
   } finally {
     vi.useRealTimers();
   }
+});
+
+test('what is no gRPC call is refused, and its stream ends though nobody asked for its body', async () => {
+  using open = await openCall();
+  const ended = new Promise((resolve) => open.stream.on('close', resolve));
+  open.client.write(Buffer.alloc(1_000));
+  await once(open.stream, 'readable');
+  open.call.refuseType();
+  open.client.resume();
+  await ended;
 });
