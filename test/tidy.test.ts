@@ -16,6 +16,7 @@ const sources = listFiles('src', '.ts').map(readSource);
 const LAYERS = [
   'base',
   'disk',
+  'quarantine',
   'bytes',
   'codec',
   'trace',
@@ -139,7 +140,7 @@ function mayImport(path: string, target: string): boolean {
   if (target === 'src/config.ts') return path.startsWith('src/api/');
   const [folder, targetFolder] = [path, target].map((file) => file.split('/')[1]);
   if (folder !== targetFolder && layerOf(path) === layerOf(target)) return false; // api and cluster
-  if (PURE_LAYERS.includes(layerOf(path)) && layerOf(target) === 'disk') return false;
+  if (PURE_LAYERS.includes(layerOf(path)) && ['disk', 'quarantine'].includes(layerOf(target))) return false;
   return LAYERS.indexOf(layerOf(target)) <= LAYERS.indexOf(layerOf(path));
 }
 

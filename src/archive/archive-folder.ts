@@ -9,7 +9,7 @@ import { limits } from '../base/limits.ts';
 import type { Disk } from '../disk/disk.ts';
 import { TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
 import { ARCHIVED_BYTES_MAX, encodeArchivedTrace } from './archived-trace.ts';
-import { quarantine } from '../part/quarantine.ts';
+import { quarantine } from '../quarantine/quarantine.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';

@@ -25,7 +25,7 @@ import type { PartMetadata, PartOrigin } from './part-metadata.ts';
 import { openBlocks, readBlockAt, type BlockRange } from './part-reader.ts';
 import { PartRollups, type RollupPlan } from './part-rollups.ts';
 import { PartWriter } from './part-writer.ts';
-import { quarantine, type DamagedPlace } from './quarantine.ts';
+import { quarantine, type DamagedPlace } from '../quarantine/quarantine.ts';
 
 /**
  * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per

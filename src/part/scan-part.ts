@@ -10,7 +10,7 @@ import type { PartOutlines } from './outlines.ts';
 import type { PartBlock } from './part-metadata.ts';
 import { PartReader } from './part-reader.ts';
 import { DATA_FILE } from './part-writer.ts';
-import type { DamagedPlace } from './quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { scanBlocks } from './scan-blocks.ts';
 import type { TraceProbes } from './trace-lookup.ts';
 

@@ -4,7 +4,7 @@ import { basename } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import { BEYOND, LOSSES_MAX, mayConcern, WHOLE_DAY, type Loss } from '../index/losses.ts';
-import { quarantine, type DamagedPlace } from '../part/quarantine.ts';
+import { quarantine, type DamagedPlace } from '../quarantine/quarantine.ts';
 import type { Listed } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { lossLine, lossOfPart, type LostPart } from './loss-records.ts';

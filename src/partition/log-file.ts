@@ -12,7 +12,7 @@ import { NameSet, type ListedNames } from '../index/names.ts';
 import { encodeFileHeader, LOG_FORMAT } from '../part/format-version.ts';
 import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import { newIdentity, parseIdentity, type Identity } from '../part/identity.ts';
-import { moveToQuarantine } from '../part/quarantine.ts';
+import { moveToQuarantine } from '../quarantine/quarantine.ts';
 import { sortedTraceKeys } from '../part/trace-key.ts';
 import { addBlockNames } from './block-names.ts';
 import { LogMarks, MARKS_SUFFIX } from './log-marks.ts';

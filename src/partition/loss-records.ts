@@ -5,7 +5,7 @@ import type { BlockHeader } from '../block/block-header.ts';
 import type { PartEntry } from '../index/catalog.ts';
 import { WHOLE_DAY, type Loss } from '../index/losses.ts';
 import type { MergeBlock, MergeInput } from '../part/merge-parts.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { Tenant } from '../trace/tenant.ts';
 

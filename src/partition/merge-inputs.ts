@@ -7,7 +7,7 @@ import { PART_DATA_FORMAT } from '../part/format-version.ts';
 import type { MergeBlock } from '../part/merge-parts.ts';
 import { openBlocks } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import type { LogFile } from './log-file.ts';
 import type { KnownBlock, KnownInput } from './loss-records.ts';
 import type { LivePart } from './part-set.ts';

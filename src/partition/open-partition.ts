@@ -20,7 +20,7 @@ import { formatHexId } from '../part/hex-id.ts';
 import { isPartId } from '../part/identity.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
-import { moveToQuarantine, quarantine, type DamagedPlace } from '../part/quarantine.ts';
+import { moveToQuarantine, quarantine, type DamagedPlace } from '../quarantine/quarantine.ts';
 import {
   begunSeq,
   isParked,

@@ -12,7 +12,7 @@ import { listOperations, listServices, NameSet } from '../index/names.ts';
 import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import type { Listed, Operation } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { isParked, parkedName, type LogAppend, type LogFile } from './log-file.ts';

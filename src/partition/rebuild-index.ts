@@ -12,7 +12,7 @@ import { isPartId, type PartId } from '../part/identity.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { decodedMetadata, PartReader, readPartMetadata } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
-import { moveToQuarantine } from '../part/quarantine.ts';
+import { moveToQuarantine } from '../quarantine/quarantine.ts';
 import { addBlockNames } from './block-names.ts';
 import { lossOfBlock, lossOfFile, lossOfPart } from './loss-records.ts';
 import { partsPath, type PartitionPlace } from './partition-place.ts';

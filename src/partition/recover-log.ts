@@ -7,7 +7,7 @@ import type { Disk, ReadFile } from '../disk/disk.ts';
 import { isUnreadable, readTwice } from '../disk/unreadable.ts';
 import type { Loss } from '../index/losses.ts';
 import { blocksStart, fileHeaderSize, LOG_FORMAT, readFileHeader, readHeaderBytes } from '../part/format-version.ts';
-import { moveToQuarantine, quarantine, type DamagedPlace } from '../part/quarantine.ts';
+import { moveToQuarantine, quarantine, type DamagedPlace } from '../quarantine/quarantine.ts';
 import { scanBlocks, type BlockScan, type DamagedRange } from '../part/scan-blocks.ts';
 import { LogFile, logFileName, type LogContent, type LogFileName, type LogPlace } from './log-file.ts';
 import { readMarks } from './log-marks.ts';

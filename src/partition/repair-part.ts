@@ -7,7 +7,7 @@ import { newIdentity, type PartId } from '../part/identity.ts';
 import { mergeParts, type MergeBlock } from '../part/merge-parts.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
-import { quarantine, type DamagedPlace } from '../part/quarantine.ts';
+import { quarantine, type DamagedPlace } from '../quarantine/quarantine.ts';
 import { scanBlocks } from '../part/scan-blocks.ts';
 import { partsPath, type PartitionPlace } from './partition-place.ts';
 

@@ -15,7 +15,7 @@ import type { Identity } from '../part/identity.ts';
 import type { PartBlock } from '../part/part-metadata.ts';
 import { openBlocks, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { ScannedPart } from '../part/scan-part.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
 import { formatTraceId } from '../trace/ids.ts';

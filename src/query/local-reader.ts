@@ -6,7 +6,7 @@ import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts
 import { limits } from '../base/limits.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import type { Logger } from '../base/logger.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type {
   FoundLinks,

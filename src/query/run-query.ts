@@ -1,7 +1,7 @@
 // The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
 // view's files, run by query-worker.ts on a thread of the pool and directly by tests.
 import { Pulse, type SharedPulse } from '../base/pulse.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import type { CallSeries, Dependency, FoundTrace, MetricsQuery } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
-import { quarantineBytes } from '../part/quarantine.ts';
+import { quarantineBytes } from '../quarantine/quarantine.ts';
 import type { FailedRequest } from './group-commit.ts';
 
 /** Since the start: the second is most often the same bug. */

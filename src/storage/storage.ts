@@ -9,7 +9,7 @@ import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
 import { compareOperations, type NameBounds } from '../index/names.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
-import type { DamagedPlace } from '../part/quarantine.ts';
+import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
 import type { Forget } from '../partition/partition-place.ts';

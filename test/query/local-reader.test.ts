@@ -5,7 +5,7 @@ import { closeSync, openSync, readFileSync, renameSync, writeFileSync } from 'no
 import { join } from 'node:path';
 import { StoreError } from '../../src/base/errors.ts';
 import { createLogger } from '../../src/base/logger.ts';
-import type { DamagedPlace } from '../../src/part/quarantine.ts';
+import type { DamagedPlace } from '../../src/quarantine/quarantine.ts';
 import type { Listed, Operation } from '../../src/trace/store.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
 import { LocalReader, type LocalReaderOptions, type RunQuery, type ViewSource } from '../../src/query/local-reader.ts';

@@ -73,7 +73,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/part/rollup-reader.ts',
     'src/part/rollup-writer.ts',
   ],
-  'test/part/merge-parts.test.ts': ['src/part/part-reader.ts', 'src/part/quarantine.ts'],
+  'test/part/merge-parts.test.ts': ['src/part/part-reader.ts', 'src/quarantine/quarantine.ts'],
   'test/part/merge-memory.test.ts': ['src/part/part-writer.ts'],
   'test/partition/partition.test.ts': [
     'src/partition/block-names.ts',
