@@ -1,4 +1,4 @@
-// The names in blocks as the index knows them. A block's own dictionaries hold them, so no row is decoded for it.
+// Lists a block's names for the index. The block's dictionaries hold them, so no row is decoded.
 import { readBlockNames } from '../block/read-names.ts';
 import type { NameSet } from '../index/names.ts';
 import type { Tenant } from '../trace/tenant.ts';

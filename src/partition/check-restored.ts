@@ -1,5 +1,5 @@
-// What a folder must be before it is opened as a partition while the node runs: real files and folders, no links, and,
-// where it came from a snapshot, all of it. A copy that was cut short would otherwise be taken for damage.
+// Checks a folder before a running node opens it as a partition: it holds only real files and folders, no links, and, if it
+// comes from a snapshot, every file of it. Without this check, an incomplete copy would be treated as damage.
 import { join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
@@ -8,7 +8,7 @@ import { assertPlainFolder, walkFiles } from '../disk/walk-files.ts';
 import { formatDay } from './day.ts';
 import { compareWithManifest, MANIFEST_BYTES_MAX, MANIFEST_FILE, parseManifest } from './manifest.ts';
 
-/** How many faults a message names. */
+/** Faults that one error message names at most. */
 const FAULTS_SHOWN_MAX = 5;
 
 /** Throws NOT_FOUND, INVALID_REQUEST, CORRUPTION, FORMAT_TOO_NEW. Changes nothing. */

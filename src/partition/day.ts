@@ -7,7 +7,7 @@ export function formatDay(day: number): string {
   return new Date(day * DAY_MS).toISOString().slice(0, 10).replaceAll('-', '');
 }
 
-/** The day a partition's name stands for; undefined for any other name. */
+/** The day that a partition's name stands for; undefined for any other name. */
 export function parseDay(name: string): number | undefined {
   const match = /^(\d{4})(\d\d)(\d\d)$/.exec(name);
   if (match === null) return undefined;

@@ -1,11 +1,11 @@
-// How the engine tells every query thread of files that no view holds any more. What is told before a view is taken is
-// there for the query of that view: both threads queue messages at once, in order. So a part that comes back under its
-// identity (a day restored from a snapshot) is never read through what was kept of it before.
+// The engine tells every query thread which files no view holds any more. A message sent before a view is taken arrives
+// before that view's query: both threads queue messages synchronously and in order. So if a part comes back under the same
+// identity (a day restored from a snapshot), no query reads it through stale cached data.
 import { BroadcastChannel, receiveMessageOnPort, type MessagePort } from 'node:worker_threads';
 import type { Identity } from '../part/identity.ts';
 import type { Forget } from './partition-place.ts';
 
-/** One channel a process; identities of another store's files mean nothing to a listener. */
+/** One channel per process; a listener ignores identities that belong to another store. */
 const NAME = 'tracelith-forget';
 
 /** Tells all listeners of the process. */
@@ -15,21 +15,21 @@ export function openForgetChannel(): Forget {
   return (identities) => channel.postMessage(identities);
 }
 
-/** What this thread is told. */
+/** Receives the messages on one thread. */
 export class ForgetListener implements Disposable {
   readonly #channel = new BroadcastChannel(NAME);
 
-  /** `onIdle` takes what comes while nobody asks take(). Does not keep the thread alive. */
+  /** `onIdle` gets messages that arrive while nobody calls take(). Does not keep the thread alive. */
   constructor(onIdle: (identities: readonly Identity[]) => void) {
     this.#channel.onmessage = (event) => onIdle((event as { data: Identity[] }).data);
     this.#channel.unref();
   }
 
-  /** What was told since the last call and not given to `onIdle`. An empty call takes 0.3 µs. */
+  /** Messages since the last call that `onIdle` did not get. An empty call takes 0.3 µs. */
   take(): Identity[] {
     const taken: Identity[] = [];
     for (;;) {
-      // Node takes a channel here too (its documentation says so, its types do not).
+      // Node accepts a channel here (documented, but missing from its types).
       const received = receiveMessageOnPort(this.#channel as unknown as MessagePort);
       if (received === undefined) return taken;
       taken.push(...(received.message as Identity[]));

@@ -1,5 +1,5 @@
-// What a partition knows to be damaged and lost, as its answers need it: the records of the index, what is not in the index
-// yet because its disk is full, the parts that are listed and cannot be read, and the blocks that were put into quarantine.
+// What a partition knows of its damage and losses, for its answers: loss records of the index, losses not yet recorded
+// because the disk is full, listed parts that cannot be read, and quarantined blocks.
 import { basename } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
@@ -10,13 +10,13 @@ import type { Tenant } from '../trace/tenant.ts';
 import { lossLine, lossOfPart, type LostPart } from './loss-records.ts';
 import type { PartitionPlace } from './partition-place.ts';
 
-/** Of one partition: a disk that damages more is beyond bookkeeping, and what queries find of it stays in their warnings. */
+/** Per partition. Blocks beyond this are not quarantined or counted; queries that meet them still warn. */
 const DAMAGED_BLOCKS_MAX = 10_000;
 
 export class KnownLosses {
   readonly #place: PartitionPlace;
   readonly #counters: { corruptBlocks: number };
-  /** Blocks met damaged since the partition was opened, by file and offset: each counts once, whoever meets it. */
+  /** Damaged blocks found since the partition was opened, by file and offset: each is counted once. */
   readonly #damaged = new Set<string>();
   #records: Loss[];
   #unrecorded: readonly Loss[];
@@ -39,22 +39,22 @@ export class KnownLosses {
     this.#parts = [...found.lost];
   }
 
-  /** Until an operator accepts them. */
+  /** Losses that no operator has accepted yet. */
   get count(): number {
     return this.#records.length + this.#parts.length;
   }
 
-  /** Listed, and not to be read. */
+  /** Parts that are listed but cannot be read. */
   get parts(): readonly LostPart[] {
     return this.#parts;
   }
 
-  /** What an answer about the window may lack. */
+  /** Losses that may concern an answer about `window`, one line each. */
   linesFor(tenant: Tenant, window: { startMin: number; startMax: number }): string[] {
     return this.#lines((loss) => mayConcern(loss, tenant, window));
   }
 
-  /** All of them. */
+  /** All losses, one line each. */
   lines(): string[] {
     return this.#lines(() => true);
   }
@@ -65,7 +65,7 @@ export class KnownLosses {
     return all.filter(isWanted).map((loss) => lossLine(this.#place.path, loss));
   }
 
-  /** Names of the index and the log. An index that is damaged while it is open costs its names until the next start rebuilds it. */
+  /** Names of the index and the log. Names of a damaged index are missing until the next start rebuilds it. */
   listed<T>(tenant: Tenant, inLog: readonly T[], read: () => readonly T[]): Listed<T> {
     const losses = this.#records.filter((loss) => loss.costsNames && mayConcern(loss, tenant, WHOLE_DAY));
     const warnings = losses.map((loss) => lossLine(this.#place.path, loss));
@@ -77,12 +77,12 @@ export class KnownLosses {
     }
   }
 
-  /** What a commit must record that loses `more`. */
+  /** The losses that a commit must record if it loses `more`. */
   toRecord(more: readonly Loss[]): readonly Loss[] {
     return [...this.#unrecorded, ...more];
   }
 
-  /** Follows a commit that recorded toRecord(more), within the same bounds. */
+  /** Call after a commit that recorded toRecord(more). Keeps the same bounds as the index. */
   recorded(more: readonly Loss[]): void {
     this.#unrecorded = [];
     const known = new Set(this.#records.map(({ place }) => place));
@@ -99,14 +99,14 @@ export class KnownLosses {
     this.#parts.push(part);
   }
 
-  /** Puts into quarantine what is damaged, once. Its file must not go meanwhile. Throws DISK. */
+  /** Puts a damaged block into quarantine, once. The caller keeps its file from being removed. Throws DISK. */
   putAside(place: DamagedPlace): void {
     if (this.#damaged.has(keyOf(place)) || this.#damaged.size >= DAMAGED_BLOCKS_MAX) return;
     quarantine(this.#place.disk, this.#place.quarantinePath, place);
     this.add(place);
   }
 
-  /** Counts what is in quarantine. */
+  /** Counts a block that is in quarantine. */
   add(place: DamagedPlace): void {
     if (this.#damaged.has(keyOf(place))) return;
     this.#damaged.add(keyOf(place));
@@ -115,7 +115,7 @@ export class KnownLosses {
     logger.error('damaged block put into quarantine', { partition: basename(path), what: place.message });
   }
 
-  /** Follows the commit that forgot them. */
+  /** Call after the commit that forgot the losses. */
   clear(): void {
     this.#records = [];
     this.#unrecorded = [];

@@ -1,6 +1,6 @@
-// One file of a day's log: a header, then blocks back to back, exactly as encoded. Blocks are written and synced first,
-// and published to readers only when the whole commit they belong to is on disk. After a failed write or sync the file
-// is sealed: its tail may hold blocks nobody was promised, so nothing may ever follow them. Layout: docs/format/log.md.
+// One file of a day's log: a header, then encoded blocks back to back. Blocks are written and synced first, and published
+// to readers only when their whole commit is on disk. A failed write or sync seals the file: its tail may hold blocks that
+// were never acknowledged, so no block may follow them. Layout: docs/format/log.md.
 import { dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
@@ -23,17 +23,17 @@ import { Pinned } from './pinned.ts';
 export interface LogBlock {
   readonly offset: number;
   readonly header: BlockHeader;
-  /** Ascending; for pruning by trace id. */
+  /** Ascending; used to prune by trace id. */
   readonly traceKeys: Uint32Array;
 }
 
-/** Damaged bytes that could not be copied keep the file when it is flushed. */
+/** If damaged bytes could not be copied, the file itself is kept when it is flushed. */
 interface KeptDamage {
   readonly quarantinePath: string;
   readonly message: string;
 }
 
-/** What a log file holds for readers, as plain data: it may be read back on another thread. */
+/** What a log file holds for readers, as plain data: another thread may have read it. */
 export interface LogContent {
   readonly blocks: readonly LogBlock[];
   readonly names: ListedNames;
@@ -43,9 +43,9 @@ export interface LogContent {
 const SUFFIX = '.log';
 
 export interface LogFileName {
-  /** Counts up within a partition: names in byte order are files in order. */
+  /** Counts up within a partition, so sorting names by bytes sorts files by age. */
   readonly seq: number;
-  /** undefined: of format 1. */
+  /** undefined in format 1. */
   readonly identity: Identity | undefined;
 }
 
@@ -61,12 +61,12 @@ export function parseLogFileName(name: string): LogFileName | undefined {
   return seq === undefined || (tail !== undefined && identity === undefined) ? undefined : { seq, identity };
 }
 
-/** Where log files lie. */
+/** The folder of the log files. */
 export interface LogPlace extends Pick<PartitionPlace, 'disk' | 'forget' | 'nameBounds'> {
   readonly folder: string;
 }
 
-/** Numbers from here on are those of parked files: of the file with the number below it. No flush ever reaches them. */
+/** A parked file's number is this plus its original number, so no flush ever reaches it. */
 const PARKED_SEQ = 2 ** 52;
 
 export function isParked({ seq }: { readonly seq: number }): boolean {
@@ -78,14 +78,14 @@ export function parkedName(name: LogFileName): LogFileName {
   return { ...name, seq: PARKED_SEQ + name.seq };
 }
 
-/** The number that a file was begun with: no other file of the log may ever have it. */
+/** The file's original number, before parking: no other file of the log may ever have it. */
 export function begunSeq({ seq }: { readonly seq: number }): number {
   return isParked({ seq }) ? seq - PARKED_SEQ : seq;
 }
 
 export class LogFile {
   readonly seq: number;
-  /** What readers know it by. A file of format 1 gets one each time it is opened. */
+  /** Readers know the file by it. A file of format 1 gets a new one each time it is opened. */
   readonly identity: Identity;
   readonly path: string;
   /** Published blocks, in file order. Only ever appended to. */
@@ -101,7 +101,7 @@ export class LogFile {
   #sizeBytes = 0;
   #kept: KeptDamage | undefined;
 
-  /** Of the names in its blocks it lists those within `nameBounds`. */
+  /** The file lists only those names of its blocks that are within `nameBounds`. */
   constructor(place: LogPlace, name: LogFileName) {
     const { disk, folder, forget, nameBounds } = place;
     this.#place = place;
@@ -127,7 +127,7 @@ export class LogFile {
     return this.#sizeBytes;
   }
 
-  /** Damaged bytes of it could not be copied: it is moved to `quarantinePath` where it would be removed. */
+  /** Its damaged bytes could not be copied: moves the file to `quarantinePath` instead of removing it. */
   keepIn(quarantinePath: string, message: string): void {
     this.#kept = { quarantinePath, message };
   }
@@ -139,7 +139,7 @@ export class LogFile {
     else moveToQuarantine(this.#disk, kept.quarantinePath, { path: this.path, message: kept.message });
   }
 
-  /** Makes a block visible that is on disk at `offset`. */
+  /** Makes the block at `offset`, which is on disk, visible. */
   publish(offset: number, bytes: Uint8Array): void {
     const header = readBlockHeader(bytes);
     this.blocks.push({ offset, header, traceKeys: sortedTraceKeys(readBlockTraceIds(bytes)) });
@@ -152,7 +152,7 @@ export class LogFile {
     return { blocks: this.blocks, names: this.names.list(), kept: this.#kept };
   }
 
-  /** Makes everything visible that was found in the file. */
+  /** Makes everything visible that a recovery found in the file. */
   publishAll({ blocks, names, kept }: LogContent): void {
     this.#kept = kept;
     for (const block of blocks) {
@@ -164,12 +164,12 @@ export class LogFile {
   }
 
   /**
-   * The same blocks under the name of a parked file: a flush of it failed twice, and later ones leave it out. The file has
-   * both names until this one is doomed. Throws DISK.
+   * Parks the file after two failed flushes: gives the same blocks a parked file's name, which later flushes skip. The file
+   * has both names until this one is doomed. Throws DISK.
    */
   park(): LogFile {
     const parked = new LogFile(this.#place, parkedName(this.#name));
-    // Of an attempt that did not come to its end.
+    // Left by an attempt that was interrupted.
     for (const suffix of ['', MARKS_SUFFIX]) this.#disk.remove(parked.path + suffix);
     this.#disk.link(this.path, parked.path);
     const marks = this.path + MARKS_SUFFIX;
@@ -180,8 +180,8 @@ export class LogFile {
   }
 
   /**
-   * Creates the file and opens it for writing. Its name is durable when this returns; `list` puts on record that it is
-   * there, before the first block in it is acknowledged. Throws DISK, leaving nothing.
+   * Creates the file and opens it for writing. Its name is durable when this returns. `list` records that the file exists,
+   * before the first block in it is acknowledged. Throws DISK, leaving nothing.
    */
   openWriter(list: () => Promise<void>): LogWriter {
     const file = this.#disk.openAppend(this.path);
@@ -189,7 +189,7 @@ export class LogFile {
       this.#disk.syncDir(dirname(this.path));
       return new LogWriter(this.#disk, this, { file, list });
     } catch (error) {
-      // Nothing was written to it: a close that fails loses nothing.
+      // Nothing was written to the file: a failed close loses nothing.
       file.close().catch(() => undefined);
       giveUp(() => this.#disk.remove(this.path));
       throw error;
@@ -197,12 +197,12 @@ export class LogFile {
   }
 }
 
-/** The open end of a log file; the one that a partition writes to. */
+/** The end of the log file that a partition writes to. */
 export class LogWriter {
   readonly logFile: LogFile;
   readonly #disk: Disk;
   readonly #file: AppendFile;
-  /** Everything before this is published, or the file header. */
+  /** Everything before this offset is published, or is the file header. */
   #goodBytes = 0;
   #isSealed = false;
   readonly #list: () => Promise<void>;
@@ -223,15 +223,12 @@ export class LogWriter {
     return this.#isSealed;
   }
 
-  /** Whether the file on disk is as long as what was written to it. */
+  /** Whether the file on disk is as long as the bytes written to it. */
   get isIntact(): boolean {
     return this.#disk.stat(this.logFile.path)?.sizeBytes === this.#file.sizeBytes;
   }
 
-  /**
-   * Starts writing and syncing `blocks`. When the promise of the result resolves they are on disk, not yet visible; the
-   * caller then must publish() or cancel(). One at a time.
-   */
+  /** Starts writing and syncing `blocks`; see LogAppend. One append at a time: publish() or cancel() it before the next. */
   append(blocks: readonly Uint8Array[]): LogAppend {
     assert(!this.#isSealed && this.#append === undefined, 'a log file written to while sealed or busy');
     const start = this.#file.sizeBytes;
@@ -243,7 +240,7 @@ export class LogWriter {
     return this.#append;
   }
 
-  /** No write comes after this. Waits for the append under way, then closes the file. */
+  /** Allows no further write. Waits for the append under way, then closes the file. */
   async seal(): Promise<void> {
     this.#isSealed = true;
     await this.#append?.ended;
@@ -272,8 +269,8 @@ export class LogWriter {
   }
 
   /**
-   * Seals the file and cuts off what the append wrote. When even that fails the tail stays: those blocks were never
-   * acknowledged, and a recovery may find them whole, torn, or not at all; any of it is right.
+   * Seals the file and cuts off what the append wrote. If even that fails, the tail stays: its blocks were never
+   * acknowledged, so a recovery may correctly find them whole, torn, or not at all.
    */
   #cancel(): void {
     this.#isSealed = true;
@@ -290,7 +287,7 @@ export class LogWriter {
 export class LogAppend {
   /** Resolves when the blocks are on disk; rejects with DISK. */
   readonly synced: Promise<void>;
-  /** Resolves when it was published or cancelled. */
+  /** Resolves when the append was published or cancelled. */
   readonly ended: Promise<void>;
   readonly #actions: { publish: () => void; cancel: () => void };
   readonly #end: () => void;
@@ -303,13 +300,13 @@ export class LogAppend {
     this.#end = resolve;
   }
 
-  /** The blocks are visible to the next view when this returns. */
+  /** When this returns, the next view sees the blocks. */
   publish(): void {
     this.#actions.publish();
     this.#end();
   }
 
-  /** The blocks never become visible in this process; their file takes no more. Only after `synced` has settled. */
+  /** The blocks never become visible in this process; their file takes no more. Call only after `synced` has settled. */
   cancel(): void {
     this.#actions.cancel();
     this.#end();

@@ -1,7 +1,7 @@
-// How much of a log file was acknowledged: a file beside it, `<log>.acked`, that each commit adds 12 bytes to before it is
-// acknowledged. It is never synced, so it costs a commit some microseconds; what the system still had in memory when power
-// failed is missing from it, and it then promises too little, never too much. With it a log that was cut, or whose last block
-// is damaged, is told from the torn end of a write that nobody was promised. Layout: docs/format/log.md.
+// How much of a log file was acknowledged: each commit adds 12 bytes to a file beside it, `<log>.acked`, before it is
+// acknowledged. The marks are never synced, so they cost a commit only microseconds; after a power failure the newest may
+// be missing, so they promise too little, never too much. They distinguish a log that was cut, or whose last block is
+// damaged, from one that ends in a torn, never acknowledged write. Layout: docs/format/log.md.
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
@@ -13,7 +13,7 @@ import type { Identity } from '../part/identity.ts';
 export const MARKS_SUFFIX = '.acked';
 const RECORD_BYTES = 12;
 
-/** The marks of a log file that is written to. */
+/** The marks of a log file that is being written. */
 export class LogMarks {
   readonly #identity: Identity;
   #file: WriteFile | undefined;
@@ -41,7 +41,7 @@ export class LogMarks {
   }
 }
 
-/** Where what was acknowledged of the log file at `logPath` ends at least; undefined: there are no marks that tell. */
+/** The log file at `logPath` was acknowledged at least up to this offset; undefined: no valid marks. */
 export function readMarks(disk: Disk, logPath: string, identity: Identity): number | undefined {
   const path = logPath + MARKS_SUFFIX;
   if (disk.stat(path) === undefined) return undefined;
@@ -60,7 +60,7 @@ export function readMarks(disk: Disk, logPath: string, identity: Identity): numb
   return undefined;
 }
 
-/** The checksum covers the log's identity too: the marks of another file say nothing of this one. */
+/** The checksum covers the log's identity too, so marks of another log file are not valid for this one. */
 function recordOf(identity: Identity, end: number): Uint8Array {
   const record = Buffer.alloc(RECORD_BYTES);
   record.writeBigUInt64LE(BigInt(end), 0);
@@ -68,7 +68,7 @@ function recordOf(identity: Identity, end: number): Uint8Array {
   return record;
 }
 
-/** A disk that refuses a mark must not fail the commit, which is on disk: without marks a torn end is taken for torn. */
+/** A disk that refuses a mark must not fail the commit, which is on disk. Without marks, recovery judges the end by its block headers. */
 function unlessRefused<T>(action: () => T): T | undefined {
   try {
     return action();

@@ -1,23 +1,20 @@
-// A day's log: the files of group-commit blocks that are not yet in a part. One file is written to, the others are
-// sealed: full, recovered, or given up after a failed write. A flush takes all sealed ones and drops them together.
+// A day's log: the files of group-commit blocks that are not yet in a part. One file is being written; the others are
+// sealed: full, recovered, or given up after a failed write. A flush takes all sealed files and drops them together.
 import { assert } from '../base/assert.ts';
 import { newIdentity } from '../part/identity.ts';
 import { isParked, LogFile, type LogAppend, type LogPlace, type LogWriter } from './log-file.ts';
 
-/**
- * A file above this takes no more blocks. A flush comes first in practice; this bounds what one flush could be waiting
- * for.
- */
+/** A file above this takes no more blocks: an upper bound, because a flush usually comes first. */
 const FILE_BYTES_MAX: number = 256 << 20;
 
 export interface LogOptions extends LogPlace {
-  /** The number of the next file: above every one that exists or was flushed. */
+  /** The number of the next file: above every file that exists or was flushed. */
   readonly nextSeq: number;
   /** Recovered files, by seq. */
   readonly files: readonly LogFile[];
   /**
-   * Puts on record which files there are, so that one that is lost is missed. Called for a file before the first
-   * acknowledgement in it, and before one that holds nothing is removed. Rejects with DISK.
+   * Records which files exist, so that a lost file is noticed. Called before the first acknowledgement in a new file, and
+   * before an empty file is removed. Rejects with DISK.
    */
   readonly list: (change: { readonly add?: readonly number[]; readonly gone?: readonly number[] }) => Promise<void>;
 }
@@ -38,12 +35,12 @@ export class Log {
     this.#files = [...options.files];
   }
 
-  /** Every file with blocks readers may see, by seq. */
+  /** Every file with blocks that readers may see, by seq. */
   get files(): readonly LogFile[] {
     return this.#files;
   }
 
-  /** What a flush would take: all but parked files. */
+  /** What a flush would take: all files except parked ones. */
   get waiting(): { readonly rowCount: number; readonly sizeBytes: number } {
     const files = this.#files.filter((file) => !isParked(file));
     const sum = (key: 'rowCount' | 'sizeBytes'): number => files.reduce((total, file) => total + file[key], 0);
@@ -70,14 +67,14 @@ export class Log {
     return append;
   }
 
-  /** What is behind a file that somebody else has cut, appended to or deleted would not be found again. */
+  /** If another program cut, extended or deleted the file, blocks appended to it could not be found again. */
   #mayGoOn(writer: LogWriter): boolean {
     return !writer.isSealed && writer.logFile.sizeBytes <= FILE_BYTES_MAX && writer.isIntact;
   }
 
   /**
-   * Seals the open file, once its append under way has ended, and gives all files that are not parked: what a flush may
-   * take. Nothing is written to any of them any more, also when two rotate at once.
+   * Seals the open file after its append under way, and returns all files that are not parked, for a flush. None of them is
+   * written to again, even if two calls overlap.
    */
   async rotate(): Promise<readonly LogFile[]> {
     const writer = this.#writer;
@@ -91,7 +88,7 @@ export class Log {
     return files;
   }
 
-  /** Forgets the files up to `seq`, which are in a part now; they are deleted when no view reads them. */
+  /** Forgets the files up to `seq`, which are in a part now; each is deleted when no view reads it. */
   dropFlushed(seq: number): void {
     while (this.#files.length > 0 && this.#files[0]!.seq <= seq) {
       const file = this.#files.shift()!;
@@ -100,7 +97,7 @@ export class Log {
     }
   }
 
-  /** Leaves `file`, which is sealed, out of every flush from now on; its spans stay readable. Throws DISK. */
+  /** Excludes the sealed `file` from all further flushes; its spans stay readable. Throws DISK. */
   park(file: LogFile): void {
     const at = this.#files.indexOf(file);
     assert(at >= 0 && this.#writer?.logFile !== file, 'a log file parked that is open or not here');
@@ -110,7 +107,7 @@ export class Log {
     file.pinned.doom();
   }
 
-  /** By seq: parked files come behind those that are written now. */
+  /** Sorted by seq: parked files come after the others. */
   #add(file: LogFile): void {
     this.#files.push(file);
     this.#files.sort((a, b) => a.seq - b.seq);
@@ -118,7 +115,7 @@ export class Log {
 
   #openWriter(): LogWriter {
     const logFile = new LogFile(this.#place, { seq: this.#nextSeq, identity: newIdentity() });
-    // Taken even when opening fails: what a failed open left behind must not be written to again.
+    // The number is used up even if opening fails: a file left by a failed open must not be written to again.
     this.#nextSeq++;
     const writer = logFile.openWriter(() => this.#list({ add: [logFile.seq] }));
     this.#add(logFile);
@@ -129,13 +126,13 @@ export class Log {
     const writer = this.#writer;
     this.#writer = undefined;
     if (writer === undefined) return;
-    // Its blocks are on disk already, or given up: a close that fails loses nothing.
+    // Its blocks are on disk already, or given up: a failed close loses nothing.
     writer.seal().catch(() => undefined);
     const { logFile } = writer;
     if (logFile.blocks.length > 0) return;
-    // A full disk refuses one commit after another: each would leave a file without a block behind.
+    // On a full disk many commits fail in a row: without this, each would leave an empty file.
     this.#files.splice(this.#files.indexOf(logFile), 1);
-    // Should this fail, the next start takes the file for one whose blocks are lost: it says too much, never too little.
+    // If this fails, the next start reports the blocks of this file as lost: too much, never too little.
     this.#list({ gone: [logFile.seq] }).then(
       () => logFile.pinned.doom(),
       () => undefined,

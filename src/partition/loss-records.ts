@@ -1,5 +1,4 @@
-// From what was met damaged or missing to the records of what is lost (index/losses.ts), and to the line that an answer says
-// of each. Pure.
+// Converts damaged or missing data into loss records (index/losses.ts), and each record into the line that answers show. Pure.
 import { basename, relative } from 'node:path';
 import type { BlockHeader } from '../block/block-header.ts';
 import type { PartEntry } from '../index/catalog.ts';
@@ -9,17 +8,17 @@ import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { Tenant } from '../trace/tenant.ts';
 
-/** A part that the catalog lists and that cannot be read: nothing of it was found, or the device does not give it. */
+/** A part that the catalog lists and that cannot be read: it is missing, or the device reports an error. */
 export interface LostPart {
   readonly entry: PartEntry;
-  /** Why. */
+  /** The reason. */
   readonly message: string;
 }
 
-/** What is known of a block without reading it: of its part's table, or its header. */
+/** What is known of a block without reading it, from its part's table or from its header. */
 export type KnownBlock = Pick<BlockHeader, 'tenant' | 'startMin' | 'startMax' | 'rowCount'>;
 
-/** Names stand in the index, whatever happens to the part. `rows`: those of them that are lost. */
+/** The part's names are in the index, so they are not lost. `rows`: how many of its rows are lost. */
 export function lossOfPart({ entry, message }: LostPart, rows: number = entry.rows): Loss {
   const { id, tenants, minStartNs, maxStartNs } = entry;
   const dayNs = minStartNs - (minStartNs % BigInt(DAY_NS));
@@ -35,8 +34,8 @@ export function lossOfPart({ entry, message }: LostPart, rows: number = entry.ro
 }
 
 /**
- * Of a block in the partition at `path`. Without `known` it may have held anything, with names that stand nowhere else;
- * otherwise `costsNames` says whether they do.
+ * The loss of a block in the partition at `path`. Without `known`, the block may have held anything, including names that
+ * are nowhere else; with it, `costsNames` says whether names are lost.
  */
 export function lossOfBlock(path: string, place: DamagedPlace, known?: KnownBlock, costsNames = false): Loss {
   const where = { place: `${relative(path, place.path)} ${place.offset}`, message: place.message };
@@ -45,12 +44,12 @@ export function lossOfBlock(path: string, place: DamagedPlace, known?: KnownBloc
   return { ...where, tenants: [tenant], startMin, startMax, rows, costsNames };
 }
 
-/** Blocks of a merge, with what is known of them should they turn out to be damaged. */
+/** Blocks that a merge reads, with what is known of each in case it is damaged. */
 export interface KnownInput extends MergeInput {
   readonly blocks: readonly (MergeBlock & KnownBlock)[];
 }
 
-/** What a merge of `inputs` in the partition at `path` had to leave out. Its names are known: of the log, in memory. */
+/** The blocks that a merge of `inputs` in the partition at `path` left out. Their names are known: those of the log, in memory. */
 export function lossesOf(path: string, damaged: readonly DamagedPlace[], inputs: readonly KnownInput[]): Loss[] {
   const byPath = new Map(inputs.map((input) => [input.path, input.blocks]));
   return damaged.map((place) =>
@@ -62,21 +61,21 @@ export function lossesOf(path: string, damaged: readonly DamagedPlace[], inputs:
   );
 }
 
-/** Of a log file of the partition, or of its index: whatever it held is in nothing else. */
+/** The loss of a log file of the partition, or of its index: nothing else holds its content. */
 export function lossOfFile(place: string, message: string): Loss {
   return { place, ...WHOLE_DAY, costsNames: true, message };
 }
 
-/** What an answer says of it. */
+/** The line that an answer shows for the loss. */
 export function lossLine(path: string, { place, rows, message }: Loss): string {
   const spans = rows === undefined ? 'an unknown number of spans' : `${rows} spans`;
   return `partitions/${basename(path)}/${place}: ${spans} lost: ${message}`;
 }
 
-/** Tenants that the catalog lists of a part; one with more may hold spans of any, should it be lost. */
+/** A catalog row lists at most this many tenants. A part with more, if lost, counts as a loss for every tenant. */
 const TENANTS_LISTED_MAX = 64;
 
-/** For a part's row in the catalog; undefined: too many. */
+/** The tenants for a part's row in the catalog; undefined: too many. */
 export function listedTenants(blocks: readonly { readonly tenant: Tenant }[]): Tenant[] | undefined {
   const tenants = [...new Set(blocks.map(({ tenant }) => tenant))];
   return tenants.length > TENANTS_LISTED_MAX ? undefined : tenants;

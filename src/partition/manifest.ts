@@ -1,6 +1,6 @@
-// The manifest of a snapshot: which files are in it and how long each is. What is inside a file is checked by the file's
-// own checksums, so a manifest costs nothing to make and still tells a whole copy from a part of one. Lines of text, the
-// last one the CRC-32 of those before. Layout and history: docs/format/snapshot.md.
+// The manifest of a snapshot lists its files and their lengths, so that an incomplete copy is noticed. The files' own
+// checksums protect their content, so the manifest is cheap to make. It is lines of text; the last line is the CRC-32 of
+// those before. Layout and history: docs/format/snapshot.md.
 import { StoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { FoundFile } from '../disk/walk-files.ts';
@@ -8,7 +8,7 @@ import { formatDay, parseDay } from './day.ts';
 
 export const MANIFEST_FILE = 'manifest';
 export const MANIFEST_VERSION = 1;
-/** 60 bytes a file and five files a part: far above any partition. */
+/** 60 bytes per file and five files per part: far above any partition. */
 export const MANIFEST_BYTES_MAX: number = 16 << 20;
 
 export interface Manifest {
@@ -16,15 +16,15 @@ export interface Manifest {
   readonly day: number;
   /** When the snapshot was taken, ms since the epoch. */
   readonly takenMs: number;
-  /** Spans in it, equal ones that no merge has removed yet counted each. */
+  /** Spans in the snapshot; duplicates that no merge has removed yet count separately. */
   readonly rows: number;
-  /** Everything in the snapshot but the manifest itself. */
+  /** Every file of the snapshot except the manifest. */
   readonly files: readonly FoundFile[];
 }
 
 const TITLE = 'tracelith snapshot';
 
-/** The whole file. */
+/** Encodes the whole file. */
 export function encodeManifest(manifest: Manifest): Buffer {
   const lines = [
     `${TITLE} ${MANIFEST_VERSION}`,
@@ -63,7 +63,7 @@ export function parseManifest(bytes: Uint8Array, path: string): Manifest {
   return { ...manifest, day: manifest.day };
 }
 
-/** One line for each way in which `found` is not what `manifest` names; [] when it is. */
+/** One line for each difference between `found` and `manifest`; [] if there is none. */
 export function compareWithManifest(manifest: Manifest, found: readonly FoundFile[]): string[] {
   const sizes = new Map(found.map(({ name, sizeBytes }) => [name, sizeBytes]));
   const faults: string[] = [];
@@ -79,7 +79,7 @@ export function compareWithManifest(manifest: Manifest, found: readonly FoundFil
   return faults;
 }
 
-/** The manifest itself, and LMDB's readers, which hold nothing. */
+/** The manifest itself, and LMDB's table of readers, which holds no data. */
 function isOfNobody(name: string): boolean {
   return name === MANIFEST_FILE || name === 'index/lock.mdb';
 }

@@ -1,5 +1,5 @@
-// What a flush or merge reads: the blocks of log files and of parts, as mergeParts takes them, with what is known of each
-// block should it turn out to be damaged.
+// The blocks of log files and parts that a flush or merge reads, as mergeParts takes them, with what is known of each in
+// case it is damaged.
 import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
@@ -29,7 +29,7 @@ function knownBlock(block: MergeBlock & KnownBlock): MergeBlock & KnownBlock {
   return { offset, sizeBytes, tenant, startMin, startMax, rowCount };
 }
 
-/** Why nothing of the part's data can be read: it is gone, another part's, or out of reach. undefined: it can. Throws DISK. */
+/** Why the part's data cannot be read: it is missing, another part's, or unreachable; undefined: it can. Throws DISK. */
 export function dataFault(disk: Disk, part: LivePart): DamagedPlace | undefined {
   const path = join(part.path, DATA_FILE);
   try {

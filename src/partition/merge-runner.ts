@@ -1,11 +1,11 @@
-// Where merges run, and what else takes long: on a pool of threads in the program (storage/merge-pool.ts), at once in tests and tools.
+// Runs merges and log reads: in the program on a thread pool (storage/merge-pool.ts), in tests and tools on the calling thread.
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { mergeParts, type MergeJob, type MergeResult } from '../part/merge-parts.ts';
 import { readLog, type ReadLog, type ReadLogJob } from './recover-log.ts';
 
 export interface RunOptions {
-  /** Aborted: the merge is given up, and nothing writes to its folder any more when run() rejects with CANCELLED. */
+  /** If aborted, the merge is given up: when run() rejects with CANCELLED, nothing writes to its folder any more. */
   readonly signal?: AbortSignal | undefined;
   /** No other merge runs beside this one. */
   readonly isAlone?: boolean;
@@ -13,26 +13,26 @@ export interface RunOptions {
 
 export interface MergeRunner {
   /**
-   * See mergeParts for what it promises and throws. Besides: CANCELLED; WORKER_FAILED when the thread died or met a
-   * bug; UNAVAILABLE when there is no thread for it. What was written of the part may be left then.
+   * Promises and throws as mergeParts does. It also throws CANCELLED; WORKER_FAILED if the thread died or met a bug;
+   * UNAVAILABLE if there is no thread for it. In these three cases an unfinished part may be left.
    */
   run(job: MergeJob, options?: RunOptions): Promise<MergeResult>;
-  /** See readLog for what it throws; besides, WORKER_FAILED and UNAVAILABLE. No merge waits for it. */
+  /** Throws as readLog, and WORKER_FAILED and UNAVAILABLE. No merge waits for it. */
   readLog(job: ReadLogJob): Promise<ReadLog>;
   close(): Promise<void>;
 }
 
-/** Room on disk for what merges write: their inputs go only when the output is there. */
+/** Disk space for merge outputs. A merge's inputs are removed only when its output is complete. */
 export interface MergeRoom {
   /** Bytes that may be written now. */
   readonly freeBytes: number;
-  /** Inputs of a merge in the background may have so many bytes together, whatever there is room for. */
+  /** The inputs of one background merge have at most this many bytes together, however much space is free. */
   readonly mergeBytesMax: number;
-  /** Sets `sizeBytes` aside until the result is disposed of. */
+  /** Reserves `sizeBytes` until the result is disposed of. */
   reserve(sizeBytes: number): Disposable;
 }
 
-/** As if the disk had no end. */
+/** Unlimited space. */
 export const ENDLESS_ROOM: MergeRoom = {
   freeBytes: Infinity,
   mergeBytesMax: Infinity,
@@ -55,13 +55,13 @@ export function cancelled(job: MergeJob): StoreError {
   return new StoreError('CANCELLED', `${job.partPath}: given up, its day is being closed`);
 }
 
-/** Why work is not tried a third time. */
+/** Why work is parked instead of tried again. */
 export const PARK_REASONS = ['out_of_memory', 'worker_failed', 'corruption'] as const;
 export type ParkReason = (typeof PARK_REASONS)[number];
 
 /**
- * Why the same merge would end in the same way again: its worker died of it, or it cannot read what it needs.
- * undefined: what failed was the world around it, which may be better the next time.
+ * Why the same merge would fail again in the same way: it kills its worker, or cannot read its inputs. undefined: the cause
+ * was outside the merge, so a later attempt may succeed.
  */
 export function parkReasonOf(error: unknown): ParkReason | undefined {
   if (isStoreError(error, 'CORRUPTION')) return 'corruption';

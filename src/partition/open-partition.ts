@@ -1,6 +1,6 @@
-// Opening a partition: what the catalog lists is live, what it does not list is garbage of a crash and is removed, what
-// the log holds beyond it is read back. Nothing here fails because of one damaged file: a part that cannot be read is
-// repaired from its data, a lost or damaged index is rebuilt from the parts (rebuild-index.ts).
+// Opens a partition: parts that the catalog lists are live; parts that it does not list are left from a crash and are
+// removed; the log that is not yet in parts is read back. One damaged file never fails the opening: a part that cannot be
+// read is repaired from its data, a lost or damaged index is rebuilt from the parts (rebuild-index.ts).
 import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
@@ -48,7 +48,7 @@ export interface RecoveryReport {
   readonly logRows: number;
   /** Bytes of writes that were never acknowledged. */
   readonly tornBytes: number;
-  /** What was damaged or lost; what there is of it is in quarantine. */
+  /** What was damaged or lost; damaged bytes that still exist are in quarantine. */
   readonly damaged: readonly string[];
 }
 
@@ -57,7 +57,7 @@ export interface OpenedPartition {
   readonly catalog: CatalogState;
   readonly parts: readonly LivePart[];
   readonly lost: readonly LostPart[];
-  /** Those of the index, and those that it has no room for yet. */
+  /** Losses recorded in the index, and losses for which it has no space yet. */
   readonly losses: readonly Loss[];
   readonly unrecorded: readonly Loss[];
   readonly logFiles: readonly LogFile[];
@@ -65,13 +65,10 @@ export interface OpenedPartition {
   readonly report: RecoveryReport;
 }
 
-/** Log files that were read already, by name. */
+/** Log files that were already read, by name. */
 export type ReadLogs = ReadonlyMap<string, ReadLog>;
 
-/**
- * Creates what is missing of the folder, opens the index, and brings folder and catalog into agreement. Throws DISK,
- * FORMAT_TOO_NEW.
- */
+/** Creates missing folders, opens the index, and makes folder and catalog agree. Throws DISK, FORMAT_TOO_NEW. */
 export function openPartitionFiles(place: PartitionPlace, read?: ReadLogs): OpenedPartition {
   const { disk, path } = place;
   const damaged: string[] = [];
@@ -109,8 +106,8 @@ export function openPartitionFiles(place: PartitionPlace, read?: ReadLogs): Open
 }
 
 /**
- * Every name is durable before the first acknowledgement may depend on it. Names that are there already are synced too:
- * whoever made them may have failed to.
+ * Makes every folder name durable before the first acknowledgement may depend on it. Existing names are synced too: the
+ * process that created them may have failed before its sync.
  */
 function makeFolders(disk: Disk, path: string): void {
   for (const folder of [path, partsPath(path), logPath(path)])
@@ -120,8 +117,8 @@ function makeFolders(disk: Disk, path: string): void {
 }
 
 /**
- * A snapshot's list of its files ends to be true when the snapshot is opened as a partition. Log files that were begun while it
- * was taken are in its index and not in it: nobody will miss them.
+ * A snapshot's manifest is outdated once the snapshot is opened as a partition. Log files begun while the snapshot was
+ * taken are listed in its index but are not part of it, so they must not count as lost.
  */
 function forgetManifest({ disk, path }: PartitionPlace, env: Environment): void {
   const file = join(path, MANIFEST_FILE);
@@ -132,7 +129,7 @@ function forgetManifest({ disk, path }: PartitionPlace, env: Environment): void 
   disk.remove(file);
 }
 
-/** Of a manifest that is damaged nothing is believed: []. */
+/** A damaged manifest is ignored: []. */
 function linkedFiles(disk: Disk, file: string): string[] {
   try {
     return parseManifest(readWholeFile(disk, file, MANIFEST_BYTES_MAX), file).files.map(({ name }) => name);
@@ -149,7 +146,7 @@ interface Found {
   readonly damaged: string[];
 }
 
-/** An index that is lost or damaged is rebuilt; an index that never was, with no parts and no log, is a new partition. */
+/** Rebuilds a lost or damaged index. A folder without index, parts and log is a new partition. */
 function openIndex(place: PartitionPlace, damaged: string[]): Environment {
   const { disk, path } = place;
   const indexPath = join(path, 'index');
@@ -171,7 +168,7 @@ function openIndex(place: PartitionPlace, damaged: string[]): Environment {
   return rebuildIndex(place, indexPath);
 }
 
-/** What a crash left between making files and committing them, or between a commit and removing what it replaced. */
+/** Removes files that a crash left before they were committed, and files that a commit replaced but a crash kept. */
 function removeUnlisted(place: PartitionPlace, catalog: CatalogState): void {
   const { disk, path } = place;
   const listed = new Set(catalog.parts.map((part) => part.id));
@@ -184,7 +181,7 @@ function removeUnlisted(place: PartitionPlace, catalog: CatalogState): void {
   }
 }
 
-/** Forgets what is recorded as lost, and `parts`, whose remains go to quarantine. Throws DISK. */
+/** Forgets the recorded losses and `parts`, whose remains go to quarantine. Throws DISK. */
 export function forgetLosses(place: PartitionPlace, env: Environment, parts: readonly LostPart[]): void {
   acceptLosses(
     env,
@@ -210,7 +207,7 @@ function openParts(place: PartitionPlace, found: Found): { parts: LivePart[]; lo
   return { parts, lost };
 }
 
-/** What the process has run out of, as file descriptors, is thrown: the part may be whole. */
+/** Rethrows when the process lacks a resource, such as file descriptors: the part may be whole. */
 function openListed(place: PartitionPlace, found: Found, entry: PartEntry): LivePart | LostPart {
   const folder = partsPath(place.path);
   try {
@@ -224,8 +221,8 @@ function openListed(place: PartitionPlace, found: Found, entry: PartEntry): Live
 }
 
 /**
- * A part without readable metadata is written anew from the blocks that are found in its data. When there are none, or the
- * disk has no room for them, it stays listed: restoring its folder from a snapshot, or the next start, brings it back.
+ * Rewrites a part without readable metadata from the blocks in its data. If there are none, or the disk is full, the part
+ * stays listed: a later start, or its folder restored from a snapshot, brings it back.
  */
 function repairListed(place: PartitionPlace, env: Environment, lost: LostPart): LivePart | LostPart {
   const folder = partsPath(place.path);
@@ -249,11 +246,11 @@ interface RecoveredLogs {
   readonly files: readonly LogFile[];
   readonly nextSeq: number;
   readonly tornBytes: number;
-  /** Not in the index yet, when its disk is full. */
+  /** Losses not yet in the index, because its disk is full. */
   readonly unrecorded: readonly Loss[];
 }
 
-/** Reads the log back and notices what is missing of it. */
+/** Reads the log back and notices missing files and blocks. */
 function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, read?: ReadLogs): RecoveredLogs {
   const { disk } = place;
   const folder = logPath(place.path);
@@ -261,7 +258,7 @@ function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, re
   const hasParked = (seq: number): boolean => !isParked({ seq }) && names.some((name) => name.seq === parkedSeq(seq));
   const parkedFiles = new Set(names.filter(isParked).map(logFileName));
   const isTwice = (name: LogFileName): boolean => !isParked(name) && parkedFiles.has(logFileName(parkedName(name)));
-  // A crash left a parked file its old name too.
+  // A crash while a file was being parked leaves it both names.
   for (const name of names.filter(isTwice)) disk.remove(join(folder, logFileName(name)));
   const present = names.filter((name) => !isTwice(name));
   const recovered = present.map((name) => {
@@ -278,7 +275,7 @@ function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, re
   damaged.push(...losses.filter(({ place: name }) => missed.some((seq) => name === missingPlace(seq))).map(messageOf));
   const add = filled.map(({ seq }) => seq).filter((seq) => !catalog.logSeqs.includes(seq));
   const isRecorded = tryRecord(place, env, { add, gone, losses });
-  // What was taken from them is on record now: they hold nothing else.
+  // Their damaged ranges are recorded now, and they hold nothing else.
   for (const { blocks, pinned } of files) if (blocks.length === 0 && isRecorded) pinned.doom();
   const tornBytes = recovered.reduce((sum, one) => sum + one.tornBytes, 0);
   if (filled.length > 0)
@@ -288,7 +285,7 @@ function recoverLogs(place: PartitionPlace, { env, catalog, damaged }: Found, re
   return { files: filled, nextSeq, tornBytes, unrecorded: isRecorded ? [] : losses };
 }
 
-/** Reads the log of the partition on the threads of `runner`: for an opening that nobody may notice. */
+/** Reads the log of the partition on the threads of `runner`, so that opening it blocks nothing else. */
 export async function readLogs(place: PartitionPlace, runner: Pick<MergeRunner, 'readLog'>): Promise<ReadLogs> {
   const { path, quarantinePath, nameBounds } = place;
   const read = new Map<string, ReadLog>();
@@ -299,7 +296,7 @@ export async function readLogs(place: PartitionPlace, runner: Pick<MergeRunner, 
   return read;
 }
 
-/** Files that are not in the log any more, because their reader has put them into quarantine. */
+/** Files that are not in the log any more, because the reader put them into quarantine. */
 function givenUp(read: ReadLogs | undefined, { flushedLogSeq }: CatalogState): LogFileName[] {
   const gone = [...(read ?? [])].filter(([, { content }]) => content === undefined);
   return gone.map(([name]) => parseLogFileName(name)!).filter(({ seq }) => seq > flushedLogSeq);
@@ -312,7 +309,7 @@ function logFileNames(disk: Disk, folder: string): LogFileName[] {
     .filter((name) => name !== undefined);
 }
 
-/** Log files that had acknowledged spans and have none: the file is gone, or was cut to nothing. */
+/** Log files that had acknowledged spans and have none now: the file is missing, or was cut to nothing. */
 function missingLogs(
   place: PartitionPlace,
   gone: readonly number[],
@@ -340,7 +337,7 @@ function messageOf({ message }: Loss): string {
   return message;
 }
 
-/** False: the disk is full. A start does not fail of that; what is not on record is found again at the next one. */
+/** False: the disk is full. The start still succeeds: the next one finds again what was not recorded. */
 function tryRecord(place: PartitionPlace, env: Environment, change: Parameters<typeof listLogs>[1]): boolean {
   try {
     listLogs(env, change);
@@ -352,7 +349,7 @@ function tryRecord(place: PartitionPlace, env: Environment, change: Parameters<t
   }
 }
 
-/** That there is nothing to put aside. The report names it too, so a full disk does not matter. */
+/** Notes in quarantine that there are no bytes to keep. The report says so too, so a full disk does not matter. */
 function note(place: PartitionPlace, damaged: DamagedPlace): void {
   try {
     quarantine(place.disk, place.quarantinePath, damaged);

@@ -1,5 +1,5 @@
-// The live parts of a partition, as the catalog lists them. Changed only right after a catalog commit, in one step, so
-// that a view shows what the catalog says: the parts before a merge or the one after it, never both, never neither.
+// The live parts of a partition, as the catalog lists them. The set changes in one step right after a catalog commit, so
+// a view has either the parts before a merge or the part after it, never both or neither.
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { PartEntry } from '../index/catalog.ts';
@@ -12,7 +12,7 @@ import { partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
 
 export interface LivePart {
-  /** What readers know it by. A part of format 1 gets one each time it is opened. */
+  /** Readers know the part by it. A part of format 1 gets a new one each time it is opened. */
   readonly identity: Identity;
   readonly entry: PartEntry;
   readonly metadata: PartMetadata;
@@ -61,7 +61,7 @@ export function partEntry(id: PartId, level: number, metadata: PartMetadata): Pa
   };
 }
 
-/** A later flush has later log files in it; ids say nothing of time. */
+/** Orders parts by the log files in them: ids say nothing of time. */
 function compareAges(a: LivePart, b: LivePart): number {
   return a.metadata.origin.logSeqMax - b.metadata.origin.logSeqMax;
 }
@@ -77,7 +77,7 @@ export function pinAll(parts: readonly LivePart[]): Disposable {
 }
 
 export class PartSet {
-  /** In the order in which they were made: of `all` and `idle` too. */
+  /** In the order in which they were made; `all` and `idle` have the same order. */
   readonly #parts = new Map<PartId, LivePart>();
   /** Inputs of merges under way. */
   readonly #busy = new Set<PartId>();
@@ -99,12 +99,12 @@ export class PartSet {
     return this.all.filter((part) => !this.#busy.has(part.entry.id));
   }
 
-  /** Whether all of `parts` are still live: one that was dropped is not. */
+  /** Whether all of `parts` are still live: dropped parts are not. */
   hasAll(parts: readonly LivePart[]): boolean {
     return parts.every(({ entry }) => this.#parts.has(entry.id));
   }
 
-  /** Reserves and pins `parts` for a merge; hand the result to `using`, so that they are free again however it ends. */
+  /** Reserves and pins `parts` for a merge; `using` on the result frees them however the merge ends. */
   reserve(parts: readonly LivePart[]): Disposable {
     for (const { entry } of parts) {
       assert(this.#parts.has(entry.id) && !this.#busy.has(entry.id), `part ${entry.id} is not free to merge`);
@@ -121,7 +121,7 @@ export class PartSet {
     };
   }
 
-  /** Follows a catalog commit that changed `entries` of live parts. */
+  /** Call after a catalog commit that changed `entries` of live parts. */
   update(entries: readonly PartEntry[]): void {
     for (const entry of entries) {
       const part = this.#parts.get(entry.id);
@@ -130,12 +130,12 @@ export class PartSet {
     }
   }
 
-  /** Takes out a part that cannot be read any more. It stays listed, and its files where they are. */
+  /** Takes out a part that cannot be read any more. It stays listed, and its files stay in place. */
   withdraw({ entry }: LivePart): void {
     assert(!this.#busy.has(entry.id) && this.#parts.delete(entry.id), `part ${entry.id} is not free to go`);
   }
 
-  /** Follows a catalog commit: `removed` go, `added` comes. */
+  /** Call after a catalog commit that removed `removed` and added `added`. */
   replace(removed: readonly LivePart[], added: LivePart | undefined): void {
     if (added !== undefined) {
       assert(!this.#parts.has(added.entry.id), `part ${added.entry.id} was added twice`);

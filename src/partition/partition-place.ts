@@ -1,4 +1,4 @@
-// Where a partition lies, and with what it is opened.
+// The path of a partition, and the options to open it with.
 import { join } from 'node:path';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -13,7 +13,7 @@ export interface PartitionPlace {
   readonly disk: Disk;
   readonly quarantinePath: string;
   readonly logger: Logger;
-  /** Told of parts and log files that no view holds any more, and none will: whoever has them open closes them. */
+  /** Gets the parts and log files that no view holds or will hold again: threads that have them open close them. */
   readonly forget?: Forget | undefined;
   /** Default NAME_BOUNDS. */
   readonly nameBounds?: NameBounds | undefined;

@@ -1,7 +1,7 @@
-// One UTC day on one node: a log that takes blocks, parts they are flushed and merged into, an index that says which of
-// them count. Everything visible changes on the thread that owns the partition, in one step after the catalog commit;
-// making the bytes is the merge runner's work. Files of a part are durable before the commit, and what it replaced is
-// removed after: a crash anywhere leaves the state before or the one after.
+// One UTC day on one node: a log that takes blocks, parts into which they are flushed and merged, and an index that lists
+// the valid ones. Visible state changes only on the thread that owns the partition, in one step after the catalog commit;
+// the merge runner writes the bytes. A part's files are durable before the commit, and replaced files are removed after
+// it: a crash at any point leaves the state before or the state after.
 import { basename, join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -48,7 +48,7 @@ export interface PartitionCounters {
   rowsMerged: number;
   duplicatesRemoved: number;
   corruptBlocks: number;
-  /** How often a name was beyond the bounds of what is listed. */
+  /** How often a name was not listed because of the bounds. */
   namesFolded: number;
 }
 
@@ -75,9 +75,9 @@ export class Partition {
   readonly #losses: KnownLosses;
   readonly #flushes = new Serial();
   readonly #merges = new Serial();
-  /** Changes of catalog and parts together, and snapshots on disk, which must not see them apart. */
+  /** Serializes commits, which change catalog and parts together, with snapshots on disk, which must see both agree. */
   readonly #commits = new Serial();
-  /** Aborted when the partition closes: no merge under way is waited for. */
+  /** Aborted when the partition closes: closing does not wait for merges. */
   readonly #closing = new AbortController();
   /** Full merges that run or wait. */
   #fullMerges = 0;
@@ -104,15 +104,12 @@ export class Partition {
     });
   }
 
-  /** Opens the partition in `options.path`, creating it when nothing is there. Throws DISK, FORMAT_TOO_NEW. */
+  /** Opens the partition in `options.path`, creating it if it does not exist. Throws DISK, FORMAT_TOO_NEW. */
   static open(options: PartitionOptions): Partition {
     return new Partition(options);
   }
 
-  /**
-   * As open(), but what takes long, reading the log, goes on beside everything else. Throws UNAVAILABLE when `signal`
-   * was aborted meanwhile, WORKER_FAILED.
-   */
+  /** As open(), but reads the log on other threads. Throws UNAVAILABLE if `signal` is aborted meanwhile, WORKER_FAILED. */
   static async openBeside(options: PartitionOptions, signal: AbortSignal): Promise<Partition> {
     const read = await readLogs(options, options.mergeRunner);
     if (signal.aborted) throw new StoreError('UNAVAILABLE', `${options.path}: closed before it was open; retry later`);
@@ -132,8 +129,8 @@ export class Partition {
   }
 
   /**
-   * Forgets what is known to be lost, and gives it as lines: answers say nothing of it any more. What is left of lost parts
-   * goes to quarantine, so that restoring their folders brings them back no longer. Throws DISK.
+   * Forgets the known losses and returns them as lines: answers no longer mention them. Remains of lost parts go to
+   * quarantine; from then on, restoring their folders does not bring them back. Throws DISK.
    */
   acceptLosses(): Promise<string[]> {
     return this.#commits.run(async () => {
@@ -151,21 +148,21 @@ export class Partition {
   }
 
   /**
-   * Resolves when every block published before the call is in a part, or parked. Throws DISK: the log then stays as it
-   * was. A partition that closes meanwhile keeps its log.
+   * Resolves when every block published before the call is in a part, or parked. Throws DISK, leaving the log unchanged. If
+   * the partition closes meanwhile, it keeps its log.
    */
   flush(): Promise<void> {
     return this.#flushes.run(() => this.#unlessClosed(() => this.#flush()));
   }
 
-  /** Whether there are enough parts for a merge in the background to be worth a thought. */
+  /** Whether there are enough parts to plan a background merge. */
   get mayMerge(): boolean {
     return this.#parts.count >= MERGE_PARTS_MIN;
   }
 
-  /** Merges once, where the plan finds something worth it that there is room for; false: it does not. Throws DISK. */
+  /** Runs one planned merge for which there is space; false: there was none. Throws DISK. */
   async mergeNext(): Promise<boolean> {
-    // A full merge that waits would do this one's work again.
+    // A waiting full merge would repeat the work of this one.
     if (this.#fullMerges > 0) return false;
     let parts: readonly LivePart[] = [];
     const merge = async (): Promise<void> => {
@@ -177,8 +174,8 @@ export class Partition {
   }
 
   /**
-   * Resolves when every part of the time of the call is in one part, in its final form; parked ones are tried again.
-   * Throws READ_ONLY when the disk has no room for that part beside them, WORKER_FAILED, DISK.
+   * Resolves when every part that existed at the call is in one part, in its final form; parked parts are tried again.
+   * Throws READ_ONLY if the disk has no space for that part beside them, WORKER_FAILED, DISK.
    */
   async mergeAll(): Promise<void> {
     this.#fullMerges++;
@@ -189,7 +186,7 @@ export class Partition {
     }
   }
 
-  /** What is asked of a closed partition does nothing, and what is under way when it closes is given up. */
+  /** On a closed partition `action` does nothing; if the partition closes meanwhile, `action` is given up. */
   async #unlessClosed(action: () => Promise<void>): Promise<void> {
     if (this.#isClosed) return;
     try {
@@ -224,7 +221,7 @@ export class Partition {
     await this.#mergeOrPark(parts, true);
   }
 
-  /** A merge that can only fail parks its parts: they are served as they are, and no merge in the background has them. */
+  /** A merge that can only fail parks its parts: they stay readable, but background merges skip them. */
   async #mergeOrPark(parts: readonly LivePart[], isForced = false): Promise<void> {
     try {
       await this.#merge(parts);
@@ -244,7 +241,7 @@ export class Partition {
 
   async #park(parts: readonly LivePart[], reason: ParkReason): Promise<void> {
     await this.#commits.run(async () => {
-      // Retention may have dropped some of them meanwhile.
+      // Retention may have dropped some of the parts meanwhile.
       const live = parts.filter((part) => this.#parts.hasAll([part]));
       const update = live.map(({ entry }) => ({ ...entry, parked: reason }));
       try {
@@ -258,8 +255,8 @@ export class Partition {
   }
 
   /**
-   * Drops those of the parts `ids` that are live, and gives them. They are out of the catalog before their files go,
-   * and those go when nobody reads them; a merge of them ends without effect. Their names stay listed. Throws DISK.
+   * Drops the live parts among `ids` and returns them. The catalog loses them first; their files are removed when
+   * nobody reads them. A merge of them ends without effect. Their names stay listed. Throws DISK.
    */
   dropParts(ids: readonly PartId[]): Promise<readonly LivePart[]> {
     return this.#commits.run(async () => {
@@ -271,19 +268,19 @@ export class Partition {
     });
   }
 
-  /** Services of the parts and of the log, not sorted, with repeats. */
+  /** Services of the parts and the log, unsorted, with duplicates. */
   listServices(tenant: Tenant): Listed<string> {
     const inLog = this.#log.files.flatMap((file) => file.names.services(tenant));
     return this.#losses.listed(tenant, inLog, () => listServices(this.#env, tenant));
   }
 
-  /** Operations of the parts and of the log, in no order, with repeats. */
+  /** Operations of the parts and the log, unsorted, with duplicates. */
   listOperations(tenant: Tenant, service: string): Listed<Operation> {
     const inLog = this.#log.files.flatMap((file) => file.names.operations(tenant, service));
     return this.#losses.listed(tenant, inLog, () => listOperations(this.#env, tenant, service));
   }
 
-  /** The files that may hold something of `filter`, pinned: `pins` must all be unpinned once. undefined: none can. */
+  /** The files that may match `filter`, pinned; the caller must unpin each of `pins` once. undefined: no file can match. */
   takeView(tenant: Tenant, filter: ViewFilter): { view: PartitionView; pins: Pinned[] } | undefined {
     const inDay = dayFilter(tenant, this.day, filter);
     if (inDay === undefined) return undefined;
@@ -302,7 +299,7 @@ export class Partition {
 
   /**
    * Writes everything acknowledged before the call to folder `target`, as a snapshot on disk (write-snapshot.ts), while
-   * appends, flushes and merges go on. Throws DISK, leaving what is there of `target`; UNAVAILABLE when closed meanwhile.
+   * appends, flushes and merges go on. Throws DISK, leaving an unfinished `target`; UNAVAILABLE if closed meanwhile.
    */
   async writeSnapshot(target: string, nowMs: number): Promise<void> {
     const last = (await this.#log.rotate()).at(-1);
@@ -316,14 +313,14 @@ export class Partition {
     });
   }
 
-  /** Puts a block into quarantine that a query met damaged, once. Its file must be pinned. Throws DISK. */
+  /** Puts a damaged block that a query found into quarantine, once. Its file must be pinned. Throws DISK. */
   putAside(place: DamagedPlace): void {
     if (!this.#isClosed) this.#losses.putAside(place);
   }
 
   /**
-   * Cancels flushes and merges under way and closes the index; those asked for later do nothing. Does not flush. Throws
-   * DISK when a file cannot be closed; the partition is closed nevertheless.
+   * Cancels flushes and merges under way and closes the index; later ones do nothing. Does not flush. Throws DISK if a file
+   * cannot be closed; the partition is closed nevertheless.
    */
   async close(): Promise<void> {
     this.#isClosed = true;
@@ -339,13 +336,13 @@ export class Partition {
     }
   }
 
-  /** Nobody reads of it any more. */
+  /** Tells readers' caches that nobody reads the partition any more. */
   #forget(): void {
     const files = [...this.#parts.all, ...this.#log.files];
     this.#options.forget?.(files.map(({ identity }) => identity));
   }
 
-  /** Closes the index as the end of the process would, whatever is under way. */
+  /** Closes the index at once, as the end of the process would; does not wait for running work. */
   abandon(): void {
     this.#isClosed = true;
     this.#env.close();
@@ -359,18 +356,18 @@ export class Partition {
     } catch (error) {
       if (files.length === 1) return this.#parkLog(files[0]!, error);
       if (!isStoreError(error, 'DISK') && parkReasonOf(error) === undefined) throw error;
-      // There may be no room for all of them at once: one by one, each makes room for the next. Or one is what fails.
+      // All files together may not fit, or one of them may be the cause: flushed one by one, each frees space for the next.
       for (const file of files) await this.#flushFiles([file]).catch((fault: unknown) => this.#parkLog(file, fault));
     }
   }
 
-  /** Throws `error` unless it lies in the work itself. */
+  /** Rethrows `error` unless the cause is the work itself. */
   async #parkLog(file: LogFile, error: unknown): Promise<void> {
     const reason = parkReasonOf(error);
     if (reason === undefined || this.#isClosed) throw error;
     await this.#commits.run(async () => {
       this.#log.park(file);
-      // Should this fail, the next start finds the parked file by its number.
+      // If this fails, the next start finds the parked file by its number.
       const add = [parkedName({ seq: file.seq, identity: undefined }).seq];
       listLogs(this.#env, { add, gone: [file.seq] });
     });
@@ -391,7 +388,7 @@ export class Partition {
     const { part, id, losses } = await this.#run(inputs, {
       profile: 'young',
       origin: { logSeqMax: last.seq, partIds: [] },
-      // Parts that are merged meanwhile stay readable, and the spans in the merged part are the same.
+      // Parts merged meanwhile stay readable, and the merged part has the same spans.
       rollups: this.#rollups({ kind: 'count', counted: counted.map(({ path }) => path) }),
     });
     const names = new NameSet(this.#options.nameBounds);
@@ -425,7 +422,7 @@ export class Partition {
       logSeqMax: Math.max(...parts.map(({ metadata }) => metadata.origin.logSeqMax)),
       partIds: parts.map(({ entry }) => entry.id),
     };
-    // A flush that commits meanwhile has counted its spans beyond those of all these parts.
+    // A flush that commits meanwhile counted its spans relative to all these parts.
     const isWholeDay = parts.length === this.#parts.count;
     const rollups = this.#rollups({ kind: 'sum', parts: parts.map(({ path }) => path), isWholeDay });
     const { part, id, losses } = await this.#run(inputs, { profile: 'merged', origin, rollups });
@@ -433,7 +430,7 @@ export class Partition {
     const added = part === undefined ? undefined : this.#livePart(id, level, part);
     await this.#commits.run(async () => {
       if (!this.#parts.hasAll(parts)) {
-        // Retention has dropped one of them meanwhile: what was made of it must not bring it back.
+        // Retention dropped one of them meanwhile: the merged part must not bring it back.
         added?.pinned.doom();
         return;
       }
@@ -457,8 +454,8 @@ export class Partition {
   }
 
   /**
-   * The one commit point. A commit that failed may still have reached the disk: the catalog itself says. Only when it
-   * surely has not are the new part's files removed.
+   * The only commit point. A failed commit may still have reached the disk, so this asks the catalog. It removes the new
+   * part's files only if they are certainly not committed.
    */
   #commit({ losses = [], ...change }: CatalogChange, added: LivePart | undefined): void {
     try {
@@ -473,17 +470,17 @@ export class Partition {
     this.#losses.recorded(losses);
   }
 
-  /** Nobody knows what a lost part had counted: the day's calls are counted from its spans, so that restoring it is exact. */
+  /** A lost part's counts are unknown: the day's calls are counted anew from its spans, so that restoring the part stays exact. */
   #rollups(plan: RollupPlan): RollupPlan {
     return this.#losses.parts.length > 0 ? { kind: 'none' } : plan;
   }
 
-  /** A part of which nothing can be read is read no more until the next start. It stays listed: no merge may drop it. */
+  /** Stops reading a part without readable data until the next start. It stays listed: no merge may drop it. */
   #loseIfUnreadable(part: LivePart): boolean {
     const fault = dataFault(this.#disk, part);
     if (fault === undefined) return false;
     this.#parts.withdraw(part);
-    // Restored to its place it comes back under its identity.
+    // If restored to its place, the part has the same identity.
     void part.pinned.unpinned().then(() => this.#options.forget?.([part.identity]));
     this.#losses.losePart({ entry: part.entry, message: fault.message });
     this.#losses.putAside(fault);

@@ -1,5 +1,5 @@
-// Things on disk that views read while their owner may want to be rid of them: log files, parts, whole partitions.
-// Whoever reads pins; the owner dooms; what is doomed is removed when the last pin is gone, at once when there is none.
+// A file or folder that views read while its owner may want to remove it: log files, parts, whole partitions. Readers pin
+// it, the owner dooms it. A doomed one is removed when its last pin is gone, or at once if it has none.
 import { assert } from '../base/assert.ts';
 import { giveUp } from '../disk/give-up.ts';
 
@@ -14,7 +14,7 @@ export class Pinned {
     this.#remove = remove;
   }
 
-  /** Whether somebody reads: what is doomed and not pinned is gone. */
+  /** Whether somebody reads it. A doomed one that is not pinned is removed. */
   get isPinned(): boolean {
     return this.#pins > 0;
   }
@@ -32,7 +32,7 @@ export class Pinned {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** Resolves when nobody reads. The caller sees to it that nobody begins to. */
+  /** Resolves when nobody reads. The caller prevents new readers. */
   async unpinned(): Promise<void> {
     if (this.#pins > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
@@ -44,7 +44,7 @@ export class Pinned {
     if (this.#pins === 0) this.#tryRemove();
   }
 
-  /** What is doomed is listed nowhere. When the disk refuses to remove it, the next opening of its partition does. */
+  /** If the disk refuses, the next opening of the partition removes it: a doomed file is listed nowhere. */
   #tryRemove(): void {
     giveUp(this.#remove);
   }

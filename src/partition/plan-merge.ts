@@ -1,5 +1,5 @@
-// Decides which parts of a partition to merge. Pure: parts by age in, ids out. Size-tiered: parts of like size are merged, so
-// that a row is rewritten about once each time its part grows by MERGE_PARTS_MIN, and late spans never rewrite a day.
+// Decides which parts of a partition to merge. Pure: takes parts by age, returns ids. Size-tiered: it merges parts of similar
+// size, so a row is rewritten about once each time its part grows by MERGE_PARTS_MIN, and late spans never rewrite a day.
 import type { PartId } from '../part/identity.ts';
 
 export interface MergeCandidate {
@@ -9,23 +9,23 @@ export interface MergeCandidate {
 }
 
 /**
- * Fewer parts make queries open less, more merges cost more: each time a row is rewritten takes 1.6 µs and 25 B of
- * writing (shop workload). With 8 a day of N flushes is rewritten log8(N) times (8,640 flushes: about 4 times) and holds
- * at most some 7 parts of each size.
+ * With fewer parts, queries open fewer files, but merges cost more: rewriting a row takes 1.6 µs and 25 B of writing (shop
+ * workload). With 8, a day of N flushes rewrites each row log8(N) times (8,640 flushes: about 4 times) and holds at most
+ * some 7 parts of each size.
  */
 export const MERGE_PARTS_MIN = 8;
-/** Bounds the files one merge holds open. */
+/** Bounds the files that one merge holds open. */
 export const MERGE_PARTS_MAX = 16;
-/** How much larger the largest part of a merge may be than the smallest: a tier. */
+/** The largest part of a merge may be at most this many times as large as the smallest: a tier. */
 const TIER_RATIO = MERGE_PARTS_MIN;
-/** Parts below this count as this large: merging many tiny ones is always worth it. */
+/** Parts below this count as this large: merging many tiny parts is always worth it. */
 const TIER_ROWS_MIN = 16_384;
-/** A merge's output stays below this, so that no merge takes minutes while small parts pile up. Some 3 GB of blocks. */
+/** A merge's output stays below this, so that no merge blocks small parts for minutes. Some 3 GB of blocks. */
 export const MERGE_ROWS_MAX = 100_000_000;
 
 /**
- * Ids of those of `parts`, oldest first, to merge next, in the same order; [] when nothing is worth it. Smallest tiers first; together they have at
- * most `bytesMax` bytes, so that the output fits where so much is free.
+ * Ids of the parts to merge next, in the order of `parts` (oldest first); [] if no merge is worth it. Smallest tiers come
+ * first. The chosen parts have at most `bytesMax` bytes together, so that the output fits into the free space.
  */
 export function planMerge(parts: readonly MergeCandidate[], bytesMax: number = Infinity): PartId[] {
   const bySize = [...parts].sort((a, b) => tierRows(a) - tierRows(b));
@@ -36,7 +36,7 @@ export function planMerge(parts: readonly MergeCandidate[], bytesMax: number = I
   return [];
 }
 
-/** Parts from `first` on, in order of size, that are in one tier and fit into one merge. */
+/** Parts from `first` on, by size, that are in one tier and fit into one merge. */
 function pickTier(bySize: readonly MergeCandidate[], first: number, bytesMax: number): MergeCandidate[] {
   const rowsMax = tierRows(bySize[first]!) * TIER_RATIO;
   const picked: MergeCandidate[] = [];

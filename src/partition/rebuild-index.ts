@@ -1,7 +1,7 @@
-// Builds a partition's index anew from its parts, when it is lost or damaged. A part says what it replaced, so the
-// parts alone tell which of them are live and how much of the log they hold; names are read from their blocks. A part
-// too many costs nothing but space: spans that are in two parts are equal, and equal spans are shown once. What only the
-// old index knew, lost parts and other losses, is taken over when it can be read, and a loss of its own when it cannot.
+// Rebuilds a partition's lost or damaged index from its parts. Each part records what it replaced, so the parts alone tell
+// which are live and how much of the log they hold; names are read from their blocks. A superfluous part costs only space:
+// equal spans are shown once. Lost parts and other losses are known only to the old index: they are copied from it if it
+// can be read; if not, that is recorded as a loss.
 import { basename, dirname, join } from 'node:path';
 import { isUnreadable } from '../disk/unreadable.ts';
 import { commitParts, listLogs, readCatalog, type CatalogState, type PartEntry } from '../index/catalog.ts';
@@ -29,9 +29,7 @@ interface FoundPart {
 /** What only the old index knows. */
 type Known = Pick<CatalogState, 'parts' | 'logSeqs'> & { readonly losses: readonly Loss[] };
 
-/**
- * Moves what is left of the old index into quarantine and writes a new one at `indexPath`. Throws DISK, FORMAT_TOO_NEW.
- */
+/** Moves the remains of the old index into quarantine and writes a new one at `indexPath`. Throws DISK, FORMAT_TOO_NEW. */
 export function rebuildIndex(place: PartitionPlace, indexPath: string): Environment {
   const { disk, quarantinePath } = place;
   const known = readKnown(place, indexPath);
@@ -43,7 +41,7 @@ export function rebuildIndex(place: PartitionPlace, indexPath: string): Environm
   for (const part of found) addPartNames(place, part, { names, losses });
   const entries = found.map(entryOf);
   const lost = lostParts(known.parts, found);
-  // It gets its name when it is complete: an index that lists nothing would make the parts look like garbage.
+  // It is renamed when it is complete: with an index that lists nothing, the parts would be removed as garbage.
   const unfinished = `${indexPath}.rebuild`;
   disk.remove(unfinished);
   const env = openEnvironment({ path: unfinished, disk });
@@ -78,7 +76,7 @@ function entryOf({ id, metadata }: FoundPart): PartEntry {
   return partEntry(id, metadata.origin.partIds.length === 0 ? 1 : 2, metadata);
 }
 
-/** Parts that were listed and of which no folder is there, nor a part that took their place. They stay listed. */
+/** Listed parts that have no folder and that no other part replaced. They stay listed. */
 function lostParts(listed: readonly PartEntry[], found: readonly FoundPart[]): PartEntry[] {
   const known = new Set(found.flatMap(({ id, metadata }) => [id, ...metadata.origin.partIds]));
   return listed.filter(({ id }) => !known.has(id));
@@ -99,7 +97,7 @@ function findParts(place: PartitionPlace, losses: Loss[]): FoundPart[] {
     });
 }
 
-/** The part, written anew from its data; as it was, where its metadata tell of it and its data cannot be read. */
+/** The part, rewritten from its data; or unchanged, if its metadata is readable but its data is not. */
 function salvage(place: PartitionPlace, id: PartId, found: { losses: Loss[]; fault: string }): FoundPart[] {
   const { disk, path, quarantinePath } = place;
   const folder = join(partsPath(path), id);
@@ -147,7 +145,7 @@ function addPartNames(place: PartitionPlace, part: FoundPart, found: { names: Na
       addBlockNames(found.names, block.tenant, reader.readBlock(number));
     } catch (error) {
       if (!isUnreadable(error)) throw error;
-      // The next merge puts it aside; its names are lost here.
+      // The next merge quarantines the block; its names are lost here.
       const { offset, sizeBytes } = block;
       const damaged = { path: join(reader.path, DATA_FILE), offset, sizeBytes, message: error.message };
       found.losses.push(lossOfBlock(path, damaged, block, true));

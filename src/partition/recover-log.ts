@@ -1,6 +1,6 @@
-// Reads a log file back after a restart: every block that was acknowledged is found again, whatever the crash or the
-// disk did to the rest. The file is never written again, so a torn tail may stay in it: it goes with the next flush.
-// A few million spans take seconds, so the log of a day that opens beside others is read on another thread.
+// Reads a log file back after a restart: finds every acknowledged block, whatever a crash or the disk did to the rest. The
+// file is never written again, so a torn tail may stay in it until the next flush removes the file. Reading a few million
+// spans takes seconds, so another thread reads the log of a day that opens while the node runs.
 import { basename, dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
@@ -14,17 +14,17 @@ import { readMarks } from './log-marks.ts';
 import { lossOfBlock, lossOfFile } from './loss-records.ts';
 
 export interface RecoveredLogFile {
-  /** undefined: nothing of it can be read. It is in quarantine. */
+  /** undefined: nothing of the file is readable. It is in quarantine. */
   readonly logFile: LogFile | undefined;
-  /** One message for each damaged range, which is in quarantine now. */
+  /** One message for each damaged range; all of them are in quarantine. */
   readonly damaged: readonly string[];
-  /** What of it is gone. */
+  /** What the file has lost. */
   readonly losses: readonly Loss[];
-  /** Bytes behind the last whole block: a write that was never acknowledged. */
+  /** Bytes after the last whole block: a write that was never acknowledged. */
   readonly tornBytes: number;
 }
 
-/** As plain data, to cross threads. */
+/** Plain data, to cross threads. */
 export interface ReadLog extends Omit<RecoveredLogFile, 'logFile'> {
   readonly content: LogContent | undefined;
 }
@@ -33,7 +33,7 @@ export interface ReadLogJob extends Omit<Place, 'disk' | 'forget'> {
   readonly name: LogFileName;
 }
 
-/** As recoverLogFile, on any thread; logFileOf makes of it what was recovered. */
+/** As recoverLogFile, on any thread; logFileOf turns the result into a log file. */
 export function readLog(disk: Disk, job: ReadLogJob): ReadLog {
   const { logFile, ...found } = recoverLogFile({ ...job, disk }, job.name);
   return { ...found, content: logFile?.content };
@@ -48,7 +48,7 @@ export function logFileOf(place: LogPlace, name: LogFileName, { content, ...foun
 
 type Place = LogPlace & { readonly quarantinePath: string };
 
-/** Throws FORMAT_TOO_NEW, DISK. Damage is not an error: it is reported in the result. */
+/** Throws FORMAT_TOO_NEW, DISK. Damage is not an error: the result reports it. */
 export function recoverLogFile(place: Place, name: LogFileName): RecoveredLogFile {
   const start = fileHeaderSize(name.identity);
   try {
@@ -59,7 +59,7 @@ export function recoverLogFile(place: Place, name: LogFileName): RecoveredLogFil
   }
 }
 
-/** A device that does not give it, or another file in its place: kept for people, and out of the way of the log. */
+/** The device cannot read the file, or it is another file: moves it from the log into quarantine, for people to look at. */
 function giveUp({ disk, quarantinePath }: Place, path: string, message: string): RecoveredLogFile {
   moveToQuarantine(disk, quarantinePath, { path, message });
   const losses = [lossOfFile(`log/${basename(path)}`, message)];
@@ -69,11 +69,11 @@ function giveUp({ disk, quarantinePath }: Place, path: string, message: string):
 function readLogFile(place: Place, logFile: LogFile, start: number): RecoveredLogFile {
   const file = place.disk.openRead(logFile.path);
   try {
-    // Throws CORRUPTION when it is of another log.
+    // Throws CORRUPTION if the file belongs to another log.
     blocksStart(LOG_FORMAT, file);
     const scan = scanBlocks(file, start, (at, _header, bytes) => logFile.publish(at, bytes));
     const headerFault = file.sizeBytes >= start ? faultOfHeader(file) : undefined;
-    // In front of nothing it is the torn tail of the first write.
+    // Without a block after it, a damaged header is the torn tail of the first write.
     const isHeaderDamaged = headerFault !== undefined && logFile.blocks.length > 0;
     const lost = [...scan.damaged, ...lostTail(scan, file, readMarks(place.disk, file.path, logFile.identity))];
     for (const range of lost) putAside(place, logFile, { ...range, path: file.path });
@@ -88,14 +88,14 @@ function readLogFile(place: Place, logFile: LogFile, start: number): RecoveredLo
   }
 }
 
-/** The header of the block tells what it held; its names stand nowhere else. */
+/** The block's header tells what the block held; its names are nowhere else. */
 function lossOf({ header, ...range }: DamagedRange, path: string): Loss {
   return lossOfBlock(dirname(dirname(path)), { ...range, path }, header, true);
 }
 
 /**
- * What is behind the last intact block and was acknowledged: up to `acked`. Where no marks tell, a block with an intact header
- * is taken for one that was, and anything else for the torn end of a write that was not.
+ * The acknowledged bytes after the last intact block: those up to `acked`. Without marks, a block with an intact header
+ * counts as acknowledged, and anything else as the torn end of a write that was not.
  */
 function lostTail({ end, tailFault }: BlockScan, file: ReadFile, acked: number | undefined): DamagedRange[] {
   if (acked === undefined ? tailFault === undefined : acked <= end) return [];
@@ -107,7 +107,7 @@ function lostTail({ end, tailFault }: BlockScan, file: ReadFile, acked: number |
   return [{ offset: end, sizeBytes, message, ...(header === undefined ? {} : { header }) }];
 }
 
-/** A damaged header costs nothing: the blocks behind it have headers of their own. Throws FORMAT_TOO_NEW. */
+/** A damaged file header costs nothing: each block has its own header. Throws FORMAT_TOO_NEW. */
 function faultOfHeader(file: ReadFile): string | undefined {
   try {
     readFileHeader(LOG_FORMAT, readHeaderBytes(file), file.path);
@@ -119,8 +119,8 @@ function faultOfHeader(file: ReadFile): string | undefined {
 }
 
 /**
- * A start does not fail because a full disk has no room for a copy of what is damaged. The file then goes to quarantine
- * itself, when a flush has taken the rest of it.
+ * A start does not fail if a full disk has no space for a copy of the damaged bytes. Instead, the file itself goes to
+ * quarantine when a flush has taken the rest of it.
  */
 function putAside({ disk, quarantinePath }: Place, logFile: LogFile, damaged: DamagedPlace): void {
   try {

@@ -1,5 +1,5 @@
-// A part whose metadata cannot be read still has its blocks, each with a header and checksums of its own: they are
-// found by scanning its data and written as a new part. Damaged blocks go to quarantine, as in any merge.
+// Repairs a part whose metadata cannot be read: scans its data for blocks, each of which has a header and checksums, and
+// writes them as a new part. Damaged blocks go to quarantine, as in any merge.
 import { basename, join } from 'node:path';
 import type { BlockHeader } from '../block/block-header.ts';
 import { blocksStart, PART_DATA_FORMAT } from '../part/format-version.ts';
@@ -14,15 +14,15 @@ import { partsPath, type PartitionPlace } from './partition-place.ts';
 export interface RepairedPart {
   readonly id: PartId;
   readonly metadata: PartMetadata;
-  /** Spans found, those that are there twice counted twice. */
+  /** Spans found; duplicates count separately. */
   readonly rowsFound: number;
   /** What was damaged: its bytes are in quarantine. */
   readonly damaged: readonly DamagedPlace[];
 }
 
 /**
- * Writes a part from the blocks of part `id`, durable but listed nowhere; undefined when there are none. Throws CORRUPTION
- * when its data is gone or another part's, DISK.
+ * Writes a part from the blocks of part `id`, durable but listed nowhere; undefined if there are none. Throws CORRUPTION
+ * if its data is missing or another part's, DISK.
  */
 export function repairPart(place: PartitionPlace, id: PartId): RepairedPart | undefined {
   const { disk, day, quarantinePath } = place;
@@ -38,7 +38,7 @@ export function repairPart(place: PartitionPlace, id: PartId): RepairedPart | un
     day,
     profile: 'merged',
     origin,
-    // What the part had counted stays counted, also of blocks that are lost.
+    // The part's counts stay, including those of lost blocks.
     rollups: { kind: 'sum', parts: [join(folder, id)], isWholeDay: false },
     quarantinePath,
   });

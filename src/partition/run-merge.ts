@@ -1,5 +1,5 @@
-// One merge with its second attempt. What fails for a reason that lies in the work itself (its thread died of it, it met a
-// bug) is tried once more with nothing beside it: others may have taken the memory. A third attempt is never made here.
+// One merge with its second attempt. If the cause lies in the merge itself (its thread died or met a bug), it is tried once
+// more, alone, because other merges may have used up the memory. There is never a third attempt here.
 import { isStoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -29,7 +29,7 @@ async function runOnce({ runner, disk, signal }: MergeContext, job: MergeJob, is
   try {
     return await runner.run(job, { signal, isAlone });
   } catch (error) {
-    // What mergeParts itself throws it has cleared up after.
+    // mergeParts removes its own files when it throws.
     const isOfThread = (['CANCELLED', 'WORKER_FAILED', 'UNAVAILABLE'] as const).some((code) =>
       isStoreError(error, code),
     );
@@ -38,7 +38,7 @@ async function runOnce({ runner, disk, signal }: MergeContext, job: MergeJob, is
   }
 }
 
-/** What a thread that died left is listed nowhere: when the disk refuses to remove it, the next opening does. */
+/** Removes a part left by a dead thread. It is listed nowhere: if the disk refuses, the next opening removes it. */
 function tryRemove(disk: Disk, partPath: string): void {
   try {
     disk.remove(partPath);

@@ -3,7 +3,7 @@
 export class Serial {
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Runs `action` when everything given before has ended, however that ended. */
+  /** Runs `action` after everything given before has ended, successfully or not. */
   run<T>(action: () => Promise<T>): Promise<T> {
     const result = this.#last.then(action);
     this.#last = result.catch(() => undefined);

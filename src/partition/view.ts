@@ -1,6 +1,5 @@
-// What a query reads: the files of a moment, pinned until it is released. Plain data, so that it can cross threads;
-// what certainly holds nothing of the answer is left out by what is in memory: tenant, time and trace keys. Pure but
-// for the pins, which the partition sets.
+// What a query reads: the files at one moment, pinned until released. Plain data, so that it can cross threads. Files that
+// cannot match are left out, using data in memory: tenant, time and trace keys. Pure, except that the partition sets pins.
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { Identity } from '../part/identity.ts';
 import { hasTraceKey, traceKeyHigh } from '../part/trace-key.ts';
@@ -9,7 +8,7 @@ import type { LogFile } from './log-file.ts';
 import type { LivePart } from './part-set.ts';
 
 export interface ViewFilter {
-  /** Span start, ns since the epoch, inclusive; ignored when traceIds is given: a trace is wanted whole. */
+  /** Span start, ns since the epoch, inclusive; ignored if traceIds is given: the whole trace is wanted. */
   readonly startMinNs?: bigint;
   readonly startMaxNs?: bigint;
   /** 16 bytes each. */
@@ -17,10 +16,10 @@ export interface ViewFilter {
 }
 
 export interface ViewPart {
-  /** Keys caches: no other file ever has it. */
+  /** Key for caches: no other file ever has it. */
   readonly identity: Identity;
   readonly path: string;
-  /** Of all tenants. */
+  /** Blocks of all tenants. */
   readonly blocks: number;
   readonly rowCount: number;
   readonly startMinNs: bigint;
@@ -28,7 +27,7 @@ export interface ViewPart {
 }
 
 export interface ViewLogBlock {
-  /** Of its file. */
+  /** The identity of its file. */
   readonly identity: Identity;
   readonly path: string;
   readonly offset: number;
@@ -45,7 +44,7 @@ export interface PartitionView {
   readonly path: string;
   readonly parts: readonly ViewPart[];
   readonly logBlocks: readonly ViewLogBlock[];
-  /** What is lost and may have held something of the answer, a line each. */
+  /** Losses that may concern the answer, one line each. */
   readonly losses?: readonly string[];
 }
 
@@ -59,7 +58,7 @@ export interface DayFilter {
   readonly traceKeys: readonly number[] | undefined;
 }
 
-/** `filter` for `day`; undefined when the day lies outside it. */
+/** `filter` in terms of `day`; undefined if the day is outside it. */
 export function dayFilter(tenant: Tenant, day: number, filter: ViewFilter): DayFilter | undefined {
   if (filter.traceIds !== undefined) {
     return {
@@ -81,7 +80,7 @@ export function viewPart({ identity, entry, path }: LivePart): ViewPart {
   return { identity, path, blocks, rowCount, startMinNs, startMaxNs };
 }
 
-/** The parts that may hold something of `filter`. */
+/** The parts that may match `filter`. */
 export function pickParts(parts: readonly LivePart[], day: number, filter: DayFilter): LivePart[] {
   const dayNs = BigInt(day) * BigInt(DAY_NS);
   return parts.filter(({ entry, tenants }) => {
@@ -90,7 +89,7 @@ export function pickParts(parts: readonly LivePart[], day: number, filter: DayFi
   });
 }
 
-/** The blocks of `file` that may hold something of `filter`. */
+/** The blocks of `file` that may match `filter`. */
 export function pickLogBlocks(file: LogFile, filter: DayFilter): ViewLogBlock[] {
   const picked: ViewLogBlock[] = [];
   for (const { offset, header, traceKeys } of file.blocks) {

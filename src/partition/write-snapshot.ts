@@ -1,6 +1,6 @@
-// A snapshot of a partition on disk: hard links of everything that never changes, a copy of the index, and a manifest.
-// It has the layout of the partition itself, so that it can be copied back into `partitions/` and attached. It shares
-// no file with the partition that either of them would write to.
+// Writes a snapshot of a partition to disk: hard links to all immutable files, a copy of the index, and a manifest. It has
+// the layout of a partition, so it can be copied back into `partitions/` and attached. No file that either of them would
+// write to is shared.
 import { basename, join } from 'node:path';
 import { writeWholeFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -17,15 +17,15 @@ export interface ViewSource {
   /** The partition's folder. */
   readonly path: string;
   readonly env: Environment;
-  /** Log files that are not in a part and that nobody writes to any more. */
+  /** Sealed log files that are not yet in a part. */
   readonly logFiles: readonly LogFile[];
   readonly nowMs: number;
 }
 
 /**
- * Writes the snapshot as folder `target`, which does not exist; its name is durable after a syncDir of its parent.
- * The links are made before this returns for the first time, the index is copied behind: until the promise settles no
- * commit may change the catalog, so that both are of one moment. Throws DISK, leaving what is there of `target`.
+ * Writes the snapshot as the new folder `target`; a syncDir of its parent makes its name durable. The links are made
+ * synchronously, the index is copied afterwards: until the promise settles, no commit may change the catalog, so that both
+ * show the same moment. Throws DISK, leaving an unfinished `target`.
  */
 export async function writeSnapshot(source: ViewSource, target: string): Promise<void> {
   const { disk, env, logFiles, day, nowMs } = source;
@@ -44,7 +44,7 @@ export async function writeSnapshot(source: ViewSource, target: string): Promise
   disk.syncDir(target);
 }
 
-/** A part that is listed and lost stays listed here too: restoring its folder restores it. */
+/** A lost part that is still listed stays listed in the snapshot too: restoring its folder restores it. */
 function linkPart(source: ViewSource, target: string, id: string): FoundFile[] {
   const { disk, path } = source;
   const folder = join(partsPath(path), id);
