@@ -198,7 +198,7 @@ async function* eachMessage(call: GrpcStream, options: ReadOptions): AsyncGenera
 }
 
 interface Connection {
-  readonly openedMs: number;
+  openedMs: number;
   /** After which it is ended. Not the same for all: connections made at one time would all come back at one time. */
   readonly ageMaxMs: number;
   /** The ping of the last look was not answered yet. */
@@ -229,6 +229,9 @@ class Sessions {
     for (const [session, connection] of this.#open) {
       // Of one that ended without fault Node still waits for the peer's end of the socket, and its ping would throw.
       if (session.destroyed) continue;
+      // Its client said goodbye: it cannot be pinged, and after a frame that is malformed node reads no more of it, not even
+      // its end. From now on it has the grace of what is too old.
+      if (session.closed) connection.openedMs = Math.min(connection.openedMs, nowMs - connection.ageMaxMs);
       const overdueMs = nowMs - connection.openedMs - connection.ageMaxMs;
       if (connection.isSilent || overdueMs > CONNECTION_AGE_GRACE_MS) session.destroy();
       else if (overdueMs > 0) session.close();

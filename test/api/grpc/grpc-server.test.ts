@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect as http2Connect, constants, type ClientHttp2Stream } from 'node:http2';
 import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { Client, credentials, status, type ServiceError } from '@grpc/grpc-js';
 import { OTLP_GRPC_PATH } from '../../../src/api/otlp-in/otlp-grpc.ts';
@@ -122,6 +123,28 @@ test('a client that says goodbye and keeps its socket open is left alone when co
     expect(await callExport(`127.0.0.1:${own.grpc.port}`, protobuf)).toHaveLength(0);
   } finally {
     rude.destroy();
+    vi.useRealTimers();
+  }
+});
+
+test('a client that says goodbye and ends no call of its own is given up after a while', async () => {
+  vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'performance'] });
+  await using own = await openEdgeServers();
+  const session = http2Connect(`http://127.0.0.1:${own.grpc.port}`);
+  session.on('error', () => undefined);
+  const stream = session.request({ ':method': 'POST', ':path': OTLP_GRPC_PATH, 'content-type': 'application/grpc' });
+  stream.on('error', () => undefined).write(Buffer.alloc(3));
+  await expect.poll(() => own.metrics.render()).toMatch(/^tracelith_intake_bytes 16387$/m);
+  try {
+    session.goaway();
+    for (let look = 0; look < 3; look++) {
+      // What a look asks is answered before the next one.
+      await delay(50);
+      vi.advanceTimersByTime(31_000);
+    }
+    await expect.poll(() => own.metrics.render()).toMatch(/^tracelith_intake_bytes 0$/m);
+  } finally {
+    session.destroy();
     vi.useRealTimers();
   }
 });
