@@ -1,6 +1,6 @@
-// The traces people chose to keep: `<data path>/archive/<account>-<project>/<2 hex digits>/<trace id>.trace`, one file each,
-// which no retention touches. A file has its name only when it is whole and fsynced; archiving again replaces it in one
-// step. Written from the main thread, so all that takes time is asynchronous. Bounded by bytes and by number.
+// Traces that people chose to keep, one file each: `<data path>/archive/<account>-<project>/<2 hex digits>/<trace
+// id>.trace`. Retention never removes them. A file gets its name once whole and fsynced; archiving again replaces it in
+// one step. It runs on the main thread, so all slow work is asynchronous. Bounded by bytes and by number.
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
@@ -18,9 +18,9 @@ export interface ArchiveFolderOptions {
   /** The data directory, locked by this process. */
   readonly path: string;
   readonly disk: Disk;
-  /** Bytes of all files. */
+  /** Maximum total size of the files. */
   readonly bytesMax: number;
-  /** What must stay free on the disk. */
+  /** Minimum free space on the disk. */
   readonly freeDiskBytesMin: number;
 }
 
@@ -35,11 +35,11 @@ const compress = promisify(zstdCompress);
 export class ArchiveFolder {
   readonly #options: ArchiveFolderOptions;
   readonly #path: string;
-  /** What a restore puts there meanwhile is counted at the next start. */
+  /** The next start counts files that a restore adds meanwhile. */
   #traces = 0;
   #bytes = 0;
 
-  /** Looks at what is there and removes what a crash left half written. Throws DISK. */
+  /** Counts the files and removes unfinished ones that a crash left. Throws DISK. */
   constructor(options: ArchiveFolderOptions) {
     this.#options = options;
     this.#path = join(options.path, ARCHIVE_FOLDER);
@@ -53,14 +53,14 @@ export class ArchiveFolder {
     return this.#traces;
   }
 
-  /** Of all files. */
+  /** Total size of the files. */
   get bytes(): number {
     return this.#bytes;
   }
 
   /**
-   * The file of an archived trace (16 bytes), undefined when it is not archived. The disk is asked, a microsecond, so
-   * that files which a restore puts there are found at once.
+   * The file of an archived trace (16 bytes); undefined when it is not archived. Asks the disk each time (1 µs), so
+   * that files added by a restore are found at once.
    */
   find(tenant: Tenant, traceId: Uint8Array): string | undefined {
     const path = this.#pathOf(tenant, traceId);
@@ -68,9 +68,9 @@ export class ArchiveFolder {
   }
 
   /**
-   * Writes the trace's file, replacing what was there; resolves when it is on disk under its name, fsynced. Not to be
-   * called again before it has. Where `trace` may lack something, as `lacking` says, what it replaces is copied to quarantine
-   * first. Throws LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
+   * Writes the trace's file, replacing an older one; resolves when it is fsynced under its name. Do not call it again
+   * before. If `trace` may be incomplete, for the reasons in `lacking`, the older file is first copied to quarantine.
+   * Throws LIMIT_EXCEEDED (the archive is full), READ_ONLY, DISK.
    */
   async put(tenant: Tenant, trace: FoundTrace, lacking: readonly string[] = []): Promise<void> {
     const { disk, path: dataPath } = this.#options;
@@ -108,7 +108,7 @@ export class ArchiveFolder {
     if (stat === undefined) return false;
     disk.remove(path);
     disk.syncDir(dirname(path));
-    // One that a restore put there was never counted.
+    // A file added by a restore was never counted.
     this.#traces = Math.max(0, this.#traces - 1);
     this.#bytes = Math.max(0, this.#bytes - stat.sizeBytes);
     return true;
@@ -123,13 +123,13 @@ export class ArchiveFolder {
     this.#bytes = 0;
   }
 
-  /** Of numbers and hex digits alone: nothing of it is a client's text. */
+  /** Made of numbers and hex digits alone, never of a client's text. */
   #pathOf(tenant: Tenant, traceId: Uint8Array): string {
     const id = formatTraceId(traceId);
     return join(this.#path, tenant.replace(':', '-'), id.slice(-2), `${id}.trace`);
   }
 
-  /** `before` is the size of the file that was replaced, undefined when there was none. */
+  /** `before` is the size of the replaced file; undefined: there was none. */
   #count(sizeBytes: number, before: number | undefined): void {
     this.#bytes += sizeBytes - (before ?? 0);
     if (before === undefined) this.#traces++;
@@ -153,7 +153,7 @@ export class ArchiveFolder {
     }
   }
 
-  /** Each folder's name is durable before a file in it is said to be. */
+  /** Makes each folder's name durable before any file in it is reported durable. */
   #makeFolder(folder: string): void {
     const { disk, path } = this.#options;
     if (disk.stat(folder) !== undefined) return;
@@ -163,7 +163,7 @@ export class ArchiveFolder {
   }
 }
 
-/** Paths of the files of an archive, unfinished ones included; whatever else lies there is not ours. Throws DISK. */
+/** Paths of all files of an archive, unfinished ones included; other files are not ours. Throws DISK. */
 export function archiveFiles(disk: Disk, archive: string): string[] {
   if (disk.stat(archive) === undefined) return [];
   const inside = (folder: string, pattern: RegExp): string[] =>

@@ -1,4 +1,4 @@
-// The file of one archived trace: docs/format/archive.md. Its spans are kept as OTLP, the one form every version reads,
+// The file of one archived trace: docs/format/archive.md. Its spans are stored as OTLP, which every version can read,
 // because an archive outlives the formats of parts.
 //
 //   0  16  file header                       36   4  project id
@@ -17,7 +17,7 @@ import { encodeFileHeader, PLAIN_HEADER_SIZE, readFileHeader, type FileFormat } 
 const ARCHIVED_TRACE_FORMAT: FileFormat = { name: 'archived trace', magic: 'TLarchiv', version: 1 };
 
 const PAYLOAD_AT = 56;
-/** A damaged length must not be allocated; a trace of this size cannot be answered either. */
+/** A damaged length must not be allocated; a larger trace could not be returned either. */
 export const ARCHIVED_BYTES_MAX: number = 1 << 30;
 
 /** The file's bytes. `zstd` is `trace.otlp` compressed; the plain bytes are stored when that is not smaller. */
@@ -38,7 +38,7 @@ export function encodeArchivedTrace(tenant: Tenant, trace: FoundTrace, zstd: Uin
   return [head, payload];
 }
 
-/** A trace read from its file, and the tenant it is of. Throws CORRUPTION, FORMAT_TOO_NEW. */
+/** The trace in a file, and its tenant. Throws CORRUPTION, FORMAT_TOO_NEW. */
 export function decodeArchivedTrace(bytes: Uint8Array, path: string): { tenant: Tenant; trace: FoundTrace } {
   readFileHeader(ARCHIVED_TRACE_FORMAT, bytes, path);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

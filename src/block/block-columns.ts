@@ -1,5 +1,5 @@
-// The columns of a block, by number, and the sections whose values are columns of their own. Numbers are stored: never
-// reuse one. What each holds is in docs/format/block.md.
+// The numbers of a block's columns, and the sections that have value columns. Numbers are stored: never reuse one.
+// docs/format/block.md says what each column holds.
 
 /** Dictionaries. */
 export const COLUMN_STRINGS = 1;
@@ -29,7 +29,7 @@ export const SECTION_SPANS = 0;
 export const SECTION_EVENTS = 1;
 export const SECTION_LINKS = 2;
 
-/** Parent column: what is not a distance inside the trace. */
+/** Parent column: the values that are not a distance inside the trace. */
 export const PARENT_NONE = 0;
 export const PARENT_ORPHAN = 1;
 export const PARENT_FIRST = 2;

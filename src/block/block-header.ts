@@ -1,5 +1,5 @@
-// A block's fixed header: what recovery, planning and pruning need without reading the block. Byte layout in
-// docs/format/block.md. It has a checksum of its own, so that a block can be stepped over when its content is damaged.
+// A block's fixed header: what recovery, planning and pruning need without reading the block. Byte layout:
+// docs/format/block.md. The header has its own checksum, so a reader can skip a block whose content is damaged.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { crc32 } from '../bytes/crc32.ts';
@@ -10,12 +10,12 @@ export const BLOCK_MAGIC = 0x424c54;
 export const BLOCK_VERSION = 1;
 /** Fixed header: 72 bytes and their CRC. */
 export const BLOCK_HEADER_SIZE_MIN = 76;
-/** A block is written from at most a commit's or a merge target's rows; anything above this in a header is damage. */
+/** A block holds at most the rows of one commit or one merge target; a larger size in a header is damage. */
 export const BLOCK_SIZE_BYTES_MAX = 1 << 30;
 
 export interface BlockHeader {
   readonly sizeBytes: number;
-  /** Bytes of the frame and column directories behind the fixed header. */
+  /** Size of the directory of frames and columns that follows the fixed header. */
   readonly directoryBytes: number;
   readonly tenant: Tenant;
   /** UTC day, days since 1970-01-01. */
@@ -32,7 +32,7 @@ export interface BlockHeader {
 
 /** The fixed header's bytes, checksum included. */
 export function encodeBlockHeader(header: BlockHeader): Uint8Array<ArrayBuffer> {
-  // What a reader refuses must not be written.
+  // Never write a header that readers reject.
   assert(header.sizeBytes <= BLOCK_SIZE_BYTES_MAX, `a block of ${header.sizeBytes} bytes`);
   const bytes = new Uint8Array(BLOCK_HEADER_SIZE_MIN);
   const view = new DataView(bytes.buffer);

@@ -1,5 +1,5 @@
-// Reads a block column by column: a frame is fetched, checked and decompressed when a column in it is first asked for,
-// so a query pays only for what it looks at. Where the bytes come from is the caller's: memory, or ranges of a file.
+// Reads a block column by column. It reads, checks and decompresses a frame when a column in it is first opened, so a
+// query pays only for the columns it uses. The caller supplies the bytes: from memory, or as ranges of a file.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
@@ -11,8 +11,8 @@ import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type BlockHeader } from './block-header.ts';
 
 /**
- * Entries of one column. An event takes at least two bytes of a request and requests waiting for a commit have at most
- * limits.intakeBytesMax: an honest block has half as many. It bounds what a wrong count can allocate.
+ * Bounds what a wrong count can allocate. An event takes at least two bytes of a request, and requests waiting for a
+ * commit hold at most limits.intakeBytesMax: a valid column has at most half as many entries.
  */
 const ENTRIES_MAX: number = 1 << 27;
 
@@ -23,7 +23,7 @@ export interface BlockBytes {
   read(offset: number, sizeBytes: number): Uint8Array;
 }
 
-/** Sums the stored bytes a reader's user has looked at: each frame once, whether it was fetched for this user or before. */
+/** Sums the stored bytes that one user of a reader has read. A frame counts once, even if another user fetched it. */
 export interface ByteMeter {
   bytes: number;
 }
@@ -39,7 +39,7 @@ interface Frame {
   meter: ByteMeter | undefined;
 }
 
-/** Header and directory of nearly every block: read at once. */
+/** Holds the header and directory of nearly every block, so one read is enough. */
 const FIRST_READ_BYTES: number = 4 << 10;
 
 export interface ColumnEntry {
@@ -52,7 +52,7 @@ export interface ColumnEntry {
   readonly size: number;
 }
 
-/** Text decoded on its own, not into a batch. */
+/** Holds text that is decoded outside of any batch. */
 export class TextArena implements Arena {
   arena = new Uint8Array(1 << 12);
   arenaLength = 0;
@@ -115,18 +115,18 @@ export class BlockReader {
     return this.#frames.length + this.columns.length;
   }
 
-  /** Counts what is looked at from now on on `meter`. */
+  /** From now on, counts the bytes read on `meter`. */
   charge(meter: ByteMeter): this {
     this.#meter = meter;
     return this;
   }
 
-  /** The column's entry, or undefined where the block has none. */
+  /** The column's entry; undefined if the block has no such column. */
   find(code: number, section = 0, field = 0): ColumnEntry | undefined {
     return this.columns.find((column) => column.code === code && column.section === section && column.field === field);
   }
 
-  /** A cursor over the column's bytes. Throws CORRUPTION when a frame of it fails the checksum. */
+  /** A cursor over the column's bytes. Throws CORRUPTION when one of the column's frames fails its checksum. */
   open(entry: ColumnEntry): ByteReader {
     const end = entry.start + entry.size;
     if (entry.size === 0) return new ByteReader(new Uint8Array(0));
@@ -134,7 +134,7 @@ export class BlockReader {
     return end <= raw.length ? new ByteReader(raw, entry.start, end) : this.#join(entry, raw);
   }
 
-  /** A column that runs over several frames, in one piece. */
+  /** Joins the bytes of a column that spans several frames. */
   #join(entry: ColumnEntry, first: Uint8Array): ByteReader {
     const pieces = [first.subarray(entry.start)];
     let left = entry.size - pieces[0]!.length;
@@ -146,14 +146,14 @@ export class BlockReader {
     return new ByteReader(Buffer.concat(pieces));
   }
 
-  /** As find() and open(), for a column every block has. */
+  /** As find() and open(), for a column that every block has. */
   require(code: number): { reader: ByteReader; count: number } {
     const entry = this.find(code);
     if (entry === undefined) throw new StoreError('CORRUPTION', `a block without column ${code}`);
     return { reader: this.open(entry), count: entry.count };
   }
 
-  /** A number column, or an empty one where the block has none. */
+  /** A number column; empty if the block has none. */
   numbers(code: number): Float64Array {
     const entry = this.find(code);
     return entry === undefined ? new Float64Array(0) : decodeNumbers(this.open(entry), entry.count);
@@ -185,8 +185,8 @@ export class BlockReader {
   }
 
   /**
-   * Codec of the frame the column begins in (undefined: the column is empty), and its share of its frames' stored bytes,
-   * for people who ask what a block is made of.
+   * The codec of the frame in which the column begins (undefined: the column is empty), and the column's share of the
+   * stored bytes of its frames. For reports on what takes space in a block.
    */
   storedShare(entry: ColumnEntry): { codec: number | undefined; storedBytes: number } {
     let storedBytes = 0;
@@ -203,14 +203,14 @@ export class BlockReader {
     return { codec: entry.size === 0 ? undefined : this.#frameAt(entry.frame).codec, storedBytes };
   }
 
-  /** Checks the CRC of every frame that was not checked yet. Throws CORRUPTION naming the first that fails. */
+  /** Checks the CRC of every frame not checked yet. Throws CORRUPTION naming the first frame that fails. */
   verify(): void {
     this.#frames.forEach((frame, index) => {
       if (!frame.isChecked) this.#stored(index);
     });
   }
 
-  /** The frame as it is stored, its checksum verified. */
+  /** The frame as stored, after its checksum is verified. */
   #stored(index: number): Uint8Array {
     const frame = this.#frames[index]!;
     const { offset, storedBytes, crc } = frame;
@@ -241,7 +241,7 @@ export class BlockReader {
   }
 }
 
-/** Ids are stored as they are, so rows and traces have a price that the size shows. */
+/** Ids are stored uncompressed, so the block's size limits how many rows and traces it can hold. */
 function checkRows({ rowCount, traceCount, sizeBytes }: BlockHeader): void {
   if (traceCount < 1 || traceCount > rowCount || 8 * rowCount + 16 * traceCount > sizeBytes) {
     throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes claims ${rowCount} rows, ${traceCount} traces`);
@@ -287,7 +287,7 @@ function readColumns(reader: ByteReader, count: number): ColumnEntry[] {
   return columns;
 }
 
-/** Checks header, directory and every frame of the block `bytes` begins with. Throws CORRUPTION. */
+/** Checks the header, directory and every frame of the block at the start of `bytes`. Throws CORRUPTION. */
 export function verifyBlock(bytes: Uint8Array): void {
   new BlockReader(bytes).verify();
 }

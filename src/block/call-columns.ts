@@ -1,5 +1,5 @@
-// A block as the counting of calls sees it: ids, parents, times, and of each template its service, operation, kind and
-// whether it is an error. A tenth of what a whole block costs to decode.
+// The columns of a block that are needed to count calls: ids, parents, times, and for each template its service,
+// operation, kind and whether its status is ERROR. Decoding them costs a tenth of decoding the whole block.
 import { StoreError } from '../base/errors.ts';
 import { EMPTY_SPAN_NAME } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
@@ -17,7 +17,7 @@ export class CallColumns {
   /** Days since 1970-01-01 UTC. */
   readonly day: number;
   readonly traceCount: number;
-  /** 4 words a trace, 2 words a row, 2 words a parent that is not in its trace here: ids in memory order. */
+  /** 4 words a trace, 2 words a row, 2 words a parent outside its trace in this block: ids in memory order. */
   readonly traceIds: Uint32Array;
   readonly spanIds: Uint32Array;
   readonly orphanIds: Uint32Array;
@@ -26,7 +26,7 @@ export class CallColumns {
   readonly parents: Int32Array;
   readonly starts: Float64Array;
   readonly durations: Float64Array;
-  /** Template of each row; of each template the service, series and whether its status is ERROR. */
+  /** Template of each row; service, series and "status is ERROR" of each template. */
   readonly rowTemplates: Float64Array;
   readonly services: Int32Array;
   readonly series: Int32Array;
@@ -80,7 +80,7 @@ export class CallColumns {
     });
   }
 
-  /** Orphans before `row`: their ids are in row order. Summed once, at the first orphan asked for. */
+  /** Number of orphans before `row`, which is the index of its parent id. Computed once, on first use. */
   orphanRank(row: number): number {
     return (this.#orphanRanks ??= rankOrphans(this.parents))[row]!;
   }
@@ -93,7 +93,7 @@ function rankOrphans(parents: Int32Array): Uint32Array {
   return ranks;
 }
 
-/** A copy, because a column may lie at any byte. */
+/** Copies, because a column may begin at an unaligned byte. */
 function wordsOf(bytes: Uint8Array): Uint32Array {
   return new Uint32Array(new Uint8Array(bytes).buffer);
 }

@@ -1,12 +1,12 @@
-// What calls are counted in: the names, numbered, and the totals per minute. A call is a span; its series is (service,
-// operation, kind), its edge (service of its parent, its own service) where the two differ.
+// The counters of calls: numbered names, and totals per minute. A call is a span; its series is (service, operation,
+// kind); its edge is (service of its parent, its own service) if the two differ.
 import { assert } from '../base/assert.ts';
 import { LATENCY_BUCKETS } from '../trace/latency-buckets.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { CountTable } from '../bytes/count-table.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
 
-/** Numbers of services, operations, series and edges, which live as long as what is counted with them. */
+/** Numbers services, operations, series and edges. It must live as long as the counters that use the numbers. */
 export class CallNames {
   readonly services = new ByteTable();
   readonly operations = new ByteTable();

@@ -1,5 +1,5 @@
-// Spans of one trace, gathered from wherever they lie, as the counting of calls needs them. Columns that are reused from
-// trace to trace.
+// The spans of one trace, gathered from all blocks that hold them, with the fields needed to count calls. The arrays
+// are reused from trace to trace.
 import { copyInto } from '../bytes/slots.ts';
 import { assert } from '../base/assert.ts';
 import type { CallColumns } from './call-columns.ts';
@@ -75,10 +75,10 @@ export class CallRows {
   }
 }
 
-/** What was counted before of the traces at hand: copies of those rows, so that no block has to stay open. */
+/** Copies of the rows of the current traces that were counted before, so that their blocks need not stay open. */
 export class CountedRows {
   readonly #rows = new CallRows();
-  /** Newest range of each trace, -1 without; of each range its rows and the one before it. */
+  /** The newest range of each trace (-1: none); for each range, its rows and the previous range. */
   #last = new Int32Array(0);
   readonly #ranges: { readonly from: number; readonly end: number; readonly before: number }[] = [];
 

@@ -1,5 +1,5 @@
-// Collects a block's terms while it is encoded: each distinct value once, where the encoder has it in hand anyway.
-// terms.ts says what a term is; query/query-terms.ts asks for the same ones.
+// Collects a block's terms during encoding: each distinct value once, where the encoder has it at hand. terms.ts
+// defines terms; query/query-terms.ts makes the same ones for a search.
 import { assert } from '../base/assert.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
@@ -9,8 +9,8 @@ import * as Terms from './terms.ts';
 import type { TermSet } from './terms.ts';
 
 /**
- * Begins the terms of a field (local numbering) and adds those that do not depend on its value. True when the values
- * follow: of text fields by addBytes, of the others by addWordTerm.
+ * Begins the terms of a field (local numbering) and adds the terms that do not depend on its value. Returns true when
+ * the caller must add the values: text with addBytes, others with addWordTerm.
  */
 function beginFieldTerms(terms: TermSet, field: number, ids: LocalIds): boolean {
   const type = T.fieldType(field);
@@ -31,7 +31,7 @@ function beginFieldTerms(terms: TermSet, field: number, ids: LocalIds): boolean 
   return true;
 }
 
-/** Adds a bool, int or double of the field begun; with `operation`, as a value of its spans. */
+/** Adds a bool, int or double of the current field; with `operation`, as a value of that operation's spans. */
 function addWordTerm(terms: TermSet, words: { type: number; a: number; b: number }, operation?: Uint8Array): void {
   const { type, a, b } = words;
   if (type === T.TYPE_DOUBLE && Terms.isNaNWords(a, b)) terms.addWords(0, Terms.NAN_HIGH_WORD, operation);
@@ -44,14 +44,14 @@ export interface ConstantValue {
   readonly a: number;
   readonly b: number;
   readonly arena: Uint8Array;
-  /** Whose spans have it; undefined: events or links. */
+  /** The operation whose spans have the value; undefined for values of events and links. */
   readonly operation: Uint8Array | undefined;
 }
 
 /** Adds the value that all rows of a template share. */
 export function addConstantTerm(terms: TermSet, { field, a, b, arena, ...value }: ConstantValue, ids: LocalIds): void {
   if (!beginFieldTerms(terms, field, ids)) return;
-  // What is asked of a status message or trace state is asked of any operation.
+  // A search for a status message or trace state does not depend on the operation.
   const of = T.isIntrinsic(field) ? undefined : value.operation;
   const type = T.fieldType(field);
   for (const operation of of === undefined ? [undefined] : [of, Terms.SOME_OPERATION]) {
@@ -62,7 +62,7 @@ export function addConstantTerm(terms: TermSet, { field, a, b, arena, ...value }
   else terms.markWords(a, b);
 }
 
-/** Consecutive values of a column that belong to spans of one operation (operationKey); equal keys are one object. */
+/** Consecutive values of a column whose spans have the same operation (operationKey); equal keys are one object. */
 export interface OperationRun {
   readonly operation: Uint8Array;
   readonly count: number;
@@ -75,20 +75,20 @@ export interface ColumnValues {
   readonly b: Uint32Array;
   /** undefined: values of events or links. */
   readonly operations: readonly OperationRun[] | undefined;
-  /** Of a text column: its distinct values, and which of them each value is. */
+  /** For a text column: its distinct values, and the index of each row's value among them. */
   readonly distinct?: ByteTable;
   readonly codes?: ArrayLike<number>;
 }
 
 /**
- * A value in so many rows of a block is likely to be in every block: it is worth a term for each operation that has it. Of
- * fewer rows the value alone tells blocks apart, and identifiers that pass through many operations would cost most.
+ * A value in at least this many rows of a block is likely to be in every block, so it gets one term per operation that
+ * has it. A rarer value tells blocks apart by itself, and per-operation terms of identifiers would cost most.
  */
 const COMMON_ROWS_MIN = 16;
 
 /**
- * Of a value that so many operations of a block have, a term for each would weigh more than it ever excludes: where span
- * names are as many as spans, 16,384 terms a value. It stands alone then.
+ * A value that more operations of a block have gets one term without operation: per-operation terms would cost more
+ * space than they save reads. If every span has its own name, they would be 16,384 terms a value.
  */
 const OPERATIONS_MAX = 1_024;
 
@@ -117,7 +117,7 @@ export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalI
   }
 }
 
-/** The distinct values of the field begun: texts, or the two words of each number. */
+/** The distinct values of the current field: texts, or the two words of each number. */
 class DistinctValues {
   readonly #terms: TermSet;
   readonly #type: number;
@@ -136,7 +136,7 @@ class DistinctValues {
     else addWordTerm(this.#terms, { type: this.#type, ...wordsAt(arena, start) }, operation);
   }
 
-  /** True when a template has the value as a constant: then it is common, only not in this column. */
+  /** True when a template has the value as a constant. The value is then common, even if rare in this column. */
   isConstant(id: number): boolean {
     const { arena } = this.#distinct;
     const start = this.#distinct.start(id);
@@ -146,7 +146,7 @@ class DistinctValues {
   }
 }
 
-/** Words are told apart as texts of eight bytes are. */
+/** Stores the two words of a number as a text of eight bytes. */
 const sharedWords = new ByteTable();
 
 function distinctOf({ a, b, distinct, codes }: ColumnValues): { distinct: ByteTable; codes: ArrayLike<number> } {
@@ -172,13 +172,13 @@ function wordAt(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
-/** Which operations have each distinct value of a column, and in how many rows it is. */
+/** For each distinct value of a column: the operations that have it, and its number of rows. */
 class Spread {
   /** Rows of each value. */
   readonly rows: Uint32Array;
-  /** Of values that several operations have: all of them. */
+  /** For values that several operations have: all their operations. */
   readonly #more = new Map<number, Set<Uint8Array>>();
-  /** Number of the first operation of a value, +1. */
+  /** The index of the first operation of each value, plus 1. */
   readonly #first: Uint32Array;
   readonly #operations: Uint8Array[] = [];
 
@@ -219,7 +219,7 @@ class Spread {
   }
 }
 
-/** Adds the names of the event templates used. */
+/** Adds the names of the event templates in use. */
 export function addEventTerms(terms: TermSet, batch: SpanBatch, templates: Int32Array): void {
   const { eventTemplates, strings } = batch;
   terms.begin(Terms.TERM_EVENT_NAME);

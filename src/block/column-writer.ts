@@ -1,6 +1,6 @@
-// Collects a block's columns and lays them out in frames: a frame is the unit of compression and checksum. Small columns
-// share a frame (headers and compressor start-up would dominate otherwise); a large one runs over several, parted at its
-// seams, so that each part is compressed by statistics of its own; those of random bytes have frames of their own.
+// Collects a block's columns and lays them out in frames, the units of compression and checksum. Small columns share a
+// frame, to save headers and compressor start-up. Large columns are split at their seams into several frames, each with
+// its own compression statistics. Columns of random bytes have frames of their own.
 import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { CODEC_NONE, compress, type Compression } from '../bytes/compression.ts';
@@ -13,13 +13,13 @@ interface Column {
   readonly count: number;
   readonly start: number;
   readonly end: number;
-  /** Random bytes that no compressor shrinks: stored as they are, apart. */
+  /** Random bytes, which no compressor shrinks: stored uncompressed, in frames of their own. */
   readonly isRandom: boolean;
 }
 
 export interface FrameLayout {
   readonly compression: Compression;
-  /** A frame is closed at the first seam or end of a column where it has this size. */
+  /** The writer closes a frame at the first seam or column end where it has reached this size. */
   readonly frameBytes: number;
 }
 
@@ -42,7 +42,7 @@ export class ColumnWriter {
     this.#start = this.out.length;
   }
 
-  /** Directory and frames: what follows a block's fixed header. Frames of random bytes come first. */
+  /** The directory and frames, which follow a block's fixed header. Frames of random bytes come first. */
   finish(layout: FrameLayout): { directory: Uint8Array<ArrayBuffer>; frames: Uint8Array[] } {
     assert(this.#start === this.out.length, 'bytes behind the last column of a block');
     const frames = new FramePacker(layout);
@@ -79,7 +79,7 @@ export class ColumnWriter {
 
 class FramePacker {
   readonly stored: Uint8Array[] = [];
-  /** The directory's entries of the frames. */
+  /** The directory entries of the frames. */
   readonly table = new ByteWriter();
   readonly #layout: FrameLayout;
   readonly #open = new ByteWriter(1024);
@@ -88,7 +88,7 @@ class FramePacker {
     this.#layout = layout;
   }
 
-  /** Bytes in the frame that is numbered stored.length. */
+  /** Bytes in the open frame, whose number is stored.length. */
   get openBytes(): number {
     return this.#open.length;
   }
@@ -97,7 +97,7 @@ class FramePacker {
     this.#store(bytes, { codec: CODEC_NONE, level: 0 });
   }
 
-  /** Adds source[start, end) to the open frame, which it closes where that reaches its size. */
+  /** Adds source[start, end) to the open frame; closes the frame when it has reached its size. */
   add(source: Uint8Array, start: number, end: number): void {
     this.#open.rawRange(source, start, end);
     if (this.#open.length >= this.#layout.frameBytes) this.close();

@@ -1,14 +1,14 @@
 // Counts the calls of a set of spans of one day: per minute, calls, errors and latencies of each (service, operation,
-// kind), and calls between services. R, the count, is a function of the set of spans alone, whatever blocks they lie in:
+// kind), and calls between services. The count R depends on the set of spans only, not on the blocks they lie in:
 //
-// - spans of a trace equal in id, parent, service, kind, start and duration are one call, an error when one of them is;
-//   its operation is the smallest of their names by bytes;
-// - a call whose parent id is a span of the trace, of another service, is a call of an edge. Where spans of several
-//   services share that id the caller is the smallest name by bytes.
+// - Spans of a trace with equal id, parent, service, kind, start and duration are one call. The call is an error when
+//   one of them is; its operation is the smallest of their names by bytes.
+// - A call whose parent is a span of the same trace in another service is a call of an edge. If spans of several
+//   services share the parent's id, the caller is the service with the smallest name by bytes.
 //
-// What is counted here is a difference: R(counted ∪ new) − R(counted), where `counted` are spans that were counted
-// before. So the sums of many counts, each over what was new at its time, are R of everything, always: a flush counts
-// what it adds to the parts, and merging parts only adds their counts up.
+// The result is a difference: R(counted ∪ new) − R(counted), where `counted` are the spans counted before. So the sum
+// of successive counts, each over the spans new at its time, always equals R of all spans: a flush counts what it adds
+// to the parts, and a merge of parts only adds their counts.
 import { bucketOf } from '../trace/latency-buckets.ts';
 import type { CallColumns } from './call-columns.ts';
 import type { CallCounts, CallNames } from './call-counts.ts';
@@ -21,7 +21,7 @@ const DAY_MINUTES = 1440;
 
 /** Spans that were counted before. */
 export interface CountedSpans {
-  /** Calls `visit` with every counted piece of `traces`: the trace's number there, the block and its number in it. */
+  /** Calls `visit` with each counted piece of `traces`: the trace's number in `traces`, the block, its number in it. */
   findPieces(traces: TraceIndex, names: CallNames, visit: PieceVisitor): void;
 }
 
@@ -35,7 +35,7 @@ export class CallCounter {
   readonly #counted = new CountedRows();
   readonly #rows = new CallRows();
   readonly #ids = new SpanIds();
-  /** Per series: the minute and slot last added to, the service that called last and its edge. */
+  /** For each series: the last minute and slot, the last calling service and its edge. */
   #memo = new SeriesMemo(0);
 
   constructor(names: CallNames, counts: CallCounts) {
@@ -43,18 +43,18 @@ export class CallCounter {
     this.#counts = counts;
   }
 
-  /** Takes in a block, of the same day and tenant as all others. */
+  /** Adds a block to be counted. All blocks are of one day and one tenant. */
   addBlock(block: CallColumns): void {
     const number = this.#blocks.push(block) - 1;
     for (let trace = 0; trace < block.traceCount; trace++) this.#traces.add(block.traceIds, number, trace);
   }
 
-  /** Rows taken in and not yet counted. */
+  /** Rows added and not counted yet. */
   get rowCount(): number {
     return this.#blocks.reduce((sum, block) => sum + block.starts.length, 0);
   }
 
-  /** Counts what was taken in, beyond `counted`, and forgets it. */
+  /** Counts the added rows as a difference to `counted`, then forgets them. */
   count(counted?: CountedSpans): void {
     this.#readCounted(counted);
     const { first, next, blocks, traces } = this.#traces;
@@ -80,7 +80,7 @@ export class CallCounter {
     counted?.findPieces(index, this.#names, (number, block, trace) => this.#counted.add(number, block, trace));
   }
 
-  /** Counts a trace all of which lies in `block`. False, and nothing is counted, when a span id occurs twice in it. */
+  /** Counts a trace that lies in `block` alone. Returns false and counts nothing if a span id occurs twice in it. */
   #countWhole(block: CallColumns, trace: number): boolean {
     const { firsts, spanIds, rowTemplates, series, services, isError, parents, starts, durations } = block;
     const first = firsts[trace]!;
@@ -110,7 +110,7 @@ export class CallCounter {
     for (let at = piece; at >= 0; at = next[at]!) this.#rows.append(this.#blocks[blocks[at]!]!, traces[at]!);
   }
 
-  /** Counts the gathered rows [0, fresh) beyond the ones behind them, which were counted before. */
+  /** Counts the new rows [0, fresh) as a difference to the rows after them, which were counted before. */
   #countGathered(day: number, fresh: number): void {
     const rows = this.#rows;
     const ids = this.#ids;
@@ -124,7 +124,7 @@ export class CallCounter {
     if (fresh < rows.count) this.#countSet(day, { from: fresh, sign: -1 });
   }
 
-  /** No id occurs twice: every fresh row is a call, and an edge is new when one of its ends is. */
+  /** For traces without a repeated id: each new row is a call, and an edge is new when one of its ends is. */
   #countDistinct(day: number, fresh: number): void {
     const rows = this.#rows;
     for (let row = 0; row < rows.count; row++) {
@@ -146,7 +146,7 @@ export class CallCounter {
     );
     const ids = this.#ids;
     ids.begin(sorted.length);
-    // In this order the first row of an id has the smallest service.
+    // Sorted so, the first row of an id has the smallest service name.
     for (const row of sorted) ids.add(rows.idLo[row]!, rows.idHi[row]!, row);
     for (let from = 0, end = 0; from < sorted.length; from = end) {
       let error = 0;
@@ -193,7 +193,7 @@ export class CallCounter {
   }
 }
 
-/** A call to be counted, `sign` times. */
+/** A call that is counted `sign` times. */
 interface Counted {
   readonly series: number;
   readonly error: number;
@@ -214,7 +214,7 @@ class SeriesMemo {
   }
 }
 
-/** Total order of rows of a trace as far as counting tells them apart: id, service, the rest of a call, operation. */
+/** Total order of the rows of a trace by all fields that counting uses: id, service, the rest of a call, operation. */
 class RowOrder {
   readonly #rows: CallRows;
   readonly #names: CallNames;

@@ -1,4 +1,4 @@
-// Decodes a whole block, or chosen traces of it, into a batch: what merges, recovery and assembling traces need.
+// Decodes a whole block, or selected traces of it, into a batch: for merges, recovery and assembling traces.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
@@ -9,7 +9,7 @@ import { SectionReader } from './read-section.ts';
 import { readTraceColumns, type TraceColumns } from './read-traces.ts';
 import { AllValues, LocalEntries, SomeValues, type SectionValues } from './section-values.ts';
 
-/** Appends every row of the block, or of the one that the bytes begin with. Throws CORRUPTION and leaves the batch as it was. */
+/** Appends every row of the block at the start of `source`. Throws CORRUPTION and leaves the batch as it was. */
 export function appendBlock(batch: SpanBatch, source: BlockReader | Uint8Array): void {
   restoring(batch, () => {
     const block = source instanceof Uint8Array ? new BlockReader(source) : source;
@@ -19,7 +19,7 @@ export function appendBlock(batch: SpanBatch, source: BlockReader | Uint8Array):
 }
 
 /**
- * Appends the rows of the block's traces whose index `traces` lists. Decodes only the value columns these rows have.
+ * Appends the rows of the traces whose indexes `traces` lists. Decodes only the value columns that these rows have.
  * Throws CORRUPTION and leaves the batch as it was.
  */
 export function appendTraces(batch: SpanBatch, block: BlockReader, traces: readonly number[]): void {
@@ -57,7 +57,7 @@ class RowCopier {
   readonly #eventTimes: Float64Array;
   readonly #eventStart: Uint32Array;
   readonly #linkStart: Uint32Array;
-  /** Rank of each row among the orphans, where it is one. */
+  /** The rank of each orphan row among the orphans. */
   readonly #orphanRank: Uint32Array;
 
   constructor(batch: SpanBatch, block: BlockReader, Values: typeof AllValues | typeof SomeValues) {
@@ -87,7 +87,7 @@ class RowCopier {
     this.#checkIds(this.#rankOrphans());
   }
 
-  /** Numbers the orphans; returns how many there are. */
+  /** Ranks the orphans; returns their number. */
   #rankOrphans(): number {
     const { parents } = this.#columns;
     let orphans = 0;

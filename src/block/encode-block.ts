@@ -33,7 +33,7 @@ export interface BlockOptions {
   /** UTC day of every row, days since 1970-01-01. */
   readonly day: number;
   readonly profile: BlockProfile;
-  /** Takes what the block can be asked for (not in profile log, which has no dictionaries to read it from). */
+  /** Collects the block's terms. Not in profile log, which has no dictionaries to collect them from. */
   readonly terms?: TermSet;
 }
 
@@ -64,7 +64,7 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   return assemble(directory, frames, { ...traces, ...options, rowCount: rows.length });
 }
 
-/** Puts the block's outline into its terms. */
+/** Adds the block's outline to its terms. */
 function outlined(
   batch: SpanBatch,
   rows: Uint32Array,
@@ -73,7 +73,7 @@ function outlined(
   if (context.terms === undefined) return context;
   const { outline, operationOf } = outlineOf(batch, rows, buckets);
   context.terms.outline = outline;
-  // One key for every kind and status of an operation.
+  // One key object per operation name, shared by all its kinds and statuses.
   const keys = new Map<string, Buffer>();
   const operations = operationOf.map(({ service, name }) => {
     const key = operationKey(service, name);
@@ -123,7 +123,7 @@ function spanRows(batch: SpanBatch, rows: Uint32Array): SectionRows {
   };
 }
 
-/** The events (or links) of the rows in order, as batch indexes; and how many each row that has any has. */
+/** The events (or links) of the rows, in order, as batch indexes; and the count of each row that has any. */
 function childIndexes(rows: Uint32Array, starts: Uint32Array): { children: Uint32Array; counts: Float64Array } {
   let total = 0;
   let parents = 0;

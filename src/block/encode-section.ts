@@ -1,6 +1,6 @@
-// Encodes one section of a block (spans, events or links): its templates, which template each row has, and the values.
-// Values are gathered per field over all templates, template by template, so that what resembles each other is together;
-// a field that is the same in every row of a template is written once, in the template, and costs no row anything.
+// Encodes one section of a block (spans, events or links): its templates, the template of each row, and the values.
+// Values are gathered by field over all templates, template by template, so that similar values are adjacent. A field
+// with the same value in every row of a template is written once, in the template.
 import { assert } from '../base/assert.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
 import { encodeTextColumn, encodeTextList, tableTexts } from '../codec/texts.ts';
@@ -38,28 +38,28 @@ export interface Buckets {
   readonly templates: Int32Array;
 }
 
-/** What the sections of one block share while it is encoded. */
+/** State that the sections of one block share during encoding. */
 export interface EncodeContext {
   readonly columns: ColumnWriter;
   readonly ids: LocalIds;
   /** Look for repeated text values. */
   readonly dictionary: boolean;
-  /** Where to collect what the block can be asked for; undefined: nowhere. Needs `dictionary`. */
+  /** Collects the block's terms; undefined: no terms are collected. Needs `dictionary`. */
   readonly terms: TermSet | undefined;
-  /** Of spans: the operation of each template (operationKey), for the terms. */
+  /** For spans: the operation of each template (operationKey), for the terms. */
   readonly operations?: readonly Uint8Array[];
 }
 
-/** A field of a template that differs between rows: all rows' values of it go to one column. */
+/** A field of a template that differs between rows: the values of all rows go to one column. */
 interface Slot {
   readonly template: number;
   readonly position: number;
 }
 
-/** The block's own number for the head int at `position` of a template. */
+/** The block-local number for the head int at `position` of a template. */
 export type LocalHead = (int: number, position: number) => number;
 
-/** Of templates: its memory serves section after section. */
+/** Maps templates; its memory is reused from section to section. */
 const templateMap = new IdMap();
 
 export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32Array } {
@@ -109,7 +109,7 @@ export class SectionEncoder {
     this.#operations = context.operations;
   }
 
-  /** Writes templates, constants and the template of each row. Values follow by encodeValues(). */
+  /** Writes the templates, the constants and the template of each row. Then call encodeValues(). */
   encodeTemplates(buckets: Buckets, local: Int32Array, localHead: LocalHead): void {
     const { section, headInts, count } = this.#rows;
     assert(buckets.rows.length === count && local.length === count, 'the buckets of other rows');
@@ -131,8 +131,8 @@ export class SectionEncoder {
     const start = templates.start(template);
     const end = templates.end(template);
     assert(end - start >= headInts, 'a template shorter than its head');
-    // What is "the same in every row" of a template with one row is a value like any other: in a column it meets its kind.
-    // (Log blocks, whose templates mostly have few rows, are kept cheap instead.)
+    // In a template with one row every field is constant. Such a value goes to the column, next to similar values. Log
+    // blocks keep it in the template, which is cheaper: most of their templates have few rows.
     const isCommon = !this.#dictionary || buckets.starts[id + 1]! - buckets.starts[id]! > 1;
     for (let position = 0; position < headInts; position++) {
       writer.addHead(localHead(ints[start + position]!, position), position);
@@ -184,7 +184,7 @@ export class SectionEncoder {
     addConstantTerm(this.#terms, { field, a, b, arena, operation: this.#operations?.[slot.id] }, this.#ids);
   }
 
-  /** Writes one column for each field that is not constant everywhere. */
+  /** Writes one column for each field that is not constant in every template. */
   encodeValues(buckets: Buckets): void {
     const { section, arena } = this.#rows;
     const { out } = this.#columns;
@@ -203,7 +203,7 @@ export class SectionEncoder {
     }
   }
 
-  /** Whose values stand in a column, run by run. */
+  /** The operations of a column's values, run by run. */
   #operationRuns(buckets: Buckets, slots: readonly Slot[]): OperationRun[] | undefined {
     const operations = this.#operations;
     return (

@@ -1,5 +1,5 @@
-// Writes the templates of a section column by column: in a block without repetition every row has a template of its own,
-// and what costs little then is a number that looks like its neighbours. Layout: docs/format/block.md, "Templates".
+// Writes the templates of a section column by column. In a block without repetition every row has its own template, and
+// a column of similar neighbouring numbers compresses well. Layout: docs/format/block.md, "Templates".
 import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
@@ -7,7 +7,7 @@ import { encodeNumbers } from '../codec/numbers.ts';
 import * as T from '../trace/templates.ts';
 import { SECTION_SPANS } from './block-columns.ts';
 
-/** What of a span's head goes together: a name is used by one scope of some resources with one kind. */
+/** The head ints of a span that vary together: one scope, a few resources and one kind use a name. */
 export const OPERATION_INTS: readonly number[] = [
   T.SPAN_RESOURCE,
   T.SPAN_SCOPE,
@@ -15,15 +15,15 @@ export const OPERATION_INTS: readonly number[] = [
   T.SPAN_KIND,
   T.SPAN_FLAGS,
 ];
-/** What is left of it. */
+/** The other head ints of a span. */
 export const OUTCOME_INTS: readonly number[] = [T.SPAN_STATUS, T.SPAN_PRESENCE];
 
-/** Collects templates whose ids are the block's own, in their order. */
+/** Collects templates, whose ids are block-local, in order. */
 export class TemplateWriter {
   readonly #section: number;
-  /** Every head int over all templates. */
+  /** Each head int of all templates. */
   readonly #heads: readonly number[][];
-  /** Fields of all templates, and the index behind each template's last. */
+  /** The fields of all templates, and for each template the index after its last field. */
   readonly #fields: number[] = [];
   readonly #ends: number[] = [];
   readonly #texts: number[] = [];
@@ -45,7 +45,7 @@ export class TemplateWriter {
     this.#fields.push(field * 2);
   }
 
-  /** Adds a field with its one value: of text types the index of the constant, of others its words. */
+  /** Adds a constant field: `a` is the constant's index for text types; otherwise `a` and `b` are its words. */
   addConstant(field: number, a: number, b: number): void {
     this.#fields.push(field * 2 + 1);
     const type = T.fieldType(field);
@@ -93,7 +93,7 @@ export class TemplateWriter {
     for (const int of OUTCOME_INTS) writeInts(out, this.#heads[int]!);
   }
 
-  /** Ranks of the fields, the templates of one scope together: an instrumentation library has keys of its own. */
+  /** Writes ranks of fields, the templates of one scope together: an instrumentation library has its own keys. */
   #writeFields(out: ByteWriter): void {
     const ranks = rankByFrequency(this.#fields);
     out.varint(ranks.size);
@@ -116,14 +116,14 @@ export class TemplateWriter {
   }
 }
 
-/** Template ids by scope, then by id; by id alone where `scopes` is empty. */
+/** Template ids by scope, then by id; by id alone if `scopes` is empty. */
 export function templateOrder(scopes: ArrayLike<number>, count: number): number[] {
   const order = Array.from({ length: count }, (_, id) => id);
   if (scopes.length > 0) order.sort((x, y) => scopes[x]! - scopes[y]! || x - y);
   return order;
 }
 
-/** Values and their ranks, most frequent first; ties in order of first sight. */
+/** The values and their ranks, most frequent first; ties in order of first occurrence. */
 function rankByFrequency(values: readonly number[]): Map<number, number> {
   const counts = new Map<number, number>();
   for (const value of values) counts.set(value, (counts.get(value) ?? 0) + 1);

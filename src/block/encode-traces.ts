@@ -1,5 +1,5 @@
-// The columns every span has: ids, parent, start, duration, in trace-major order. Trace ids are written once a trace,
-// parents as positions inside it, starts as surprises over a prediction (trace-clock.ts), durations template by template.
+// The columns of every span: ids, parent, start, duration, in trace-major order. Trace ids are written once per trace,
+// parents as positions in it, starts as differences to a prediction (trace-clock.ts), durations by template.
 import { assert } from '../base/assert.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
@@ -9,7 +9,7 @@ import type { ColumnWriter } from './column-writer.ts';
 import type { Buckets } from './encode-section.ts';
 import { TraceClock } from './trace-clock.ts';
 
-/** What the block's header says of its rows. */
+/** The fields of the block's header that describe its rows. */
 export interface TraceSummary {
   readonly traceCount: number;
   readonly startMin: number;
@@ -46,7 +46,7 @@ export function encodeTraceColumns(
   return { traceCount: firsts.length - 1, startMin, startMax, durationMin, durationMax };
 }
 
-/** First row (block order) of each trace, and the row count behind the last. */
+/** The first row (block order) of each trace, then the row count. */
 function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
   const ids = batch.traceId;
   const firsts: number[] = [0];
@@ -60,7 +60,7 @@ function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
   return Uint32Array.from(firsts);
 }
 
-/** Block position of each row's parent inside its trace (the first row with that span id), -1 none, -2 not in the trace. */
+/** Block position of each row's parent (first row of its trace with that span id); -1: none, -2: not in the trace. */
 function findParents(batch: SpanBatch, rows: Uint32Array, firsts: Uint32Array): Int32Array {
   const parents = new Int32Array(rows.length);
   const { parentId } = batch;
@@ -116,7 +116,7 @@ function writeParents(batch: SpanBatch, rows: Uint32Array, parents: Int32Array, 
       codes[i] = C.PARENT_ORPHAN;
       orphans.push(rows[i]!);
     } else {
-      // Distance back to the parent, at least 1 for a normal tree; 0 and below (itself, later rows) after zigzag.
+      // Not negative in a normal tree; negative if the parent is the row itself or a later row.
       const distance = i - parent - 1;
       codes[i] = C.PARENT_FIRST + (distance >= 0 ? 2 * distance : -2 * distance - 1);
     }

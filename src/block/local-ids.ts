@@ -1,5 +1,5 @@
-// The block's own numbering of strings, resources and scopes: only what the block uses, in order of first use, so that
-// a block is self-contained and equal rows give equal bytes whatever else their batch has interned.
+// The block-local numbers of strings, resources and scopes: only those in use, in order of first use. So a block is
+// self-contained, and equal rows give equal bytes whatever else their batch has interned.
 import { assert } from '../base/assert.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
@@ -33,7 +33,7 @@ class LocalTable {
     return this.#table.bytes(this.#local.used[local]!);
   }
 
-  /** Writes the entries used, in local order; returns their number. */
+  /** Writes the used entries in local order; returns their number. */
   write(out: ByteWriter): number {
     const table = this.#table;
     const { used } = this.#local;
@@ -49,10 +49,10 @@ class LocalTable {
   }
 }
 
-/** Of strings, resources and scopes: their memory serves block after block. */
+/** Maps of strings, resources and scopes; their memory is reused from block to block. */
 const maps = [new IdMap(), new IdMap(), new IdMap()] as const;
 
-/** Of one block at a time; disposing it makes way for the next. */
+/** The numbering of one block. The maps are shared: dispose it before making the next. */
 export class LocalIds implements Disposable {
   readonly strings: LocalTable;
   readonly resources: LocalTable;
@@ -64,7 +64,7 @@ export class LocalIds implements Disposable {
     this.scopes = new LocalTable(batch.scopes, maps[2]);
   }
 
-  /** A template's field with its key in local numbering. */
+  /** Converts the key in a template's field to local numbering. */
   field(field: number): number {
     if (T.isIntrinsic(field)) return field;
     return T.attributeField(this.strings.id(T.fieldId(field)), T.fieldType(field));

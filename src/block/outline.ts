@@ -1,6 +1,6 @@
-// The outline of a block: which operations, resources and scopes its spans have, and how long each operation took at
-// most. A part keeps the outlines of all its blocks together (part/outlines.ts), so that most searches know which blocks
-// to open without opening one.
+// The outline of a block: the operations, resources and scopes of its spans, and the longest duration of each
+// operation. A part keeps the outlines of all its blocks together (part/outlines.ts), so most searches choose blocks
+// without opening any.
 import { assert } from '../base/assert.ts';
 import { serviceName, operationName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
@@ -8,7 +8,7 @@ import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 
 export interface OutlineOperation {
-  /** As they are listed. */
+  /** The name as listed to users. */
   readonly service: string;
   readonly name: string;
   readonly kind: number;
@@ -23,7 +23,7 @@ export interface BlockOutline {
   readonly scopes: readonly Uint8Array[];
 }
 
-/** The rows of a block by template: rows[starts[t]] … rows[starts[t + 1] - 1] are places in the block's row list. */
+/** The rows of a block by template: rows[starts[t]] … rows[starts[t + 1] - 1] are indexes into the block's row list. */
 interface TemplateRows {
   readonly rows: Uint32Array;
   readonly starts: Uint32Array;
@@ -31,13 +31,13 @@ interface TemplateRows {
   readonly templates: Int32Array;
 }
 
-/** The outline of the block that `rows` of `batch` become, and the operation of each of its templates. */
+/** The outline of the block made from `rows` of `batch`, and the operation of each of its templates. */
 export function outlineOf(
   batch: SpanBatch,
   rows: Uint32Array,
   buckets: TemplateRows,
 ): { outline: BlockOutline; operationOf: OutlineOperation[] } {
-  // A block of which the part lists nothing would be taken for one that it knows nothing of.
+  // An empty outline would mean that the part knows nothing about the block.
   assert(buckets.templates.length > 0, 'an outline of no rows');
   const { ints } = batch.spanTemplates;
   const resources = new Map<number, string>();
@@ -59,7 +59,7 @@ export function outlineOf(
     const key = `${nameId} ${kind} ${status} ${service}`;
     let operation = byKey.get(key);
     if (operation === undefined) {
-      // An empty name has one where it is listed, and bytes that are no UTF-8 are replaced.
+      // The listed name: an empty name has a substitute, and invalid UTF-8 is replaced.
       operation = { service, name: operationName(batch.strings.text(nameId)), kind, status };
       byKey.set(key, operation);
     }

@@ -1,4 +1,4 @@
-// Which events (or links) belong to which row of a block.
+// Assigns events (or links) to the rows of a block.
 import { StoreError } from '../base/errors.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
@@ -6,8 +6,8 @@ import type { BlockReader } from './block-reader.ts';
 import type { SectionReader } from './read-section.ts';
 
 /**
- * First child of each row, and the child count behind the last. Only rows whose template says so have children, and
- * only those have an entry in the count column. Throws CORRUPTION when the counts do not add up.
+ * The first child of each row, then the child count. Only rows whose template says so have children and an entry in the
+ * count column. Throws CORRUPTION when the counts do not add up.
  */
 export function readChildStarts(block: BlockReader, spans: SectionReader, children: SectionReader): Uint32Array {
   const bit = children.section === C.SECTION_EVENTS ? T.HAS_EVENTS : T.HAS_LINKS;

@@ -1,4 +1,4 @@
-// The names a block holds, read from its dictionaries alone: what the index lists. No row is decoded.
+// Reads the names in a block, for the index, from the block's dictionaries alone. No row is decoded.
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
@@ -14,7 +14,7 @@ import { SectionReader } from './read-section.ts';
 export interface TagName {
   readonly key: string;
   readonly level: AttributeLevel;
-  /** Field number in OTLP's AnyValue (trace/any-value.ts); of a list or map LIST, of an absent value EMPTY. */
+  /** Field number in OTLP's AnyValue (trace/any-value.ts); LIST for a list or map, EMPTY for an absent value. */
   readonly type: number;
 }
 
@@ -26,14 +26,14 @@ export interface BlockNames {
 /** TYPE_* → AnyValue's field number. */
 const FIELD_OF_TYPE = [EMPTY, EMPTY, STRING, BOOL, INT, DOUBLE, BYTES, LIST];
 
-/** The operations and tags of the block that `bytes` begins with; the same one may be listed more than once. Throws CORRUPTION. */
+/** The operations and tags of the block at the start of `bytes`; one may be listed twice. Throws CORRUPTION. */
 export function readBlockNames(bytes: Uint8Array): BlockNames {
   const block = new BlockReader(bytes);
   const arena = new TextArena();
   const strings = readTexts(block, C.COLUMN_STRINGS, arena).map((text) =>
     Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'),
   );
-  // Tags of known descriptors are shared objects: a fleet's hundred resources have twenty keys, not two thousand.
+  // Known descriptors share tag objects: a hundred resources then give twenty keys, not two thousand.
   const tags = new Set<TagName>();
   const addAll = (names: readonly TagName[]): void => names.forEach((name) => tags.add(name));
   for (const text of readTexts(block, C.COLUMN_SCOPES, arena)) addAll(knownDescriptors.find(text, 'scope').tags);
@@ -71,24 +71,24 @@ export function readServices(block: BlockReader, arena: TextArena): string[] {
   return readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => knownDescriptors.find(text, 'resource').service);
 }
 
-/** The entries of a text list as views. */
+/** Views of the entries of a text list. */
 export function readTexts(block: BlockReader, code: number, arena: TextArena): Uint8Array[] {
   const { a, b } = block.texts(code, arena);
   return Array.from(a, (start, i) => arena.arena.subarray(start, start + b[i]!));
 }
 
 interface DescriptorNames {
-  /** Of a resource; '' of a scope. */
+  /** The service of a resource; '' for a scope. */
   readonly service: string;
   readonly tags: readonly TagName[];
 }
 
-/** Bytes of descriptors remembered; above it all are forgotten: a flood of new ones is not worth keeping. */
+/** Bytes of remembered descriptors. Above it the cache is cleared: a flood of new descriptors is not worth keeping. */
 const KNOWN_BYTES_MAX: number = 4 << 20;
 
 /**
- * The same resources come in block after block, and reading one takes as long as a hundred spans' share of a commit: what
- * was read is remembered.
+ * Caches the names read from descriptors: the same resources recur in every block, and reading one takes as long as a
+ * hundred spans of a commit.
  */
 class KnownDescriptors {
   readonly #resources = { table: new ByteTable(), names: [] as DescriptorNames[] };
@@ -121,7 +121,7 @@ class KnownDescriptors {
 
 const knownDescriptors = new KnownDescriptors();
 
-/** Runs a reader of stored protobuf. What it calls malformed was accepted once: it is CORRUPTION, not the client's fault. */
+/** Runs a reader of stored protobuf. INVALID_REQUEST becomes CORRUPTION: the bytes were valid on intake. */
 export function readStored<T>(read: () => T): T {
   try {
     return read();

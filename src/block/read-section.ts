@@ -1,5 +1,5 @@
-// Reads one section of a block (spans, events or links): its templates as stored, which template each row has, and
-// where each field's values are. Both the full decoder and the query's predicates stand on it.
+// Reads one section of a block (spans, events or links): its templates as stored, the template of each row, and the
+// position of each field's values. The full decoder and the query's predicates both use it.
 import { StoreError } from '../base/errors.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
 import { decodeTextColumn, type Arena, type TextColumn } from '../codec/texts.ts';
@@ -31,8 +31,8 @@ export class SectionReader {
   readonly #block: BlockReader;
 
   /**
-   * `what` 'templates' leaves the rows out: for those who ask only which templates there are. 'heads' has the rows and
-   * leaves the templates' fields out.
+   * `what` 'templates' skips the rows, for callers that need only the list of templates; 'heads' reads the rows but
+   * skips the templates' fields.
    */
   constructor(block: BlockReader, section: number, what: 'rows' | 'templates' | 'heads' = 'rows') {
     this.#block = block;
@@ -56,7 +56,7 @@ export class SectionReader {
     return this.#block.texts(COLUMN_CONSTANTS + this.section, arena);
   }
 
-  /** The values of a field that is not constant everywhere; text goes to `arena`. */
+  /** The values of a field that is not constant in every template; text goes to `arena`. */
   values(field: number, arena: Arena): ValueColumn {
     const entry = this.#block.find(COLUMN_VALUES, this.section, field);
     if (entry === undefined) throw new StoreError('CORRUPTION', `a block without values of field ${field}`);

@@ -1,4 +1,4 @@
-// Reads what encode-templates.ts wrote: the templates of a section as the block has them.
+// Reads the templates of a section; the mirror of encode-templates.ts.
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
@@ -6,15 +6,15 @@ import * as T from '../trace/templates.ts';
 import { SECTION_EVENTS, SECTION_SPANS } from './block-columns.ts';
 import { OPERATION_INTS, OUTCOME_INTS, templateOrder } from './encode-templates.ts';
 
-/** A field of a stored template. Ids are the block's own. */
+/** A field of a stored template. Ids are block-local. */
 export interface StoredField {
   /** templates.ts code, key in local numbering. */
   readonly field: number;
   readonly isConstant: boolean;
-  /** The constant's words (arena types: index into the section's constants), or, for others, 0. */
+  /** Constant field: its words (for arena types, an index into the section's constants). Otherwise 0. */
   readonly a: number;
   readonly b: number;
-  /** Others: index of the template's first value in the field's column. */
+  /** Other fields: index of the template's first value in the field's column. */
   readonly valueStart: number;
 }
 
@@ -25,10 +25,10 @@ export interface StoredTemplate {
   readonly rowCount: number;
 }
 
-/** Fields of all templates of a block: each took at least two bytes of a request, as an event does (block-reader.ts). */
+/** Bounds the fields of all templates of a block. A field took at least two bytes of a request (block-reader.ts). */
 const FIELDS_MAX: number = 1 << 27;
 
-/** Reads the templates of a section, one for each two neighbours in `rowStarts`. Throws CORRUPTION. */
+/** Reads the templates of a section, one per pair of neighbours in `rowStarts`. Throws CORRUPTION. */
 export function readTemplates(reader: ByteReader, section: number, rowStarts: Uint32Array): StoredTemplate[] {
   const count = rowStarts.length - 1;
   const heads = readHeads(reader, section, count);
@@ -54,7 +54,7 @@ export function readTemplates(reader: ByteReader, section: number, rowStarts: Ui
   });
 }
 
-/** As readTemplates, without their fields: for those who ask only what spans are called. Throws CORRUPTION. */
+/** As readTemplates, but without fields: for callers that need only the operations. Throws CORRUPTION. */
 export function readTemplateHeads(reader: ByteReader, section: number, rowStarts: Uint32Array): StoredTemplate[] {
   return readHeads(reader, section, rowStarts.length - 1).map((head, id) => ({
     head,
@@ -83,7 +83,7 @@ function readHeads(reader: ByteReader, section: number, count: number): Int32Arr
   });
 }
 
-/** 2 × field + constant of every field, template by template. */
+/** 2 × field + (1 if constant) for every field, template by template. */
 function readFields(reader: ByteReader, counts: Float64Array, scopes: readonly number[]): Uint32Array {
   const starts = new Float64Array(counts.length + 1);
   for (let id = 0; id < counts.length; id++) starts[id + 1] = starts[id]! + counts[id]!;

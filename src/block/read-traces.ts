@@ -1,4 +1,4 @@
-// Decodes the columns every span has; the mirror of encode-traces.ts.
+// Decodes the columns that every span has; the mirror of encode-traces.ts.
 import { StoreError } from '../base/errors.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
 import * as C from './block-columns.ts';
@@ -7,7 +7,7 @@ import type { SectionReader } from './read-section.ts';
 import { TraceClock } from './trace-clock.ts';
 
 export interface TraceColumns {
-  /** First row of each trace, and the row count behind the last. */
+  /** The first row of each trace, then the row count. */
   readonly firsts: Uint32Array;
   /** Row of the parent inside the block, -1 none, -2 not in the trace (its id is in the orphan column, in row order). */
   readonly parents: Int32Array;
@@ -47,7 +47,7 @@ export function readTraceColumns(block: BlockReader, spans: SectionReader): Trac
   return { firsts, parents, starts, durations };
 }
 
-/** The header's bounds are what a search prunes by: a row outside them is damage. */
+/** Searches prune by the header's bounds, so a row outside them is damage. */
 function checkRange(values: Float64Array, min: number, max: number, what: string): void {
   for (let i = 0; i < values.length; i++) {
     if (!(values[i]! >= min && values[i]! <= max)) {

@@ -1,6 +1,6 @@
-// Brings rows into the order of a block: whole traces together, traces by their first start, spans by start, exact
-// duplicates removed. The order is total (ties are broken by span id, then by every byte of the span), so the same set
-// of spans comes out the same whatever blocks, parts or days it was read from.
+// Sorts rows into block order: whole traces together, traces by their first start, spans by start; removes exact
+// duplicates. The order is total (span id, then every byte of the span, break ties), so the same set of spans gives the
+// same result whatever blocks, parts or days it came from.
 import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { SpanWriterOtlp } from '../otlp/write-spans.ts';
@@ -11,9 +11,9 @@ import { TraceIndex } from './trace-index.ts';
 export interface Regrouped {
   /** Row numbers in the new order. */
   readonly rows: Uint32Array;
-  /** Index into rows behind the last row of each trace. */
+  /** For each trace, the index in `rows` after its last row. */
   readonly traceEnds: Uint32Array;
-  /** Rows left out because an equal one (in every field) stays. */
+  /** Number of rows removed because an equal row (in every field) remains. */
   readonly duplicates: number;
 }
 

@@ -1,6 +1,6 @@
-// The values of one section's rows, on their way into a batch. Two ways to the same words: AllValues puts every row's
-// values side by side first, column by column, which is fastest for a whole block; SomeValues looks up the rows it is
-// asked for, and decodes only the columns their templates name, which is fastest for one trace of a block.
+// Copies the values of a section's rows into a batch, in one of two ways with the same result. AllValues first decodes
+// all columns into row order, which is fastest for a whole block. SomeValues looks up single rows and decodes only the
+// columns that their templates name, which is fastest for one trace of a block.
 import { StoreError } from '../base/errors.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
 import type { SequenceTable } from '../bytes/sequence-table.ts';
@@ -11,7 +11,7 @@ import { TextArena, type BlockReader } from './block-reader.ts';
 import type { SectionReader, ValueColumn } from './read-section.ts';
 import type { StoredField } from './read-templates.ts';
 
-/** A block's own dictionary as the batch knows it: entries are interned when they are first met. */
+/** Maps a block's dictionary to ids of the batch; interns an entry on first use. */
 export class LocalEntries {
   readonly #table: ByteTable;
   readonly #texts = new TextArena();
@@ -27,7 +27,7 @@ export class LocalEntries {
     this.#ids = new Int32Array(a.length).fill(-1);
   }
 
-  /** The batch's id of local entry `local`. Throws CORRUPTION when the block has no such entry. */
+  /** The batch id of local entry `local`. Throws CORRUPTION when the block has no such entry. */
   id(local: number): number {
     const known = this.#ids[local];
     if (known === undefined) throw new StoreError('CORRUPTION', `dictionary entry ${local} of ${this.#ids.length}`);
@@ -43,7 +43,7 @@ export interface Dictionaries {
   readonly scopes: LocalEntries;
 }
 
-/** A section's templates as the batch knows them, each interned when it is first met. */
+/** Maps a section's templates to ids of the batch; interns a template on first use. */
 class LocalTemplates {
   readonly #reader: SectionReader;
   readonly #table: SequenceTable;
@@ -92,7 +92,7 @@ class LocalTemplates {
 
 export interface SectionValues {
   readonly reader: SectionReader;
-  /** The batch's template of a row. */
+  /** The batch template of a row. */
   template(row: number): number;
   /** Appends a row's values, one for each field of its template. */
   copy(row: number, into: ValueList): void;
@@ -104,7 +104,7 @@ interface Target {
   readonly dictionaries: Dictionaries;
 }
 
-/** Decoded columns and constants of a section; their text lies in the batch's arena. */
+/** Decoded columns and constants of a section; their text is in the batch's arena. */
 class Columns {
   readonly #reader: SectionReader;
   readonly #batch: SpanBatch;
@@ -140,7 +140,7 @@ function checkLength(column: ValueColumn, end: number): void {
 export class AllValues implements SectionValues {
   readonly reader: SectionReader;
   readonly #templates: LocalTemplates;
-  /** First value of each row in a and b, and the count behind the last. */
+  /** The first value of each row in a and b, then the count. */
   readonly #valueStart: Uint32Array;
   readonly #a: Uint32Array;
   readonly #b: Uint32Array;

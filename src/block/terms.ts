@@ -1,19 +1,19 @@
-// Terms: what a block can be asked for, as 64-bit hashes. A part keeps a filter of each block's terms, so that a search
-// for a rare value opens only blocks that have it. A common value is one term with each operation that has it: a search
-// for an operation's spans opens only blocks where they have that value, not others' spans, and two values that no span has together
-// open none. Writer and query must agree: both make their terms here. The hash is
-// part of the format (docs/format/part.md, "filters") and never changes within a version.
+// Terms: 64-bit hashes of the values that a search can look for in a block. A part keeps a filter of each block's
+// terms, so a search for a rare value opens only the blocks that have it. A common value has one term per operation
+// that has it. So a search for one operation's spans skips blocks where only other operations have the value, or where
+// no operation has both values of the search. Writer and query must agree: both make their terms here. The hash is part
+// of the format (docs/format/part.md, "filters") and never changes within a version.
 import { copyInto, placeAll } from '../bytes/slots.ts';
 import type { HashPairs } from '../codec/fuse-filter.ts';
 import type { BlockOutline } from './outline.ts';
 
-/** What stands before the payload of a term, so that the text "1", the number 1 and a kind never collide. */
+/** The prefix of a term's payload, so that the text "1", the number 1 and a kind never collide. */
 export const TERM_TEXT = 1; // an attribute's string value: key, bytes
 export const TERM_WORDS = 2; // + type: an attribute's bool, int or double: key, two words
 export const TERM_EMPTY = 16; // an attribute without value: key
 export const TERM_INTRINSIC = 21; // + field number (templates.ts): text
 export const TERM_EVENT_NAME = 48; // text
-/** Bytes and lists are compared by their printed form, which is not made for every span: one term says they are there. */
+/** Bytes and lists are searched by printed form, which is too costly for every span: one term marks their presence. */
 export const TERM_PRINTED = 49; // key
 
 const SEED_LO = 0x243f6a88;
@@ -49,7 +49,7 @@ export class TermHash {
     return this.word(end - start);
   }
 
-  /** Ends the hash; lo and hi are then its words. */
+  /** Finishes the hash and stores it in `lo` and `hi`. */
   end(): this {
     this.lo = finish(this.lo ^ this.hi);
     this.hi = finish(this.hi + Math.imul(this.lo, 0x9e3779b1));
@@ -57,23 +57,23 @@ export class TermHash {
   }
 }
 
-/** An operation in a term: service and span name, as they are listed. */
+/** The operation in a term: service and span name, as listed to users. */
 export function operationKey(service: string, name: string): Buffer {
   return Buffer.from(`${service}\0${name}`, 'utf8');
 }
 
 /**
- * Stands in the place of an operation: the value is among those that are here with their operations. Without it a search
- * would ask for the value with each operation of the block, and one of so many answers is yes by chance.
+ * Replaces the operation in a term that marks a value as having per-operation terms in this block. Without the mark, a
+ * search would test the value with each operation of the block, and among many tests one is a false positive.
  */
 export const SOME_OPERATION: Uint8Array = new Uint8Array(0);
 
-/** Goes on to the term of the value as one of an operation's spans; `operation` as operationKey gives it. */
+/** Continues the hash to the per-operation term of the value; `operation` comes from operationKey. */
 export function ofOperation(hash: TermHash, operation: Uint8Array | undefined): TermHash {
   return operation === undefined ? hash : hash.bytes(operation, 0, operation.length);
 }
 
-/** 53 bits of it, as one number. */
+/** 53 bits of the hash, as one number. */
 function keyOf({ lo, hi }: TermHash): number {
   return (lo >>> 0) + (hi & 0x1fffff) * 2 ** 32;
 }
@@ -89,7 +89,7 @@ function finish(x: number): number {
   return (h ^ (h >>> 16)) >>> 0;
 }
 
-/** What a block can be asked for, collected while it is encoded: terms, and its outline. */
+/** Collects the terms and the outline of a block during encoding. */
 export class TermSet implements HashPairs {
   outline: BlockOutline = { operations: new Map(), resources: [], scopes: [] };
   lo = new Uint32Array(1024);
@@ -102,7 +102,7 @@ export class TermSet implements HashPairs {
   #prefixLo = 0;
   #prefixHi = 0;
 
-  /** What the next values belong to: an attribute's key, with TERM_TEXT or TERM_WORDS + type; names without key. */
+  /** Sets the prefix of the next values: a kind (TERM_TEXT, TERM_WORDS + type, …) and an attribute's key, if any. */
   begin(kind: number, key?: Uint8Array): void {
     const hash = this.#hash.begin(kind);
     if (key !== undefined) hash.bytes(key, 0, key.length);
@@ -110,12 +110,12 @@ export class TermSet implements HashPairs {
     this.#prefixHi = hash.hi;
   }
 
-  /** Adds the bare key or kind begun. */
+  /** Adds the current prefix itself as a term. */
   add(): void {
     this.#add(this.#continue());
   }
 
-  /** Adds a text; with `operation`, as a value of its spans. */
+  /** Adds a text; with `operation`, as a value of that operation's spans. */
   addBytes(bytes: Uint8Array, start: number, end: number, operation?: Uint8Array): void {
     this.#add(ofOperation(this.#continue().bytes(bytes, start, end), operation));
   }
@@ -124,7 +124,7 @@ export class TermSet implements HashPairs {
     this.#add(ofOperation(this.#continue().word(a).word(b), operation));
   }
 
-  /** Remembers a value of what was begun. It adds no term. */
+  /** Marks a value of the current key. It adds no term. */
   markBytes(bytes: Uint8Array, start: number, end: number): void {
     this.#marked.add(keyOf(this.#continue().bytes(bytes, start, end)));
   }
@@ -133,7 +133,7 @@ export class TermSet implements HashPairs {
     this.#marked.add(keyOf(this.#continue().word(a).word(b)));
   }
 
-  /** True when the value was marked; by chance, of others too. */
+  /** True when the value was marked; rarely also for an unmarked value. */
   hasMarkedBytes(bytes: Uint8Array, start: number, end: number): boolean {
     return this.#marked.has(keyOf(this.#continue().bytes(bytes, start, end)));
   }
@@ -169,10 +169,10 @@ export class TermSet implements HashPairs {
   }
 }
 
-/** High word of the one NaN that stands for all. */
+/** High word of the canonical NaN. */
 export const NAN_HIGH_WORD = 0x7ff80000;
 
-/** The words of a value as its term has them: every NaN is one, because a search for NaN means any of them. */
+/** True for the words of any NaN. All NaNs share one term, because a search for NaN matches each of them. */
 export function isNaNWords(lo: number, hi: number): boolean {
   const high = hi & 0x7fffffff;
   return high > 0x7ff00000 || (high === 0x7ff00000 && lo !== 0);

@@ -1,5 +1,5 @@
-// Numbers traces by their ids, 0, 1, 2 … in order of first sight, and keeps where their pieces are. Ids are 4 words, the
-// bytes in memory order.
+// Numbers traces by id, 0, 1, 2 … in order of first occurrence, and keeps the places of their pieces. Ids are 4 words,
+// the bytes in memory order.
 import { copyInto } from '../bytes/slots.ts';
 
 export class TraceIndex {
@@ -9,14 +9,14 @@ export class TraceIndex {
   /** Open addressing, number + 1 per slot, 0 = free; at most half full. */
   #slots: Int32Array;
 
-  /** With slots for so many traces; beyond them it grows. */
+  /** Has slots for `traces` at first, and grows beyond. */
   constructor(traces = 256) {
     let size = 512;
     while (size < 2 * traces) size *= 2;
     this.#slots = new Int32Array(size);
   }
 
-  /** The number of the trace at words[at], added when it is new. */
+  /** The number of the trace at words[at]; adds the trace if it is new. */
   add(words: Uint32Array, at: number): number {
     const slot = this.#slot(words, at);
     const known = this.#slots[slot]! - 1;
@@ -39,7 +39,7 @@ export class TraceIndex {
     this.#slots.fill(0);
   }
 
-  /** The slot this trace has or would get. */
+  /** The slot of this trace, or the free slot where it belongs. */
   #slot(words: Uint32Array, at: number): number {
     const mask = this.#slots.length - 1;
     const { ids } = this;
@@ -64,12 +64,12 @@ export class TraceIndex {
   }
 }
 
-/** The traces taken in, by id, and the pieces of each as a list. */
+/** Traces by id, and for each trace a linked list of its pieces. */
 export class TracePieces {
   readonly index = new TraceIndex();
   /** First piece of each trace. */
   first = new Int32Array(256);
-  /** Of each piece: the next of its trace or -1, block number, trace number in it. */
+  /** For each piece: the next piece of its trace (-1: none), its block number, its trace number in that block. */
   next = new Int32Array(256);
   blocks = new Int32Array(256);
   traces = new Int32Array(256);

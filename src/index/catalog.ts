@@ -1,7 +1,7 @@
-// The catalog: which parts of a partition are live, and how much of its log they contain. commitParts is the one commit
-// point of the store: before it returns the new parts' files are garbage, afterwards the replaced ones are, and the log
-// files up to flushedLogSeq too. Parts, the names in them and what a merge had to leave out change in the same transaction,
-// so the service list is never behind the data, and nothing is lost without a record.
+// The catalog: the live parts of a partition, and which log files they contain. commitParts is the only commit point of
+// the store: before it returns the new parts' files are garbage; afterwards the replaced parts and the log files up to
+// flushedLogSeq are. Parts, their names and the losses of a merge change in one transaction, so the service list is
+// never behind the data, and every loss is recorded.
 import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
@@ -22,33 +22,33 @@ import { type NameSet, writeNames } from './names.ts';
 
 /** One live part: what a query needs to know without opening it. */
 export interface PartEntry {
-  /** Also the name of its folder. Never used twice. */
+  /** Also the name of its folder. Never reused. */
   readonly id: PartId;
   /** 1 for a flushed part; a merge's output is one above its highest input. */
   readonly level: number;
   readonly rows: number;
   readonly blocks: number;
-  /** All its files together. */
+  /** Total size of its files. */
   readonly sizeBytes: number;
   /** Smallest and greatest span start, ns since the epoch, both inclusive. */
   readonly minStartNs: bigint;
   readonly maxStartNs: bigint;
-  /** Whose spans it holds: which answers lack something when it is lost. Absent: too many to list, or an older program's. */
+  /** Tenants of its spans: their answers lack spans if it is lost. Absent: too many, or an older program's entry. */
   readonly tenants?: readonly Tenant[];
   /** Ids of the parts it was merged from, for people reading a catalog; nothing depends on it. */
   readonly replaces?: readonly PartId[];
-  /** Why no merge in the background has it any more: a merge of it failed twice. */
+  /** Set when a merge of this part failed twice: the reason. Background merges then skip the part. */
   readonly parked?: string;
 }
 
 export interface CatalogState {
-  /** By id, which says nothing of their age. A folder in parts/ that is not here is left from a crash: remove it. */
+  /** By id, which says nothing about age. A folder in parts/ that is not listed was left by a crash: remove it. */
   readonly parts: readonly PartEntry[];
   /** Every log file with seq ≤ this is in parts and may be deleted. 0 at first, so log files are numbered from 1. */
   readonly flushedLogSeq: number;
   /**
-   * Log files with acknowledged spans that are in no part, ascending. One that is not there was lost. Each is listed before
-   * the first acknowledgement in it.
+   * Log files, ascending, with acknowledged spans that are in no part. A missing file was lost. Each file is listed
+   * before the first acknowledgement for its spans.
    */
   readonly logSeqs: readonly number[];
   /** Grows by one with every commit: 0 for a new partition. */
@@ -58,19 +58,19 @@ export interface CatalogState {
 export interface CatalogChange {
   readonly add: readonly PartEntry[];
   readonly remove: readonly PartId[];
-  /** Parts that stay, with what has changed about them. */
+  /** Parts that stay, with changed entries. */
   readonly update?: readonly PartEntry[];
-  /** Given when `add` holds what the log files up to it held; never goes back. */
+  /** Set when `add` holds the contents of the log files up to it; never decreases. */
   readonly flushedLogSeq?: number;
-  /** Names to merge in: what the flushed spans hold. A merge of parts has none. */
+  /** Names of the flushed spans, to merge in. A merge of parts has none. */
   readonly names?: NameSet;
-  /** What of the inputs could not be taken over into `add`. */
+  /** Spans of the inputs that could not be copied into `add`. */
   readonly losses?: readonly Loss[];
 }
 
 type Head = Omit<CatalogState, 'parts' | 'logSeqs'>;
 
-// Maps with plain keys rather than msgpackr's records: every entry can be read by any msgpack tool.
+// Maps with plain keys instead of msgpackr's records: any msgpack tool can read every entry.
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
 /** The catalog as of the last commit. Throws CORRUPTION. */
@@ -82,8 +82,8 @@ export function readCatalog(env: Environment): CatalogState {
 }
 
 /**
- * The catalog of the environment at `path`, every page of which is checked on the way; nothing is opened for writing.
- * Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
+ * The catalog of the environment at `path`; checks every page and opens nothing for writing. Throws CORRUPTION,
+ * FORMAT_TOO_NEW, DISK.
  */
 export function verifyCatalog(disk: Disk, path: string): CatalogState & { readonly losses: readonly Loss[] } {
   const parts: PartEntry[] = [];
@@ -100,9 +100,9 @@ export function verifyCatalog(disk: Disk, path: string): CatalogState & { readon
 }
 
 /**
- * Swaps parts and merges names in one durable transaction: on return it is on disk, on a throw nothing happened.
- * The files of `add` must be on disk and synced before, those of `remove` may be deleted afterwards.
- * Returns the new generation. Throws DISK; removing a part that is not there or adding one that is, is a bug.
+ * Swaps parts and merges names in one transaction: on return it is durable, on a throw nothing has changed. The files
+ * of `add` must be synced before; those of `remove` may be deleted afterwards. Returns the new generation. Throws DISK.
+ * Removing an unknown part or adding a known one is a bug.
  */
 export function commitParts(env: Environment, change: CatalogChange): number {
   return env.transaction('commit parts', (txn) => {
@@ -133,8 +133,8 @@ export function commitParts(env: Environment, change: CatalogChange): number {
 }
 
 /**
- * Lists log files: on return it is on disk that they exist, so that their absence will be noticed. With `gone` those are
- * listed no longer: they hold nothing that was acknowledged, or `losses` says what they held. Throws DISK.
+ * Lists log files durably, so that their absence will be noticed. Delists the files in `gone`: they hold no
+ * acknowledged span, or `losses` records the spans. Throws DISK.
  */
 export function listLogs(
   env: Environment,
@@ -149,7 +149,7 @@ export function listLogs(
   });
 }
 
-/** Forgets everything recorded as lost, and that there were `parts`, which are lost; an attempt before may have. Throws DISK. */
+/** Removes all recorded losses and the lost `parts`, which an earlier attempt may have removed already. Throws DISK. */
 export function acceptLosses(env: Environment, parts: readonly PartId[]): void {
   env.transaction('accept losses', (txn) => {
     removeLosses(txn);
@@ -157,10 +157,7 @@ export function acceptLosses(env: Environment, parts: readonly PartId[]): void {
   });
 }
 
-/**
- * Whether `catalog` is a state after `change`. Part ids are never used twice, so the answer cannot be about another
- * change.
- */
+/** Whether `catalog` is a state after `change`. Part ids are never reused, so it cannot be another change. */
 export function isCommitted(catalog: CatalogState, change: CatalogChange): boolean {
   const ids = new Set(catalog.parts.map((part) => part.id));
   const hasParts = change.add.every((part) => ids.has(part.id)) && !change.remove.some((id) => ids.has(id));
@@ -217,7 +214,7 @@ function decodePart(path: string, payload: Uint8Array): PartEntry {
   };
 }
 
-/** Index format 1 had numbers. */
+/** Part ids were numbers in index format 1. */
 function partIdOf(path: string, value: unknown): PartId {
   const id = typeof value === 'number' ? formatHexId(value) : value;
   if (typeof id !== 'string' || !isPartId(id)) throw malformed(path, 'a part id');
@@ -241,7 +238,7 @@ function countOf(path: string, fields: Record<string, unknown>, name: string): n
   return value;
 }
 
-/** msgpack has one integer type: what was a bigint comes back as a number where it fits. */
+/** msgpack has one integer type: a small bigint comes back as a number. */
 function bigintOf(path: string, fields: Record<string, unknown>, name: string): bigint {
   const value = fields[name];
   if (typeof value === 'bigint') return value;

@@ -37,7 +37,7 @@ export interface IndexEntry {
   readonly payload: Uint8Array;
 }
 
-/** What can be asked of an environment, or inside a transaction of what it will be. */
+/** Reads an environment; inside a transaction, including the transaction's own writes. */
 export interface IndexReader {
   /** The payload stored under `key`, the caller's own copy. Throws CORRUPTION when its checksum is wrong. */
   find(key: Uint8Array): Uint8Array | undefined;
@@ -45,21 +45,21 @@ export interface IndexReader {
   scan(range: KeyRange): Iterable<IndexEntry>;
 }
 
-/** Usable only until the function it was given to returns. */
+/** Usable only until the function that received it returns. */
 export interface IndexTransaction extends IndexReader {
   has(key: Uint8Array): boolean;
-  /** How many entries there are in `range`; stops counting at `max`. */
+  /** The number of entries in `range`; stops counting at `max`. */
   count(range: KeyRange, max: number): number;
-  /** Stores `payload` under `key`, replacing what was there. */
+  /** Stores `payload` under `key`, replacing an older one. */
   put(key: Uint8Array, payload: Uint8Array): void;
-  /** False when nothing was there. */
+  /** False when there was no such entry. */
   remove(key: Uint8Array): boolean;
 }
 
 /**
- * Opens the environment at `path`, creating it when nothing is there. A new one appears by a rename, so a crash while
- * creating leaves none, never half of one. An old one is read and checked whole first, because damage that LMDB finds
- * by itself can kill the process; so no other thread may be writing to it. Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
+ * Opens the environment at `path`, or creates it. A new one appears by a rename, so a crash never leaves half of one.
+ * An old one is first read and checked whole, because LMDB may crash the process on damage; so no other thread may
+ * write to it meanwhile. Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
  */
 export function openEnvironment(options: EnvironmentOptions): Environment {
   const { path, disk } = options;
@@ -78,8 +78,8 @@ export function openEnvironment(options: EnvironmentOptions): Environment {
 }
 
 /**
- * Reads every page of the environment at `path` as openEnvironment does, without opening it, and hands each entry to
- * `visit` in key order. For what nobody writes to. Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
+ * Reads and checks every page of the environment at `path`, as openEnvironment does, without opening it, and passes
+ * each entry to `visit` in key order. Nobody may write to it meanwhile. Throws CORRUPTION, FORMAT_TOO_NEW, DISK.
  */
 export function verifyEnvironment(disk: Disk, path: string, visit: (entry: IndexEntry) => void): void {
   let stamp: Uint8Array | undefined;
@@ -106,7 +106,7 @@ function createEnvironment(disk: Disk, path: string): void {
   disk.syncDir(dirname(path));
 }
 
-/** Says that what is written has the newest format. Part of every change: an older environment is one of it from then on. */
+/** Sets the newest format. Every change does so: an older environment thereby gets the newest format. */
 export function writeStamp(txn: IndexTransaction): void {
   txn.put(STAMP_KEY, encodeStamp());
 }
@@ -133,9 +133,9 @@ function checkStamp(path: string, stamp: Uint8Array | undefined): void {
 }
 
 /**
- * Environments of this thread that LMDB has open, the least recently used first. Each costs 2.4 MB and three file
- * descriptors (docs/decisions/0005-days-from-clients.md), so beyond limits.indexesOpenMax idle ones are closed; a use
- * opens them again.
+ * Environments of this thread that are open in LMDB, least recently used first. Each costs 2.4 MB and three file
+ * descriptors (docs/decisions/0005-days-from-clients.md), so idle ones beyond limits.indexesOpenMax are closed; the
+ * next use opens them again.
  */
 const openEnvironments = new Set<Environment>();
 
@@ -143,7 +143,7 @@ function closeLeastRecent(): void {
   const count = openEnvironments.size;
   let at = 0;
   for (const environment of openEnvironments) {
-    // The last one is the one being used.
+    // The last one is in use.
     if (++at === count || openEnvironments.size <= limits.indexesOpenMax) return;
     if (environment.isIdle) environment.rest();
   }
@@ -153,16 +153,16 @@ function closeLeastRecent(): void {
 export class Environment implements IndexReader, Disposable {
   readonly path: string;
   readonly #disk: Disk;
-  /** undefined: closed; to be opened again after a failed commit, or after others were used more recently. */
+  /** undefined: closed, until the next use; after a failed commit, or when others were used more recently. */
   #db: RootDatabase<Buffer, Uint8Array> | undefined;
   #isClosed = false;
   #isInTransaction = false;
-  /** Of its file while it rests. */
+  /** The size of data.mdb while LMDB is closed. */
   #restedBytes: number | undefined;
-  /** Scans and copies under way. */
+  /** Number of running scans and copies. */
   #readers = 0;
 
-  /** Use openEnvironment: this opens LMDB alone, without looking at what is inside. */
+  /** Use openEnvironment: this constructor opens LMDB without checking the file. */
   constructor(options: EnvironmentOptions) {
     this.path = options.path;
     this.#disk = options.disk;
@@ -197,9 +197,9 @@ export class Environment implements IndexReader, Disposable {
   }
 
   /**
-   * Runs `change` as one transaction: when this returns, all of it is on disk; when it throws, none of it is in effect.
-   * `change` is synchronous, may read its own writes, and must not use the environment itself. What it throws passes
-   * through. Throws DISK when the commit fails; the environment stays usable and shows the state before.
+   * Runs `change` as one transaction: on return it is durable; on a throw nothing has changed. `change` is synchronous,
+   * may read its own writes, and must not use the environment itself. Its errors pass through. Throws DISK when the
+   * commit fails; the environment stays usable and shows the state before.
    */
   transaction<T>(name: string, change: (txn: IndexTransaction) => T): T {
     assert(!this.#isInTransaction, `${this.path}: transaction ${name} inside another`);
@@ -219,8 +219,8 @@ export class Environment implements IndexReader, Disposable {
           }
         });
       } catch (error) {
-        // A commit that failed while writing the meta page leaves LMDB refusing everything until it is opened again;
-        // one that failed earlier does not, but from here they look alike.
+        // After a failed write of the meta page, LMDB refuses everything until it is opened again. An earlier failure
+        // needs no reopening, but cannot be told apart here.
         if (error !== thrown) this.#closeDatabase();
         throw mapped('commit', this.path, error);
       } finally {
@@ -230,9 +230,9 @@ export class Environment implements IndexReader, Disposable {
   }
 
   /**
-   * Writes a copy of the last committed state as `folder`/data.mdb, fsynced; its name is durable after a syncDir of
-   * `folder`, which exists and is empty. Copied page by page on another thread, so no transaction may begin meanwhile.
-   * Not compacted: that leaves one meta page empty and the transaction numbers uneven. Throws DISK.
+   * Writes the last committed state to `folder`/data.mdb, fsynced; sync `folder`, which must be empty, to make the name
+   * durable. Another thread copies page by page, so no transaction may begin meanwhile. Not compacted: compaction
+   * leaves one meta page empty and the transaction numbers uneven. Throws DISK.
    */
   async copyTo(folder: string): Promise<void> {
     assert(!this.#isInTransaction, `${this.path}: copied inside a transaction`);
@@ -252,7 +252,7 @@ export class Environment implements IndexReader, Disposable {
     }
   }
 
-  /** Closes LMDB; everything committed is on disk already. Any use afterwards is a bug, closing again is not. */
+  /** Closes LMDB; every commit is durable already. Any later use is a bug, except closing again. */
   close(): void {
     assert(!this.#isInTransaction, `${this.path}: closed inside a transaction`);
     this.#isClosed = true;
@@ -266,14 +266,14 @@ export class Environment implements IndexReader, Disposable {
   #database(): RootDatabase<Buffer, Uint8Array> {
     assert(!this.#isClosed, `${this.path}: environment used after close`);
     this.#db ??= this.#openAgain();
-    // Behind all others: the most recently used.
+    // Moves this to the end, as the most recently used.
     openEnvironments.delete(this);
     openEnvironments.add(this);
     if (openEnvironments.size > limits.indexesOpenMax) closeLeastRecent();
     return this.#db;
   }
 
-  /** LMDB makes an empty file where none is, and reads beyond the end of one that was cut: both would end in lost parts. */
+  /** LMDB would create a missing file, and read beyond the end of a cut one: either would end in lost parts. */
   #openAgain(): RootDatabase<Buffer, Uint8Array> {
     const rested = this.#restedBytes;
     if (rested !== undefined && rested !== this.#fileBytes()) {
@@ -290,12 +290,12 @@ export class Environment implements IndexReader, Disposable {
     return this.#disk.stat(join(this.path, 'data.mdb'))?.sizeBytes;
   }
 
-  /** Whether LMDB may be closed beneath it until it is used again. */
+  /** Whether LMDB may be closed until the next use. */
   get isIdle(): boolean {
     return !this.#isInTransaction && this.#readers === 0;
   }
 
-  /** Closes LMDB until the next use: everything committed is on disk. */
+  /** Closes LMDB until the next use; every commit is durable already. */
   rest(): void {
     assert(this.isIdle, `${this.path}: closed while it is used`);
     this.#restedBytes = this.#fileBytes();
@@ -332,7 +332,7 @@ class Transaction implements IndexTransaction {
     this.#db = db;
   }
 
-  // lmdb-js reads through the write transaction while one is open, so these see what was put.
+  // While a write transaction is open, lmdb-js reads through it, so these see its writes.
   find(key: Uint8Array): Uint8Array | undefined {
     return this.#environment.find(key);
   }
@@ -370,7 +370,7 @@ function openDatabase(path: string): RootDatabase<Buffer, Uint8Array> {
   try {
     return open<Buffer, Uint8Array>({
       path,
-      // Said outright: lmdb-js otherwise takes a path with a dot for a file.
+      // Set explicitly: lmdb-js otherwise takes a path with a dot for a file.
       noSubdir: false,
       keyEncoding: 'binary',
       encoding: 'binary',

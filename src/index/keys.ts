@@ -1,6 +1,6 @@
-// Every key layout of a partition's LMDB environment, and nothing else (docs/format/index.md has the tables).
-// Keys sort bytewise; the first byte is the kind of entry, so each kind is one contiguous range. Names never stand in a
-// key: LMDB's limit is 1,978 bytes and names have none, so keys carry 16 bytes of SHA-256 and values the full text.
+// All key layouts of a partition's LMDB environment (tables: docs/format/index.md). Keys sort bytewise; the first byte
+// is the kind of entry, so each kind is one contiguous range. Keys never contain names, because LMDB limits keys to
+// 1,978 bytes: keys have 16 bytes of SHA-256, values the full text.
 //
 //   00                                          stamp: format of the environment
 //   01                                          head: generation, flushed log
@@ -40,7 +40,7 @@ export function partKey(id: PartId): Uint8Array {
   return Buffer.concat([Uint8Array.of(PART), Buffer.from(id, 'hex')]);
 }
 
-/** Key of the log file numbered `seq`; they sort as numbers because they are big-endian. */
+/** Key of the log file numbered `seq`; big-endian, so that keys sort as numbers. */
 export function logKey(seq: number): Uint8Array {
   assert(Number.isSafeInteger(seq) && seq > 0, `log file ${seq}`);
   const key = Buffer.alloc(9);
@@ -49,21 +49,18 @@ export function logKey(seq: number): Uint8Array {
   return key;
 }
 
-/** The number of a log file's key. */
+/** The log file number in a key. */
 export function seqOfLogKey(key: Uint8Array): number {
   return Number(new DataView(key.buffer, key.byteOffset, key.length).getBigUint64(1));
 }
 
-/** Key of what was lost at `place`. */
+/** Key of the loss at `place`. */
 export function lossKey(place: string): Uint8Array {
   return Buffer.concat([Uint8Array.of(LOSS), nameHash(place)]);
 }
 
-/** All parts. */
 export const PART_RANGE: KeyRange = { start: Uint8Array.of(PART), end: Uint8Array.of(PART + 1) };
-/** Everything lost. */
 export const LOSS_RANGE: KeyRange = { start: Uint8Array.of(LOSS), end: Uint8Array.of(LOSS + 1) };
-/** All log files. */
 export const LOG_RANGE: KeyRange = { start: Uint8Array.of(LOG), end: Uint8Array.of(LOG + 1) };
 
 export function serviceKey(tenant: Tenant, service: string): Uint8Array {
@@ -75,7 +72,7 @@ export function serviceRange(tenant: Tenant): KeyRange {
   return rangeOf(tenantPrefix(SERVICE, tenant));
 }
 
-/** `prefix` is operationPrefix() of the service: one hash of the service serves all its operations. */
+/** `prefix` comes from operationPrefix(): one hash of the service serves all its operations. */
 export function operationKey(prefix: Uint8Array, name: string, kind: number): Uint8Array {
   const text = Buffer.from(name, 'utf8');
   const hashed = Buffer.alloc(4 + text.length);
@@ -84,7 +81,7 @@ export function operationKey(prefix: Uint8Array, name: string, kind: number): Ui
   return Buffer.concat([prefix, nameHash(hashed)]);
 }
 
-/** What the keys of all operations of `service` begin with. */
+/** The common prefix of the keys of all operations of `service`. */
 export function operationPrefix(tenant: Tenant, service: string): Uint8Array {
   return Buffer.concat([tenantPrefix(OPERATION, tenant), nameHash(service)]);
 }
@@ -117,7 +114,7 @@ function tenantPrefix(kind: number, tenant: Tenant): Uint8Array {
   return prefix;
 }
 
-/** 128 bits of SHA-256: two different names never collide, not even when somebody tries. */
+/** 128 bits of SHA-256: two names never collide, even if an attacker tries. */
 function nameHash(name: string | Uint8Array): Uint8Array {
   return hash('sha256', name, 'buffer').subarray(0, HASH_BYTES);
 }

@@ -1,6 +1,6 @@
-// What a partition has lost and no operator has accepted yet: blocks, parts and log files whose spans are gone. Every answer
-// that could have held something of them says so, also after a restart, so they stand in the index and change in the
-// catalog's transactions. Bounded: what is lost beyond the bound is one record that covers the whole day.
+// The losses of a partition that no operator has accepted yet: blocks, parts and log files whose spans are gone. Every
+// answer that could have contained such spans says so, also after a restart; so losses are stored in the index and
+// change in the catalog's transactions. Bounded: beyond the bound, one record covers the whole day.
 import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
@@ -10,25 +10,25 @@ import type { IndexReader, IndexTransaction } from './environment.ts';
 import { LOSS_RANGE, lossKey } from './keys.ts';
 
 export interface Loss {
-  /** What was lost, inside the partition's folder: `parts/<id>`, `log/<seq>.log`, a file and the byte of a block. Unique. */
+  /** The lost part, log file or block in the partition: `parts/<id>`, `log/<seq>.log`, a file and byte. Unique. */
   readonly place: string;
-  /** undefined: it may have held spans of any tenant. */
+  /** undefined: spans of any tenant may be lost. */
   readonly tenants?: readonly Tenant[];
   /** Span starts, ns since the day's midnight, inclusive. */
   readonly startMin: number;
   readonly startMax: number;
-  /** Spans; undefined: nobody knows. */
+  /** Number of spans; undefined: unknown. */
   readonly rows?: number;
-  /** Services and operations that only it had are missing from the lists of names. */
+  /** True when the lists of names lack the services and operations that only the lost spans had. */
   readonly costsNames: boolean;
   /** What happened, for people. */
   readonly message: string;
 }
 
-/** What may have held anything of its day. */
+/** A loss that may concern any span of its day. */
 export const WHOLE_DAY: Pick<Loss, 'startMin' | 'startMax'> = { startMin: 0, startMax: DAY_NS - 1 };
 
-/** Records of one partition; some 200 bytes each, all of them in memory. */
+/** Records of one partition at most; some 200 bytes each, all of them in memory. */
 export const LOSSES_MAX = 1_000;
 export const BEYOND: Loss = {
   place: 'more',
@@ -39,12 +39,12 @@ export const BEYOND: Loss = {
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
-/** All of them, in no order that means anything. Throws CORRUPTION. */
+/** All losses, in no particular order. Throws CORRUPTION. */
 export function readLosses(index: IndexReader): Loss[] {
   return [...index.scan(LOSS_RANGE)].map(({ payload }) => decodeLoss(payload));
 }
 
-/** Adds `losses`; one that is known by its place is known already. */
+/** Adds `losses`; a loss whose place is recorded is not added again. */
 export function putLosses(txn: IndexTransaction, losses: readonly Loss[]): void {
   let count = losses.length === 0 ? 0 : [...txn.scan(LOSS_RANGE)].length;
   for (const loss of losses) {
@@ -56,13 +56,12 @@ export function putLosses(txn: IndexTransaction, losses: readonly Loss[]): void 
   }
 }
 
-/** Forgets all of them. */
 export function removeLosses(txn: IndexTransaction): void {
   const keys = Array.from(txn.scan(LOSS_RANGE), ({ key }) => key);
   for (const key of keys) txn.remove(key);
 }
 
-/** Whether spans of `tenant` that started in the window (ns since the day's midnight) may be among what was lost. */
+/** Whether the loss may include spans of `tenant` that started in the window (ns since the day's midnight). */
 export function mayConcern(loss: Loss, tenant: Tenant, window: { startMin: number; startMax: number }): boolean {
   const isInTime = loss.startMax >= window.startMin && loss.startMin <= window.startMax;
   return isInTime && (loss.tenants === undefined || loss.tenants.includes(tenant));

@@ -1,7 +1,7 @@
-// Services, operations and tag keys of one partition, by tenant: in memory as a NameSet (what the unflushed log holds),
-// on disk as entries of the environment, merged in when a part is committed. Names only ever grow within a day; they go
-// with the partition. Lists are sorted by UTF-8 bytes, so the same names give the same list wherever they came from.
-// They are bounded (decision 0025): what is beyond is listed as OTHER_NAMES, or, of tags, not at all, and counted.
+// Services, operations and tag keys of one partition, by tenant: for the unflushed log in memory as a NameSet, on disk
+// as entries of the environment, merged in when a part is committed. Names only grow within a day and go with the
+// partition. Lists are sorted by UTF-8 bytes, so equal names give equal lists. Their length is bounded (decision 0025):
+// further services and operations are listed as OTHER_NAMES, further tags not at all; both are counted.
 import { StoreError } from '../base/errors.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
 import { OTHER_NAMES } from '../trace/service-name.ts';
@@ -21,7 +21,7 @@ import {
 import { ATTRIBUTE_LEVELS, type AttributeLevel } from '../trace/attribute-levels.ts';
 import { KIND_MAX } from '../trace/span-kinds.ts';
 
-/** One attribute key, as found at one level with one type of value. */
+/** One attribute key with the level and value type it was found with. */
 export interface Tag {
   readonly key: string;
   readonly level: AttributeLevel;
@@ -29,21 +29,21 @@ export interface Tag {
   readonly type: number;
 }
 
-/** Memory of one set. A thousand services with 250 operations each take 40 MB. */
+/** Memory limit of one set. A thousand services with 250 operations each take 40 MB. */
 const NAMES_BYTES_MAX: number = 64 << 20;
 
-/** How many names are listed, in one day. */
+/** How many names one day lists. */
 export interface NameBounds {
   readonly servicesPerTenantMax: number;
-  /** Names with each kind they have. */
+  /** Counts each pair of name and kind. */
   readonly operationsPerServiceMax: number;
-  /** Keys with each level and type they have. */
+  /** Counts each triple of key, level and type. */
   readonly tagsPerTenantMax: number;
-  /** A longer name, in UTF-16 units, is beyond the bounds too: nobody reads a list of such names. */
+  /** In UTF-16 units. A longer name counts as beyond the bounds: nobody reads a list of such names. */
   readonly nameLengthMax: number;
 }
 
-/** Ten times what is of use in a list. A service that has so many takes some 2 MB of the day's index. */
+/** Ten times what is useful in a list. A service with so many takes some 2 MB of the day's index. */
 export const NAME_BOUNDS: NameBounds = {
   servicesPerTenantMax: 10_000,
   operationsPerServiceMax: 10_000,
@@ -54,7 +54,7 @@ export const NAME_BOUNDS: NameBounds = {
 interface ServiceNames {
   /** Kinds by operation name. */
   readonly kinds: Map<string, number[]>;
-  /** Kinds of all of them. */
+  /** Number of pairs of name and kind. */
   count: number;
 }
 
@@ -64,10 +64,10 @@ interface TenantNames {
   readonly tags: Map<string, Tag>;
 }
 
-/** What an entry costs besides its text: map slot, string header, array or object. Node 24, 270,000 entries: 105. */
+/** Cost of an entry besides its text: map slot, string header, array or object. Node 24, 270,000 entries: 105. */
 const ENTRY_OVERHEAD_BYTES = 112;
 
-/** A NameSet as plain data, to cross threads. */
+/** A NameSet as plain data that can cross threads. */
 export interface ListedNames {
   readonly operations: readonly { readonly tenant: Tenant; readonly service: string; readonly operation: Operation }[];
   readonly tags: readonly { readonly tenant: Tenant; readonly tag: Tag }[];
@@ -79,14 +79,14 @@ export class NameSet {
   readonly bounds: NameBounds;
   readonly #tenants = new Map<Tenant, TenantNames>();
   #sizeBytes = 0;
-  /** How often a name was beyond the bounds. */
+  /** Number of names found beyond the bounds. */
   foldedCount = 0;
 
   constructor(bounds: NameBounds = NAME_BOUNDS) {
     this.bounds = bounds;
   }
 
-  /** About what the set holds on to, in bytes of heap. */
+  /** Estimate of the heap that the set retains, in bytes. */
   get sizeBytes(): number {
     return this.#sizeBytes;
   }
@@ -95,11 +95,11 @@ export class NameSet {
     return this.#tenants.size === 0;
   }
 
-  /** True when it was not there yet. `kind` as in OTLP, any int32. */
+  /** True when it is new. `kind` as in OTLP, any int32. */
   addOperation(tenant: Tenant, service: string, name: string, kind: number): boolean {
     const names = this.#serviceOf(this.#namesOf(tenant).services, service);
     if (names.kinds.get(name)?.includes(kind) === true) return false;
-    // A client may call its spans so too, with kinds as many as it likes.
+    // A client may use this name itself, with any number of kinds.
     if (name === OTHER_NAMES) return this.#addKind(names, OTHER_NAMES, kindOfOther(kind));
     if (this.#fits(name, names.count, this.bounds.operationsPerServiceMax)) return this.#addKind(names, name, kind);
     this.foldedCount++;
@@ -137,7 +137,7 @@ export class NameSet {
     return true;
   }
 
-  /** True when it was not there yet. */
+  /** True when it is new. */
   addTag(tenant: Tenant, key: string, level: AttributeLevel, type: number): boolean {
     const { tags } = this.#namesOf(tenant);
     const id = `${level} ${type} ${key}`;
@@ -174,12 +174,11 @@ export class NameSet {
     return [...(this.#tenants.get(tenant)?.tags.values() ?? [])].sort(compareTags);
   }
 
-  /** Adds everything `other` holds. */
   merge(other: NameSet): void {
     this.addListed(other.list());
   }
 
-  /** Everything in it, by tenant, service, name. */
+  /** All names, by tenant, service, name. */
   list(): ListedNames {
     const tenants = this.tenants();
     const operations = tenants.flatMap((tenant) =>
@@ -219,9 +218,8 @@ interface Entry {
 }
 
 /**
- * Puts into `range` those of `entries` that are not there, as long as it has room, and gives the ones it has none for.
- * They go in key order, which LMDB takes three times faster and packs denser. The range is counted only when an entry
- * is new: mostly none is.
+ * Puts the new ones of `entries` into `range` until it holds `max`; returns those that do not fit. Sorts by key, which
+ * LMDB writes three times faster and packs denser. Counts the range only for a new entry: usually there is none.
  */
 function putWithin<T extends Entry>(txn: IndexTransaction, range: KeyRange, max: number, entries: T[]): T[] {
   const left: T[] = [];
@@ -236,7 +234,7 @@ function putWithin<T extends Entry>(txn: IndexTransaction, range: KeyRange, max:
   return left;
 }
 
-/** Merges `names` into the environment, within their bounds; what is beyond them there is counted on `names`. */
+/** Merges `names` into the environment, within bounds; counts those beyond the bounds on `names`. */
 export function writeNames(txn: IndexTransaction, names: NameSet): void {
   const { servicesPerTenantMax, tagsPerTenantMax } = names.bounds;
   for (const tenant of names.tenants()) {
@@ -245,7 +243,7 @@ export function writeNames(txn: IndexTransaction, names: NameSet): void {
     const left = putWithin(txn, serviceRange(tenant), servicesPerTenantMax, services);
     const unlisted = new Set(left.map(({ service }) => service));
     if (left.length > 0 || services.length < all.length) putOther(txn, serviceEntry(tenant, OTHER_NAMES));
-    // In the order of their keys; what stands for others comes last.
+    // In key order; OTHER_NAMES comes last.
     for (const service of new Set([...services.map((one) => one.service), ...all])) {
       const listed = unlisted.has(service) ? OTHER_NAMES : service;
       writeOperations(txn, names, { tenant, service, listed });
@@ -255,7 +253,7 @@ export function writeNames(txn: IndexTransaction, names: NameSet): void {
   }
 }
 
-/** Writes the operations of `service` as those of the service it is listed as. */
+/** Writes the operations of `service` under the service that it is listed as. */
 function writeOperations(
   txn: IndexTransaction,
   names: NameSet,
@@ -273,12 +271,12 @@ function writeOperations(
   }
 }
 
-/** False for what stands for others: it takes no place of a name. */
+/** False for OTHER_NAMES, which does not count as a name. */
 function isListed(name: string): boolean {
   return name !== OTHER_NAMES;
 }
 
-/** There is always room for it. */
+/** Puts an OTHER_NAMES entry, regardless of the bounds. */
 function putOther(txn: IndexTransaction, { key, payload }: Entry): void {
   if (!txn.has(key)) txn.put(key, payload);
 }
@@ -358,7 +356,7 @@ function textOf(payload: Uint8Array, start: number): string {
   return Buffer.from(payload.buffer, payload.byteOffset + start, payload.length - start).toString('utf8');
 }
 
-/** Reached only by an entry whose checksum is right: a program that was not this one wrote it. */
+/** The entry's checksum is right, so another program must have written it. */
 function tooShort(what: string): StoreError {
   return new StoreError('CORRUPTION', `index: ${what} entry is malformed; rebuild the index from the parts`);
 }

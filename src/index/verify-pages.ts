@@ -1,7 +1,7 @@
-// Reads every page of an LMDB file that is in use and checks it, before LMDB maps the file: LMDB trusts its pages, so
-// a cut file kills the process with SIGBUS, a flipped bit in a page header with SIGSEGV, and a flipped bit in a page
-// pointer loses entries in silence. After this check every entry is there, once, in order, with its checksum right.
-// It costs one read of the file and, checksums included, about 1 µs an entry.
+// Reads and checks every used page of an LMDB file before LMDB maps it. LMDB trusts its pages: a cut file kills the
+// process with SIGBUS, a flipped bit in a page header with SIGSEGV, and a flipped bit in a page pointer silently loses
+// entries. After this check every entry is there, once, in order, with its checksum right. It costs one read of the
+// file and, checksums included, about 1 µs an entry.
 //
 // Layout: LMDB data format 2 of lmdb 3.5.6, little-endian, 64-bit (mdb.c: MDB_page_header, MDB_node, MDB_meta, MDB_db).
 //   page    pgno u64 | txnid u64 | pad u16 | flags u16 | lower u16, upper u16 (overflow: pages u32) | body
@@ -27,7 +27,7 @@ const OVERFLOW = 0x04;
 const META = 0x08;
 const BIG_VALUE = 0x01;
 const INTEGER_KEY = 0x08;
-/** Far above any index; a damaged map size beyond it would only make mmap fail. */
+/** Far above any index; a larger map size is damage and would only make mmap fail. */
 const MAP_BYTES_MAX = 2n ** 44n;
 const NO_PAGE = 2n ** 64n - 1n;
 
@@ -54,10 +54,7 @@ interface Meta {
 /** Called for every entry of the main tree, in key order; throws when the entry is damaged. */
 export type EntryCheck = (key: Uint8Array, value: Uint8Array) => void;
 
-/**
- * Throws CORRUPTION, ending in `remedy`, unless the LMDB file `path` is whole. Nobody may be writing to it
- * meanwhile.
- */
+/** Throws CORRUPTION, ending in `remedy`, unless the LMDB file `path` is whole. Nobody may write to it meanwhile. */
 export function verifyPages(disk: Disk, path: string, remedy: string, checkEntry: EntryCheck): void {
   const file = disk.openRead(path);
   try {
@@ -71,7 +68,7 @@ class PageCheck {
   readonly #file: ReadFile;
   readonly #remedy: string;
   #meta!: Meta;
-  /** Pages in use or free, to find the ones that are there twice. */
+  /** Pages in use or free, to detect pages that occur twice. */
   readonly #used = new Set<number>([0, 1]);
 
   constructor(file: ReadFile, remedy: string) {
@@ -93,9 +90,9 @@ class PageCheck {
     if (second.pageBytes !== first.pageBytes) this.#damaged('the meta pages disagree on the page size');
     const [older, newest] = first.txnid > second.txnid ? [second, first] : [first, second];
     this.#checkRoot(newest, !isEmpty(older));
-    // In a new file, and in a compacted copy (mdb_env_copy), one page is still empty and says nothing.
+    // In a new file, and in a compacted copy (mdb_env_copy), one meta page is empty and says nothing.
     if (isEmpty(older)) return newest;
-    // Every commit writes the page of its parity, one above the other's number.
+    // A commit writes meta page (its number mod 2), and commit numbers grow by one.
     const isNext = newest.txnid - older.txnid === 1n && first.txnid % 2n === 0n;
     if (!isNext) this.#damaged(`meta pages of transactions ${first.txnid} and ${second.txnid}`);
     this.#checkRoot(older, false);
@@ -103,9 +100,8 @@ class PageCheck {
   }
 
   /**
-   * Finds a wrong transaction number in a meta page, which would make LMDB go back by a commit: every commit writes a
-   * new root page with its number, and does not touch the root of the commit before. Copies keep older numbers in
-   * their pages.
+   * Finds a wrong transaction number in a meta page, which would make LMDB go back by a commit. Every commit writes a
+   * new root page with its number and leaves the old root unchanged. Copies keep older numbers in their pages.
    */
   #checkRoot({ txnid, main, pageBytes }: Meta, isExact: boolean): void {
     if (main.root === NO_PAGE) return;
@@ -128,7 +124,7 @@ class PageCheck {
     if (lastPage * BigInt(size) > mapBytes) this.#damaged(`page ${page}: last page ${lastPage}`);
     const free = treeAt(bytes, HEADER_BYTES + 24, 'free list', compareTransactions);
     const main = treeAt(bytes, HEADER_BYTES + 72, 'main tree', (a, b) => Buffer.compare(a, b));
-    // LMDB takes flags from either meta page, so those of the older count too.
+    // LMDB takes flags from either meta page, so the older one's count too.
     if (free.flags !== INTEGER_KEY || main.flags !== 0)
       this.#damaged(`page ${page}: flags ${free.flags} and ${main.flags}`);
     return { pageBytes: size, lastPage, txnid: bytes.readBigUInt64LE(HEADER_BYTES + 128), free, main };
@@ -150,10 +146,7 @@ class PageCheck {
     if (!isCounted) this.#damaged(`${tree.name}: ${counts.entries} entries found, ${tree.entries} expected`);
   }
 
-  /**
-   * Free pages must be in range, in nobody's use (LMDB will overwrite them) and listed once (or it refuses
-   * commits).
-   */
+  /** Free pages must be in range, unused (LMDB will overwrite them) and listed once (or LMDB refuses commits). */
   #checkFreeList(list: Buffer): void {
     const count = list.length >= 8 ? Number(list.readBigUInt64LE(0)) : NaN;
     if (!(count <= list.length / 8 - 1)) this.#damaged('free list: senseless length');
@@ -182,10 +175,7 @@ class PageCheck {
     return this.#meta.txnid;
   }
 
-  /**
-   * `count` whole pages from `pgno`, which nothing else may use; flags and the rest of the header as a page in use has
-   * them.
-   */
+  /** `count` whole pages from `pgno`, which nothing else may use; checks that their header is that of a page in use. */
   pages(pgno: bigint, count: number, flags: number): Buffer {
     if (pgno < 2n || pgno + BigInt(count) - 1n > this.#meta.lastPage) this.#damaged(`page ${pgno} is out of range`);
     const first = Number(pgno);
@@ -236,8 +226,7 @@ class TreeWalk {
   }
 
   /**
-   * Checks the page and everything below it; all keys must be in [low, high). The recursion is `depth` deep at
-   * most.
+   * Checks the page and everything below it; all keys must be in [low, high). The recursion depth is at most `depth`.
    */
   page(pgno: bigint, level: number, low: Uint8Array | undefined, high: Uint8Array | undefined): void {
     const isLeaf = level === this.#tree.depth;
@@ -252,7 +241,7 @@ class TreeWalk {
     for (const [i, node] of nodes.entries()) {
       const child = BigInt(bytes.readUInt32LE(node)) | (BigInt(bytes.readUInt16LE(node + 4)) << 32n);
       const next = nodes[i + 1];
-      // The first key of a branch page stands for "less than everything" and is not looked at.
+      // The first key of a branch page means "less than everything" and is never compared.
       this.page(child, level + 1, i === 0 ? low : keyOf(bytes, node), next === undefined ? high : keyOf(bytes, next));
     }
   }
@@ -296,7 +285,7 @@ class TreeWalk {
     const start = node + NODE_BYTES + key.length;
     if (bytes.readUInt16LE(node + 4) !== BIG_VALUE) return bytes.subarray(start, start + sizeBytes);
     const pagesMin = Math.floor((HEADER_BYTES - 1 + sizeBytes) / this.#check.pageBytes) + 1;
-    // A value replaced by a smaller one within its transaction keeps the pages of the larger.
+    // A value that its transaction replaced by a smaller one keeps the pages of the larger.
     const pages = Number(bytes.readBigUInt64LE(start + 16));
     if (!(pages >= pagesMin && pages <= MAP_BYTES_MAX))
       this.#check.damaged(`${this.#tree.name}: senseless overflow run`);
@@ -339,7 +328,7 @@ function treeAt(bytes: Buffer, at: number, name: string, compare: Tree['compare'
   };
 }
 
-/** Keys of the free list: transaction numbers, u64 little-endian. */
+/** Compares keys of the free list: transaction numbers, u64 little-endian. */
 function compareTransactions(a: Uint8Array, b: Uint8Array): number {
   const x = Buffer.from(a.buffer, a.byteOffset, 8).readBigUInt64LE(0);
   const y = Buffer.from(b.buffer, b.byteOffset, 8).readBigUInt64LE(0);

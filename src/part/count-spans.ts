@@ -1,27 +1,27 @@
-// Counts the calls of many blocks of one tenant and day, a bounded number of rows at a time: each group counts what it
-// adds to the groups and parts before it, so the sum is the same as of all at once.
+// Counts the calls of many blocks of one tenant and day in groups, to bound memory. Each group counts what it adds to
+// the groups and parts before it, so the sum equals a count of all blocks at once.
 import type { CallColumns } from '../block/call-columns.ts';
 import { CallCounts, CallNames } from '../block/call-counts.ts';
 import { CallCounter, type CountedSpans } from '../block/count-calls.ts';
 import { CountedBlocks, type ReadAgain } from './counted-spans.ts';
 
 /**
- * Rows of a group. A row takes some 60 bytes while its group is open, and its trace's rows in older blocks as much again;
- * a group of unique names holds them all: 30 to 80 MB.
+ * Rows of a group. A row takes some 60 bytes while its group is open, and its trace's rows in older blocks as much
+ * again. A group whose names are all different also holds all names: 30 to 80 MB.
  */
 export const GROUP_ROWS_MAX = 262_144;
-/** Bytes of a group that has its own names: where each span has its own name, names weigh more than rows. */
+/** Bytes of a group with its own names. If each span has its own name, names take more memory than rows. */
 const GROUP_BYTES_MAX: number = 32 << 20;
 const ROW_BYTES = 60;
-/** A series with its counts, and its key while it is written. */
+/** Memory of a series with its counts, and its key while it is written. */
 const SERIES_BYTES = 256;
 
 export interface SpanCounterOptions {
-  /** Spans counted before all of these; their counts are taken off. */
+  /** Spans counted before all groups; the result is the difference to their counts. */
   readonly counted: CountedSpans | undefined;
-  /** Takes the counts of a group; valid until it returns. */
+  /** Receives the counts of a group; they are valid until it returns. */
   readonly emit: (counts: CallCounts, names: CallNames) => void;
-  /** Names kept by the caller; without, each group has its own. */
+  /** Names kept by the caller; undefined: each group has its own. */
   readonly names?: CallNames;
   /** Default GROUP_ROWS_MAX. */
   readonly groupRowsMax?: number;
@@ -31,7 +31,7 @@ export interface SpanCounterOptions {
 
 export class SpanCounter {
   readonly #options: SpanCounterOptions;
-  /** Blocks of the groups before. */
+  /** The blocks of the finished groups. */
   readonly #before = new CountedBlocks();
   #group: { columns: CallColumns; readAgain: ReadAgain }[] = [];
   #rows = 0;
@@ -42,14 +42,14 @@ export class SpanCounter {
     this.#names = options.names ?? new CallNames();
   }
 
-  /** What the next block's columns are to be read with; changes with every group. */
+  /** The names to read the next block's columns with; they change with every group. */
   get names(): CallNames {
-    // What was read of blocks that were never added, because they are damaged, is forgotten too.
+    // Also frees the names read from damaged blocks, which were never added.
     if (this.#isFull) this.finish();
     return this.#names;
   }
 
-  /** Takes a block in; `readAgain` gives its columns once more. */
+  /** Adds a block; `readAgain` reads its columns again. */
   add(columns: CallColumns, readAgain: ReadAgain): void {
     this.#group.push({ columns, readAgain });
     this.#rows += columns.starts.length;
@@ -66,7 +66,7 @@ export class SpanCounter {
     return ROW_BYTES * this.#rows + this.#names.sizeBytes + SERIES_BYTES * this.#names.series.count;
   }
 
-  /** Counts what was taken in and not counted yet. */
+  /** Counts the added rows that are not counted yet. */
   finish(): void {
     if (this.#group.length > 0) this.#countGroup();
     this.#group = [];

@@ -1,4 +1,4 @@
-// Where spans are that were counted before: in parts, found by their trace lookups, or in blocks counted a moment ago.
+// Finds the spans that were counted before: in parts by their trace lookups, or in blocks counted a moment ago.
 import { isStoreError } from '../base/errors.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import { CallColumns } from '../block/call-columns.ts';
@@ -9,19 +9,19 @@ import type { Tenant } from '../trace/tenant.ts';
 import type { PartReader } from './part-reader.ts';
 import { TraceProbes } from './trace-lookup.ts';
 
-/** Gives a part that is open until `work` returns. */
+/** Lends a part, which is open until `work` returns. */
 export interface LentPart {
   use<T>(work: (part: PartReader) => T): T;
 }
 
-/** The spans of a tenant in parts. */
+/** The spans of one tenant in a list of parts. */
 export class CountedParts implements CountedSpans {
   readonly #parts: readonly LentPart[];
   readonly #tenant: Tenant;
   readonly #check: () => void;
   #fault: string | undefined;
 
-  /** `check` is called before each part that is looked into and each block that is read, and may throw. */
+  /** `check` may throw; it is called before each lookup in a part and each read of a block. */
   constructor(parts: readonly LentPart[], tenant: Tenant, check: () => void = () => undefined) {
     this.#parts = parts.filter((lent) =>
       lent.use(({ metadata }) => metadata.blocks.some((block) => block.tenant === tenant)),
@@ -30,7 +30,7 @@ export class CountedParts implements CountedSpans {
     this.#check = check;
   }
 
-  /** What could not be read, the first of it: what was counted there has been counted again. undefined: the counts are exact. */
+  /** The first failed read: spans it hid were counted a second time. undefined: the counts are exact. */
   get fault(): string | undefined {
     return this.#fault;
   }
@@ -60,14 +60,14 @@ export class CountedParts implements CountedSpans {
   }
 }
 
-/** Gives the columns of a block once more; undefined when it is damaged. */
+/** Reads the columns of a block again; undefined when the block is damaged. */
 export type ReadAgain = (names: CallNames) => CallColumns | undefined;
 
-/** Blocks counted before, which can be read again. */
+/** Counted blocks that can be read again. */
 export class CountedBlocks implements CountedSpans {
   readonly #blocks: { readonly traceIds: Uint32Array; readonly readAgain: ReadAgain }[] = [];
 
-  /** `readAgain` gives what `columns` are. */
+  /** `readAgain` reads the block of `columns` again. */
   add(columns: CallColumns, readAgain: ReadAgain): void {
     this.#blocks.push({ traceIds: columns.traceIds, readAgain });
   }
@@ -81,7 +81,7 @@ export class CountedBlocks implements CountedSpans {
   }
 }
 
-/** A damaged block is lost to every reader, and whoever reads it for its spans says so: here its spans count as new. */
+/** Returns undefined for a damaged block, so its spans count as new. Readers that need the spans report the damage. */
 export function readIntact(read: () => CallColumns): CallColumns | undefined {
   try {
     return read();

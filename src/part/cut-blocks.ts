@@ -1,8 +1,8 @@
-// Where one block ends and the next begins: whole traces together, so that a trace by id reads one block, and a bound
-// on rows, so that it decodes little. Pure.
+// Divides rows into blocks. Whole traces stay together, so that a trace by id reads one block; the number of rows is
+// bounded, so that the read decodes little. Pure.
 
 /**
- * Index after the last row of each block, given the same for each trace. Only a trace above `rowsMax` rows is split.
+ * The index after the last row of each block; `traceEnds` has the same per trace. Splits only a trace above `rowsMax`.
  */
 export function cutBlocks(traceEnds: Uint32Array, rowsMax: number): number[] {
   const blockEnds: number[] = [];

@@ -1,6 +1,5 @@
-// What every file of ours begins with: what it is, which version of its layout, and whose it is. A version is raised
-// when bytes change meaning; only the newest is written, and what a newer program wrote is refused before a byte of it
-// is believed.
+// The header of every file: file type, layout version and identity. A version is raised when bytes change meaning. The
+// program writes only the newest version and refuses a newer one before it reads anything else of the file.
 //
 //   0   8  magic, ASCII, padded with zeros
 //   8   4  version, uint32 little-endian
@@ -28,17 +27,17 @@ export const PART_ROLLUPS_FORMAT: FileFormat = { name: 'part roll-ups', magic: '
 export const PART_METADATA_FORMAT: FileFormat = { name: 'part metadata', magic: 'TLmeta', version: 2 };
 export const LOG_FORMAT: FileFormat = { name: 'log', magic: 'TLlog', version: 2 };
 
-/** All of a header without identity. */
+/** A header without identity (format 1). */
 export const PLAIN_HEADER_SIZE = 16;
 export const FILE_HEADER_SIZE = 36;
 const IDENTITY_SINCE = 2;
 
-/** Bytes of the header of a file of `identity`; undefined: of a file of format 1. */
+/** Size of the header of a file with this `identity`; undefined: a file of format 1. */
 export function fileHeaderSize(identity: Identity | undefined): number {
   return identity === undefined ? PLAIN_HEADER_SIZE : FILE_HEADER_SIZE;
 }
 
-/** The header a new file of `format` begins with. */
+/** The header of a new file of `format`. */
 export function encodeFileHeader(format: FileFormat, identity?: Identity): Uint8Array<ArrayBuffer> {
   assert((identity !== undefined) === format.version >= IDENTITY_SINCE, `a ${format.name} header and its identity`);
   const header = new Uint8Array(fileHeaderSize(identity));
@@ -53,8 +52,8 @@ export function encodeFileHeader(format: FileFormat, identity?: Identity): Uint8
 }
 
 /**
- * The identity in the header that `bytes` of the file at `path` begin with; undefined in format 1. Throws CORRUPTION
- * unless it is an intact header of `format`, of the file that the path names; FORMAT_TOO_NEW when its version is newer.
+ * The identity in the header at the start of `bytes`, from the file at `path`; undefined in format 1. Throws CORRUPTION
+ * unless the header is intact, of `format` and of the identity in `path`; FORMAT_TOO_NEW when its version is newer.
  */
 export function readFileHeader(format: FileFormat, bytes: Uint8Array, path: string): Identity | undefined {
   const header = parseFileHeader(format, bytes, path);
@@ -63,8 +62,8 @@ export function readFileHeader(format: FileFormat, bytes: Uint8Array, path: stri
 }
 
 /**
- * Where the blocks of `file` begin. A damaged header costs nothing, because blocks have headers and checksums of their
- * own; an intact one of another file is CORRUPTION. Throws FORMAT_TOO_NEW.
+ * The offset of the first block of `file`. A damaged header does not matter, because blocks have headers and checksums
+ * of their own; an intact header of another file is CORRUPTION. Throws FORMAT_TOO_NEW.
  */
 export function blocksStart(format: FileFormat, file: ReadFile): number {
   const header = parseFileHeader(format, readHeaderBytes(file), file.path);
@@ -72,12 +71,12 @@ export function blocksStart(format: FileFormat, file: ReadFile): number {
   return identityByPath(file.path) === 'none' ? PLAIN_HEADER_SIZE : FILE_HEADER_SIZE;
 }
 
-/** As many of the first bytes of `file` as a header has. */
+/** The first bytes of `file`, as many as the longest header has. */
 export function readHeaderBytes(file: ReadFile): Uint8Array {
   return file.read(0, Math.min(file.sizeBytes, FILE_HEADER_SIZE));
 }
 
-/** undefined: cut off or damaged. Throws CORRUPTION where it is intact and of another file; FORMAT_TOO_NEW. */
+/** undefined: cut off or damaged. Throws CORRUPTION when it is intact but of another file; FORMAT_TOO_NEW. */
 function parseFileHeader(
   format: FileFormat,
   bytes: Uint8Array,

@@ -1,11 +1,11 @@
-// Many blocks in, one part out: a flush (blocks of log files), a merge (blocks of parts) and a repair (blocks found in
-// a part without metadata) are the same work. Tenant by tenant, blocks are decoded in order of their first start into a
-// window, whole traces are brought together inside it, exact duplicates dropped, and the rows encoded again.
+// Writes many blocks into one new part, for a flush (blocks of log files), a merge (blocks of parts) and a repair
+// (blocks of a part without metadata). For each tenant, it decodes blocks in order of their first start into a window,
+// brings whole traces together inside it, removes exact duplicates and encodes the rows again.
 //
-// Memory is bounded, whatever the input and however many names are in it: by the window, which ends when it is full (a
-// trace whose rows come in further apart stays split over several blocks of the part, and duplicates that far apart stay
-// for the query to drop: answers do not change), and by what writer and roll-ups keep, which have bounds of their own.
-// It reads and writes files only, so that it can run on any thread; making the part visible is its caller's work.
+// Memory is bounded for any input and any number of names. The window ends when it is full: rows of a trace that arrive
+// further apart stay in several blocks, and such duplicates stay for the query to remove, so answers do not change. The
+// part writer and the roll-ups have bounds of their own. This module only reads and writes files, so it runs on any
+// thread; the caller makes the part visible.
 import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { BlockReader } from '../block/block-reader.ts';
@@ -28,30 +28,30 @@ import { PartWriter } from './part-writer.ts';
 import { quarantine, type DamagedPlace } from '../quarantine/quarantine.ts';
 
 /**
- * Rows of a block. Fewer make a trace by id read and decode less; more make dictionaries and headers weigh less per
- * span. Measured on the shop workload: 4 k 28.0 B a span, 8 k 25.7, 16 k 24.3; a trace out of a block that nothing is
- * known of yet takes 0.9, 1.3 and 2.1 ms. Other data gains more (demo corpus 28.8, 24.2, 21.2).
+ * Rows of a block. Fewer rows: a trace by id reads and decodes less. More rows: dictionaries and headers weigh less per
+ * span. Measured on the shop workload: 4 k 28.0 B a span, 8 k 25.7, 16 k 24.3; reading a trace from an uncached block
+ * takes 0.9, 1.3 and 2.1 ms. Other data gains more (demo corpus 28.8, 24.2, 21.2).
  */
 export const BLOCK_ROWS_TARGET = 16_384;
-/** A block of very large spans is cut earlier, so that decoding one block never needs much more memory than this. */
+/** Blocks of very large spans are cut earlier, so that decoding one block needs little more memory than this. */
 export const BLOCK_BYTES_TARGET: number = 16 << 20;
 /**
- * Rows of a window. A decoded row takes 100 to 300 bytes, so a merge needs some 60 MB. One block below 2^18: the batch's
- * arrays grow by doubling, and the block that ends a window must not make them do it once more.
+ * Rows of a window. A decoded row takes 100 to 300 bytes, so a merge needs some 60 MB. One block below 2^18, so that
+ * the last block of a window does not make the batch's arrays double once more.
  */
 export const WINDOW_ROWS_MAX: number = (1 << 18) - BLOCK_ROWS_TARGET;
 /**
- * Default of MergeJob.memoryBytes. A window of usual spans takes 60 to 80 MB of it; with less, windows end earlier and
- * fewer traces are whole. Arrays double when they grow, so a merge of unusual ones holds up to twice as much.
+ * Default of MergeJob.memoryBytes. A window of usual spans takes 60 to 80 MB of it. A lower limit ends windows earlier,
+ * and fewer traces are whole. Arrays double when they grow, so a merge of unusual spans may hold up to twice as much.
  */
 export const MERGE_BYTES_DEFAULT: number = 256 << 20;
-/** With less, a window would be a block. */
+/** A lower limit would make each window a single block. */
 const MERGE_BYTES_MIN: number = 1 << 20;
-/** Shares of it. What is left is for the block at hand, which is encoded in several times its size. */
+/** Shares of the memory. The rest is for the current block, whose encoding takes several times its size. */
 const WINDOW_SHARE = 3 / 8;
 const WRITER_SHARE = 1 / 4;
 const ROLLUPS_SHARE = 1 / 8;
-/** Of the window: names and templates above it are forgotten when a window ends. Below, the next one meets them again. */
+/** Share of the window: above it, a window's end clears names and templates; below, the next window reuses them. */
 const DICTIONARY_SHARE = 1 / 4;
 
 export interface MergeBlock extends BlockRange {
@@ -75,26 +75,24 @@ export interface MergeJob {
   readonly profile: BlockProfile;
   readonly origin: PartOrigin;
   readonly rollups: RollupPlan;
-  /** Where damaged blocks are copied to. */
+  /** Folder for copies of damaged blocks. */
   readonly quarantinePath: string;
   /** Default WINDOW_ROWS_MAX. */
   readonly windowRowsMax?: number;
-  /** What the merge may keep in memory besides the block it has in hand, from 1 MiB on. Default MERGE_BYTES_DEFAULT. */
+  /** Memory of the merge besides its current block, at least 1 MiB. Default MERGE_BYTES_DEFAULT. */
   readonly memoryBytes?: number | undefined;
 }
 
 export interface MergeResult {
-  /** undefined: no row was left, so no part was made. */
+  /** undefined: the inputs had no intact row, so no part was made. */
   readonly part: PartMetadata | undefined;
   readonly rowsRead: number;
   readonly duplicates: number;
-  /** The blocks that were left out because they were damaged. They are in quarantine. */
+  /** The damaged blocks, which were left out. Copies of them are in quarantine. */
   readonly damaged: readonly DamagedPlace[];
 }
 
-/**
- * Runs `job`. When it returns, the part is durable but listed nowhere. Throws DISK; what was written is removed then.
- */
+/** Runs `job`. On return the part is durable but not in the catalog. Throws DISK after removing what it has written. */
 export function mergeParts(disk: Disk, job: MergeJob): MergeResult {
   using merge = new Merge(disk, job);
   return merge.run();
@@ -105,8 +103,8 @@ interface Source extends MergeBlock {
 }
 
 /**
- * The window of the last merge on this thread, empty, for the next one: growing a new one to full size leaves as much
- * garbage as it holds, and garbage of large buffers waits long for its collector.
+ * The cleared window of this thread's last merge, reused by the next. Growing a new window to full size produces as
+ * much garbage as it holds, and large buffers are collected late.
  */
 let spareWindow: SpanBatch | undefined;
 
@@ -122,7 +120,7 @@ class Merge implements Disposable {
   readonly #windowBytesMax: number;
   #rowsRead = 0;
   #duplicates = 0;
-  /** Of the window's dictionaries, before the rows in it were read. */
+  /** Size of the window's dictionaries before the rows in it were read. */
   #dictionaryBytes = 0;
 
   constructor(disk: Disk, job: MergeJob) {
@@ -140,7 +138,7 @@ class Merge implements Disposable {
     }
   }
 
-  /** What is kept in memory from block to block. */
+  /** Memory kept from block to block. */
   get #usedBytes(): number {
     return this.#window.usedBytes + this.#writer.usedBytes + this.#rollups.usedBytes;
   }
@@ -157,7 +155,7 @@ class Merge implements Disposable {
     };
   }
 
-  /** Closes what is open. A part that was not finished is removed. */
+  /** Closes the open files. Removes a part that was not finished. */
   [Symbol.dispose](): void {
     this.#window.clear();
     spareWindow = this.#window;
@@ -201,7 +199,7 @@ class Merge implements Disposable {
   #writeWindow(tenant: Tenant): void {
     const window = this.#window;
     if (window.rowCount > 0) this.#writeBlocks(tenant, window);
-    // Also without a row: a damaged block leaves the names behind that were read of it.
+    // Even if no row was read: a damaged block may have added names before its decoding failed.
     if (window.dictionaryBytes > this.#windowBytesMax * DICTIONARY_SHARE) window.clear();
     else window.clearRows();
     this.#dictionaryBytes = window.dictionaryBytes;
@@ -244,7 +242,7 @@ function readColumns(file: ReadFile, range: BlockRange, names: CallNames): CallC
   return readIntact(() => new CallColumns(new BlockReader(readBlockAt(file, range)), names));
 }
 
-/** Blocks of each tenant by first start: what lies near in time is merged in one window. Ties by place: P8. */
+/** Blocks of each tenant by first start, so that a window holds rows near in time. Ties by place: P8. */
 function sourcesByTenant(inputs: readonly MergeInput[]): Map<Tenant, Source[]> {
   const byTenant = new Map<Tenant, Source[]>();
   inputs.forEach(({ blocks }, input) => {

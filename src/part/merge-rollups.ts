@@ -1,6 +1,6 @@
-// Adds up the roll-ups of parts: what a merge does. What each part counted is a difference to the parts before it, so
-// the sums of any of them are the count of their union (block/count-calls.ts). Slice by slice, holding a frame of each
-// run at a time: memory does not grow with the parts.
+// Adds up the roll-ups of parts, for a merge. The counts of a part are a difference to the parts before it, so the sum
+// of any of them is the count of their union (block/count-calls.ts). It works slice by slice with one frame of each
+// run, so memory does not grow with the parts.
 import { compareSeries, type FrameReader } from './rollup-frame.ts';
 import type { RollupFrame, RollupReader } from './rollup-reader.ts';
 import type { RollupWriter, Slice } from './rollup-writer.ts';
@@ -46,7 +46,7 @@ function mergeSlice(slice: Slice, cursors: readonly RunCursor[], output: RollupW
   }
 }
 
-/** The series of one run in one slice, one after the other. */
+/** Iterates over the series of one run in one slice. */
 class RunCursor {
   readonly frames: RollupFrame[];
   readonly #input: RollupReader;
@@ -58,7 +58,7 @@ class RunCursor {
     this.frames = [first];
   }
 
-  /** The frame, standing at the series at hand; only after next() was true. */
+  /** The frame, positioned at the current series; valid only after next() returned true. */
   get at(): FrameReader {
     return this.#frame!;
   }
@@ -67,7 +67,7 @@ class RunCursor {
     return this.#frame === undefined;
   }
 
-  /** Goes to the next series; false behind the last. */
+  /** Advances to the next series; false after the last. */
   next(): boolean {
     while (this.#frame?.nextSeries() !== true) {
       const frame = this.frames[this.#next++];

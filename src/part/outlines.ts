@@ -1,7 +1,7 @@
-// The outlines of a part's blocks (block/outline.ts), the first piece of its `filters` file: what is listed once for the
-// part (resources, scopes, operations), and which of it each block has. Byte layout: docs/format/part.md, "filters".
-// They are bounded, whatever the spans are called: where names are as many as spans, a block says only of which services,
-// kinds and statuses its spans are (ANY_NAME), and when even that does not fit, nothing (isUnknown).
+// The outlines of a part's blocks (block/outline.ts), at the start of its `filters` file: resources, scopes and
+// operations, each listed once per part, and which of them each block has. Byte layout: docs/format/part.md, "filters".
+// Their size is bounded. If a block has too many span names, its outline has ANY_NAME with the services, kinds and
+// statuses of its spans; if even that does not fit, nothing (isUnknown).
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { BlockOutline, OutlineOperation } from '../block/outline.ts';
@@ -13,40 +13,40 @@ import { crc32 } from '../bytes/crc32.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
 
 /**
- * Steps of durations: a quarter of a power of two. One byte then reaches from below 1 ns to 2^63, and a block is opened
- * in vain only for spans within 19 % of what is asked for. The steps are part of the format.
+ * Steps of durations: a quarter of a power of two. One byte then covers durations from below 1 ns to 2^63, and a block
+ * is opened in vain only for spans within 19 % of the searched duration. The steps are part of the format.
  */
 const STEPS_PER_DOUBLING = 4;
 const STEP_MAX = 255;
 
-/** The step of a duration in ns; longer durations never have a lower one. */
+/** The step of a duration in ns. It never decreases as the duration grows. */
 export function durationStep(durationNs: number): number {
   if (!(durationNs > 0)) return 0;
   return Math.min(STEP_MAX, 1 + Math.floor(STEPS_PER_DOUBLING * Math.log2(Math.max(1, durationNs))));
 }
 
-/** Ids in a row and equal steps: a higher level saves nothing. */
+/** The content is ascending ids and equal steps: a higher level saves nothing. */
 const LEVEL = 3;
-/** codec, raw and stored length before the content, CRC behind it. */
+/** Codec, raw length and stored length before the content, CRC after it. */
 const FRAME_BYTES = 13;
-/** Above this a length is damage: a day of 10^9 spans has some 20 MB. */
+/** A larger length is damage: a day of 10^9 spans has some 20 MB. */
 const RAW_BYTES_MAX: number = 1 << 28;
 
 /**
- * Stands for the names of a service whose names are too many to list: spans of it in the block may be called anything. No
- * span is listed under it, for a span without a name is listed as one (service-name.ts).
+ * Replaces the names of a service that has too many to list: its spans in the block may have any name. It never
+ * collides with a listed name, because a span with an empty name has a substitute (service-name.ts).
  */
 export const ANY_NAME = '';
-/** Default bound of a part's outlines. The readers of a part keep them in memory: a thousand services take 8 MB. */
+/** Default size limit of a part's outlines. Its readers keep them in memory: a thousand services take 8 MB. */
 const OUTLINES_BYTES_MAX: number = 16 << 20;
-/** Of that bound a block's operations may take so much before their names are left out. 16,384 names alone take more. */
+/** If a block's operations take a larger share of the limit, their names are left out. 16,384 names alone take more. */
 const BLOCK_SHARE = 1 / 32;
-/** What an operation or a descriptor takes at most besides its text, with its place in a block's list. */
+/** Upper bound for an operation or a descriptor without its text, including its place in a block's list. */
 const ENTRY_BYTES = 72;
-/** No operations, resources and scopes: a block has at least one of each. */
+/** Zero operations, resources and scopes: a block has at least one of each, so this means "unknown". */
 const UNKNOWN_BLOCK = new Uint8Array(3);
 
-/** Collects the outlines of blocks in the order of the part. */
+/** Collects the outlines of blocks, in the order of the part. */
 export class OutlinesBuilder {
   readonly #bytesMax: number;
   readonly #texts = new ByteTable();
@@ -62,13 +62,13 @@ export class OutlinesBuilder {
     this.#bytesMax = bytesMax;
   }
 
-  /** Never above the bound, but for three bytes a block. */
+  /** At most the limit plus three bytes a block. */
   get usedBytes(): number {
     const tables = this.#texts.usedBytes + this.#resources.usedBytes + this.#scopes.usedBytes;
     return tables + this.#operations.usedBytes + this.#blocks.length;
   }
 
-  /** Adds the next block; only what it may leave out is, when the whole would be above the bound. */
+  /** Adds the next block. Leaves out names, then the whole outline, if the limit would be exceeded. */
   addBlock(outline: BlockOutline): void {
     this.#blockCount++;
     const { resources, scopes } = outline;
@@ -90,7 +90,7 @@ export class OutlinesBuilder {
     const steps = new Map<number, number>();
     for (const [operation, longest] of operations) {
       const id = this.#operation(operation);
-      // Names that differ as bytes may be listed alike: an empty one, one that is no UTF-8.
+      // Names that differ as bytes may have the same listed form: an empty name, or invalid UTF-8.
       steps.set(id, Math.max(steps.get(id) ?? 0, durationStep(longest)));
     }
     const ids = [...steps.keys()].sort((x, y) => x - y);
@@ -110,7 +110,7 @@ export class OutlinesBuilder {
     return this.#operations.intern(this.#scratch, 4);
   }
 
-  /** Ascending ids as distances. */
+  /** Ascending ids, stored as differences. */
   #writeIds(ids: readonly number[]): void {
     this.#blocks.varint(ids.length);
     let before = -1;
@@ -120,7 +120,7 @@ export class OutlinesBuilder {
     }
   }
 
-  /** The frame that begins a `filters` file, behind its header. */
+  /** The frame that follows the header of a `filters` file. */
   encode(): Uint8Array<ArrayBuffer> {
     const raw = this.#encodeRaw();
     const { codec, stored } = compress(raw, { codec: CODEC_ZSTD, level: LEVEL });
@@ -157,7 +157,7 @@ function sizeOf(operations: BlockOutline['operations']): number {
   return size;
 }
 
-/** The operations of each service, kind and status as one, of any name. */
+/** One operation for each service, kind and status, with any name. */
 function withoutNames(operations: BlockOutline['operations']): BlockOutline['operations'] {
   const merged = new Map<string, [OutlineOperation, number]>();
   for (const [{ service, kind, status }, longest] of operations) {
@@ -172,7 +172,7 @@ function idsIn(table: ByteTable, entries: readonly Uint8Array[]): number[] {
   return entries.map((bytes) => table.intern(bytes, 0, bytes.length)).sort((x, y) => x - y);
 }
 
-/** What a part's blocks have of something: ids of block b are ids[starts[b]] … ids[starts[b + 1] - 1], ascending. */
+/** The entries of one list that each block has: block b has ids[starts[b]] … ids[starts[b + 1] - 1], ascending. */
 export interface BlockIds {
   readonly starts: Uint32Array;
   readonly ids: Uint32Array;
@@ -183,23 +183,23 @@ export interface PartOutlines {
   readonly resources: readonly Uint8Array[];
   readonly scopes: readonly Uint8Array[];
   readonly operationIds: BlockIds;
-  /** durationStep of the longest span, one for each of operationIds. */
+  /** durationStep of the longest span of each entry of operationIds. */
   readonly durationSteps: Uint8Array;
   readonly resourceIds: BlockIds;
   readonly scopeIds: BlockIds;
 }
 
-/** True when the part knows nothing of what the block holds. */
+/** True when the block has no outline. */
 export function isUnknown({ operationIds: { starts } }: PartOutlines, block: number): boolean {
   return starts[block] === starts[block + 1];
 }
 
-/** True when spans of `listed` may be called `name`. */
+/** True when the spans of the entry `listed` may have the name `name`. */
 export function mayBeNamed(listed: string, name: string | undefined): boolean {
   return name === undefined || listed === name || listed === ANY_NAME;
 }
 
-/** Reads the frame that `bytes` are. Throws CORRUPTION, with `path` in the message. */
+/** Decodes the frame `bytes`. Throws CORRUPTION, with `path` in the message. */
 export function decodeOutlines(bytes: Uint8Array, path = 'filters'): PartOutlines {
   const end = bytes.length - 4;
   const isIntact = end >= FRAME_BYTES - 4 && new ByteReader(bytes, end).u32() === crc32(bytes.subarray(0, end));
@@ -240,7 +240,7 @@ class IdLists {
   readonly #starts: number[] = [0];
   readonly #ids: number[] = [];
 
-  /** Reads one block's ids; gives their number. */
+  /** Reads one block's ids; returns their number. */
   read(reader: ByteReader): number {
     const count = reader.count(1);
     let id = -1;

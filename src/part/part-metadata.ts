@@ -1,6 +1,6 @@
-// The `metadata` file of a part: all that is kept in memory of it while it is listed. A block table for pruning, the
-// fences of the trace lookup, and what the part was made from, so that a lost catalog can be rebuilt from the parts
-// alone. Sections of (kind, length, bytes, CRC); byte layout and history: docs/format/part.md.
+// The `metadata` file of a part, kept in memory while the part is listed: a block table for pruning, the fences of the
+// trace lookup, and the part's inputs, so that a lost catalog can be rebuilt from the parts alone. Sections of (kind,
+// length, bytes, CRC); byte layout and history: docs/format/part.md.
 import { StoreError } from '../base/errors.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { crc32 } from '../bytes/crc32.ts';
@@ -22,25 +22,25 @@ export interface PartBlock {
   readonly startMax: number;
   readonly durationMin: number;
   readonly durationMax: number;
-  /** Size of the block's filter, its CRC not counted. */
+  /** Size of the block's filter without its CRC. */
   readonly filterBytes: number;
 }
 
-/** What a part replaces: log files up to a sequence number, other parts. */
+/** The inputs that a part replaces: log files up to a sequence number, other parts. */
 export interface PartOrigin {
-  /** Every log file numbered so or lower is in this part or in an older one; 0: no log file. */
+  /** This part or an older one holds every log file with this or a lower number; 0: no log file. */
   readonly logSeqMax: number;
   readonly partIds: readonly PartId[];
 }
 
 export interface PartMetadata {
-  /** As in the headers of all its files; undefined: it is of format 1. */
+  /** The identity in the headers of all its files; undefined: a part of format 1. */
   readonly identity: Identity | undefined;
   /** Days since 1970-01-01 UTC. */
   readonly day: number;
   readonly origin: PartOrigin;
   readonly rowCount: number;
-  /** Sizes of the other files; rollupsBytes 0: there is none. */
+  /** Sizes of the other files; rollupsBytes 0: the part has no `rollups` file. */
   readonly dataBytes: number;
   readonly tracesBytes: number;
   readonly filtersBytes: number;

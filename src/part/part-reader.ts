@@ -1,6 +1,6 @@
-// Reads a part: its metadata at once, its blocks and its trace lookup on demand. A part never changes, so any thread
-// may read one that a snapshot has pinned. What fails its checksum is CORRUPTION with the place in the message, one
-// block at a time: the rest of the part stays readable.
+// Reads a part: its metadata when it is opened, its blocks and its trace lookup on demand. A part never changes, so any
+// thread may read a pinned one. A failed checksum is CORRUPTION with the place in the message. It affects one block:
+// the rest of the part stays readable.
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
@@ -29,7 +29,7 @@ import { openRollups, type RollupReader } from './rollup-reader.ts';
 import { lookUpTrace, lookUpTraces, needsMost, visitKeys, type LookupPages, type TraceProbes } from './trace-lookup.ts';
 import { TraceSets } from './trace-set.ts';
 
-/** 56 bytes a block of some 16 k rows: a part of 10^9 rows has 3.5 MB. Above this the length itself is damage. */
+/** 56 bytes a block of some 16 k rows: a part of 10^9 rows has 3.5 MB. A larger length is itself damage. */
 const METADATA_BYTES_MAX = 1 << 28;
 
 /** Where a block lies in a file. */
@@ -45,7 +45,7 @@ export function readPartMetadata(disk: DiskReads, path: string): PartMetadata {
   return metadata;
 }
 
-/** The metadata alone, whatever the other files are; undefined when it is unreadable. Throws FORMAT_TOO_NEW. */
+/** The metadata without a check of the other files; undefined when it is unreadable. Throws FORMAT_TOO_NEW. */
 export function decodedMetadata(disk: DiskReads, path: string): PartMetadata | undefined {
   try {
     return decodeMetadata(disk, path);
@@ -62,20 +62,20 @@ function decodeMetadata(disk: DiskReads, path: string): PartMetadata {
   return decodePartMetadata(readWholeFile(disk, file, METADATA_BYTES_MAX), file);
 }
 
-/** Opens the part in folder `path`; its filters are kept within `budget`. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
+/** Opens the part in folder `path`; `budget` bounds its cached filters. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
 export function openPart(disk: DiskReads, path: string, budget?: MemoryBudget): PartReader {
   return new PartReader(disk, path, readPartMetadata(disk, path), budget);
 }
 
 const DAMAGED = Symbol('damaged');
 
-/** Making a set costs some ten lookups of all pages, so a part that will be merged after a few flushes has none. */
+/** Making a set costs some ten lookups of all pages: not worth it for a part that is merged after a few flushes. */
 const SET_PAGES_MIN = 32;
 
-/** Of the parts that this thread has looked into. */
+/** Trace sets of the parts in which this thread has searched. */
 const traceSets = new TraceSets();
 
-/** Memory that several readers share. */
+/** A memory limit that several readers share. */
 export class MemoryBudget {
   readonly #bytesMax: number;
   #bytes = 0;
@@ -88,7 +88,7 @@ export class MemoryBudget {
     return this.#bytes;
   }
 
-  /** False when there is not so much left. */
+  /** Returns false and takes nothing if fewer than `bytes` are left. */
   take(bytes: number): boolean {
     if (this.#bytes + bytes > this.#bytesMax) return false;
     this.#bytes += bytes;
@@ -100,7 +100,7 @@ export class MemoryBudget {
   }
 }
 
-/** Opens a file of blocks. Throws DISK, FORMAT_TOO_NEW, CORRUPTION when it is of another part or log than its path says. */
+/** Opens a file of blocks. Throws DISK, FORMAT_TOO_NEW, CORRUPTION when its header does not match its path. */
 export function openBlocks(disk: DiskReads, path: string, format: FileFormat): ReadFile {
   return orClosed(disk.openRead(path), (file) => blocksStart(format, file));
 }
@@ -112,7 +112,7 @@ export function readBlockAt(file: ReadFile, range: BlockRange): Uint8Array<Array
   return bytes;
 }
 
-/** Runs `work` on the block at `range`; what is CORRUPTION in it then names the place. */
+/** Runs `work` on the block at `range`; adds the place to the message of a CORRUPTION. */
 export function withPlace<T>(path: string, range: BlockRange, work: () => T): T {
   try {
     return work();
@@ -138,7 +138,7 @@ export class PartReader implements Disposable {
   #rollups: RollupReader | undefined;
   #isClosed = false;
 
-  /** Use openPart, or this when the metadata is at hand. Files are opened at their first use. */
+  /** Prefer openPart; call this when the metadata is already read. Files are opened on first use. */
   constructor(
     disk: DiskReads,
     path: string,
@@ -152,8 +152,8 @@ export class PartReader implements Disposable {
   }
 
   /**
-   * Numbers, ascending, of the blocks that may hold the trace `traceId` (16 bytes), of any tenant. All blocks when the
-   * lookup is damaged: the answer is then slow but still exact.
+   * Numbers, ascending, of the blocks that may hold the trace `traceId` (16 bytes), of any tenant. If the lookup is
+   * damaged, all blocks: the answer is then slower but exact.
    */
   findTrace(traceId: Uint8Array): number[] {
     return this.#lookUp((pages) => lookUpTrace(pages, traceId));
@@ -164,7 +164,7 @@ export class PartReader implements Disposable {
     return this.#lookUp((pages) => lookUpTraces(pages, this.#worthLookingUp(pages, probes)));
   }
 
-  /** Those of `probes` that the part may have, where finding that out is cheaper than looking all of them up. */
+  /** Removes the traces that are surely not in the part, if that is cheaper than looking all of them up. */
   #worthLookingUp(pages: LookupPages, probes: TraceProbes): Pick<TraceProbes, 'keys'> {
     const { identity, blocks } = this.metadata;
     if (identity === undefined) return probes;
@@ -184,15 +184,15 @@ export class PartReader implements Disposable {
     return Array.isArray(found) ? found : blocks.map((_, block) => block);
   }
 
-  /** Counts of calls by minute. Throws CORRUPTION where there are none, DISK. */
+  /** Counts of calls by minute. Throws DISK; CORRUPTION, also when the part has none. */
   rollups(): RollupReader {
     this.#assertOpen();
     return (this.#rollups ??= openRollups(this.#disk, this.path));
   }
 
   /**
-   * Filter of block number `block`: what the block surely cannot be asked for. undefined when it is damaged or there is
-   * none: the answer is then slower but as exact.
+   * Filter of block number `block`, which excludes most terms that the block does not have. undefined when it is
+   * damaged or missing: the answer is then slower but exact.
    */
   filter(block: number): FuseFilter | undefined {
     let filter = this.#filters[block];
@@ -208,7 +208,7 @@ export class PartReader implements Disposable {
     return filter === DAMAGED ? undefined : filter;
   }
 
-  /** Gives back what filters take of the budget; they are read anew when they are asked for. */
+  /** Returns the memory of the filters to the budget; they are read again on next use. */
   dropFilters(): void {
     this.#budget.give(this.#filterBytes);
     this.#filterBytes = 0;
@@ -225,7 +225,7 @@ export class PartReader implements Disposable {
     });
   }
 
-  /** Outlines of the blocks; undefined when they are damaged: the answer is then slower but as exact. */
+  /** Outlines of the blocks; undefined when they are damaged: the answer is then slower but exact. */
   outlines(): PartOutlines | undefined {
     if (this.#outlines === undefined) {
       const outlines = this.#unlessDamaged(() => {
@@ -255,8 +255,8 @@ export class PartReader implements Disposable {
   }
 
   /**
-   * What `read` gives; DAMAGED, which may be remembered; undefined: the disk has failed this time. A shortage (files open,
-   * memory) is thrown: every other file would meet it too.
+   * The result of `read`; DAMAGED, which may be cached; or undefined after a disk error, which may be temporary.
+   * Rethrows a shortage of descriptors or memory: every other file would fail too.
    */
   #unlessDamaged<T>(read: () => T): T | typeof DAMAGED | undefined {
     try {
@@ -267,17 +267,17 @@ export class PartReader implements Disposable {
     }
   }
 
-  /** A file opened after close() would stay open for ever: nobody would close it again. */
+  /** A file opened after close() would never be closed. */
   #assertOpen(): void {
     assert(!this.#isClosed, `${this.path}: read after it was closed`);
   }
 
-  /** Files that are open. */
+  /** Number of open files. */
   get openFiles(): number {
     return [this.#data, this.#traces, this.#filtersOpen, this.#rollups].filter((file) => file !== undefined).length;
   }
 
-  /** As a cache of open parts lends it: here it is open as long as its owner keeps it. */
+  /** The same interface as a cache of open parts; the owner keeps this part open. */
   use<T>(work: (part: PartReader) => T): T {
     return work(this);
   }
@@ -288,7 +288,7 @@ export class PartReader implements Disposable {
     return (this.#data ??= openBlocks(this.#disk, join(this.path, DATA_FILE), PART_DATA_FORMAT));
   }
 
-  /** Block number `block`, to be read column by column while the part is open. Throws CORRUPTION. */
+  /** Block number `block`, read column by column while the part is open. Throws CORRUPTION. */
   openBlock(block: number): BlockReader {
     const { offset, sizeBytes } = this.metadata.blocks[block]!;
     return new BlockReader({ sizeBytes, read: (at, size) => this.dataFile().read(offset + at, size) });
@@ -299,7 +299,7 @@ export class PartReader implements Disposable {
     return readBlockAt(this.dataFile(), this.metadata.blocks[block]!);
   }
 
-  /** It cannot be read afterwards. */
+  /** Closes all files. The part cannot be read afterwards. */
   close(): void {
     this.#isClosed = true;
     this.dropFilters();

@@ -1,6 +1,6 @@
-// How the roll-ups of a new part come about. A flush counts its spans beyond those of the day's parts; a merge adds up
-// what its inputs have. Where that cannot be read, a merge of the whole day counts it anew, any other leaves its part
-// without roll-ups: the day's calls are then counted from its spans by every query, slower but as exact.
+// Makes the roll-ups of a new part. A flush counts its spans as a difference to the day's parts; a merge adds up the
+// roll-ups of its inputs. If they are unreadable, a merge of the whole day counts the day again, and any other merge
+// makes a part without roll-ups. Queries then count the day's calls from its spans: slower but exact.
 import type { BlockReader } from '../block/block-reader.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -14,7 +14,7 @@ import { openPart, type PartReader } from './part-reader.ts';
 import type { PartWriter } from './part-writer.ts';
 import { openRollups, type RollupReader } from './rollup-reader.ts';
 
-/** Where counts come from; paths are folders of parts. */
+/** The source of the counts; paths are folders of parts. */
 export type RollupPlan =
   | { readonly kind: 'count'; readonly counted: readonly string[] }
   | { readonly kind: 'sum'; readonly parts: readonly string[]; readonly isWholeDay: boolean }
@@ -22,7 +22,7 @@ export type RollupPlan =
 
 export class PartRollups implements Disposable {
   readonly #writer: PartWriter;
-  /** count: the parts whose spans were counted before. sum: what is added up. none: the part will have none. */
+  /** count: count the spans beyond #counted. sum: add up #summands. none: the part will have no roll-ups. */
   #how: 'count' | 'sum' | 'none';
   readonly #counted: PartReader[] = [];
   readonly #countedBy: CountedParts[] = [];
@@ -42,7 +42,7 @@ export class PartRollups implements Disposable {
       for (const rollups of this.#summands) rollups.verifyAll();
     };
     try {
-      // Counted beyond nothing, where all the day's spans are in this part.
+      // 'count' with nothing counted before is exact if the part has all spans of the day.
       if (!intact(open)) this.#how = plan.kind === 'sum' && plan.isWholeDay ? 'count' : 'none';
     } catch (error) {
       giveUp(() => this[Symbol.dispose]());
@@ -50,19 +50,19 @@ export class PartRollups implements Disposable {
     }
   }
 
-  /** Bytes of what is being counted; never above what was given, but for one block's. */
+  /** Memory of the count; never above `memoryBytes` by more than one block. */
   get usedBytes(): number {
     return this.#counter?.usedBytes ?? 0;
   }
 
-  /** What of a block of the new part is to be counted, if anything is. Tenants come one after the other. Throws CORRUPTION. */
+  /** The columns of a block of the new part, if they are to be counted. Blocks arrive by tenant. Throws CORRUPTION. */
   readColumns(tenant: Tenant, block: BlockReader): CallColumns | undefined {
     if (this.#how !== 'count') return undefined;
     if (tenant !== this.#tenant) this.#beginTenant(tenant);
     return new CallColumns(block, this.#counter!.names);
   }
 
-  /** Takes note of the block read last; `readAgain` gives its columns once more. */
+  /** Adds the block that was read last; `readAgain` reads its columns again. */
   add(columns: CallColumns, readAgain: ReadAgain): void {
     this.#counter!.add(columns, readAgain);
   }
@@ -79,12 +79,12 @@ export class PartRollups implements Disposable {
     });
   }
 
-  /** Gives the writer the part's roll-ups, or none. Throws DISK. */
+  /** Gives the part's roll-ups to the writer, or drops them. Throws DISK. */
   finish(): void {
     if (this.#how === 'none') return;
     this.#counter?.finish();
     const { rollups } = this.#writer;
-    // Queries count the day from its spans then, meet what is unreadable, and say so.
+    // Without roll-ups, queries count the day from its spans, find the unreadable part and report it.
     if (this.#countedBy.some(({ fault }) => fault !== undefined)) this.#writer.dropRollups();
     if (this.#how === 'count') return;
     if (!intact(() => mergeRollups(this.#summands, rollups))) this.#writer.dropRollups();
@@ -96,7 +96,7 @@ export class PartRollups implements Disposable {
   }
 }
 
-/** Whether the part in folder `path` has roll-ups, every byte of them intact. Throws FORMAT_TOO_NEW, DISK. */
+/** Whether the part in folder `path` has intact roll-ups; checks every byte. Throws FORMAT_TOO_NEW, DISK. */
 export function hasRollups(disk: Disk, path: string): boolean {
   return intact(() => {
     const rollups = openRollups(disk, path);
@@ -108,7 +108,7 @@ export function hasRollups(disk: Disk, path: string): boolean {
   });
 }
 
-/** False when what `read` reads is damaged. */
+/** False when `read` finds damage. */
 function intact(read: () => void): boolean {
   try {
     read();

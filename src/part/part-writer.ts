@@ -1,6 +1,6 @@
-// Writes a part: blocks go in as they come, the trace lookup and the metadata follow at the end. It writes to the
-// part's final folder from the start: a folder that no catalog lists is garbage, and is removed when the partition is
-// opened. When finish() returns, every byte and every name of the part is durable; before, nothing may refer to it.
+// Writes a part: blocks as they arrive, then the trace lookup and the metadata. It writes to the part's final folder
+// from the start: opening the partition removes a folder that no catalog lists. When finish() returns, every byte and
+// name of the part is durable; nothing may refer to the part earlier.
 import { basename, dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { readBlockHeader } from '../block/block-header.ts';
@@ -31,10 +31,10 @@ export const FILTERS_FILE = 'filters';
 export const ROLLUPS_FILE = 'rollups';
 export const METADATA_FILE = 'metadata';
 
-/** What waits in memory until the part is finished, whatever its size: in all, and the shares of it. */
+/** Memory used until the part is finished, at any part size: the total, and shares of it. */
 const MEMORY_BYTES_MAX: number = 64 << 20;
 const OUTLINES_SHARE = 1 / 4;
-/** Of the trace lookup: its entries are sorted in twice as much. */
+/** Share of the trace lookup. Sorting its entries takes twice as much. */
 const TRACES_SHARE = 1 / 4;
 const FILTERS_SHARE = 1 / 8;
 
@@ -53,7 +53,7 @@ export class PartWriter {
   #isFinished = false;
 
   /**
-   * Creates the folder `path`, which must not exist; its parent does. A store names it by the part's new identity.
+   * Creates the folder `path`, whose parent must exist; `path` must not. A store names it by the part's new identity.
    * `memoryBytes` bounds usedBytes.
    */
   constructor(disk: Disk, path: string, memoryBytes: number = MEMORY_BYTES_MAX) {
@@ -74,12 +74,12 @@ export class PartWriter {
     }
   }
 
-  /** Bytes that wait in memory until the part is finished; never above what was given, but for one block's. */
+  /** Bytes in memory until the part is finished; never above `memoryBytes` by more than one block. */
   get usedBytes(): number {
     return this.#traces.usedBytes + this.#outlines.usedBytes + this.#filters.usedBytes;
   }
 
-  /** Appends one whole encoded block; `terms` is what it can be asked for, in full. */
+  /** Appends one whole encoded block; `terms` has all of its terms. */
   addBlock(bytes: Uint8Array, terms: TermSet): void {
     assert(!this.#isFinished, 'a block added to a finished part');
     const { tenant, sizeBytes, rowCount, traceCount, startMin, startMax, durationMin, durationMax } =
@@ -107,20 +107,20 @@ export class PartWriter {
     this.#data.write(bytes);
   }
 
-  /** Counts of the part's calls, to be added before finish(). Not asked for: the part has none. */
+  /** Receives the counts of the part's calls before finish(). If it is never used, the part has no roll-ups. */
   get rollups(): RollupWriter {
     assert(!this.#isFinished, 'roll-ups added to a finished part');
     return (this.#rollups ??= new RollupWriter(this.#disk, join(this.#path, ROLLUPS_FILE), this.#identity));
   }
 
-  /** The part has no roll-ups after all. */
+  /** Removes the roll-ups again. */
   dropRollups(): void {
     this.#rollups?.abandon();
     this.#rollups = undefined;
     this.#disk.remove(join(this.#path, ROLLUPS_FILE));
   }
 
-  /** Writes the rest, makes the part durable and closes it. */
+  /** Writes the other files, makes the part durable and closes it. */
   finish(day: number, origin: PartOrigin): PartMetadata {
     assert(!this.#isFinished, 'a part finished twice');
     this.#data.sync();
@@ -154,8 +154,8 @@ export class PartWriter {
   }
 
   /**
-   * Gives the part up: closes and removes what was written. After finish() it does nothing. It never throws, so that it
-   * cannot hide why the part was given up: what it fails to remove is listed nowhere and goes when the partition opens.
+   * Closes and removes what was written. After finish() it does nothing. It never throws, so that it cannot hide the
+   * reason for giving up. Opening the partition removes any remains, which no catalog lists.
    */
   abandon(): void {
     if (this.#isFinished) return;

@@ -1,7 +1,7 @@
-// One frame of a `rollups` file: series of one hour, each with its rows, a row a minute. A series is a pair of names and
-// a number: (service, operation, kind) with the latency histogram of its spans, or (caller, callee, 0), whose calls are
-// counted as one bucket. Calls are the sum of a row's counts; counts are differences and may be negative.
-// Byte layout: docs/format/part.md.
+// One frame of a `rollups` file: series of one hour, each with one row per minute. A series is a pair of names and a
+// number: (service, operation, kind) with the latency histogram of its spans, or (caller, callee, 0), whose calls are
+// in one bucket. The calls of a row are the sum of its counts. Counts are differences and may be negative. Byte layout:
+// docs/format/part.md.
 import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
@@ -37,7 +37,7 @@ export class FrameWriter {
     return this.#head.length + this.#rows.length;
   }
 
-  /** Appends a series, which comes after every other in order. Totals that are zero are left out; all zero: nothing is. */
+  /** Appends a series, in order. Leaves out totals of zero, and the whole series if all are zero. */
   add(key: SeriesKey, hour: HourTotals): void {
     const start = this.#rows.length;
     const rowCount = hour.write(this.#rows);
@@ -52,7 +52,7 @@ export class FrameWriter {
     this.#head.varint(this.#rows.length - start);
   }
 
-  /** The frame's bytes; it is empty afterwards. */
+  /** Returns the frame's bytes and empties the frame. */
   take(): Uint8Array<ArrayBuffer> {
     const out = new ByteWriter(this.sizeBytes + 16);
     out.varint(this.#seriesCount);
@@ -64,7 +64,7 @@ export class FrameWriter {
   }
 }
 
-/** Bytes shared with the name before, then the rest. */
+/** The number of bytes shared with the previous name, then the rest. */
 function writeName(out: ByteWriter, before: Uint8Array, name: Uint8Array): void {
   let shared = 0;
   while (shared < before.length && shared < name.length && before[shared] === name[shared]) shared++;
@@ -73,14 +73,14 @@ function writeName(out: ByteWriter, before: Uint8Array, name: Uint8Array): void 
   out.rawRange(name, shared, name.length);
 }
 
-/** Totals of one series in one hour, by minute: what rows are summed in before they are written. */
+/** Totals of one series in one hour, by minute; rows are summed here before they are written. */
 export class HourTotals {
   readonly #errors = new Float64Array(HOUR_MINUTES);
   readonly #counts = new Float64Array(HOUR_MINUTES * LATENCY_BUCKETS);
-  /** Places in #counts that were added to, and which they are: most of an hour's 25,000 never are. */
+  /** Indexes in #counts that were added to: most of an hour's 25,000 never are. */
   readonly #touched: number[] = [];
   readonly #isTouched = new Uint8Array(HOUR_MINUTES * LATENCY_BUCKETS);
-  /** Minutes added to, both inclusive. */
+  /** First and last minute added to, inclusive. */
   #minuteMin = HOUR_MINUTES;
   #minuteMax = -1;
 
@@ -90,7 +90,7 @@ export class HourTotals {
     this.#minuteMax = Math.max(this.#minuteMax, minute);
   }
 
-  /** Of a minute that addErrors was called for. */
+  /** Call addErrors for the same minute first. */
   addCount(minute: number, bucket: number, count: number): void {
     const at = minute * LATENCY_BUCKETS + bucket;
     this.#counts[at]! += count;
@@ -99,12 +99,12 @@ export class HourTotals {
     this.#touched.push(at);
   }
 
-  /** Calls there are so far. */
+  /** Total of calls added. */
   get calls(): number {
     return this.#touched.reduce((sum, at) => sum + this.#counts[at]!, 0);
   }
 
-  /** Adds all of it to `target` and forgets it. */
+  /** Adds all totals to `target` and clears this one. */
   moveTo(target: HourTotals): void {
     for (let minute = this.#minuteMin; minute <= this.#minuteMax; minute++) {
       target.addErrors(minute, this.#errors[minute]!);
@@ -123,7 +123,7 @@ export class HourTotals {
     this.#minuteMax = -1;
   }
 
-  /** Writes the rows that are not zero and forgets all; returns how many were written. */
+  /** Writes the rows that are not zero and clears all; returns the number of rows written. */
   write(out: ByteWriter): number {
     const entries = this.#touched.filter((at) => this.#counts[at] !== 0).sort((x, y) => x - y);
     let written = 0;
@@ -152,7 +152,7 @@ export class HourTotals {
       const count = this.#counts[entries[i]!]!;
       const distance = entries[i]! - before;
       before = entries[i]!;
-      // One call is the commonest count: it is said by the distance's lowest bit.
+      // A count of 1 is the most common: the lowest bit of the distance marks it.
       out.varint(2 * distance + (count === 1 ? 0 : 1));
       if (count !== 1) out.varint(zigzag(count));
     }
@@ -167,12 +167,12 @@ function unzigzag(code: number): number {
   return code % 2 === 0 ? code / 2 : -(code + 1) / 2;
 }
 
-/** Walks a frame: nextSeries(), then nextRow() for each of its rows, or nextSeries() again to leave them out. */
+/** Walks a frame: nextSeries(), then nextRow() for each of its rows, or nextSeries() again to skip them. */
 export class FrameReader implements SeriesKey {
   first: Uint8Array = EMPTY;
   second: Uint8Array = EMPTY;
   kind = 0;
-  /** Of the row: minute of the hour, calls, errors; and its histogram, [0, bucketCount). */
+  /** The current row: minute of the hour, calls, errors; its histogram is [0, bucketCount). */
   minute = 0;
   calls = 0;
   errors = 0;
@@ -185,7 +185,7 @@ export class FrameReader implements SeriesKey {
   #rowsLeft = 0;
   #seriesEnd: number;
 
-  /** `raw` is a frame as FrameWriter gave it, its checksum verified. */
+  /** `raw` is the content of a frame, as FrameWriter made it, after its checksum is verified. */
   constructor(raw: Uint8Array) {
     this.#head = new ByteReader(raw);
     this.#seriesLeft = this.#head.count(6);
@@ -193,7 +193,7 @@ export class FrameReader implements SeriesKey {
     this.#seriesEnd = this.#rows.pos;
   }
 
-  /** False at the end. Throws CORRUPTION. */
+  /** Returns false at the end. Throws CORRUPTION. */
   nextSeries(): boolean {
     if (this.#seriesLeft === 0) return false;
     this.#seriesLeft--;
@@ -208,7 +208,7 @@ export class FrameReader implements SeriesKey {
     return true;
   }
 
-  /** False behind the series' last row. Throws CORRUPTION. */
+  /** Returns false after the series' last row. Throws CORRUPTION. */
   nextRow(): boolean {
     if (this.#rowsLeft === 0) return false;
     this.#rowsLeft--;
@@ -250,7 +250,7 @@ function readName(head: ByteReader, before: Uint8Array): Uint8Array {
   return Buffer.concat([before.subarray(0, shared), rest]);
 }
 
-/** The rows follow the last series' head. */
+/** The offset of the rows, which follow the head of the last series. */
 function startOfRows(raw: Uint8Array): number {
   const head = new ByteReader(raw);
   for (let left = head.count(6); left > 0; left--) {

@@ -1,5 +1,5 @@
-// Reads the `rollups` file of a part: the directory at once, frames on demand. What fails its checksum is CORRUPTION;
-// the day's calls are counted from its spans then.
+// Reads the `rollups` file of a part: the directory at opening, frames on demand. A failed checksum is CORRUPTION; the
+// query then counts the day's calls from its spans.
 import { join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
@@ -12,11 +12,11 @@ import { ROLLUPS_FILE } from './part-writer.ts';
 import { FrameReader } from './rollup-frame.ts';
 import { ROLLUP_TRAILER_SIZE, type Slice } from './rollup-writer.ts';
 
-/** A frame ends above 64 KiB, and one series of an hour has at most some 200 KB. Above this the length itself is damage. */
+/** A frame ends above 64 KiB, and one series of an hour has at most some 200 KB. A larger length is itself damage. */
 const FRAME_BYTES_MAX: number = 1 << 24;
 
 export interface RollupFrame extends Slice {
-  /** Frames of a run are in order. */
+  /** The run of the frame; the frames of a run are in order. */
   readonly run: number;
   readonly offset: number;
   readonly codec: number;
@@ -25,7 +25,7 @@ export interface RollupFrame extends Slice {
   readonly crc: number;
 }
 
-/** Opens the roll-ups of the part in folder `path`. Throws CORRUPTION, also where there are none; FORMAT_TOO_NEW, DISK. */
+/** Opens the roll-ups of the part in folder `path`. Throws CORRUPTION, also if it has none; FORMAT_TOO_NEW, DISK. */
 export function openRollups(disk: DiskReads, path: string): RollupReader {
   const name = join(path, ROLLUPS_FILE);
   if (disk.stat(name) === undefined)
@@ -44,7 +44,7 @@ export class RollupReader {
   readonly frames: readonly RollupFrame[];
   readonly #file: ReadFile;
 
-  /** Reads the directory of `file` and owns it from then on. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
+  /** Reads the directory of `file` and takes ownership of it. Throws CORRUPTION, FORMAT_TOO_NEW, DISK. */
   constructor(file: ReadFile) {
     this.#file = file;
     const identity = readFileHeader(PART_ROLLUPS_FORMAT, readHeaderBytes(file), file.path);

@@ -1,5 +1,5 @@
-// Writes the `rollups` file of a part: frames of series in order, then a directory that says what is in each, then where
-// the directory is. Frames go to disk as they are full, so memory does not grow with the file. docs/format/part.md.
+// Writes the `rollups` file of a part: ordered frames of series, then a directory of the frames, then the directory's
+// offset. Full frames go to disk, so memory does not grow with the file. docs/format/part.md.
 import { assert } from '../base/assert.ts';
 import {
   bucketOfKey,
@@ -21,17 +21,17 @@ import type { Identity } from './identity.ts';
 import { BoundedSeries, type SeriesBounds } from './series-bounds.ts';
 import { compareSeries, FrameWriter, HOUR_MINUTES, HourTotals, type SeriesKey } from './rollup-frame.ts';
 
-/** What the series of a frame are. */
+/** What a series of the frame is. */
 export const TABLE_CALLS = 0; // (service, operation, kind)
 export const TABLE_EDGES = 1; // (caller, callee)
 
 const DAY_HOURS = 24;
-/** A frame is ended above this: small enough that a query of one service of many reads little else. */
+/** A frame ends above this size, so that a query for one service reads little else. */
 const FRAME_BYTES_TARGET: number = 64 << 10;
 /** Trailer: u64 offset of the directory, u32 CRC-32 of it. */
 export const ROLLUP_TRAILER_SIZE = 12;
 
-/** What a frame is of. In a run, slices ascend by tenant (as text), table and hour. */
+/** The tenant, table and hour of a frame. In a run, slices ascend by tenant (as text), table and hour. */
 export interface Slice {
   readonly tenant: Tenant;
   readonly table: number;
@@ -49,25 +49,25 @@ export class RollupWriter {
   #run = 0;
   #slice: Slice | undefined;
 
-  /** Creates the file `path` of the part `identity`, which finish() closes. Throws DISK. */
+  /** Creates the file `path` of the part `identity`; finish() closes it. Throws DISK. */
   constructor(disk: Disk, path: string, identity: Identity, bounds?: SeriesBounds) {
     this.#series = new BoundedSeries((key, hour) => this.#writeSeries(key, hour), bounds);
     const header = encodeFileHeader(PART_ROLLUPS_FORMAT, identity);
     this.#file = orClosed(disk.createFile(path), (file) => file.write(header));
   }
 
-  /** What follows is in order by itself: a reader takes runs as files of their own. */
+  /** Begins a run of ordered series: readers treat each run as a file of its own. */
   beginRun(): void {
     this.#endSlice();
     this.#run++;
   }
 
-  /** Where the rows of the next series are summed up. */
+  /** Sums up the rows of the next series. */
   get hour(): HourTotals {
     return this.#hour;
   }
 
-  /** Writes the series summed up in `hour`, which comes after every other of the run. */
+  /** Writes the series summed up in `hour`; series of a run must come in order. */
   addSeries(slice: Slice, key: SeriesKey): void {
     const last = this.#slice;
     const isSame = last?.tenant === slice.tenant && last.table === slice.table && last.hour === slice.hour;
@@ -171,13 +171,13 @@ export class RollupWriter {
     return this.#file.sizeBytes;
   }
 
-  /** Gives the file up. */
+  /** Closes the file without finishing it. */
   abandon(): void {
     this.#file.close();
   }
 }
 
-/** The series of the rows in order, and the position of each there. */
+/** The distinct series of the rows in order, and the rank of each row's series. */
 function rankSeries(
   rows: CountTable,
   keyOf: (number: number) => SeriesKey,
@@ -189,7 +189,7 @@ function rankSeries(
   return { keys: ordered.map(({ key }) => key), ranks: new Map(ordered.map(({ number }, rank) => [number, rank])) };
 }
 
-/** Histogram of each slot: [starts[slot], starts[slot + 1]) of buckets and counts. */
+/** Histogram of each slot: buckets and counts [starts[slot], starts[slot + 1]). */
 interface SlotBuckets {
   readonly starts: Uint32Array;
   readonly buckets: Uint16Array;

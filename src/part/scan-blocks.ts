@@ -1,6 +1,6 @@
-// Finds blocks that stand back to back, in a log file after a crash or in a part whose metadata is lost. Damage costs
-// only what it hit: a block whose content is damaged is stepped over by its header, one whose header is damaged is left
-// by searching for the next whole block. Reads one block at a time, writes nothing.
+// Finds adjacent blocks in a log file after a crash, or in a part whose metadata is lost. Damage costs only the blocks
+// it hit: the scan skips a block with damaged content by its header, and after a damaged header it searches for the
+// next whole block. Reads one block at a time, writes nothing.
 import { isStoreError } from '../base/errors.ts';
 import { BLOCK_HEADER_SIZE_MIN, readBlockHeader, type BlockHeader } from '../block/block-header.ts';
 import type { ReadFile } from '../disk/disk.ts';
@@ -9,27 +9,27 @@ import { readBlockAt } from './part-reader.ts';
 export interface DamagedRange {
   readonly offset: number;
   readonly sizeBytes: number;
-  /** What is wrong with it, and where. */
+  /** The kind and place of the damage. */
   readonly message: string;
-  /** undefined: it is damaged too. */
+  /** undefined: the header is damaged too. */
   readonly header?: BlockHeader;
 }
 
 export interface BlockScan {
-  /** Ranges that an intact block follows. */
+  /** Damaged ranges before the last intact block. */
   readonly damaged: readonly DamagedRange[];
-  /** Where the last intact block ends. What follows is the tail. */
+  /** The end of the last intact block. The tail follows. */
   readonly end: number;
   /**
-   * A block in the tail whose header is intact; undefined when there is none. After a power loss that is a write that never
-   * finished, as any other tail; without one it may be damage.
+   * A block in the tail with an intact header; undefined if there is none. After a power loss it is an unfinished
+   * write, like any other tail; otherwise it may be damage.
    */
   readonly tailFault: DamagedRange | undefined;
 }
 
-/** What every block begins with: "TLB". The version follows. */
+/** The first bytes of every block: "TLB". The version follows. */
 const MAGIC = Buffer.from('TLB', 'latin1');
-/** Bytes searched at once for the next header. */
+/** Bytes searched per read for the next header. */
 const SEARCH_BYTES = 1 << 20;
 
 /** Calls `visit` for each intact block of `file` from `offset` on, in file order. Throws FORMAT_TOO_NEW, DISK. */
@@ -81,7 +81,7 @@ function readHeaderAt(file: ReadFile, at: number): BlockHeader | undefined {
   }
 }
 
-/** The block's bytes, or what is wrong with them. */
+/** The block's bytes, or an error message. */
 function readWholeBlock(file: ReadFile, at: number, header: BlockHeader): Uint8Array | string {
   try {
     return readBlockAt(file, { offset: at, sizeBytes: header.sizeBytes });
@@ -91,10 +91,10 @@ function readWholeBlock(file: ReadFile, at: number, header: BlockHeader): Uint8A
   }
 }
 
-/** Offset of the next block that is whole and intact. Magic bytes inside a value are passed over. */
+/** Offset of the next intact block. Skips magic bytes inside values. */
 function findWholeBlock(file: ReadFile, from: number): number | undefined {
   for (let start = from; start < file.sizeBytes; start += SEARCH_BYTES) {
-    // Two bytes more than the step, so that a magic across two pieces is seen.
+    // Two bytes more than the step, so that a magic across two reads is found.
     const piece = file.read(start, Math.min(SEARCH_BYTES + MAGIC.length - 1, file.sizeBytes - start));
     const buffer = Buffer.from(piece.buffer);
     for (let hit = buffer.indexOf(MAGIC); hit >= 0; hit = buffer.indexOf(MAGIC, hit + 1)) {

@@ -1,6 +1,6 @@
-// A part whose metadata was damaged while the store was open: the next start repairs it (partition/repair-part.ts), until
-// then its blocks are found by scanning its data, so that a query still misses only what is damaged itself. Slow: all of
-// the data is read once for each thread that opens the part, and nothing says which blocks need not be read.
+// Reads a part whose metadata was damaged while the store was open, until the next start repairs it
+// (partition/repair-part.ts). It finds the blocks by scanning the data, so that a query misses only the damaged blocks.
+// Slow: each thread that opens the part reads all its data once, and no block can be pruned.
 import { basename, join } from 'node:path';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
 import type { DiskReads } from '../disk/disk.ts';
@@ -15,8 +15,8 @@ import { scanBlocks } from './scan-blocks.ts';
 import type { TraceProbes } from './trace-lookup.ts';
 
 /**
- * Opens the part in folder `path`, whose metadata or length is wrong as `fault` says. Throws CORRUPTION when its data is
- * another part's, FORMAT_TOO_NEW, DISK.
+ * Opens the part in folder `path`; `fault` says what is wrong with its metadata or a file length. Throws CORRUPTION
+ * when its data is another part's, FORMAT_TOO_NEW, DISK.
  */
 export function scanPart(disk: DiskReads, path: string, fault: string): ScannedPart {
   const data = join(path, DATA_FILE);
@@ -35,7 +35,7 @@ export function scanPart(disk: DiskReads, path: string, fault: string): ScannedP
     const lost: DamagedPlace[] = damaged.map((range) => ({ ...range, path: file.path }));
     const tail = { path: file.path, offset: end, sizeBytes: file.sizeBytes - end };
     if (end < file.sizeBytes) lost.push({ ...tail, message: `${file.path}: no block was found from byte ${end} on` });
-    else if (fault.startsWith(file.path)) lost.push({ ...tail, message: fault }); // cut between two blocks
+    else if (fault.startsWith(file.path)) lost.push({ ...tail, message: fault }); // the file was cut between two blocks
     return new ScannedPart(disk, path, { day, blocks, sizeBytes: file.sizeBytes, fault, lost });
   } finally {
     file.close();
@@ -50,11 +50,11 @@ interface Scanned {
   readonly lost: readonly DamagedPlace[];
 }
 
-/** Every block may hold anything. */
+/** A part without filters: no block can be excluded. */
 export class ScannedPart extends PartReader {
-  /** Why it was scanned. */
+  /** Why the part was scanned. */
   readonly fault: string;
-  /** Where no block was found, or a damaged one. */
+  /** The places without a block or with a damaged one. */
   readonly lost: readonly DamagedPlace[];
 
   constructor(disk: DiskReads, path: string, { day, blocks, sizeBytes, fault, lost }: Scanned) {

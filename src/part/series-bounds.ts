@@ -1,6 +1,6 @@
-// Bounds the series of a slice of roll-ups (one tenant, table and hour), whatever services and operations are called:
-// what is beyond counts as OTHER_NAMES of its service, and, of too many services, as OTHER_NAMES of that. So sums over a
-// service, and over all, are what they would be without bounds.
+// Bounds the series of a slice of roll-ups (one tenant, table and hour) for any number of names. Operations beyond the
+// bound count as OTHER_NAMES of their service; of services beyond the bound, as OTHER_NAMES of service OTHER_NAMES. So
+// the sum over a listed service, and over all, is the same as without bounds.
 import { assert } from '../base/assert.ts';
 import { OTHER_NAMES } from '../trace/service-name.ts';
 import { HourTotals, type SeriesKey } from './rollup-frame.ts';
@@ -10,16 +10,16 @@ export interface SeriesBounds {
   readonly perSliceMax: number;
 }
 
-/** As many as are listed of a service (index/names.ts), and what a slice of some MB holds. */
+/** Per service as many as are listed (index/names.ts); per slice as many as fit in some MB. */
 export const SERIES_BOUNDS: SeriesBounds = { perServiceMax: 10_000, perSliceMax: 100_000 };
-/** Of the second half of a service's series only those with so many calls are kept: not what is called once and never again. */
+/** The second half of a service's series keeps only those with this many calls, not names that occur once. */
 const COMMON_CALLS_MIN = 16;
-/** Kinds that are told apart in what is folded: those of OTLP. */
+/** Kinds that stay separate when series are folded: those of OTLP. */
 const KINDS = 6;
 
 const OTHER: Uint8Array = Buffer.from(OTHER_NAMES, 'utf8');
 
-/** Totals by kind of what is beyond a bound. */
+/** Totals by kind of the series beyond a bound. */
 class Folded {
   readonly #totals: HourTotals[] = [];
   readonly #isUsed = new Uint8Array(KINDS);
@@ -30,7 +30,7 @@ class Folded {
     this.#isUsed[at] = 1;
   }
 
-  /** Gives the totals of each kind there is to `take`, which leaves them empty. */
+  /** Passes the totals of each used kind to `take`, which empties them. */
   drain(take: (kind: number, hour: HourTotals) => void): void {
     for (let kind = 0; kind < KINDS; kind++) {
       if (this.#isUsed[kind] === 1) take(kind, this.#totals[kind]!);
@@ -39,7 +39,7 @@ class Folded {
   }
 }
 
-/** Takes the series of one slice after the other, and writes those that are kept; what is folded follows its service. */
+/** Receives the series of one slice in order and writes those within bounds; the folded ones follow their service. */
 export class BoundedSeries {
   readonly #write: (key: SeriesKey, hour: HourTotals) => void;
   readonly #bounds: SeriesBounds;
@@ -55,7 +55,7 @@ export class BoundedSeries {
     this.#bounds = bounds;
   }
 
-  /** Takes the totals of the next series and leaves them empty. Series come by service. */
+  /** Takes the totals of the next series and empties them. Series come by service. */
   add(key: SeriesKey, hour: HourTotals): void {
     const { first, second, kind } = key;
     if (this.#service === undefined || Buffer.compare(first, this.#service) !== 0) this.#endService();
@@ -90,7 +90,7 @@ export class BoundedSeries {
     if (hasFolded) this.#foldedServices++;
   }
 
-  /** Writes what is left of the slice. */
+  /** Writes the folded rest of the slice. */
   endSlice(): void {
     this.#endService();
     this.#services.drain((kind, hour) => this.#write({ first: OTHER, second: OTHER, kind }, hour));

@@ -1,11 +1,11 @@
-// Bytes that are made while a part is written and needed when it is finished: in memory up to a bound, beyond it in a
-// file of the part's folder, which is removed before the part is durable. A crash leaves it in a folder that no catalog
-// lists. Ordinary parts never have one.
+// Bytes that are produced while a part is written and needed when it is finished: in memory up to a bound, then in a
+// file of the part's folder, which is removed before the part is durable. After a crash the file is in a folder that no
+// catalog lists. Ordinary parts never have one.
 import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import type { Disk, ReadFile, WriteFile } from '../disk/disk.ts';
 
-/** Bytes copied at once. */
+/** Bytes per copy step. */
 const COPY_BYTES: number = 1 << 20;
 
 export class Spill {
@@ -22,12 +22,12 @@ export class Spill {
     this.#bytesMax = bytesMax;
   }
 
-  /** Of all that was appended. */
+  /** Total bytes appended. */
   get sizeBytes(): number {
     return (this.#output?.sizeBytes ?? 0) + this.#buffer.length;
   }
 
-  /** Of that, what is in memory: never more than the bound. */
+  /** Bytes in memory; never more than the bound. */
   get usedBytes(): number {
     return this.#buffer.length;
   }
@@ -46,7 +46,7 @@ export class Spill {
     this.#buffer.length = 0;
   }
 
-  /** Bytes [from, end) of what was appended; nothing may be appended after it. Throws DISK. */
+  /** Bytes [from, end) of the appended bytes; do not append afterwards. Throws DISK. */
   read(from: number, end: number): Uint8Array {
     if (this.#output === undefined) return this.#buffer.bytes.subarray(from, end);
     if (this.#buffer.length > 0) this.#writeOut();
@@ -54,13 +54,13 @@ export class Spill {
     return this.#input.read(from, end - from);
   }
 
-  /** Writes all that was appended to `file`. Throws DISK. */
+  /** Writes all appended bytes to `file`. Throws DISK. */
   copyTo(file: WriteFile): void {
     const { sizeBytes } = this;
     for (let at = 0; at < sizeBytes; at += COPY_BYTES) file.write(this.read(at, Math.min(sizeBytes, at + COPY_BYTES)));
   }
 
-  /** Closes and removes what is on disk. Throws DISK. */
+  /** Closes and removes the file on disk. Throws DISK. */
   drop(): void {
     this.#output?.close();
     this.#input?.close();

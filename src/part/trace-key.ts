@@ -1,7 +1,6 @@
-// What a trace id is looked up by: 40 bits of hash. Ids are hashed, not cut, because many are not random where they
-// would be cut: 64-bit ids have eight zero bytes in front, X-Ray ids a time. Two ids may share a key: a key names
-// blocks to look into, never a trace. The hash is stored in parts, so it may never change (MurmurHash3 x86 32, by
-// Austin Appleby).
+// The lookup key of a trace id: 40 bits of hash. Ids are hashed, not truncated, because many are not random everywhere:
+// 64-bit ids begin with eight zero bytes, X-Ray ids with a time. Two ids may share a key: a key selects blocks to read,
+// never a trace. The hash is stored in parts, so it must never change (MurmurHash3 x86 32, by Austin Appleby).
 
 export const TRACE_ID_SIZE = 16;
 
@@ -15,7 +14,7 @@ export function traceKeyLow(ids: Uint8Array, offset = 0): number {
   return murmur3(ids, offset, 1) & 0xff;
 }
 
-/** The upper words of all ids in `ids` (16 bytes each), ascending: what hasTraceKey searches. */
+/** The upper words of all ids in `ids` (16 bytes each), ascending, for hasTraceKey. */
 export function sortedTraceKeys(ids: Uint8Array): Uint32Array {
   const keys = new Uint32Array(ids.length / TRACE_ID_SIZE);
   for (let i = 0; i < keys.length; i++) keys[i] = traceKeyHigh(ids, i * TRACE_ID_SIZE);
@@ -28,7 +27,7 @@ export function hasTraceKey(keys: Uint32Array, high: number): boolean {
   return at < keys.length && keys[at] === high;
 }
 
-/** Index of the first of the ascending `keys` that is not below `high`; keys.length when there is none. */
+/** Index of the first of the ascending `keys` that is not below `high`; keys.length if all are below. */
 export function lowerBound(keys: Uint32Array, high: number): number {
   let from = 0;
   let to = keys.length;

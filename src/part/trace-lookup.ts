@@ -1,6 +1,6 @@
-// The `traces` file of a part: which blocks hold a trace. Entries are (key, block), ascending, in pages of 4 KiB, each
-// page with its own CRC; the first key of every page (the fences) is kept in memory, so that one lookup is one page read
-// (two when a run of equal keys crosses a page's end). Byte layout: docs/format/part.md.
+// The `traces` file of a part: which blocks hold a trace. Entries (key, block), ascending, are in pages of 4 KiB with a
+// CRC each. The first key of every page (its fence) stays in memory, so a lookup reads one page (two when equal keys
+// continue on the next page). Byte layout: docs/format/part.md.
 //
 //   page    CRC-32 of the rest · u16 entries · u8 bits of a distance · u8 bits of a block number · u32, u32 first key,
 //           high and low · for each entry its key's distance from the one before, and its block, in so many bits
@@ -13,33 +13,31 @@ import type { ReadFile } from '../disk/disk.ts';
 import type { Spill } from './spill.ts';
 import { lowerBound, TRACE_ID_SIZE, traceKeyHigh, traceKeyLow } from './trace-key.ts';
 
-/**
- * One page of the device and of the page cache: reading less saves nothing, reading more reads what nobody asked for.
- */
+/** One page of the device and of the page cache: smaller reads save nothing, larger ones read unneeded bytes. */
 export const PAGE_SIZE = 4096;
 const PAGE_HEADER_WORDS = 4;
 const PAGE_BITS = 8 * PAGE_SIZE - 32 * PAGE_HEADER_WORDS;
-/** A key in bits: 32 high ones and 8 low ones. */
+/** Bits of a key: 32 high ones and 8 low ones. */
 const KEY_BITS = 40;
-/** What 24 bits can number. At 16 k rows a block that is 275 billion rows, far above what one day's part can hold. */
+/** Limit of a 24-bit number. At 16 k rows a block that is 275 billion rows, far more than a day's part can hold. */
 export const BLOCKS_PER_PART_MAX: number = 1 << 24;
 
-/** A page holds no more: an entry has two bits. */
+/** At most this many entries fit in a page: an entry has two bits or more. */
 const PAGE_ENTRIES_MAX: number = PAGE_BITS / 2;
-/** Default bound of the entries in memory: 16 MiB. */
+/** Default limit of the entries in memory: 16 MiB. */
 const ENTRIES_MAX: number = 1 << 21;
-/** Ranges of keys, by their highest byte. Keys are hashes: every range has about as many. */
+/** Ranges of keys, by highest byte. Keys are hashes, so all ranges have about the same size. */
 const RANGES = 256;
 
-/** Entries in order on disk: those of key range r are entries [starts[r], starts[r + 1]). */
+/** Sorted entries on disk: key range r has entries [starts[r], starts[r + 1]). */
 interface Run {
   readonly at: number;
   readonly starts: Uint32Array;
 }
 
 /**
- * Collects (trace, block) pairs in any order; write() sorts them into pages. What is beyond a bound waits on disk in
- * sorted runs, and is sorted together range by range of the keys: the pages are the same.
+ * Collects (trace, block) pairs in any order; write() sorts them into pages. Entries beyond the memory limit go to disk
+ * as sorted runs, which write() merges range by range; the resulting pages are the same.
  */
 export class TraceLookupBuilder {
   readonly #spill: Spill | undefined;
@@ -49,7 +47,7 @@ export class TraceLookupBuilder {
   #count = 0;
   #blockMax = 0;
 
-  /** Without `spill` all is in memory. */
+  /** Without `spill` all entries stay in memory. */
   constructor(spill?: Spill, entriesMax: number = ENTRIES_MAX) {
     this.#spill = spill;
     this.#entriesMax = entriesMax;
@@ -59,7 +57,7 @@ export class TraceLookupBuilder {
     return 8 * this.#count;
   }
 
-  /** Adds every trace of block number `block`; `traceIds` as readBlockTraceIds gives them. */
+  /** Adds every trace of block number `block`; `traceIds` comes from readBlockTraceIds. */
   addBlock(block: number, traceIds: Uint8Array): void {
     assert(block < BLOCKS_PER_PART_MAX, 'more blocks in a part than a lookup entry can number');
     this.#blockMax = Math.max(this.#blockMax, block);
@@ -73,7 +71,7 @@ export class TraceLookupBuilder {
     if (this.#count >= this.#entriesMax && this.#spill !== undefined) this.#writeRun(this.#spill);
   }
 
-  /** Gives pages to `write` in order, to stand behind the file header; returns the fences of all. Throws DISK. */
+  /** Passes the pages to `write` in order, to follow the file header; returns all fences. Throws DISK. */
   write(write: (pages: Uint8Array) => void): Uint32Array<ArrayBuffer> {
     const fences: number[] = [];
     const blockBits = bitsOf(this.#blockMax);
@@ -88,7 +86,7 @@ export class TraceLookupBuilder {
         from = to;
       }
       write(Buffer.concat(pages));
-      // What is left begins the page that the next range's entries end.
+      // The remaining entries begin the page that the next range completes.
       this.#entries.copyWithin(0, 2 * from, 2 * this.#count);
       this.#count -= from;
     };
@@ -107,7 +105,7 @@ export class TraceLookupBuilder {
     this.#count = 0;
   }
 
-  /** Reads the runs back, so many ranges of keys at a time as fit, and calls `sort` after each. */
+  /** Reads the runs back, as many ranges of keys at a time as fit, and calls `sort` after each. */
   #readRanges(spill: Spill, sort: () => void): void {
     if (this.#count > 0) this.#writeRun(spill);
     for (let first = 0, end = 0; first < RANGES; first = end) {
@@ -133,12 +131,12 @@ export class TraceLookupBuilder {
 
 /** Sorts entries [0, count) in place. */
 function sortEntries(entries: Uint32Array, count: number): Uint32Array {
-  // Two little-endian words are one little-endian 64-bit number: all machines Node runs on with our addons are that.
+  // Two little-endian words are one little-endian 64-bit number; Node with our addons runs only on such machines.
   new BigUint64Array(entries.buffer, 0, count).sort();
   return entries.subarray(0, 2 * count);
 }
 
-/** Where the page that begins with entry `from` ends, and the bits its widest distance needs. */
+/** The end of the page that begins with entry `from`, and the bits of its widest distance. */
 function fitPage(words: Uint32Array, from: number, blockBits: number): { to: number; keyBits: number } {
   let keyBits = 1;
   let to = from + 1;
@@ -183,7 +181,7 @@ function bitsOf(value: number): number {
   return value < TWO_32 ? 32 - Math.clz32(value) : 64 - Math.clz32(Math.floor(value / TWO_32));
 }
 
-/** Sets bits from `bit` on, which are 0, to `value`. */
+/** Writes `value` at `bit`, where all bits must be 0. */
 function putBits(words: Uint32Array, bit: number, value: number): void {
   const at = bit >>> 5;
   const shift = bit & 31;
@@ -191,7 +189,7 @@ function putBits(words: Uint32Array, bit: number, value: number): void {
   if (shift > 0 && at + 1 < words.length) words[at + 1] = words[at + 1]! | (value >>> (32 - shift));
 }
 
-/** `size` bits, up to 32, from `bit` on. */
+/** Reads `size` bits, up to 32, at `bit`. */
 function getBits(words: Uint32Array, bit: number, size: number): number {
   const at = bit >>> 5;
   const shift = bit & 31;
@@ -200,12 +198,12 @@ function getBits(words: Uint32Array, bit: number, size: number): number {
   return size === 32 ? value >>> 0 : value & ((1 << size) - 1);
 }
 
-/** The pages of a lookup, as they lie in a file. */
+/** The pages of a lookup in a file. */
 export interface LookupPages {
   readonly file: ReadFile;
-  /** Where the first one begins. */
+  /** Offset of the first page. */
   readonly start: number;
-  /** First key, high, of each. */
+  /** High word of the first key of each page. */
   readonly fences: Uint32Array;
 }
 
@@ -218,7 +216,7 @@ export function lookUpTrace(pages: LookupPages, traceId: Uint8Array): number[] {
   const high = traceKeyHigh(traceId);
   const key = high * 256 + traceKeyLow(traceId);
   const blocks: number[] = [];
-  // Equal keys may begin on the page before the first one whose fence reaches the key.
+  // Equal keys may begin on the page before the first page whose fence is not below the key.
   const first = Math.max(0, lowerBound(fences, high) - 1);
   for (let page = first; page < fences.length && fences[page]! <= high; page++) {
     collectMatches(readPage(pages, page), key, blocks);
@@ -254,12 +252,12 @@ export class TraceProbes {
   }
 }
 
-/** Pages read at once where most of them are needed: a read costs as much as some ten pages' bytes. */
+/** Pages per read when most are needed: a read costs as much as the bytes of some ten pages. */
 const PAGES_PER_READ = 64;
 
 /**
- * Block numbers, ascending, that may hold one of the traces, as lookUpTrace gives them for each. Reads every page at most
- * once, many at a time where most are needed. Throws CORRUPTION when a page it needs fails its checksum.
+ * Block numbers, ascending, that may hold one of the traces, as by lookUpTrace. Reads every page at most once, many per
+ * read when most are needed. Throws CORRUPTION when a page it needs fails its checksum.
  */
 export function lookUpTraces(lookup: LookupPages, { keys }: Pick<TraceProbes, 'keys'>): number[] {
   const { fences } = lookup;
@@ -267,23 +265,23 @@ export function lookUpTraces(lookup: LookupPages, { keys }: Pick<TraceProbes, 'k
   const pages = new PageReader(lookup, needsMost(lookup, keys.length) ? PAGES_PER_READ : 1);
   for (let from = 0, page = 0; from < keys.length; page++) {
     const high = Math.floor(keys[from]! / 256);
-    // Equal keys may begin on the page before the first one whose fence reaches the key.
+    // Equal keys may begin on the page before the first page whose fence is not below the key.
     page = Math.max(page, lowerBound(fences, high) - 1);
     if (page >= fences.length) break;
     const end = page + 1 < fences.length ? (fences[page + 1]! + 1) * 256 : Infinity;
     collectAll(pages.read(page), keys, { from, end }, blocks);
-    // A key that the next page may begin with is looked for there too.
+    // Keep the keys that may also be at the start of the next page.
     while (from < keys.length && keys[from]! < end - 256) from++;
   }
   return [...blocks].sort((x, y) => x - y);
 }
 
-/** Whether most pages are needed to look up so many traces. */
+/** Whether a lookup of `count` traces reads most pages. */
 export function needsMost({ fences }: LookupPages, count: number): boolean {
   return 8 * count > fences.length;
 }
 
-/** Gives `visit` the key of every entry. Throws CORRUPTION. */
+/** Calls `visit` with the key of every entry. Throws CORRUPTION. */
 export function visitKeys(lookup: LookupPages, visit: (key: number) => void): void {
   const pages = new PageReader(lookup, PAGES_PER_READ);
   for (let page = 0; page < lookup.fences.length; page++) {
@@ -297,7 +295,7 @@ export function visitKeys(lookup: LookupPages, visit: (key: number) => void): vo
   }
 }
 
-/** Adds the blocks of the page's entries that are among keys[from …) below `end`: both ascend. */
+/** Adds the blocks of the page's entries whose keys are in keys[from …) and below `end`. Both lists ascend. */
 function collectAll(page: Page, keys: Float64Array, range: { from: number; end: number }, blocks: Set<number>): void {
   const { words, count, keyBits, blockBits } = page;
   let key = words[2]! * 256 + words[3]!;
@@ -311,7 +309,7 @@ function collectAll(page: Page, keys: Float64Array, range: { from: number; end: 
   }
 }
 
-/** Pages of one file, asked for in ascending order. */
+/** Reads pages of one file, in ascending order. */
 class PageReader {
   readonly #pages: LookupPages;
   readonly #pagesPerRead: number;

@@ -1,22 +1,22 @@
-// Which traces a part has, for those who look up many traces that are new: a Bloom filter of the part's trace keys, made of
-// its lookup when that would be read nearly whole anyway, and kept by the thread for the next flush or query. So what a
-// flush costs grows with the traces in it, not with all that the day has: 20,000 new traces against 2 M take 3.4 ms of CPU
-// instead of 14, 2,000 take 1.6 instead of 11; the set is made in 60 ms, once for each thread.
+// The set of a part's traces, for lookups of many traces of which most are new: a Bloom filter of the part's trace
+// keys. It is made from the trace lookup when most of that would be read anyway, and the thread keeps it for the next
+// flush or query. So a flush costs time by its own traces, not by the day's: 20,000 new traces against 2 M take 3.4 ms
+// of CPU instead of 14, 2,000 take 1.6 instead of 11. Making the set takes 60 ms, once per thread.
 import type { Identity } from './identity.ts';
 
-/** Of a hundred keys that are not there some two seem to be. */
+/** The filter passes some 2 % of the keys that are not in the part. */
 const BITS_PER_TRACE = 10;
 const BITS_PER_KEY = 3;
-/** All bits of a key lie in one line of the processor's cache. */
+/** All bits of a key are in one cache line of the processor. */
 const LINE_WORDS = 16;
-/** Of all sets of a thread: a day of some 26 M traces. Parts beyond it are looked up as if there were no sets. */
+/** Limit of all sets of a thread: a day of some 26 M traces. Further parts are looked up without a set. */
 const BYTES_MAX: number = 32 << 20;
 
 export class TraceSet {
   readonly #words: Uint32Array;
   readonly #lines: number;
 
-  /** Of `count` traces. */
+  /** `count` is the number of traces to add. */
   constructor(count: number) {
     this.#lines = Math.max(1, Math.ceil((count * BITS_PER_TRACE) / (32 * LINE_WORDS)));
     this.#words = new Uint32Array(LINE_WORDS * this.#lines);
@@ -40,7 +40,7 @@ export class TraceSet {
     return true;
   }
 
-  /** Keys are hashes: their upper bits are even over the lines. */
+  /** Keys are hashes, so their upper bits spread evenly over the lines. */
   #lineOf(key: number): number {
     return LINE_WORDS * Math.floor((key / KEY_MAX) * this.#lines);
   }
@@ -48,12 +48,12 @@ export class TraceSet {
 
 const KEY_MAX: number = 2 ** 40;
 
-/** 27 bits that depend on all of the key: three numbers of a bit in a line. */
+/** 27 bits that depend on the whole key: three bit numbers of a line. */
 function bitsOf(key: number): number {
   return Math.imul(Math.floor(key / 256) ^ Math.imul(key % 256, 0x01000193), 0x9e3779b1) >>> 5;
 }
 
-/** Sets by part, least recently used forgotten first. */
+/** Sets by part; the least recently used is evicted first. */
 export class TraceSets {
   readonly #bytesMax: number;
   readonly #sets = new Map<Identity, TraceSet>();
@@ -67,7 +67,7 @@ export class TraceSets {
     return this.#bytes;
   }
 
-  /** The set of the part `identity` with `count` entries; `make` fills a new one. undefined: it is too large to be kept. */
+  /** The set of part `identity` with `count` entries; `make` fills a new one. undefined: it is too large to keep. */
   find(identity: Identity, count: number, make: (set: TraceSet) => void): TraceSet | undefined {
     let set = this.#sets.get(identity);
     if (set === undefined) {

@@ -1,12 +1,12 @@
-// Puts aside what is damaged: the bytes, and beside them a note saying where they were and why. What is put aside is never
-// read again by the store; people may look at it, restore from a replica, or delete it, the folder too. Nothing damaged is
-// removed from its own place before it is here.
+// Copies damaged bytes into the quarantine folder, with a note that says where they were and why. The store never reads
+// them again; people may look at them, restore from a replica, or delete them, the folder included. Nothing damaged is
+// removed from its own place before its copy is here.
 import { randomBytes } from 'node:crypto';
 import { dirname, join, relative } from 'node:path';
 import { readWholeFile, writeWholeFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
 
-/** Where in the store damage was met, and what it is: as threads tell each other. */
+/** The place and nature of damage, as threads report it to each other. */
 export interface DamagedPlace {
   readonly path: string;
   readonly offset: number;
@@ -15,8 +15,8 @@ export interface DamagedPlace {
 }
 
 /**
- * Copies what there is of `place` with its note into the folder `path` (`<data path>/quarantine`); of a file that is gone
- * only the note. Damage found twice is kept once. Throws DISK: nothing is put aside then.
+ * Copies the existing bytes of `place` and a note into the folder `path` (`<data path>/quarantine`); for a missing file
+ * only the note. The same damage is kept once. Throws DISK: then nothing is in quarantine.
  */
 export function quarantine(disk: Disk, path: string, place: DamagedPlace): void {
   const name = `${nameOf(path, place.path)}-${place.offset}`;
@@ -33,10 +33,10 @@ export function quarantineBytes(
   let file = join(path, name);
   if (disk.stat(`${file}.txt`) !== undefined) {
     if (holds(disk, file, bytes)) return;
-    // Of other bytes that were damaged there: a part that was restored, a file of format 1 in a day begun anew.
+    // Other bytes were damaged at this place: a restored part, or a format 1 file in a day created again.
     file = join(path, randomName(name));
   }
-  // The note is written last: a piece without one was cut short by a crash, and is written again.
+  // The note is written last, so a file without a note was cut short by a crash: write it again.
   disk.remove(file);
   writeWholeFile(disk, file, bytes);
   writeNote(disk, file, note);
@@ -47,7 +47,7 @@ function holds(disk: Disk, file: string, bytes: Uint8Array): boolean {
   return Buffer.compare(readWholeFile(disk, file), bytes) === 0;
 }
 
-/** Moves a file or folder of the store here as it is, which takes no space. Throws DISK. */
+/** Moves a file or folder of the store into quarantine, which takes no space. Throws DISK. */
 export function moveToQuarantine(disk: Disk, path: string, moved: { path: string; message: string }): void {
   makeFolder(disk, path);
   const file = join(path, randomName(nameOf(path, moved.path)));
@@ -67,7 +67,7 @@ function makeFolder(disk: Disk, path: string): void {
   disk.syncDir(dirname(path));
 }
 
-/** Place inside the data directory. */
+/** The file name in quarantine, made from the place inside the data directory. */
 function nameOf(path: string, damaged: string): string {
   return relative(dirname(path), damaged).replaceAll('/', '-');
 }
