@@ -99,6 +99,15 @@ class Watch {
     this.#put('LMDB files', indexBytes(dataPath) / 1e6);
   }
 
+  /** The newest of each figure, for whoever waits. */
+  newest(): string {
+    const known = [...this.watched].flatMap(([name, { samples }]) => {
+      const last = samples.at(-1);
+      return last === undefined ? [] : [`${name} ${Math.round(last.value)}`];
+    });
+    return known.join(', ');
+  }
+
   /** Ends one window of times. */
   closeWindow(): void {
     if (this.#acks.count > 0) this.#put('ack p99', this.#acks.summary().p99Ms);
@@ -221,6 +230,7 @@ async function sampleWhile(
     await delay(1_000);
     watch.sample(pid, dataPath);
     if (second % windowSeconds === 0) watch.closeWindow();
+    if (second % 60 === 0) console.error(`soak: ${second / 60} min, ${watch.newest()}`);
   }
 }
 

@@ -23,10 +23,15 @@ export class Pulse {
     this.shared = shared;
   }
 
-  /** Beats whenever the event loop turns. `threadId` is the calling thread's. */
-  start(threadId: number): void {
+  /** The first beat of a thread that beats by what it does from then on. `threadId` is the calling thread's. */
+  begin(threadId: number): void {
     Atomics.store(this.shared, THREAD_ID, threadId);
     this.beat();
+  }
+
+  /** As begin(), and beats whenever the event loop turns. */
+  start(threadId: number): void {
+    this.begin(threadId);
     setInterval(() => this.beat(), BEAT_MS).unref();
   }
 

@@ -26,7 +26,12 @@ export interface ThreadPoolOptions {
   readonly queueMax: number;
   /** A job that has begun and does not beat over so many looks (seconds) hangs: its thread is ended. */
   readonly looksMax: number;
+  /** Whether the thread with this id waits for a device. It then has WAITING_PATIENCE times as long. Default: never. */
+  readonly isWaiting?: (threadId: number) => boolean;
 }
+
+/** A disk may stall for minutes; a thread that is ended meanwhile has failed for nothing, and its work is done again. */
+const WAITING_PATIENCE = 10;
 
 /** A large young generation would take memory and win nothing: objects of a job live as long as the job. */
 const YOUNG_HEAP_MB = 16;
@@ -70,8 +75,9 @@ export class ThreadPool<Job extends PulsingJob, Reply> {
   async run(job: Omit<Job, 'pulse'>, { transferList = [], signal }: RunJobOptions = {}): Promise<Reply> {
     const pulse = new Pulse();
     const hung = new AbortController();
-    const { looksMax, name } = this.#options;
-    const watch = new PulseWatch(pulse.shared, { looksMax, waitingLooksMax: looksMax });
+    const { looksMax, name, isWaiting } = this.#options;
+    const patience = { looksMax, waitingLooksMax: WAITING_PATIENCE * looksMax };
+    const watch = new PulseWatch(pulse.shared, patience, isWaiting);
     const looking = setInterval(() => watch.look() && hung.abort(), LOOK_MS);
     clearTimeout(this.#renewing);
     const run: Run = { startFault: undefined };

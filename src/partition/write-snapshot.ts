@@ -11,7 +11,7 @@ import type { LogFile } from './log-file.ts';
 import { encodeManifest, MANIFEST_FILE } from './manifest.ts';
 import { logPath, partsPath } from './partition-place.ts';
 
-export interface ViewSource {
+export interface SnapshotSource {
   readonly disk: Disk;
   readonly day: number;
   /** The partition's folder. */
@@ -27,7 +27,7 @@ export interface ViewSource {
  * synchronously, the index is copied afterwards: until the promise settles, no commit may change the catalog, so that both
  * show the same moment. Throws DISK, leaving an unfinished `target`.
  */
-export async function writeSnapshot(source: ViewSource, target: string): Promise<void> {
+export async function writeSnapshot(source: SnapshotSource, target: string): Promise<void> {
   const { disk, env, logFiles, day, nowMs } = source;
   const catalog = readCatalog(env);
   const files: FoundFile[] = [];
@@ -45,7 +45,7 @@ export async function writeSnapshot(source: ViewSource, target: string): Promise
 }
 
 /** A lost part that is still listed stays listed in the snapshot too: restoring its folder restores it. */
-function linkPart(source: ViewSource, target: string, id: string): FoundFile[] {
+function linkPart(source: SnapshotSource, target: string, id: string): FoundFile[] {
   const { disk, path } = source;
   const folder = join(partsPath(path), id);
   if (disk.stat(folder) === undefined) return [];
@@ -55,7 +55,7 @@ function linkPart(source: ViewSource, target: string, id: string): FoundFile[] {
   return linked;
 }
 
-function linkFile({ disk, path }: ViewSource, target: string, name: string): FoundFile {
+function linkFile({ disk, path }: SnapshotSource, target: string, name: string): FoundFile {
   disk.link(join(path, name), join(target, name));
   return fileOf(disk, target, name);
 }

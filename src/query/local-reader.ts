@@ -7,6 +7,7 @@ import { limits } from '../base/limits.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import type { Logger } from '../base/logger.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
+import { waitsForDisk } from '../disk/thread-state.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type {
   FoundLinks,
@@ -114,6 +115,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
       // Turns bound what comes here.
       queueMax: runningMax,
       looksMax: options.hungMaxSeconds ?? HUNG_MAX_SECONDS,
+      isWaiting: waitsForDisk,
     });
   }
 

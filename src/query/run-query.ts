@@ -1,6 +1,7 @@
 // The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
 // view's files, run by query-worker.ts on a thread of the pool and directly by tests.
 import { Pulse, type SharedPulse } from '../base/pulse.ts';
+import { ownThreadId } from '../disk/thread-state.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import type { CallSeries, Dependency, FoundTrace, MetricsQuery } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -77,7 +78,7 @@ export type QueryResult<K extends QueryKind = QueryKind> = QueryAnswers[K] & {
 export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newWork(job.view)): QueryResult {
   const { cancelled, bytesMax = Infinity } = job;
   const pulse = new Pulse(job.pulse);
-  pulse.beat();
+  pulse.begin(ownThreadId());
   const deadline = new Deadline(job.durationMaxMs, { cancelled, pulse, budget: { bytesMax, work } });
   using source = new BlockSource(cache, job.view, job.tenant, work);
   return { ...answer(source, job.task, deadline), warnings: source.warnings(), damaged: source.damaged() };

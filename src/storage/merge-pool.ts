@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { StoreError } from '../base/errors.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
+import { waitsForDisk } from '../disk/thread-state.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { cancelled, type MergeRunner, type RunOptions } from '../partition/merge-runner.ts';
 import type { ReadLog, ReadLogJob } from '../partition/recover-log.ts';
@@ -113,6 +114,7 @@ function openThreads<Job extends PulsingJob, Reply>(
     idleMs: IDLE_MS,
     queueMax: Infinity,
     looksMax: HUNG_MAX_SECONDS,
+    isWaiting: waitsForDisk,
     // Given even where it is Node's own: with it comes a small young generation. What survives a collection of a larger one may
     // exceed what V8 grants a thread beyond its limit, and then the process dies instead of the thread.
     heapBytesMax: options.heapMbMax === undefined ? getHeapStatistics().heap_size_limit : options.heapMbMax * 2 ** 20,

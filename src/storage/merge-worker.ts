@@ -6,6 +6,7 @@ import type { PulsingJob } from '../base/thread-pool.ts';
 import type { Disk } from '../disk/disk.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { pulsingDisk } from '../disk/pulsing-disk.ts';
+import { ownThreadId } from '../disk/thread-state.ts';
 import { mergeParts } from '../part/merge-parts.ts';
 import { readLog } from '../partition/recover-log.ts';
 import type { MergeReply, PulsingMergeJob, PulsingReadLogJob, ReadLogReply, WorkerReply } from './merge-job.ts';
@@ -22,7 +23,7 @@ export function runReadLogJob({ pulse, ...job }: PulsingReadLogJob): ReadLogRepl
 
 function replyOf<T>(shared: PulsingJob['pulse'], work: (disk: Disk) => T): WorkerReply<T> {
   const pulse = new Pulse(shared);
-  pulse.beat();
+  pulse.begin(ownThreadId());
   try {
     return { kind: 'done', result: work(pulsingDisk(nodeDisk, pulse)) };
   } catch (error) {

@@ -7,13 +7,14 @@ import { ThreadPool, type PulsingJob, type ThreadPoolOptions } from '../../src/b
 import { TemporaryFolder } from '../storage/open-store.ts';
 
 interface Job extends PulsingJob {
-  readonly act: 'echo' | 'throw' | 'die' | 'hang' | 'count';
+  readonly act: 'echo' | 'throw' | 'die' | 'hang' | 'wait' | 'count';
 }
 
 const pulseUrl = new URL('../../src/base/pulse.ts', import.meta.url).href;
 const module = `import { Pulse } from ${JSON.stringify(pulseUrl)};
   export function work({ act, pulse }) {
-    new Pulse(pulse).beat();
+    new Pulse(pulse).begin(7);
+    if (act === 'wait') Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 4_000);
     if (act === 'throw') throw new Error('thrown');
     if (act === 'die') process.exit(3);
     if (act === 'hang') for (;;);
@@ -61,6 +62,14 @@ test('a thread that hangs is ended and replaced: the jobs behind it are done', a
   const behind = pool.run({ act: 'echo' });
   await expect(hanging).rejects.toThrow('work: the thread hung for 2 s and was ended');
   expect(await behind).toBe('echo');
+});
+
+test('a thread that waits for a device may be silent for longer', async () => {
+  const asked: number[] = [];
+  await using pool = openPool('', { looksMax: 1, isWaiting: (threadId) => asked.push(threadId) > 0 });
+  expect(await pool.run({ act: 'wait' })).toBe('wait');
+  expect(asked).toEqual(asked.map(() => 7));
+  expect(asked.length).toBeGreaterThan(1);
 });
 
 test('a job that waits for its thread does not count as hanging', async () => {
