@@ -1,13 +1,13 @@
-// What may be deleted for its age. A wall clock that is wrong for a minute must not cost the data of weeks: it is compared
-// with the monotonic clock, and at the start with the newest data there is. While it is ahead of what they allow, or
-// asks for more than one further day at one look, only what was due without that is deleted, for a grace period.
+// Decides what may be deleted because of its age. A wall clock that is wrong for a minute must not cost weeks of data, so it
+// is compared with the monotonic clock, and at the start with the newest data on disk. While it runs ahead of them, or would
+// drop more than one more day at once, only days that were due anyway are deleted, for a grace period.
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import { DAY_MS, formatDay } from '../partition/day.ts';
 import { daysToDrop, type Retention } from './retention.ts';
 
-/** The two clocks may part by so much before it counts as a jump: what a time daemon steps at once at most, and more. */
+/** A larger difference between the two clocks is a jump. Time daemons step by less than this at once. */
 const TOLERANCE_MS = 60_000;
 
 export interface AgeGateOptions extends Retention {
@@ -19,15 +19,15 @@ export interface AgeGateOptions extends Retention {
 
 export class AgeGate {
   readonly #options: AgeGateOptions;
-  /** The wall clock was believed to be right at this moment, by both clocks. */
+  /** Both clocks at the last moment when the wall clock was trusted. */
   #trusted: { readonly wallMs: number; readonly monotonicMs: number };
-  /** Days that were due at the last look that was believed: more than one beyond them are too many at once. */
+  /** Days that were due at the last trusted check: more than one further day at once is suspicious. */
   #due: ReadonlySet<number>;
-  /** Since when, by the monotonic clock, the wall clock is not believed; undefined: it is. */
+  /** The monotonic time since which the wall clock is not trusted; undefined: it is trusted. */
   #doubtedMs: number | undefined;
   #waiting: readonly number[] = [];
 
-  /** `days` are on disk at the start. The newest of them was written when the clock stood there, or later. */
+  /** `days` are on disk at the start. The newest of them shows that the clock had reached that day, or a later one. */
   constructor(options: AgeGateOptions, days: readonly number[]) {
     this.#options = options;
     const { clock } = options;
@@ -36,23 +36,23 @@ export class AgeGate {
     const seenMs = Number.isFinite(newest) ? Math.min(nowMs, (newest + 1) * DAY_MS) : nowMs;
     this.#due = new Set(daysToDrop(days, seenMs, options));
     const due = daysToDrop(days, nowMs, options);
-    // After a pause of a few days one day more is due, and others stay: that is no sign of a wrong clock.
+    // After a pause of a few days, one more due day beside days that stay is no sign of a wrong clock.
     const isPlausible = due.length - this.#due.size <= 1 && due.length < days.length;
     this.#trusted = { wallMs: isPlausible ? nowMs : seenMs, monotonicMs: clock.monotonicMs() };
   }
 
-  /** Days that are due, but wait until the clock is believed. As of the last look. */
+  /** Due days that wait until the clock is trusted, as of the last check. */
   get waitingDays(): number {
     return this.#waiting.length;
   }
 
-  /** What the clock shows, where it is believed; else the time that has passed since it was. */
+  /** The wall clock if it is trusted; otherwise its last trusted time plus the monotonic time since then. */
   get nowMs(): number {
     const { clock } = this.#options;
     return this.#isAhead() && !this.#isGraceOver() ? this.#expectedMs() : clock.nowMs();
   }
 
-  /** Those of `days` that may be dropped for their age now. */
+  /** The days among `days` that may be dropped now because of their age. */
   daysToDrop(days: readonly number[]): number[] {
     const { clock } = this.#options;
     const due = daysToDrop(days, clock.nowMs(), this.#options);

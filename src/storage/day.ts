@@ -1,6 +1,6 @@
-// One UTC day of the store, and the one state it is in. Whatever happens to a day (opening, flushes, merges, detaching,
-// dropping) happens in lanes of its own: it waits for no other day and fails no other day. Only an open day is read;
-// what a commit accepted before the day began to leave is still written, because leaving waits for that commit.
+// One UTC day of the store, and its one state. Opening, flushes, merges, detaching and dropping of a day run in its own lanes,
+// so it neither waits for another day nor makes it fail. Only an open day is read. Spans accepted before the day began to
+// detach or drop are still written, because detaching and dropping wait for their commit.
 //
 //   opening → open → detaching → detached → opening
 //           → failed → opening      open, failed → dropping → (gone)
@@ -25,12 +25,12 @@ const NEXT: Readonly<Record<DayState, readonly DayState[]>> = {
   failed: ['opening', 'detached', 'dropping'],
   detaching: ['detached'],
   detached: ['opening'],
-  // It ends by leaving the set.
+  // A dropped day leaves the set.
   dropping: [],
 };
 
 export interface DayOptions extends Omit<PartitionOptions, 'path' | 'day'> {
-  /** Where the folders of days are. */
+  /** The folder that holds the folders of days. */
   readonly folder: string;
   readonly disk: Disk;
   readonly clock: Clock;
@@ -38,7 +38,7 @@ export interface DayOptions extends Omit<PartitionOptions, 'path' | 'day'> {
   readonly trash: Trash;
   /** Resolves when every commit that may hold spans accepted before the call has ended. */
   readonly committed: () => Promise<void>;
-  /** A dropped day's name is free: it leaves the set. */
+  /** Removes a dropped day from the set; its name is free. */
   readonly onGone: (day: Day) => void;
 }
 
@@ -52,19 +52,19 @@ export class Day {
   readonly removals: Lane;
   readonly #options: DayOptions;
   #state: DayState;
-  /** Opened and not closed: in the states open, detaching and dropping. */
+  /** Set in the states open, detaching and dropping. */
   #partition: Partition | undefined;
-  /** Of partitions of this day that were closed. */
+  /** Counters of this day's closed partitions. */
   readonly #counted: PartitionCounters = noCounters();
   #closing: Promise<void> | undefined;
   #opening: Promise<void> | undefined;
-  /** The store closes: nothing is opened any more. */
+  /** Aborted when the store closes: nothing is opened any more. */
   readonly #ending = new AbortController();
-  /** Of the partition that was closed: queries that began before may still read it. */
+  /** The closed partition's pins: queries that began earlier may still read it. */
   #read: Pinned | undefined;
   readonly #gone = Promise.withResolvers<void>();
 
-  /** In the state opening: open() or attach() follows. */
+  /** In the state opening, the caller calls open() or attach() next. */
   constructor(day: number, options: DayOptions, state: 'opening' | 'detached' = 'opening') {
     this.day = day;
     this.name = formatDay(day);
@@ -77,7 +77,7 @@ export class Day {
     this.merges = lane('merge');
     this.openings = lane('opening');
     this.removals = lane('removal');
-    // Whoever does not wait for it learns from the log that the removal failed.
+    // Callers that do not wait for it learn from the log that the removal failed.
     this.#gone.promise.catch(() => undefined);
   }
 
@@ -85,34 +85,34 @@ export class Day {
     return this.#state;
   }
 
-  /** What is read, flushed and merged: undefined unless the day is open. */
+  /** The partition to read, flush and merge: undefined unless the day is open. */
   get partition(): Partition | undefined {
     return this.#state === 'open' ? this.#partition : undefined;
   }
 
-  /** Settles when the files of a dropped day have gone. Rejects with DISK: they are garbage that is removed later. */
+  /** Settles when the files of a dropped day are removed. Rejects with DISK: they remain as garbage, removed later. */
   get gone(): Promise<void> {
     return this.#gone.promise;
   }
 
-  /** What its partitions have counted since the day is known. */
+  /** Sum over all partitions of this day since the process knows the day. */
   get counters(): PartitionCounters {
     const sum = { ...this.#counted };
     if (this.#partition !== undefined) addCounters(sum, this.#partition.counters);
     return sum;
   }
 
-  /** Why nothing is written to it, and no query sees it; undefined: it is open. */
+  /** Why the day is neither written nor visible to queries; undefined: it is open. */
   get closedError(): StoreError | undefined {
     return this.#state === 'open' ? undefined : new StoreError('UNAVAILABLE', `partition ${this.name} ${this.#why()}`);
   }
 
-  /** Why queries do not see spans that they should: it is being opened, or could not be. undefined: they see what there is. */
+  /** Why queries miss spans of this day: it is opening, or opening failed. undefined: they miss none. */
   get outage(): string | undefined {
     return this.#state === 'opening' || this.#state === 'failed' ? this.closedError?.message : undefined;
   }
 
-  /** Opens the folder, making it when it is not there. A disk that refuses makes the day failed. Throws what else is. */
+  /** Opens the folder, creating it if missing. If the disk refuses, the day becomes failed. Rethrows any other error. */
   open(): void {
     try {
       this.#partition = Partition.open(this.#placed);
@@ -124,24 +124,24 @@ export class Day {
     this.#become('open');
   }
 
-  /** Tries once more to open a failed day. */
+  /** Tries again to open a failed day. */
   reopen(): Promise<void> {
     this.#become('opening');
     return this.openings.run(async () => void (await this.#openOr('failed')));
   }
 
-  /** Opens a detached day. When that fails it stays detached. Throws DISK, FORMAT_TOO_NEW. */
+  /** Opens a detached day. If that fails, it stays detached. Throws DISK, FORMAT_TOO_NEW. */
   async attach(): Promise<RecoveryReport> {
     this.#become('opening');
     return await this.#openOr('detached');
   }
 
-  /** Settles when no opening is under way any more, however it ended. */
+  /** Settles when no opening is under way, successful or not. */
   async opened(): Promise<void> {
     await this.#opening;
   }
 
-  /** Its log is read on another thread: acknowledgements and queries go on meanwhile. */
+  /** Another thread reads the log: acknowledgements and queries go on meanwhile. */
   async #openOr(otherwise: DayState): Promise<RecoveryReport> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#opening = promise;
@@ -159,7 +159,7 @@ export class Day {
     return report;
   }
 
-  /** The report of the start knows nothing of it. */
+  /** Counts and logs damage that the store's OpenReport does not contain. */
   #tellDamage(damaged: readonly string[]): void {
     this.#counted.corruptBlocks += damaged.length;
     for (const damage of damaged)
@@ -171,9 +171,9 @@ export class Day {
     return { ...this.#options, path: this.path, day: this.day };
   }
 
-  /** Starts writing blocks. Throws DISK, and UNAVAILABLE where nothing may be written any more. */
+  /** Starts writing blocks. Throws DISK; UNAVAILABLE if the day takes no more blocks. */
   append(blocks: readonly Uint8Array[]): LogAppend {
-    // Also while it leaves: what was accepted before is still written.
+    // Also while detaching or dropping: spans accepted earlier are still written.
     if (this.#partition !== undefined) return this.#partition.append(blocks);
     const error = this.closedError;
     assert(error !== undefined, `${this.name} is open without a partition`);
@@ -181,8 +181,8 @@ export class Day {
   }
 
   /**
-   * Takes the day out: no request with spans of it is accepted and no query sees it from this call on. Merges of it are
-   * cancelled. Resolves when commits and queries that have it have ended: its folder is nobody's then.
+   * Takes the day out: from this call on, no request with its spans is accepted and no query sees it. Cancels its merges.
+   * Resolves when the commits and queries that use it have ended, so that nothing uses its folder any more.
    */
   async detach(): Promise<void> {
     if (this.#state === 'failed') return this.#become('detached');
@@ -193,15 +193,15 @@ export class Day {
   }
 
   /**
-   * As detach(), and the folder goes with all that is in it. Resolves when it was closed and, unless a query reads it,
-   * removed; maintenance goes on from there. See `gone` and `removals.lastError`.
+   * As detach(), then removes the folder. Resolves when the partition is closed and, unless a query reads it, removed;
+   * otherwise maintenance removes it later. See `gone` and `removals.lastError`.
    */
   drop(): Promise<void> {
     this.#become('dropping');
     return this.tryRemove();
   }
 
-  /** Of a day that is being dropped: tries to remove it, once the last query has ended. */
+  /** Tries to remove a day that is being dropped; its files stay until the last query has ended. */
   tryRemove(): Promise<void> {
     assert(this.#state === 'dropping', `${this.name} is removed while ${this.#state}`);
     return this.removals.run(async () => {
@@ -221,14 +221,14 @@ export class Day {
     if (this.removals.isReady) await this.tryRemove();
   }
 
-  /** Closes the partition, where there is one. Does not flush. */
+  /** Closes the partition, if there is one. Does not flush. */
   async close(): Promise<void> {
     this.#ending.abort();
     await this.#opening;
     await this.#closePartition();
   }
 
-  /** Closes what belongs to the process and touches nothing on disk. */
+  /** Closes the process's handles and changes nothing on disk. */
   abandon(): void {
     this.#ending.abort();
     this.#partition?.abandon();
@@ -245,7 +245,7 @@ export class Day {
     try {
       await partition.close();
     } catch (error) {
-      // It is closed nevertheless, and everything acknowledged was on disk before.
+      // The partition is closed nevertheless, and everything acknowledged was already on disk.
       if (!isStoreError(error, 'DISK')) throw error;
       this.#options.logger.warn('a file of a closed partition could not be closed', { partition: this.name, error });
     }

@@ -1,6 +1,6 @@
-// Keeps the disk from filling up: below the configured free space the store takes no more data, and takes it again by
-// itself once there is more. What is stored stays readable, and flushes go on: they free the log. Room for the flush of
-// what is in the logs is kept free too, and a merge begins only when its output fits beside both.
+// Keeps the disk from filling up: below the configured free space, the store takes no more data until there is more. Stored
+// data stays readable, and flushes go on, because they free the log. Enough space to flush the current logs is kept free
+// too, and a merge begins only if its output fits beside both.
 import type { Clock } from '../base/clock.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -10,13 +10,13 @@ import type { MergeRoom } from '../partition/merge-runner.ts';
 const CHECK_INTERVAL_MS = 1_000;
 
 /**
- * Room a flush needs, by the bytes of its logs. A part is denser than they are, unless its spans hold what nobody can
- * compress: then it is as large, and its lookup tables and filters come on top. Less, and a log could fill a disk so
- * that it can never be flushed.
+ * Space that a flush needs, as a multiple of its logs' bytes. Parts are usually denser than logs, but with incompressible
+ * spans a part is as large, plus lookup tables and filters. With a lower value, a log could fill a disk and then never be
+ * flushed.
  */
 const FLUSH_SHARE = 1.5;
 
-/** An eighth: a day that fills the limit has at least eight parts, and loses an eighth of it at a time. */
+/** With an eighth, a day that fills the limit has at least eight parts and loses an eighth of its data at a time. */
 const PART_SHARE_MAX = 1 / 8;
 
 export interface DiskGuardOptions {
@@ -27,7 +27,7 @@ export interface DiskGuardOptions {
   readonly freeDiskBytesMin: number;
   /** -retention.maxDiskSpaceUsageBytes; 0: no limit. */
   readonly diskBytesMax: number;
-  /** Bytes in the logs and on their way there, which a flush writes once more before it deletes them. */
+  /** Bytes in the logs and on their way there. A flush writes them once more before it deletes them. */
   readonly logBytes: () => number;
 }
 
@@ -41,25 +41,25 @@ export class DiskGuard implements MergeRoom {
   readonly #options: DiskGuardOptions;
   #checkedMs = -Infinity;
   #freeBytes = Infinity;
-  /** Bytes in the logs when it was looked at. */
+  /** Bytes in the logs at the last check. */
   #logBytes = 0;
-  /** What merges under way may still write. */
+  /** Bytes that merges under way may still write. */
   #reservedBytes = 0;
 
   constructor(options: DiskGuardOptions) {
     this.#options = options;
   }
 
-  /** As of now. Throws DISK. */
+  /** The current values. Throws DISK. */
   get usage(): DiskUsage {
     const { disk, path } = this.#options;
     return { freeBytes: disk.freeBytes(path), totalBytes: disk.totalBytes(path) };
   }
 
-  /** Whether data is refused now. */
+  /** Whether the store refuses data now. */
   get isReadOnly(): boolean {
     const nowMs = this.#options.clock.nowMs();
-    // A clock set back must not stop the checks until it has caught up.
+    // If the clock is set back, the checks must not wait until it has caught up.
     if (Math.abs(nowMs - this.#checkedMs) >= CHECK_INTERVAL_MS) {
       this.#checkedMs = nowMs;
       this.#freeBytes = this.#options.disk.freeBytes(this.#options.path);
@@ -73,13 +73,13 @@ export class DiskGuard implements MergeRoom {
     return Math.max(0, this.usage.freeBytes - this.#keptBytes - this.#reservedBytes);
   }
 
-  /** Parts are what a limit in bytes drops of a day that exceeds it: none may become a large share of it. */
+  /** A limit in bytes drops a day part by part, so no part may become a large share of the limit. */
   get mergeBytesMax(): number {
     const { diskBytesMax } = this.#options;
     return diskBytesMax === 0 ? Infinity : diskBytesMax * PART_SHARE_MAX;
   }
 
-  /** Sets `sizeBytes` aside for a merge until the result is disposed of. */
+  /** Reserves `sizeBytes` for a merge until the result is disposed of. */
   reserve(sizeBytes: number): Disposable {
     this.#reservedBytes += sizeBytes;
     return {
@@ -103,7 +103,7 @@ export class DiskGuard implements MergeRoom {
     );
   }
 
-  /** Between two looks the logs may fill a small disk. */
+  /** Counts the growth of the logs since the last check: on a small disk it may use up the free space. */
   get #freeNow(): number {
     return this.#freeBytes - Math.max(0, this.#options.logBytes() - this.#logBytes);
   }

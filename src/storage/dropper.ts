@@ -1,7 +1,7 @@
-// Does what retention.ts decides: drops days that are too old, then days and parts that do not fit, while queries run.
-// What a drop removes is out of the catalog (parts) or renamed (a whole day) before its files go, and they go when no
-// query reads them any more; until then they are counted as gone, so that the same bytes are never freed twice. What a
-// snapshot keeps on disk is not dropped for want of space: that would free nothing.
+// Carries out the decisions of retention.ts: drops days that are too old, then days and parts that do not fit, while queries
+// run. A drop first removes parts from the catalog, or renames a whole day; the files are removed when no query reads them.
+// Until then they count as gone, so that the same bytes are never freed twice. Files that a snapshot also holds are not
+// dropped to save space: that would free nothing.
 import { join } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
@@ -28,27 +28,27 @@ export interface DropperOptions extends Retention {
   readonly disk: Disk;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** What may be stored; 0: no limit. */
+  /** Upper bound of stored bytes; 0: no limit. */
   readonly diskBytesMax: number;
-  /** How full the file system may be, 1 to 100; 0: no limit. Not together with diskBytesMax. */
+  /** How full the file system may be, 1 to 100; 0: no limit. At most one of this and diskBytesMax is set. */
   readonly diskPercentMax: number;
   readonly usage: () => DiskUsage;
 }
 
-/** Dropped, but not off the disk: a query reads it, or its removal goes on. */
+/** Dropped but still on disk: a query reads it, or its removal goes on. */
 interface Leaving {
   readonly isGone: () => boolean;
   readonly sizeBytes: number;
 }
 
-/** How often the log says that a limit does not hold. */
+/** How often the log repeats that a limit is exceeded. */
 const EXCESS_LOGGED_MS = 3_600_000;
 
 export class Dropper {
   readonly #options: DropperOptions;
   readonly #counts: Record<DropReason, { -readonly [K in keyof DropCounts]: DropCounts[K] }>;
   #leaving: Leaving[] = [];
-  /** Bytes above the limit that nothing may be dropped for, as of the last look. */
+  /** Bytes above the limit that must not be dropped, as of the last check. */
   #excessBytes = 0;
   #excessLoggedMs = -Infinity;
 
@@ -56,21 +56,21 @@ export class Dropper {
     this.#options = options;
     const none = { partitions: 0, parts: 0, rows: 0, bytes: 0 };
     this.#counts = { age: { ...none }, bytes: { ...none }, percent: { ...none } };
-    // What was dropped while opening was not read, so only its days are counted.
+    // Days dropped during opening were not read, so only their number is counted.
     this.#counts.age.partitions = options.partitions.report.dropped.length;
   }
 
-  /** What was dropped since start. */
+  /** Totals of drops since start. */
   get counts(): Readonly<Record<DropReason, DropCounts>> {
     return this.#counts;
   }
 
-  /** Bytes above the limit that stay, because a snapshot keeps them on disk or they are of the newest days. */
+  /** Bytes above the limit that stay, because a snapshot keeps them on disk or they belong to the newest days. */
   get excessBytes(): number {
     return this.#excessBytes;
   }
 
-  /** Drops what is due now. Throws DISK: what was dropped until then is dropped. */
+  /** Drops what is due now. Throws DISK; drops before the error stay done. */
   async run(): Promise<void> {
     const { partitions } = this.#options;
     partitions.forgetPromisedDays();
@@ -122,7 +122,7 @@ export class Dropper {
     if (reason !== 'percent' || diskPercentMax === 0) return undefined;
     const { freeBytes, totalBytes } = usage();
     const now = { freeBytes: freeBytes + this.#leavingBytes(), totalBytes };
-    // What fills the disk may be somebody else's: it must not cost what was stored a moment ago.
+    // Other programs may fill the disk: that must not cost the newest spans.
     const bytesMax = bytesWithinPercent(sizeBytes, diskPercentMax, now);
     return { bytesMax, wholeFromDay, keptFromDay: wholeFromDay };
   }
@@ -130,11 +130,11 @@ export class Dropper {
   async #dropDay(number: number, reason: DropReason): Promise<void> {
     const { partitions, disk } = this.#options;
     const day = partitions.find(number);
-    // Meanwhile an operator may have taken it out.
+    // An operator may have detached it meanwhile.
     if (day === undefined || (day.state !== 'open' && day.state !== 'failed')) return;
     const { partition } = day;
     if (reason !== 'age' && partition?.pinned.isPinned === true) {
-      // While its folder is read the day could take no spans. Its parts go now, the folder at a later look.
+      // While queries read its folder, the day could take no spans. So its parts are dropped now, its folder at a later run.
       const ids = partition.parts.map(({ entry }) => entry.id);
       await this.#dropParts(number, ids, reason);
       return;
@@ -201,7 +201,7 @@ export class Dropper {
   }
 }
 
-/** Of the files in `folder`: what a snapshot has too stays on disk whatever is removed here. */
+/** Bytes of the files in `folder` that a snapshot also holds: removing them here does not free them. */
 function bytesKept(disk: Disk, folder: string): number {
   if (disk.stat(folder) === undefined) return 0;
   const stats = disk.list(folder).map((name) => disk.stat(join(folder, name)));

@@ -1,6 +1,6 @@
-// What one thread may ask of the store that lives on another: one table of Storage's methods, from which both sides are
-// made. A new operation is a method of Storage (and of the port it belongs to) and a line here; nothing else knows its
-// arguments. Whatever crosses is cloned, so arguments and results are plain data.
+// The calls that another thread may make to the store: one table of Storage's methods, from which both sides are built. A new
+// operation is a method of Storage (and of its port) and a line here; no other code knows its arguments. Arguments and
+// results are cloned between threads, so they are plain data.
 import type { Storage } from './storage.ts';
 
 export const ENGINE_CALLS = [
@@ -28,7 +28,7 @@ export type EngineCallName = (typeof ENGINE_CALLS)[number];
 export type EngineArgs = { readonly [K in EngineCallName]: Parameters<Storage[K]> };
 export type EngineResults = { readonly [K in EngineCallName]: Awaited<ReturnType<Storage[K]>> };
 
-/** The calls where the store is: Storage itself. */
+/** The calls on the store's thread: implemented by Storage itself. */
 export type EngineHandlers = {
   readonly [K in EngineCallName]: (...args: EngineArgs[K]) => EngineResults[K] | Promise<EngineResults[K]>;
 };

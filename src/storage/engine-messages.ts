@@ -1,5 +1,5 @@
-// What crosses between the main thread and the engine thread. Every request carries a number, every reply the number of
-// its request; errors of the world go as data with their code, a bug ends the engine thread instead.
+// Messages between the main thread and the engine thread. Each request has a number, and its reply has the same number. A
+// StoreError is sent as data with its code; a bug ends the engine thread instead.
 import type { Patience, SharedPulse } from '../base/pulse.ts';
 import type { StoreErrorCode } from '../base/errors.ts';
 import type { LogFormat, LogLevel } from '../base/logger.ts';
@@ -7,7 +7,7 @@ import type { NameBounds } from '../index/names.ts';
 import type { EngineArgs, EngineCallName, EngineResults } from './engine-calls.ts';
 import type { OpenReport } from './partition-set.ts';
 
-/** What the engine thread is started with. */
+/** Options to start the engine thread with. */
 export interface EngineOptions {
   /** The data directory. */
   readonly path: string;
@@ -22,11 +22,11 @@ export interface EngineOptions {
   readonly snapshotsMaxAgeMs: number;
   readonly clockJumpGraceMs: number;
   readonly mergeWorkers: number;
-  /** Memory of one merge, and of one flush. */
+  /** Memory limit of one merge, and of one flush. */
   readonly mergeBytes: number;
   readonly tenantsMax: number;
   readonly keepFailedRequests: boolean;
-  /** The engine beats on its own and looks at the main thread's. */
+  /** The engine thread beats on enginePulse and watches the main thread's. */
   readonly enginePulse: SharedPulse;
   readonly mainPulse: SharedPulse;
   readonly patience: Patience;

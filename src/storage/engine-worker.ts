@@ -1,6 +1,5 @@
-// The engine thread: hosts the one Storage of the process and answers the main thread's messages. Errors of the world
-// go back as replies; a bug is left to end the thread, and with it the process: what is on disk is safer than what we
-// think.
+// The engine thread: hosts the one Storage of the process and answers the main thread's messages. A StoreError is sent as a
+// reply. A bug ends the thread, and with it the process: after a bug, data on disk is safer than state in memory.
 import { parentPort, workerData, type MessagePort } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { systemClock } from '../base/clock.ts';
@@ -30,10 +29,10 @@ function serve(port: MessagePort, options: EngineOptions): void {
   post({ kind: 'opened', report: storage.report });
 }
 
-/** A main thread that hangs answers nobody and obeys no signal: this thread ends the process, for a supervisor to start it again. */
+/** A hanging main thread ignores requests and signals, so this thread kills the process; a supervisor can start it again. */
 function watchMain({ mainPulse, patience, logLevel: level, logFormat: format }: EngineOptions): void {
   const watch = new PulseWatch(mainPulse, patience, waitsForDisk);
-  // Not through stderr as usual: its lines go through the main thread.
+  // Not through stderr as usual: the main thread, which hangs, would have to write it.
   const logger = createLogger({ level, format, write: writeLastWords });
   setInterval(() => {
     if (!watch.look()) return;

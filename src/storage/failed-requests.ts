@@ -1,5 +1,5 @@
-// Requests that met a bug of ours while they were scanned: each is answered and logged alone, the store goes on. On demand
-// their bodies are kept aside in quarantine/, so that the bug can be found: a few, for they hold what users sent.
+// Requests that met a bug of ours while they were scanned: each fails and is logged alone, and the store goes on. On demand a
+// few of their bodies are kept in quarantine/ to find the bug; only a few, because they hold users' data.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
@@ -8,7 +8,7 @@ import type { Disk } from '../disk/disk.ts';
 import { quarantineBytes } from '../quarantine/quarantine.ts';
 import type { FailedRequest } from './group-commit.ts';
 
-/** Since the start: the second is most often the same bug. */
+/** Bodies kept since the start. A second failed request is usually caused by the same bug. */
 const KEPT_MAX = 16;
 
 export interface FailedRequestsOptions {
@@ -33,7 +33,7 @@ export class FailedRequests {
     return this.#count;
   }
 
-  /** Logs `failed`, and keeps it aside where that is wanted; gives what its sender is told. */
+  /** Logs `failed`, keeps its body if configured, and returns the error for its sender. */
   report(failed: FailedRequest): StoreError {
     this.#count++;
     const { tenant, body, error } = failed;

@@ -1,9 +1,9 @@
-// Many requests, one fdatasync. A request is scanned into the open commit the moment it arrives; a commit is sealed when
-// the one before it has ended, takes everything scanned by then, and ends when its blocks are on disk and published:
-// only then are its requests answered. So under load commits grow by themselves, and without load nobody waits.
-// A commit that fails fails exactly its own requests; nothing of them becomes visible. A request that meets a bug while it
-// is scanned fails alone; a bug in what is shared breaks the commit for good.
-// Large requests are scanned and encoded in steps, in batches of their own, while others go on.
+// Many requests share one fdatasync. A request is scanned into the open commit when it arrives. A commit is sealed when the
+// one before it has ended, takes everything scanned by then, and ends when its blocks are on disk and published; only then
+// are its requests answered. So commits grow by themselves under load, and without load nobody waits.
+// A failed commit fails only its own requests, and none of their spans become visible. A request that meets a bug while it
+// is scanned fails alone; a bug in shared state breaks the commit for good.
+// Large requests are scanned and encoded in steps, in their own batches, while others go on.
 import { setImmediate as turn } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
@@ -20,21 +20,21 @@ import type { WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { checkDays, OpenBatches, scanStep, type ScanRules, type TenantBatch } from './open-batches.ts';
 
-/** A request that takes longer to scan is scanned in steps of it: 6 MiB of usual spans on one core. */
+/** A request that takes longer to scan is scanned in steps of this length: 6 MiB of usual spans on one core. */
 const STEP_MS = 20;
-/** Requests above it are not even tried in one step. */
+/** Larger requests are scanned in steps from the start. */
 const LARGE_BYTES: number = 8 << 20;
-/** The memory of batches is given back when nothing came for so long. */
+/** After this time without a request, the memory of batches is freed. */
 const RELEASE_MS = 10_000;
 
 export interface GroupCommitOptions {
-  /** Starts writing a day's blocks. Throws StoreError when that cannot even begin. */
+  /** Starts writing a day's blocks. Throws StoreError if the write cannot begin. */
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
-  /** Span starts accepted now. */
+  /** The span starts that are accepted now. */
   readonly acceptedSpans: () => ScanBounds;
-  /** Throws the error of a request that has spans of `days`, where one of them may not be written now. */
+  /** Throws the error for a request with spans of `days` if one of these days may not be written now. */
   readonly assertWritable?: (days: Iterable<number>) => void;
-  /** A request met a bug while it was scanned; gives what its sender is told. */
+  /** Called when a request met a bug while it was scanned; returns the error for its sender. */
   readonly onFailedRequest: (request: FailedRequest) => StoreError;
   /** Default STEP_MS. */
   readonly stepMs?: number;
@@ -47,8 +47,8 @@ export interface FailedRequest {
 }
 
 /**
- * idle: no rows, nothing under way. filling: rows wait for their turn, which comes in this turn of the event loop.
- * sealing: rows are made into blocks. writing: blocks are on their way to the disk. In the last two the next commit fills.
+ * idle: no rows, nothing under way. filling: rows wait for a commit that starts in this turn of the event loop. sealing:
+ * rows are made into blocks. writing: blocks are on their way to disk. During sealing and writing the next commit fills.
  */
 type State = 'idle' | 'filling' | 'sealing' | 'writing' | 'broken';
 
@@ -67,7 +67,7 @@ interface Request {
   readonly reject: (error: unknown) => void;
 }
 
-/** Without the body, which may be freed. */
+/** Without the body, so that it can be freed. */
 type Waiter = Pick<Request, 'resolve' | 'reject'> & { readonly result: WriteResult };
 
 type DayBlocks = Map<number, Uint8Array[]>;
@@ -75,21 +75,21 @@ type DayBlocks = Map<number, Uint8Array[]>;
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
   #state: State = 'idle';
-  /** The open commit: its rows, and who waits for them. */
+  /** The open commit's rows. */
   readonly #batches = new OpenBatches();
   #waiters: Waiter[] = [];
-  /** Who waits for the commit under way. */
+  /** Requests that wait for the commit under way. */
   #committing: Waiter[] = [];
   /** Settles when the next commit has been answered. */
   #answered = Promise.withResolvers<void>();
-  /** Requests for which the open commit had no room; scanned when it has been sealed. */
+  /** Requests that did not fit into the open commit; scanned when it is sealed. */
   readonly #queue = new FairQueue<Request>();
-  /** Those that are more than one step, one after the other. */
+  /** Requests that take more than one step; scanned one after the other. */
   readonly #largeQueue = new FairQueue<Request>();
   #large: Request | undefined;
   readonly #unanswered = new Set<Promise<WriteResult>>();
   #pendingBytes = 0;
-  /** A bug was met: nothing is accepted any more, and the process is about to end. */
+  /** Set after a bug: nothing is accepted any more, and the process is about to end. */
   #broken: unknown;
   #release: NodeJS.Timeout | undefined;
   #commits = 0;
@@ -103,7 +103,7 @@ export class GroupCommit {
     return { commits: this.#commits, commitBytes: this.#commitBytes };
   }
 
-  /** Bytes of requests that are not answered yet. Who calls write() bounds them. */
+  /** Bytes of unanswered requests. The callers of write() bound them. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
@@ -128,7 +128,7 @@ export class GroupCommit {
     await Promise.allSettled(this.#unanswered);
   }
 
-  /** Resolves when every request scanned before the call has been answered, whatever comes behind. */
+  /** Resolves when every request scanned before the call has been answered; does not wait for later ones. */
   async scannedAnswered(): Promise<void> {
     if (this.#state === 'idle' || this.#state === 'broken') return;
     await new Promise<void>((resolve) => {
@@ -143,7 +143,7 @@ export class GroupCommit {
     this.#fill();
   }
 
-  /** Scans what there is room for. */
+  /** Scans waiting requests until the open commit is full. */
   #fill(): void {
     while (!this.#batches.isFull) {
       const request = this.#queue.take();
@@ -153,7 +153,7 @@ export class GroupCommit {
     if (this.#large === undefined && !this.#batches.isFull) void this.#scanLarge(this.#largeQueue.take());
     if (this.#state === 'idle' && this.#waiters.length > 0) {
       this.#enter('filling');
-      // Later, not now: what else has arrived in this turn of the event loop joins the same commit.
+      // Deferred, so that all requests that arrive in this turn of the event loop join the same commit.
       setImmediate(() => void this.#run());
     }
     const isWaiting = this.#queue.size + this.#largeQueue.size > 0;
@@ -171,7 +171,7 @@ export class GroupCommit {
     }
   }
 
-  /** Others are scanned between the steps, and commits written. */
+  /** Between its steps, other requests are scanned and commits are written. */
   async #scanLarge(request: Request | undefined): Promise<void> {
     if (request === undefined) return;
     this.#large = request;
@@ -194,7 +194,7 @@ export class GroupCommit {
     if (this.#state !== 'broken') this.#fill();
   }
 
-  /** Whoever waits for a commit is answered between two steps. */
+  /** Between two steps, the requests that wait for a commit are answered. */
   async #yield(): Promise<void> {
     await turn();
     if (this.#waiters.length + this.#committing.length > 0) await this.#answered.promise;
@@ -205,7 +205,7 @@ export class GroupCommit {
     return { bounds: acceptedSpans(), assertWritable, stepMs };
   }
 
-  /** A request of which nothing is stored need not wait for the disk. */
+  /** A request without stored spans is answered at once: it need not wait for the disk. */
   #settle({ resolve, reject }: Request, result: WriteResult): void {
     if (result.stored === 0) resolve(result);
     else this.#waiters.push({ resolve, reject, result });
@@ -279,7 +279,7 @@ export class GroupCommit {
     this.#answered = Promise.withResolvers<void>();
   }
 
-  /** All days or none: when one day's log fails, what the others wrote is given up too. Gives the failure, if any. */
+  /** All days or none: if one day's log fails, the writes of the others are cancelled too. Returns the failure, if any. */
   async #write(blocks: DayBlocks): Promise<StoreError | undefined> {
     this.#enter('writing');
     const appends: LogAppend[] = [];
@@ -292,7 +292,7 @@ export class GroupCommit {
     for (const outcome of await Promise.allSettled(appends.map((append) => append.synced))) {
       if (outcome.status === 'rejected') failures.push(outcome.reason);
     }
-    // A bug anywhere counts more than what the disk refused.
+    // A bug takes precedence over an error of the disk.
     for (const failure of failures) if (!(failure instanceof StoreError)) throw failure;
     if (failures.length > 0) {
       for (const append of appends) append.cancel();
@@ -304,7 +304,7 @@ export class GroupCommit {
     return undefined;
   }
 
-  /** Whoever waits learns it, and so does whoever comes: the bug surfaces in each of their requests. */
+  /** Rejects all waiting and later requests with the bug. */
   #break(error: unknown): void {
     this.#enter('broken');
     this.#broken = error;
@@ -324,7 +324,7 @@ function addBlock(blocks: DayBlocks, day: number, block: Uint8Array): void {
   else dayBlocks.push(block);
 }
 
-/** A log block may be as large as a commit: it is short-lived, and one is cheaper to write than many. */
+/** A log block may be as large as a commit: it is short-lived, and one block is cheaper to write than many. */
 function* encodeBlocks({ tenant, batch }: TenantBatch): Generator<{ day: number; block: Uint8Array }> {
   for (const [day, rows] of rowsByDay(batch)) {
     const regrouped = regroupByTrace(batch, rows);

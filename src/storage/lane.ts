@@ -1,19 +1,19 @@
-// One kind of work of one day: flushes, merges, opening, removing. At most one is under way; after a failure the next one
-// waits, longer each time. A failure is told and kept here: it never reaches the work of another kind or another day.
+// One kind of work of one day: flushes, merges, opening, removing. At most one action runs at a time; after each failure the
+// pause before the next grows. Failures are logged and kept here, so they never reach other kinds of work or other days.
 import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, type StoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 
-/** Pause after the first failure; it doubles with each further one. Most are a full disk: looking again costs little. */
+/** Pause after the first failure; each further failure doubles it. Usually the disk is full, and a check costs little. */
 const PAUSE_MS_MIN = 1_000;
-/** Longest pause: how long after its cause is gone a day may go on failing. */
+/** Longest pause: once the cause is gone, a day keeps failing at most this long. */
 const PAUSE_MS_MAX = 60_000;
 
 export interface LaneOptions {
-  /** What the log says has failed: "flush". */
+  /** The work as the log names it: "flush". */
   readonly what: string;
-  /** Of which partition, where it is of one. */
+  /** The partition it belongs to, if any. */
   readonly partition?: string;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -30,22 +30,22 @@ export class Lane {
     this.#options = options;
   }
 
-  /** What is under way; it does not reject with a StoreError. */
+  /** The action under way; it does not reject with a StoreError. */
   get running(): Promise<void> | undefined {
     return this.#running;
   }
 
-  /** Whether nothing is under way and no pause holds it back. */
+  /** Whether no action is under way and no pause delays the next. */
   get isReady(): boolean {
     return this.#running === undefined && this.#options.clock.monotonicMs() >= this.#readyMs;
   }
 
-  /** Why the last attempt failed; undefined when it did not. */
+  /** Why the last attempt failed; undefined if it succeeded. */
   get lastError(): StoreError | undefined {
     return this.#lastError;
   }
 
-  /** Starts `action`, with nothing of the kind under way. Resolves when it has ended, however; rejects with bugs only. */
+  /** Starts `action`; no other may be under way. Resolves when it has succeeded or failed; rejects only with bugs. */
   run(action: () => Promise<void>): Promise<void> {
     assert(this.#running === undefined, `${this.#options.what} started twice`);
     this.#running = this.#attempt(action).finally(() => (this.#running = undefined));
@@ -64,7 +64,7 @@ export class Lane {
     }
   }
 
-  /** As if an attempt had ended with `error`. */
+  /** Behaves as if an attempt had failed with `error`. */
   fail(error: StoreError): void {
     assert(this.#running === undefined, `${this.#options.what} failed beside an attempt`);
     this.#fail(error);

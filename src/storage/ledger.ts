@@ -1,6 +1,6 @@
-// What became of every span: received = stored + rejected{reason}. A request is entered when it is answered, in one
-// step, so the sum holds at every moment. A request that fails as a whole (malformed, or the disk refused it) enters no
-// spans: its sender was told that nothing of it is stored.
+// Accounts for every span: received = stored + rejected{reason}. A request is entered in one step when it is answered, so the
+// sum holds at every moment. A request that fails as a whole (malformed, or the disk refused it) enters no spans: its sender
+// was told that none of it is stored.
 import type { RejectReason, StoreStats, WriteResult } from '../trace/store.ts';
 
 type LedgerStats = Pick<

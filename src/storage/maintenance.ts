@@ -1,6 +1,6 @@
-// What runs by the clock: flushes, merges, retention, second attempts. Each day has its own lanes, so that none of it waits
-// for another day or fails with it; merges share -mergeWorkers threads, day after day in turn. A failure is logged and
-// tried again: what is acknowledged is on disk already, so nothing here is urgent.
+// Work that the clock starts: flushes, merges, retention, retries. Each day has its own lanes, so it neither waits for other
+// days nor fails with them; merges share -mergeWorkers threads, and days take turns. A failure is logged and retried:
+// acknowledged data is on disk already, so nothing here is urgent.
 import type { Clock } from '../base/clock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Day } from './day.ts';
@@ -9,11 +9,11 @@ import type { Dropper } from './dropper.ts';
 import { Lane } from './lane.ts';
 import type { PartitionSet } from './partition-set.ts';
 
-/** How often the clock is looked at. */
+/** How often it checks what is due. */
 const TICK_MS = 500;
 /** A log above this is flushed without waiting for the interval: recovery and queries read all of it. */
 export const LOG_ROWS_MAX = 131_072;
-/** How late a drop may come, and for how long the limits on the disk may be exceeded. */
+/** Drops may come this late, and the limits on the disk may be exceeded this long. */
 const RETENTION_INTERVAL_MS = 10_000;
 
 export interface MaintenanceOptions {
@@ -35,18 +35,18 @@ export class Maintenance {
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
   #retainedMs: number;
-  /** When each day's log was last looked at by the interval. */
+  /** When the current flush interval began. */
   #flushedMs: number;
-  /** A flush has made parts: the limits on the disk are looked at before the interval is over. */
+  /** A flush has made parts: the limits on the disk are checked before the interval is over. */
   #hasFlushed = false;
   #merging = 0;
-  /** The day that merged last: the next one has its turn before it. */
+  /** The day that merged last; the next day in order is served first. */
   #mergedDay = -Infinity;
-  /** Days of which the plan found nothing since the last look. */
+  /** Days in which the plan found no merge since the last check. */
   readonly #merged = new Set<Day>();
-  /** What was started here and has not ended. */
+  /** Work that was started here and has not ended. */
   readonly #work = new Set<Promise<void>>();
-  /** Bugs met while run() waits: it throws the first. Without it they end the process. */
+  /** Bugs met while run() waits; it throws the first. Outside run(), a bug ends the process. */
   #bugs: unknown[] | undefined;
 
   constructor(options: MaintenanceOptions) {
@@ -55,24 +55,24 @@ export class Maintenance {
     this.#flushedMs = this.#retainedMs = options.clock.nowMs();
   }
 
-  /** Looks at the clock from now on, until stop(). */
+  /** Starts due work from now on, until stop(). */
   startTimer(): void {
     this.#timer ??= setInterval(() => this.#look(), TICK_MS);
     this.#timer.unref();
   }
 
-  /** Nothing starts any more; what runs goes on. */
+  /** Starts no more work; running work goes on. */
   stop(): void {
     this.#isStopped = true;
     clearInterval(this.#timer);
   }
 
-  /** A commit has been published: a log that has grown large is flushed at once. */
+  /** Call after a commit was published: flushes a log that has grown large at once. */
   afterCommit(): void {
     for (const day of this.#options.partitions.days) if (hasLargeLog(day)) this.#flush(day);
   }
 
-  /** Runs what is due. Resolves when that, and what was running, is done. */
+  /** Runs due work. Resolves when that work, and work that was already running, has ended. */
   async run(): Promise<void> {
     const bugs: unknown[] = (this.#bugs = []);
     this.#look();
@@ -100,7 +100,7 @@ export class Maintenance {
       if (day.state === 'failed' && day.openings.isReady) this.#start(day.reopen(), () => this.#flush(day));
       if (day.state === 'dropping' && day.removals.isReady) this.#start(day.tryRemove());
       const hasRows = (day.partition?.log.waiting.rowCount ?? 0) > 0;
-      // After a failure the pause alone decides: the interval may be an hour.
+      // After a failure only the lane's pause counts: the interval may be an hour.
       if (hasLargeLog(day) || (hasRows && (isIntervalOver || day.flushes.lastError !== undefined))) this.#flush(day);
     }
     this.#retain(nowMs);
@@ -154,13 +154,13 @@ export class Maintenance {
     this.#mergedDay = day.day;
     let hasMerged = false;
     await day.merges.run(async () => {
-      // A merge needs room for its output before its inputs go.
+      // A merge needs space for its output before its inputs are removed.
       if (!this.#options.guard.isReadOnly) hasMerged = (await day.partition?.mergeNext()) ?? false;
     });
     if (!hasMerged) this.#merged.add(day);
   }
 
-  /** In turn, so that a day with much to merge does not keep the others waiting. */
+  /** Days take turns, so that a day with many merges does not delay the others. */
   #nextToMerge(): Day | undefined {
     if (this.#isStopped) return undefined;
     const waiting = this.#options.partitions.days.filter(
@@ -174,7 +174,7 @@ function hasLargeLog({ partition }: Day): boolean {
   return (partition?.log.waiting.rowCount ?? 0) > LOG_ROWS_MAX;
 }
 
-/** A clock set back starts the interval anew. */
+/** If the clock is set back, the interval starts anew. */
 function isDue(nowMs: number, lastMs: number, intervalMs: number): boolean {
   return nowMs < lastMs || nowMs - lastMs >= intervalMs;
 }

@@ -1,4 +1,4 @@
-// What crosses between the engine thread and a merge worker. Errors go as data: piscina would lose their codes.
+// Messages between the engine thread and a merge worker. Errors are sent as data: piscina would lose their codes.
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import type { PulsingJob } from '../base/thread-pool.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';

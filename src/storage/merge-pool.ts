@@ -1,5 +1,5 @@
-// Runs merges on threads of their own, so that the engine thread only ever waits for them. What kills a thread (no heap
-// left, a bug) is an error of that one merge; what is aborted ends with its thread, and is over when run() rejects.
+// Runs merges on their own threads, so that the engine thread only waits for them. If a thread dies (out of heap, a bug), only
+// its merge fails. An aborted merge's thread is terminated before run() rejects.
 import { extname } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { StoreError } from '../base/errors.ts';
@@ -16,9 +16,9 @@ import {
   type ReadLogReply,
 } from './merge-job.ts';
 
-/** Threads that had nothing to merge for so long give their memory back. */
+/** A thread idle for this long ends and frees its memory. */
 const IDLE_MS = 30_000;
-/** Between two calls of the disk a merge brings one window of rows together: a second or two. */
+/** A merge may run this long without a disk call: between two calls it merges one window of rows, a second or two. */
 const HUNG_MAX_SECONDS = 60;
 
 export interface MergePoolOptions {
@@ -30,7 +30,7 @@ export interface MergePoolOptions {
   readonly heapMbMax?: number;
 }
 
-/** For `mergeWorkers` merges at once, a flush, and a day that opens beside others: none waits for another kind. */
+/** Separate threads for `mergeWorkers` merges, a flush, and a day that opens: none of them waits for another kind. */
 export function createMergePool(mergeWorkers: number, options: MergePoolOptions = {}): MergeRunner {
   return new MergePool(mergeWorkers, options);
 }
@@ -39,16 +39,16 @@ class MergePool implements MergeRunner {
   readonly #merges: ThreadPool<PulsingMergeJob, MergeReply>;
   readonly #flushes: ThreadPool<PulsingMergeJob, MergeReply>;
   readonly #openings: ThreadPool<PulsingReadLogJob, ReadLogReply>;
-  /** Everything asked for and not ended. */
+  /** Jobs that have not ended. */
   readonly #jobs = new Set<Promise<unknown>>();
-  /** Settles when the last job that had to be alone has ended: what comes later waits for it. */
+  /** Settles when the last job that had to run alone has ended; later jobs wait for it. */
   #lastAlone: Promise<unknown> = Promise.resolve();
   readonly #memoryBytes: number | undefined;
   #isClosed = false;
 
   constructor(mergeWorkers: number, options: MergePoolOptions) {
     this.#memoryBytes = options.memoryBytes;
-    // They are there before they are needed: a flush must not wait for a thread that the system refuses.
+    // Started in advance: a flush must not depend on whether the system grants a new thread.
     this.#merges = openThreads('runMergeJob', { min: mergeWorkers, max: mergeWorkers }, options);
     this.#flushes = openThreads('runMergeJob', { min: 1, max: 1 }, options);
     this.#openings = openThreads('runReadLogJob', { min: 0, max: 1 }, options);
@@ -94,13 +94,13 @@ class MergePool implements MergeRunner {
 
   #errorOf(path: string, cause: unknown): StoreError {
     if (cause instanceof StoreError) return cause;
-    // Ending the pool rejects what runs on it: that is no fault, the store is closing.
+    // Closing the pool rejects its running jobs: this is no failure, the store is closing.
     if (this.#isClosed) return closing(path, cause);
     return new StoreError('WORKER_FAILED', `${path}: the thread that worked on it failed: ${String(cause)}`, { cause });
   }
 }
 
-/** `name` is that of the task in the worker's module. */
+/** `name`: the task's function in the worker's module. */
 function openThreads<Job extends PulsingJob, Reply>(
   name: string,
   threads: { readonly min: number; readonly max: number },
@@ -115,13 +115,13 @@ function openThreads<Job extends PulsingJob, Reply>(
     queueMax: Infinity,
     looksMax: HUNG_MAX_SECONDS,
     isWaiting: waitsForDisk,
-    // Given even where it is Node's own: with it comes a small young generation. What survives a collection of a larger one may
-    // exceed what V8 grants a thread beyond its limit, and then the process dies instead of the thread.
+    // Set even to Node's own value, because setting it also makes the young generation small. With a large one, the survivors of
+    // one collection may exceed V8's limit for the thread, and then the whole process dies instead of the thread.
     heapBytesMax: options.heapMbMax === undefined ? getHeapStatistics().heap_size_limit : options.heapMbMax * 2 ** 20,
   });
 }
 
-/** Rejects when `signal` is aborted before `turn` has come; otherwise it never settles. */
+/** Rejects if `signal` is aborted before `turn` settles; otherwise it never settles. */
 function abortedWhile(turn: Promise<unknown>, job: MergeJob, signal: AbortSignal | undefined): Promise<never> {
   return new Promise((_resolve, reject) => {
     const abort = (): void => reject(cancelled(job));
@@ -135,7 +135,7 @@ function closing(path: string, cause?: unknown): StoreError {
   return new StoreError('UNAVAILABLE', text, { cause });
 }
 
-/** It may have changed since it was looked at last. */
+/** A function, so that TypeScript does not assume that an earlier check still holds. */
 function isAborted(signal: AbortSignal): boolean {
   return signal.aborted;
 }

@@ -1,5 +1,5 @@
-// A merge thread: reads files, writes a part, answers; another of its kind reads the log of a day that opens. It never opens
-// LMDB: a part becomes visible only through the commit of the thread that owns the partition.
+// A merge thread reads files, writes a part and answers; a thread of the same module reads the log of a day that opens. It
+// never opens LMDB: a part becomes visible only through the commit of the thread that owns the partition.
 import { isStoreError } from '../base/errors.ts';
 import { Pulse } from '../base/pulse.ts';
 import type { PulsingJob } from '../base/thread-pool.ts';
@@ -11,12 +11,12 @@ import { mergeParts } from '../part/merge-parts.ts';
 import { readLog } from '../partition/recover-log.ts';
 import type { MergeReply, PulsingMergeJob, PulsingReadLogJob, ReadLogReply, WorkerReply } from './merge-job.ts';
 
-/** Piscina's task. A bug is thrown: it is an error of this one merge, which is then parked. */
+/** Piscina's task. It throws on a bug: then only this merge fails, and its parts are parked. */
 export function runMergeJob({ pulse, ...job }: PulsingMergeJob): MergeReply {
   return replyOf(pulse, (disk) => mergeParts(disk, job));
 }
 
-/** Another task. */
+/** Piscina's task to read a log. */
 export function runReadLogJob({ pulse, ...job }: PulsingReadLogJob): ReadLogReply {
   return replyOf(pulse, (disk) => readLog(disk, job));
 }

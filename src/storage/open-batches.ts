@@ -1,6 +1,6 @@
-// The rows of the commit that is open: one batch for each tenant, which usual requests are scanned into one after the
-// other, and batches that nothing is added to any more. A request leaves its rows here or nothing at all, neither bytes
-// nor a batch for its tenant: otherwise requests of which nothing is stored would fill a commit that nobody waits for.
+// The rows of the open commit: one open batch per tenant, into which usual requests are scanned, and closed batches that take
+// no more rows. A request without stored spans leaves nothing here, neither bytes nor a batch for its tenant: otherwise
+// such requests would fill a commit that nobody waits for.
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
@@ -11,15 +11,15 @@ import type { Tenant } from '../trace/tenant.ts';
 
 /** Bytes of rows and names one commit may hold, so that a few huge requests do not make one huge block each. */
 const COMMIT_BYTES_MAX: number = 32 << 20;
-/** And names of spans and attributes, which cost far more to encode than their bytes. */
+/** Names of spans and attributes in one commit: they cost far more to encode than their bytes suggest. */
 const COMMIT_NAMES_MAX: number = 1 << 16;
-/** Names kept from commit to commit, where the next one will need most of them; a batch with more had a flood of new names. */
+/** Names that a batch keeps for the next commit, which needs most of them again; a batch with more saw a flood of new names. */
 const NAMES_BYTES_MAX: number = 8 << 20;
-/** And in all batches that are kept: half a commit, the other half is for rows. */
+/** The same for all kept batches together: half a commit, the other half is for rows. */
 const ALL_NAMES_BYTES_MAX: number = 16 << 20;
-/** Batches kept from commit to commit, some 200 KB each. With more tenants than this at once each pays for a new batch. */
+/** Batches kept between commits, some 200 KB each. If more tenants send at once, each pays for a new batch. */
 const BATCHES_KEPT_MAX = 8;
-/** Memory for rows that a batch may keep whatever it held last; above it what was used for a spike is given back. */
+/** Memory for rows that a batch always keeps; memory above it, used for a spike, is freed. */
 const CAPACITY_KEPT_BYTES: number = 8 << 20;
 
 /** Bytes of usual spans between two looks at the clock: a millisecond. */
@@ -30,19 +30,19 @@ export interface TenantBatch {
   readonly batch: SpanBatch;
 }
 
-/** What bounds a scan, and what is asked of its rows at its end. */
+/** The limits of a scan, and the check of its rows at its end. */
 export interface ScanRules {
   readonly bounds: ScanBounds;
-  /** How long others may wait for it. */
+  /** How long other requests may wait for one step. */
   readonly stepMs: number;
-  /** Throws StoreError when rows of these days may not be written now. */
+  /** Throws StoreError if rows of these days may not be written now. */
   readonly assertWritable?: ((days: Int32Array) => void) | undefined;
 }
 
 export class OpenBatches {
-  /** Those that rows may be added to; the one used longest ago first. Without rows they are kept for their names. */
+  /** Batches that take rows, least recently used first. Those without rows are kept for their names. */
   readonly #open = new Map<Tenant, SpanBatch>();
-  /** Batches of large requests, and those that a bug has met. All have rows. */
+  /** Batches of large requests, and batches in which a scan met a bug. All have rows. */
   readonly #closed = new Map<SpanBatch, Tenant>();
 
   get isEmpty(): boolean {
@@ -53,14 +53,14 @@ export class OpenBatches {
     return this.#open.size;
   }
 
-  /** Memory held for rows and names, whatever is in it. */
+  /** Memory allocated for rows and names, used or not. */
   get keptBytes(): number {
     let sum = 0;
     for (const batch of this.#open.values()) sum += batch.capacityBytes + batch.dictionaryBytes;
     return sum;
   }
 
-  /** Whether the commit takes no more requests. Never true of one without rows: nobody would write it. */
+  /** Whether the commit takes no more requests. Always false without rows: nobody would write such a commit. */
   get isFull(): boolean {
     let rows = 0;
     let names = 0;
@@ -76,8 +76,8 @@ export class OpenBatches {
   }
 
   /**
-   * Scans a request into its tenant's batch; undefined when that takes longer than a step: nothing of it is here then.
-   * Throws as scanRequest and what the rules throw. After a bug nothing is added to the batch any more.
+   * Scans a request into its tenant's batch; undefined if that takes longer than a step: then none of it is kept here. Throws
+   * as scanRequest and as the rules. After a bug, the batch takes no more rows.
    */
   scan(tenant: Tenant, body: Uint8Array, rules: ScanRules): WriteResult | undefined {
     const batch = this.#open.get(tenant) ?? new SpanBatch();
@@ -102,7 +102,7 @@ export class OpenBatches {
     }
   }
 
-  /** Takes over the batch of a large request. */
+  /** Adds the batch of a large request; this object owns it from now on. */
   add(tenant: Tenant, batch: SpanBatch): void {
     assert(batch.rowCount > 0, 'a batch without rows was added to a commit');
     this.#closed.set(batch, tenant);
@@ -113,14 +113,14 @@ export class OpenBatches {
     for (const [tenant, batch] of this.#open) if (batch.rowCount > 0) yield { tenant, batch };
   }
 
-  /** Hands out the batches that nothing is added to. */
+  /** Removes and returns the closed batches. */
   takeClosed(): TenantBatch[] {
     const closed = [...this.#closed].map(([batch, tenant]) => ({ tenant, batch }));
     this.#closed.clear();
     return closed;
   }
 
-  /** Forgets the rows of open batches, which have been encoded, and gives back what was used for a spike. */
+  /** Forgets the encoded rows of open batches, and frees memory that was used for a spike. */
   clear(): void {
     for (const [tenant, batch] of this.#open) {
       const { rowBytes, capacityBytes } = batch;
@@ -138,26 +138,26 @@ export class OpenBatches {
     assert(this.#open.size <= BATCHES_KEPT_MAX, `${this.#open.size} batches are kept after a commit`);
   }
 
-  /** Gives back the memory of batches without rows: nobody has sent for a while. */
+  /** Frees batches without rows, after a while without requests. */
   release(): void {
     for (const [tenant, batch] of this.#open) if (batch.rowCount === 0) this.#open.delete(tenant);
   }
 
-  /** After a scan: a batch is here when it has rows, or was before. */
+  /** After a scan, keeps a batch if it has rows or was kept before. */
   #keep(tenant: Tenant, batch: SpanBatch): void {
     const isKnown = this.#open.delete(tenant);
     const isWanted = batch.rowCount > 0 || (isKnown && batch.dictionaryBytes <= NAMES_BYTES_MAX);
     if (isWanted && !this.#closed.has(batch)) this.#open.set(tenant, batch);
   }
 
-  /** The rows from before the bug are whole, for a scan only adds; the tables behind them are not written to again. */
+  /** Rows from before the bug are intact, because a scan only adds; the batch takes no more. */
   #close(tenant: Tenant, batch: SpanBatch): void {
     this.#open.delete(tenant);
     if (batch.rowCount > 0) this.#closed.set(batch, tenant);
   }
 }
 
-/** Goes on with a scan for `stepMs`; the result when it is at its end. Throws as RequestScan.step. */
+/** Continues a scan for `stepMs`; returns the result at its end, undefined before. Throws as RequestScan.step. */
 export function scanStep(scan: RequestScan, stepMs: number): WriteResult | undefined {
   const endMs = performance.now() + stepMs;
   for (;;) {
@@ -166,7 +166,7 @@ export function scanStep(scan: RequestScan, stepMs: number): WriteResult | undef
   }
 }
 
-/** Throws what the rules throw, the batch being as it was before the scan. */
+/** Rethrows the rules' error after restoring the batch to its state before the scan. */
 export function checkDays(scan: RequestScan, batch: SpanBatch, from: number, { assertWritable }: ScanRules): void {
   try {
     assertWritable?.(batch.day.subarray(from, batch.rowCount));

@@ -1,5 +1,5 @@
-// The days of the store, by their state (day.ts): opens those on disk at the start, makes new ones as they begin, takes
-// out and takes in what an operator asks for. A day that fails is its own trouble: every other one opens and goes on.
+// The days of the store, by state (day.ts): opens those on disk at the start, creates new ones as they begin, and detaches
+// and attaches days for an operator. A failing day does not affect the others: they open and go on.
 import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
@@ -45,11 +45,11 @@ export interface OpenReport {
   readonly logRows: number;
   /** Bytes of writes that were never acknowledged. */
   readonly tornBytes: number;
-  /** One line for everything that was damaged; its bytes are in quarantine. */
+  /** One line for each damaged item; its bytes are in quarantine. */
   readonly damaged: readonly string[];
   /** Partitions dropped because of their age. */
   readonly dropped: readonly string[];
-  /** Partitions that the disk did not let open: tried again, and neither read nor written until then. */
+  /** Partitions that the disk did not let open. They are retried, and neither read nor written until then. */
   readonly failed: readonly string[];
   readonly tookMs: number;
 }
@@ -62,9 +62,9 @@ export class PartitionSet {
   readonly #options: PartitionSetOptions;
   readonly #dayOptions: DayOptions;
   readonly #days = new Map<number, Day>();
-  /** Days whose first spans are on their way to append(). */
+  /** Days whose first accepted spans have not reached append() yet. */
   readonly #promised = new Set<number>();
-  /** What partitions dropped since start had counted. */
+  /** Summed counters of the partitions dropped since start. */
   readonly #goneCounters: PartitionCounters = noCounters();
 
   private constructor(options: PartitionSetOptions) {
@@ -100,17 +100,17 @@ export class PartitionSet {
     return new PartitionSet(options);
   }
 
-  /** Every day that is known, by day. */
+  /** Every known day, in order. */
   get days(): Day[] {
     return [...this.#days.values()].sort((a, b) => a.day - b.day);
   }
 
-  /** What is read and written: the partitions of the days that are open, by day. */
+  /** The partitions of the open days, in order: those that are read and written. */
   get all(): Partition[] {
     return this.days.map(({ partition }) => partition).filter((partition) => partition !== undefined);
   }
 
-  /** Days that should be read and are not, newest first, and why: answers that could have held something of them say so. */
+  /** Days that should be readable and are not, newest first, with the reason: answers that may lack their spans say so. */
   get outages(): { readonly day: number; readonly path: string; readonly message: string }[] {
     const found = this.days.flatMap(({ day, path, outage: message }) =>
       message === undefined ? [] : [{ day, path, message }],
@@ -118,7 +118,7 @@ export class PartitionSet {
     return found.reverse();
   }
 
-  /** Summed over all partitions there were since start; what opening found damaged counts as corrupt. */
+  /** Summed over all partitions since start; damage found while opening counts as corrupt blocks. */
   get counters(): PartitionCounters {
     const sum = { ...this.#goneCounters };
     for (const day of this.#days.values()) addCounters(sum, day.counters);
@@ -133,17 +133,17 @@ export class PartitionSet {
     return sum;
   }
 
-  /** The day, when it is known. */
+  /** The day, if it is known. */
   find(day: number): Day | undefined {
     return this.#days.get(day);
   }
 
   /**
-   * Whether a span of `day` may be written: not when it would begin one day too many, far from today. What is accepted
-   * here is counted before it has a partition, so that no single request can name a thousand days too many.
+   * Whether a span of `day` may be written. False if it would create one day too many, far from today. An accepted day counts
+   * before it has a partition, so that no single request can create a thousand days too many.
    */
   acceptsDay(day: number): boolean {
-    // A day that is not open has its turn later: its spans are refused with UNAVAILABLE, not rejected.
+    // If the day is not open, its spans are refused later, with UNAVAILABLE; they are not rejected here.
     if (this.#days.has(day) || this.#promised.has(day)) return true;
     const { clock, partitionsMax = limits.partitionsMax } = this.#options;
     if (Math.abs(day - Math.floor(clock.nowMs() / DAY_MS)) <= limits.daysAlwaysTaken) return true;
@@ -152,12 +152,12 @@ export class PartitionSet {
     return true;
   }
 
-  /** Some of them were in requests that failed: no longer counted. */
+  /** Stops counting promised days: the requests of some of them failed. */
   forgetPromisedDays(): void {
     this.#promised.clear();
   }
 
-  /** Throws UNAVAILABLE when one of `days` takes no spans now: exporters keep them and come back. */
+  /** Throws UNAVAILABLE if one of `days` takes no spans now: exporters keep their spans and retry. */
   assertWritable(days: Iterable<number>): void {
     for (const day of days) {
       const error = this.#days.get(day)?.closedError;
@@ -165,15 +165,12 @@ export class PartitionSet {
     }
   }
 
-  /** Starts writing blocks of `day`, which begins when it is not there. Throws DISK, UNAVAILABLE. */
+  /** Starts writing blocks of `day`, and creates the day if it does not exist. Throws DISK, UNAVAILABLE. */
   append(day: number, blocks: readonly Uint8Array[]): LogAppend {
     return (this.#days.get(day) ?? this.#openNew(day)).append(blocks);
   }
 
-  /**
-   * Drops every day that is not detached. Resolves when the last query has ended and the files are gone. Throws DISK
-   * when each has been tried.
-   */
+  /** Drops every day that is not detached. Resolves when its files are gone, after its last query. Throws DISK after trying all. */
   async purge(): Promise<void> {
     const ended = await Promise.allSettled(
       this.days.map(async (day) => {
@@ -202,8 +199,8 @@ export class PartitionSet {
   }
 
   /**
-   * Opens the folder of a day, which was detached or copied there. Throws NOT_FOUND when there is none, INVALID_REQUEST
-   * when it is attached, beyond the retention or not whole, UNAVAILABLE while it is on its way in or out.
+   * Opens the folder of a day that was detached or copied there. Throws NOT_FOUND if there is none; INVALID_REQUEST if it is
+   * attached, older than the retention or incomplete; UNAVAILABLE while it is being attached or detached.
    */
   async attach(number: number): Promise<void> {
     const { clock, disk, logger } = this.#options;
@@ -227,12 +224,12 @@ export class PartitionSet {
     logger.info('partition attached', { partition: name, parts: report.parts, rows: report.partRows + report.logRows });
   }
 
-  /** Closes all partitions; merges under way are cancelled. Does not flush. */
+  /** Closes all partitions; cancels merges under way. Does not flush. */
   async close(): Promise<void> {
     await Promise.all(this.days.map((day) => day.close()));
   }
 
-  /** Closes what belongs to the process and touches nothing on disk. */
+  /** Closes the process's handles and changes nothing on disk. */
   abandon(): void {
     for (const day of this.#days.values()) day.abandon();
   }
@@ -284,7 +281,7 @@ export class PartitionSet {
   }
 }
 
-/** Names that are there already are synced too: whoever made them may have failed to. */
+/** Syncs names that exist already too: the process that created them may have failed before its sync. */
 function makeFolders(disk: Disk, parent: string, folders: readonly string[]): void {
   for (const folder of folders) if (disk.stat(folder) === undefined) disk.makeDir(folder);
   disk.syncDir(parent);

@@ -1,5 +1,5 @@
-// What goes: by age, by bytes, by percent of the file system. Pure: which span starts may be written, which whole days
-// are too old, and which days and parts must go so that the rest fits. dropper.ts does what is decided here.
+// Decides what to drop: by age, by bytes, by percent of the file system. Pure. It says which span starts are accepted, which
+// whole days are too old, and which days and parts must go so that the rest fits. dropper.ts carries this out.
 import type { PartId } from '../part/identity.ts';
 import type { ScanBounds } from '../otlp/scan-request.ts';
 import { DAY_MS } from '../partition/day.ts';
@@ -17,7 +17,7 @@ export interface StoredPart {
   /** Its newest span start, ns since the epoch. */
   readonly startMaxNs: bigint;
   readonly sizeBytes: number;
-  /** What of it leaves the disk when it is dropped: not what a snapshot keeps there. */
+  /** Bytes that leave the disk if it is dropped; excludes files that a snapshot also holds. */
   readonly freedBytes: number;
 }
 
@@ -27,7 +27,7 @@ export interface StoredDay {
   readonly day: number;
   /** Parts, log and index together. */
   readonly sizeBytes: number;
-  /** As of a part. */
+  /** As StoredPart.freedBytes. */
   readonly freedBytes: number;
   readonly parts: readonly StoredPart[];
 }
@@ -37,26 +37,26 @@ export type Drop =
   | { readonly kind: 'parts'; readonly day: number; readonly ids: readonly PartId[] };
 
 export interface SpaceRule {
-  /** What may stay. */
+  /** Upper bound of the bytes that stay. */
   readonly bytesMax: number;
-  /** This day and later ones do not go whole, whatever it costs: at most their oldest parts do. */
+  /** This day and later ones are never dropped whole: at most their oldest parts are. */
   readonly wholeFromDay: number;
-  /** Of this day and later ones nothing goes; Infinity: of no day. */
+  /** This day and later ones lose nothing; Infinity: no day is protected. */
   readonly keptFromDay: number;
 }
 
-/** The newest days that retention by space leaves: what came last is what is looked at. As in VictoriaLogs. */
+/** Retention by space keeps this many newest days: users look at the newest data. As in VictoriaLogs. */
 const NEWEST_DAYS_KEPT = 2;
-/** What frees less than this share of itself stays: dropping it would lose spans and make no room. */
+/** Data that would free less than this share of its size stays: dropping it would lose spans and free little. */
 const FREED_SHARE_MIN = 0.5;
 
 /**
- * A day goes whole only when at least this share of the limit stays. Otherwise its oldest parts go: a limit that one
- * day fills must not take that day as a whole because the next one has begun, or because one span came from the future.
+ * A day is dropped whole only if at least this share of the limit remains. Otherwise its oldest parts are dropped: a day
+ * that alone fills the limit must not be lost because the next day began, or because of one span from the future.
  */
 const KEPT_SHARE_MIN = 0.5;
 
-/** Span starts accepted at `nowNs`. */
+/** The span starts accepted at `nowNs`. */
 export function acceptedStarts(nowNs: bigint, retention: Retention): ScanBounds {
   const startMinNs = nowNs - BigInt(retention.retentionMs) * 1_000_000n;
   return {
@@ -65,26 +65,26 @@ export function acceptedStarts(nowNs: bigint, retention: Retention): ScanBounds 
   };
 }
 
-/** Those of `days` whose last moment is older than the retention at `nowMs`. */
+/** The days among `days` whose last moment is older than the retention at `nowMs`. */
 export function daysToDrop(days: readonly number[], nowMs: number, retention: Retention): number[] {
   return days.filter((day) => (day + 1) * DAY_MS <= nowMs - retention.retentionMs);
 }
 
-/** Those of `days` that have nothing which -futureRetention accepts at `nowMs`. They are kept: a clock may be wrong. */
+/** The days among `days` that lie wholly beyond -futureRetention at `nowMs`. They are kept: the clock may be wrong. */
 export function daysInFuture(days: readonly number[], nowMs: number, retention: Retention): number[] {
   return days.filter((day) => day * DAY_MS > nowMs + retention.futureRetentionMs);
 }
 
 /**
- * The first of the newest two of `days`; days after `today` are newer than they say and do not count, so that spans with
- * a wrong time cannot take the place of true ones.
+ * The first of the newest two of `days`. Days after `today` do not count: spans with a wrong time must not displace
+ * correct ones.
  */
 export function newestDays(days: readonly number[], today: number): number {
   const past = days.filter((day) => day <= today).sort((a, b) => b - a);
   return past[NEWEST_DAYS_KEPT - 1] ?? past.at(-1) ?? today;
 }
 
-/** What has to go, oldest first, so that no more than `rule.bytesMax` stays; [] when it fits already. */
+/** The drops, oldest first, after which at most `rule.bytesMax` remain; [] if the data already fits. */
 export function planSpaceDrops(days: readonly StoredDay[], rule: SpaceRule): Drop[] {
   const drops: Drop[] = [];
   let sizeBytes = days.reduce((sum, day) => sum + day.sizeBytes, 0);
@@ -106,13 +106,13 @@ export function planSpaceDrops(days: readonly StoredDay[], rule: SpaceRule): Dro
   return drops;
 }
 
-/** By the spans that would be lost: the index of a day frees something in any case. */
+/** Judged by the parts, whose spans would be lost: a day's index always frees something. */
 function isWorthDropping(parts: readonly StoredPart[]): boolean {
   const sum = (key: 'sizeBytes' | 'freedBytes'): number => parts.reduce((total, part) => total + part[key], 0);
   return sum('freedBytes') >= sum('sizeBytes') * FREED_SHARE_MIN;
 }
 
-/** As few of `parts` as free `bytes`, by their newest span; all of them when that is not enough. */
+/** The fewest of `parts` that free `bytes`, chosen by their newest span; all of them if that is not enough. */
 function oldestParts(parts: readonly StoredPart[], bytes: number): StoredPart[] {
   const oldestFirst = [...parts].sort((a, b) => compareStarts(a.startMaxNs, b.startMaxNs) || (a.id < b.id ? -1 : 1));
   let freed = 0;
@@ -128,8 +128,8 @@ function compareStarts(a: bigint, b: bigint): number {
 }
 
 /**
- * What may stay of `sizeBytes` so that the file system is at most `percent` full. `usage` is that of the whole file
- * system, other programs' files included: they make room for nothing, so what they take is missing here.
+ * The bytes out of `sizeBytes` that may stay so that the file system is at most `percent` full. `usage` covers the whole
+ * file system, including other programs' files: their size is subtracted, because they cannot be dropped.
  */
 export function bytesWithinPercent(
   sizeBytes: number,

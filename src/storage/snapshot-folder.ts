@@ -1,6 +1,6 @@
-// The snapshots on disk: `<data path>/snapshots/<day>-<time>-<random>`, each one day, with the layout of a partition.
-// A snapshot has its name only when it is whole; what a crash leaves half made has another one and is removed at the
-// next start. Names that come from outside must be exactly such a name, so that no request reaches beyond the folder.
+// The snapshots on disk: `<data path>/snapshots/<day>-<time>-<random>`, each one day, with the layout of a partition. A
+// snapshot gets this name only when it is complete; a crash leaves it under another name, and the next start removes it.
+// Names in requests must match this pattern exactly, so that no request reaches outside the folder.
 import { randomBytes } from 'node:crypto';
 import { join, resolve } from 'node:path';
 import type { Clock } from '../base/clock.ts';
@@ -27,10 +27,10 @@ const UNFINISHED_SUFFIX = '.tmp';
 
 export class SnapshotFolder {
   readonly #options: SnapshotFolderOptions;
-  /** Absolute, as it is given to whoever asked. */
+  /** Absolute, as returned to callers. */
   readonly #path: string;
 
-  /** Removes what a crash left half made. Throws DISK. */
+  /** Removes unfinished snapshots that a crash left. Throws DISK. */
   constructor(options: SnapshotFolderOptions) {
     this.#options = options;
     this.#path = resolve(options.path, 'snapshots');
@@ -38,8 +38,8 @@ export class SnapshotFolder {
   }
 
   /**
-   * Takes a snapshot of each of `partitions`; gives their absolute paths. All or none: those already made are removed
-   * when one fails. Throws DISK, UNAVAILABLE.
+   * Takes a snapshot of each of `partitions`; returns their absolute paths. All or none: if one fails, those already made are
+   * removed. Throws DISK, UNAVAILABLE.
    */
   async create(partitions: readonly Partition[]): Promise<string[]> {
     const { logger } = this.#options;
@@ -60,7 +60,7 @@ export class SnapshotFolder {
     return this.#names('').map((name) => join(this.#path, name));
   }
 
-  /** Removes the snapshot at `path`, as create() and list() give it, or by its bare name. Throws NOT_FOUND, INVALID_REQUEST, DISK. */
+  /** Removes the snapshot with this path (as create() and list() return it) or name. Throws NOT_FOUND, INVALID_REQUEST, DISK. */
   delete(path: string): void {
     const { disk, logger } = this.#options;
     const name = path.startsWith(`${this.#path}/`) ? path.slice(this.#path.length + 1) : path;
@@ -75,7 +75,7 @@ export class SnapshotFolder {
     logger.info('snapshot deleted', { path: full });
   }
 
-  /** Removes those above the greatest age at `nowMs`. Throws DISK. */
+  /** Removes the snapshots that are too old at `nowMs`. Throws DISK. */
   deleteOld(nowMs: number): void {
     const { logger, snapshotsMaxAgeMs } = this.#options;
     if (snapshotsMaxAgeMs === 0) return;
@@ -102,7 +102,7 @@ export class SnapshotFolder {
     return path;
   }
 
-  /** Under its unfinished name first, so that nobody takes what a crash leaves of it for a snapshot. */
+  /** Renames it to an unfinished name first: if a crash leaves some of its files, nobody takes them for a snapshot. */
   #remove(path: string): void {
     const { disk } = this.#options;
     disk.rename(path, path + UNFINISHED_SUFFIX);
@@ -116,7 +116,7 @@ export class SnapshotFolder {
     disk.syncDir(path);
   }
 
-  /** Names of snapshots that end in `suffix`; the rest of the folder is not ours. */
+  /** Names of snapshots that end in `suffix`; other files in the folder are ignored. */
   #names(suffix: string): string[] {
     const { disk } = this.#options;
     if (disk.stat(this.#path) === undefined) return [];

@@ -1,4 +1,4 @@
-// The state of the store in numbers, added up over its partitions.
+// The state of the store in numbers, summed over its partitions.
 import { join } from 'node:path';
 import type { Disk } from '../disk/disk.ts';
 import { formatDay } from '../partition/day.ts';
@@ -27,13 +27,13 @@ type PartitionStats = Omit<
   | 'retentionExcessBytes'
 >;
 
-/** Bytes of a partition on disk: what -retention.maxDiskSpaceUsageBytes counts. */
+/** Bytes of a partition on disk, as -retention.maxDiskSpaceUsageBytes counts them. */
 export function partitionBytes(disk: Disk, partition: Partition): number {
   const parts = partition.parts.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
   return parts + partition.log.sizeBytes + (disk.stat(join(partition.path, 'index', 'data.mdb'))?.sizeBytes ?? 0);
 }
 
-/** Sums over the open partitions, and what the partitions dropped since start had counted. */
+/** Sums over the open partitions, plus the counters of partitions dropped since start. */
 export function collectStats(disk: Disk, partitions: PartitionSet): PartitionStats {
   const { counters } = partitions;
   const sums = { parts: 0, blocks: 0, partRows: 0, logRows: 0, diskBytes: 0, losses: 0, lostParts: 0 };

@@ -1,6 +1,6 @@
-// The store of one node, on one thread: partitions by day, the group commit before them, and what runs by the clock:
-// flushes, merges, retention. It owns the data directory from open to close. It knows no threads and no sockets: the
-// engine worker hosts it in the program, tests and tools use it directly.
+// The store of one node, on one thread: partitions by day, the group commit in front of them, and clock-driven flushes, merges
+// and retention. It owns the data directory from open to close. It knows no threads and no sockets: in the program the
+// engine worker hosts it; tests and tools use it directly.
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
@@ -37,13 +37,13 @@ export interface StorageOptions {
   readonly logger: Logger;
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
-  /** Of one span; see ScanBounds. */
+  /** Limit per span; see ScanBounds. */
   readonly spanAttributesMax?: number;
   readonly spanBytesMax?: number;
   readonly freeDiskBytesMin: number;
-  /** What may be stored; 0: no limit. */
+  /** Upper bound of stored bytes; 0: no limit. */
   readonly diskBytesMax: number;
-  /** How full the file system may be, 1 to 100; 0: no limit. Not together with diskBytesMax. */
+  /** How full the file system may be, 1 to 100; 0: no limit. At most one of this and diskBytesMax is set. */
   readonly diskPercentMax: number;
   readonly flushIntervalMs: number;
   /** Default limits.partitionsMax. */
@@ -56,19 +56,19 @@ export interface StorageOptions {
   readonly mergeWorkers?: number;
   /** -maxTenants */
   readonly tenantsMax: number;
-  /** -debug.keepFailedRequests: bodies that met a bug go to quarantine/. */
+  /** -debug.keepFailedRequests: keeps request bodies that met a bug in quarantine/. */
   readonly keepFailedRequests?: boolean;
-  /** What is listed of names. Default NAME_BOUNDS. */
+  /** Bounds of the listed names. Default NAME_BOUNDS. */
   readonly nameBounds?: NameBounds | undefined;
-  /** Owned by the storage from now on: it closes it. */
+  /** The storage owns it and closes it. */
   readonly mergeRunner: MergeRunner;
-  /** Told of parts and log files that no view will hold any more. */
+  /** Gets the parts and log files that no view holds or will hold again. */
   readonly forget?: Forget | undefined;
-  /** Makes this process the only one in the directory: takeLock of disk/lock.ts. */
+  /** Locks the directory for this process: takeLock of disk/lock.ts. */
   readonly takeLock: (path: string) => DirectoryLock;
 }
 
-/** setTimeout takes more for nothing. */
+/** setTimeout treats longer delays as 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 export class Storage implements SpanWriter, StoreAdmin {
@@ -126,7 +126,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     });
   }
 
-  /** Opens the store, recovering what the last process left. Throws LOCKED, DISK, FORMAT_TOO_NEW. */
+  /** Opens the store and recovers what the last process left. Throws LOCKED, DISK, FORMAT_TOO_NEW. */
   static open(options: StorageOptions): Storage {
     return new Storage(options);
   }
@@ -148,14 +148,14 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
   }
 
-  /** Service names in byte order, of what is acknowledged. */
+  /** Service names of acknowledged spans, in byte order. */
   listServices(tenant: Tenant): Listed<string> {
     const days = this.#partitions.all.map((partition) => partition.listServices(tenant));
     const names = new Set(days.flatMap(({ items }) => items));
     return { items: [...names].sort(compareUtf8), warnings: this.#warningsOf(days) };
   }
 
-  /** Operations of `service` by name, then kind; only those of `kind` when it is given. */
+  /** Operations of `service` by name, then kind; if `kind` is given, only those of that kind. */
   listOperations(tenant: Tenant, service: string, kind?: number): Listed<Operation> {
     const days = this.#partitions.all.map((partition) => partition.listOperations(tenant, service));
     const all = days.flatMap(({ items }) => items).sort(compareOperations);
@@ -171,8 +171,8 @@ export class Storage implements SpanWriter, StoreAdmin {
   }
 
   /**
-   * The files that may hold something of `filter`: everything acknowledged before the call, each span in one of them.
-   * They stay in place until releaseSnapshot.
+   * The files that may match `filter`. They hold everything acknowledged before the call, each span in one file, and stay in
+   * place until releaseSnapshot.
    */
   takeView(tenant: Tenant, filter: ViewFilter): StoreView {
     this.#assertOpen();
@@ -183,7 +183,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     this.#views.release(id);
   }
 
-  /** Puts into quarantine what queries met damaged in a snapshot they hold; places of no open day are passed over. Throws DISK. */
+  /** Quarantines blocks that queries found damaged in a snapshot they hold; skips places outside open days. Throws DISK. */
   reportDamage(places: readonly DamagedPlace[]): void {
     for (const place of places) {
       const partition = this.#partitions.all.find(({ path }) => place.path.startsWith(`${path}/`));
@@ -191,7 +191,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     }
   }
 
-  /** Every day is tried, whatever becomes of the others. Throws the first failure. */
+  /** Tries every day, even if others fail. Throws the first failure. */
   async forceFlush(): Promise<void> {
     const ended = await Promise.allSettled(this.#partitions.all.map((partition) => partition.flush()));
     for (const one of ended) if (one.status === 'rejected') throw one.reason;
@@ -266,26 +266,26 @@ export class Storage implements SpanWriter, StoreAdmin {
     };
   }
 
-  /** From now on flushes, merges and drops happen by the clock. */
+  /** From now on the clock starts flushes, merges and drops. */
   startMaintenance(): void {
     this.#maintenance.startTimer();
   }
 
-  /** Runs what is due by the clock now. Resolves when it is done. */
+  /** Runs work that is due now. Resolves when it has ended. */
   runMaintenance(): Promise<void> {
     return this.#maintenance.run();
   }
 
   /**
-   * Refuses new requests, answers those under way, flushes, and closes everything. A flush that fails, or is not done
-   * after `flushMaxMs`, is logged, not thrown: the log is on disk, the next start reads it back.
+   * Refuses new requests, answers those under way, flushes, and closes everything. If a flush fails, or takes longer than
+   * `flushMaxMs`, it is logged, not thrown: the log is on disk, and the next start reads it back.
    */
   async close(flushMaxMs: number = LONGEST_TIMER_MS): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
     this.#maintenance.stop();
     await this.#commit.idle();
-    // Ends merges and flushes under way: their parts are listed nowhere yet, and are made again after the next start.
+    // Ends merges and flushes under way: their parts are not listed yet, and are made again after the next start.
     const endMerges = (): Promise<void> => this.#options.mergeRunner.close();
     const cut = setTimeout(() => void endMerges(), Math.min(flushMaxMs, LONGEST_TIMER_MS));
     try {
@@ -300,7 +300,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     this.#lock.release();
   }
 
-  /** Lets go of the directory as a kill would: nothing is flushed, nothing on disk is touched. */
+  /** Releases the directory as a kill would: flushes nothing, changes nothing on disk. */
   abandon(): void {
     this.#isClosing = true;
     this.#maintenance.stop();
@@ -308,7 +308,7 @@ export class Storage implements SpanWriter, StoreAdmin {
     this.#lock.release();
   }
 
-  /** In the logs, and in requests on their way there: as they came, so more than they will be. */
+  /** Bytes in the logs and in unanswered requests; requests count with their raw size, more than they will take. */
   get #unflushedBytes(): number {
     return this.#partitions.logBytes + this.#commit.pendingBytes;
   }
@@ -326,7 +326,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   }
 }
 
-/** The day of a partition's name. Throws INVALID_REQUEST. */
+/** The day for a partition's name. Throws INVALID_REQUEST. */
 function dayOf(name: string): number {
   const day = parseDay(name);
   if (day !== undefined) return day;

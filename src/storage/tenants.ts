@@ -1,17 +1,17 @@
-// The tenants that have something stored. Each costs blocks, names and lines in catalogs of its own, and over most networks
-// anyone may invent one: their number is bounded. A tenant of which nothing is stored, or nothing any more, is none.
+// The tenants with stored data. Each costs blocks, names and catalog entries of its own, and in most networks any client may
+// invent tenants, so their number is bounded. A tenant without stored data, or whose data is gone, does not count.
 import type { Clock } from '../base/clock.ts';
 import { StoreError } from '../base/errors.ts';
 import type { Tenant } from '../trace/tenant.ts';
 
-/** How often it is looked which tenants are gone, while one too many asks. */
+/** At the limit, how often the tenants with stored data are counted anew. */
 const COUNT_MS = 60_000;
 
 export interface TenantsOptions {
   readonly clock: Clock;
   /** -maxTenants */
   readonly tenantsMax: number;
-  /** Those that have something stored, in no order, with repeats. */
+  /** Tenants with stored data, unordered, with duplicates. */
   readonly listStored: () => Iterable<Tenant>;
 }
 
@@ -30,7 +30,7 @@ export class Tenants {
     return this.#known.size;
   }
 
-  /** Throws OVERLOADED when `tenant` would be one too many; those that are there already are never refused. */
+  /** Throws OVERLOADED if `tenant` would be one too many; never for a tenant that has data already. */
   assertWelcome(tenant: Tenant): void {
     const { clock, tenantsMax, listStored } = this.#options;
     if (this.#known.has(tenant) || this.#known.size < tenantsMax) return;
@@ -47,7 +47,7 @@ export class Tenants {
     );
   }
 
-  /** Something of `tenant` was stored. */
+  /** Call when spans of `tenant` were stored. */
   add(tenant: Tenant): void {
     this.#known.add(tenant);
   }

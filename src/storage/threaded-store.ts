@@ -1,5 +1,5 @@
-// The store as the main thread sees it: every call is a message to the engine thread and a promise. The main thread
-// only receives bodies and hands them over; their bytes are transferred, not copied, when they own their buffer.
+// The store as the main thread sees it: every call is a message to the engine thread and a promise. The main thread only
+// receives request bodies and passes them on; a body that owns its whole buffer is transferred, not copied.
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
@@ -12,15 +12,13 @@ import type { EngineOptions, EngineReply, EngineRequest } from './engine-message
 import type { OpenReport } from './partition-set.ts';
 
 export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse'> {
-  /**
-   * The engine thread has died of `error`: nothing can be stored or read any more, the process should end. Called once.
-   */
+  /** The engine thread died of `error`: nothing can be stored or read, so the process should end. Called once. */
   readonly onFatal: (error: Error) => void;
-  /** The engine thread hangs, or died without a word: the process should be killed, its exit would wait for the thread. */
+  /** The engine thread hangs, or died silently: the process should be killed, because an exit would wait for the thread. */
   readonly onSilent: (seconds: number) => void;
 }
 
-/** Looks without a beat of the engine until the store counts as not answering. */
+/** After this many checks without a beat of the engine, the store counts as not answering. */
 const ANSWERING_LOOKS_MAX = 4;
 
 /** Starts the engine thread and opens the store. Rejects with LOCKED, DISK, FORMAT_TOO_NEW. */
@@ -61,10 +59,10 @@ class EngineThread {
   readonly #pending = new Map<number, Pending>();
   #nextId = 1;
   #isClosing = false;
-  /** Why nothing can be called any more. */
+  /** Why no call is possible any more. */
   #ended: StoreError | undefined;
 
-  /** Use openThreadedStore. */
+  /** Called by openThreadedStore only. */
   constructor(
     worker: Worker,
     options: { path: string; report: OpenReport; watch: PulseWatch; onFatal: (error: Error) => void },
@@ -79,12 +77,12 @@ class EngineThread {
     worker.on('exit', (code) => this.#end(new Error(`the engine thread exited with code ${code}`)));
   }
 
-  /** False while the engine thread hangs, and when it is gone. */
+  /** False if the engine thread hangs or has ended. */
   get isAnswering(): boolean {
     return this.#ended === undefined && this.#watch.silentLooks < ANSWERING_LOOKS_MAX;
   }
 
-  /** As Storage.close, and ends the thread. Calls made meanwhile fail with UNAVAILABLE. */
+  /** As Storage.close, then ends the thread. Calls made meanwhile fail with UNAVAILABLE. */
   async stop(flushMaxMs?: number): Promise<void> {
     if (this.#isClosing) return;
     this.#isClosing = true;
@@ -92,7 +90,7 @@ class EngineThread {
     await this.#worker.terminate();
   }
 
-  /** Carries one call to the engine and its result back; `transfer` are buffers of `args` that move there. */
+  /** Sends one call to the engine and returns its result; the buffers in `transfer`, which belong to `args`, move there. */
   call<K extends EngineCallName>(
     name: K,
     args: EngineArgs[K],
@@ -108,7 +106,7 @@ class EngineThread {
 
   #settle(reply: EngineReply): void {
     assert(reply.kind === 'done' || reply.kind === 'failed', `the engine sent ${reply.kind} after opening`);
-    // What the thread had still sent when it died: those who asked were told already.
+    // A message that the thread sent before it died: its callers were already rejected.
     if (this.#ended !== undefined) return;
     const pending = this.#pending.get(reply.id);
     assert(pending !== undefined, 'the engine answered a request that was not made');
@@ -117,7 +115,7 @@ class EngineThread {
     else pending.reject(new StoreError(reply.code, reply.message));
   }
 
-  /** The thread is gone. After close() that is what was asked for. */
+  /** The thread has ended; after close() this is expected. */
   #end(cause: Error): void {
     if (this.#ended !== undefined) return;
     this.#ended = new StoreError('UNAVAILABLE', `${this.#path}: the store has ended; retry later`, { cause });
@@ -143,7 +141,7 @@ async function opened(worker: Worker): Promise<OpenReport> {
   }
 }
 
-/** `body` itself when it is all of its buffer, so that the buffer can be transferred; a copy of it otherwise. */
+/** `body` itself if it is its whole buffer, so that the buffer can be transferred; otherwise a copy. */
 function owning(body: Uint8Array): Uint8Array<ArrayBuffer> {
   const { buffer } = body;
   const isWhole = buffer instanceof ArrayBuffer && body.byteOffset === 0 && body.byteLength === buffer.byteLength;

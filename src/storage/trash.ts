@@ -1,5 +1,5 @@
-// Where dropped days go: a folder is renamed in place before it is removed, so that no crash leaves half a day that would
-// be opened as a whole one, and its name is free at once. Removing gigabytes takes its time, beside everything else.
+// Removes dropped days. A folder is renamed in place first, so that its name is free at once and no crash leaves half a day
+// that would be opened as a whole one. Removing gigabytes takes time, so it runs in the background.
 import { randomBytes } from 'node:crypto';
 import { dirname, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
@@ -14,27 +14,24 @@ export function isTrash(name: string): boolean {
 export class Trash {
   readonly #disk: Disk;
   readonly #folder: string;
-  /** Removals one after the other: two of one folder would trip over one another. */
+  /** Runs removals one after the other: two removals of one folder would interfere. */
   #emptied: Promise<void> = Promise.resolve();
 
-  /** Of the folders directly in `folder`. */
+  /** Manages the folders directly in `folder`. */
   constructor(disk: Disk, folder: string) {
     this.#disk = disk;
     this.#folder = folder;
   }
 
-  /**
-   * Takes the folder `path`, which is nobody's any more: on return its name is free. Throws DISK: it is there
-   * as before.
-   */
+  /** Takes the unused folder `path`: on return its name is free. Throws DISK, leaving the folder unchanged. */
   take(path: string): void {
     const target = `${path}.${randomBytes(4).toString('hex')}${SUFFIX}`;
-    // An attempt before may have got as far as this.
+    // An earlier attempt may have renamed it already.
     if (this.#disk.stat(path) !== undefined) this.#disk.rename(path, target);
     this.#disk.syncDir(dirname(path));
   }
 
-  /** Removes all that is here. Throws DISK: the rest stays for the next time. */
+  /** Removes all taken folders. Throws DISK; the rest stays for the next call. */
   empty(): Promise<void> {
     const emptied = this.#emptied.then(() => this.#removeAll());
     this.#emptied = emptied.catch(() => undefined);

@@ -1,5 +1,4 @@
-// Snapshots that queries hold. Each pins its files until it is released; whoever takes one must release it, also when
-// the query fails.
+// Snapshots that queries hold. Each pins its files until it is released; its taker must release it, also if the query fails.
 import type { Pinned } from '../partition/pinned.ts';
 import { dayFilter, type PartitionView, type ViewFilter } from '../partition/view.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -17,12 +16,12 @@ export class Views {
   readonly #pins = new Map<number, readonly Pinned[]>();
   #nextId = 1;
 
-  /** Snapshots held now. */
+  /** The number of snapshots that are held now. */
   get count(): number {
     return this.#pins.size;
   }
 
-  /** Of days that cannot be read there is a view that says so. */
+  /** A day that cannot be read gets a view that says so. */
   take({ all, outages }: Pick<PartitionSet, 'all' | 'outages'>, tenant: Tenant, filter: ViewFilter): StoreView {
     const id = this.#nextId++;
     const pins: Pinned[] = [];
@@ -41,7 +40,7 @@ export class Views {
     return { id, tenant, partitions: taken.sort((a, b) => b.day - a.day) };
   }
 
-  /** Releasing twice is not an error: a query that is cancelled may race its own end. */
+  /** Releasing twice is no error: a query's cancellation may race its own end. */
   release(id: number): void {
     const pins = this.#pins.get(id) ?? [];
     this.#pins.delete(id);
