@@ -1,5 +1,5 @@
-// Blocks that stay open between the queries of one thread: directories parsed, frames that were looked at decompressed.
-// What users ask for again and again is the newest, and pages of a UI ask for the same traces many times.
+// Blocks that stay open between the queries of one thread: their directories are parsed, and frames that were read are
+// decompressed. Users mostly query the newest data, and the pages of a UI request the same traces many times.
 import { assert } from '../base/assert.ts';
 import { BlockReader, type BlockBytes } from '../block/block-reader.ts';
 import type { ReadFile } from '../disk/disk.ts';
@@ -9,7 +9,7 @@ import type { BlockRange } from '../part/part-reader.ts';
 /** A directory's parsed entry; measured 90 to 130 bytes on the heap. */
 const ENTRY_BYTES = 120;
 
-/** The bytes of a block in a file, which each use gives anew: files are closed when nobody reads them. */
+/** The bytes of a block in a file. Each use passes the open file anew: files are closed when nobody reads them. */
 class FileRange implements BlockBytes {
   readonly sizeBytes: number;
   readonly #offset: number;
@@ -29,11 +29,11 @@ class FileRange implements BlockBytes {
 interface OpenBlock {
   readonly range: FileRange;
   readonly reader: BlockReader;
-  /** What it was last known to hold. */
+  /** Size at the last measurement. */
   bytes: number;
 }
 
-/** Least recently used goes first. */
+/** Evicts the least recently used block first. */
 export class BlockCache {
   readonly #bytesMax: number;
   readonly #blocks = new Map<string, OpenBlock>();
@@ -48,8 +48,8 @@ export class BlockCache {
   }
 
   /**
-   * Runs `work` on the block at `range` of `file`. `key` begins with the identity of the file and tells the block apart
-   * from every other. Throws what `work` throws, and CORRUPTION; a block that failed is read anew next time.
+   * Runs `work` on the block at `range` of `file`. `key` starts with the file's identity and is unique to the block. Throws
+   * what `work` throws, and CORRUPTION; a block that failed is read anew next time.
    */
   use<T>(key: string, place: { file: ReadFile; range: BlockRange }, work: (block: BlockReader) => T): T {
     const known = this.#blocks.get(key);

@@ -1,6 +1,6 @@
-// The blocks a view holds, as a query sees them: parts and log blocks are the same thing here. Runs on any thread:
-// it knows only paths, and the view keeps the files from being removed. A block that fails its checksum is skipped,
-// counted and named in the answer's warnings; it never fails the query.
+// The blocks of a view as a query sees them: parts and log blocks look the same here. Runs on any thread: it knows only
+// paths, and the view keeps the files from being removed. A block that fails its checksum is skipped, counted and named in
+// the answer's warnings; it never fails the query.
 import { join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import type { BlockReader } from '../block/block-reader.ts';
@@ -27,14 +27,14 @@ import type { OutlinedBlock } from './prune-blocks.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 import { UseCache } from './use-cache.ts';
 
-/** What a query needs of a view: plain data, cloneable to another thread. The blocks in it are the tenant's. */
+/** What a query needs of a view: plain data, cloneable to another thread. All its blocks belong to the tenant. */
 export interface ViewFiles {
   readonly partitions: readonly PartitionView[];
-  /** Of the traces asked for those that are archived: their files. */
+  /** The files of the requested traces that are archived. */
   readonly archived?: readonly { readonly traceId: Uint8Array; readonly path: string }[];
 }
 
-/** A block that may matter, by what is known without reading it. */
+/** A block that may match, judged without reading it. */
 export interface CandidateBlock {
   readonly day: number;
   /** ns since the day's midnight. */
@@ -42,11 +42,11 @@ export interface CandidateBlock {
   readonly startMax: number;
   readonly durationMin: number;
   readonly durationMax: number;
-  /** The part's filter of the block, where it has one. */
+  /** The part's filter for the block, if it has one. */
   filter(): FuseFilter | undefined;
-  /** The block as its part knows it, where it does. */
+  /** The part's outlines of the block, if it has them. */
   outlined(): OutlinedBlock | undefined;
-  /** Runs `work` on the block; undefined (and a warning) when what it looks at is damaged. */
+  /** Runs `work` on the block; undefined, with a warning, if data that `work` reads is damaged. */
   read<T>(work: (block: BlockReader) => T): T | undefined;
 }
 
@@ -54,22 +54,22 @@ function unknown(): undefined {
   return undefined;
 }
 
-/** Lines of an answer's warnings; damage beyond them is counted in one last line. */
+/** Lines of an answer's warnings; one last line counts further damage. */
 const WARNINGS_MAX = 100;
 
-/** Damaged blocks one query reports; others are reported by the next one. */
+/** Damaged blocks that one query reports; the next query reports further ones. */
 const DAMAGED_MAX = 16;
 
-/** Log files of one query that are open at a time. */
+/** Log files that one query holds open at a time. */
 const OPEN_LOGS_MAX = 16;
 
-/** What a block is read by. */
+/** How to read a block. */
 interface BlockPlace {
-  /** Tells it apart from every other block. */
+  /** Unique to the block. */
   readonly key: () => string;
   readonly path: string;
   readonly range: BlockRange;
-  /** Runs `work` on the file, open until it returns. */
+  /** Runs `work` on the file, which stays open until `work` returns. */
   readonly useFile: <T>(work: (file: ReadFile) => T) => T;
 }
 
@@ -83,7 +83,7 @@ export class BlockSource implements Disposable {
   readonly #cache: PartCache;
   readonly #view: ViewFiles;
   readonly tenant: Tenant;
-  /** Only of this query: the file that is written to grows, and what is open knows its size of then. */
+  /** Used by this query only: the file that is being written grows, and an open file keeps the size at its opening. */
   readonly #logs = new UseCache<Identity, ReadFile>({
     weightMax: OPEN_LOGS_MAX,
     weigh: () => 1,
@@ -93,7 +93,7 @@ export class BlockSource implements Disposable {
   readonly #damaged = new Map<string, DamagedPlace>();
   readonly work: QueryWork;
 
-  /** What is looked at is counted on `work`. */
+  /** Counts the cost of reading on `work`. */
   constructor(cache: PartCache, view: ViewFiles, tenant: Tenant, work: QueryWork = newWork(view)) {
     this.#cache = cache;
     this.#view = view;
@@ -102,14 +102,14 @@ export class BlockSource implements Disposable {
     for (const { losses = [] } of view.partitions) for (const loss of losses) this.#warnings.add(loss);
   }
 
-  /** One line per block or part that could not be read, however often it was asked for. */
+  /** One line per block or part that could not be read, even if it was requested several times. */
   warnings(): string[] {
     const lines = [...this.#warnings];
     if (lines.length <= WARNINGS_MAX) return lines;
     return [...lines.slice(0, WARNINGS_MAX), `${lines.length - WARNINGS_MAX} more blocks or parts could not be read`];
   }
 
-  /** The first blocks that were met damaged: enough for the engine to put aside at a time. */
+  /** The first damaged blocks that were found, at most as many as the engine should quarantine at a time. */
   damaged(): DamagedPlace[] {
     return [...this.#damaged.values()];
   }
@@ -119,7 +119,7 @@ export class BlockSource implements Disposable {
     return this.#cache.calls;
   }
 
-  /** Every block of the tenant; of one day, where `day` is given. */
+  /** Every block of the tenant; only those of `day` if it is given. */
   blocks(day?: number): CandidateBlock[] {
     const newest = this.newestFirst(day);
     const out: CandidateBlock[] = [];
@@ -127,7 +127,7 @@ export class BlockSource implements Disposable {
     return out;
   }
 
-  /** The blocks of the tenant, those with the latest start first. A part is opened when one of its own may be next. */
+  /** The tenant's blocks, latest start first. A part is opened only when one of its blocks may be next. */
   newestFirst(onlyDay?: number): NewestBlocks<CandidateBlock> {
     this.#cache.makeRoom();
     const days = this.#view.partitions.filter(({ day }) => onlyDay === undefined || day === onlyDay);
@@ -157,7 +157,7 @@ export class BlockSource implements Disposable {
   }
 
   /**
-   * Day by day: the parts, and the blocks that are in none. undefined: a part cannot be opened. `check` is called before
+   * Day by day, the parts, and the blocks that are not in a part. undefined: a part cannot be opened. `check` is called before
    * each part, and may throw.
    */
   days(
@@ -190,7 +190,7 @@ export class BlockSource implements Disposable {
     return out;
   }
 
-  /** TracesData of those of the traces that are archived. A file that was deleted meanwhile is no damage. */
+  /** TracesData of the traces that are archived. A file that was deleted meanwhile does not count as damage. */
   archivedTraces(traceIds: readonly Uint8Array[]): Uint8Array[] {
     const { disk } = this.#cache;
     const wanted = new Set(traceIds.map(formatTraceId));
@@ -200,7 +200,7 @@ export class BlockSource implements Disposable {
     });
   }
 
-  /** Runs `work` on the part; undefined (and a warning) when it cannot be opened. */
+  /** Runs `work` on the part; undefined, with a warning, if it cannot be opened. */
   #usePart<T>(place: ViewPart, work: (part: PartReader) => T): T | undefined {
     return this.#guard(() =>
       this.#cache.use(place, (part) => {
@@ -218,7 +218,7 @@ export class BlockSource implements Disposable {
     }
   }
 
-  /** The part may be closed when its turn comes: it is opened anew then. */
+  /** The part may be closed before the block is read; then it is opened again. */
   #partBlock(day: number, place: ViewPart, { number, block }: NumberedBlock): CandidateBlock {
     const { startMin, startMax, durationMin, durationMax } = block;
     const filter = (): FuseFilter | undefined =>
@@ -269,7 +269,7 @@ export class BlockSource implements Disposable {
     if (this.#damaged.size < DAMAGED_MAX) this.#damaged.set(`${path} ${offset}`, { path, offset, sizeBytes, message });
   }
 
-  /** A shortage (files open, memory) is thrown: an answer would lack what is whole, and the next query may have it. */
+  /** Rethrows a shortage (open files, memory): the data is intact, and the next query may be able to read it. */
   #guard<T>(read: () => T): T | undefined {
     try {
       return read();
@@ -280,7 +280,7 @@ export class BlockSource implements Disposable {
     }
   }
 
-  /** Takes a line for warnings(). */
+  /** Adds a line to warnings(). */
   warn(message: string): void {
     this.#warnings.add(message);
   }

@@ -1,5 +1,5 @@
-// One block as a search's conditions see it: dictionaries, templates, rows, value columns, each read when it is first
-// asked for. Templates alone decide most conditions, so the rows are apart.
+// One block as a search's conditions see it: dictionaries, templates, rows and value columns, each read on first use. Rows
+// are separate, because templates alone decide most conditions.
 import { isUtf8 } from 'node:buffer';
 import { StoreError } from '../base/errors.ts';
 import { TextArena, type BlockReader } from '../block/block-reader.ts';
@@ -15,7 +15,7 @@ import type { ValueMatcher } from './tag-condition.ts';
 
 export class BlockView {
   readonly block: BlockReader;
-  /** Constants and values. Names have an arena of their own: it must not move while views of them are used. */
+  /** Constants and values. Names have their own arena: it must not move while views of them are used. */
   readonly #values = new TextArena();
   readonly #names = new TextArena();
   readonly #lists = new Map<number, readonly Uint8Array[]>();
@@ -30,7 +30,7 @@ export class BlockView {
     this.block = block;
   }
 
-  /** Templates of a section without their rows: rowCount and valueStart say nothing. */
+  /** Templates of a section without its rows: rowCount and valueStart are not valid. */
   templates(section: number): readonly StoredTemplate[] {
     return this.#templateReader(section).templates;
   }
@@ -44,7 +44,7 @@ export class BlockView {
     return (this.#rows[section] ??= new SectionReader(this.block, section));
   }
 
-  /** First event or link of each row, and their count behind the last. */
+  /** First event or link of each row; the last entry is their total count. */
   childStarts(section: number): Uint32Array {
     return (this.#childStarts[section] ??= readChildStarts(this.block, this.rows(C.SECTION_SPANS), this.rows(section)));
   }
@@ -69,7 +69,7 @@ export class BlockView {
     return list;
   }
 
-  /** Id of a key in the block, -1 when it has none such. */
+  /** Id of a key in the block; -1 if the block does not have the key. */
   keyId(key: Buffer): number {
     return this.strings().findIndex((text) => key.equals(text));
   }
@@ -79,7 +79,7 @@ export class BlockView {
     return (this.#traceColumns ??= readTraceColumns(this.block, this.rows(C.SECTION_SPANS)));
   }
 
-  /** What the text of constants and columns read so far lies in; it moves, and stays where it was, when more is read. */
+  /** The text of all constants and columns read so far. Reading more may replace this arena; the old one stays valid. */
   get valueBytes(): Uint8Array {
     return this.#values.arena;
   }
@@ -107,7 +107,7 @@ export class BlockView {
     return value.matches(type, constants.a[a]!, constants.b[a]!, this.#values.arena);
   }
 
-  /** A flag for each value of a field in the column's order: 1 where it is the value asked for; undefined: nowhere. */
+  /** A flag for each value of a field in the column's order: 1 if it matches `value`; undefined: no value matches. */
   columnMatches(section: number, field: number, value: ValueMatcher): Uint8Array | undefined {
     const column = this.column(section, field);
     const type = T.fieldType(field);
@@ -123,11 +123,11 @@ export class BlockView {
   }
 }
 
-/** Finds out which names are the operation `name`, as operations are listed. */
+/** Flags the names that are listed as operation `name`. */
 export function operationIds(view: BlockView, name: Buffer): Uint8Array {
   const ids = new Uint8Array(view.strings().length);
   view.strings().forEach((text, id) => {
-    // What is listed differently than it is stored: nothing at all, and bytes that are no text.
+    // Two kinds of names are not listed as they are stored: the empty name, and bytes that are not UTF-8.
     const isListedAsIs = text.length > 0 && isUtf8(text);
     ids[id] = Number(
       isListedAsIs ? name.equals(text) : operationName(Buffer.from(text).toString('utf8')) === name.toString('utf8'),

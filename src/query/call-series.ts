@@ -1,5 +1,5 @@
-// Calls, errors and latencies of a service, or of each of its operations, minute by minute: what the Monitor shows. Added
-// up in lists, one entry a bucket of a minute as it comes, and summed when all are there.
+// Calls, errors and latencies of a service, or of each of its operations, by minute, as the Monitor page shows them. Counts
+// are collected in lists, one entry per bucket of a minute, and summed when all have been read.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
@@ -18,7 +18,7 @@ import { LATENCY_BUCKETS } from '../trace/latency-buckets.ts';
 import type { CallSeries, MetricsQuery } from '../trace/store.ts';
 import { minutesOf, textOf, type CallTotals, type Minutes } from './call-totals.ts';
 
-/** The calls of one answer, by the answer's own series: (service, operation), or service alone. */
+/** The calls of one answer, by the answer's series: (service, operation), or service alone. */
 export class SeriesTotals implements CallTotals {
   readonly table = TABLE_CALLS;
   readonly minutes: Minutes;
@@ -29,7 +29,7 @@ export class SeriesTotals implements CallTotals {
   readonly #series: SeriesEntries[] = [];
   readonly #byName = new Map<string, Map<string | undefined, SeriesEntries>>();
 
-  /** Throws LIMIT_EXCEEDED while it adds up more than `entriesMax` buckets of minutes. */
+  /** Throws LIMIT_EXCEEDED when it holds more than `entriesMax` buckets of minutes. */
   constructor(query: MetricsQuery, entriesMax: number = limits.callEntriesMax) {
     this.#query = query;
     this.#budget = { entriesLeft: entriesMax };
@@ -79,7 +79,7 @@ export class SeriesTotals implements CallTotals {
     return this.#findSeries(service, names.kindOf(series), () => names.operations.text(names.operationOf(series)));
   }
 
-  /** The answer's series, or undefined when it is not asked for. */
+  /** The answer's series; undefined if it was not requested. */
   #findSeries(service: string, kind: number, operationOf: () => string): SeriesEntries | undefined {
     if (!this.#services.has(service) || (this.#kinds.size > 0 && !this.#kinds.has(kind))) return undefined;
     const operation = this.#query.isByOperation ? operationOf() : undefined;
@@ -107,15 +107,15 @@ export class SeriesTotals implements CallTotals {
   }
 }
 
-/** Stands among the buckets of a minute for its errors. */
+/** Marks the error count among the buckets of a minute. */
 const ERRORS = LATENCY_BUCKETS;
 
-/** What all series of an answer may have together. */
+/** Entries that all series of an answer may have together. */
 interface EntryBudget {
   entriesLeft: number;
 }
 
-/** What was found of one series, as it came: 14 bytes for each bucket of each minute of each part. */
+/** The entries of one series in reading order: 14 bytes for each bucket of each minute of each part. */
 class SeriesEntries {
   readonly #budget: EntryBudget;
   readonly #service: string;
@@ -153,7 +153,7 @@ class SeriesEntries {
     this.#values = new Float64Array(this.#values.buffer.transfer(8 * size));
   }
 
-  /** Minutes whose calls are not zero, ascending. */
+  /** Minutes with calls, ascending. */
   build(sums: MinuteSums): CallSeries {
     const { order, ends, first } = this.#byMinute();
     const rows: { minute: number; calls: number; errors: number; end: number }[] = [];
@@ -177,7 +177,7 @@ class SeriesEntries {
     };
   }
 
-  /** The entries minute by minute: those of minute first + i end at ends[i] of order. */
+  /** The entries grouped by minute: those of minute first + i end at ends[i] of order. */
   #byMinute(): { order: Uint32Array; ends: Uint32Array; first: number } {
     const minutes = this.#minutes.subarray(0, this.#count);
     let first = Infinity;
@@ -194,14 +194,14 @@ class SeriesEntries {
       total += count;
     }
     const order = new Uint32Array(this.#count);
-    // Each end begins as its minute's start and has moved behind its last entry when all are placed.
+    // Each end starts as the beginning of its minute and reaches the real end when all entries are placed.
     for (let i = 0; i < minutes.length; i++) order[ends[minutes[i]! - first]!++] = i;
     assert((ends.at(-1) ?? 0) === this.#count, 'entries of a series lie in none of its minutes');
     return { order, ends, first };
   }
 }
 
-/** Sums of one minute at a time. */
+/** Sums for one minute at a time. */
 class MinuteSums {
   readonly #sums = new Float64Array(ERRORS + 1);
 

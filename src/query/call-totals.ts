@@ -1,4 +1,4 @@
-// Adds up the calls a query asks for and gives them in the order of the answer.
+// Sums the calls that a query asks for and returns them in the order of the answer.
 import { assert } from '../base/assert.ts';
 import { minuteOfKey, numberOfKey, type CallCounts, type CallNames } from '../block/call-counts.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
@@ -22,8 +22,8 @@ export function minutesOf(startNs: bigint, endNs: bigint): Minutes {
 }
 
 /**
- * The days of a window, both ends inclusive: calls are counted by the day, and what a part counted may lie in minutes in
- * which none of its own spans start.
+ * The days of a window, both ends inclusive. Calls are counted by day, and a part's counts may be in minutes in which none
+ * of its own spans start.
  */
 export function wholeDays(startNs: bigint, endNs: bigint): { startMinNs: bigint; startMaxNs: bigint } {
   assert(startNs >= 0n && endNs >= 0n, `days of a window from ${startNs} to ${endNs} begin before 1970`);
@@ -31,9 +31,9 @@ export function wholeDays(startNs: bigint, endNs: bigint): { startMinNs: bigint;
   return { startMinNs: startNs - (startNs % dayNs), startMaxNs: endNs - (endNs % dayNs) + dayNs - 1n };
 }
 
-/** What an answer is added up in. */
+/** The sums for an answer. */
 export interface CallTotals {
-  /** Which table of roll-ups it is made from. */
+  /** The roll-up table to read. */
   readonly table: number;
   readonly minutes: Minutes;
   addFrame(frame: FrameReader, hourMinute: number): void;

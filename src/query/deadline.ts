@@ -1,5 +1,5 @@
-// How long a query may still run, how much it may look at, and whether anybody still waits for it. Checked between
-// blocks: a block is a few milliseconds of work.
+// How long a query may still run, how much it may read, and whether its client still waits. Checked between blocks: a
+// block takes a few milliseconds.
 import { StoreError } from '../base/errors.ts';
 import type { Pulse } from '../base/pulse.ts';
 import type { QueryWork } from './query-work.ts';
@@ -7,9 +7,9 @@ import type { QueryWork } from './query-work.ts';
 export interface DeadlineOptions {
   /** Set to 1 by another thread when the client has gone. */
   readonly cancelled?: Int32Array;
-  /** Beats with each check: a query that does not come here for long hangs. */
+  /** Beats with each check: a query that does not check for a long time hangs. */
   readonly pulse?: Pulse;
-  /** Stored bytes the query may look at, and where they are counted. */
+  /** Stored bytes that the query may read, and where they are counted. */
   readonly budget?: { readonly bytesMax: number; readonly work: Pick<QueryWork, 'bytes'> };
 }
 
@@ -24,7 +24,7 @@ export class Deadline {
     this.#options = options;
   }
 
-  /** Throws TIMEOUT when the time or the bytes are over, CANCELLED when nobody waits any more. */
+  /** Throws TIMEOUT when the time or bytes are used up, CANCELLED when the client has gone. */
   check(): void {
     const { cancelled, pulse, budget } = this.#options;
     pulse?.beat();

@@ -1,6 +1,6 @@
-// Calls between services, and calls, errors and latencies of a service minute by minute: what Jaeger's dependency graph
-// and Monitor show. block/count-calls.ts says what a call is. Answered from the roll-ups of the parts; what is still in
-// the log is counted beyond them, and a day whose roll-ups cannot be read is counted from its spans.
+// Calls between services, and calls, errors and latencies of a service by minute, for Jaeger's dependency graph and Monitor.
+// block/count-calls.ts defines a call. Answers come from the roll-ups of the parts; spans still in the log are counted in
+// addition, and a day whose roll-ups cannot be read is counted from its spans.
 import { assert } from '../base/assert.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
@@ -32,7 +32,7 @@ export function listCallSeries(source: BlockSource, query: MetricsQuery, deadlin
   return new CallCount(source, deadline).add(() => new SeriesTotals(query)).result(() => deadline.check());
 }
 
-/** A day's roll-ups turned out to be damaged. */
+/** The roll-ups of a day are damaged. */
 class DamagedDay extends Error {
   readonly day: number;
 
@@ -45,7 +45,7 @@ class DamagedDay extends Error {
 class CallCount {
   readonly #source: BlockSource;
   readonly #check: () => void;
-  /** Days to be counted from their spans. */
+  /** Days that must be counted from their spans. */
   readonly #damagedDays = new Set<number>();
 
   constructor(source: BlockSource, deadline: Deadline) {
@@ -53,7 +53,7 @@ class CallCount {
     this.#check = () => deadline.check();
   }
 
-  /** Adds every day to totals. What damage left behind in them is thrown away with them. */
+  /** Adds every day to totals. If damage is found, the totals are discarded with its partial counts. */
   add<T extends CallTotals>(makeTotals: () => T): T {
     for (;;) {
       const totals = makeTotals();
@@ -83,7 +83,7 @@ class CallCount {
     this.#check();
     try {
       lent.use((part) => {
-        // It was made without: nothing is damaged, and the day counted from its spans is exact.
+        // The part was written without roll-ups: nothing is damaged, and counting the day from its spans is exact.
         if (part.metadata.rollupsBytes === 0) throw new DamagedDay(day);
         this.#addRollups(totals, day, part.rollups());
       });
@@ -104,7 +104,7 @@ class CallCount {
     }
   }
 
-  /** Counts the spans of `blocks` beyond those of `parts`; their columns are kept in `cache`. */
+  /** Counts the spans of `blocks` that are not in `parts`; keeps their columns in `cache`. */
   #addBlocks(
     totals: CallTotals,
     blocks: readonly CandidateBlock[],

@@ -1,10 +1,10 @@
-// What a query has decided about resources and scopes: the same few stand in block after block, and looking through one
-// takes as long as some hundred spans.
+// A query's decisions about resources and scopes: the same few appear in every block, and examining one takes as long as
+// some hundred spans.
 import { assert } from '../base/assert.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 
 const NOT_YET = 0;
-/** Distinct descriptors remembered; what comes then is decided each time. */
+/** Distinct descriptors remembered; further ones are decided each time. */
 const ENTRIES_MAX = 100_000;
 
 export class DescriptorMemo {

@@ -1,5 +1,5 @@
-// What references of a filter name in one block (contract/jaeger.md §5.5, docs/decisions/0010-filters.md). Columns and
-// dictionaries are decoded when a reference first asks for them, and kept for the filter's other references.
+// The values in one block that a filter's references name (contract/jaeger.md §5.5, docs/decisions/0010-filters.md). Columns
+// and dictionaries are decoded when a reference first needs them, and kept for the filter's other references.
 import { StoreError } from '../base/errors.ts';
 import * as C from '../block/block-columns.ts';
 import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
@@ -13,7 +13,7 @@ import { fieldOfAttribute, isInErrorTag, resourceValues, scopeValues } from './f
 import { eachEntry, oneEntry, oneText, testRuns, type Entries, type Run, type Source } from './filter-runs.ts';
 import { Times, wireTime } from './filter-times.ts';
 
-/** Fields without a presence of their own. A name, or an id of a link, is there even when it is empty. */
+/** Fields that are absent when empty. A name, or an id of a link, is present even when it is empty. */
 const ABSENT_WHEN_EMPTY: ReadonlySet<FieldName> = new Set([
   'span.statusMessage',
   'span.traceState',
@@ -37,7 +37,7 @@ export class FilterBlock {
     this.view = view;
   }
 
-  /** The values of `reference`, those of all events or links for one of their levels. */
+  /** The values of `reference`; if it is of a level of events or links, those of all of them. */
   source(reference: FilterReference): Source {
     const key = reference.kind === 'field' ? reference.name : `${reference.level}:${reference.key}`;
     let source = this.#sources.get(key);
@@ -142,7 +142,7 @@ export class FilterBlock {
     );
   }
 
-  /** Of several such fields the last one counts, as everywhere in proto3. */
+  /** If such a field occurs several times, the last one counts, as in proto3. */
   #intrinsic(section: number, intrinsic: number): Run[] {
     return this.#ofFields(section, ({ fields }) => {
       const last = fields.findLast(({ field }) => T.isIntrinsic(field) && T.fieldId(field) === intrinsic);
@@ -163,7 +163,7 @@ export class FilterBlock {
   #constantRun(section: number, { field, a, b }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
     const type = T.fieldType(field);
     if (!T.isArenaType(type)) return { ...place, entries: oneEntry(type, a, b), first: 0, isConstant: true };
-    // Types differ, text is shared.
+    // Each type has its own entries, but the text is shared.
     const key = section * 8 + type;
     let entries = this.#constants.get(key);
     if (entries === undefined) {
@@ -179,7 +179,7 @@ export class FilterBlock {
     let column = this.#columns.get(key);
     if (column === undefined) {
       const values = this.view.column(section, field);
-      // The arena may move when it grows; these bytes stay as they are.
+      // The arena may be replaced when it grows; the old bytes stay unchanged.
       const entries = { type: T.fieldType(field), a: values.a, b: values.b, bytes: this.view.valueBytes };
       column = { entries, codes: values.kind === 'texts' ? values.codes : undefined };
       this.#columns.set(key, column);
@@ -189,14 +189,14 @@ export class FilterBlock {
     return codes === undefined ? run : { ...run, codes };
   }
 
-  /** Calls for each row of the section that has the intrinsic integer. */
+  /** Calls `visit` for each row of the section that has the intrinsic integer. */
   #eachWords(section: number, intrinsic: number, visit: (row: number, time: bigint) => void): void {
     eachEntry(this.#intrinsic(section, intrinsic), (row, { a, b }, entry) =>
       visit(row, wireTime(a[entry]!, b[entry]!)),
     );
   }
 
-  /** Values that the number at `at` in a template's head stands for; each number is read once. */
+  /** Values for the number at `at` in a template's head; each number is read once. */
   #ofHeads(section: number, at: number, read: (head: number) => readonly Entries[]): Run[] {
     const { templates, starts, rows } = this.view.rows(section);
     const known = new Map<number, readonly Entries[]>();
@@ -250,7 +250,7 @@ export class FilterBlock {
     const spanIds = this.view.block.fixed(C.COLUMN_SPAN_IDS, 8);
     if (name === 'span.spanID') return [{ ...rows, entries: hexIds(spanIds, 8) }];
     const orphanIds = this.view.block.fixed(C.COLUMN_ORPHAN_PARENTS, 8);
-    // Ids of rows, then of parents that are elsewhere, then eight zero bytes for none.
+    // Ids of rows, then of parents outside the block, then eight zero bytes for no parent.
     const entries = hexIds(Buffer.concat([spanIds, orphanIds, Buffer.alloc(8)]), 8);
     let orphan = rowCount;
     const codes = Uint32Array.from(parents, (parent) =>
@@ -259,7 +259,7 @@ export class FilterBlock {
     return [{ ...rows, entries, codes }];
   }
 
-  /** Whether a span is in error, as tags have it: by its status, or by an attribute `error` that is true. */
+  /** Whether a span is in error, as in tags: by its status, or by an attribute `error` that is true. */
   #errors(): Run[] {
     const { rowCount } = this.view.block.header;
     const flags = testRuns(this.#attribute(C.SECTION_SPANS, ERROR_KEY), rowCount, isTrue);
@@ -287,7 +287,7 @@ function textEntry(text: string): Entries {
   return oneText(Buffer.from(text, 'utf8'));
 }
 
-/** One entry a row, in row order. */
+/** One entry per row, in row order. */
 function everyRow(entries: Entries): Run[] {
   return [{ entries, rows: countUp(entries.a.length), from: 0, to: entries.a.length, first: 0 }];
 }
@@ -302,7 +302,7 @@ function entryOf<E>(entries: readonly E[], id: number): E {
   return entry;
 }
 
-/** Of each child the owner, when owner o has the children starts[o] … starts[o + 1] - 1. */
+/** The owner of each child; owner o has the children starts[o] … starts[o + 1] - 1. */
 function ownersOf(starts: Uint32Array, owners: number): Uint32Array {
   const out = new Uint32Array(starts[owners]!);
   for (let owner = 0; owner < owners; owner++) out.fill(owner, starts[owner]!, starts[owner + 1]!);

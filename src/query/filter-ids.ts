@@ -1,4 +1,4 @@
-// Ids as filters compare them: in lower-case hex, an id of zeros as empty text.
+// Ids as filters compare them: lower-case hex; an all-zero id is empty text.
 import * as T from '../trace/templates.ts';
 import { eachEntry, type Entries, type Run } from './filter-runs.ts';
 
@@ -13,7 +13,7 @@ export function hexIds(ids: Uint8Array, sizeBytes: number): Entries {
   return { type: T.TYPE_STRING, a, b, bytes: hexOf(ids) };
 }
 
-/** Trace ids (or span ids) of links, 24 bytes a link; `odd` are those of unusual length. */
+/** Trace ids (or span ids) of links, 24 bytes per link; `odd` holds those of unusual length. */
 export function linkIds(ids: Uint8Array, isTrace: boolean, odd: readonly Run[]): Entries {
   const sizeBytes = isTrace ? TRACE_ID_BYTES : LINK_BYTES - TRACE_ID_BYTES;
   const count = ids.length / LINK_BYTES;

@@ -1,5 +1,5 @@
-// What references of a filter name outside a block's rows: attributes that are fields, and the values that stand in the
-// descriptors of resources and scopes, which parts list too (part/outlines.ts).
+// The values that a filter's references name outside a block's rows: attributes that are fields, and values in the
+// descriptors of resources and scopes, which parts also list (part/outlines.ts).
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { serviceName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
@@ -9,7 +9,7 @@ import * as T from '../trace/templates.ts';
 import { oneEntry, oneText, type Entries } from './filter-runs.ts';
 import { attributeValues } from './match-tag.ts';
 
-/** Attributes without level, or of the span, that are fields. */
+/** Attributes without a level, or of the span, that are stored as fields. */
 const FIELDS_BY_KEY: ReadonlyMap<string, FieldName> = new Map([
   ['span.kind', 'span.kind'],
   ['span.status', 'span.status'],
@@ -28,12 +28,12 @@ export function fieldOfAttribute({ key, level }: AttributeReference): FieldName 
   return level === '' || level === 'span' ? FIELDS_BY_KEY.get(key) : undefined;
 }
 
-/** Whether the attribute is `error`, which says more than one attribute does. */
+/** Whether the attribute is `error`, whose value also depends on the span's status. */
 export function isInErrorTag({ key, level }: AttributeReference): boolean {
   return key === 'error' && (level === '' || level === 'span');
 }
 
-/** What a resource has of a field of its level, or of an attribute. */
+/** The values in a resource of a field of its level, or of an attribute. */
 export function resourceValues(reference: FilterReference, descriptor: Uint8Array): Entries[] {
   const { schemaUrl, message } = parseDescriptor(descriptor);
   if (reference.kind === 'attribute') return entriesOf(message, RESOURCE_ATTRIBUTES, reference.key);
@@ -41,7 +41,7 @@ export function resourceValues(reference: FilterReference, descriptor: Uint8Arra
   return [oneText(Buffer.from(serviceName(message), 'utf8'))];
 }
 
-/** What a scope has of a field of its level, or of an attribute. */
+/** The values in a scope of a field of its level, or of an attribute. */
 export function scopeValues(reference: FilterReference, descriptor: Uint8Array): Entries[] {
   const { schemaUrl, message } = parseDescriptor(descriptor);
   if (reference.kind === 'attribute') return entriesOf(message, SCOPE_ATTRIBUTES, reference.key);
@@ -49,7 +49,7 @@ export function scopeValues(reference: FilterReference, descriptor: Uint8Array):
   return unlessEmpty(scopeText(message, reference.name === 'scope.name' ? SCOPE_NAME : SCOPE_VERSION));
 }
 
-/** These fields have no presence of their own. */
+/** An empty field of this kind counts as absent. */
 function unlessEmpty(text: Uint8Array): Entries[] {
   return text.length === 0 ? [] : [oneText(text)];
 }
@@ -59,7 +59,7 @@ function entriesOf(message: Uint8Array, field: number, name: string): Entries[] 
   return Array.from(attributeValues(message, field, Buffer.from(name, 'utf8')), valueOf);
 }
 
-/** An AnyValue; what is no text, number or boolean is there, but compares with nothing. */
+/** An AnyValue. A value other than text, number or boolean is present, but equals nothing. */
 function valueOf(any: Uint8Array): Entries {
   let value = oneEntry(T.TYPE_EMPTY, 0, 0);
   const reader = new WireReader(any);
@@ -75,7 +75,7 @@ function valueOf(any: Uint8Array): Entries {
   return value;
 }
 
-/** Name (field 1) or version (field 2) of a Scope message; empty where it has none. */
+/** Name (field 1) or version (field 2) of a Scope message; empty if absent. */
 function scopeText(message: Uint8Array, field: number): Uint8Array {
   const reader = new WireReader(message);
   let text = message.subarray(0, 0);

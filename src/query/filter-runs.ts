@@ -1,9 +1,9 @@
-// The values that a reference of a filter names in one block, as runs: the same field of some rows of one section. What is
-// constant for a template, a resource or a scope is one value however many rows it stands for.
+// The values of one filter reference in one block, as runs: the same field of some rows of one section. A value that is
+// constant for a template, a resource or a scope is stored once for all its rows.
 import * as T from '../trace/templates.ts';
 import { scalarOf, type Scalar, type ValueTest } from './filter-value.ts';
 
-/** Stored values: of entry i the words a[i], b[i]; text lies in `bytes`. */
+/** Stored values: entry i has the words a[i], b[i]; text is in `bytes`. */
 export interface Entries {
   /** templates.ts */
   readonly type: number;
@@ -18,10 +18,10 @@ export interface Run {
   readonly rows: ArrayLike<number>;
   readonly from: number;
   readonly to: number;
-  /** The first row's place among the entries, or among `codes`, which name them. The next rows' places follow it. */
+  /** The first row's index in the entries, or in `codes`, which hold indexes of entries. The next rows follow it. */
   readonly first: number;
   readonly codes?: ArrayLike<number>;
-  /** One place is every row's. */
+  /** All rows share one entry. */
   readonly isConstant?: boolean;
 }
 
@@ -29,17 +29,17 @@ export interface Run {
 export interface Source {
   readonly section: number;
   readonly runs: readonly Run[];
-  /** The values are texts, and an empty one is none. */
+  /** The values are texts, and an empty text counts as absent. */
   readonly isEmptyAbsent?: boolean;
 }
 
-/** A flag per row of the section, set where a value meets `test`. */
+/** A flag per row of the section, set if a value passes `test`. */
 export function testSource({ runs, isEmptyAbsent }: Source, rowCount: number, test: ValueTest): Uint8Array {
   if (isEmptyAbsent !== true) return testRuns(runs, rowCount, test);
   return testRuns(runs, rowCount, (type, a, b, bytes) => b !== 0 && test(type, a, b, bytes));
 }
 
-/** The same for runs. Entries that rows share are asked once. */
+/** The same for runs. An entry shared by several rows is tested once. */
 export function testRuns(runs: readonly Run[], rowCount: number, test: ValueTest): Uint8Array {
   const flags = new Uint8Array(rowCount);
   const answers = new Map<Entries, Answers>();
@@ -72,7 +72,7 @@ function testCodes({ rows, from, to, first }: Run, codes: ArrayLike<number>, kno
 const ASKED = 1;
 const MET = 2;
 
-/** What a test said of entries that several rows share. */
+/** Results of a test on entries that several rows share. */
 class Answers {
   readonly #entries: Entries;
   readonly #test: ValueTest;
@@ -94,7 +94,7 @@ class Answers {
   }
 }
 
-/** Values row by row, for what compares two references: those of row r are values[starts[r] … starts[r + 1]). */
+/** Values row by row, to compare two references: row r has values[starts[r] … starts[r + 1]). */
 export interface RowValues {
   readonly starts: Uint32Array;
   readonly values: readonly Scalar[];
@@ -116,7 +116,7 @@ export function rowValues({ runs, isEmptyAbsent }: Source, rowCount: number): Ro
   return { starts, values };
 }
 
-/** Calls for every row of every run. */
+/** Calls `visit` for every row of every run. */
 export function eachEntry(runs: readonly Run[], visit: (row: number, entries: Entries, entry: number) => void): void {
   for (const { entries, rows, from, to, first, codes, isConstant } of runs) {
     for (let i = from; i < to; i++) {

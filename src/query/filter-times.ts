@@ -1,5 +1,5 @@
-// Times of a block's spans and events as 64-bit integers in two words, which is what filters compare: instants in ns since
-// the epoch, durations in ns. OTLP's times are unsigned; what lies beyond 2^63 - 1 counts as that.
+// Times of a block's spans and events as 64-bit integers in two words, as filters compare them: instants in ns since the
+// epoch, durations in ns. OTLP's times are unsigned; values above 2^63 - 1 count as 2^63 - 1.
 import { DAY_NS } from '../trace/day-clock.ts';
 import * as T from '../trace/templates.ts';
 import type { Entries } from './filter-runs.ts';
@@ -36,7 +36,7 @@ export class Times implements Entries {
     return times;
   }
 
-  /** Entry i: `base`'s entry rows[i], or i without rows, + deltas[i]. */
+  /** Entry i is `base`'s entry rows[i] (without `rows`: entry i) + deltas[i]. */
   static sums(base: Times, deltas: Float64Array, rows?: Uint32Array): Times {
     const times = new Times(deltas.length);
     for (let i = 0; i < deltas.length; i++) {
@@ -64,7 +64,7 @@ export class Times implements Entries {
   }
 }
 
-/** An unsigned time of the wire. */
+/** An unsigned time from the wire. */
 export function wireTime(lo: number, hi: number): bigint {
   return (BigInt(hi) << 32n) | BigInt(lo);
 }

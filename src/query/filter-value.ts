@@ -1,14 +1,14 @@
-// What a stored value is compared with, compiled once per search. Values come as blocks hold them: a type of templates.ts
-// and two words, text as a range of bytes. The rules are those of Jaeger's memory store: numbers compare exactly, an
-// integer with a double too; a constant that declares a type meets that type alone, one that declares none is read as
-// what the value is; NaN, bytes, lists, maps and absent values compare with nothing, though they are there.
+// Tests of stored values, compiled once per search. A value comes as blocks hold it: a type of templates.ts and two words;
+// text is a range of bytes. The rules are those of Jaeger's memory store. Numbers compare exactly, also an integer with a
+// double. A constant with a declared type matches only that type; one without is read as the type of the value. NaN,
+// bytes, lists, maps and absent values never compare, though all but absent values are present.
 import { isUtf8 } from 'node:buffer';
 import { doubleOf } from '../bytes/double-of.ts';
 import type { Comparison, FilterConstant } from '../trace/filter.ts';
 import { compilePattern } from '../trace/pattern.ts';
 import * as T from '../trace/templates.ts';
 
-/** A question to one stored value. `bytes` is what the words of text point into. */
+/** A test of one stored value. For text, the words are a range of `bytes`. */
 export type ValueTest = (type: number, a: number, b: number, bytes: Uint8Array) => boolean;
 
 type Sign = -1 | 0 | 1;
@@ -16,7 +16,7 @@ type SignTest = (sign: Sign) => boolean;
 
 const HOLDS: Readonly<Record<Comparison, SignTest>> = {
   eq: (sign) => sign === 0,
-  // `ne` asks for equality and is turned round by who knows whether there is a value at all.
+  // `ne` tests equality here; its caller negates the result, because only the caller knows whether a value exists.
   ne: (sign) => sign === 0,
   lt: (sign) => sign < 0,
   lte: (sign) => sign <= 0,
@@ -24,7 +24,7 @@ const HOLDS: Readonly<Record<Comparison, SignTest>> = {
   gte: (sign) => sign >= 0,
 };
 
-/** Value `op` constant; of `ne` whether they are equal. */
+/** Value `op` constant; for `ne`, whether they are equal. */
 export function comparisonTest(op: Comparison, constant: FilterConstant): ValueTest {
   const holds = HOLDS[op];
   const isEquality = op === 'eq' || op === 'ne';
@@ -33,7 +33,7 @@ export function comparisonTest(op: Comparison, constant: FilterConstant): ValueT
   const [integers, doubles] = numbersOf(constant);
   const ints = integers === undefined ? never : intTest(integers, holds);
   const floats = doubles === undefined ? never : doubleTest(doubles, holds);
-  // A boolean has no order.
+  // Booleans have no order.
   const bool = isEquality ? boolOf(constant) : undefined;
   return (type, a, b, bytes) => {
     switch (type) {
@@ -62,7 +62,7 @@ export function membershipTest(constants: readonly FilterConstant[]): ValueTest 
       : tests.some((test) => test(type, a, b, bytes));
 }
 
-/** The pattern matches anywhere in the value, which is text. `check` as compilePattern has it. */
+/** The pattern matches anywhere in a text value. `check`: see compilePattern. */
 export function patternTest(text: string, check?: () => void): ValueTest {
   const pattern = compilePattern(text, check);
   return (type, a, b, bytes) =>
@@ -79,7 +79,7 @@ function boolOf(constant: FilterConstant): boolean | undefined {
   return constant.kind === 'any' ? constant.bool : constant.kind === 'bool' ? constant.value : undefined;
 }
 
-/** What stored integers and what stored doubles are compared with. */
+/** The constants to compare stored integers and stored doubles with. */
 function numbersOf(
   constant: FilterConstant,
 ): [ints: bigint | number | undefined, doubles: bigint | number | undefined] {
@@ -105,7 +105,7 @@ function equalText(text: string): ValueTest {
   };
 }
 
-/** By bytes, as Go orders strings. Text that is no UTF-8 is bytes to Jaeger, which have no order. */
+/** By bytes, as Go orders strings. Jaeger treats text that is not UTF-8 as bytes, which have no order. */
 function orderedText(text: string, holds: SignTest): ValueTest {
   const mine = Buffer.from(text, 'utf8');
   return (_type, a, b, bytes) => {
@@ -118,7 +118,7 @@ const TWO_32 = 4_294_967_296;
 
 function intTest(constant: bigint | number, holds: SignTest): ValueTest {
   if (Number.isNaN(constant)) return never;
-  // Rounded only where no value below 2^53 is near.
+  // Rounded only if no value below 2^53 is near.
   const rounded = Number(constant);
   return (_type, lo, hi) => {
     const high = hi | 0;
@@ -139,12 +139,12 @@ function int64(lo: number, hi: number): bigint {
   return BigInt.asIntN(64, (BigInt(hi) << 32n) | BigInt(lo));
 }
 
-/** Exact also between a bigint and a number: JavaScript compares them as the numbers they are. */
+/** Exact also between a bigint and a number: JavaScript compares their mathematical values. */
 function compareNumbers(x: bigint | number, y: bigint | number): Sign {
   return x < y ? -1 : x > y ? 1 : 0;
 }
 
-/** A value out of its words, for what compares two stored values; undefined: it compares with nothing. */
+/** A value decoded from its words, to compare two stored values; undefined: it never compares. */
 export type Scalar = Buffer | bigint | number | boolean | undefined;
 
 export function scalarOf(type: number, a: number, b: number, bytes: Uint8Array): Scalar {
@@ -162,7 +162,7 @@ export function scalarOf(type: number, a: number, b: number, bytes: Uint8Array):
   }
 }
 
-/** Two values `op` each other; of `ne` whether they are equal. */
+/** x `op` y; for `ne`, whether they are equal. */
 export function compareScalars(op: Comparison, x: Scalar, y: Scalar): boolean {
   const holds = HOLDS[op];
   if (x === undefined || y === undefined) return false;
@@ -171,9 +171,9 @@ export function compareScalars(op: Comparison, x: Scalar, y: Scalar): boolean {
   return typeof y !== 'object' && holds(compareNumbers(x, y));
 }
 
-/** Whether constant `op` constant; of `ne` whether they are equal. */
+/** Left `op` right, both constants; for `ne`, whether they are equal. */
 export function compareConstants(op: Comparison, left: FilterConstant, right: FilterConstant): boolean {
-  // One side is taken as a stored value, which has a type.
+  // One constant is treated as a stored value, so it needs a type.
   if (left.kind === 'any' && right.kind !== 'any') return compareConstants(TURNED[op], right, left);
   const test = comparisonTest(op, right);
   switch (left.kind) {

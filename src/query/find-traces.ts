@@ -1,5 +1,5 @@
-// Reads whole traces by id: every piece from every part, log block and day and from the archive, regrouped into one span list without
-// duplicates, as OTLP. The bytes depend only on the set of spans stored, not on where its pieces lie.
+// Reads whole traces by id: collects the spans of a trace from every part, log block and day and from the archive, and
+// returns them once each, as OTLP. The bytes depend only on the set of stored spans, not on where they are stored.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
@@ -13,7 +13,7 @@ import type { FoundTrace } from '../trace/store.ts';
 import type { BlockSource } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 
-/** What was archived was accepted once, whatever the bounds are now. */
+/** Archived spans were accepted once, so the present bounds do not apply. */
 const ANY_SPAN: ScanBounds = {
   startMinNs: -(2n ** 63n),
   startMaxNs: 2n ** 63n - 1n,
@@ -22,14 +22,14 @@ const ANY_SPAN: ScanBounds = {
   isAccepted: true,
 };
 
-/** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share a block's decoding. */
+/** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share one decoding of a block. */
 const TRACES_PER_PASS = 64;
 
 /** Bytes of a row's own columns in a batch, beside its values. */
 const ROW_BYTES = 64;
 
 /**
- * The traces among `traceIds` that exist, in the order asked. Throws LIMIT_EXCEEDED when they are more than `bytesMax`
+ * The traces among `traceIds` that exist, in the requested order. Throws LIMIT_EXCEEDED if they have more than `bytesMax`
  * bytes of OTLP together.
  */
 export function findTraces(
@@ -46,7 +46,7 @@ export function findTraces(
   return found;
 }
 
-/** The size of an answer while it grows, so that it is refused before it has taken all memory. */
+/** The size of a growing answer, so that it is refused before it uses up memory. */
 class AnswerSize {
   readonly #bytesMax: number;
   #bytes = 0;
@@ -60,7 +60,7 @@ class AnswerSize {
     this.check(0);
   }
 
-  /** Throws when what is written and these `bytes` are too many. */
+  /** Throws if the bytes written so far plus `bytes` exceed the limit. */
   check(bytes: number): void {
     if (this.#bytes + bytes <= this.#bytesMax) return;
     throw new StoreError(
@@ -83,7 +83,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadli
     candidate.read((block) => {
       const traces = tracesIn(block, wanted);
       if (traces.length === 0) return;
-      // First: damage met in the middle would leave half a trace in the batch.
+      // Verified first: damage found later would leave half a trace in the batch.
       block.verify();
       appendTraces(batch, block, traces);
     });

@@ -1,5 +1,5 @@
-// The TraceArchive of a node with its own store: what is archived is what a query by id answers, so archiving a trace
-// again keeps what was archived before and adds what came since.
+// The TraceArchive of a node with its own store. It archives the answer of a query by id, so archiving a trace again keeps
+// the spans archived before and adds newer ones.
 import { Serial } from '../partition/serial.ts';
 import type { ArchiveFolder } from '../archive/archive-folder.ts';
 import type { Marked, TraceArchive, TraceReader } from '../trace/store.ts';
@@ -7,13 +7,13 @@ import type { Tenant } from '../trace/tenant.ts';
 
 export interface LocalArchiveOptions {
   readonly folder: ArchiveFolder;
-  /** Its findTraces answers from the archive too. */
+  /** Its findTraces also reads the archive. */
   readonly reader: Pick<TraceReader, 'findTraces'>;
 }
 
 export class LocalArchive implements TraceArchive {
   readonly #options: LocalArchiveOptions;
-  /** One at a time: of two that read a trace and then write it, the later write has the later state. */
+  /** One archiving at a time: each reads a trace and then writes it, so an overlap could write an older state last. */
   readonly #serial = new Serial();
 
   constructor(options: LocalArchiveOptions) {
@@ -46,7 +46,7 @@ export class LocalArchive implements TraceArchive {
     return this.#serial.run(async () => this.#options.folder.deleteAll());
   }
 
-  /** Resolves when nothing is being written any more. */
+  /** Resolves when all writes have ended. */
   async close(): Promise<void> {
     await this.#serial.idle();
   }

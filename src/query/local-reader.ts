@@ -1,5 +1,5 @@
-// The TraceReader of a node with its own store: names come from the index on the write thread, spans from a view's
-// files on the query workers. Every query is bounded: queue, wall clock, and it stops when its client leaves.
+// The TraceReader of a node with its own store: names come from the index on the engine thread, spans from a view's files on
+// the query workers. Every query has a bounded wait and a time limit, and stops when its client leaves.
 import { extname } from 'node:path';
 import { BugError } from '../base/assert.ts';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
@@ -29,17 +29,17 @@ import { queryShape } from './query-shape.ts';
 import type { QueryWork } from './query-work.ts';
 import { Turns } from './turns.ts';
 
-/** What the reader needs of the store; ThreadedStore and Storage have it. */
+/** What the reader needs of the store; ThreadedStore and Storage implement it. */
 export interface ViewSource {
   listServices(tenant: Tenant): Promise<Listed<string>>;
   listOperations(tenant: Tenant, service: string): Promise<Listed<Operation>>;
   takeView(tenant: Tenant, filter: ViewFilter): Promise<ViewFiles & { readonly id: number }>;
   releaseView(id: number): void;
-  /** Damage met in a view that is still held. */
+  /** Reports damage found in a view that is still held. */
   reportDamage(places: readonly DamagedPlace[]): Promise<void>;
 }
 
-/** Where archived traces lie; ArchiveFolder has it. */
+/** Finds archived traces; ArchiveFolder implements it. */
 export interface ArchivedFiles {
   find(tenant: Tenant, traceId: Uint8Array): string | undefined;
 }
@@ -47,29 +47,29 @@ export interface ArchivedFiles {
 export interface LocalReaderOptions {
   readonly source: ViewSource;
   readonly logger: Logger;
-  /** Asked beside the source for traces by id. */
+  /** Also read by queries for traces by id. */
   readonly archive?: ArchivedFiles | undefined;
   /** Query threads. */
   readonly workers: number;
-  /** Queries that hold a view, running or next to run; further ones wait. */
+  /** Queries that hold a view, running or about to run; further ones wait. */
   readonly concurrentMax: number;
-  /** Wall-clock bound of one query, and of its waiting before it, ms. */
+  /** Wall-clock limit of one query, and separately of its wait before it, ms. */
   readonly durationMaxMs: number;
-  /** Stored bytes one query may look at; undefined: any number. */
+  /** Stored bytes one query may read; undefined: no limit. */
   readonly bytesMax?: number;
-  /** Memory for blocks, and for filters, that a query thread keeps; default: what is useful. */
+  /** Memory that a query thread keeps for blocks, and again for filters; default: the useful maximum. */
   readonly cacheBytes?: number;
   /** OTLP bytes of the traces of one answer; default limits.answerBytesMax. */
   readonly answerBytesMax?: number;
-  /** Queries that take longer are logged, by their shape; undefined or 0: none. */
+  /** Slower queries are logged, by their shape; undefined or 0: none. */
   readonly slowMs?: number;
-  /** A query thread that does not come to its next block for so long is ended; default HUNG_MAX_SECONDS. */
+  /** A query thread that takes longer than this between two blocks is terminated; default HUNG_MAX_SECONDS. */
   readonly hungMaxSeconds?: number;
-  /** Told of every query that ran, however it ended. */
+  /** Called for every query that ran, successful or not. */
   readonly observe?: (query: RunQuery) => void;
 }
 
-/** Twice what the dearest pattern may take on one value (limits.patternWorkMax), which nothing interrupts. */
+/** Twice the longest time that a pattern may take on one value (limits.patternWorkMax), which cannot be interrupted. */
 const HUNG_MAX_SECONDS = 30;
 
 /** One query as metrics see it. */
@@ -77,12 +77,12 @@ export interface RunQuery {
   readonly kind: QueryKind;
   /** From the request for a turn to the answer. */
   readonly seconds: number;
-  /** Stored bytes it looked at. */
+  /** Stored bytes that it read. */
   readonly bytes: number;
   readonly outcome: 'ok' | StoreErrorCode;
 }
 
-/** A query's answer, what it cost, and how long it waited for its turn and ran. */
+/** A query's answer, its cost, its waiting time and its running time. */
 interface Answer<K extends QueryKind> extends Times {
   readonly result: QueryResult<K>;
   readonly work: QueryWork;
@@ -93,7 +93,7 @@ interface Times {
   readonly tookMs: number;
 }
 
-/** Warnings that are remembered as logged; beyond them all are logged once more. */
+/** Warnings remembered as already logged; when there are more, all are logged once again. */
 const LOGGED_MAX = 1_000;
 
 export class LocalReader implements TraceReader, SearchExplainer {
@@ -112,7 +112,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
       threadsMin: options.workers,
       threadsMax: options.workers,
       workerData: { cacheBytes: options.cacheBytes } satisfies QueryThread,
-      // Turns bound what comes here.
+      // Turns already bound the queries that come here.
       queueMax: runningMax,
       looksMax: options.hungMaxSeconds ?? HUNG_MAX_SECONDS,
       isWaiting: waitsForDisk,
@@ -144,12 +144,12 @@ export class LocalReader implements TraceReader, SearchExplainer {
 
   async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
     const { result } = await this.#search(tenant, query, signal);
-    // A second view, of every day: the answer is the whole trace, wherever its spans lie.
+    // A second view, of every day: the answer contains whole traces, wherever their spans are.
     const { traces, warnings } = await this.#findPage(tenant, result.traceIds, query, signal);
     return { traces, warnings: [...new Set([...result.warnings, ...warnings])] };
   }
 
-  /** What an answer has beyond its limit (TraceQuery.lastUnit) is left out where it would make it too large. */
+  /** If the answer would be too large, traces beyond its limit (TraceQuery.lastUnit) are left out. */
   async #findPage(
     tenant: Tenant,
     traceIds: readonly Uint8Array[],
@@ -194,7 +194,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
     return { series: result.series, warnings: result.warnings };
   }
 
-  /** Waits for a turn first, so that a query in the line pins no files. */
+  /** Waits for a turn before it takes a view, so that a waiting query pins no files. */
   async #run<K extends QueryKind>(
     tenant: Tenant,
     filter: ViewFilter,
@@ -230,7 +230,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
     });
   }
 
-  /** The answer does not wait for it, but it is sent before the view is released: the files are there still. */
+  /** The answer does not wait for the report. The report is sent before the view is released, so the files still exist. */
   #report(damaged: readonly DamagedPlace[]): void {
     if (damaged.length === 0) return;
     this.#options.source
@@ -250,7 +250,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
     }
   }
 
-  /** Metrics and the log of slow queries. */
+  /** Updates metrics and logs slow queries. */
   #tell(task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Times): void {
     const { observe, slowMs = 0, logger } = this.#options;
     const { bytes, fates } = reply.work;
@@ -262,7 +262,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
     logger.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
   }
 
-  /** Those that were not logged yet: what is lost stands in every answer until it is accepted. */
+  /** Warnings not logged yet: a loss is in every answer until an operator accepts it. */
   #news(warnings: readonly string[]): string[] {
     const news = warnings.filter((warning) => !this.#logged.has(warning));
     if (this.#logged.size > LOGGED_MAX) this.#logged.clear();
@@ -270,7 +270,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
     return news;
   }
 
-  /** The threads forget what was asked; the table of queries says what is answered to a task of kind K. */
+  /** Casts the reply: threads do not carry types, but the table of queries says how a task of kind K is answered. */
   #take<K extends QueryKind>(reply: QueryReply): Pick<Answer<K>, 'result' | 'work'> {
     if (reply.kind === 'failed') {
       if (reply.code === 'BUG') throw new BugError(`in a query worker: ${reply.message}`);

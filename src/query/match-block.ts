@@ -1,6 +1,6 @@
-// Finds the rows of one block that meet every condition of a search, on one span each. Decided in order of cost: what
-// templates and dictionaries say for all their rows at once, then the value columns of templates still in question,
-// last the times. A block none of whose templates can match costs its dictionaries and nothing else.
+// Finds the rows of one block whose span meets every condition of a search. It checks the cheapest first: templates and
+// dictionaries, which decide for all their rows at once; then the value columns of undecided templates; then the times. If
+// no template can match, only the block's dictionaries are read.
 import { assert } from '../base/assert.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
@@ -38,11 +38,11 @@ export interface SpanConditions {
   readonly operation: string | undefined;
   readonly tags: readonly CompiledTag[];
   readonly filter?: Filter;
-  /** Called where one block may be long work; may throw, to end it. */
+  /** Called during long work on one block; may throw to end it. */
   readonly check?: () => void;
 }
 
-/** The conditions of one search, asked of block after block; what it learns about a resource it keeps. */
+/** The conditions of one search, applied to block after block; remembers its decisions about resources. */
 export class SpanMatcher {
   readonly #services: DescriptorMemo | undefined;
   readonly #operation: Buffer | undefined;
@@ -59,7 +59,7 @@ export class SpanMatcher {
     this.filter = filter && compileFilter(filter, check);
   }
 
-  /** The traces of `block` that have a span meeting all conditions inside `times`. Throws CORRUPTION. */
+  /** The traces of `block` with a span that meets all conditions inside `times`. Throws CORRUPTION. */
   match(block: BlockReader, times: BlockTimes): { matches: BlockMatch[]; decidedBy: DecidedBy } {
     return readStored(() => {
       const view = new BlockView(block);
@@ -84,7 +84,7 @@ export class SpanMatcher {
     });
   }
 
-  /** A flag per template whose service and operation are those asked for. */
+  /** A flag per template with the requested service and operation. */
   #templates(view: BlockView): Uint8Array {
     const services = this.#services;
     const isService = services && view.resources().map((resource) => services.holds(resource));
@@ -97,13 +97,13 @@ export class SpanMatcher {
     );
   }
 
-  /** A flag per row that meets all conditions but the times. */
+  /** A flag per row that meets all conditions except the times. */
   #rows(view: BlockView, alive: Uint8Array, verdicts: readonly Uint8Array[]): Uint8Array {
     const spans = view.rows(C.SECTION_SPANS);
     const flags = new Uint8Array(spans.rows.length);
     for (let id = 0; id < alive.length; id++) if (alive[id] === 1) setRows(spans, id, flags);
     this.tags.forEach((tag, index) => {
-      // Of templates that are out anyway no value is looked up.
+      // Values of excluded templates are not looked up.
       const asked = verdicts[index]!.map((verdict, id) => (alive[id] === 1 ? verdict : NEVER));
       if (!asked.includes(BY_ROW)) return;
       const met = tag.rowFlags(view, asked);

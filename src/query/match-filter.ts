@@ -1,6 +1,6 @@
-// Evaluates a filter over the rows of one block: a flag array for each node of its tree. A comparison asks dictionaries,
-// templates and columns once for all rows (filter-runs.ts); what it says of spans, events or links is then spread over the
-// places the filter asks about: every span, or, inside `some`, every event or link with its span.
+// Evaluates a filter over the rows of one block, with a flag array for each node of its tree. A comparison is evaluated on
+// dictionaries, templates and columns, once for all rows (filter-runs.ts). Its flags, per span, event or link, are then
+// mapped to the places where the filter is evaluated: every span, or, inside `some`, every event or link with its span.
 import { assert } from '../base/assert.ts';
 import * as C from '../block/block-columns.ts';
 import type { ChildLevel } from '../trace/attribute-levels.ts';
@@ -24,7 +24,7 @@ import {
   type ValueTest,
 } from './filter-value.ts';
 
-/** A flag per row of the block, set where the filter holds. */
+/** A flag per row of the block, set if the filter holds. */
 export function matchFilter(view: BlockView, filter: CompiledFilter): Uint8Array {
   return new FilterMatcher(new FilterBlock(view), filter).flags(filter.filter, {
     count: view.block.header.rowCount,
@@ -33,11 +33,11 @@ export function matchFilter(view: BlockView, filter: CompiledFilter): Uint8Array
   });
 }
 
-/** A filter with its tests, made once per search. */
+/** A filter with its tests, compiled once per search. */
 export interface CompiledFilter {
   readonly filter: Filter;
   readonly tests: ReadonlyMap<Filter, ValueTest>;
-  /** Called between pieces of long work; may throw, to end it. */
+  /** Called between pieces of long work; may throw to end it. */
   readonly check: () => void;
 }
 
@@ -72,23 +72,23 @@ function addTests(filter: Filter, tests: Map<Filter, ValueTest>, check: () => vo
   }
 }
 
-/** What a filter is asked about: spans, each alone or with the event and the link that `some` looks at. */
+/** Where a filter is evaluated: spans, each alone or with the event and the link that `some` binds. */
 interface Places {
   readonly count: number;
   /** Span row of each place; undefined: place and row are the same. */
   readonly spans: Uint32Array | undefined;
-  /** By section: the event (or link) of each place, where one is bound. */
+  /** By section: the bound event (or link) of each place, if any. */
   readonly children: readonly (Uint32Array | undefined)[];
 }
 
-/** Places of a `some` looked at together: what they take stays a few hundred KB however many events a span has. */
+/** Places of a `some` evaluated together: bounds memory to a few hundred KB, even if a span has many events. */
 const PLACES_MAX = 65_536;
-/** Pairs of values compared between two looks at the clock. */
+/** Pairs of values compared between two calls of `check`. */
 const PAIRS_PER_CHECK = 1 << 20;
 
 const SECTION_OF: Readonly<Record<ChildLevel, number>> = { event: C.SECTION_EVENTS, link: C.SECTION_LINKS };
 
-/** A comparison, or a membership: what is said of one reference's values. */
+/** A comparison or a membership: a test of one reference's values. */
 type Leaf = Exclude<Filter, { op: 'and' | 'or' | 'not' | 'some' }>;
 type Comparing = Extract<Filter, { left: FilterOperand }>;
 
@@ -96,7 +96,7 @@ class FilterMatcher {
   readonly #block: FilterBlock;
   readonly #tests: ReadonlyMap<Filter, ValueTest>;
   readonly #check: () => void;
-  /** Flags of a section's rows that meet a leaf, or have a value at all. A leaf inside `some` is asked several times. */
+  /** Flags of a section's rows that meet a leaf, or have a value at all. Cached: `some` evaluates a leaf several times. */
   readonly #met = new Map<Leaf, Uint8Array>();
   readonly #present = new Map<Leaf, Uint8Array>();
   readonly #values = new Map<Source, RowValues>();
@@ -130,7 +130,7 @@ class FilterMatcher {
     }
   }
 
-  /** Once none is left the other filters are not asked. */
+  /** Stops at the first filter after which no place is left. */
   #all(filters: readonly Filter[], places: Places): Uint8Array {
     const flags = this.flags(filters[0]!, places);
     for (const filter of filters.slice(1)) {
@@ -156,7 +156,7 @@ class FilterMatcher {
       if (isReference(right)) return this.#comparesTwo(op, [left, right], places);
       return op === 'ne' ? this.#meetsNone(filter, left, places) : this.#meets(filter, left, places);
     }
-    // Two constants: the same answer everywhere.
+    // Two constants: the result is the same for every place.
     const isMet = !isReference(right) && compareConstants(op, left, right) === (op !== 'ne');
     return new Uint8Array(places.count).fill(isMet ? 1 : 0);
   }
@@ -186,7 +186,7 @@ class FilterMatcher {
     return testSource(source, this.#block.view.rows(source.section).rows.length, test);
   }
 
-  /** Flags of a section's rows as flags of places; of events (or links) that are not bound, any of the span's will do. */
+  /** Maps flags of a section's rows to places; where no event (or link) is bound, any of the span's may meet the leaf. */
   #spread(flags: Uint8Array, section: number, places: Places): Uint8Array {
     const { count, spans } = places;
     if (section === C.SECTION_SPANS) return spans === undefined ? flags.slice() : gathered(flags, spans);
@@ -201,7 +201,7 @@ class FilterMatcher {
     return out;
   }
 
-  /** A place is met when one of its span's events (or links) meets `filter`, bound to it. */
+  /** A place is met if one of its span's events (or links) meets `filter` when bound. */
   #some(filter: Filter, section: number, places: Places): Uint8Array {
     const starts = this.#block.view.childStarts(section);
     const out = new Uint8Array(places.count);
@@ -217,7 +217,7 @@ class FilterMatcher {
     return out;
   }
 
-  /** Some pair of the two references' values compares so; for `ne` there are pairs, and none is equal. */
+  /** Some pair of the two references' values compares so; for `ne`, pairs exist and none is equal. */
   #comparesTwo(op: Comparison, references: readonly [FilterReference, FilterReference], places: Places): Uint8Array {
     const [left, right] = references.map((reference) => this.#block.source(reference)) as [Source, Source];
     const [x, y] = [this.#valuesOf(left), this.#valuesOf(right)];
@@ -242,7 +242,7 @@ class FilterMatcher {
     return values;
   }
 
-  /** Where the values of place i lie. */
+  /** The range of the values of place i. */
   #range(starts: Uint32Array, section: number, { places, i }: { places: Places; i: number }): [number, number] {
     const row = places.spans === undefined ? i : places.spans[i]!;
     if (section === C.SECTION_SPANS) return [starts[row]!, starts[row + 1]!];
@@ -278,7 +278,7 @@ function gathered(flags: Uint8Array, rows: Uint32Array): Uint8Array {
   return out;
 }
 
-/** Where a `some` goes on: with child `child` of the span of place `place`, or its first child when that lies before it. */
+/** Where a `some` continues: child `child` of the span of place `place`, but not before the span's first child. */
 interface Cursor {
   readonly place: number;
   readonly child: number;
@@ -291,7 +291,7 @@ interface Binding {
   readonly from: Cursor;
 }
 
-/** The next PLACES_MAX pairs of a place and one of its children, as places of their own; `owners` says of which place. */
+/** The next PLACES_MAX pairs of a place and one of its children, as new places; `owners` holds each pair's original place. */
 function bind(
   places: Places,
   { starts, section, from }: Binding,

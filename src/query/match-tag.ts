@@ -1,5 +1,5 @@
-// What one tag condition says of a block: first of each span template for all its rows at once, then, for the templates
-// where values differ, of each row.
+// Evaluates one tag condition on a block: first on each span template, for all its rows at once; then, for templates whose
+// values differ, on each row.
 import { WireReader } from '../bytes/wire-reader.ts';
 import * as C from '../block/block-columns.ts';
 import type { SectionReader } from '../block/read-section.ts';
@@ -19,7 +19,7 @@ import {
   type Way,
 } from './tag-condition.ts';
 
-/** What a condition says of a template: of no row, of every row, or only its rows can tell. */
+/** A condition's verdict on a template: it holds for no row, for every row, or depends on the row. */
 export const NEVER = 0;
 export const ALWAYS = 1;
 export const BY_ROW = 2;
@@ -31,10 +31,10 @@ const CHILD_LEVELS = [
 
 type AttributeWay = Way & { readonly kind: 'attribute' };
 
-/** A condition of one query, asked of block after block. */
+/** A condition of one query, applied to block after block. */
 export class TagMatcher {
   readonly tag: CompiledTag;
-  /** By way: what was decided about scopes and resources. */
+  /** By way: decisions about scopes and resources. */
   readonly #scopes: readonly DescriptorMemo[];
   readonly #resources: readonly DescriptorMemo[];
 
@@ -48,7 +48,7 @@ export class TagMatcher {
   verdicts(view: BlockView): Uint8Array {
     const verdicts = new Uint8Array(view.templates(C.SECTION_SPANS).length);
     this.tag.ways.forEach((way, index) => this.#judge(view, verdicts, { way, index }));
-    // Not of every row, not of none: by row stays by row.
+    // NEVER and ALWAYS swap; BY_ROW stays BY_ROW.
     if (this.tag.isNegated)
       for (let id = 0; id < verdicts.length; id++) if (verdicts[id] !== BY_ROW) verdicts[id] = 1 - verdicts[id]!;
     return verdicts;
@@ -84,7 +84,7 @@ export class TagMatcher {
     return this.tag.ways.some((way, index) => isOfResource(way) && this.#resources[index]!.holds(descriptor));
   }
 
-  /** A flag per row that meets the condition, right for the rows of templates whose verdict is BY_ROW. */
+  /** A flag per row that meets the condition; valid only for rows of templates whose verdict is BY_ROW. */
   rowFlags(view: BlockView, verdicts: Uint8Array): Uint8Array {
     const spans = view.rows(C.SECTION_SPANS);
     const flags = new Uint8Array(spans.rows.length);
@@ -101,7 +101,7 @@ function never(): number {
   return NEVER;
 }
 
-/** What a way says of a template, scope and resource left out. */
+/** Judges a template by a way, ignoring scope and resource. */
 function judgeOfWay(view: BlockView, way: Way, value: ValueMatcher): Judge {
   switch (way.kind) {
     case 'span-kind':
@@ -170,7 +170,7 @@ interface AskedWay {
   readonly verdicts: Uint8Array;
 }
 
-/** Sets the flags of rows that meet the way by a value of their own, or of an event or link of theirs. */
+/** Sets the flags of rows that meet the way by their own value, or by one of their events or links. */
 function applyWay(view: BlockView, { way, value, verdicts }: AskedWay, flags: Uint8Array): void {
   if (way.kind === 'event-name') {
     applyChildren(view, C.SECTION_EVENTS, flags, (events, met) => {
@@ -190,7 +190,7 @@ function applyWay(view: BlockView, { way, value, verdicts }: AskedWay, flags: Ui
   if (way.kind === 'intrinsic') return;
   for (const [level, section] of CHILD_LEVELS) {
     if ((way.levels & level) === 0) continue;
-    // Most keys stand on spans alone: the templates of events and links say so without their rows.
+    // Most keys are on spans only: the templates of events and links tell this without reading their rows.
     if (!view.templates(section).some(({ fields }) => fields.some(({ field }) => asked.isAsked(field)))) continue;
     applyChildren(view, section, flags, (children, met) => applyFields(view, children, asked, met));
   }
@@ -199,7 +199,7 @@ function applyWay(view: BlockView, { way, value, verdicts }: AskedWay, flags: Ui
 interface AskedRows {
   readonly isAsked: IsAsked;
   readonly value: ValueMatcher;
-  /** Only templates BY_ROW are looked at; undefined: all. */
+  /** Only templates with BY_ROW are examined; undefined: all. */
   readonly verdicts?: Uint8Array;
 }
 
@@ -235,7 +235,7 @@ export function setRows({ starts, rows }: SectionReader, template: number, flags
   for (let i = starts[template]!; i < starts[template + 1]!; i++) flags[rows[i]!] = 1;
 }
 
-/** Evaluates events or links and hands what they meet to their rows. */
+/** Evaluates events or links and sets the flags of the rows that own them. */
 function applyChildren(
   view: BlockView,
   section: number,
@@ -289,7 +289,7 @@ function hasAttribute(message: Uint8Array, field: number, key: Buffer, value: Va
   return false;
 }
 
-/** The AnyValue, empty where it is absent, of each attribute `key` in the KeyValue field `field` of a canonical message. */
+/** The AnyValue (empty if absent) of each attribute `key` in the KeyValue field `field` of a canonical message. */
 export function* attributeValues(message: Uint8Array, field: number, key: Buffer): Generator<Uint8Array> {
   const reader = new WireReader(message);
   const attribute = new WireReader(message);

@@ -1,11 +1,11 @@
-// Blocks by the start of their latest span, newest first, without looking at all there are: the parts of a day wait in
-// order of their latest span, and one is opened when a block of it may come next. So a query that has found what it
-// asks for among the newest blocks opens the parts of those and no others.
+// Returns blocks by the start of their latest span, newest first, without reading all of them: the parts of a day are sorted
+// by their latest span, and a part is opened only when one of its blocks may be next. So a query that finds its answer in
+// the newest blocks opens only their parts.
 import { assert } from '../base/assert.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 
-/** A block that is known of, and not yet asked for. */
+/** A known block that was not requested yet. */
 export interface WaitingBlock<B> {
   /** Latest span start, ns since the day's midnight. */
   readonly startMax: number;
@@ -13,21 +13,21 @@ export interface WaitingBlock<B> {
 }
 
 export interface NewestBlocksOptions<B> {
-  /** The blocks of a part in question, in any order. */
+  /** The candidate blocks of a part, in any order. */
   readonly openPart: (day: number, place: ViewPart) => WaitingBlock<B>[];
   readonly openLog: (day: number, places: readonly ViewLogBlock[]) => WaitingBlock<B>[];
-  /** Told of every part that was never opened. */
+  /** Called for every part that was never opened. */
   readonly passPart: (place: ViewPart) => void;
 }
 
 export class NewestBlocks<B> {
   readonly #options: NewestBlocksOptions<B>;
-  /** The oldest first. */
+  /** Oldest first. */
   readonly #days: PartitionView[];
   #day = Infinity;
-  /** Parts of the day that are not opened, the newest last. */
+  /** Unopened parts of the day, newest last. */
   #parts: ViewPart[] = [];
-  /** Blocks of the day, the newest last. */
+  /** Blocks of the day, newest last. */
   #blocks: WaitingBlock<B>[] = [];
 
   constructor(days: readonly PartitionView[], options: NewestBlocksOptions<B>) {
@@ -50,7 +50,7 @@ export class NewestBlocks<B> {
     }
   }
 
-  /** Gives up what has not come; returns how many blocks that are, as far as is known without opening their parts. */
+  /** Gives up the remaining blocks; returns how many they are, as far as is known without opening their parts. */
   passRest(): number {
     let passed = 0;
     do {

@@ -1,6 +1,6 @@
-// Parts and blocks that stay open between the queries of one thread, by identity. A query's view holds the files of its
-// parts; when a part has left the catalog and the last view of it is released, the engine says so, and whatever is open
-// of it here is closed: a deleted file that stayed open would keep its space.
+// Parts and blocks that stay open between the queries of one thread, by identity. A query's view keeps the files of its parts.
+// When a part has left the catalog and its last view is released, the engine says so, and this cache closes the part: a
+// deleted file that stays open keeps its disk space.
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import type { Disk, DiskReads, ReadFile } from '../disk/disk.ts';
@@ -13,13 +13,13 @@ import { BlockCache } from './block-cache.ts';
 import { CallCache } from './call-cache.ts';
 import { UseCache } from './use-cache.ts';
 
-/** Memory for blocks kept open, a thread. 20 M spans' dictionaries and templates are some 60 MB. */
+/** Memory per thread for blocks kept open. The dictionaries and templates of 20 M spans take some 60 MB. */
 const BLOCK_CACHE_BYTES_MAX: number = 32 << 20;
 
-/** Memory for filters, a thread: those of 25 M spans. What is beyond is read from the files each time. */
+/** Memory per thread for filters: those of 25 M spans. Further filters are read from the files each time. */
 const FILTER_BYTES_MAX: number = 32 << 20;
 
-/** Files of parts kept open from query to query, a thread; a part without an open file counts as one. */
+/** Files of parts per thread kept open between queries; a part without an open file counts as one. */
 const OPEN_FILES_MAX = 128;
 
 export interface PartCacheOptions {
@@ -27,14 +27,14 @@ export interface PartCacheOptions {
   readonly filterBytesMax?: number | undefined;
   /** Default BLOCK_CACHE_BYTES_MAX. */
   readonly blockBytesMax?: number | undefined;
-  /** Gives what is gone since the last call; asked before every use. Default: nothing. */
+  /** Returns the identities removed since the last call; called before every use. Default: none. */
   readonly takeGone?: () => readonly Identity[];
 }
 
 export class PartCache {
   readonly blocks: BlockCache;
   readonly calls = new CallCache();
-  /** Opens files; where the process has too many open, those that nobody uses make room. */
+  /** Opens files; if the process has too many open files, closes unused ones first. */
   readonly disk: DiskReads;
   readonly #parts = new UseCache<Identity, PartReader>({
     weightMax: OPEN_FILES_MAX,
@@ -54,12 +54,12 @@ export class PartCache {
     this.#takeGone = takeGone;
   }
 
-  /** Bytes of filters kept. */
+  /** Bytes of the filters that are kept. */
   get filterBytes(): number {
     return this.#filterBudget.bytes;
   }
 
-  /** Files of parts open now. */
+  /** Files of parts that are open now. */
   get openFiles(): number {
     return this.#parts.values.reduce((sum, part) => sum + part.openFiles, 0);
   }
@@ -80,7 +80,7 @@ export class PartCache {
     this.blocks.drop(identity);
   }
 
-  /** When filters have taken most of their memory, those of parts not used for long make room. */
+  /** When filters have used most of their memory, frees those of the least recently used parts. */
   makeRoom(): void {
     if (this.#filterBudget.bytes * 8 < this.#filterBytesMax * 7) return;
     for (const part of this.#parts.values) {
@@ -89,7 +89,7 @@ export class PartCache {
     }
   }
 
-  /** Nothing may be in use. */
+  /** Nothing may be in use when this is called. */
   close(): void {
     this.#parts.closeUnused();
     assert(this.#parts.values.length === 0, 'the cache is closed while a part is used');

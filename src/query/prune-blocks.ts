@@ -1,5 +1,5 @@
-// Which blocks a search need not open, by what its part knows of them: outlines (operations, resources, scopes, longest
-// spans) and filters. A block stays in question while some operation in it may have a span that meets every condition.
+// Decides which blocks a search need not open, from data of their part: outlines (operations, resources, scopes, longest
+// spans) and filters. A block stays a candidate while some operation in it may have a span that meets every condition.
 import { assert } from '../base/assert.ts';
 import { operationKey } from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
@@ -10,10 +10,10 @@ import type { SpanConditions } from './match-block.ts';
 import type { TagMatcher } from './match-tag.ts';
 import { hasAny, TagTerms, type Hashes } from './query-terms.ts';
 
-/** What a block was left out for. */
+/** Why a block was left out. */
 export type PrunedBy = 'operation' | 'duration' | 'tags';
 
-/** A block as its part knows it. */
+/** A block with its part's outlines. */
 export interface OutlinedBlock {
   readonly outlines: PartOutlines;
   /** Its number in the part. */
@@ -31,7 +31,7 @@ export class BlockPruner {
   readonly #durationStepMin: number;
   readonly #parts = new Map<PartOutlines, PartAnswers>();
 
-  /** `durationMinNs`: undefined or below 0 for any. */
+  /** `durationMinNs`: undefined or below 0 means any. */
   constructor(
     conditions: Pick<SpanConditions, 'service' | 'operation'>,
     tags: readonly TagMatcher[],
@@ -44,7 +44,7 @@ export class BlockPruner {
     this.#durationStepMin = durationStep(durationMinNs ?? 0);
   }
 
-  /** Why the block surely has no match, or undefined when it may. `filter` is asked for only when it can decide. */
+  /** Why the block cannot match; undefined if it may. `filter` is called only when it can decide. */
   reject({ outlines, block }: OutlinedBlock, filter: () => FuseFilter | undefined): PrunedBy | undefined {
     if (isUnknown(outlines, block)) return undefined;
     const part = this.#part(outlines);
@@ -77,18 +77,18 @@ export class BlockPruner {
   }
 }
 
-/** What a search has found out about the lists of a part. */
+/** A search's results for the lists of a part. */
 class PartAnswers {
   readonly outlines: PartOutlines;
-  /** By operation: 1 where service and name are those asked for. */
+  /** By operation: 1 if service and name are the requested ones. */
   readonly isWanted: Uint8Array;
   /** By operation: the number of its service. */
   readonly serviceOf: Int32Array;
-  /** By tag, then by operation: 1 where kind or status meets it. */
+  /** By tag, then by operation: 1 if kind or status meets the tag. */
   readonly byOperation: readonly Uint8Array[];
   readonly #tags: readonly AskedTag[];
   readonly #services = new Map<string, number>();
-  /** By tag: the service of each resource that has it, -1 where it has not; of no resource: undefined. */
+  /** By tag: the service of each resource that has it, -1 for the others; undefined if no resource has it. */
   readonly #resources: ({ readonly serviceOf: Int32Array | undefined } | undefined)[] = [];
   /** By tag, then by scope. */
   readonly #scopes: (Uint8Array | undefined)[] = [];
@@ -137,20 +137,20 @@ class PartAnswers {
     return known.serviceOf;
   }
 
-  /** By scope: 1 where it has the tag. */
+  /** By scope: 1 if it has the tag. */
   scopesWith(tag: number): Uint8Array {
     const { matcher } = this.#tags[tag]!;
     return (this.#scopes[tag] ??= Uint8Array.from(this.outlines.scopes, (scope) => Number(matcher.scopeHolds(scope))));
   }
 }
 
-/** What is found out about one block, by tag. */
+/** Results for one block, by tag. */
 class BlockAnswers {
   readonly #part: PartAnswers;
   readonly #block: number;
   readonly #readFilter: () => FuseFilter | undefined;
   #filter: FuseFilter | 'unread' | undefined = 'unread';
-  /** Whether the tag may hold for all operations of the block, by what is not theirs alone. */
+  /** Whether the tag may hold for all operations of the block, judged by data that belongs to no single operation. */
   readonly #ofAll: (boolean | undefined)[] = [];
   readonly #isPaired: (boolean | undefined)[] = [];
 
@@ -169,7 +169,7 @@ class BlockAnswers {
     const filter = this.#theFilter();
     assert(filter !== undefined, 'a block without a filter is judged by one');
     if (!(this.#isPaired[index] ??= hasAny(filter, terms.paired))) return false;
-    // The values of an operation are found by its name alone.
+    // Values of an operation are in the filter under its name, which is unknown here.
     if (part.outlines.operations[operation]!.name === ANY_NAME) return true;
     return hasAny(filter, part.termsOf(index, operation));
   }

@@ -1,6 +1,6 @@
-// Which blocks a filter need not open, by what their part knows of them: outlines (operations, resources, scopes, longest
-// spans) and filters of terms. The filter's tree is asked of each operation in a block with three answers: no span of it
-// meets the filter, every one does, or only the block can tell. So `not` prunes too, where what it denies is certain.
+// Decides which blocks a filter need not open, from data of their part: outlines (operations, resources, scopes, longest
+// spans) and filters of terms. The filter's tree is evaluated for each operation in a block with three results: no span of it
+// meets the filter, every span does, or only the block can tell. So `not` prunes too, if its operand surely holds.
 import { assert } from '../base/assert.ts';
 import { ofOperation, operationKey, SOME_OPERATION, TermHash } from '../block/terms.ts';
 import * as Terms from '../block/terms.ts';
@@ -19,7 +19,7 @@ import type { ValueTest } from './filter-value.ts';
 import type { CompiledFilter } from './match-filter.ts';
 import type { OutlinedBlock, PrunedBy } from './prune-blocks.ts';
 
-/** What is known of all spans of an operation in a block: none meets the filter, each does, or that is not known. */
+/** Verdict on all spans of an operation in a block: none meets the filter, each does, or unknown. */
 const NONE = 0;
 const EACH = 1;
 const OPEN = 2;
@@ -34,18 +34,18 @@ interface Place extends OutlinedBlock {
   readonly filter: () => FuseFilter | undefined;
 }
 
-/** What is asked of one reference's values. */
+/** The test of one reference's values. */
 interface Asked {
   readonly reference: FilterReference;
   readonly test: ValueTest;
-  /** `ne` and `not_in`: there are values, and none meets the test. */
+  /** `ne` and `not_in`: values exist, and none meets the test. */
   readonly isNone: boolean;
 }
 
 export class FilterPruner {
   readonly #filter: Filter;
   readonly #tests: ReadonlyMap<Filter, ValueTest>;
-  /** What was said of resources and scopes, and their services, by part and leaf. */
+  /** Results for resources, scopes and their services, by part and leaf. */
   readonly #answers = new Map<PartOutlines, Map<Filter, (boolean | undefined)[]>>();
   readonly #services = new Map<PartOutlines, string[]>();
   readonly #terms = new Map<Filter, LeafTerms>();
@@ -55,7 +55,7 @@ export class FilterPruner {
     this.#tests = tests;
   }
 
-  /** Why the block surely has no match, or undefined when it may. `filter` is asked for only when it can decide. */
+  /** Why the block cannot match; undefined if it may. `filter` is called only when it can decide. */
   reject({ outlines, block }: OutlinedBlock, filter: () => FuseFilter | undefined): PrunedBy | undefined {
     if (isUnknown(outlines, block)) return undefined;
     const { starts, ids } = outlines.operationIds;
@@ -79,7 +79,7 @@ export class FilterPruner {
         return verdict === OPEN ? OPEN : verdict === NONE ? EACH : NONE;
       }
       case 'some':
-        // A span may have no event: that each would meet it says nothing.
+        // EACH for events does not mean EACH for spans: a span may have no event.
         return this.#judge(filter.filter, place) === NONE ? NONE : OPEN;
       case 'exists':
       case 'regex':
@@ -95,7 +95,7 @@ export class FilterPruner {
     }
   }
 
-  /** `decisive` decides the whole; else it is open as soon as one is. */
+  /** One `decisive` verdict decides the whole; otherwise one open verdict leaves it open. */
   #judgeAll(filters: readonly Filter[], place: Place, decisive: typeof NONE | typeof EACH): Verdict {
     let isOpen = false;
     for (const filter of filters) {
@@ -165,7 +165,7 @@ export class FilterPruner {
     );
   }
 
-  /** Values of spans, events and links, which stand in the filter of terms; without level a resource may have one too. */
+  /** Values of spans, events and links, which are in the filter of terms; without a level, resources are included. */
   #judgeValues(leaf: Filter, asked: Asked, place: Place): Verdict {
     const constants = constantsOf(leaf);
     if (constants === undefined) return OPEN;
@@ -179,7 +179,7 @@ export class FilterPruner {
     return terms.mayHold(filter, place.outlines.operations[place.operation]!) ? OPEN : NONE;
   }
 
-  /** By resource, or by scope: a leaf asks only one of them. */
+  /** By resource, or by scope: a leaf needs only one of them. */
   #answersOf(outlines: PartOutlines, leaf: Filter): (boolean | undefined)[] {
     let ofPart = this.#answers.get(outlines);
     if (ofPart === undefined) this.#answers.set(outlines, (ofPart = new Map<Filter, (boolean | undefined)[]>()));
@@ -204,7 +204,7 @@ function ofText(asked: Asked, text: string): Verdict {
   return holds(asked, [oneText(Buffer.from(text, 'utf8'))]) ? EACH : NONE;
 }
 
-/** `of` says of an id whether its spans meet the leaf; undefined: it is none of theirs. */
+/** `of` tells whether spans with an id meet the leaf; undefined: no span of the operation has this id. */
 function judgeIds({ starts, ids }: BlockIds, block: number, of: (id: number) => boolean | undefined): Verdict {
   let verdict: Verdict | undefined;
   for (let i = starts[block]!; i < starts[block + 1]!; i++) {
@@ -217,7 +217,7 @@ function judgeIds({ starts, ids }: BlockIds, block: number, of: (id: number) => 
   return verdict ?? OPEN;
 }
 
-/** Beyond it the batch's durations, which the steps are of, are not exact. */
+/** Above this, the batch's durations are not exact, so neither are the steps derived from them. */
 const DURATION_MAX = 2n ** 53n;
 
 function isTooShort(leaf: Filter, stepMax: number): boolean {
@@ -226,15 +226,15 @@ function isTooShort(leaf: Filter, stepMax: number): boolean {
   return stepMax < durationStep(Number(leaf.right.value));
 }
 
-/** What one of the values must equal; undefined where the leaf asks something else. */
+/** The constants of which a value must equal one; undefined if the leaf tests something else. */
 function constantsOf(leaf: Filter): readonly FilterConstant[] | undefined {
   if (leaf.op === 'in') return leaf.values;
   return leaf.op === 'eq' && !isReference(leaf.right) ? [leaf.right] : undefined;
 }
 
-/** The terms of which a block must have one where a value of a span, an event or a link equals one of the constants. */
+/** Terms of which a block must have at least one if a value of a span, an event or a link equals one of the constants. */
 class LeafTerms {
-  /** There are no terms of such values: any block may have them. */
+  /** Such values have no terms: any block may have them. */
   readonly isAny: boolean;
   readonly #begun: readonly (readonly [lo: number, hi: number])[];
 
@@ -246,7 +246,7 @@ class LeafTerms {
     this.#begun = hashes.flatMap((some) => some ?? []).map(({ lo, hi }) => [lo, hi] as const);
   }
 
-  /** False when neither the values alone nor those of spans of the operation are there. */
+  /** False if the filter has neither the terms of lone values nor those of values with the operation. */
   mayHold(filter: FuseFilter, { service, name }: Pick<OutlineOperation, 'service' | 'name'>): boolean {
     const operation = name === ANY_NAME ? SOME_OPERATION : operationKey(service, name);
     const has = (lo: number, hi: number, of: Uint8Array): boolean => {
@@ -314,7 +314,7 @@ function attributeTerms(key: string, constant: FilterConstant): TermHash[] {
   return out;
 }
 
-/** What texts, booleans and numbers a constant equals. One too many is harmless, one too few would lose answers. */
+/** The texts, booleans and numbers that a constant equals. Too many are harmless; a missing one would lose answers. */
 function readingsOf(constant: FilterConstant): [string | undefined, boolean | undefined, bigint | number | undefined] {
   switch (constant.kind) {
     case 'any':

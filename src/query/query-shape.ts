@@ -1,7 +1,7 @@
-// What a query asks for, without its values: for the log of slow queries, which more people read than the traces.
+// The conditions of a query without their values: for the log of slow queries, which more people can read than the traces.
 import type { QueryTask } from './run-query.ts';
 
-/** Which conditions there are. Keys of tags are named, what they are compared with never is. */
+/** The kinds of conditions, with the keys of tags, but never the values they are compared with. */
 export function queryShape(task: QueryTask): Record<string, unknown> {
   switch (task.kind) {
     case 'find':

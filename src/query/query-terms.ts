@@ -1,5 +1,5 @@
-// What a search asks of a block's filter: for a tag condition the terms (block/terms.ts) of which a block with a matching
-// span, event or link must have at least one. Resources, scopes, kinds and statuses stand in the outlines instead.
+// Lookups of a search in a block's filter: for a tag condition, the terms (block/terms.ts) of which a block with a matching
+// span, event or link has at least one. Resources, scopes, kinds and statuses are in the outlines instead.
 import { ofOperation, SOME_OPERATION, TermHash } from '../block/terms.ts';
 import * as Terms from '../block/terms.ts';
 import type { FuseFilter } from '../codec/fuse-filter.ts';
@@ -11,13 +11,13 @@ export type Hashes = readonly number[];
 
 /** The terms of one condition. */
 export class TagTerms {
-  /** A pattern: any block may have a value that it matches, and there are no terms. */
+  /** The condition has a pattern: it has no terms, because any block may have a matching value. */
   readonly isAny: boolean;
-  /** Of values that stand alone. */
+  /** Terms of values that are stored alone. */
   readonly alone: Hashes = [];
-  /** Of values that stand with their operations: that there are such. */
+  /** Terms that say that values stored with their operations exist. */
   readonly paired: Hashes = [];
-  /** The same, before the operation is added. */
+  /** The same terms before the operation is added. */
   readonly #begun: Hashes = [];
 
   constructor({ ways, value: { text } }: CompiledTag) {
@@ -30,7 +30,7 @@ export class TagTerms {
     this.alone = all.flatMap((hash) => pair(hash));
   }
 
-  /** Of values that stand with `operation` (operationKey). */
+  /** Terms of values that are stored with `operation` (operationKey). */
   of(operation: Uint8Array): Hashes {
     const out: number[] = [];
     for (let i = 0; i < this.#begun.length; i += 2) {
@@ -43,7 +43,7 @@ export class TagTerms {
   }
 }
 
-/** False when the filter surely has none of `terms`. */
+/** False if the filter surely has none of `terms`. */
 export function hasAny(filter: FuseFilter, terms: Hashes): boolean {
   for (let i = 0; i < terms.length; i += 2) if (filter.mayContain(terms[i]!, terms[i + 1]!)) return true;
   return false;
@@ -54,7 +54,7 @@ function pair(hash: TermHash): number[] {
   return [lo, hi];
 }
 
-/** What is never an operation's own. */
+/** Terms of values that never belong to an operation. */
 function loneTerms(way: Way, text: string): TermHash[] {
   switch (way.kind) {
     case 'intrinsic':
@@ -107,7 +107,7 @@ function valueTerms(way: Way, text: string): TermHash[] {
   return out;
 }
 
-/** Doubles that some printed form of `text` may mean; more than match is harmless, fewer would lose answers. */
+/** Doubles that some printed form of `text` may mean; too many are harmless, a missing one would lose answers. */
 function doublesPrinting(text: string): number[] {
   if (text === '+Inf') return [Infinity];
   if (text === '-Inf') return [-Infinity];

@@ -1,5 +1,5 @@
-// What a query has cost: blocks left out and by what, blocks opened, bytes. For its budget, for explain=1 and metrics.
-// Plain data: it crosses threads.
+// The cost of a query: blocks left out and why, blocks opened, bytes. Used for its budget, explain=1 and metrics. Plain data
+// that crosses threads.
 import type { ByteMeter } from '../block/block-reader.ts';
 import { BLOCK_FATES, type BlockFate } from '../trace/search-explanation.ts';
 

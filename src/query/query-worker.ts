@@ -19,7 +19,7 @@ export type QueryReply =
       readonly work: QueryWork;
     };
 
-/** What a query thread is started with. */
+/** Options to start a query thread with. */
 export interface QueryThread {
   readonly cacheBytes: number | undefined;
 }
@@ -44,7 +44,7 @@ export function run(job: QueryJob): unknown {
   return move(new MovedReply(reply, buffersOf(reply)));
 }
 
-/** Each once: a trace that was asked for twice is one buffer. */
+/** Each buffer once: a trace that was requested twice is one buffer. */
 function buffersOf(reply: QueryReply): ArrayBuffer[] {
   if (reply.kind !== 'done' || reply.result.kind !== 'traces') return [];
   return [...new Set(reply.result.traces.map(({ otlp }) => otlp.buffer as ArrayBuffer))];

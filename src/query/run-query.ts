@@ -1,5 +1,5 @@
-// The queries that read blocks, as messages: what a query worker is asked and answers. A pure dispatcher over a
-// view's files, run by query-worker.ts on a thread of the pool and directly by tests.
+// The queries that read blocks, as messages to and from a query worker. A pure dispatcher over a view's files, run by
+// query-worker.ts on a thread of the pool and directly by tests.
 import { Pulse, type SharedPulse } from '../base/pulse.ts';
 import { ownThreadId } from '../disk/thread-state.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
@@ -14,7 +14,7 @@ import { findTraces } from './find-traces.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 import { searchTraceIds } from './search-traces.ts';
 
-/** Every query: what it is asked with. Beside each stands what it answers, in QueryAnswers, and how, in QUERIES. */
+/** The arguments of every query. QueryAnswers holds its answer, and QUERIES its implementation. */
 interface QueryTasks {
   /** `bytesMax`: OTLP bytes of the traces in the answer. */
   readonly find: {
@@ -57,23 +57,23 @@ export interface QueryJob {
   readonly tenant: Tenant;
   readonly view: ViewFiles;
   readonly durationMaxMs: number;
-  /** Stored bytes the query may look at; undefined: any number. */
+  /** Stored bytes that the query may read; undefined: no limit. */
   readonly bytesMax?: number;
   /** One int, set to 1 when the client has gone. */
   readonly cancelled: Int32Array;
-  /** Beats at each look at the deadline. */
+  /** Beats at each check of the deadline. */
   readonly pulse?: SharedPulse;
 }
 
 export type QueryResult<K extends QueryKind = QueryKind> = QueryAnswers[K] & {
   readonly warnings: readonly string[];
-  /** Blocks that were met damaged, for whoever owns the store to put aside. */
+  /** Blocks found damaged; the owner of the store quarantines them. */
   readonly damaged: readonly DamagedPlace[];
 };
 
 /**
- * Runs one job and counts what it costs on `work`. Throws TIMEOUT, CANCELLED, LIMIT_EXCEEDED, FORMAT_TOO_NEW; damaged
- * blocks are skipped and named in the warnings.
+ * Runs one job and counts its cost on `work`. Throws TIMEOUT, CANCELLED, LIMIT_EXCEEDED, FORMAT_TOO_NEW; damaged blocks are
+ * skipped and named in the warnings.
  */
 export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newWork(job.view)): QueryResult {
   const { cancelled, bytesMax = Infinity } = job;

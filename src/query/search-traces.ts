@@ -1,6 +1,6 @@
-// Finds the newest traces that match: blocks newest first, until no block left can hold a newer match than the ones
-// found. Exact: the answer is the `limit` traces with the latest matching span start, ties by trace id
-// (contract/jaeger.md §7.1), whatever block, part or day their spans lie in; more only where a page would have no end.
+// Finds the newest matching traces: reads blocks newest first, until no remaining block can hold a newer match than those
+// found. Exact: the answer is the `limit` traces with the latest matching span start, ties by trace id (contract/jaeger.md
+// §7.1), whatever block, part or day holds their spans; it has more only if a page would otherwise have no end.
 import { assert } from '../base/assert.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { BlockFate } from '../trace/search-explanation.ts';
@@ -37,7 +37,7 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
     deadline.check();
     const size = answerSize(hits, query);
     const last = size === undefined ? undefined : hits[size - 1]!;
-    // Not >=: a match as late as the last hit may still win by its trace id.
+    // Not >=: a match that starts together with the last hit may still win by its trace id.
     if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) {
       fates.limit += 1 + blocks.passRest();
       break;
@@ -66,7 +66,7 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
   return hits.map((hit) => hit.traceId);
 }
 
-/** How many of `hits`, newest first, the answer has; undefined: all of these, and the next ones. */
+/** How many of `hits`, newest first, the answer has; undefined: all of them, and perhaps more. */
 function answerSize(hits: readonly Hit[], { limit, lastUnit }: TraceQuery): number | undefined {
   if (hits.length < limit) return undefined;
   if (lastUnit === undefined) return limit;
@@ -79,7 +79,7 @@ function answerSize(hits: readonly Hit[], { limit, lastUnit }: TraceQuery): numb
   return hits.length >= tracesMax ? tracesMax : undefined;
 }
 
-/** What of the query's times no span of the block can meet, if there is such. */
+/** Which of the query's times no span of the block can meet, if any. */
 function missedTimes(block: CandidateBlock, times: BlockTimes): 'time' | 'duration' | undefined {
   if (block.startMax < times.startMin || block.startMin > times.startMax) return 'time';
   return block.durationMax < times.durationMin || block.durationMin > times.durationMax ? 'duration' : undefined;
@@ -96,7 +96,7 @@ function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: 
   const found = candidate.read((block): Found => {
     const { matches, decidedBy } = matcher.match(block, times);
     if (matches.length === 0) return { hits: [], fate: decidedBy };
-    // Damage elsewhere in the block would leave a hit whose trace cannot be read.
+    // Otherwise damage elsewhere in the block would leave a hit whose trace cannot be read.
     block.verify();
     const ids = block.traceIds();
     const hits = matches.map(({ trace, start }) => ({
@@ -109,7 +109,7 @@ function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: 
   return found ?? DAMAGED;
 }
 
-/** One hit a trace, its latest; sorted newest first. */
+/** One hit per trace, its latest; sorted newest first. */
 function mergeHits(hits: readonly Hit[], more: readonly Hit[]): Hit[] {
   if (more.length === 0) return [...hits];
   const byId = new Map<string, Hit>();

@@ -1,5 +1,5 @@
-// A tag condition compiled once per query: where to look (contract/jaeger.md §4.3 rewrites what clients see back to OTLP
-// fields) and what to compare with. Values are compared by their string form, against every type that has it.
+// A tag condition compiled once per query: the places to look (contract/jaeger.md §4.3 maps the names that clients see to OTLP
+// fields) and the value to compare with. Values are compared by their string form, in every type that has this form.
 import { isUtf8 } from 'node:buffer';
 import { formatDouble, formatInt64 } from '../bytes/json-writer.ts';
 import { infiniteText, textOfAnyValue } from '../trace/attributes.ts';
@@ -10,7 +10,7 @@ import { compilePattern, type Pattern } from '../trace/pattern.ts';
 import * as T from '../trace/templates.ts';
 import type { TagCondition } from '../trace/trace-query.ts';
 
-/** Where an attribute may stand; a condition names a set of them. */
+/** Where an attribute may be; a condition names a set of these levels. */
 export const LEVEL_SPAN = 1;
 export const LEVEL_EVENT = 2;
 export const LEVEL_LINK = 4;
@@ -18,7 +18,7 @@ export const LEVEL_SCOPE = 8;
 export const LEVEL_RESOURCE = 16;
 export const LEVEL_ALL = 31;
 
-/** One way a condition can hold; a compiled tag holds when any of its ways does. */
+/** One way in which a condition can hold; a compiled tag holds if any of its ways does. */
 export type Way =
   | { readonly kind: 'attribute'; readonly key: Buffer; readonly levels: number }
   | { readonly kind: 'span-kind'; readonly value: number }
@@ -30,13 +30,13 @@ export type Way =
 export interface CompiledTag {
   readonly ways: readonly Way[];
   readonly value: ValueMatcher;
-  /** Holds where none of the ways does. */
+  /** Holds if none of the ways does. */
   readonly isNegated: boolean;
 }
 
 /**
- * Compiles one condition of a search. Throws INVALID_REQUEST when its value should be a pattern and is none; `check` as
- * compilePattern has it.
+ * Compiles one condition of a search. Throws INVALID_REQUEST if its value should be a pattern and is not; `check`: see
+ * compilePattern.
  */
 export function compileTag(
   { key, value, isPattern = false, isNegated = false }: TagCondition,
@@ -64,7 +64,7 @@ function attribute(key: string, levels: number): Way {
   return { kind: 'attribute', key: Buffer.from(key, 'utf8'), levels };
 }
 
-/** `isAsked` says of a kind's or a status' name, in lower case, whether it is meant. */
+/** `isAsked` tells whether the condition means the kind or status with this lower-case name. */
 function intrinsicWays(key: string, isAsked: (word: string) => boolean): Way[] {
   switch (key) {
     case 'span.kind':
@@ -91,7 +91,7 @@ function intrinsicWays(key: string, isAsked: (word: string) => boolean): Way[] {
   }
 }
 
-/** Prefixes that name one level: Jaeger's `resource.`, and VictoriaTraces' for those who come from there (§4.4). */
+/** Prefixes that name one level: Jaeger's `resource.`, and VictoriaTraces' for users who come from there (§4.4). */
 const LEVEL_PREFIXES: readonly (readonly [string, number])[] = [
   ['resource.', LEVEL_RESOURCE],
   ['resource_attr:', LEVEL_RESOURCE],
@@ -107,9 +107,9 @@ function attributeWays(key: string): Way[] {
   return ways;
 }
 
-/** What stored values are asked, by their string form. */
+/** A test of stored values by their string form. */
 export interface ValueMatcher {
-  /** The one text that is meant; undefined: a pattern. */
+  /** The one text to match; undefined: a pattern. */
   readonly text: string | undefined;
   /** A value of `type` with these words (templates.ts). */
   matches(type: number, a: number, b: number, arena: Uint8Array): boolean;
@@ -154,7 +154,7 @@ export class TextMatcher implements ValueMatcher {
 
   /** The same for an AnyValue message, as resources and scopes hold them. */
   matchesAnyValue(message: Uint8Array): boolean {
-    // A double alone has several forms, as on a span.
+    // Of these, only a double has several string forms, as on a span.
     if (message.length === 9 && message[0] === DOUBLE_TAG) {
       const { lo, hi } = readDoubleWords(message);
       return this.#matchesDouble(lo, hi);
@@ -211,7 +211,7 @@ export class PatternMatcher implements ValueMatcher {
     return this.#matchesDouble(lo, hi);
   }
 
-  /** Bytes that are no UTF-8 are matched as Jaeger shows them. */
+  /** Bytes that are not UTF-8 are matched in the form in which Jaeger shows them. */
   matchesBytes(bytes: Uint8Array, start: number, end: number): boolean {
     const value = bytes.subarray(start, end);
     return isUtf8(value)

@@ -1,12 +1,12 @@
-// A line of queries: so many run at once, the next ones wait in the order they came. A browser opens six connections and asks
-// for a trace on each, so waiting is the rule and refusing the exception; but the line has an end, and waiting has one.
+// A queue of queries: a fixed number runs at once, the others wait in the order of arrival. A browser opens six connections and
+// requests a trace on each, so waiting is normal and refusing is rare; but the queue's length and the wait are bounded.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
 export interface TurnsOptions {
   /** Queries that run at once. */
   readonly runningMax: number;
-  /** Queries that wait; above it OVERLOADED at once. */
+  /** Queries that wait; further ones get OVERLOADED at once. */
   readonly waitingMax: number;
   /** Longest wait in ms; then UNAVAILABLE. */
   readonly waitMaxMs: number;
@@ -21,7 +21,7 @@ export class Turns {
     this.#options = options;
   }
 
-  /** Resolves when it is the caller's turn; each turn must be released. Throws OVERLOADED, UNAVAILABLE, CANCELLED. */
+  /** Resolves when it is the caller's turn; the caller must release each turn. Throws OVERLOADED, UNAVAILABLE, CANCELLED. */
   async take(signal?: AbortSignal): Promise<void> {
     const { runningMax, waitingMax } = this.#options;
     if (this.#running < runningMax) {
@@ -37,7 +37,7 @@ export class Turns {
     await this.#wait(signal);
   }
 
-  /** Hands the turn to the next in line, so that a newcomer cannot overtake it. */
+  /** Passes the turn to the next in the queue, so that a newcomer cannot overtake it. */
   release(): void {
     assert(this.#running > 0, 'a turn is given back that nobody took');
     const [next] = this.#waiting;

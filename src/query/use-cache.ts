@@ -1,9 +1,9 @@
-// Things that stay open between uses, by key. What is used is never closed under its user; what nobody uses is closed,
-// least recently used first, when all of them weigh too much, and at once when its key is gone for good.
+// Values that stay open between uses, by key. A value in use is never closed. Unused values are closed, least recently used
+// first, when all values together weigh too much, and at once when their key will never be used again.
 import { assert } from '../base/assert.ts';
 
 export interface UseCacheOptions<V> {
-  /** What all of them may weigh together while none is in use. */
+  /** Upper bound of the total weight while no value is in use. */
   readonly weightMax: number;
   /** May change with every use. */
   readonly weigh: (value: V) => number;
@@ -30,7 +30,7 @@ export class UseCache<K, V> {
     return Array.from(this.#entries.values(), ({ value }) => value);
   }
 
-  /** Runs `work` on the value of `key`, which `open` makes when there is none. Throws what they throw. */
+  /** Runs `work` on the value of `key`; `open` creates it if there is none. Throws what they throw. */
   use<T>(key: K, open: () => V, work: (value: V) => T): T {
     const entry = this.#entries.get(key) ?? { value: open(), users: 0, weight: 0 };
     this.#entries.delete(key);
@@ -45,12 +45,12 @@ export class UseCache<K, V> {
     }
   }
 
-  /** Closes what nobody uses. */
+  /** Closes all unused values. */
   closeUnused(): void {
     this.#closeUnused(0);
   }
 
-  /** Nobody uses `key` nor will: what is open of it is closed. */
+  /** Call when nobody uses `key` any more: closes its value. */
   drop(key: K): void {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
