@@ -1,5 +1,5 @@
-// Assertions for our own broken promises. A BugError is never caught and hidden: the top of a request or worker
-// logs it, counts it and, in storage code, ends the process.
+// Assertions of this program's own invariants. No code may swallow a BugError: the top of a request or worker logs and
+// counts it and, in storage code, ends the process.
 
 /** Thrown when this program broke one of its own invariants; the message always begins with "BUG: ". */
 export class BugError extends Error {

@@ -1,13 +1,13 @@
-// The machine's clocks as a parameter, so that retention, flush intervals and rate limits are tested without sleeping.
-// The wall clock may jump; what must not (pauses after a failure, whether the wall clock jumped) uses the monotonic one.
-// Durations of work are measured with performance.now() where they are measured.
+// The machine's clocks as a parameter, so that tests of retention, flush intervals and rate limits need no sleep. The
+// wall clock may jump; pauses after a failure, and the detection of such jumps, use the monotonic clock. Durations of
+// work are measured with performance.now() in place.
 
 export interface Clock {
   /** Milliseconds since the Unix epoch. */
   nowMs(): number;
   /** Nanoseconds since the Unix epoch: the same instant as nowMs, in the unit of OTLP times. */
   nowNs(): bigint;
-  /** Milliseconds since some moment of the past; never set, never going back. */
+  /** Milliseconds since an arbitrary moment; never set, never going back. */
   monotonicMs(): number;
 }
 

@@ -1,5 +1,5 @@
-// What must be closed, in one stack: last opened, first closed, each exactly once, one after the other.
-// A closer that fails does not keep the ones below it from running; the failures come out together at the end.
+// A stack of things to close: last opened, first closed, each exactly once, one after the other. If a closer fails, the
+// ones below it still run; close() reports all failures together at the end.
 import { assert } from './assert.ts';
 
 interface Closer {
@@ -13,8 +13,8 @@ export class Closing implements AsyncDisposable {
   #isFinished = false;
 
   /**
-   * Puts a closer on top of the stack. `name` appears in the error when it fails. While close() runs a closer may still
-   * be added (an open that was under way when the signal came): it runs next. After close() has finished it is a bug.
+   * Puts a closer on top of the stack. `name` appears in the error when it fails. A closer added while close() runs (by
+   * an open in progress when the signal came) runs next. Adding one after close() has finished is a bug.
    */
   add(name: string, close: () => Promise<void> | void): void {
     assert(!this.#isFinished, `closer ${name} added after everything was closed`);
@@ -22,8 +22,8 @@ export class Closing implements AsyncDisposable {
   }
 
   /**
-   * Runs every closer, newest first. A second call waits for the first and runs nothing. Rejects with one AggregateError
-   * (its `errors` in the order they came) when any closer failed.
+   * Runs every closer, newest first. A second call waits for the first and runs nothing. Rejects with one
+   * AggregateError (its `errors` in order of occurrence) when any closer failed.
    */
   close(): Promise<void> {
     this.#closed ??= this.#closeAll();

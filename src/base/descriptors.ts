@@ -1,5 +1,5 @@
-// File descriptors are one budget of the process, shared by sockets and storage: a flush that cannot open a file is worse
-// than a connection that is closed. What storage needs at most is set aside first, the listeners share what is left.
+// Sockets and storage share one budget of file descriptors of the process. Storage gets the most it may need first,
+// because a flush that cannot open a file is worse than a closed connection; the listeners share the rest.
 import { StoreError } from './errors.ts';
 
 /** Connections each listener may have at once. */
@@ -9,20 +9,20 @@ export interface ConnectionCaps {
   readonly grpc: number;
 }
 
-/** More are of no use: each costs memory (some 100 KB with gRPC), and what they send is bounded elsewhere. */
+/** More do not help: each costs memory (some 100 KB with gRPC), and the bytes they send are bounded elsewhere. */
 export const CONNECTIONS_USEFUL: ConnectionCaps = { http: 4_096, otlpGrpc: 1_024, grpc: 1_024 };
-/** With fewer a node is not worth starting. */
+/** A node with fewer refuses to start. */
 const CONNECTIONS_MIN: ConnectionCaps = { http: 32, otlpGrpc: 16, grpc: 16 };
 
 /** Node's own, the lock, the log files of the last days, a snapshot and an archived trace at a time, and some to spare. */
 const BASE_DESCRIPTORS = 192;
-/** An LMDB environment holds three; so many are open at once (limits.indexesOpenMax), and one for a moment. */
+/** An LMDB environment holds three; limits.indexesOpenMax are open at once, plus one for a moment. */
 const INDEX_DESCRIPTORS = 100;
-/** Its message ports and event loop. */
+/** A thread's message ports and event loop. */
 const THREAD_DESCRIPTORS = 5;
 /** Parts a query thread keeps open (64), three files each, and the log files of one query. */
 const QUERY_DESCRIPTORS = 256;
-/** Inputs of a merge (16), two files each, and what it writes; a flush has fewer. */
+/** Inputs of a merge (16), two files each, and its output files; a flush has fewer. */
 const MERGE_DESCRIPTORS = 48;
 
 /** How many descriptors the store and the threads may need at once. */
@@ -38,9 +38,9 @@ export interface StorageThreads {
   readonly mergeWorkers: number;
 }
 
-/** How many descriptors this process may have open; Infinity where the system sets no limit. */
+/** How many descriptors this process may have open; Infinity if the system sets no limit. */
 export function descriptorLimit(): number {
-  // Node has raised the soft limit to the hard one when it started.
+  // At startup Node has raised the soft limit to the hard one.
   const { userLimits } = process.report.getReport() as unknown as Partial<UserLimits>;
   const soft = userLimits?.open_files.soft;
   return typeof soft === 'number' ? soft : Infinity;
@@ -50,7 +50,7 @@ interface UserLimits {
   readonly userLimits: { readonly open_files: { readonly soft: number | 'unlimited' } };
 }
 
-/** The listeners' shares of `limit` descriptors, of which `storage` are set aside. Throws CONFIG when too few are left. */
+/** The listeners' shares of `limit` descriptors minus those for `storage`. Throws CONFIG when too few are left. */
 export function shareDescriptors(limit: number, storage: number): ConnectionCaps {
   const free = limit - storage;
   const share = (useful: number, part: number): number => Math.min(useful, Math.floor(free * part));

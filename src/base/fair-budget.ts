@@ -1,9 +1,9 @@
-// A budget of bytes that owners share. Each may hold as much as three times what is free: one alone gets three quarters of
-// it, two that ask in turns three sevenths each, and a newcomer finds three quarters of what is free, however much the others
-// hold ("dynamic thresholds", as switches share their buffers). Nobody waits here: what does not fit is refused.
+// A budget of bytes that owners share. An owner may hold up to three times the free bytes: a single owner gets three
+// quarters of the budget, two that take in turns get three sevenths each, and a new owner always gets three quarters of
+// the free bytes ("dynamic thresholds", as in the buffers of switches). take() never waits: it refuses.
 import { assert } from './assert.ts';
 
-/** Held by one owner to what is free. */
+/** Largest ratio of one owner's bytes to the free bytes. */
 const SHARE = 3;
 
 export class FairBudget {
@@ -15,12 +15,12 @@ export class FairBudget {
     this.bytesMax = bytesMax;
   }
 
-  /** Held by all. */
+  /** Bytes held by all owners. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Owners that hold something. */
+  /** Number of owners that hold bytes. */
   get owners(): number {
     return this.#held.size;
   }
@@ -29,7 +29,7 @@ export class FairBudget {
     return this.#held.get(owner) ?? 0;
   }
 
-  /** Gives `owner` so many bytes more; false, and nothing, when that is more than its share. */
+  /** Adds `bytes` to those `owner` holds; returns false and takes nothing if they would exceed its share. */
   take(owner: string, bytes: number): boolean {
     const held = this.heldBy(owner) + bytes;
     const free = this.bytesMax - this.#bytes - bytes;

@@ -1,8 +1,8 @@
-// What waits for its turn, in one line for each owner. The lines take turns, so that who has much waiting delays
-// nobody else by more than one of it.
+// A waiting queue with one line per owner. The lines take turns, so an owner with many items delays every other owner
+// by at most one of them per turn.
 
 export class FairQueue<T> {
-  /** By owner, the next to be served first. None is empty. */
+  /** Lines by owner, in order of service. No line is empty. */
   readonly #lines = new Map<string, Set<T>>();
   #size = 0;
 
@@ -10,7 +10,7 @@ export class FairQueue<T> {
     return this.#size;
   }
 
-  /** Puts `item`, which is not in the queue, at the end of its owner's line. */
+  /** Appends `item`, which must not be in the queue, to its owner's line. */
   push(owner: string, item: T): void {
     const line = this.#lines.get(owner);
     if (line === undefined) this.#lines.set(owner, new Set([item]));
@@ -18,12 +18,12 @@ export class FairQueue<T> {
     this.#size++;
   }
 
-  /** Takes the oldest of the owner whose turn it is. */
+  /** Takes the oldest item of the first line. */
   take(): T | undefined {
     for (const [owner, line] of this.#lines) {
       for (const item of line) {
         this.delete(owner, item);
-        // Behind the others now.
+        // Moves the line behind the others.
         if (line.size > 0 && this.#lines.delete(owner)) this.#lines.set(owner, line);
         return item;
       }
@@ -31,7 +31,7 @@ export class FairQueue<T> {
     return undefined;
   }
 
-  /** Takes `item` out, wherever it stands. */
+  /** Removes `item` from any position. */
   delete(owner: string, item: T): void {
     const line = this.#lines.get(owner);
     if (line === undefined || !line.delete(item)) return;

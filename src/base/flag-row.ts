@@ -1,4 +1,4 @@
-// One flag: how its text is read, and what -help and docs/CONFIG.md say of it. Which flags there are stands in config.ts.
+// One flag: its parser, and its text in -help and docs/CONFIG.md. config.ts has the list of flags.
 import { boolean, type FlagKind } from './flag-value.ts';
 
 export type FlagGroup = 'storage' | 'ingest' | 'search' | 'http' | 'process';
@@ -9,20 +9,20 @@ export interface FlagRow {
   readonly name: string;
   readonly group: FlagGroup;
   readonly unit: string;
-  /** As a person would write it; for a computed default, how it is computed. */
+  /** In the form a person would write; for a computed default, how it is computed. */
   readonly default: string;
   readonly meaning: string;
   /** Why the default is what it is. */
   readonly reason: string;
   readonly example: string;
   readonly isBoolean: boolean;
-  /** The value is never shown. */
+  /** The program never shows the value. */
   readonly isSecret: boolean;
 }
 
 export interface FlagWords {
   readonly default: string;
-  /** Stands in for `default` in help and docs where the default depends on the machine. */
+  /** Replaces `default` in help and docs if the default depends on the machine. */
   readonly shownDefault?: string;
   readonly meaning: string;
   readonly reason: string;

@@ -1,9 +1,9 @@
-// The kinds of value a flag can have: each turns text into an exact value, or throws CONFIG saying what was expected.
-// The spellings are VictoriaMetrics': durations with a suffix, a bare number of months for retention, 10MB and 10MiB.
+// The kinds of flag values: each parses text into an exact value, or throws CONFIG with the expected form. The syntax
+// is VictoriaMetrics': durations with a suffix, a bare number of months for retention, 10MB and 10MiB.
 import { isIPv4, isIPv6 } from 'node:net';
 import { StoreError } from './errors.ts';
 
-/** A kind of value: what a person must write (for help and docs), and how it is read. */
+/** A kind of value: the form a person must write (for help and docs), and its parser. */
 export interface FlagKind<T> {
   readonly unit: string;
   parse(text: string): T;
@@ -33,7 +33,7 @@ const BYTES_OF_UNIT: Readonly<Record<string, number>> = {
   tib: 2 ** 40,
 };
 
-/** Milliseconds of `1h30m`, `7d`, `1.5s`; a bare number counts months of 31 days, as -retentionPeriod always has. */
+/** Milliseconds of `1h30m`, `7d`, `1.5s`; a bare number counts months of 31 days, as in -retentionPeriod. */
 export function parseDurationMs(text: string): number {
   const parts = /^\d+(\.\d+)?$/.test(text) ? [`${text}M`] : (text.match(/\d+(?:\.\d+)?(?:ms|[smhdwMy])/g) ?? []);
   const isWhole = parts.length > 0 && (parts.join('') === text || parts[0] === `${text}M`);
@@ -54,7 +54,7 @@ export function parseBytes(text: string): number {
   return safeInteger(Math.round(Number(number) * factor), text);
 }
 
-/** A period with bounds, written as a period. `bareMonths` says that a number without suffix means months. */
+/** A duration within bounds. `bareMonths`: a number without suffix means months. */
 export function duration(bounds: { min: string; max: string; bareMonths?: boolean }): FlagKind<number> {
   const [minMs, maxMs] = [parseDurationMs(bounds.min), parseDurationMs(bounds.max)];
   return {
@@ -62,7 +62,7 @@ export function duration(bounds: { min: string; max: string; bareMonths?: boolea
     parse: (text) => {
       if (bounds.bareMonths !== true && /^[\d.]+$/.test(text))
         refuse('a duration with a suffix such as ms, s, m or h', text);
-      // 12m meant as twelve months would quietly keep twelve minutes if it were not for the minimum; say what to write.
+      // Without the minimum, 12m meant as twelve months would quietly keep twelve minutes; say what to write.
       if (bounds.bareMonths === true && /[^a-z]m$/.test(text))
         refuse('a duration without minutes (months are M, as in 1M)', text);
       const ms = parseDurationMs(text);
@@ -72,7 +72,7 @@ export function duration(bounds: { min: string; max: string; bareMonths?: boolea
   };
 }
 
-/** A size with bounds, written as a size. */
+/** A size within bounds. */
 export function bytes(bounds: { min: string; max: string }): FlagKind<number> {
   const [sizeMin, sizeMax] = [parseBytes(bounds.min), parseBytes(bounds.max)];
   return {
@@ -116,7 +116,7 @@ export function choice<const T extends string>(words: readonly T[]): FlagKind<T>
   };
 }
 
-/** Any text, also none. */
+/** Any text, including the empty one. */
 export const text: FlagKind<string> = { unit: 'text', parse: (value) => value };
 
 /** A path of the file system, relative to the directory the process was started in. */
@@ -125,7 +125,7 @@ export const path: FlagKind<string> = {
   parse: (value) => (value === '' || value.includes('\0') ? refuse('the path of a directory', value) : value),
 };
 
-/** A prefix of URL paths: empty, or `/a/b` without a slash at the end (one that is there is taken away). */
+/** A prefix of URL paths: empty, or `/a/b`; a slash at the end is removed. */
 export const urlPrefix: FlagKind<string> = {
   unit: 'URL path',
   parse: (value) => {
@@ -134,7 +134,7 @@ export const urlPrefix: FlagKind<string> = {
   },
 };
 
-/** Origins of web pages, with commas between: `https://host` or `http://host:port`, or `*`; none when empty. */
+/** Origins of web pages, separated by commas: `https://host` or `http://host:port`, or `*`; empty: none. */
 export const origins: FlagKind<readonly string[]> = {
   unit: 'origins',
   parse: (value) => {
@@ -146,7 +146,7 @@ export const origins: FlagKind<readonly string[]> = {
   },
 };
 
-/** Host names with commas between, without ports, or `*`; none when empty. In lower case. */
+/** Host names separated by commas, without ports, or `*`; empty: none. In lower case. */
 export const hostNames: FlagKind<readonly string[]> = {
   unit: 'host names',
   parse: (value) => {
@@ -182,13 +182,13 @@ export const listenAddress: FlagKind<ListenAddress> = {
   },
 };
 
-/** Like listenAddress; an empty text switches the listener off. */
+/** Like listenAddress; an empty text disables the listener. */
 export const optionalListenAddress: FlagKind<ListenAddress | undefined> = {
   unit: 'address, or empty for off',
   parse: (value) => (value === '' ? undefined : listenAddress.parse(value)),
 };
 
-/** The text form, with brackets around an IPv6 address: what grpc-js and a URL want. */
+/** The text form, with brackets around an IPv6 address, as grpc-js and URLs need it. */
 export function formatAddress(address: ListenAddress): string {
   return isIPv6(address.host) ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

@@ -1,17 +1,17 @@
-// Command line and environment in the VictoriaMetrics habit: `-name=value`, `--name value`, `-boolean`, and with
-// -envflag.enable the variables of the same names. What is unknown, repeated or misplaced is refused with a line that
-// says what to write instead; nothing is ignored. The values themselves are read by flag-value.ts.
+// Command line and environment as in VictoriaMetrics: `-name=value`, `--name value`, `-boolean`, and with
+// -envflag.enable the variables of the same names. Unknown, repeated or misplaced arguments are errors whose message
+// says what to write instead; nothing is ignored. flag-value.ts parses the values.
 import { parseArgs } from 'node:util';
 import { StoreError } from './errors.ts';
 
-/** What this file needs to know of a flag. */
+/** The facts about a flag that this file needs. */
 export interface FlagName {
   readonly name: string;
   readonly example: string;
   readonly isBoolean: boolean;
 }
 
-/** The text given for a flag and where it stood, for messages. */
+/** The text given for a flag and its source, for messages. */
 export interface GivenFlag {
   readonly text: string;
   readonly source: string;
@@ -20,15 +20,15 @@ export interface GivenFlag {
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the arguments after the program's name into name → text. Throws CONFIG for the first argument that is not one of
- * `known`, is given twice, lacks its value, or is no flag at all.
+ * Reads the arguments after the program's name into name → text. Throws CONFIG for the first argument that is not in
+ * `known`, is given twice, lacks its value, or is not a flag.
  */
 export function readArguments(argv: readonly string[], known: readonly FlagName[]): Map<string, GivenFlag> {
   const flags = new Map(known.map((flag) => [flag.name, flag]));
   const options = Object.fromEntries(
     known.map((flag) => [flag.name, { type: flag.isBoolean ? ('boolean' as const) : ('string' as const) }]),
   );
-  // parseArgs knows only double dashes for long names; with strict off it reports what it saw and we judge it.
+  // parseArgs accepts only double dashes for long names; with strict off it reports all arguments, to be checked here.
   const args = argv.map((arg) => (/^-[^-]/.test(arg) ? `-${arg}` : arg));
   const { tokens } = parseArgs({ args, options, strict: false, tokens: true });
   const given = new Map<string, GivenFlag>();
@@ -44,8 +44,8 @@ export function readArguments(argv: readonly string[], known: readonly FlagName[
 }
 
 /**
- * Adds the flags that stand in the environment and not on the command line, which wins. A variable is named as its flag
- * with `prefix` before it and `_` for every dot. A variable that is set but empty is a value; other variables are not ours.
+ * Adds flags from the environment; the command line wins. A variable's name is `prefix` and the flag's name with `_`
+ * for every dot. A variable that is set but empty is a value; other variables are ignored.
  */
 export function addEnvironment(
   given: Map<string, GivenFlag>,
@@ -60,10 +60,10 @@ export function addEnvironment(
   }
 }
 
-/** The known name that `name` was most likely meant to be, or undefined when none is near. */
+/** The known name most similar to `name`, or undefined when none is similar. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const wanted = name.toLowerCase();
-  // A third of the letters wrong is still recognisable; beyond that a suggestion misleads.
+  // With a third of the letters wrong a name is still recognisable; a more distant suggestion misleads.
   let distanceMax = Math.max(2, Math.floor(wanted.length / 3));
   let nearest = known.find((other) => wanted !== '' && other.toLowerCase().split('.').at(-1) === wanted);
   for (const other of nearest === undefined ? known : []) {

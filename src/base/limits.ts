@@ -1,75 +1,75 @@
-// Every bound of the program that is not a flag, by name, with its reason. What bites is counted or told, never silent.
+// Every limit of the program that is not a flag, with its reason. A limit that takes effect is counted or reported.
 
 export const limits = {
-  /** AnyValue nesting; deeper, the span is rejected by name. OTLP's libraries take some 47 levels, its SDKs may come to 64. */
+  /** AnyValue nesting; a span nested deeper is rejected. OTLP's libraries accept some 47 levels, its SDKs up to 64. */
   anyValueDepthMax: 64,
   /** Highest -insert.maxAttributesPerSpan: a template of 64 KiB. */
   attributesPerSpanMost: 16_384,
   /** Highest -insert.maxSpanBytes: half of the default -opentelemetry.traces.maxRequestSize. */
   spanBytesMost: 32 << 20,
-  /** Events of one span, and links; SDKs keep 128 of each. Above: the span is rejected by name. */
+  /** Events of one span, and links; SDKs keep 128 of each. Above: the span is rejected. */
   childrenPerSpanMax: 1 << 16,
-  /** Resources and scopes of one request together: each is some microseconds of work, however few bytes it has. Above: 413. */
+  /** Resources and scopes of one request together: each costs some microseconds, however small it is. Above: 413. */
   requestGroupsMax: 1 << 18,
-  /** Spans of one request, 64 bytes each in a body of 64 MiB; fields beside them count too. Above: 413. */
+  /** Spans of one request, 64 bytes each in a body of 64 MiB; unknown fields beside them count too. Above: 413. */
   requestSpansMax: 1 << 20,
-  /** Names and keys that are new in one request: a block of them takes a second of work. Above: 413. */
+  /** New names and keys in one request: a block of them takes a second to encode. Above: 413. */
   requestNamesMax: 1 << 17,
-  /** Bytes of one resource or scope; above: its spans are rejected by name. Those of thousands of spans are looked at as one. */
+  /** Bytes of one resource or scope, which a scan reads in one step; above: its spans are rejected. */
   descriptorBytesMax: 512 << 10,
-  /** How many times its own size a request may take in memory; usual spans take 1.3, the smallest 2.5. Above: 413. */
+  /** Memory of a request in multiples of its size; usual spans take 1.3, the smallest 2.5. Above: 413. */
   requestSpreadMax: 4,
-  /** Traces one search may return, checked before anything is allocated. */
+  /** Traces one search may return, checked before any allocation. */
   searchTracesMax: 10_000,
-  /** Queries that wait for their turn (-search.maxConcurrentRequests); above it the client is told to retry. Each costs a connection. */
+  /** Queries waiting for -search.maxConcurrentRequests, each with a connection; above: the client is told to retry. */
   queriesWaitingMax: 256,
-  /** Rows one group commit may hold; the next one starts when it is on disk. */
+  /** Rows of one group commit; further rows wait for the next one. */
   commitRowsMax: 32_768,
   /**
-   * Bytes of OTLP bodies between socket and store: being received, decompressed, converted, written. Above it the client
+   * Bytes of OTLP bodies between socket and store: being received, decompressed, converted, written. Above: the client
    * is told to retry.
    */
   intakeBytesMax: 256 << 20,
-  /** Counted for every request beside its body: stream, headers, buffers. A flood of empty requests is bounded too. */
+  /** Added to the body's size of every request (stream, headers, buffers); also bounds a flood of empty requests. */
   requestOverheadBytes: 16 << 10,
-  /** Frames of one zstd body; senders use one, and each costs a call. */
+  /** Frames of one zstd body; clients use one, and each costs a call. */
   zstdFramesMax: 1_024,
-  /** LMDB environments open at once, 2.4 MB of memory each; those of further days are opened when they are asked. */
+  /** LMDB environments open at once, 2.4 MB of memory each; environments of further days are opened on use. */
   indexesOpenMax: 32,
   /**
-   * Partitions above which a span cannot be the first one of its day, unless that day is within daysAlwaysTaken of
-   * today; it is rejected by name. Nearly three years may be imported; a client with broken timestamps can do no more.
+   * With this many partitions, no span may start a new one, unless its day is within daysAlwaysTaken of today; it is
+   * rejected otherwise. An import may cover nearly three years; a client with broken timestamps cannot create more.
    */
   partitionsMax: 1_000,
-  /** Days before and after today that are taken whatever there is: what is sent as it happens is never refused. */
+  /** Days before and after today that are always accepted, so that live spans are never rejected. */
   daysAlwaysTaken: 7,
-  /** OTLP bytes of the traces in one answer: 100,000 spans have some 50 MB. Above it the client is told to ask for fewer. */
+  /** OTLP bytes of the traces in one answer: 100,000 spans have some 50 MB. Above: the client should ask for fewer. */
   answerBytesMax: 256 << 20,
-  /** Buckets of minutes one answer of the Monitor is added up from, 14 bytes each: 40 operations over a week have some 8 M. */
+  /** Minute buckets summed for one answer of the Monitor, 14 bytes each: 40 operations over a week have some 8 M. */
   callEntriesMax: 16 << 20,
-  /** OTLP bytes of all answers that are being sent; above it the client is told to retry. */
+  /** OTLP bytes of all answers being sent; above: the client is told to retry. */
   answersBytesMax: 512 << 20,
-  /** A client that takes nothing of its answer for this long is cut off: the answer's trace stays in memory until then. */
+  /** A client that reads nothing of its answer for this long is cut off: until then the answer's trace is in memory. */
   answerStallMsMax: 60_000,
-  /** Traces in the archive; each is a file that is looked at when the process starts. */
+  /** Traces in the archive; each is a file that startup checks. */
   archivedTracesMax: 100_000,
   /** HTTP request headers in bytes. Above: 431. */
   httpHeaderBytesMax: 16 << 10,
-  /** Calls inside calls of a search's filter, the filter itself counted; Jaeger's own bound. */
+  /** Nested calls of a search's filter, including the filter itself; Jaeger's own bound. */
   filterDepthMax: 20,
-  /** Calls, references and constants of one filter, and elements of its lists: each may cost a pass over every block. */
+  /** Calls, references, constants and list elements of one filter: each may cost a pass over every block. */
   filterTermsMax: 1_000,
-  /** Regular expressions of one search; each costs up to 30 ms to compile, and a look at every distinct value. */
+  /** Regular expressions of one search; each costs up to 30 ms to compile, and a match with every distinct value. */
   patternsMax: 10,
-  /** Characters of a regular expression, and what it compiles to; the second is what a match costs per character at worst. */
+  /** Characters of a regular expression, and its compiled size, which is the worst cost of a match per character. */
   patternCharsMax: 1_000,
   patternProgramMax: 1_024,
-  /** Instructions × bytes of matching one value, which nothing interrupts: 16 s at worst, 20 ms for most patterns. */
+  /** Instructions × bytes of matching one value, uninterruptible: 16 s at worst, 20 ms for most patterns. */
   patternWorkMax: 1 << 28,
-  /** Bytes of one question over gRPC, which shares its port with OTLP: 10,000 trace ids with their hints are 500 KB. */
+  /** Bytes of one gRPC query, on the port shared with OTLP: 10,000 trace ids with their hints are 500 KB. */
   questionBytesMax: 1 << 20,
   /** Tags of one search over gRPC; over HTTP the length of a URL bounds them. */
   searchTagsMax: 1_000,
-  /** Calls under way on one gRPC connection; a Collector uses 10. */
+  /** Concurrent calls on one gRPC connection; a Collector uses 10. */
   grpcStreamsPerConnectionMax: 100,
 } as const;

@@ -1,6 +1,6 @@
-// One line per event on stderr, for people (default) or machines (-loggerFormat=json). The only place that writes there.
-// A message is a constant text and what varies goes into fields, because repeats are recognised by (level, message):
-// a flood of one warning costs a few lines per interval, and the next line that passes says how many were left out.
+// One line per event on stderr, for people (default) or machines (-loggerFormat=json). Nothing else writes there. A
+// message is a constant text, and variable data goes into fields, because repeats are recognised by (level, message): a
+// flood of one warning costs a few lines per interval, and the next printed line says how many were left out.
 import { systemClock, type Clock } from './clock.ts';
 import { isStoreError } from './errors.ts';
 
@@ -10,8 +10,8 @@ export const LOG_FORMATS = ['default', 'json'] as const;
 export type LogFormat = (typeof LOG_FORMATS)[number];
 
 /**
- * Printed in the order given; a field that is undefined is left out. Values are unknown because what was caught is: an
- * Error is described with its causes, anything else becomes a string. The names of the line itself are taken.
+ * Printed in the given order; undefined fields are left out. Values are unknown because a caught value may be anything:
+ * an Error is described with its causes, other values become strings. The line's own field names are reserved.
  */
 export interface LogFields {
   readonly [name: string]: unknown;
@@ -27,7 +27,7 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
-/** A Log that also tells how many repeated lines it has left out since start, for /metrics. */
+/** A Log that also counts the repeated lines it has left out since start, for /metrics. */
 export interface LineLogger extends Logger {
   suppressedLines(): number;
 }
@@ -37,14 +37,14 @@ export interface LogOptions {
   readonly level?: LogLevel;
   readonly format?: LogFormat;
   readonly clock?: Clock;
-  /** Where a finished line goes, newline included. Default: the process's stderr. */
+  /** Receives a finished line, newline included. Default: the process's stderr. */
   readonly write?: (line: string) => void;
 }
 
-/** Five of a kind show whether they differ in their fields; more in ten seconds hide everything else. */
+/** Five lines of a kind show whether their fields differ; more in ten seconds hide everything else. */
 const REPEATS_MAX = 5;
 const REPEAT_INTERVAL_MS = 10_000;
-/** Distinct messages whose repeats are counted. Messages are constants of the source, so this many never exist. */
+/** Distinct messages whose repeats are counted. Messages are constants in the source, so there are always fewer. */
 const MESSAGES_MAX = 1_000;
 /** Characters of one value, as VictoriaMetrics' -loggerMaxArgLen: a request body in a log line helps nobody. */
 const VALUE_CHARS_MAX = 5_000;
@@ -86,10 +86,10 @@ class RepeatLimit {
   readonly #repeats = new Map<string, Repeat>();
   suppressedTotal = 0;
 
-  /** -1: leave the line out. Otherwise write it, and say that so many of its kind were left out since the last one. */
+  /** -1: leave the line out. Otherwise write it, with this number of lines of its kind left out since the last one. */
   admit(kind: string, nowMs: number): number {
     const repeat = this.#repeats.get(kind);
-    // A clock set back starts a new interval too: otherwise the message would be silent until the clock has caught up.
+    // A clock set back starts a new interval too; otherwise the message would be silent until the clock catches up.
     const isNew = repeat === undefined || nowMs < repeat.startMs || nowMs - repeat.startMs >= REPEAT_INTERVAL_MS;
     if (isNew) {
       if (repeat === undefined && this.#repeats.size >= MESSAGES_MAX) this.#repeats.clear();
@@ -125,7 +125,7 @@ function jsonValue(value: unknown): string | number | boolean | null {
   return cut(plain(value));
 }
 
-/** Bare where a reader and a splitter at spaces agree on what it is, else quoted as JSON. */
+/** Bare if it is unambiguous for a reader and for a split at spaces, else quoted as JSON. */
 function textValue(value: unknown): string {
   const text = cut(plain(value));
   return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : escapeControls(JSON.stringify(text));
@@ -136,8 +136,8 @@ function plain(value: unknown): string {
 }
 
 /**
- * One error and what caused it, on one line of text: `CODE message; caused by …`. An error that is not a StoreError was
- * not foreseen, so its stack is part of it.
+ * One error and its causes in one line of text: `CODE message; caused by …`. An error that is not a StoreError was
+ * unexpected, so its stack is included.
  */
 export function describeError(error: unknown): string {
   const lines: string[] = [];
@@ -161,7 +161,7 @@ function cut(text: string): string {
   return text.length <= VALUE_CHARS_MAX ? text : `${text.slice(0, VALUE_CHARS_MAX)}… (${text.length} characters)`;
 }
 
-/** A line break in a message would let a client write log lines of its own; JSON leaves U+0085 and U+2028 as they are. */
+/** A line break in a message would let a client forge log lines; JSON leaves U+0085 and U+2028 unescaped. */
 function escapeControls(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }

@@ -1,21 +1,21 @@
-// Memory is one budget of the process, as the container or the machine allows: what is received, asked, cached and merged
-// each has a share of it that its owner enforces. Where there is plenty, shares end at what is useful. Pure.
+// Divides the memory of the process, limited by the container or the machine, into shares for requests, answers, caches
+// and merges. The owner of a share enforces it. With much memory, each share stops at its useful size. Pure.
 import { limits } from './limits.ts';
 
-/** What may be held at once, in bytes. */
+/** Memory limits in bytes. */
 export interface MemoryShares {
-  /** Of all requests between their sockets and their answers. */
+  /** All requests, from socket to answer. */
   readonly intakeBytesMax: number;
-  /** Of one request, as it comes and decompressed; not above -opentelemetry.traces.maxRequestSize. */
+  /** One request, both as received and decompressed; at most -opentelemetry.traces.maxRequestSize. */
   readonly requestBytesMax: number;
-  /** Of one request in JSON, whose text and objects take five times as much, ten at the worst, on two threads. */
+  /** One JSON request; its text and objects take five times as much, at worst ten, on two threads. */
   readonly jsonBytesMax: number;
-  /** Of all answers being sent, and of one, which its query holds three times while it reads it. */
+  /** All answers being sent; one answer, which its query holds three times while reading it. */
   readonly answersBytesMax: number;
   readonly answerBytesMax: number;
-  /** Of blocks, and of filters, kept by one query thread. */
+  /** Cached blocks, and cached filters, of one query thread. */
   readonly queryCacheBytes: number;
-  /** Of one merge (MergeJob.memoryBytes), and of one flush. */
+  /** One merge (MergeJob.memoryBytes), and one flush. */
   readonly mergeBytes: number;
 }
 
@@ -26,13 +26,13 @@ export interface MemoryUsers {
   readonly mergeWorkers: number;
 }
 
-/** The program itself: code, heaps of the main and the engine thread, sockets, LMDB. Measured 170 MB after the start. */
+/** The program itself: code, heaps of the main and the engine thread, sockets, LMDB. Measured 170 MB after startup. */
 const BASE_BYTES: number = 160 << 20;
 /** Another thread's code and empty heap. */
 const THREAD_BYTES: number = 16 << 20;
-/** With less to share a node does not work; it then takes more than it was allowed. */
+/** A node does not work with less than this to share, so it takes more than it is allowed. */
 const SHARED_BYTES_MIN: number = 64 << 20;
-/** Beyond it more is of no use: some 64 requests, and the blocks and filters of 25 M spans. */
+/** A larger share is not useful: some 64 requests, and the blocks and filters of 25 M spans. */
 const USEFUL = {
   intakeBytes: limits.intakeBytesMax,
   answersBytes: limits.answersBytesMax,
@@ -40,24 +40,24 @@ const USEFUL = {
   queryCacheBytes: 32 << 20,
   mergeBytes: 256 << 20,
 } as const;
-/** One owner of the intake's budget gets three quarters of it (fair-budget.ts), which one request must fit in. */
+/** A single owner gets three quarters of the intake budget (fair-budget.ts); one request must fit in. */
 const ALONE = 3 / 4;
 
-/** What the process may use: `bytes` when it is given, or else `percent` of the least of the machine's and the container's. */
+/** Memory the process may use: `bytes` if given, else `percent` of the machine's or container's, the smaller one. */
 export function allowedMemory(
   given: { readonly percent: number; readonly bytes: number },
   system: { readonly totalBytes: number; readonly constrainedBytes: number },
 ): number {
   if (given.bytes > 0) return given.bytes;
   const { totalBytes, constrainedBytes } = system;
-  // Without a limit the system says 0, or more than there is.
+  // Without a limit the system returns 0, or more than the machine has.
   const bytes = constrainedBytes > 0 ? Math.min(totalBytes, constrainedBytes) : totalBytes;
   return Math.floor((bytes * given.percent) / 100);
 }
 
 /**
- * The shares of `allowedBytes`. Arrays double when they grow, and garbage lies until it is collected, so that the process
- * takes up to half as much again as what is counted: that is what the rest of -memory.allowedPercent is for.
+ * The shares of `allowedBytes`. Arrays double when they grow, and garbage stays until it is collected, so the process
+ * takes up to half as much again as the shares count: the rest of -memory.allowedPercent is for that.
  */
 export function shareMemory(
   allowedBytes: number,
@@ -66,7 +66,7 @@ export function shareMemory(
   const base = BASE_BYTES + THREAD_BYTES * (queryWorkers + mergeWorkers + 1);
   const shared = Math.max(SHARED_BYTES_MIN, allowedBytes - base);
   const share = (part: number, useful: number): number => Math.floor(Math.min(useful, shared * part));
-  // What is received is held once as it came, and in the columns of the commit some two times more.
+  // A request is held once as received, and again two times its size in the columns of the commit.
   const intakeBytesMax = share(1 / 6, USEFUL.intakeBytes);
   const requestMost = Math.min(requestBytesMax, Math.floor(intakeBytesMax * ALONE) - limits.requestOverheadBytes);
   return {

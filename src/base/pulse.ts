@@ -1,21 +1,21 @@
-// A heartbeat between threads, in memory that both see. A thread that lives beats; another one looks now and then, and when
-// nothing has changed over so many looks, the thread is dead or hangs. Looks are counted, not time: a process that was
-// stopped, or a machine without a free CPU, costs one look and not a life.
+// A heartbeat in memory shared by two threads. A live thread beats; the other one looks at intervals, and if the count
+// has not changed over a number of looks, the thread is dead or hangs. It counts looks, not time, so that a stopped
+// process or a machine without a free CPU costs one look and not the thread.
 import { assert } from './assert.ts';
 
-/** What both threads see; crosses to a worker as it is. */
+/** The memory of both threads; can be passed to a worker as it is. */
 export type SharedPulse = Int32Array<SharedArrayBuffer>;
 
 const BEATS = 0;
-/** Of the thread that beats, as its system knows it; 0: not known. */
+/** Thread id of the beating thread in its operating system; 0: unknown. */
 const THREAD_ID = 1;
 
-/** By a timer, whatever else the thread does. Several times a look. */
+/** The interval of the timer that beats, several times a look. */
 const BEAT_MS = 250;
-/** Between two looks. */
+/** The interval between two looks. */
 export const LOOK_MS = 1_000;
 
-/** The side that beats. */
+/** The beating side. */
 export class Pulse {
   readonly shared: SharedPulse;
 
@@ -23,13 +23,13 @@ export class Pulse {
     this.shared = shared;
   }
 
-  /** The first beat of a thread that beats by what it does from then on. `threadId` is the calling thread's. */
+  /** Beats once, for a thread whose own work beats from then on. `threadId` is the calling thread's. */
   begin(threadId: number): void {
     Atomics.store(this.shared, THREAD_ID, threadId);
     this.beat();
   }
 
-  /** As begin(), and beats whenever the event loop turns. */
+  /** As begin(), and also beats by a timer while the event loop runs. */
   start(threadId: number): void {
     this.begin(threadId);
     setInterval(() => this.beat(), BEAT_MS).unref();
@@ -41,13 +41,13 @@ export class Pulse {
 }
 
 export interface Patience {
-  /** Looks without a beat until the thread counts as silent. */
+  /** Looks without a beat after which the thread counts as silent. */
   readonly looksMax: number;
-  /** Looks that find it waiting for a disk; these are not counted among the others. */
+  /** The same for looks that find the thread waiting for a disk; they are counted apart. */
   readonly waitingLooksMax: number;
 }
 
-/** The side that looks. */
+/** The looking side. */
 export class PulseWatch {
   readonly #shared: SharedPulse;
   readonly #patience: Patience;
@@ -56,7 +56,7 @@ export class PulseWatch {
   #quiet = 0;
   #waiting = 0;
 
-  /** `isWaiting` tells whether the thread waits for a disk, which no thread can hasten. */
+  /** `isWaiting` tells whether the thread waits for a disk, which no thread can speed up. */
   constructor(shared: SharedPulse, patience: Patience, isWaiting: (threadId: number) => boolean = () => false) {
     assert(patience.looksMax >= 1 && patience.waitingLooksMax >= 1, 'a watch without patience');
     this.#shared = shared;
@@ -64,7 +64,7 @@ export class PulseWatch {
     this.#isWaiting = isWaiting;
   }
 
-  /** Called every LOOK_MS. True: the thread is silent. One that never beat has not begun, and is not. */
+  /** Call it every LOOK_MS. True: the thread is silent. A thread that never beat has not started: false. */
   look(): boolean {
     const beats = Atomics.load(this.#shared, BEATS);
     if (beats !== this.#beats || beats === 0) {
@@ -75,7 +75,7 @@ export class PulseWatch {
     return this.#quiet >= this.#patience.looksMax || this.#waiting >= this.#patience.waitingLooksMax;
   }
 
-  /** Looks since the last one that saw a beat. */
+  /** Looks since the last beat was seen. */
   get silentLooks(): number {
     return this.#quiet + this.#waiting;
   }

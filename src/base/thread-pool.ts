@@ -1,5 +1,5 @@
-// Threads of one kind, on piscina. What may become of a thread is an error of the one job that it has: it may die, fail to
-// start for want of descriptors, or hang, and is replaced each time. Errors of the job itself are its reply's affair.
+// Threads of one kind, on piscina. If a thread dies, cannot start for lack of descriptors, or hangs, only its one job
+// fails, and the pool replaces the thread. Errors inside a job are part of its reply.
 import { once } from 'node:events';
 import type { ResourceLimits, Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
@@ -11,55 +11,55 @@ export interface ThreadPoolOptions {
   readonly workerUrl: URL;
   readonly name: string;
   readonly threadsMax: number;
-  /** Threads that are there before they are needed. */
+  /** Threads that start before they are needed. */
   readonly threadsMin: number;
   /**
-   * Nothing was done for so long: threads above threadsMin end, the others are exchanged for new ones, so that a spike's
-   * memory is given back.
+   * After this long without work, threads above threadsMin end and the others are replaced, to free the memory of a
+   * spike.
    */
   readonly idleMs?: number;
   /** JavaScript heap of a thread: a job that needs more fails with ERR_WORKER_OUT_OF_MEMORY. Default: Node's own. */
   readonly heapBytesMax?: number | undefined;
-  /** What every thread is started with. */
+  /** Passed to every thread at its start. */
   readonly workerData?: unknown;
-  /** Jobs that wait for a thread. */
+  /** Limit of the jobs waiting for a thread. */
   readonly queueMax: number;
-  /** A job that has begun and does not beat over so many looks (seconds) hangs: its thread is ended. */
+  /** A job without a beat over this many looks (seconds) hangs: its thread is ended. */
   readonly looksMax: number;
-  /** Whether the thread with this id waits for a device. It then has WAITING_PATIENCE times as long. Default: never. */
+  /** Whether the thread with this id waits for a device. looksMax is then WAITING_PATIENCE times as large. Default: never. */
   readonly isWaiting?: (threadId: number) => boolean;
 }
 
-/** A disk may stall for minutes; a thread that is ended meanwhile has failed for nothing, and its work is done again. */
+/** A disk may stall for minutes: ending a thread meanwhile would only make its work start again. */
 const WAITING_PATIENCE = 10;
 
-/** A large young generation would take memory and win nothing: objects of a job live as long as the job. */
+/** A large young generation would cost memory and gain nothing: a job's objects live as long as the job. */
 const YOUNG_HEAP_MB = 16;
 
 function heapLimits(heapBytesMax: number): ResourceLimits {
   return { maxOldGenerationSizeMb: Math.ceil(heapBytesMax / 2 ** 20), maxYoungGenerationSizeMb: YOUNG_HEAP_MB };
 }
 
-/** What every job has beside its own: it beats when it begins, and while it goes on. */
+/** Added to every job: the worker beats when the job begins and while it runs. */
 export interface PulsingJob {
   readonly pulse: SharedPulse;
 }
 
 export interface RunJobOptions {
   readonly transferList?: ArrayBuffer[];
-  /** Aborted: the job's thread is ended, and has ended when run() rejects. */
+  /** On abort the job's thread is ended; run() rejects after it has ended. */
   readonly signal?: AbortSignal | undefined;
 }
 
 interface Run {
-  /** Why its thread, or the one it waited for, could not be started. */
+  /** Why its thread, or the one it waited for, could not start. */
   startFault: string | undefined;
 }
 
 export class ThreadPool<Job extends PulsingJob, Reply> {
   readonly #options: ThreadPoolOptions;
   #pool: Piscina<Job, Reply>;
-  /** Under way. */
+  /** Running jobs. */
   readonly #runs = new Set<Run>();
   #renewing: NodeJS.Timeout | undefined;
 
@@ -69,7 +69,7 @@ export class ThreadPool<Job extends PulsingJob, Reply> {
   }
 
   /**
-   * The worker's reply to `job`. Throws UNAVAILABLE when no thread could be started for it; an Error when its thread died,
+   * The worker's reply to `job`. Throws UNAVAILABLE when no thread could start for it; an Error when its thread died,
    * hung or was ended by `signal`, or when the worker threw one.
    */
   async run(job: Omit<Job, 'pulse'>, { transferList = [], signal }: RunJobOptions = {}): Promise<Reply> {
@@ -109,7 +109,7 @@ export class ThreadPool<Job extends PulsingJob, Reply> {
   ): Promise<Reply> {
     let atAbort: Worker[] = [];
     const note = (): void => void (atAbort = [...pool.threads]);
-    // Before piscina's own listener, which takes the thread that it ends out of the list. Who hangs is not waited for.
+    // Runs before piscina's own listener, which removes the ended thread from the list. No one awaits a hung thread.
     signal?.addEventListener('abort', note);
     try {
       return await pool.run(job, {
@@ -136,10 +136,10 @@ export class ThreadPool<Job extends PulsingJob, Reply> {
       ...(idleMs === undefined ? {} : { idleTimeout: idleMs }),
       ...(heapBytesMax === undefined ? {} : { resourceLimits: heapLimits(heapBytesMax) }),
       workerData,
-      // Workers compute and read files; one that waits in Atomics would not see the callbacks of its file calls.
+      // A worker waiting in Atomics would not run the callbacks of its file calls.
       atomics: 'disabled',
     });
-    // A thread that fails before it has a job: piscina would let the jobs that wait for it wait for ever.
+    // A thread failed before it had a job: piscina would leave the jobs waiting for it waiting for ever.
     pool.on('error', (error: Error) => {
       for (const run of this.#runs) run.startFault = error.message;
       void pool.destroy();
@@ -158,7 +158,7 @@ export class ThreadPool<Job extends PulsingJob, Reply> {
   }
 }
 
-/** Node's own word for a thread without descriptors or memory. */
+/** Node's error code for a thread that lacks descriptors or memory. */
 function initFault(cause: unknown): string | undefined {
   const isFault = cause instanceof Error && 'code' in cause && cause.code === 'ERR_WORKER_INIT_FAILED';
   return isFault ? cause.message : undefined;

@@ -16,7 +16,7 @@ export class ByteReader {
     return this.end - this.pos;
   }
 
-  /** Moves over `sizeBytes` bytes and returns where they began. */
+  /** Skips `sizeBytes` bytes and returns the offset of the first. */
   skip(sizeBytes: number): number {
     const at = this.pos;
     if (!(sizeBytes >= 0 && sizeBytes <= this.end - at)) {
@@ -54,7 +54,7 @@ export class ByteReader {
     throw new StoreError('CORRUPTION', 'a varint longer than 8 bytes');
   }
 
-  /** A varint that counts things of at least `bytesEach` bytes still to come in this column. */
+  /** A varint that counts entries of at least `bytesEach` bytes each that follow in this column. */
   count(bytesEach: number): number {
     const value = this.varint();
     if (value * bytesEach > this.left) throw new StoreError('CORRUPTION', `a count of ${value} exceeds its column`);

@@ -1,9 +1,9 @@
-// Interns byte strings: equal bytes get equal ids, 0, 1, 2 … in order of first sight. Entries live back to back in one
+// Interns byte strings: equal bytes get equal ids, 0, 1, 2 … in order of first occurrence. All entries are in one
 // arena; no object and no JS string per entry. Ids are valid until clear().
 import { hashBytes } from './hash.ts';
 import { copyInto, placeAll } from './slots.ts';
 
-/** Memory beyond it is given back by clear(): it was grown for what is not met every day. */
+/** clear() frees memory above this, which only unusual data needed. */
 const KEPT_BYTES_MAX: number = 8 << 20;
 
 export class ByteTable {
@@ -26,7 +26,7 @@ export class ByteTable {
     return this.#count === 0 ? 0 : this.#ends[this.#count - 1]!;
   }
 
-  /** Bytes the entries take with their numbers, hashes and slots. At most twice as much is held, for arrays double. */
+  /** Bytes of the entries with numbers, hashes and slots. Arrays double, so at most twice as much is allocated. */
   get usedBytes(): number {
     return this.sizeBytes + 16 * this.#count;
   }
@@ -58,7 +58,7 @@ export class ByteTable {
     return true;
   }
 
-  /** The id of source[start, end), added when it is new. */
+  /** The id of source[start, end); adds it if it is new. */
   intern(source: Uint8Array, start: number, end: number): number {
     const hash = hashBytes(source, start, end);
     const mask = this.#slots.length - 1;
@@ -78,7 +78,7 @@ export class ByteTable {
     if (stop > this.#arena.length) {
       this.#arena = copyInto(new Uint8Array(Math.max(stop, this.#arena.length * 2)), this.#arena.subarray(0, at));
     }
-    // A view for each of these short texts would be more garbage than all else an encoder makes.
+    // A view of each of these short texts would be more garbage than the rest of an encoder makes.
     if (end - start < 64) for (let from = start, to = at; from < end; from++) this.#arena[to++] = source[from]!;
     else this.#arena.set(source.subarray(start, end), at);
     if (id === this.#ends.length) {
@@ -93,7 +93,7 @@ export class ByteTable {
     return id;
   }
 
-  /** Forgets every entry but keeps the memory, up to KEPT_BYTES_MAX. */
+  /** Removes every entry but keeps the memory, up to KEPT_BYTES_MAX. */
   clear(): void {
     this.#count = 0;
     if (this.#arena.length > KEPT_BYTES_MAX) this.#arena = new Uint8Array(4096);

@@ -1,10 +1,10 @@
-// A growing byte buffer with the two vocabularies this project writes: protobuf fields and its own little-endian records.
-// The buffer is reused: take() copies out and rewinds, so a writer can live as long as its owner.
+// A growing byte buffer for the two formats this project writes: protobuf fields and its own little-endian records.
+// take() copies the content out and empties the buffer for reuse, so a writer can live as long as its owner.
 
 export class ByteWriter {
   bytes: Uint8Array<ArrayBuffer>;
   length = 0;
-  /** Offsets from seam(), ascending: what lies behind one is unlike what lies before, and may be compressed apart. */
+  /** Offsets of seams, ascending: bytes before and after a seam are unlike and may be compressed separately. */
   readonly seams: number[] = [];
 
   constructor(capacityBytes = 4096) {
@@ -20,7 +20,7 @@ export class ByteWriter {
     this.bytes = grown;
   }
 
-  /** Says that what comes now is unlike what came before. */
+  /** Marks a seam at the current position. */
   seam(): void {
     if (this.seams.at(-1) !== this.length) this.seams.push(this.length);
   }
@@ -88,7 +88,7 @@ export class ByteWriter {
     this.length += bytes.length;
   }
 
-  /** Copies [start, end) of `source`; byte loop for the short runs that dominate, memcpy for the rest. */
+  /** Copies [start, end) of `source`: a byte loop for the short runs that dominate, memcpy for longer ones. */
   rawRange(source: Uint8Array, start: number, end: number): void {
     const size = end - start;
     this.reserve(size);
@@ -115,8 +115,8 @@ export class ByteWriter {
   }
 
   /**
-   * Protobuf sub-message written by `body`, with a canonical (minimal) length prefix.
-   * The body is written first and moved by the prefix's size when that is not one byte.
+   * Protobuf sub-message written by `body`, with a canonical (minimal) length prefix. The body is written first, and
+   * moved if the prefix takes more than one byte.
    */
   message(field: number, body: () => void): void {
     this.tag(field, 2);
@@ -148,7 +148,7 @@ export class ByteWriter {
     this.length = end;
   }
 
-  /** A copy of what was written; the writer is empty afterwards. */
+  /** Returns a copy of the content and empties the writer. */
   take(): Uint8Array<ArrayBuffer> {
     const out = this.bytes.slice(0, this.length);
     this.length = 0;

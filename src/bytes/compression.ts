@@ -1,6 +1,6 @@
-// Block compression: a codec number, stored with the bytes, and the raw length, stored with the bytes. Synchronous on
-// purpose: asynchronous zstd costs 4 to 16 times more (dependencies.md §0.10) and every caller is on a thread of its own.
-// Nothing here checks integrity: every stored frame carries a CRC that is checked before decompress() is called.
+// Block compression; the codec number and the raw length are stored with the bytes. Synchronous on purpose:
+// asynchronous zstd costs 4 to 16 times more (dependencies.md §0.10), and every caller has a thread of its own. It does
+// not check integrity: callers check the CRC of a stored frame before they call decompress().
 import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib';
 import { compressSync, uncompressSync } from 'lz4-napi';
 import { StoreError } from '../base/errors.ts';
@@ -15,7 +15,7 @@ export interface Compression {
   readonly level: number;
 }
 
-/** Below this a compressor's fixed cost and framing outweigh what it saves (measured: 64 B of names shrink by 0 to 6 B). */
+/** Below this, a compressor's fixed cost and framing exceed its gain (measured: 64 B of names shrink by 0 to 6 B). */
 const COMPRESS_BYTES_MIN = 64;
 
 /** Compresses `raw`; falls back to CODEC_NONE when that is not smaller. The result may be `raw` itself. */
@@ -31,14 +31,14 @@ export function compress(raw: Uint8Array, compression: Compression): { codec: nu
   return { codec: CODEC_NONE, stored: raw };
 }
 
-/** The raw bytes of a frame whose CRC was checked. Throws CORRUPTION when the length is not `rawBytes` or the codec is unknown. */
+/** The raw bytes of a frame with a checked CRC. Throws CORRUPTION for a wrong length or an unknown codec. */
 export function decompress(codec: number, stored: Uint8Array, rawBytes: number): Uint8Array {
   const buffer = Buffer.from(stored.buffer, stored.byteOffset, stored.length);
   let raw: Uint8Array;
   try {
     if (codec === CODEC_NONE) raw = stored;
     else if (codec === CODEC_LZ4) {
-      // lz4-napi believes the length in front of the data and allocates it: check it against ours first.
+      // lz4-napi trusts the length in front of the data and allocates it: compare it with ours first.
       if (buffer.length < 4 || buffer.readUInt32LE(0) !== rawBytes)
         throw new StoreError('CORRUPTION', 'an LZ4 frame disagrees with its header about its length');
       raw = uncompressSync(buffer);

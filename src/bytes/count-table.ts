@@ -1,5 +1,5 @@
-// Sums by key: a hash table from an integer below 2^53 to two running totals. What calls are counted in, span by span:
-// no object and no string per entry, slots numbered 0, 1, 2 … in order of first sight.
+// A hash table from an integer below 2^53 to two running totals, for counting calls span by span: no object and no
+// string per entry; slots are numbered 0, 1, 2 … in order of first occurrence.
 import { copyInto, placeAll } from './slots.ts';
 
 export class CountTable {

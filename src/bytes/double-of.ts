@@ -1,4 +1,4 @@
-// Doubles from the two 32-bit words that the wire and the columns keep of them.
+// Doubles from two 32-bit words, their form on the wire and in columns.
 
 const doubles = new Float64Array(1);
 const doubleWords = new Uint32Array(doubles.buffer);

@@ -1,6 +1,6 @@
 // Two small non-cryptographic hashes for in-memory tables. Never stored: their values may change between versions.
 
-/** 32-bit hash of bytes[start, end), four bytes a step: keys and names are 5 to 60 bytes, where a call into native code costs more. */
+/** 32-bit hash of bytes[start, end), four bytes a step: for 5 to 60 bytes a native call would cost more. */
 export function hashBytes(bytes: Uint8Array, start: number, end: number): number {
   let h = 0x9e3779b9 ^ (end - start);
   let i = start;

@@ -1,16 +1,16 @@
-// A map from ids to numbers from 0 on, for one block at a time: an array as long as the largest id, whose memory serves
-// block after block, and of which only the places that were used are cleaned. So a block costs what it uses, however
-// many ids its batch has. One user at a time.
+// A map from ids to numbers from 0 on, for one block at a time: an array indexed by id. The array is reused from block
+// to block, and only its used entries are cleared, so a block costs only the ids it uses, however many its batch has.
+// One user at a time.
 import { assert } from '../base/assert.ts';
 
 export class IdMap implements Disposable {
   /** Number + 1 by id; 0: none. */
   #numbers = new Int32Array(0);
-  /** Ids that were set, in that order. */
+  /** Ids that were set, in order. */
   #used: number[] = [];
   #isTaken = false;
 
-  /** Begins empty, for ids below `idEnd`. Disposing it ends the use. */
+  /** Starts with an empty map, for ids below `idEnd`. Disposing it ends the use. */
   begin(idEnd: number): this {
     assert(!this.#isTaken, 'a map of ids taken twice');
     this.#isTaken = true;
@@ -18,7 +18,7 @@ export class IdMap implements Disposable {
     return this;
   }
 
-  /** Ids that were set, in the order in which they were first. */
+  /** Ids that were set, in order of first occurrence. */
   get used(): readonly number[] {
     return this.#used;
   }

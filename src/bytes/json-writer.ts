@@ -1,16 +1,16 @@
-// A growing buffer of JSON text in UTF-8. Strings that come as UTF-8 bytes are copied as bytes when nothing in them
-// needs escaping (nearly all do not), so the big answers never make a JavaScript string per value. Literals and numbers
-// are written as Go's encoding/json writes them, because the clients' golden files were made by it.
+// A growing buffer of JSON text in UTF-8. Strings given as UTF-8 bytes are copied as bytes if they need no escaping
+// (nearly all), so large answers never make a JavaScript string per value. Literals and numbers have the format of Go's
+// encoding/json, which also made the clients' golden files.
 import { isUtf8 } from 'node:buffer';
 
 const TWO_32 = 4_294_967_296;
 const HEX = Buffer.from('0123456789abcdef');
 const QUOTE = 0x22;
-/** What Go escapes in every mode: the line separators, which end a line in old JavaScript. */
+/** Go escapes these in every mode: line separators, which end a line in old JavaScript. */
 const SEPARATORS = /[\u2028\u2029]/g;
 const HTML = /[<>&\u2028\u2029]/g;
 
-/** 1 for the bytes that may be copied between quotes as they are. */
+/** 1 for bytes that need no escape inside quotes. */
 function plainBytes(isHtmlEscaped: boolean): Uint8Array {
   const plain = new Uint8Array(256).fill(1, 0x20, 0x7f);
   for (const char of isHtmlEscaped ? '"\\<>&' : '"\\') plain[char.charCodeAt(0)] = 0;
@@ -94,8 +94,8 @@ export class JsonWriter {
   }
 
   /**
-   * Appends the UTF-8 bytes [start, end) as a string literal. Invalid sequences become U+FFFD, so that the JSON stays
-   * valid; a caller that must keep such bytes asks isUtf8Range first.
+   * Appends the UTF-8 bytes [start, end) as a string literal. Invalid sequences become U+FFFD to keep the JSON valid; a
+   * caller that must keep such bytes checks isUtf8Range first.
    */
   utf8(source: Uint8Array, start: number, end: number): void {
     const bytes = this.#room(end - start + 2);
@@ -129,14 +129,14 @@ export class JsonWriter {
     this.text(`"${Buffer.from(source.buffer, source.byteOffset + start, end - start).toString('base64')}"`);
   }
 
-  /** A copy of what was written; the writer is empty afterwards. */
+  /** Returns a copy of the content and empties the writer. */
   take(): Buffer {
     const out = Buffer.from(this.#bytes.subarray(0, this.length));
     this.length = 0;
     return out;
   }
 
-  /** Where HTML is not escaped, neither are the line separators: so the Collector writes OTLP JSON. */
+  /** Without HTML escaping, line separators are not escaped either: the Collector writes OTLP JSON this way. */
   #quote(value: string): string {
     return this.#isHtmlEscaped ? quoteJson(value) : JSON.stringify(value);
   }
@@ -153,7 +153,7 @@ export class JsonWriter {
 
 /** The UTF-8 bytes [start, end) as a string, invalid sequences as U+FFFD. */
 export function utf8Slice(source: Uint8Array, start: number, end: number): string {
-  if (source instanceof Buffer) return source.toString('utf8', start, end); // spares the view
+  if (source instanceof Buffer) return source.toString('utf8', start, end); // avoids a view
   return Buffer.from(source.buffer, source.byteOffset + start, end - start).toString('utf8');
 }
 

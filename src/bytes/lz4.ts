@@ -1,10 +1,10 @@
-// LZ4 frames, decoding only: what the Collector sends as Content-Encoding lz4 (Go's pierrec/lz4), and Node's zlib lacks. Frames
-// one behind the other, blocks independent or not, with or without sizes and checksums; no dictionaries. Nothing is allocated
-// that the input could not fill. Source: lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4.
+// Decodes LZ4 frames, which the Collector sends with Content-Encoding lz4 (Go's pierrec/lz4) and Node's zlib does not
+// support. Several frames in a row, blocks independent or not, with or without sizes and checksums; no dictionaries.
+// Never allocates more than the input can fill. Source: lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4.
 import { repeat } from './snappy.ts';
 
 const MAGIC = 0x184d2204;
-/** Frames of user data, to be skipped: 16 magic numbers. */
+/** Frames of user data, which are skipped: 16 magic numbers. */
 const SKIPPABLE = 0x184d2a50;
 /** Bits of a frame's first byte; the two highest are its version, 1. */
 const INDEPENDENT_BLOCKS = 0x20;
@@ -15,12 +15,12 @@ const DICTIONARY = 0x01;
 /** Set in a block's size when it is not compressed. */
 const PLAIN = 0x8000_0000;
 const MATCH_MIN = 4;
-/** The most a block can say with a byte. */
+/** Largest number of output bytes per input byte of a block. */
 const EXPANSION_MAX = 255;
 
 type TooLarge = () => Error;
 
-/** The bytes of LZ4 frames; `tooLarge` is thrown as soon as they would be more than `sizeMax`. Throws Error with what is malformed. */
+/** Decodes LZ4 frames; throws `tooLarge` once the output would exceed `sizeMax`, an Error if they are malformed. */
 export function decodeLz4(bytes: Uint8Array, sizeMax: number, tooLarge: TooLarge): Uint8Array {
   const decoder = new FrameDecoder(bytes, sizeMax, tooLarge);
   while (!decoder.isAtEnd) decoder.frame();
@@ -94,14 +94,14 @@ class FrameDecoder {
     return { flags, blockBytesMax: 1 << (8 + 2 * sizeCode), contentBytes };
   }
 
-  /** Decodes the block [from, #at). Copies reach back to `base`; more than up to `end` the frame does not allow. */
+  /** Decodes the block [from, #at). Copies may reach back to `base`; the frame allows output up to `end`. */
   #block(from: number, isPlain: boolean, { base, end }: { base: number; end: number }): void {
     if (isPlain) this.#literals(from, this.#at - from);
     else this.#sequences(from, base);
     if (this.#size > end) throw new Error('a block is larger than its frame allows');
   }
 
-  /** Literals and copies in turn; the last ones are literals. */
+  /** Literals and copies in turn, ending with literals. */
   #sequences(from: number, base: number): void {
     const bytes = this.#bytes;
     const end = this.#at;
@@ -127,7 +127,7 @@ class FrameDecoder {
     }
   }
 
-  /** A length of 15 and more goes on in bytes that are added up, up to one below 255. */
+  /** A length of 15 or more continues in bytes to add, the last of which is below 255. */
   #longLength(length: number, at: number, end: number): [length: number, at: number] {
     for (let total = length; at < end;) {
       const byte = this.#bytes[at++]!;

@@ -1,5 +1,5 @@
-// Interns sequences of int32 (templates): equal sequences get equal ids in order of first sight. All entries live in
-// one Int32Array. Ids are valid until clear().
+// Interns sequences of int32 (templates): equal sequences get equal ids in order of first occurrence. All entries are
+// in one Int32Array. Ids are valid until clear().
 import { hashInts } from './hash.ts';
 import { copyInto, placeAll } from './slots.ts';
 
@@ -14,12 +14,12 @@ export class SequenceTable {
     return this.#count;
   }
 
-  /** Bytes the entries take with their numbers, hashes and slots. At most twice as much is held, for arrays double. */
+  /** Bytes of the entries with numbers, hashes and slots. Arrays double, so at most twice as much is allocated. */
   get usedBytes(): number {
     return this.#count === 0 ? 0 : 4 * this.#ends[this.#count - 1]! + 16 * this.#count;
   }
 
-  /** The array holding every entry: read ints[start(id)] … ints[end(id) - 1]. Replaced when it grows: do not keep it over an intern(). */
+  /** All entries: `id` has ints[start(id)] … ints[end(id) - 1]. intern() may replace the array: do not keep it. */
   get ints(): Int32Array {
     return this.#ints;
   }
@@ -32,7 +32,7 @@ export class SequenceTable {
     return this.#ends[id]!;
   }
 
-  /** The id of scratch[0, length), added when it is new. */
+  /** The id of scratch[0, length); adds it if it is new. */
   intern(scratch: Int32Array, length: number): number {
     const hash = hashInts(scratch, 0, length);
     const mask = this.#slots.length - 1;

@@ -1,15 +1,15 @@
-// What the hash tables have in common: arrays of entries 0, 1, 2 … that grow, and slots by open addressing over them (entry
-// + 1 per slot, 0 = free, at most half full). Each table keeps its own loop over the slots: comparing keys is what it costs.
+// Shared by the hash tables: growing arrays of entries 0, 1, 2 …, and open addressing over them (entry + 1 per slot, 0
+// = free, at most half full). Each table has its own loop over the slots, because comparing keys dominates the cost.
 
 type Numbers = Uint8Array | Uint32Array | Int32Array | Float64Array;
 
-/** `target`, which is larger, with what `source` has. */
+/** Copies `source` to the start of `target`, which must be larger; returns `target`. */
 export function copyInto<T extends Numbers>(target: T, source: T): T {
   target.set(source);
   return target;
 }
 
-/** Slots, a power of two of them and more than `count`, for the entries with hashes[0, count). */
+/** New slots for the entries with hashes[0, count); `slotCount` is a power of two above `count`. */
 export function placeAll(slotCount: number, hashes: ArrayLike<number>, count: number): Int32Array<ArrayBuffer> {
   const slots = new Int32Array(slotCount);
   const mask = slotCount - 1;

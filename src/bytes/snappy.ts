@@ -1,14 +1,14 @@
-// Snappy, decoding only: what exporters may send beside gzip and zstd, and Node's zlib lacks. Both forms: one block (raw length,
-// then literals and copies; Go's snappy.Encode) and the framed stream (chunks with CRC-32C; Go's snappy.NewBufferedWriter),
-// told apart by the stream's identifier. Nothing is allocated that the input could not fill.
-// Source: google/snappy, format_description.txt and framing_format.txt.
+// Decodes Snappy, which exporters may send beside gzip and zstd and Node's zlib does not support, in both forms: one
+// block (raw length, then literals and copies; Go's snappy.Encode) and the framed stream (chunks with CRC-32C; Go's
+// snappy.NewBufferedWriter), which begins with an identifier. Never allocates more than the input can fill. Source:
+// google/snappy, format_description.txt and framing_format.txt.
 
 const STREAM_ID = Buffer.from([0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59]);
 const CHUNK_COMPRESSED = 0x00;
 const CHUNK_PLAIN = 0x01;
-/** Chunks from here on may be skipped, those below must be understood. */
+/** A decoder may skip unknown chunks from this type on, but must understand those below. */
 const CHUNK_SKIPPABLE = 0x80;
-/** The most a block can say with a byte: a copy of 64 bytes takes 3. */
+/** Largest number of output bytes per input byte of a block: a copy of 64 bytes takes 3. */
 const EXPANSION_MAX = 22;
 const CRC_BYTES = 4;
 /** Kinds of elements in the low two bits of a tag; 2 and 3 are copies with an offset of two and four bytes. */
@@ -16,8 +16,8 @@ const LITERAL = 0;
 const SHORT_COPY = 1;
 
 /**
- * The bytes of a snappy block or stream; `tooLarge` is thrown as soon as they would be more than `sizeMax`. Throws Error with
- * what is malformed.
+ * Decodes a snappy block or stream; throws `tooLarge` as soon as the output would exceed `sizeMax`, and an Error that
+ * says what is malformed.
  */
 export function decodeSnappy(bytes: Uint8Array, sizeMax: number, tooLarge: () => Error): Uint8Array {
   if (Buffer.compare(bytes.subarray(0, STREAM_ID.length), STREAM_ID) !== 0)
@@ -70,13 +70,13 @@ function readLength(bytes: Uint8Array): { readonly value: number; readonly end: 
   throw new Error('malformed length');
 }
 
-/** Runs the elements of a block from `at` on and returns how much of `out` they filled. */
+/** Decodes the elements of a block from `at` on; returns how many bytes of `out` they filled. */
 function fill(out: Uint8Array, bytes: Uint8Array, at: number): number {
   let end = 0;
   while (at < bytes.length) {
     const tag = bytes[at++]!;
     const kind = tag & 3;
-    // Behind the tag: a literal's length when it is above 60, or a copy's offset.
+    // Bytes after the tag: a literal's length if it is above 60, or a copy's offset.
     const extra = kind === LITERAL ? Math.max(0, (tag >> 2) - 59) : kind === 3 ? 4 : kind;
     if (at + extra > bytes.length) throw new Error('unexpected end');
     let operand = 0;
@@ -99,7 +99,7 @@ function lengthOf(tag: number, literalLength: number): number {
   return (tag & 3) === SHORT_COPY ? 4 + ((tag >> 2) & 7) : (tag >> 2) + 1;
 }
 
-/** Copies `length` bytes from `offset` before `end` to `end`; where the two overlap, what was copied is copied again. */
+/** Copies `length` bytes from `offset` before `end` to `end`. If the ranges overlap, copied bytes are copied again. */
 export function repeat(out: Uint8Array, end: number, length: number, offset: number): void {
   if (offset === 0 || offset > end) throw new Error('a copy from before the beginning');
   if (offset >= length) out.copyWithin(end, end - offset, end - offset + length);

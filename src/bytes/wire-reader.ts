@@ -8,7 +8,7 @@ export const WIRE_FIXED64 = 1;
 export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
 
-/** Where and what was malformed: the cause of the error, so that who knows where the message began can say it anew. */
+/** Place and kind of malformed bytes, as an error's cause: a caller can recount from the message's start. */
 class Malformed extends Error {
   readonly offset: number;
 
@@ -18,12 +18,12 @@ class Malformed extends Error {
   }
 }
 
-/** Throws INVALID_REQUEST naming the byte offset; callers add what message it was. */
+/** Throws INVALID_REQUEST with the byte offset; callers add the message's name. */
 export function malformed(what: string, offset: number): never {
   throw malformedError(new Malformed(what, offset), 0);
 }
 
-/** What `malformed` threw, its offset counted from `origin` on; any other error as it is. */
+/** The error of malformed(), with its offset counted from `origin`; any other error unchanged. */
 export function countFrom(origin: number, error: unknown): unknown {
   const cause = error instanceof StoreError ? error.cause : undefined;
   return cause instanceof Malformed ? malformedError(cause, origin) : error;
@@ -56,7 +56,7 @@ export class WireReader {
     this.end = end;
   }
 
-  /** Points the cursor at another range of the same buffer, for example a nested message. */
+  /** Moves the cursor to another range of the same buffer, for example a nested message. */
   reset(start: number, end: number): this {
     this.pos = start;
     this.end = end;

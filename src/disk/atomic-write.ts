@@ -1,14 +1,13 @@
-// Whole small files: read in one piece, replaced in one step. After replaceFile returns, the path holds the new bytes
-// for ever; after a crash anywhere inside it, the path holds the old bytes or the new ones, never a mixture (field.md
-// §5.3).
+// Whole small files: read in one piece, replaced in one step. After replaceFile returns, the path durably holds the new
+// bytes; after a crash inside it, the path holds the old bytes or the new ones, never a mixture (field.md §5.3).
 import { dirname } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import type { Disk, DiskReads } from './disk.ts';
 
-/** Left behind by a crash between create and rename; whoever lists the folder may remove such names. */
+/** A crash between create and rename leaves such names behind; code that lists the folder may remove them. */
 export const TEMPORARY_SUFFIX = '.tmp';
 
-/** Writes `bytes` as `path`, replacing what was there: temporary file, fsync, rename, fsync of the folder. */
+/** Writes `bytes` as `path`, replacing an older file: temporary file, fsync, rename, fsync of the folder. */
 export function replaceFile(disk: Disk, path: string, bytes: Uint8Array): void {
   const temporary = path + TEMPORARY_SUFFIX;
   disk.remove(temporary);
@@ -28,10 +27,7 @@ export function writeWholeFile(disk: Disk, path: string, bytes: Uint8Array): voi
   }
 }
 
-/**
- * All bytes of `path`. Throws CORRUPTION above `sizeBytesMax`, which guards against allocating what damage asks
- * for.
- */
+/** All bytes of `path`. Throws CORRUPTION above `sizeBytesMax`, so that damage cannot cause a huge allocation. */
 export function readWholeFile(disk: DiskReads, path: string, sizeBytesMax: number = 1 << 30): Uint8Array<ArrayBuffer> {
   const file = disk.openRead(path);
   try {

@@ -1,11 +1,11 @@
-// Files that were deleted and are still open in this process: their space is not free until they are closed. Read from
-// the kernel's list of descriptors (Linux), so that it shows whatever forgot to close one.
+// Finds deleted files that are still open in this process: their space is not free until they are closed. Reads the
+// kernel's list of descriptors (Linux), so it also shows files that were never closed by mistake.
 import { readdirSync, readlinkSync, realpathSync, statSync, type Stats } from 'node:fs';
 import { sep } from 'node:path';
 import { diskError, errnoOf } from './node-disk.ts';
 
 const DESCRIPTORS = '/proc/self/fd';
-/** The kernel's mark behind the name a file had. */
+/** The kernel appends this mark to the name of a deleted file. */
 const MARK = ' (deleted)';
 
 export interface DeletedFiles {
@@ -14,8 +14,8 @@ export interface DeletedFiles {
 }
 
 /**
- * Deleted files of folder `path` that are open, each once; undefined where the system does not tell. Takes some 3 µs a
- * descriptor. Throws DISK.
+ * Deleted open files of folder `path`, each once; undefined if the system does not tell. Takes some 3 µs a descriptor.
+ * Throws DISK.
  */
 export function deletedFilesHeld(path: string): DeletedFiles | undefined {
   if (process.platform !== 'linux') return undefined;
@@ -27,13 +27,13 @@ export function deletedFilesHeld(path: string): DeletedFiles | undefined {
     const target = unlessGone(() => readlinkSync(link)) ?? '';
     if (!target.endsWith(MARK) || !target.startsWith(folder + sep)) continue;
     const stat: Stats | undefined = unlessGone(() => statSync(link));
-    // One with another name (a snapshot's hard link) would keep its space when it is closed.
+    // If the file has another name (a snapshot's hard link), closing it would not free its space.
     if (stat?.nlink === 0) held.set(`${stat.dev} ${stat.ino}`, stat.size);
   }
   return { files: held.size, bytes: [...held.values()].reduce((sum, sizeBytes) => sum + sizeBytes, 0) };
 }
 
-/** undefined: closed meanwhile by another thread. */
+/** undefined: another thread has closed it meanwhile. */
 function unlessGone<T>(read: () => T): T | undefined {
   try {
     return read();

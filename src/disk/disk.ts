@@ -1,13 +1,13 @@
-// The one door to the file system. Everything that stores goes through a Disk, so that tests can crash the program
-// after any call, fail any call, and drop what was not fsynced. No other file of src/ imports node:fs for data.
-// Calls are synchronous: they run on threads that own nothing latency-critical (merge, query, recovery); asynchronous are
-// only the log, whose fdatasync must overlap with receiving, and the removal of whole days. Failures are StoreError DISK
-// with the path and errno text.
+// The only access to the file system. All storage code uses a Disk, so that tests can crash the program after any call,
+// fail any call, and drop unsynced data. No other file of src/ imports node:fs for data. Calls are synchronous, because
+// they run on threads without latency-critical work (merge, query, recovery). Only the log, whose fdatasync must
+// overlap with receiving, and the removal of whole days are asynchronous. Failures are StoreError DISK with the path
+// and errno text.
 
 export interface FileStat {
   readonly sizeBytes: number;
   readonly isDirectory: boolean;
-  /** Names the file has: with more than one, removing one of them frees nothing. */
+  /** Number of names of the file: if there are several, removing one of them frees nothing. */
   readonly links: number;
 }
 
@@ -18,7 +18,7 @@ export interface AppendFile {
   readonly sizeBytes: number;
   /** Appends all of `chunks` in order (one writev). Not durable until sync() resolves. */
   append(chunks: readonly Uint8Array[]): Promise<void>;
-  /** fdatasync. A failure is final: the page cache may have dropped the data (fsyncgate), so nobody may retry and claim success. */
+  /** fdatasync. A failure is final: the page cache may have dropped the data (fsyncgate), so never retry. */
   sync(): Promise<void>;
   close(): Promise<void>;
 }
@@ -35,13 +35,13 @@ export interface WriteFile {
 export interface ReadFile {
   readonly path: string;
   readonly sizeBytes: number;
-  /** Exactly `sizeBytes` bytes from `offset`; throws CORRUPTION when the file is shorter. The result is the caller's own. */
+  /** Exactly `sizeBytes` bytes from `offset`, owned by the caller; throws CORRUPTION when the file is shorter. */
   read(offset: number, sizeBytes: number): Uint8Array<ArrayBuffer>;
-  /** Never throws: with a file that was only read nothing is lost. */
+  /** Never throws: closing a file that was only read loses nothing. */
   close(): void;
 }
 
-/** What reading takes. */
+/** The calls needed for reading. */
 export type DiskReads = Pick<Disk, 'openRead' | 'stat'>;
 
 export interface Disk {
@@ -49,25 +49,25 @@ export interface Disk {
   openAppend(path: string): AppendFile;
   /** Creates a file that must not exist yet. */
   createFile(path: string): WriteFile;
-  /** Throws CORRUPTION when no file is there: whoever opens one knows that it was written. */
+  /** Throws CORRUPTION when the file is missing: callers only open files that were written. */
   openRead(path: string): ReadFile;
   /** Names in `path`, sorted bytewise. */
   list(path: string): string[];
-  /** undefined when nothing is there. */
+  /** undefined when the path does not exist. */
   stat(path: string): FileStat | undefined;
   makeDir(path: string): void;
   /** fsync of a folder: makes created, renamed and removed names in it durable. */
   syncDir(path: string): void;
   rename(from: string, to: string): void;
-  /** Removes a file or a whole folder; nothing there is not an error. */
+  /** Removes a file or a whole folder; a missing path is not an error. */
   remove(path: string): void;
-  /** As remove(), for folders of any size: while it goes on, the calling thread does other things. */
+  /** As remove(), for folders of any size, without blocking the calling thread. */
   removeAsync(path: string): Promise<void>;
   link(from: string, to: string): void;
   truncate(path: string, sizeBytes: number): void;
   /** Bytes an unprivileged writer can still use on the file system of `path`. */
   freeBytes(path: string): number;
-  /** What of it there could be at most: total − free is in use, as df counts (what is reserved for root is left out). */
+  /** Upper bound of freeBytes: total − free is in use, as df counts (without the space reserved for root). */
   totalBytes(path: string): number;
   /**
    * Runs a durable commit made by foreign code (an LMDB transaction) as ONE disk call named `name`,

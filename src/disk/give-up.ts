@@ -1,8 +1,8 @@
-// What is done when an opening or a piece of work fails half-way: nothing stays open that nobody knows of, nothing stays
-// on disk that nobody lists, and the error that comes out is the first one.
+// Cleanup after an operation fails half-way: no file stays open without an owner, no unlisted file stays on disk, and
+// the first error is the one that is thrown.
 import { isStoreError } from '../base/errors.ts';
 
-/** `file` as `prepare` leaves it; closed when that throws, for its opener never gets it then. */
+/** Runs `prepare` on `file` and returns it; closes it if `prepare` throws, because the caller never gets it then. */
 export function orClosed<F extends { close(): void }>(file: F, prepare: (file: F) => void): F {
   try {
     prepare(file);
@@ -13,7 +13,7 @@ export function orClosed<F extends { close(): void }>(file: F, prepare: (file: F
   }
 }
 
-/** Runs every step, also when the disk refuses one: what it leaves is garbage that a start removes. */
+/** Runs every step, even if the disk fails one: startup removes the garbage that the failed step leaves. */
 export function giveUp(...steps: readonly (() => void)[]): void {
   for (const step of steps) {
     try {

@@ -1,9 +1,8 @@
-// One process per data directory. The lock is an operating-system file lock, so it vanishes with its process however
-// that ends: there is no stale lock, no pid to compare and no race between two starters. Node has no flock; its
-// built-in SQLite takes such locks, and BEGIN EXCLUSIVE on an empty file does nothing else
-// (docs/decisions/0003-lock.md). Nothing in this process may open and close flock.lock by other means: POSIX drops a
-// process's locks on a file when any descriptor of it is closed. SQLite itself takes care of that, also between
-// threads.
+// One process per data directory. The lock is an operating-system file lock, so it disappears with its process however
+// that ends: no stale lock, no pid comparison, no race between two starts. Node has no flock; its built-in SQLite takes
+// such locks, and BEGIN EXCLUSIVE on an empty file does nothing else (docs/decisions/0003-lock.md). Nothing in this
+// process may open and close flock.lock by other means: POSIX drops a process's locks on a file when any descriptor of
+// it is closed. SQLite itself avoids that, also between threads.
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -13,7 +12,7 @@ import { diskError, errnoOf, nodeDisk } from './node-disk.ts';
 export const LOCK_FILE = 'flock.lock';
 
 const SQLITE_BUSY = 5;
-/** Where SQLite's exclusive lock begins: its PENDING_BYTE, 1 GiB. Part of its file format, so it never changes. */
+/** Offset of SQLite's exclusive lock: its PENDING_BYTE, 1 GiB. It is part of the file format, so it never changes. */
 const LOCKED_BYTE = '1073741824';
 
 export interface DirectoryLock extends Disposable {
@@ -22,16 +21,16 @@ export interface DirectoryLock extends Disposable {
   release(): void;
 }
 
-/** Held locks stay reachable: a collected database handle would close its file and let the lock go. */
+/** Keeps held locks reachable: garbage collection of a database handle would close its file and release the lock. */
 const held = new Set<DatabaseSync>();
 
 /**
- * Takes the lock of the data directory `path`, which must exist. Throws LOCKED at once, naming the holder where the
- * system tells, when another process or this one holds it; DISK when the lock file cannot be used.
+ * Takes the lock of the data directory `path`, which must exist. Throws LOCKED at once when another process or this one
+ * holds it, with the holder if the system tells; DISK when the lock file cannot be used.
  */
 export function takeLock(path: string): DirectoryLock {
   const file = join(path, LOCK_FILE);
-  // Its content means nothing; what is not empty would be taken for a damaged database. It can only be left by others.
+  // SQLite would take a non-empty file for a damaged database. Only other programs can have written to it.
   if ((nodeDisk.stat(file)?.sizeBytes ?? 0) > 0) nodeDisk.truncate(file, 0);
   const database = lockFile(path, file);
   held.add(database);
@@ -45,7 +44,7 @@ function lockFile(path: string, file: string): DatabaseSync {
   let database: DatabaseSync | undefined;
   try {
     database = new DatabaseSync(file, { timeout: 0 });
-    // A journal in memory: the default one would leave a second file behind a kill.
+    // A journal in memory: with the default, a kill would leave a second file behind.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE');
     return database;
   } catch (error) {
@@ -68,10 +67,7 @@ function lockedError(path: string, file: string, cause: unknown): StoreError {
   );
 }
 
-/**
- * The holder's pid as the kernel tells it; undefined where it does not (no /proc, or a process of another
- * container).
- */
+/** The holder's pid from the kernel; undefined if unknown (no /proc, or a process of another container). */
 function holderOf(file: string): number | undefined {
   try {
     const inode = statSync(file).ino;

@@ -1,7 +1,6 @@
-// The Disk that is a disk: node:fs, nothing cached, nothing retried. Every failure becomes a StoreError DISK whose
-// message names the call, the path and the errno, with the original error as its cause; callers never see a raw node
-// error. Asynchronous are the log's AppendFile, whose writes and fdatasync run on libuv's pool while the caller receives,
-// and removeAsync.
+// The Disk on node:fs: no caching, no retries. Every failure becomes a StoreError DISK whose message names the call,
+// the path and the errno, with the original error as its cause; callers never see a raw node error. Asynchronous are
+// removeAsync and the log's AppendFile, whose writes and fdatasync run on libuv's pool while the caller receives.
 import {
   close as closeAsync,
   closeSync,
@@ -29,7 +28,7 @@ import { StoreError } from '../base/errors.ts';
 import type { AppendFile, Disk, FileStat, ReadFile, WriteFile } from './disk.ts';
 import { giveUp } from './give-up.ts';
 
-/** One writev takes at most this many buffers: IOV_MAX of Linux; longer lists fail with EINVAL. */
+/** Largest number of buffers of one writev: IOV_MAX of Linux; longer lists fail with EINVAL. */
 const WRITEV_CHUNKS_MAX = 1024;
 /** One read() or write() of Linux moves at most 0x7ffff000 bytes; asking for 1 GiB stays clear of that and of int32. */
 const TRANSFER_BYTES_MAX = 1 << 30;
@@ -54,8 +53,8 @@ export const nodeDisk: Disk = {
 };
 
 /**
- * The StoreError DISK for a failed call: what was tried, on which path, and what the system said.
- * `hint` overrides the advice that belongs to the errno.
+ * The StoreError DISK for a failed call: the call, the path and the system's message. `hint` overrides the advice for
+ * the errno.
  */
 export function diskError(call: string, path: string, cause: unknown, hint?: string): StoreError {
   const code = errnoOf(cause);
@@ -113,8 +112,7 @@ async function removeTree(path: string): Promise<void> {
 }
 
 /**
- * Creates the missing folders of `path` and syncs the folder of each new one but the last, which is the caller's to
- * sync.
+ * Creates the missing folders of `path` and syncs the parent of each new one except the last; the caller syncs that.
  */
 function makeDirs(path: string): void {
   const missing: string[] = [];
@@ -147,7 +145,7 @@ function totalBytesOf(path: string): number {
   return (stat.blocks - stat.bfree + stat.bavail) * stat.bsize;
 }
 
-/** Size of a file that was just opened; closes it when even that fails. */
+/** Size of a file that was just opened; closes the file on failure. */
 function sizeOf(fd: number): number {
   try {
     return fstatSync(fd).size;
@@ -180,7 +178,7 @@ class NodeAppendFile implements AppendFile {
       let rest = chunks.filter((chunk) => chunk.length > 0);
       while (rest.length > 0) {
         const written = await writevOnce(this.#fd, rest.slice(0, WRITEV_CHUNKS_MAX));
-        // A write of nothing without an error would loop for ever; Linux does not do it for regular files.
+        // A write of 0 bytes without an error would loop for ever; Linux does not do that for regular files.
         if (written === 0) throw new Error('writev wrote 0 bytes');
         this.#sizeBytes += written;
         rest = afterBytes(rest, written);
@@ -205,8 +203,8 @@ class NodeAppendFile implements AppendFile {
   }
 
   /**
-   * One call at a time, and none after a failure: half a block may be in the file, or the page cache may have lost
-   * it.
+   * Allows one call at a time, and none after a failure: the file may contain half a block, or the page cache may have
+   * lost it.
    */
   async #alone(call: string, action: () => Promise<void>): Promise<void> {
     assert(!this.#isBusy, `${this.path}: ${call} while another call is under way`);
@@ -226,12 +224,12 @@ class NodeAppendFile implements AppendFile {
 
 function writevOnce(fd: number, chunks: readonly Uint8Array[]): Promise<number> {
   return new Promise((resolve, reject) => {
-    // null position: the file was opened with O_APPEND, the kernel appends.
+    // Position null: the file was opened with O_APPEND, so the kernel appends.
     writev(fd, chunks, null, (error, written) => (error ? reject(error) : resolve(written)));
   });
 }
 
-/** What is left of `chunks` when their first `sizeBytes` bytes are done. */
+/** `chunks` without their first `sizeBytes` bytes. */
 function afterBytes(chunks: readonly Uint8Array[], sizeBytes: number): Uint8Array[] {
   let done = sizeBytes;
   let at = 0;
@@ -279,7 +277,7 @@ class NodeWriteFile implements WriteFile {
   }
 }
 
-/** A file that is gone is damage, as one with wrong bytes is, and nothing that the disk may do better the next time. */
+/** A missing file is CORRUPTION, like one with wrong bytes: unlike a DISK error it does not go away. */
 function openExisting(path: string): number {
   try {
     return openSync(path, 'r');
@@ -303,7 +301,7 @@ class NodeReadFile implements ReadFile {
 
   read(offset: number, sizeBytes: number): Uint8Array<ArrayBuffer> {
     assert(!this.#isClosed, `${this.path}: read after close`);
-    // Checked before anything is allocated: a damaged length must give CORRUPTION, never an out-of-memory crash.
+    // Checked before any allocation: a damaged length must give CORRUPTION, never an out-of-memory crash.
     if (!(offset >= 0 && sizeBytes >= 0 && offset + sizeBytes <= this.sizeBytes)) this.#tooShort(offset, sizeBytes);
     const bytes = new Uint8Array(sizeBytes);
     for (let at = 0; at < sizeBytes;) {

@@ -1,4 +1,4 @@
-// A disk whose every call beats its thread's pulse: a long walk over many files shows that it goes on.
+// A disk that beats its thread's pulse at every call, so that a long walk over many files does not look like a hang.
 import type { Pulse } from '../base/pulse.ts';
 import type { Disk, ReadFile, WriteFile } from './disk.ts';
 

@@ -1,4 +1,4 @@
-// What the system knows of a thread of this process, where it has /proc (Linux); elsewhere nothing is known.
+// Thread ids and states of this process from /proc (Linux); on other systems they are unknown.
 import { readFileSync, readlinkSync } from 'node:fs';
 
 /** The calling thread's id; 0: not known. */
@@ -7,19 +7,19 @@ export function ownThreadId(): number {
     // <pid>/task/<tid>
     return Number(readlinkSync('/proc/thread-self').split('/').at(-1));
   } catch {
-    // No such system.
+    // The system has no /proc.
     return 0;
   }
 }
 
-/** Does the thread wait for a device (state D)? It can do nothing else meanwhile, not even end. */
+/** True if the thread waits for a device (state D). It can do nothing else meanwhile, not even end. */
 export function waitsForDisk(threadId: number): boolean {
   if (threadId === 0) return false;
   try {
-    // tid (name) state …; a name may have parentheses.
+    // Format: tid (name) state …; a name may contain parentheses.
     return readFileSync(`/proc/self/task/${threadId}/stat`, 'latin1').split(') ').at(-1)?.[0] === 'D';
   } catch {
-    // No such system, or no such thread any more.
+    // The system has no /proc, or the thread has ended.
     return false;
   }
 }

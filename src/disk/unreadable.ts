@@ -1,20 +1,20 @@
-// What a failed read says about the file: that it is damaged or out of reach, or that the process has run out of something.
+// Classifies a failed read: the file is damaged or out of reach, or the process lacks a resource.
 import { isStoreError, type StoreError } from '../base/errors.ts';
 import { errnoOf } from './node-disk.ts';
 
-/** Others, as EMFILE, ENOMEM or ENOSPC, say nothing about the file they were met on. */
+/** Errors of the file itself. Others, such as EMFILE, ENOMEM or ENOSPC, say nothing about the file. */
 const OF_THE_FILE: ReadonlySet<string> = new Set(['EIO', 'EACCES', 'EPERM', 'EISDIR', 'ELOOP', 'ESTALE']);
 
 /**
- * Whether `error` is of the file that was read: bytes that are wrong or missing, or a device that does not give them. What is
- * left is to go on without it and to say so; false: the same read may work in a moment.
+ * Whether `error` is the file's fault: wrong or missing bytes, or a device that does not return them. The caller then
+ * goes on without the file and reports it. false: the same read may succeed in a moment.
  */
 export function isUnreadable(error: unknown): error is StoreError {
   if (isStoreError(error, 'CORRUPTION')) return true;
   return isStoreError(error, 'DISK') && OF_THE_FILE.has(errnoOf(error));
 }
 
-/** What `read` gives; once more when the device fails it, as a device may once. */
+/** The result of `read`; tries once more after an error of the device, which may be temporary. */
 export function readTwice<T>(read: () => T): T {
   try {
     return read();

@@ -1,5 +1,5 @@
-// Lists a tree as it lies on disk, for what comes from outside: a restored folder, a backup, an argument. Symbolic
-// links are never followed: whoever placed one could make a reader or a removal leave the folder.
+// Lists a folder tree from outside: a restored folder, a backup, an argument. It never follows symbolic links, because
+// an attacker could place one to make a reader or a removal leave the folder.
 import { lstatSync, realpathSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { StoreError } from '../base/errors.ts';
@@ -13,16 +13,16 @@ export interface FoundFile {
 
 export type FileKind = 'file' | 'folder' | 'link' | 'other';
 
-/** Errors of a path at which nothing is. */
+/** Errors for a path that does not exist. */
 const NOWHERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ENAMETOOLONG', 'EACCES']);
 
-/** What `path` itself is, a link not followed; undefined when nothing is there. Throws DISK. */
+/** The kind of `path` itself, without following a link; undefined when it does not exist. Throws DISK. */
 export function kindOf(path: string): FileKind | undefined {
   return entryAt(path)?.kind;
 }
 
 /**
- * Whether `path` leads to something below `folder`, whatever links are on the way to either; false when it leads nowhere.
+ * Whether `path` resolves to something below `folder`, after following all links in both; false when it does not exist.
  * Throws DISK.
  */
 export function leadsInside(folder: string, path: string): boolean {
@@ -36,7 +36,7 @@ export function leadsInside(folder: string, path: string): boolean {
 }
 
 /**
- * Every file below `folder`, by name. Throws INVALID_REQUEST, naming it, when something there is neither a file nor a
+ * Every file below `folder`, by name. Throws INVALID_REQUEST, with the name, for anything that is neither a file nor a
  * folder; DISK.
  */
 export function walkFiles(folder: string): FoundFile[] {
@@ -44,7 +44,7 @@ export function walkFiles(folder: string): FoundFile[] {
   const names = [''];
   for (let name = names.pop(); name !== undefined; name = names.pop()) {
     const entry = entryAt(join(folder, name));
-    // Removed while walking: a live folder is only walked by those who can bear that.
+    // Removed during the walk: callers that walk a live folder must tolerate that.
     if (entry === undefined) continue;
     if (entry.kind === 'file') found.push({ name, sizeBytes: entry.sizeBytes });
     else if (entry.kind === 'folder') names.push(...listIfThere(join(folder, name)).map((child) => join(name, child)));
@@ -53,7 +53,7 @@ export function walkFiles(folder: string): FoundFile[] {
   return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
-/** Throws INVALID_REQUEST unless `path` is a folder itself, not a link to one; NOT_FOUND when nothing is there. */
+/** Throws INVALID_REQUEST unless `path` is a folder itself, not a link to one; NOT_FOUND when it does not exist. */
 export function assertPlainFolder(path: string): void {
   const kind = kindOf(path);
   if (kind === undefined) throw new StoreError('NOT_FOUND', `${path}: nothing is there`);
@@ -72,7 +72,7 @@ function entryAt(path: string): { kind: FileKind; sizeBytes: number } | undefine
     const kind = stat.isFile() ? 'file' : stat.isDirectory() ? 'folder' : stat.isSymbolicLink() ? 'link' : 'other';
     return { kind, sizeBytes: stat.size };
   } catch (error) {
-    // A path below a file.
+    // The path is below a file.
     if (errnoOf(error) === 'ENOTDIR') return undefined;
     throw diskError('lstat', path, error);
   }
