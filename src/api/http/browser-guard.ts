@@ -41,11 +41,9 @@ export function guardOrigin(
     const { origin = '' } = request.headers;
     if (origins.includes('*') || origins.includes(origin)) return;
     const shown = JSON.stringify(origin.slice(0, 100));
-    await refuse(
-      reply,
-      403,
-      `a page of origin ${shown} may not do this; -http.corsOrigins lets it send traces and ask\n`,
-    );
+    const ways =
+      'name this server as the page does in -http.allowedHosts, or let the origin send traces by -http.corsOrigins';
+    await refuse(reply, 403, `a page of origin ${shown} may not do this: ${ways}\n`);
   });
 }
 
