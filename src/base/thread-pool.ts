@@ -26,7 +26,7 @@ export interface ThreadPoolOptions {
   readonly queueMax: number;
   /** A job without a beat over this many looks (seconds) hangs: its thread is ended. */
   readonly looksMax: number;
-  /** Whether the thread with this id waits for a device. looksMax is then WAITING_PATIENCE times as large. Default: never. */
+  /** Whether the thread with this id waits for a device: looksMax is then × WAITING_PATIENCE. Default: never. */
   readonly isWaiting?: (threadId: number) => boolean;
 }
 

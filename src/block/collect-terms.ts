@@ -92,7 +92,6 @@ const COMMON_ROWS_MIN = 16;
  */
 const OPERATIONS_MAX = 1_024;
 
-/** Adds the values of one column. */
 export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalIds): void {
   const { field } = column;
   if (!beginFieldTerms(terms, field, ids)) return;

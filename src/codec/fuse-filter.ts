@@ -1,15 +1,15 @@
-// A binary fuse filter with 8-bit fingerprints (Graf and Lemire, "Binary Fuse Filters", 2022): says of a 64-bit hash that
-// it is surely not in the set, or probably (wrong once in 256). About 9 to 10 bits a key for the sizes blocks have. Built
-// once, immutable. Byte layout: docs/format/part.md, "filters".
+// A binary fuse filter with 8-bit fingerprints (Graf and Lemire, "Binary Fuse Filters", 2022). It answers for a 64-bit
+// hash: surely not in the set, or probably in it (wrong for one absent hash in 256). About 9 to 10 bits a key at the
+// sizes of blocks. Built once, immutable. Byte layout: docs/format/part.md, "filters".
 import { assert, BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
-/** u32 seed, u32 segment length, u32 number of segments a key's first slot may lie in; then one byte a slot. */
+/** u32 seed, u32 segment length, u32 number of segments in which a key's first slot may be; then one byte a slot. */
 export const FUSE_HEADER_SIZE = 12;
-/** Each try fails with probability well below one half; this many failing is not chance. */
+/** Each try fails with a probability well below one half, so this many failures are not chance. */
 const SEEDS_MAX = 100;
 
-/** Distinct 64-bit hashes in two words. */
+/** Distinct 64-bit hashes, in two words each. */
 export interface HashPairs {
   readonly lo: Uint32Array;
   readonly hi: Uint32Array;
@@ -31,7 +31,7 @@ function shapeFor(count: number): Shape {
   return { segmentLength, segmentCount, slotCount: (segmentCount + 2) * segmentLength };
 }
 
-/** The three slots and the fingerprint of the key asked for last. */
+/** The three slots and the fingerprint of the key passed to set() last. */
 class Probe {
   readonly #seed: number;
   readonly #mask: number;
@@ -52,7 +52,7 @@ class Probe {
   set(lo: number, hi: number): void {
     const a = mix(lo ^ this.#seed, hi);
     const b = mix(hi ^ this.#seed, a);
-    // The upper bits of a choose the first slot evenly; bits of b move the other two inside the next segments.
+    // The upper bits of `a` spread the first slot evenly; bits of `b` move the other two inside the next segments.
     this.slot0 = Math.floor((a / 4294967296) * this.#firstSlots);
     this.slot1 = (this.slot0 + this.#segmentLength) ^ ((b >>> 8) & this.#mask & 0xffffff);
     this.slot2 = (this.slot0 + 2 * this.#segmentLength) ^ ((Math.imul(b, 0x9e3779b1) >>> 8) & this.#mask);
@@ -60,7 +60,7 @@ class Probe {
   }
 }
 
-/** MurmurHash3's finalizer over two words. Stored filters depend on it: it never changes. */
+/** MurmurHash3's finalizer over two words. Stored filters depend on it: it must never change. */
 function mix(x: number, y: number): number {
   let h = Math.imul(x ^ Math.imul(y, 0xcc9e2d51), 0x85ebca6b);
   h ^= h >>> 13;
@@ -89,7 +89,7 @@ export function buildFuseFilter(keys: HashPairs): Uint8Array<ArrayBuffer> {
   throw new BugError(`no fuse filter for ${keys.count} keys: they are not distinct`);
 }
 
-/** Finds an order in which each key has a slot that no later key touches. */
+/** Finds an order of the keys in which each key has a slot that no later key uses. */
 class Peeler {
   readonly #count: Uint8Array;
   readonly #xorLo: Uint32Array;
@@ -110,7 +110,7 @@ class Peeler {
     this.#orderSlot = new Uint32Array(keyCount);
   }
 
-  /** False when this seed leaves a knot. */
+  /** False when some keys cannot be ordered with this seed. */
   peel(keys: HashPairs, probe: Probe): boolean {
     this.#count.fill(0);
     this.#xorLo.fill(0);
@@ -133,7 +133,7 @@ class Peeler {
   }
 
   #put(slot: number, lo: number, hi: number): void {
-    // 255 keys in one slot cannot happen for distinct hashes; it would only make this seed fail.
+    // 255 distinct hashes never share a slot; if they did, only this seed would fail.
     if (this.#count[slot]! < 255) this.#count[slot]!++;
     this.#xorLo[slot]! ^= lo;
     this.#xorHi[slot]! ^= hi;
@@ -157,7 +157,7 @@ class Peeler {
     return queued;
   }
 
-  /** Sets each key's own slot so that its three slots give its fingerprint; the last key peeled comes first. */
+  /** Sets each key's own slot so that its three slots give its fingerprint, in reverse order of peeling. */
   assign(slots: Uint8Array, probe: Probe): void {
     assert(this.#done === this.#orderSlot.length, 'a filter is made of keys that were not all peeled');
     for (let i = this.#done - 1; i >= 0; i--) {
@@ -169,12 +169,12 @@ class Peeler {
   }
 }
 
-/** A filter read back. Holds a view of the bytes it was given. */
+/** A decoded filter. Holds a view of its bytes. */
 export class FuseFilter {
   readonly #probe: Probe;
   readonly #slots: Uint8Array;
 
-  /** Throws CORRUPTION when the header does not fit the length. */
+  /** Throws CORRUPTION when the header does not match the length. */
   constructor(bytes: Uint8Array) {
     if (bytes.length < FUSE_HEADER_SIZE) throw new StoreError('CORRUPTION', 'a filter shorter than its header');
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);

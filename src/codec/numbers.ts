@@ -1,7 +1,7 @@
 // A column of exact integers (|v| <= 2^53, held as doubles) ↔ bytes. Layout: docs/format/block.md, "number column".
 // The values are brought near zero (minimum, zigzag, common divisor) and written as byte planes: all lowest bytes, then
-// all second bytes … High planes are nearly constant and cost a general compressor next to nothing; the low ones are
-// noise that nothing can shrink. Byte planes beat varints under zstd because each plane has its own statistics.
+// all second bytes, and so on. High planes are nearly constant and compress to almost nothing; low planes are noise
+// that nothing shrinks. Under zstd, byte planes beat varints because each plane has its own statistics.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
@@ -15,8 +15,8 @@ const TWO_31 = 2147483648;
 const TWO_32 = 4294967296;
 
 /**
- * Writes values[0, count). Count itself is not written: the reader knows it. `parts` are ascending indexes at which the
- * values turn unlike the ones before.
+ * Writes values[0, count) without the count, which the reader knows. `parts` are ascending indexes at which the values
+ * begin to differ in kind from those before.
  */
 export function encodeNumbers(
   out: ByteWriter,
@@ -39,7 +39,7 @@ export function encodeNumbers(
     return;
   }
   const isSigned = min < 0;
-  // Subtracting the minimum pays only where it makes the range smaller; small non-negative values stay as they are.
+  // Subtracting the minimum pays only if it makes the range smaller; small non-negative values stay as they are.
   const base = isSigned || min <= max - min ? 0 : min;
   const divisor = commonDivisor(values, count, base);
   const top = isSigned ? Math.max(2 * (max / divisor), -2 * (min / divisor) - 1) : (max - base) / divisor;
@@ -73,7 +73,7 @@ interface Planes {
 
 function writePlanes(bytes: Uint8Array, start: number, planes: Planes): void {
   const { values, count, base, divisor, isSigned, width } = planes;
-  // A zigzag number may exceed 2^53, where doubles are even: it is made in two words, its lowest bit being the sign.
+  // A zigzag number may exceed 2^53, where doubles are even: two words hold it, with the sign in the lowest bit.
   const [split, scale] = isSigned ? [TWO_31, 2] : [TWO_32, 1];
   for (let i = 0; i < count; i++) {
     let value = (values[i]! - base) / divisor;
@@ -97,7 +97,7 @@ function writePlanes(bytes: Uint8Array, start: number, planes: Planes): void {
   }
 }
 
-/** Greatest common divisor of all (value - base): clocks of µs or ms granularity give 1000 or 1000000. Stops at 1. */
+/** Greatest common divisor of all (value - base): µs or ms clocks give 1000 or 1000000. Stops at 1. */
 function commonDivisor(values: Float64Array, count: number, base: number): number {
   let divisor = 0;
   for (let i = 0; i < count; i++) {
@@ -112,7 +112,7 @@ function commonDivisor(values: Float64Array, count: number, base: number): numbe
   return divisor === 0 ? 1 : divisor;
 }
 
-/** Reads `count` numbers. Throws CORRUPTION when the column is too short or says what no writer wrote. */
+/** Reads `count` numbers. Throws CORRUPTION when the column is too short or has values that no writer produces. */
 export function decodeNumbers(reader: ByteReader, count: number): Float64Array<ArrayBuffer> {
   const encoding = reader.u8();
   switch (encoding) {
@@ -136,7 +136,7 @@ function readPlanes(reader: ByteReader, count: number, isSigned: boolean): Float
   const start = reader.skip(width * count);
   const values = new Float64Array(count);
   const { bytes } = reader;
-  // The planes above the fourth first: together they stay below 2^24.
+  // The planes above the fourth first: their sum stays below 2^24.
   for (let plane = width - 1; plane > 3; plane--) {
     for (let i = 0, at = start + plane * count; i < count; i++, at++) values[i] = values[i]! * 256 + bytes[at]!;
   }

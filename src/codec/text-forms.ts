@@ -1,5 +1,5 @@
-// The forms a list of strings can be stored in more narrowly than as text. A form is chosen only when EVERY string of
-// the list is exactly what the decoder will print, so that nothing is lost: one odd string and the list stays text.
+// Compact forms of a list of strings. A form is used only if its decoder prints EVERY string of the list exactly, so
+// nothing is lost: with one exception the list stays text.
 import { StoreError } from '../base/errors.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 
@@ -16,7 +16,7 @@ for (let i = 0; i < 16; i++) HEX_VALUE['0123456789abcdef'.charCodeAt(i)] = i;
 
 /** Decimal numbers up to 15 digits fit a double exactly. */
 export const DECIMAL_DIGITS_MAX = 15;
-/** Shorter hex strings are more often words ("add", "beef") than ids, and gain little. */
+/** Shorter hex strings are more often words ("add", "beef") than ids, and save little. */
 export const HEX_LENGTH_MIN = 8;
 const HEX_DIGITS = new TextEncoder().encode('0123456789abcdef');
 
@@ -46,7 +46,7 @@ export function hexForm(texts: Texts, count: number): boolean {
   return true;
 }
 
-/** The values when every string is a decimal number without sign or leading zero; else undefined. */
+/** The values if every string is a decimal number without sign or leading zero; else undefined. */
 export function decimalForm(texts: Texts, count: number): Float64Array | undefined {
   const values = new Float64Array(count);
   for (let i = 0; i < count; i++) {
@@ -79,13 +79,13 @@ export function writeHex(out: ByteWriter, bytes: Uint8Array, start: number, size
   }
 }
 
-/** True when the UUID at `start` is a random one (version 4, variant 10): 122 bits of it are not the same in all. */
+/** True when the UUID at `start` is a random one (version 4, variant 10), in which only 122 bits vary. */
 export function isRandomUuid(bytes: Uint8Array, start: number): boolean {
   const variant = bytes[start + 19]!;
   return bytes[start + 14] === 0x34 && HEX_VALUE[variant]! >>> 2 === 2;
 }
 
-/** Prints ids[from, from + 16) as a UUID at text[to]; returns where it ended. */
+/** Prints ids[from, from + 16) as a UUID at text[to]; returns its end. */
 export function printUuid(text: Uint8Array, to: number, ids: Uint8Array, from: number): number {
   for (let byte = 0; byte < 16; byte++) {
     if (byte === 4 || byte === 6 || byte === 8 || byte === 10) text[to++] = 0x2d;
@@ -96,14 +96,14 @@ export function printUuid(text: Uint8Array, to: number, ids: Uint8Array, from: n
   return to;
 }
 
-/** Prints a byte in hex at text[to]; returns where it ended. */
+/** Prints a byte in hex at text[to]; returns its end. */
 export function printHex(text: Uint8Array, to: number, value: number): number {
   text[to] = HEX_DIGITS[value >>> 4]!;
   text[to + 1] = HEX_DIGITS[value & 15]!;
   return to + 2;
 }
 
-/** Digits of a decimal number. Throws CORRUPTION for what decimalForm never gives. */
+/** Number of decimal digits of `value`. Throws CORRUPTION for a value that decimalForm never returns. */
 export function decimalDigits(value: number): number {
   if (value >>> 0 !== value) {
     if (!(value >= 0 && value < 10 ** DECIMAL_DIGITS_MAX) || value !== Math.floor(value))
@@ -114,7 +114,7 @@ export function decimalDigits(value: number): number {
   return digits;
 }
 
-/** Prints `value` in `digits` digits at text[to], with zeros in front; returns where it ended. */
+/** Prints `value` in `digits` digits at text[to], padded with zeros; returns its end. */
 export function printDigits(text: Uint8Array, to: number, value: number, digits: number): number {
   let at = to + digits - 1;
   let rest = value;

@@ -1,8 +1,8 @@
-// The form of a list of texts that are a few phrases with numbers and ids in them: addresses, URLs, statements, file
-// names with dates. A phrase with its variables taken out is a pattern; patterns are kept once, numbers as numbers, ids
-// in binary. Nothing is guessed: a text is exactly its pattern with its variables printed into it.
+// The form of a list of texts that consist of a few phrases with numbers and ids in them: addresses, URLs, statements,
+// file names with dates. A pattern is a text without its variables. Each pattern is stored once, numbers as numbers,
+// ids in binary. The form is exact: a text is its pattern with its variables printed into it.
 //
-// A pattern is the text with one byte below 32 for each variable; texts that hold such bytes have no pattern.
+// A pattern has one byte below 32 in place of each variable; a text that contains such bytes has no pattern.
 //   0        a decimal number without leading zero, below 10^15
 //   2 … 15   a decimal number of so many digits, the first of which is 0
 //   16       a lower-case UUID
@@ -29,16 +29,16 @@ import {
 const NUMBER = 0;
 const UUID = 16;
 const HEX = 17;
-/** Bytes below are variables in a pattern. */
+/** In a pattern, bytes below this are variables. */
 const LITERAL_MIN = 32;
-/** What a byte can say of a hex variable's length. */
+/** Limit of the length byte of a hex variable. */
 const HEX_LENGTH_MAX = 510;
-/** Numbers of one text beyond which digits stay text: each slot is a column with a head of its own. */
+/** Further numbers of one text stay text: each slot is a column with a head of its own. */
 const SLOTS_MAX = 24;
-/** Text decoded from one list. Honest blocks stay far below; it bounds what a damaged pattern can be printed to. */
+/** Limit of the text decoded from one list. Valid blocks stay far below; it bounds what a damaged pattern can print. */
 const TEXT_BYTES_MAX: number = 1 << 28;
 
-/** Bytes by what they are part of: 0 neither word nor variable, 1 word, 2 word or hex, 3 digit, 4 not allowed. */
+/** Kind of each byte: 0 neither word nor variable, 1 word, 2 word or hex, 3 digit, 4 not allowed. */
 const WORD = 1;
 const HEX_LETTER = 2;
 const DIGIT = 3;
@@ -51,7 +51,7 @@ for (let i = 0; i < 26; i++) {
 }
 for (let i = 0; i < 10; i++) KIND[0x30 + i] = DIGIT;
 
-/** Numbers, as many as come. */
+/** A growing list of numbers. */
 class NumberList {
   values = new Float64Array(64);
   count = 0;
@@ -66,18 +66,18 @@ class NumberList {
   }
 }
 
-/** Texts taken apart. */
+/** Texts split into patterns and variables. */
 export class TextPatterns {
   readonly patterns = new ByteTable();
   readonly codes = new NumberList();
-  /** The first, second … number of every text that has one, in text order. */
+  /** slots[i] has the i-th number of every text that has one, in text order. */
   readonly slots: NumberList[] = [];
   /** UUIDs and hex in binary, in text order. */
   readonly ids = new ByteWriter(256);
   readonly #pattern = new ByteWriter(256);
   #slot = 0;
 
-  /** Takes texts[0, count) apart; undefined when they have more than `patternsMax` patterns or one has none. */
+  /** Splits texts[0, count); undefined when they have more than `patternsMax` patterns or one has none. */
   static of(texts: Texts, count: number, patternsMax: number): TextPatterns | undefined {
     assert(count <= texts.a.length && count <= texts.b.length, 'more texts to take apart than there are');
     const taken = new TextPatterns();
@@ -88,7 +88,7 @@ export class TextPatterns {
     return taken;
   }
 
-  /** About what write() and a compressor make of it, in bytes: variables do not shrink, phrases do. */
+  /** Estimated size of the compressed output of write(), in bytes: variables do not shrink, phrases do. */
   get estimatedBytes(): number {
     let bits = this.codes.count * Math.log2(this.patterns.count);
     for (const { values, count } of this.slots) {
@@ -127,7 +127,7 @@ export class TextPatterns {
     return true;
   }
 
-  /** A run of letters and digits (or a UUID) from `start`; returns where it ends. */
+  /** Adds a run of letters and digits (or a UUID) from `start`; returns its end. */
   #addToken(bytes: Uint8Array, start: number, end: number): number {
     let at = start;
     let isHex = true;
@@ -153,7 +153,7 @@ export class TextPatterns {
     return at;
   }
 
-  /** Letters as they are, each run of digits as a number. */
+  /** Adds letters as they are, each run of digits as a number. */
   #addWord(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end;) {
       if (KIND[bytes[at]!] !== DIGIT) {
@@ -172,22 +172,22 @@ export class TextPatterns {
   }
 }
 
-/** Whether hex of `size` digits is an id. Letters alone are more often a word ("deadbeef"); digits alone are a number. */
+/** Whether hex of `size` digits is an id. Letters alone are more often a word ("deadbeef"), digits a number. */
 function isId(size: number, digits: number): boolean {
   if (size < HEX_LENGTH_MIN || size > HEX_LENGTH_MAX || size % 2 !== 0 || digits === 0) return false;
   return digits < size || size > DECIMAL_DIGITS_MAX;
 }
 
-/** A pattern as it is printed. */
+/** A decoded pattern, for printing. */
 interface Phrase {
   readonly bytes: Uint8Array;
   readonly slots: number;
   readonly idBytes: number;
-  /** Its texts are at most so long. */
+  /** Limit of the length of its texts. */
   readonly textBytesMax: number;
 }
 
-/** The texts of a list: bytes, and where each begins in them and its length. */
+/** The texts of a list: all bytes, and the start and length of each. */
 export interface Printed {
   readonly text: Uint8Array;
   readonly size: number;
@@ -268,7 +268,7 @@ class Printer {
     this.#ids = ids;
   }
 
-  /** Prints the next text, whose pattern is `phrase`, at text[to]; returns where it ends. */
+  /** Prints the next text with the pattern `phrase` at text[to]; returns its end. */
   print(phrase: Uint8Array, to: number): number {
     const { text } = this;
     let slot = 0;

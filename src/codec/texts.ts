@@ -1,7 +1,7 @@
 // A column of byte strings ↔ bytes. Layout: docs/format/block.md, "text list" and "text column".
-// A text list holds strings one after the other, in the narrowest form that gives every byte back: UUIDs and hex in
-// binary, decimal numbers as numbers, else lengths and bytes. A text column is a list of all values, or a list of the
-// distinct ones with a code for each value.
+// A text list holds strings one after the other, in the most compact exact form: UUIDs and hex in binary, decimal
+// numbers as numbers, else lengths and bytes. A text column is a list of all values, or a list of the distinct values
+// with a code per value.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
@@ -33,15 +33,15 @@ const PATTERNS = 5;
 const LIST = 0;
 const DICTIONARY = 1;
 
-/** Texts that a pattern must have on average to be worth its place. */
+/** A pattern is worth its space only if it has at least this many texts on average. */
 const PATTERN_TEXTS_MIN = 3;
 
-/** Where decoded text goes: returns the offset of the first byte. */
+/** Receives decoded text; returns the offset of its first byte. */
 export interface Arena {
   appendArena(bytes: Uint8Array, start?: number, end?: number): number;
 }
 
-/** Writes texts[0, count). With `narrow` the special forms are tried; without, lengths and bytes at once. */
+/** Writes texts[0, count). With `narrow` it tries the compact forms; otherwise it writes lengths and bytes. */
 export function encodeTextList(out: ByteWriter, texts: Texts, count: number, narrow: boolean): void {
   assert(count <= texts.a.length && count <= texts.b.length, 'more texts to write than there are');
   if (narrow && count > 0) {
@@ -61,7 +61,7 @@ export function encodeTextList(out: ByteWriter, texts: Texts, count: number, nar
       for (let i = 0; i < count; i++) writeHex(out, texts.bytes, texts.a[i]!, texts.b[i]!);
       return;
     }
-    // Fewer texts to a pattern, and the patterns with their codes cost what the texts did.
+    // With fewer texts per pattern, the patterns and their codes cost as much as the texts.
     const patterns = TextPatterns.of(texts, count, Math.floor(count / PATTERN_TEXTS_MIN));
     if (patterns !== undefined) {
       out.u8(PATTERNS);
@@ -74,7 +74,7 @@ export function encodeTextList(out: ByteWriter, texts: Texts, count: number, nar
   for (let i = 0; i < count; i++) out.rawRange(texts.bytes, texts.a[i]!, texts.a[i]! + texts.b[i]!);
 }
 
-/** A random UUID is 15 bytes and two bits; the bits of four follow in a byte behind all. */
+/** A random UUID is 15 bytes and two bits; these pairs of bits follow after all UUIDs, four to a byte. */
 function encodeUuids(out: ByteWriter, texts: Texts, count: number): void {
   const { bytes, a } = texts;
   let isRandom = true;
@@ -130,7 +130,7 @@ export function decodeTextList(reader: ByteReader, count: number, arena: Arena):
   }
 }
 
-/** Offsets from 0 and lengths × factor; CORRUPTION when they exceed `max` stored bytes. */
+/** Offsets from 0, and lengths × factor. Throws CORRUPTION when their stored bytes exceed `max`. */
 function offsets(
   lengths: Float64Array,
   factor: number,
@@ -207,8 +207,8 @@ function decodeDecimals(values: Float64Array, arena: Arena): { a: Uint32Array; b
 }
 
 /**
- * Writes a column of strings; `dictionary` looks for repeated values (merged blocks), else every value is written.
- * Returns the distinct values and which of them each value is where it looked; valid until the next call.
+ * Writes a column of strings; `dictionary` looks for repeated values (merged blocks), else every value is written. With
+ * `dictionary` returns the distinct values and the code of each value; valid until the next call.
  */
 export function encodeTextColumn(
   out: ByteWriter,
@@ -221,7 +221,7 @@ export function encodeTextColumn(
   if (codes !== undefined) {
     table.clear();
     internAll(table, texts, codes);
-    // Codes cost about a byte a value: a dictionary pays when at least a third of the values repeat an earlier one.
+    // Codes cost about a byte a value: a dictionary pays if at least a third of the values repeat an earlier one.
     if (table.count * 3 <= count * 2) {
       const patterns = cheaperPatterns(texts, table, codes);
       if (patterns !== undefined) {
@@ -242,12 +242,12 @@ export function encodeTextColumn(
   return codes === undefined ? undefined : { distinct: table, codes };
 }
 
-/** Slots for texts seen lately, by where they lie. */
+/** Slots for recently seen texts, by their offset. */
 const RECENT = new Int32Array(4096);
 
 /**
- * Interns texts[0, codes.length). Decoded columns have equal values at one place of the arena: those are known without
- * being read again (of the shop workload four in five).
+ * Interns texts[0, codes.length). In decoded columns equal values often share a place in the arena; these are
+ * recognised without reading the text again (four in five on the shop workload).
  */
 function internAll(table: ByteTable, texts: Texts, codes: Float64Array): void {
   const { bytes, a, b } = texts;
@@ -265,12 +265,12 @@ function internAll(table: ByteTable, texts: Texts, codes: Float64Array): void {
   }
 }
 
-/** Up to here a code is one byte, which hardly anything is cheaper than. */
+/** Up to this size a code is one byte, which hardly any form beats. */
 const SMALL_DICTIONARY = 256;
 
 /**
- * The values as patterns, where that is smaller than the distinct ones and their codes: addresses of one network say in
- * two bytes what a code for a thousand of them takes.
+ * The values as patterns, if that is smaller than the distinct values and their codes: for addresses of one network a
+ * pattern may take two bytes a value, as does a code for a thousand of them.
  */
 function cheaperPatterns(texts: Texts, table: ByteTable, codes: Float64Array): TextPatterns | undefined {
   if (table.count <= SMALL_DICTIONARY) return undefined;
@@ -282,7 +282,7 @@ function cheaperPatterns(texts: Texts, table: ByteTable, codes: Float64Array): T
   return TextPatterns.of(texts, codes.length, table.count);
 }
 
-/** Bits a code takes on average, each in proportion to how often it comes. */
+/** Average bits of a code, if each code is weighted by its frequency (entropy). */
 function entropyBits(codes: Float64Array, distinct: number): number {
   const counts = new Uint32Array(distinct);
   for (let i = 0; i < codes.length; i++) counts[codes[i]!]!++;
@@ -291,7 +291,7 @@ function entropyBits(codes: Float64Array, distinct: number): number {
   return sum / codes.length;
 }
 
-/** Reused from call to call: its memory is the point. Holds nothing between calls. */
+/** Reused from call to call to save memory allocations. Empty between calls. */
 const sharedTable = new ByteTable();
 
 /** The entries of a table as texts. */
@@ -305,14 +305,14 @@ export function tableTexts(table: ByteTable): Texts {
   return { bytes: table.arena, a, b };
 }
 
-/** A decoded text column: values i is entry codes[i] of the list, or entry i where there are no codes. */
+/** A decoded text column: value i is entry codes[i] of the list, or entry i if there are no codes. */
 export interface TextColumn {
   readonly a: Uint32Array;
   readonly b: Uint32Array;
   readonly codes: Float64Array | undefined;
 }
 
-/** Reads a column of `count` strings; the text goes to `arena`, each distinct value of a dictionary once. */
+/** Reads a column of `count` strings; appends the text to `arena`, each distinct value of a dictionary once. */
 export function decodeTextColumn(reader: ByteReader, count: number, arena: Arena): TextColumn {
   const encoding = reader.u8();
   if (encoding === LIST) return { ...decodeTextList(reader, count, arena), codes: undefined };
@@ -322,7 +322,7 @@ export function decodeTextColumn(reader: ByteReader, count: number, arena: Arena
   const list = decodeTextList(reader, distinct, arena);
   const codes = decodeNumbers(reader, count);
   for (let i = 0; i < count; i++) {
-    // >>> 0 changes whatever is no uint32: negative, fraction, NaN.
+    // >>> 0 changes every value that is not a uint32: negative, fraction, NaN.
     if (!(codes[i]! < distinct) || codes[i]! >>> 0 !== codes[i])
       throw new StoreError('CORRUPTION', `dictionary code ${codes[i]} of ${distinct}`);
   }

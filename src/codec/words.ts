@@ -1,6 +1,6 @@
 // Columns of 64-bit values in two uint32 words ↔ bytes: int64 and double. Layout: docs/format/block.md, "word column".
-// Both go through the number codec when every value is an exact integer there (for doubles: after scaling by a power of
-// ten that gives every bit back); otherwise all eight byte planes are written.
+// If every value is an exact integer (doubles: after scaling by a power of ten that restores every bit), the number
+// codec writes them; otherwise all eight byte planes are written.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
@@ -59,7 +59,7 @@ function scaleExactly(doubles: Float64Array, scaled: Float64Array, scale: number
   for (let i = 0; i < doubles.length; i++) {
     const value = doubles[i]!;
     const whole = Math.round(value * scale);
-    // -0 would come back as 0: the number codec holds integers.
+    // -0 would become 0: the number codec holds integers.
     if (!(Math.abs(whole) <= 2 ** 51) || !Object.is(whole / scale, value) || Object.is(whole, -0)) return false;
     scaled[i] = whole;
   }

@@ -1,13 +1,13 @@
 // Canonical protobuf of OTLP's nested values: fields in number order, minimal varints, unknown fields verbatim at the
-// end. Two senders that mean the same resource, scope, list or map then give the same bytes, which is what interning,
-// duplicate detection and deterministic answers compare. A value nested deeper than the limit is refused, not malformed:
-// false is returned then, what was written is of no use, and the caller rejects what has the value.
+// end. Equal resources, scopes, lists or maps then have equal bytes from every client; interning, duplicate detection
+// and deterministic answers compare these bytes. A value nested deeper than the limit is not malformed: the writers
+// return false, their output is unusable, and the caller rejects the spans with that value.
 import { limits } from '../base/limits.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING, wireOfMember } from '../trace/any-value.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
-/** Writes the body of the AnyValue in the reader's range; false when it is nested too deep. Throws INVALID_REQUEST when malformed. */
+/** Writes the body of the AnyValue in the reader's range; false when nested too deep. Throws INVALID_REQUEST. */
 export function writeCanonicalAnyValue(out: ByteWriter, reader: WireReader, depth: number): boolean {
   if (depth > limits.anyValueDepthMax) return false;
   const { bytes } = reader;
@@ -104,19 +104,19 @@ export function writeCanonicalKeyValue(out: ByteWriter, reader: WireReader, dept
   return true;
 }
 
-/** Where a Resource keeps its attributes and dropped count: fields 1 and 2; a Scope: 3 and 4, after name 1 and version 2. */
+/** Field numbers of attributes and dropped count: Resource 1 and 2; Scope 3 and 4, after name 1 and version 2. */
 export interface DescriptorLayout {
   readonly attributes: number;
   readonly dropped: number;
   readonly texts: readonly number[];
-  /** EntityRefs, kept as they come; 0: there are none. */
+  /** Field of the EntityRefs, which are copied unchanged; 0: none. */
   readonly entities: number;
 }
 
 export const RESOURCE_LAYOUT: DescriptorLayout = { attributes: 1, dropped: 2, texts: [], entities: 3 };
 export const SCOPE_LAYOUT: DescriptorLayout = { attributes: 3, dropped: 4, texts: [1, 2], entities: 0 };
 
-/** Writes the body of the Resource or InstrumentationScope in the reader's range; false when a value is nested too deep. */
+/** Writes the body of the Resource or InstrumentationScope in the reader's range; false when nested too deep. */
 export function writeCanonicalDescriptor(out: ByteWriter, reader: WireReader, layout: DescriptorLayout): boolean {
   const { bytes } = reader;
   const texts = new Map<number, Uint8Array>();

@@ -1,5 +1,5 @@
-// OTLP's trace messages as tables, for reading and writing them as JSON and for finding their texts: field numbers and names
-// of opentelemetry-proto 1.x, each message's fields in the order the Collector writes them.
+// Tables of OTLP's trace messages, for JSON conversion in both directions and for finding texts: field numbers and
+// names of opentelemetry-proto 1.x, each message's fields in the order in which the Collector writes them.
 import { BOOL, BYTES, DOUBLE, INT, LIST, MAP, MEMBER_NAMES, STRING } from '../trace/any-value.ts';
 import { WIRE_BYTES, WIRE_FIXED32, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
@@ -22,23 +22,23 @@ export type FieldKind =
 
 export interface Field {
   readonly number: number;
-  /** In camelCase, as OTLP JSON has it. */
+  /** In camelCase, as in OTLP JSON. */
   readonly name: string;
-  /** The other spelling that protobuf's JSON allows. */
+  /** The other form that protobuf's JSON allows. */
   readonly snake: string;
   readonly kind: FieldKind;
   readonly schema: Schema;
 }
 
 export interface Schema {
-  /** In the order of the JSON. */
+  /** In JSON order. */
   readonly fields: readonly Field[];
-  /** Wire type by field number; NO_WIRE where the number is unknown to us. */
+  /** Wire type by field number; NO_WIRE for an unknown number. */
   readonly wires: Uint8Array;
   readonly byNumber: readonly (Field | undefined)[];
-  /** In number order. */
+  /** In field number order. */
   readonly ordered: readonly Field[];
-  /** Every name that a field may have in JSON. */
+  /** Every name a field may have in JSON. */
   readonly names: ReadonlySet<string>;
 }
 
@@ -128,7 +128,7 @@ export const SPAN: Schema = schemaOf(
 );
 export const ARRAY_VALUE: Schema = schemaOf([1, 'values', 'values']);
 export const KEY_VALUE_LIST: Schema = schemaOf([1, 'values', 'messages', KEY_VALUE]);
-/** The members of a oneof, which has one of them: what the kinds `value` and `values` stand for. */
+/** The members of a oneof, of which one is set: for fields of the kinds `value` and `values`. */
 export const ANY_VALUE: Schema = schemaOf(
   [STRING, MEMBER_NAMES[STRING], 'string'],
   [BOOL, MEMBER_NAMES[BOOL], 'bool'],
@@ -139,7 +139,7 @@ export const ANY_VALUE: Schema = schemaOf(
   [BYTES, MEMBER_NAMES[BYTES], 'bytes'],
 );
 
-/** The message that a field holds, one or several. */
+/** The message type of a field with one or several messages. */
 export function messageOf({ kind, schema }: Field): Schema {
   return kind === 'value' || kind === 'values' ? ANY_VALUE : schema;
 }
@@ -157,7 +157,7 @@ const RESOURCE_SPANS = schemaOf(
 export const TRACES: Schema = schemaOf([1, 'resourceSpans', 'messages', RESOURCE_SPANS]);
 
 /**
- * A field of no OTLP message: what OTLP JSON has under a name that is unknown travels as text in it, `"name" in place`, at
- * the top of the request that is made of the JSON, so that the scan tells of unknown fields whatever they came in.
+ * A field number that no OTLP message uses. The JSON conversion reports an unknown name in it, as the text `"name" in
+ * place` at the top level of the converted request, so that the scan reports unknown fields of both encodings.
  */
 export const UNKNOWN_NAME_FIELD = 0x0fff_ffff;

@@ -1,8 +1,8 @@
-// OTLP JSON ExportTraceServiceRequest → the same request as canonical protobuf, so that JSON takes the one way in that
-// protobuf takes. Canonical: fields in number order, minimal varints, default-valued scalars left out; a sub-message that
-// is present but empty stays present. Accepted (contract/jaeger.md §4.1): camelCase and snake_case names, unknown fields,
-// null for absent, integers as numbers or decimal text (64 bits exact), enums as numbers or names, ids in hex of any case.
-// The wrong length of an id is not this file's business: the store rejects that span by name and keeps the others.
+// OTLP JSON ExportTraceServiceRequest → the same request as canonical protobuf, so that both encodings take the same
+// path. Canonical: fields in number order, minimal varints, default-valued scalars left out; a sub-message that is
+// present but empty stays present. Accepted (contract/jaeger.md §4.1): camelCase and snake_case names, unknown fields,
+// null for absent, integers as numbers or decimal text (64 bits exact), enums as numbers or names, ids in hex of any
+// case. It does not check the length of ids: the store rejects such spans and keeps the others.
 import { assert } from '../base/assert.ts';
 import { limits } from '../base/limits.ts';
 import { StoreError } from '../base/errors.ts';
@@ -27,15 +27,15 @@ import {
 } from './json-value.ts';
 
 /**
- * Converts one request; the result is exact-sized and owned by the caller. Throws INVALID_REQUEST with the JSON path of
- * what is wrong, what was expected and what was found; nothing is converted then.
+ * Converts one request; the caller owns the result, which has the exact size. On an error nothing is converted: throws
+ * INVALID_REQUEST with the JSON path, what was expected and what was found.
  */
 export function jsonToRequest(text: Uint8Array): Uint8Array<ArrayBuffer> {
   // Protobuf takes about half of the JSON's size.
   return new RequestWriter(text.length >> 1).write(parseJson(text));
 }
 
-/** The words of enums, by the field that has them. */
+/** The words of enums, by the name of the field. */
 const ENUMS: Readonly<Record<string, ReadonlyMap<string, number>>> = {
   kind: new Map(SPAN_KINDS.map((word, number) => [`SPAN_KIND_${word.toUpperCase()}`, number])),
   code: new Map(STATUS_WORDS.map((word, number) => [`STATUS_CODE_${word.toUpperCase()}`, number])),
@@ -44,19 +44,19 @@ const UINT32_MAX = 0xffff_ffff;
 const INT32_MAX = 0x7fff_ffff;
 const utf8 = new TextEncoder();
 
-/** Of an unknown name, as it is told. */
+/** Characters of an unknown name in a message. */
 const UNKNOWN_CHARS_MAX = 60;
 
-/** One conversion. The path to the object being written is kept as two stacks and put into words only for an error. */
+/** One conversion. The path to the current object is kept as two stacks; only an error formats it as text. */
 class RequestWriter {
   readonly #out: ByteWriter;
   readonly #bits = new Uint64();
   readonly #pathNames: string[] = [];
-  /** The index in an array, -1 for a field that is none. */
+  /** The index in an array, -1 for a field outside an array. */
   readonly #pathIndexes: number[] = [];
-  /** Of AnyValues around the field being written. */
+  /** Number of AnyValues around the current field. */
   #depth = 0;
-  /** The first name that no message has where it stands, and where that is. */
+  /** The first unknown name and its place. */
   #unknown: string | undefined;
 
   constructor(capacityBytes: number) {
@@ -71,7 +71,7 @@ class RequestWriter {
     return this.#out.take();
   }
 
-  /** The body of a message, its fields in number order. The names of an attribute are not looked at: there are too many. */
+  /** The body of a message, fields in number order. Names inside attributes are not checked: there are too many. */
   #fields(message: JsonObject, schema: Schema): void {
     if (schema !== KEY_VALUE) this.#checkNames(message, schema.names);
     const { ordered } = schema;
@@ -82,7 +82,7 @@ class RequestWriter {
     }
   }
 
-  /** A field that is there; one with the value that it has when it is absent is left out. */
+  /** A present field; it is left out if it has the default value. */
   #field(value: unknown, field: Field): void {
     switch (field.kind) {
       case 'id':
@@ -106,10 +106,10 @@ class RequestWriter {
     }
   }
 
-  /** The value of an attribute itself is at depth 1, as in the wire scan. */
+  /** An attribute's own value has depth 1, as in the wire scan. */
   #anyValue(message: JsonObject): void {
     this.#depth++;
-    // One level more than may be: the scan rejects the span that has it. What is below is not looked at.
+    // Converts one level more than allowed, so that the scan rejects the span; deeper levels are ignored.
     const member = this.#depth > limits.anyValueDepthMax ? undefined : this.#memberOf(message);
     if (member?.kind === 'message') this.#message(find(message, member), member);
     else if (member !== undefined) this.#scalarValue(find(message, member), member);
@@ -129,7 +129,7 @@ class RequestWriter {
     return member;
   }
 
-  /** Members of the oneof are written even when they are 0 or empty: the member tells the type. */
+  /** Members of the oneof are written even if 0 or empty: the member defines the type. */
   #scalarValue(value: unknown, { kind, name }: Field): void {
     const out = this.#out;
     if (kind === 'string') {
@@ -152,7 +152,7 @@ class RequestWriter {
     }
   }
 
-  /** JavaScript exporters write any whole number as an integer, 2^64 and 1e300 too: what 64 bits cannot hold is a double. */
+  /** JavaScript exporters write every whole number as an integer, even 2^64: beyond 64 bits it becomes a double. */
   #intValue(value: unknown, name: string): void {
     if (readInt64(value, this.#bits)) {
       this.#out.tag(INT, WIRE_VARINT);
@@ -221,13 +221,13 @@ class RequestWriter {
 
   /**
    * Unpaired surrogates become U+FFFD, as in every UTF-8 encoder: JavaScript exporters send them when they cut a text
-   * in the middle of an emoji, and the protobuf exporter of the same SDK does the same.
+   * inside an emoji, and the protobuf exporter of the same SDK does the same.
    */
   #text(field: number, text: string): void {
     const out = this.#out;
     out.tag(field, WIRE_BYTES);
     const start = out.beginMessage();
-    // Three bytes per UTF-16 unit are the worst case; a long text is measured first, to keep the body's memory bounded.
+    // The worst case is three bytes per UTF-16 unit; a long text is measured first, to bound the body's memory.
     out.reserve(text.length <= 1024 ? text.length * 3 : Buffer.byteLength(text));
     if (!writeShortAscii(out, text)) {
       out.length += utf8.encodeInto(text, out.bytes.subarray(out.length)).written;
@@ -265,7 +265,7 @@ class RequestWriter {
     else this.#out.varint(read);
   }
 
-  /** Numbers unknown to us pass (newer senders); negative ones are sign-extended to 64 bits, as protobuf wants it. */
+  /** Unknown numbers (of newer clients) are kept; negative ones are sign-extended to 64 bits, as protobuf requires. */
   #enum(value: unknown, { name, number }: Field): void {
     const words = ENUMS[name]!;
     const named = typeof value === 'string' ? words.get(value) : undefined;
@@ -276,7 +276,7 @@ class RequestWriter {
     this.#out.varint64(read >>> 0, read < 0 ? UINT32_MAX : 0);
   }
 
-  /** OTLP has receivers ignore what they do not know; what is not stored is told all the same. */
+  /** OTLP requires receivers to ignore unknown names; the reply reports them, because they are not stored. */
   #checkNames(message: JsonObject, known: ReadonlySet<string>): void {
     if (this.#unknown !== undefined) return;
     for (const name in message) {
@@ -292,7 +292,7 @@ class RequestWriter {
       .join('.');
   }
 
-  /** Throws INVALID_REQUEST: `path.field: expected X, got Y`. Called without `got`, `expected` tells the whole. */
+  /** Throws INVALID_REQUEST: `path.field: expected X, got Y`. Without `got`, `expected` is the whole explanation. */
   #malformed(field: string, expected: string, ...got: [value?: unknown]): never {
     const path = [this.#path(), field].filter((step) => step !== '').join('.');
     const found = got.length === 0 ? '' : `, got ${describeJson(got[0])}`;
@@ -300,12 +300,12 @@ class RequestWriter {
   }
 }
 
-/** The field under either spelling; null is absent. */
+/** The field under either name; null counts as absent. */
 function find(message: JsonObject, { name, snake }: Field): unknown {
   return message[name] ?? message[snake] ?? undefined;
 }
 
-/** Keys and most values are short ASCII, where a loop beats the call into the encoder. The caller has reserved. */
+/** Keys and most values are short ASCII, where a loop is faster than the encoder. The caller has reserved the space. */
 function writeShortAscii(out: ByteWriter, text: string): boolean {
   const { length } = text;
   if (length > 40) return false;

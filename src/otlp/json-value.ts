@@ -1,12 +1,12 @@
-// Leaves of OTLP JSON: text → parsed JSON with exact 64-bit integers, and the readers of integers, hex and base64.
-// JSON.parse rounds number literals beyond 2^53. A body that may hold one is parsed with a reviver that keeps such
-// literals' text (ExactNumber); all others take the plain, five times faster, parse. No reader here throws: a value that
-// is not what it should be gives undefined or false, and the caller, who knows the path, says so.
+// Leaves of OTLP JSON: text → parsed JSON with exact 64-bit integers, and readers of integers, hex and base64.
+// JSON.parse rounds number literals beyond 2^53. A body that may contain one is parsed with a reviver that keeps the
+// literal's text (ExactNumber); all others use the plain parse, which is five times faster. No reader here throws: for
+// a wrong value it returns undefined or false, and the caller, which knows the path, throws.
 import { StoreError } from '../base/errors.ts';
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
-/** A number literal that a double cannot hold exactly, with the text it had. */
+/** A number literal that a double cannot hold exactly, with its text. */
 export class ExactNumber {
   readonly value: number;
   readonly source: string;
@@ -17,28 +17,28 @@ export class ExactNumber {
   }
 }
 
-/** 64 bits as two unsigned halves: the readers' out-parameter, reused so that no bigint is made per field. */
+/** 64 bits as two unsigned halves: an out-parameter of the readers, reused so that no field allocates a bigint. */
 export class Uint64 {
   lo = 0;
   hi = 0;
 }
 
-/** A literal of 16 or more digits outside quotes. In a string it may match too: that only costs the slower parse. */
+/** A literal of 16 or more digits outside quotes. A match inside a string only causes the slower parse. */
 const LONG_NUMBER = /[:,[\s]-?[\d.]{16}/;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
-/** Values of a body small enough for any number of them. */
+/** A body may have this many values at any size. */
 const VALUES_MIN = 1 << 16;
 /**
- * OTLP in JSON has fewer: its shortest attributes have one for every five bytes, usual spans one for every ten. It bounds the
- * heap, and only it can: a thread that runs out of heap in the middle of JSON.parse takes the process with it.
+ * Minimum of body bytes per value: OTLP's shortest attributes have five, usual spans ten. This bounds the heap, and
+ * nothing else can: a thread that runs out of heap inside JSON.parse ends the process.
  */
 const VALUE_BYTES_MIN = 5;
 
 /**
- * Parses a body. Throws INVALID_REQUEST when it is not UTF-8 or not JSON, LIMIT_EXCEEDED when it has more objects, lists and
- * values than OTLP can have in so many bytes: they would take twenty times as many.
+ * Parses a body. Throws INVALID_REQUEST when it is not UTF-8 or not JSON, LIMIT_EXCEEDED when it has more objects,
+ * lists and values than OTLP of this size can have: they would take twenty times their size in memory.
  */
 export function parseJson(body: Uint8Array): unknown {
   if (body.length > VALUES_MIN) assertSparse(body);
@@ -51,13 +51,13 @@ export function parseJson(body: Uint8Array): unknown {
   try {
     return LONG_NUMBER.test(text) ? (JSON.parse(text, keepExact) as unknown) : (JSON.parse(text) as unknown);
   } catch (cause) {
-    // RangeError: the reviver ran out of stack on hostile nesting.
+    // RangeError: hostile nesting exhausted the reviver's stack.
     const reason = cause instanceof SyntaxError ? cause.message : 'nested too deep';
     throw new StoreError('INVALID_REQUEST', `malformed JSON: ${reason}`, { cause });
   }
 }
 
-/** Counts what begins or separates values, in texts too. */
+/** Counts characters that begin or separate values, even inside texts. */
 function assertSparse(body: Uint8Array): void {
   const max = VALUES_MIN + body.length / VALUE_BYTES_MIN;
   let count = 0;
@@ -81,7 +81,7 @@ export function isObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof ExactNumber);
 }
 
-/** What a reader of an error message needs to see of a wrong value: short, one line. */
+/** A wrong value for an error message: short, one line. */
 export function describeJson(value: unknown): string {
   if (Array.isArray(value)) return 'an array';
   if (value instanceof ExactNumber) return value.source.slice(0, 60);
@@ -90,7 +90,7 @@ export function describeJson(value: unknown): string {
   return text.length <= 60 ? text : `${text.slice(0, 60)}…`;
 }
 
-/** JSON's number grammar without a bound on leading zeros; the groups are sign, whole, fraction, exponent. */
+/** JSON's number grammar, but with any leading zeros; groups: sign, whole, fraction, exponent. */
 const DECIMAL = /^(-?)(\d{1,64})(?:\.(\d{1,64}))?(?:[eE]([+-]?\d{1,3}))?$/;
 const TWO_32 = 0x1_0000_0000;
 
@@ -128,8 +128,8 @@ function setHalves(out: Uint64, value: number): boolean {
 }
 
 /**
- * The decimal text of a time: up to 19 plain digits without a bigint, as every span has two. False sends the caller to
- * the exact reader. value = head × 10^9 + tail; head is split at 16 bits so that every product stays below 2^53.
+ * Parses a time of up to 19 plain digits without a bigint, because every span has two. False: the caller uses the exact
+ * reader. value = head × 10^9 + tail; head is split at 16 bits so that every product stays below 2^53.
  */
 function readDigits(text: string, out: Uint64): boolean {
   const { length } = text;
@@ -158,7 +158,7 @@ function readExact(text: string, out: Uint64, min: bigint, max: bigint): boolean
   return true;
 }
 
-/** The integer a decimal text denotes ("12", "-1.5e1", "1e3"); undefined when it is not an integer or absurdly long. */
+/** The integer in a decimal text ("12", "-1.5e1", "1e3"); undefined if it is no integer or absurdly long. */
 function decimalToBigInt(text: string): bigint | undefined {
   const match = DECIMAL.exec(text);
   if (match === null) return undefined;
@@ -186,7 +186,7 @@ export function readDouble(value: unknown): number | undefined {
   return DECIMAL.test(value) ? Number(value) : undefined;
 }
 
-/** Reads hex of either case into `out`, which must have room; undefined, or the bytes written. */
+/** Decodes hex of either case into `out`, which must have room; returns the bytes written, or undefined. */
 export function readHex(text: string, out: Uint8Array, at: number): number | undefined {
   const size = text.length >> 1;
   if (text.length % 2 !== 0) return undefined;
@@ -205,7 +205,7 @@ function hexDigit(code: number): number {
   return lower >= 97 && lower <= 102 ? lower - 87 : -1;
 }
 
-/** Reads base64 in the standard or URL alphabet, padded or not; undefined when it is neither. */
+/** Decodes base64 in the standard or URL alphabet, padded or not; undefined if it is neither. */
 export function readBase64(text: string): Uint8Array | undefined {
   const unpadded = text.replace(/={1,2}$/, '');
   if (unpadded.length % 4 === 1 || !/^[\w+/-]*$/.test(unpadded)) return undefined;

@@ -1,5 +1,5 @@
-// WriteResult → the reply to the sender. A rejected span is named by reason and count, with what to do about it: this
-// text ends up in the log of the application that sent it, and is the only thing its owner may ever see.
+// WriteResult → the reply to the client. For each reason it gives the number of rejected spans and a remedy: this text
+// goes to the log of the sending application, and its owner may never see any other report.
 import { limits } from '../base/limits.ts';
 import type { RejectReason, WriteResult } from '../trace/store.ts';
 import { encodeExportResponse, type OtlpEncoding, type PartialSuccess } from './rpc-messages.ts';
@@ -19,10 +19,10 @@ const REMEDIES: Readonly<Record<RejectReason, string>> = {
   too_deep: `an attribute's value is nested deeper than ${limits.anyValueDepthMax} levels; send it as text`,
 };
 
-/** Every reason a span can be rejected for, in the order it is reported. */
+/** Every reason for rejecting a span, in the order of the report. */
 export const REJECT_REASONS = Object.keys(REMEDIES) as readonly RejectReason[];
 
-/** Undefined when every span was stored, and every field of the request known. */
+/** Undefined when every span was stored and every field of the request is known. */
 export function partialSuccessOf(result: WriteResult): PartialSuccess | undefined {
   const reasons: string[] = [];
   let rejectedSpans = 0;
@@ -41,7 +41,7 @@ export function partialSuccessOf(result: WriteResult): PartialSuccess | undefine
   return messages.length === 0 ? undefined : { rejectedSpans, errorMessage: messages.join('; ') };
 }
 
-/** The ExportTraceServiceResponse to a request that was written. */
+/** The ExportTraceServiceResponse for a written request. */
 export function encodeWriteResult(result: WriteResult, encoding: OtlpEncoding): Buffer {
   return encodeExportResponse(partialSuccessOf(result), encoding);
 }

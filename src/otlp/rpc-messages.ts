@@ -1,14 +1,14 @@
-// The small messages of the OTLP and gRPC conversation beside the spans: ExportTraceServiceResponse, google.rpc.Status and
-// RetryInfo, in protobuf (by protobufjs reflection) and in protobuf's JSON mapping. One a request, so clarity beats speed.
+// The small messages of OTLP and gRPC: ExportTraceServiceResponse, google.rpc.Status and RetryInfo, in protobuf (by
+// protobufjs reflection) and in protobuf's JSON mapping. One per request, so clarity matters more than speed.
 import protobuf from 'protobufjs/light.js';
 
-/** What the sender is told about spans that were not stored. */
+/** Tells the client about spans that were not stored. */
 export interface PartialSuccess {
   readonly rejectedSpans: number;
   readonly errorMessage: string;
 }
 
-/** google.rpc.Status; `retrySeconds` becomes a RetryInfo among its details. */
+/** google.rpc.Status; a RetryInfo among its details has `retrySeconds`. */
 export interface RpcStatus {
   /** gRPC status code. */
   readonly code: number;
@@ -37,7 +37,7 @@ const exportTraceServiceResponse = root.lookupType('ExportTraceServiceResponse')
 const status = root.lookupType('Status');
 const retryInfo = root.lookupType('RetryInfo');
 
-/** ExportTraceServiceResponse. Without a partial success it is empty (`{}` in JSON), as OTLP demands. */
+/** ExportTraceServiceResponse. Without a partial success it is empty (`{}` in JSON), as OTLP requires. */
 export function encodeExportResponse(partialSuccess: PartialSuccess | undefined, encoding: OtlpEncoding): Buffer {
   const response = partialSuccess === undefined ? {} : { partialSuccess };
   if (encoding === 'protobuf') return encode(exportTraceServiceResponse, response);
@@ -46,7 +46,7 @@ export function encodeExportResponse(partialSuccess: PartialSuccess | undefined,
   return Buffer.from(JSON.stringify(json === undefined ? {} : { partialSuccess: json }));
 }
 
-/** google.rpc.Status, with RetryInfo when the sender should come back. */
+/** google.rpc.Status, with RetryInfo if the client should retry. */
 export function encodeRpcStatus(error: RpcStatus, encoding: OtlpEncoding): Buffer {
   const { code, retrySeconds } = error;
   const message = error.message.toWellFormed();

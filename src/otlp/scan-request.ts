@@ -1,8 +1,8 @@
 // The scan: one forward pass over the wire bytes of an ExportTraceServiceRequest, straight into the columns of a
-// SpanBatch. Values stay where they are (the body becomes part of the batch's arena); keys, names, resources and scopes
-// are interned; everything a span has in common with others becomes one template id. No object per span is made.
-// The request is atomic: whatever is malformed anywhere in it throws INVALID_REQUEST and leaves the batch as it was. So
-// does a request of which nothing is stored. A scan can be done in steps, so that a costly request does not hold others up.
+// SpanBatch. Values stay in place (the body becomes part of the batch's arena); keys, names, resources and scopes are
+// interned; properties that spans share become one template id. It makes no object per span. A request is atomic: if
+// any part is malformed, the scan throws INVALID_REQUEST and leaves the batch as it was. It also does so if it stores
+// no span. A scan can run in steps, so that a costly request does not delay others.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
@@ -18,25 +18,25 @@ import { DayClock } from '../trace/day-clock.ts';
 import { UNKNOWN_NAME_FIELD } from './json-schema.ts';
 import { FieldScanner } from './scan-fields.ts';
 
-/** Span starts accepted, ns since the epoch, both inclusive; outside the span is rejected by name. */
+/** Accepted span starts, ns since the epoch, both inclusive; spans outside are rejected. */
 export interface ScanBounds {
   readonly startMinNs: bigint;
   readonly startMaxNs: bigint;
-  /** Whether a day within them may have spans; asked once for each run of spans of one day. Default: any. */
+  /** Whether a day within the bounds may have spans; asked once per run of spans of one day. Default: any. */
   readonly acceptsDay?: (day: number) => boolean;
-  /** Attributes of a span, and of an event or link; default as that of -insert.maxAttributesPerSpan. */
+  /** Attributes of a span, and of an event or link; default: that of -insert.maxAttributesPerSpan. */
   readonly spanAttributesMax?: number | undefined;
-  /** These bytes are our own: whatever work they are was accepted before. */
+  /** These bytes are the store's own: they passed the limits before. */
   readonly isAccepted?: boolean;
-  /** OTLP bytes of a span; default as that of -insert.maxSpanBytes. */
+  /** OTLP bytes of a span; default: that of -insert.maxSpanBytes. */
   readonly spanBytesMax?: number | undefined;
 }
 
 const SPAN_ATTRIBUTES_MAX = 1_024;
 const SPAN_BYTES_MAX: number = 4 << 20;
-/** Of the text about an unknown field: its place in the JSON may be a long one. */
+/** Characters of the report of an unknown field, whose place in the JSON may be long. */
 const UNKNOWN_CHARS_MAX = 200;
-/** What stands for a resource or scope that is too large, or has a value nested too deep: its spans are rejected. */
+/** Descriptor ids of a resource or scope that is too large, or nested too deep: its spans are rejected. */
 const TOO_LARGE = -2;
 const TOO_DEEP = -1;
 
@@ -44,17 +44,17 @@ const HAS_TRACE_ID = 1;
 const HAS_SPAN_ID = 2;
 const HAS_PARENT = 4;
 
-/** Work of a scan is counted in bytes of usual spans; a span and a group (resource, scope) cost as much as so many of them. */
+/** Work is counted in bytes of usual spans; these are the fixed costs of a span and of a group (resource, scope). */
 const SPAN_WORK = 64;
 const GROUP_WORK = 512;
-/** Small requests may take this much in columns, whatever they are. */
+/** Any request may take this much memory in columns. */
 const SPREAD_BYTES_MIN: number = 1 << 20;
 
 const scanners = new WeakMap<SpanBatch, RequestScanner>();
 
 /**
- * Appends the spans of `body` to `batch`. Throws INVALID_REQUEST when it is malformed, LIMIT_EXCEEDED when it has too many
- * groups or spans: nothing of it is appended then.
+ * Appends the spans of `body` to `batch`. On an error it appends nothing: throws INVALID_REQUEST when the body is
+ * malformed, LIMIT_EXCEEDED when it has too many groups or spans.
  */
 export function scanRequest(batch: SpanBatch, body: Uint8Array, bounds: ScanBounds): WriteResult {
   const result = new RequestScan(batch, body, bounds).step(Infinity);
@@ -62,7 +62,7 @@ export function scanRequest(batch: SpanBatch, body: Uint8Array, bounds: ScanBoun
   return result;
 }
 
-/** One request on its way into a batch. Until its end nothing else may be appended to the batch. */
+/** The scan of one request into a batch. Until it ends, nothing else may be appended to the batch. */
 export class RequestScan {
   readonly #batch: SpanBatch;
   readonly #scanner: RequestScanner;
@@ -88,7 +88,7 @@ export class RequestScan {
     scanner.begin(body, bounds);
   }
 
-  /** Goes on for `workMax` of work; the result when the request was scanned to its end. Throws as scanRequest. */
+  /** Continues for `workMax` of work; returns the result at the end of the request. Throws as scanRequest. */
   step(workMax: number): WriteResult | undefined {
     assert(this.#scanner.owner === this, 'two requests at a time are scanned into one batch');
     try {
@@ -100,12 +100,12 @@ export class RequestScan {
       return result;
     } catch (error) {
       this.undo();
-      // The body was scanned behind others in the arena; its sender counts from its own first byte.
+      // The body follows others in the arena; the client counts from the body's first byte.
       throw countFrom(this.#arenaLength, error);
     }
   }
 
-  /** Two bytes of an empty event are 16 in columns: what unfolds like that is no telemetry. */
+  /** An empty event takes 2 bytes in the request but 16 in columns; a request that grows too much is not telemetry. */
   #check(): void {
     const { requestGroupsMax, requestNamesMax } = limits;
     if (this.#scanner.groups > requestGroupsMax) tooMany('resources and scopes', requestGroupsMax);
@@ -118,7 +118,7 @@ export class RequestScan {
     throw new StoreError('LIMIT_EXCEEDED', `${found}: too many events, links or attributes without content; send less`);
   }
 
-  /** The batch is as it was before the scan. */
+  /** Restores the batch to its state before the scan. */
   undo(): void {
     assert(this.#batch.rowCount >= this.#rowCount, 'a batch lost rows while it was scanned into');
     this.#batch.truncate(this.#rowCount);
@@ -126,12 +126,12 @@ export class RequestScan {
   }
 }
 
-/** Wire bytes of descriptors remembered; above it all are forgotten: a sender may spell one meaning in many ways. */
+/** Wire bytes of cached descriptors. Above it the cache is cleared: a client may encode one meaning in many ways. */
 const RAW_BYTES_MAX: number = 4 << 20;
-/** And how many: the resources of some thousand processes, each with its scopes. */
+/** Number of cached descriptors: the resources of some thousand processes, each with its scopes. */
 const RAW_COUNT_MAX = 1 << 16;
 
-/** Descriptors seen on the wire, raw bytes → canonical descriptor id, so that each is made canonical once. */
+/** Cache of raw wire bytes → canonical descriptor id, so that each descriptor is canonicalised once. */
 class DescriptorCache {
   readonly #raw = new ByteTable();
   readonly #ids = new Map<number, number>();
@@ -179,21 +179,21 @@ class RequestScanner {
   #generation = -1;
   #rejected = new Map<RejectReason, number>();
   #stored = 0;
-  /** The request that is being scanned, or was last. */
+  /** The current or last request. */
   owner: RequestScan | undefined;
-  /** Of the groups entered last, from 0. */
+  /** Indexes, from 0, of the current resource and scope. */
   #resourceIndex = -1;
   #scopeIndex = -1;
   #unknownField: string | undefined;
-  /** Where the scan stands: in the request, in the resource entered last, in the scope entered last. */
+  /** Positions of the scan: in the request, in the current resource, in the current scope. */
   #request = new WireReader(new Uint8Array(0));
   #resourceSpans = new WireReader(new Uint8Array(0));
   #scopeSpans = new WireReader(new Uint8Array(0));
   #resource = 0;
   #scope = 0;
-  /** Resources and scopes entered. */
+  /** Number of resources and scopes so far. */
   groups = 0;
-  /** Fields in them: counted when they are hopped over, which cannot be interrupted. */
+  /** Number of their fields. Counted while skipping over them, which cannot be interrupted. */
   #hops = 0;
   #hopsMax = 0;
   /** State of the span being scanned. */
@@ -224,7 +224,7 @@ class RequestScanner {
     this.#resourceIndex = this.#scopeIndex = -1;
     this.#unknownField = undefined;
     const start = batch.appendArena(body);
-    // Later appends may replace the arena with a larger copy: this one keeps holding the body at the same offsets.
+    // Later appends may replace the arena with a larger copy: this array still has the body at the same offsets.
     const bytes = batch.arena;
     this.#span = new WireReader(bytes);
     this.#status = new WireReader(bytes);
@@ -234,12 +234,12 @@ class RequestScanner {
     this.#descriptorBytesMax = isAccepted ? Infinity : limits.descriptorBytesMax;
     this.#spanBytesMax = bounds.spanBytesMax ?? SPAN_BYTES_MAX;
     this.#request = new WireReader(bytes, start, start + body.length);
-    // Nothing to read until a group is entered.
+    // Both are empty until a group is entered.
     this.#resourceSpans = new WireReader(bytes, start, start);
     this.#scopeSpans = new WireReader(bytes, start, start);
   }
 
-  /** As RequestScan.step, but leaves half a request behind when it throws. */
+  /** As RequestScan.step, but on an error part of the request stays in the batch. */
   step(workMax: number): WriteResult | undefined {
     for (let work = 0; work < workMax;) {
       const span = this.#scopeSpans;
@@ -259,7 +259,7 @@ class RequestScanner {
     return this.#unknownField === undefined ? result : { ...result, unknownField: this.#unknownField };
   }
 
-  /** Goes to the next scope of the resource, or else to the next resource; false at the end of the request. */
+  /** Enters the next scope of the resource, else the next resource; false at the end of the request. */
   #enterGroup(): boolean {
     const scope = this.#resourceSpans;
     if (scope.next()) {
@@ -277,7 +277,7 @@ class RequestScanner {
     return true;
   }
 
-  /** Two passes: protobuf allows the resource behind its scope spans. The first only hops over lengths. */
+  /** Two passes: protobuf allows the resource after its scope spans. The first pass only skips over lengths. */
   #enterResource(start: number, end: number): void {
     const reader = this.#resourceSpans.reset(start, end);
     this.#resourceIndex++;
@@ -293,7 +293,7 @@ class RequestScanner {
     reader.reset(start, end);
   }
 
-  /** Fields 1 (descriptor), 2 (what it describes) and 3 (schema URL) of ResourceSpans and ScopeSpans. */
+  /** Fields 1 (descriptor), 2 (its content) and 3 (schema URL) of ResourceSpans and ScopeSpans. */
   #findDescriptor(reader: WireReader, what: string, cache: DescriptorCache): number {
     let start = -1;
     let end = 0;
@@ -313,7 +313,7 @@ class RequestScanner {
     return sizeBytes > this.#descriptorBytesMax ? TOO_LARGE : cache.find(reader.bytes, start, end, schema);
   }
 
-  /** Remembers the first field that is not known and not stored, of the request or of a group. */
+  /** Records the first unknown field of the request or of a group, which is not stored. */
   #noteUnknown({ bytes, field, wire, valueStart, valueEnd }: WireReader, inside: string): void {
     if (this.#unknownField !== undefined) return;
     const scope = this.#scopeIndex < 0 ? '' : `.scope_spans[${this.#scopeIndex}]`;
@@ -333,7 +333,7 @@ class RequestScanner {
     const batch = this.#batch;
     const fields = this.#fields;
     const row = batch.beginRow();
-    // Not looked into: each span is a bounded amount of work.
+    // Not scanned, so that the work per span is bounded.
     if (end - start > this.#spanBytesMax) return this.#reject(row, 'too_large');
     const sequence = fields.beginSpan();
     sequence[T.SPAN_RESOURCE] = this.#resource;
@@ -343,7 +343,7 @@ class RequestScanner {
     const times = this.#times;
     this.#reason ??= this.#clock.place(batch, row, times.startLo, times.startHi);
     this.#clock.setDuration(batch, row, times, fields);
-    // Also for a span that will be rejected: a malformed event makes its whole request malformed.
+    // Even for a span that will be rejected: a malformed event makes the whole request malformed.
     const children = fields.scanDeferred(times.startLo, times.startHi);
     this.#reason ??= fields.refusal;
     if (this.#reason !== undefined) {
@@ -458,7 +458,7 @@ function refusalOf(descriptor: number): RejectReason | undefined {
   return descriptor === TOO_DEEP ? 'too_deep' : 'too_large';
 }
 
-/** Copies the id that is the reader's value, `words` × 4 bytes; false when its length is another or it is all zero. */
+/** Copies the id in the reader's value, `words` × 4 bytes; false when its length differs or it is all zero. */
 function copyId(reader: WireReader, target: Uint32Array, at: number, words: number): boolean {
   const { bytes, valueStart } = reader;
   if (reader.valueEnd - valueStart !== words * 4) return false;

@@ -1,9 +1,9 @@
-// OTLP TracesData protobuf → OTLP JSON, byte for byte what Jaeger's /api/v3 writes (contract/jaeger.md §1.5): fields in
-// the order of the .proto files, ids in hex, enums as integers, 64-bit integers as decimal strings, NaN and infinities as
-// strings, bytes in base64; default-valued fields are omitted, but resource, scope, status and an attribute's value are
-// always there, {} when empty. Values that are not UTF-8 are bytes values; in other
-// texts U+FFFD stands for what is none: JSON cannot carry them.
-// Fields this version does not know are not in the JSON (the stored protobuf keeps them).
+// OTLP TracesData protobuf → OTLP JSON, byte for byte as Jaeger's /api/v3 writes it (contract/jaeger.md §1.5): fields
+// in the order of the .proto files, ids in hex, enums as integers, 64-bit integers as decimal strings, NaN and
+// infinities as strings, bytes in base64. Default-valued fields are omitted, but resource, scope, status and an
+// attribute's value are always present, {} when empty. JSON cannot hold invalid UTF-8: such values become bytes values,
+// and in other texts U+FFFD replaces the invalid bytes. Fields unknown to this version are not in the JSON (the stored
+// protobuf keeps them).
 import { doubleOf } from '../bytes/double-of.ts';
 import { limits } from '../base/limits.ts';
 import { formatDouble, formatInt64, formatUint64, JsonWriter } from '../bytes/json-writer.ts';
@@ -13,7 +13,7 @@ import { isUtf8Text } from './valid-text.ts';
 import { ARRAY_VALUE, KEY_VALUE_LIST, NO_WIRE, RESOURCE, SCOPE, SPAN } from './json-schema.ts';
 import type { Field, FieldKind, Schema } from './json-schema.ts';
 
-/** A chunk is yielded when it has grown to this: large enough for the socket, small enough to share the event loop. */
+/** A chunk of this size is yielded: large enough for the socket, small enough to share the event loop. */
 const CHUNK_BYTES = 65_536;
 /** Deepest message in a span: itself, an event, an attribute, then at most two messages (list, pair) per value level. */
 const NESTING_MAX = 3 + 2 * (limits.anyValueDepthMax + 1);
@@ -76,16 +76,16 @@ function* scopeSpans(encoder: OtlpJsonEncoder, start: number, end: number): Gene
   out.text('}');
 }
 
-/** Numbers kept per field number while a message is scanned. */
+/** Numbers stored per field number while a message is scanned. */
 const MARK_INTS = 4;
-const FIRST = 0; // where the field's first occurrence begins, + 1; 0 = the field is absent
-const LAST = 1; // where its last occurrence ends
+const FIRST = 0; // start of the field's first occurrence, + 1; 0 = the field is absent
+const LAST = 1; // end of its last occurrence
 const LOW = 2; // its last value: low half, or the start of the range
 const HIGH = 3; // high half, or the end of the range
 
-/** Writes any of the messages above from their tables. One scan finds each field's place, then they go out in order. */
+/** Writes the messages above from their tables: one scan finds each field, then all are written in order. */
 class OtlpJsonEncoder {
-  /** The message that is being written. */
+  /** The bytes of the current TracesData message. */
   bytes: Uint8Array = new Uint8Array(0);
   readonly out = new JsonWriter({ isHtmlEscaped: false, capacityBytes: CHUNK_BYTES * 2 });
   /** One set of marks per nesting level, reused: a message is written before its sibling is scanned. */
@@ -212,7 +212,7 @@ class OtlpJsonEncoder {
     out.text(']');
   }
 
-  /** A oneof: the last member on the wire counts, and it is written even when it is zero or empty. */
+  /** A oneof: the last member on the wire counts, and it is written even if zero or empty. */
   anyValue(start: number, end: number): void {
     const reader = new WireReader(this.bytes, start, end);
     let field = 0;
@@ -234,7 +234,7 @@ class OtlpJsonEncoder {
       case EMPTY:
         return out.text('{}');
       case STRING:
-        // JSON has no such text, but it has the same bytes.
+        // JSON cannot hold this text; a bytes value keeps its bytes.
         if (!isUtf8Text(bytes, lo, hi)) return this.#member(BYTES, lo, hi);
         out.text('{"stringValue":');
         out.utf8(bytes, lo, hi);

@@ -1,6 +1,6 @@
-// TracesData whose texts are all UTF-8: protobuf clients refuse a whole message for one string that is not, and with it the
-// stream. What is stored stays as it came; here an attribute's value that is no UTF-8 becomes a bytes value, which has the
-// same bytes, and in any other text U+FFFD stands for what is none. Nearly all traces pass by as they are, for 1 us a span.
+// Replaces invalid UTF-8 in TracesData, because protobuf clients refuse a whole message, and the stream, for one
+// invalid string. Stored data stays unchanged. Here an attribute's value with invalid UTF-8 becomes a bytes value with
+// the same bytes; in other texts U+FFFD replaces the invalid bytes. Nearly all traces pass unchanged, at 1 us a span.
 import { assert } from '../base/assert.ts';
 import { limits } from '../base/limits.ts';
 import { isUtf8Range, utf8Slice } from '../bytes/json-writer.ts';
@@ -9,10 +9,10 @@ import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { BYTES } from '../trace/any-value.ts';
 import { ANY_VALUE, KEY_VALUE, messageOf, TRACES, type Field, type Schema } from './json-schema.ts';
 
-/** Messages from TracesData to the value of an event's attribute, then list, pair and value for each level of values. */
+/** Messages from TracesData to an event's attribute value, then list, pair and value per level of values. */
 const NESTING_MAX = 7 + 3 * limits.anyValueDepthMax;
 
-/** The TracesData with nothing but UTF-8 in its texts: the same array when it was so already. Throws INVALID_REQUEST when malformed. */
+/** The TracesData with valid UTF-8 only, or the same array if it was valid. Throws INVALID_REQUEST. */
 export function withValidText(traces: Uint8Array): Uint8Array {
   const texts = new Texts(traces);
   return texts.areValid(0, traces.length, TRACES) ? traces : texts.mend();
@@ -37,7 +37,7 @@ class Texts {
       const field = reader.wire === WIRE_BYTES ? byNumber[reader.field] : undefined;
       if (field === undefined || hasNoText(field)) continue;
       const { valueStart, valueEnd } = reader;
-      // Attributes are most of a trace, and most are nothing but ASCII: tags, lengths and texts.
+      // Attributes are most of a trace, and most are pure ASCII: tags, lengths and texts.
       if (field.schema === KEY_VALUE && isAscii(this.#bytes, valueStart, valueEnd)) continue;
       isValid = isText(field)
         ? isUtf8Text(this.#bytes, valueStart, valueEnd)
@@ -87,7 +87,7 @@ function isText({ kind }: Field): boolean {
   return kind === 'string' || kind === 'strings';
 }
 
-/** Most texts are short, where a loop beats the call. */
+/** Most texts are short, where a loop is faster than the call. */
 function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
   for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
   return true;

@@ -1,5 +1,5 @@
-// From columns back to OTLP protobuf: canonical bytes (fields in number order, minimal varints), so that equal spans
-// are equal bytes whatever blocks and parts they came from.
+// Columns → OTLP protobuf: canonical bytes (fields in number order, minimal varints), so that equal spans have equal
+// bytes, whatever blocks and parts they came from.
 import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
@@ -167,7 +167,7 @@ export class SpanWriterOtlp {
     }
   }
 
-  /** The body of an AnyValue. Presence counts: an empty string, false and 0 are written. */
+  /** The body of an AnyValue. Presence counts, so an empty string, false and 0 are written. */
   #anyValue(type: number, a: number, b: number): void {
     const { out } = this;
     const { arena } = this.#batch;
@@ -209,7 +209,7 @@ export class SpanWriterOtlp {
     this.out.rawRange(strings.arena, strings.start(id), strings.end(id));
   }
 
-  /** A proto3 int32 or enum: negative values take ten bytes, zero none. */
+  /** A proto3 int32 or enum: negative values take ten bytes; zero is omitted. */
   #int32(field: number, value: number): void {
     if (value === 0) return;
     this.out.tag(field, 0);
@@ -222,7 +222,7 @@ export class SpanWriterOtlp {
     this.out.u32(value);
   }
 
-  /** A fixed64 time; zero is proto3's default and not written. */
+  /** A fixed64 time; zero is proto3's default and is omitted. */
   #fixed64(field: number, lo: number, hi: number): void {
     if (lo === 0 && hi === 0) return;
     this.out.tag(field, 1);
@@ -247,7 +247,7 @@ export class SpanWriterOtlp {
     this.out.varint(fields.values.a[at]!);
   }
 
-  /** Unknown fields, verbatim and in the order they came. */
+  /** Unknown fields, verbatim and in their original order. */
   #extra(fields: Fields): void {
     for (let i = fields.head; i < fields.end; i++) {
       const code = fields.ints[i]!;
@@ -288,8 +288,8 @@ function findIntrinsic(fields: Fields, intrinsic: number): number {
 }
 
 /**
- * One OTLP TracesData message holding `rows` in the order given, grouped by resource and, inside it, by scope, groups in
- * order of first appearance. The same rows in the same order give the same bytes.
+ * One OTLP TracesData message with `rows` in the given order, grouped by resource and, inside it, by scope; groups in
+ * order of first occurrence. The same rows in the same order give the same bytes.
  */
 export function writeTraces(batch: SpanBatch, rows: Uint32Array): Uint8Array<ArrayBuffer> {
   const groups = new Map<number, Map<number, number[]>>();

@@ -1,5 +1,5 @@
-// The members of OTLP's AnyValue, the value of an attribute: field numbers, names and wire types. How a value of each type is
-// kept in columns is another list, TYPE_* of templates.ts.
+// The members of OTLP's AnyValue, the value of an attribute: field numbers, names and wire types. TYPE_* of
+// templates.ts is another list: how columns store a value of each type.
 import { WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 
 /** Field numbers; 0 is a value without a member. */

@@ -1,17 +1,17 @@
-// OTLP attributes as views of protobuf bytes: reading them without copying their values, Jaeger's sanitizing of invalid
-// UTF-8 (contract/jaeger.md §1.10), and the text form of a value. Nothing here changes what is stored.
+// OTLP attributes as views of protobuf bytes: reads them without copying values, applies Jaeger's sanitizing of invalid
+// UTF-8 (contract/jaeger.md §1.10), and prints values as text. Stored data stays unchanged.
 import { formatDouble, formatInt64, isUtf8Range, quoteJson, utf8Slice } from '../bytes/json-writer.ts';
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { doubleOf } from '../bytes/double-of.ts';
 import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING, wireOfMember } from './any-value.ts';
 
-/** One attribute. The value is a range of the trace's bytes, 64 bits in two halves, or `own` where the view replaced it. */
+/** One attribute. Its value: a range of the trace's bytes, 64 bits in two halves, or `own` if replaced by the view. */
 export interface Attribute {
   readonly key: string;
   readonly type: number;
-  /** Types 1, 5, 6, 7: where the value begins; types 2, 3, 4: its low 32 bits. */
+  /** Types 1, 5, 6, 7: start of the value; types 2, 3, 4: its low 32 bits. */
   readonly lo: number;
-  /** Types 1, 5, 6, 7: where the value ends; types 2, 3, 4: its high 32 bits. */
+  /** Types 1, 5, 6, 7: end of the value; types 2, 3, 4: its high 32 bits. */
   readonly hi: number;
   readonly own: string | Uint8Array | undefined;
 }
@@ -20,7 +20,7 @@ export function bytesAttribute(key: string, bytes: Uint8Array): Attribute {
   return { key, type: BYTES, lo: 0, hi: 0, own: bytes };
 }
 
-/** The attributes in KeyValue field `field` of the message [start, end), sanitized, in the order of the wire. */
+/** The attributes in KeyValue field `field` of the message [start, end), sanitized, in wire order. */
 export function readAttributes(bytes: Uint8Array, start: number, end: number, field: number): Attribute[] {
   const list: Attribute[] = [];
   const invalid: Attribute[] = [];
@@ -59,7 +59,7 @@ function readKeyValue(reader: WireReader, list: Attribute[], invalid: Attribute[
     );
 }
 
-/** The AnyValue in the reader's range. A string that is not UTF-8 becomes bytes, as Jaeger's sanitizer does. */
+/** The AnyValue in the reader's range. A string with invalid UTF-8 becomes bytes, as in Jaeger's sanitizer. */
 function readAnyValue(reader: WireReader, key: string): Attribute {
   let type = EMPTY;
   let lo = 0;
@@ -107,7 +107,7 @@ export function textOf(bytes: Uint8Array, attribute: Attribute): string {
   }
 }
 
-/** The text form of an AnyValue message: what a search compares with. */
+/** The text form of an AnyValue message, with which searches compare. */
 export function textOfAnyValue(anyValue: Uint8Array): string {
   return textOf(anyValue, readAnyValue(new WireReader(anyValue), ''));
 }
@@ -152,17 +152,17 @@ export function listItems(bytes: Uint8Array, attribute: Attribute): Attribute[] 
   return items;
 }
 
-/** Go's text of NaN and the infinities, which JSON has no numbers for. */
+/** Go's text of NaN and the infinities, which are not JSON numbers. */
 export function infiniteText(value: number): string {
   return Number.isNaN(value) ? 'NaN' : value > 0 ? '+Inf' : '-Inf';
 }
 
-/** Orders by the key's UTF-8 bytes; a stable sort keeps equal keys in their order. */
+/** Orders by the key's UTF-8 bytes; a stable sort keeps the order of equal keys. */
 export function byKeyBytes(a: Attribute, b: Attribute): number {
   return compareUtf8(a.key, b.key);
 }
 
-/** Compares by UTF-8 bytes, which for code points above U+FFFF is not the order of UTF-16 units. */
+/** Compares by UTF-8 bytes; for code points above U+FFFF the order of UTF-16 units differs. */
 export function compareUtf8(a: string, b: string): number {
   const size = Math.min(a.length, b.length);
   for (let i = 0; i < size; i++) {

@@ -1,5 +1,5 @@
-// Places a span in time: from the two words of start_time_unix_nano to (UTC day, exact ns since its midnight) without
-// a bigint per span. ns since 1970 exceed 2^53, ns since midnight never do.
+// Converts the two words of start_time_unix_nano to (UTC day, exact ns since its midnight) without a bigint per span.
+// ns since 1970 exceed 2^53, ns since midnight never do.
 import type { SpanBatch } from './span-batch.ts';
 import type { RejectReason } from './store.ts';
 import * as T from './templates.ts';
@@ -15,7 +15,7 @@ export interface SpanTimes {
   readonly endHi: number;
 }
 
-/** Takes the 64-bit fields that do not fit a double. */
+/** Receives the 64-bit fields that do not fit a double. */
 export interface IntFieldSink {
   pushInt(field: number, lo: number, hi: number): void;
 }
@@ -27,15 +27,15 @@ export class DayClock {
   #minOffset = 0;
   #maxDay = 0;
   #maxOffset = 0;
-  /** The day placed last, and the words of its midnight: spans come in time order, so it nearly always fits. */
+  /** The last day and the words of its midnight: spans arrive in time order, so the next one is usually in it. */
   #day = 0;
   #dayLo = 0;
   #dayHi = 0;
-  /** The day that was accepted last. */
+  /** The day accepted last. */
   #acceptedDay = NaN;
   #acceptsDay: (day: number) => boolean = anyDay;
 
-  /** Span starts to accept, ns since the epoch, both inclusive, and which days between. */
+  /** Sets the accepted span starts (ns since the epoch, both inclusive) and which days between them are accepted. */
   setBounds(startMinNs: bigint, startMaxNs: bigint, acceptsDay: (day: number) => boolean = anyDay): void {
     this.#acceptedDay = NaN;
     this.#acceptsDay = acceptsDay;
@@ -45,7 +45,7 @@ export class DayClock {
     this.#maxOffset = Number(startMaxNs % DAY_NS_BIG);
   }
 
-  /** Sets the row's day and start; names the reason when that is outside the bounds. */
+  /** Sets the row's day and start; returns the reason if they are outside the bounds. */
   place(batch: SpanBatch, row: number, lo: number, hi: number): RejectReason | undefined {
     let offset = (hi - this.#dayHi) * TWO_32 + (lo - this.#dayLo);
     if (!(offset >= 0 && offset < DAY_NS)) {
@@ -72,7 +72,7 @@ export class DayClock {
     this.#dayHi = Number(midnight >> 32n);
   }
 
-  /** Sets the row's duration, exact; an end too far away for that travels whole in FIELD_END_TIME. */
+  /** Sets the row's exact duration; if the end is too far away for that, stores the end in FIELD_END_TIME. */
   setDuration(batch: SpanBatch, row: number, times: SpanTimes, sink: IntFieldSink): void {
     const high = times.endHi - times.startHi;
     if (high > -T.EXACT_HIGH_WORD_MAX && high < T.EXACT_HIGH_WORD_MAX) {

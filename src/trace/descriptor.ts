@@ -1,7 +1,7 @@
-// A resource or scope as it is interned: whether it was there at all, its schema URL, its canonical OTLP message.
+// A resource or scope as it is interned: a presence byte, its schema URL, its canonical OTLP message.
 import { StoreError } from '../base/errors.ts';
 
-/** Splits a descriptor (see SpanBatch.resources) into its three pieces. Throws CORRUPTION when it is shorter than it says. */
+/** Splits a descriptor (see SpanBatch.resources) into its three pieces. Throws CORRUPTION when it is too short. */
 export function parseDescriptor(bytes: Uint8Array): { isPresent: boolean; schemaUrl: Uint8Array; message: Uint8Array } {
   let size = 0;
   let at = 1;

@@ -1,6 +1,6 @@
-// Trace ids in every spelling clients use (contract/jaeger.md §1.7): up to 32 hex digits in either case, short ones
-// extended with zeros on the left, or base64 of 8 or 16 bytes (standard or URL alphabet, with or without padding).
-// Hex wins where a text could be both. Inside the store an id is always 16 bytes.
+// Trace ids in every form that clients send (contract/jaeger.md §1.7): up to 32 hex digits in either case, padded with
+// zeros on the left, or base64 of 8 or 16 bytes (standard or URL alphabet, with or without padding). A text that could
+// be both is hex. Inside the store an id is always 16 bytes.
 
 export const TRACE_ID_BYTES = 16;
 const HIGH_ZERO = '0'.repeat(16);
@@ -9,8 +9,8 @@ const HEX_ID = /^[0-9a-fA-F]{1,32}$/;
 const BASE64_ID = /^(?:(?:[A-Za-z0-9+/]{11}|[A-Za-z0-9_-]{11})=?|(?:[A-Za-z0-9+/]{22}|[A-Za-z0-9_-]{22})(?:==)?)$/;
 
 /**
- * The 16 bytes of a trace id, or undefined when `spelled` is none of the spellings. Blanks around it come from copying and
- * mean nothing. All zero parses: it is never found.
+ * The 16 bytes of a trace id, or undefined when `spelled` has none of these forms. Ignores blanks around it, which come
+ * from copying. All zeros parse, but no trace has this id.
  */
 export function parseTraceId(spelled: string): Uint8Array | undefined {
   const text = spelled.trim();
@@ -22,7 +22,7 @@ export function parseTraceId(spelled: string): Uint8Array | undefined {
   return id;
 }
 
-/** 32 lower-case hex digits; ids of another length (only links may hold them) are cut or extended on the left. */
+/** 32 lower-case hex digits; ids of another length (possible only in links) are cut or padded on the left. */
 export function formatTraceId(id: Uint8Array): string {
   return Buffer.from(id.buffer, id.byteOffset, id.byteLength).toString('hex').padStart(32, '0').slice(-32);
 }

@@ -1,13 +1,13 @@
-// The buckets of latency histograms: log-linear over ns, eight to an octave, so that a bucket is at most an eighth wider
-// than its lower bound and durations below 16 ns are exact. Numbers are stored in roll-ups (docs/format/part.md) and never
-// change their meaning.
+// The buckets of latency histograms: log-linear over ns, eight per octave, so that a bucket is at most an eighth wider
+// than its lower bound and durations below 16 ns are exact. Bucket numbers are stored in roll-ups
+// (docs/format/part.md), so their meaning never changes.
 
 const SUB_BITS = 3;
 const SUB_BUCKETS: number = 1 << SUB_BITS;
-/** 2^53 moved down by so many bits fits 32. */
+/** 2^53 shifted right by this fits in 32 bits. */
 const WIDE_SHIFT = 22;
 
-/** Buckets there are: the last one ends above 2^53 ns (104 days), the longest duration a span can have. */
+/** Number of buckets: the last one ends above 2^53 ns (104 days), the longest duration of a span. */
 export const LATENCY_BUCKETS: number = SUB_BUCKETS * (54 - SUB_BITS + 1);
 
 /** The bucket of a duration in ns, an integer up to 2^53. A span that ends before it starts has latency 0. */
@@ -17,7 +17,7 @@ export function bucketOf(durationNs: number): number {
     const octave = 31 - Math.clz32(durationNs);
     return SUB_BUCKETS * (octave - SUB_BITS) + (durationNs >>> (octave - SUB_BITS));
   }
-  // Of a number above 2^32 the lowest 22 bits decide nothing.
+  // In a number above 2^32 the lowest 22 bits do not affect the bucket.
   return SUB_BUCKETS * WIDE_SHIFT + bucketOf(Math.floor(durationNs / 2 ** WIDE_SHIFT));
 }
 

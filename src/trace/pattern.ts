@@ -1,23 +1,23 @@
-// A user's regular expression: RE2's syntax, matched in time linear in the text by re2js, whatever the pattern. V8's own
-// engine backtracks: one pattern of a user could hold a thread for years, and is therefore never given one.
+// A user's regular expression: RE2 syntax, matched by re2js in time linear in the text, for every pattern. V8's own
+// engine backtracks, so one pattern could block a thread for years: never give it a user's pattern.
 import { RE2JS, RE2JSException } from 're2js';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 
 export interface Pattern {
   /**
-   * True when the pattern matches anywhere in the UTF-8 text bytes[start, end). Throws TIMEOUT for a text that is too long
-   * for a pattern of this size, and what `check` throws.
+   * True when the pattern matches anywhere in the UTF-8 text bytes[start, end). Throws TIMEOUT if the text is too long
+   * for a pattern of this size; rethrows errors of `check`.
    */
   test(bytes: Uint8Array, start: number, end: number): boolean;
 }
 
-/** Instructions × bytes between two looks at the clock: some 50 ms at worst. */
+/** Instructions × bytes between two checks of the time: some 50 ms at worst. */
 const WORK_PER_CHECK: number = 1 << 20;
 
 /**
- * Throws INVALID_REQUEST when `text` is no RE2 pattern, or too large a one. `check` is called between texts that are long
- * work together, and may throw.
+ * Throws INVALID_REQUEST when `text` is not an RE2 pattern or is too large. Calls `check`, which may throw, between
+ * texts whose matching takes long in total.
  */
 export function compilePattern(text: string, check: () => void = doNothing): Pattern {
   if (text.length > limits.patternCharsMax) {
@@ -43,7 +43,7 @@ export function compilePattern(text: string, check: () => void = doNothing): Pat
         work = 0;
         check();
       }
-      // re2js takes an array of UTF-8 bytes as well as a string; a subarray costs less than a string does.
+      // re2js accepts UTF-8 bytes as well as a string; a subarray is cheaper than a string.
       return compiled.test(bytes.subarray(start, end));
     },
   };

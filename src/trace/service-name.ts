@@ -1,17 +1,17 @@
-// The names users search by, from what spans carry. Jaeger's sanitizers decide what an absent or odd name is called
-// (contract/jaeger.md §1.10); the stored data stays as it came.
+// The names by which users search, derived from spans. They follow Jaeger's sanitizers for absent and odd names
+// (contract/jaeger.md §1.10); stored data stays unchanged.
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 
 export const MISSING_SERVICE_NAME = 'missing-service-name';
 export const EMPTY_SERVICE_NAME = 'empty-service-name';
 export const WRONG_TYPE_SERVICE_NAME = 'service-name-wrong-type';
 export const EMPTY_SPAN_NAME = 'empty-span-name';
-/** What names beyond a bound are listed and counted as. Spans keep their own, and are found by it. */
+/** Names beyond a bound are listed and counted under this one. Their spans keep their names, and searches find them. */
 export const OTHER_NAMES = '…other';
 
 const SERVICE_NAME_KEY = Buffer.from('service.name');
 
-/** The service of a canonical Resource message: its first `service.name`, or what Jaeger calls it when that is no text. */
+/** The service of a canonical Resource message: its first `service.name`, or Jaeger's substitute for a non-text. */
 export function serviceName(resource: Uint8Array): string {
   const reader = new WireReader(resource);
   const attribute = new WireReader(resource);
@@ -34,7 +34,7 @@ function serviceText(value: Uint8Array | undefined): string {
   const any = new WireReader(value);
   let text: string | undefined;
   while (any.next()) {
-    if (any.field > 7) continue; // of a newer OTLP, beside the value
+    if (any.field > 7) continue; // a field of a newer OTLP beside the value
     text = any.field === 1 && any.wire === WIRE_BYTES ? Buffer.from(any.value()).toString('utf8') : undefined;
   }
   if (text === undefined) return WRONG_TYPE_SERVICE_NAME;

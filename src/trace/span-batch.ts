@@ -1,14 +1,14 @@
-// Spans in memory, columnar: what the scan appends to, what a block is encoded from and decoded into, what a query
-// assembles traces in. No object per span, no string per attribute: rows are typed arrays, text is byte ranges of one
-// arena, everything that repeats is a template id. One batch holds rows of one tenant and any number of days.
-// Row r has the values [valueStart[r], valueStart[r+1]), one for each field of its template, and likewise its events
-// and links, which are rows of their own sections.
+// Spans in memory, columnar: the scan appends to it, blocks are encoded from it and decoded into it, and queries
+// assemble traces in it. No object per span, no string per attribute: rows are typed arrays, text is byte ranges of one
+// arena, repeated properties are template ids. A batch holds rows of one tenant and any number of days. Row r has the
+// values [valueStart[r], valueStart[r+1]), one per field of its template; its events and links, which are rows of their
+// own sections, are stored the same way.
 import { copyInto } from '../bytes/slots.ts';
 import { assert } from '../base/assert.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
 
-/** Values in two uint32 words each; see templates.ts for what the words mean by type. */
+/** Values in two uint32 words each; templates.ts defines the words of each type. */
 export class ValueList {
   a = new Uint32Array(1024);
   b = new Uint32Array(1024);
@@ -20,7 +20,7 @@ export class ValueList {
     this.b[this.count++] = b;
   }
 
-  /** Makes room for `more` values behind count. */
+  /** Makes room for `more` values. */
   reserve(more: number): void {
     if (this.count + more <= this.a.length) return;
     const size = Math.max(this.count + more, this.a.length * 2);
@@ -29,16 +29,16 @@ export class ValueList {
   }
 }
 
-/** Rows below the span: events or links. Their order is the order of their spans. */
+/** Child rows of spans: events or links, in the order of their spans. */
 export class ChildRows {
   count = 0;
   template = new Int32Array(256);
-  /** Events: ns after the span's start (0 where FIELD_TIME says it). Links: unused. */
+  /** Events: ns after the span's start (0 if FIELD_TIME has the time). Links: unused. */
   time = new Float64Array(256);
   valueStart = new Uint32Array(257);
   readonly values = new ValueList();
 
-  /** Adds a row whose values were pushed already; `valuesBefore` is values.count from before them. */
+  /** Adds a row after its values were pushed; `valuesBefore` was values.count before them. */
   push(template: number, time: number, valuesBefore: number): void {
     if (this.count + 1 >= this.template.length) this.#grow();
     this.template[this.count] = template;
@@ -60,7 +60,7 @@ export class ChildRows {
   }
 }
 
-/** Bytes of a row in the arrays below, its values left out. */
+/** Bytes of a row in the arrays below, without its values. */
 const ROW_BYTES = 68;
 const EVENT_BYTES = 16;
 const LINK_BYTES = 40;
@@ -76,14 +76,14 @@ export class SpanBatch {
   readonly linkTemplates = new SequenceTable();
 
   rowCount = 0;
-  /** Ids as the words of their bytes in memory order: 4, 2 and 2 words a row. Byte views: idBytes(). */
+  /** Ids as words of their bytes in memory order: 4, 2 and 2 words a row. Byte views: idBytes(). */
   traceId = new Uint32Array(4 * 256);
   spanId = new Uint32Array(2 * 256);
   parentId = new Uint32Array(2 * 256);
   /** UTC day of the start, days since 1970-01-01; and ns since that day's midnight, an exact integer. */
   day = new Int32Array(256);
   start = new Float64Array(256);
-  /** end - start in ns, exact; where that does not fit, ±2^53 and FIELD_END_TIME holds the end. */
+  /** end - start in ns, exact; if that does not fit, ±2^53, and FIELD_END_TIME holds the end. */
   duration = new Float64Array(256);
   template = new Int32Array(256);
   valueStart = new Uint32Array(257);
@@ -97,14 +97,14 @@ export class SpanBatch {
 
   arena = new Uint8Array(1 << 16);
   arenaLength = 0;
-  /** Grows with every clear(): ids interned before it mean nothing afterwards. */
+  /** Increases with every clear(), which makes the ids interned before invalid. */
   generation = 0;
 
   get arenaBytes(): number {
     return this.arenaLength;
   }
 
-  /** As rowBytes, of the memory that is held for rows. */
+  /** As rowBytes, but of all memory allocated for rows. */
   get capacityBytes(): number {
     const { events, links } = this;
     const values = this.values.a.length + events.values.a.length + links.values.a.length;
@@ -125,7 +125,7 @@ export class SpanBatch {
     this.linkStart[next] = this.links.count;
   }
 
-  /** Drops everything from row `row` on, a row being filled included. Interned entries stay: they cost only memory. */
+  /** Removes all rows from `row` on, including a row being filled. Interned entries stay: they cost only memory. */
   truncate(row: number): void {
     this.rowCount = row;
     this.values.count = this.valueStart[row]!;
@@ -152,14 +152,14 @@ export class SpanBatch {
     this.linkStart = copyInto(new Uint32Array(size + 1), this.linkStart);
   }
 
-  /** Words for the next link's ids. */
+  /** Makes room for the next link's ids. */
   reserveLink(): number {
     const at = 6 * this.links.count;
     if (at + 6 > this.linkIds.length) this.linkIds = copyInto(new Uint32Array(2 * this.linkIds.length), this.linkIds);
     return at;
   }
 
-  /** Copies bytes[start, end) behind the arena; returns its offset there. An arena without room becomes the first `bytes`. */
+  /** Appends bytes[start, end) to the arena; returns its offset. An empty arena takes over the first `bytes`. */
   appendArena(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
     const at = this.arenaLength;
     const size = end - start;
@@ -177,13 +177,13 @@ export class SpanBatch {
     return at;
   }
 
-  /** Forgets the rows but keeps memory and interned entries, which the next rows will meet again. */
+  /** Removes the rows but keeps memory and interned entries, which the next rows will use again. */
   clearRows(): void {
     this.truncate(0);
     this.arenaLength = 0;
   }
 
-  /** Forgets everything but keeps the memory. */
+  /** Removes everything but keeps the memory. */
   clear(): void {
     this.generation++;
     this.clearRows();
@@ -199,7 +199,7 @@ export class SpanBatch {
     }
   }
 
-  /** Bytes of interned entries: what a long-lived batch watches to decide on clear(). */
+  /** Bytes of interned entries: the owner of a long-lived batch decides by it when to clear(). */
   get dictionaryBytes(): number {
     return (
       this.strings.usedBytes +
@@ -211,14 +211,13 @@ export class SpanBatch {
     );
   }
 
-  /** Bytes in use for rows and what belongs to them. */
   get rowBytes(): number {
     const values = this.values.count + this.events.values.count + this.links.values.count;
     const rows = ROW_BYTES * this.rowCount + EVENT_BYTES * this.events.count + LINK_BYTES * this.links.count;
     return rows + 8 * values + this.arenaLength;
   }
 
-  /** Bytes of rows, values, text and interned entries. At most twice as much is held, for arrays double. */
+  /** Bytes of rows, values, text and interned entries. Arrays double, so at most twice as much is allocated. */
   get usedBytes(): number {
     return this.rowBytes + this.dictionaryBytes;
   }

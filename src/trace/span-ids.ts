@@ -1,6 +1,6 @@
-// The spans of one trace by id: what finds a parent, or an id that comes twice, wherever a trace is looked at whole.
+// The spans of one trace by id, to find parents and repeated ids when a whole trace is processed.
 
-/** A hash table whose memory serves one trace after the other. The first row of an id has it. */
+/** A hash table whose memory is reused from trace to trace. An id maps to its first row. */
 export class SpanIds {
   #lo = new Uint32Array(64);
   #hi = new Uint32Array(64);
@@ -8,7 +8,7 @@ export class SpanIds {
   #rows = new Int32Array(64);
   #mask = 0;
 
-  /** Empty from now on, with room for `count` ids. */
+  /** Empties the table and makes room for `count` ids. */
   begin(count: number): void {
     let size = 8;
     while (size < 2 * count) size *= 2;
@@ -20,7 +20,7 @@ export class SpanIds {
     this.#mask = size - 1;
   }
 
-  /** Adds `row` under its id; the row that already has the id, or -1. */
+  /** Adds `row` under its id; returns -1, or the row that already has the id. */
   add(lo: number, hi: number, row: number): number {
     const place = this.#place(lo, hi);
     const known = this.#rows[place]! - 1;
@@ -36,7 +36,7 @@ export class SpanIds {
     return this.#rows[this.#place(lo, hi)]! - 1;
   }
 
-  /** Span ids are random; only hand-made ones need mixing. */
+  /** Span ids are random; only artificial ones need mixing. */
   #place(lo: number, hi: number): number {
     const h = Math.imul(lo ^ Math.imul(hi, 0x85ebca6b), 0xc2b2ae35);
     let place = (h ^ (h >>> 15)) & this.#mask;

@@ -1,6 +1,6 @@
-// The layout of templates: everything about a span that repeats, interned as one sequence of int32, so that a row holds
-// one number for it. A template is a fixed head followed by its fields; a field is an attribute (key + type) or one of
-// the intrinsic fields below, which are rare enough to travel as values of the same kind.
+// The layout of templates. A template holds the repeated properties of a span, interned as one sequence of int32, so
+// that a row needs one number for them. It is a fixed head followed by fields; a field is an attribute (key + type) or
+// one of the intrinsic fields below, which are rare enough to be stored as values like attributes.
 //
 //   span:   resource, scope, name, kind, status code, presence bits, flags, field*
 //   event:  name, field*
@@ -24,17 +24,17 @@ export const LINK_PRESENCE = 0;
 export const LINK_FLAGS = 1;
 export const LINK_HEAD = 2;
 
-/** Span presence bits: what proto3 tells apart although the values are equal. */
+/** Span presence bits: facts that proto3 distinguishes although the values are equal. */
 export const HAS_STATUS = 1; // a Status message, even an empty one
 export const HAS_ZERO_PARENT = 2; // parent_span_id given as eight zero bytes
 export const HAS_EVENTS = 4;
 export const HAS_LINKS = 8;
 
-/** Link presence bits: an id of usual length was sent, if only zeros. */
+/** Link presence bits: an id of the usual length was sent, even if all zero. */
 export const HAS_LINK_TRACE_ID = 1;
 export const HAS_LINK_SPAN_ID = 2;
 
-/** Value types of AnyValue. STRING, BYTES and RAW point into the arena; the others are in the two words themselves. */
+/** Value types of AnyValue. STRING, BYTES and RAW are ranges of the arena; other values are in the two words. */
 export const TYPE_ABSENT = 0; // KeyValue without value
 export const TYPE_EMPTY = 1; // AnyValue with nothing set
 export const TYPE_STRING = 2;
@@ -59,7 +59,7 @@ export const FIELD_TIME = 7; // int: an event's time_unix_nano where its distanc
 export const FIELD_LINK_TRACE_ID = 8; // bytes: a link's ids when they are not 16 and 8 bytes
 export const FIELD_LINK_SPAN_ID = 9;
 
-/** A field in a template: id (string id of the key, or intrinsic number), type, and whether it is intrinsic. */
+/** A field in a template: id (the key's string id, or the intrinsic number), type, and whether it is intrinsic. */
 export function attributeField(keyId: number, type: number): number {
   return keyId * 16 + type * 2;
 }
@@ -85,5 +85,5 @@ export function isArenaType(type: number): boolean {
   return type === TYPE_STRING || type >= TYPE_BYTES;
 }
 
-/** Doubles hold every integer up to here; times beyond it travel as 64-bit fields. */
+/** Doubles hold every integer below this high word; larger times are stored as 64-bit fields. */
 export const EXACT_HIGH_WORD_MAX = 1 << 21;

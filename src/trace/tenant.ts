@@ -1,5 +1,5 @@
-// The isolation key of all data and queries: VictoriaTraces' pair of 32-bit numbers, sent in the headers AccountID and
-// ProjectID (contract/victoriatraces.md §2) or in Jaeger's x-tenant. Inside the store it is its text form, "0:0" when no header was sent.
+// The isolation key of all data and queries: VictoriaTraces' pair of 32-bit numbers in the headers AccountID and
+// ProjectID (contract/victoriatraces.md §2), or Jaeger's x-tenant. Inside the store it is text, by default "0:0".
 import { StoreError } from '../base/errors.ts';
 
 /** `${accountId}:${projectId}`, both decimal uint32. */
@@ -11,9 +11,9 @@ export const DEFAULT_TENANT = '0:0' as Tenant;
 export type TenantHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * The tenant of a request over either protocol: AccountID and ProjectID, absent 0, or Jaeger's x-tenant holding ACCOUNT or
- * ACCOUNT:PROJECT. Throws INVALID_REQUEST for anything else, and when the two say different things: a tenant that cannot be
- * told must not become the default one.
+ * The tenant of a request over HTTP or gRPC: AccountID and ProjectID (absent: 0), or Jaeger's x-tenant with ACCOUNT or
+ * ACCOUNT:PROJECT. Throws INVALID_REQUEST for anything else, and when the two disagree: an unclear tenant must not
+ * become the default one.
  */
 export function tenantOfHeaders(headers: TenantHeaders): Tenant {
   const [account, project, combined] = ['accountid', 'projectid', 'x-tenant'].map((name) => textOf(headers[name]));
@@ -34,7 +34,7 @@ export function tenantOfHeaders(headers: TenantHeaders): Tenant {
   );
 }
 
-/** Sent twice, the values are joined, which no tenant parses: two tenants are refused, not one picked. */
+/** Joins the values of a repeated header, so that parsing fails: two tenants are refused, none is picked. */
 function textOf(value: string | readonly string[] | undefined): string | undefined {
   return value === undefined || typeof value === 'string' ? value : value.join(',');
 }

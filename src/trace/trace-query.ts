@@ -3,13 +3,13 @@
 
 import type { Filter } from './filter.ts';
 
-/** A tag condition: key and the value's string form, as clients send it. Rewrites of contract/jaeger.md §4.3 are the query's job. */
+/** A tag condition: key and string form of the value, as clients send it. The query applies contract/jaeger.md §4.3. */
 export interface TagCondition {
   readonly key: string;
   readonly value: string;
   /** `value` is a pattern (trace/pattern.ts) that the string form matches somewhere. */
   readonly isPattern?: boolean;
-  /** Met by the spans that do not meet the rest, those without the key among them. */
+  /** Met by spans that do not meet the rest of the condition, including those without the key. */
   readonly isNegated?: boolean;
 }
 
@@ -25,14 +25,14 @@ export interface TraceQuery {
   /** Span duration in ns, inclusive; undefined = unbounded. */
   readonly durationMinNs: bigint | undefined;
   readonly durationMaxNs: bigint | undefined;
-  /** Instead of service, operation, tags and durations, which are then undefined or empty; times and limit stay. */
+  /** Replaces service, operation, tags and durations, which are then undefined or empty; times and limit stay. */
   readonly filter?: Filter;
-  /** Traces wanted, 1 … limits.searchTracesMax. */
+  /** Maximum number of traces, 1 … limits.searchTracesMax. */
   readonly limit: number;
   /**
-   * Where the client chose the end of the window: the first ns of the unit it gave it in. While all traces of an answer
-   * (their latest matching spans) start in it, the next ones follow, `tracesMax` at most, until one starts before it. A
-   * client that pages by the starts it is shown, which are no finer than the unit, would never get past it otherwise.
+   * Set if the client chose the end of the window: the first ns of that end's time unit. While the latest matching
+   * spans of all traces of an answer start in this unit, the search adds older traces, up to `tracesMax`, until one
+   * starts before the unit. Otherwise a client that pages by start times rounded to the unit could never get past it.
    */
   readonly lastUnit?: { readonly startNs: bigint; readonly tracesMax: number };
 }
