@@ -1,5 +1,5 @@
-// Composition root: config → store → listeners → signal → close; or one of the tools, when the first argument names it.
-// The only file that sees every layer; it decides nothing but the order in which things start and stop.
+// Composition root: config → store → listeners → signal → close; or a tool, if the first argument names one. The only file
+// that sees every layer; it decides only the order in which things start and stop.
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
@@ -34,16 +34,16 @@ import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
-/** What ends a store without its flush: the commit under way and LMDB. Longer is a disk that hangs. */
+/** Time to close a store without its flush: the commit under way and LMDB. If it takes longer, the disk hangs. */
 const STORE_CLOSE_MS = 5_000;
-/** So many times -stallTimeout while a thread waits for the disk: a slow disk is no fault of the process. */
+/** While a thread waits for the disk, it may take this many times -stallTimeout: a slow disk is no fault of the process. */
 const DISK_PATIENCE = 10;
 
 const version = String(
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version,
 );
 
-/** Opens everything `config` asks for; what was opened is on the returned stack, in order. */
+/** Opens everything that `config` asks for; the returned stack holds it in order of opening. */
 async function openNode(config: Config, logger: LineLogger, stop: StopClock): Promise<Closing> {
   const closing = new Closing();
   const connectionCaps = shareConnections(config, logger);
@@ -105,7 +105,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   };
   const listeners = await openListeners({ ...parts, explainer: reader, admin: store, version });
   closing.add('listeners', () => listeners.close());
-  // Closed first: nothing new is accepted while the listeners drain.
+  // Closed first, so that nothing new is accepted while the listeners drain.
   closing.add('readiness', () => {
     isReady = false;
   });
@@ -115,7 +115,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
 }
 
 interface Listeners {
-  /** As text, by name. */
+  /** Addresses as text, by name. */
   readonly addresses: Readonly<Record<string, string>>;
   close(): Promise<void>;
 }
@@ -132,12 +132,12 @@ async function openListeners(
   const shown = listeners.map(({ name, listener: { address: host, port } }) => [name, formatAddress({ host, port })]);
   return {
     addresses: Object.fromEntries(shown) as Record<string, string>,
-    // Together: each may take -http.maxGracefulShutdownDuration.
+    // At the same time: each may take -http.maxGracefulShutdownDuration.
     close: async () => void (await Promise.all(listeners.map(({ listener }) => listener.close()))),
   };
 }
 
-/** The connections each listener may have. Throws CONFIG when the process may open too few files. */
+/** The connections that each listener may have. Throws CONFIG if the process may open too few files. */
 function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
   const limit = descriptorLimit();
   const caps = shareDescriptors(limit, storageDescriptors(config));
@@ -149,7 +149,7 @@ function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
   return caps;
 }
 
-/** What each part of the process may hold, of what the container or the machine has. */
+/** How much memory each part of the process may hold, out of the container's or the machine's. */
 function shareMemoryOf(config: Config, logger: LineLogger): MemoryShares {
   const given = { percent: config.memoryPercent, bytes: config.memoryBytes };
   const system = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
@@ -212,11 +212,11 @@ function logStart(
   });
 }
 
-/** Not process.exit: it waits for every thread, and one that hangs may be the reason. */
+/** Not process.exit: it waits for every thread, and a hanging thread may be the reason for the kill. */
 function kill(logger: LineLogger, what: string, fields: LogFields): never {
   logger.error(what, fields);
   process.kill(process.pid, 'SIGKILL');
-  // Process 1 of a container is not killed by its own signals.
+  // Signals that process 1 of a container sends to itself do not kill it.
   process.abort();
 }
 
@@ -225,7 +225,7 @@ function fail(logger: LineLogger, what: string, error: unknown): never {
   process.exit(EXIT_FAILED);
 }
 
-/** How long a stop has taken. */
+/** The time left for a stop. */
 class StopClock {
   readonly #maxMs: number;
   #startMs = Infinity;
@@ -244,8 +244,8 @@ class StopClock {
 }
 
 /**
- * Closes on the first SIGTERM or SIGINT and ends the process, a store that cannot be closed notwithstanding: what is
- * acknowledged is on disk. A second signal ends the process at once.
+ * Closes on the first SIGTERM or SIGINT and ends the process, even if the store cannot be closed: acknowledged data is on
+ * disk. A second signal ends the process at once.
  */
 function closeOnSignal(closing: Closing, logger: LineLogger, stop: StopClock): void {
   const signals = ['SIGTERM', 'SIGINT'] as const;
@@ -270,7 +270,7 @@ function closeOnSignal(closing: Closing, logger: LineLogger, stop: StopClock): v
   }
 }
 
-/** A tool does its work and ends; it opens no store and no listener. */
+/** A tool runs and ends; it opens no store and no listener. */
 function runAsTool(name: string, args: readonly string[]): void {
   process.exitCode = runTool(name, args, {
     out: (text) => void process.stdout.write(text),

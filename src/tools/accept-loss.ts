@@ -1,5 +1,5 @@
-// `tracelith accept-loss <dir>`: names what the days of a stopped node have lost and forgets it, so that answers speak of it no
-// longer. It opens each day as a start does, repairs included: only what then is still missing is accepted.
+// `tracelith accept-loss <dir>`: prints and forgets the losses of a stopped node's days, so that answers no longer mention
+// them. It opens each day as a start does, repairs included, so only data that is still missing then is accepted.
 import { basename, join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { createLogger } from '../base/logger.ts';

@@ -1,5 +1,5 @@
-// What a directory given to a tool is: a data directory, a partition, a snapshot, a backup of several days, an archive, a part. A
-// data directory is locked while a tool works in it, so that no node writes there meanwhile.
+// Finds out what a directory given to a tool is: a data directory, a partition, a snapshot, a backup of several days, an
+// archive, or a part. A data directory is locked while a tool works in it, so that no node writes there.
 import { basename, dirname, join, resolve } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -13,13 +13,13 @@ export interface FoundPlaces {
   readonly kind: 'data directory' | 'partition' | 'backup' | 'part' | 'archive';
   /** Folders of partitions, or the one part. */
   readonly paths: readonly string[];
-  /** Folder of archived traces, where there is one. */
+  /** Folder of archived traces, if there is one. */
   readonly archive?: string | undefined;
-  /** The data directory around it whose lock keeps nodes out; undefined where no node could be. */
+  /** The data directory that contains it; locking it keeps nodes out. undefined: no node can be using it. */
   readonly dataPath: string | undefined;
 }
 
-/** Throws INVALID_REQUEST when `path` is none of these. */
+/** Throws INVALID_REQUEST if `path` is none of these. */
 export function findPlaces(disk: Disk, path: string): FoundPlaces {
   const full = resolve(path);
   if (kindOf(full) !== 'folder') throw new StoreError('INVALID_REQUEST', `${path}: no such directory`);
@@ -38,7 +38,7 @@ export function findPlaces(disk: Disk, path: string): FoundPlaces {
   );
 }
 
-/** Keeps nodes out of what was found. Throws LOCKED when one is there, with what to do instead. */
+/** Keeps nodes out of the places found. Throws LOCKED, with a remedy, if a node is running there. */
 export function lockPlaces(found: FoundPlaces): DirectoryLock | undefined {
   if (found.dataPath === undefined) return undefined;
   return takeLock(found.dataPath);

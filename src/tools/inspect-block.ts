@@ -1,5 +1,5 @@
-// What a block is made of: every column with its name, its encoding and its share of the bytes. For people; nothing that
-// reads or writes depends on it.
+// Lists the columns of a block, each with its name, its encoding and its share of the bytes. For people; no code that reads or
+// writes data depends on it.
 import * as C from '../block/block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN } from '../block/block-header.ts';
 import { TextArena, type BlockReader, type ColumnEntry } from '../block/block-reader.ts';
@@ -11,12 +11,12 @@ export interface InspectedColumn {
   /** "span durations", or for values "span http.method (string)". */
   readonly name: string;
   readonly encoding: string;
-  /** How the frame it begins in is compressed; '' where it has no bytes. */
+  /** Compression of the frame in which it begins; '' if it has no bytes. */
   readonly codec: string;
   readonly entries: number;
   /** As encoded, before compression. */
   readonly rawBytes: number;
-  /** Its share of its compressed frames, by raw bytes: columns of one frame are compressed together. Not a whole number. */
+  /** Its share of its compressed frames, by raw bytes: the columns of a frame are compressed together. May be fractional. */
   readonly storedBytes: number;
 }
 
@@ -34,7 +34,7 @@ const INTRINSICS = [
   'odd span id',
 ];
 
-/** Names and encodings of the columns that are there once, by code. */
+/** Names and encodings of the columns that occur once, by code. */
 const COLUMNS: ReadonlyMap<number, readonly [name: string, encoding: Encoding]> = new Map([
   [C.COLUMN_STRINGS, ['strings', textList]],
   [C.COLUMN_RESOURCES, ['resources', textList]],
@@ -58,7 +58,7 @@ const COLUMNS: ReadonlyMap<number, readonly [name: string, encoding: Encoding]> 
   [C.COLUMN_LINK_IDS, ['link ids', plain]],
 ]);
 
-/** Columns in directory order, the header and the directory first: together all bytes of the block. Throws CORRUPTION. */
+/** Columns in directory order, after the header and the directory; together they are all bytes of the block. Throws CORRUPTION. */
 export function inspectBlock(block: BlockReader): InspectedColumn[] {
   const strings = readStrings(block);
   const headBytes = BLOCK_HEADER_SIZE_MIN + block.header.directoryBytes;

@@ -1,6 +1,6 @@
-// `tracelith inspect <part>`: what a part is made of, as tables. Blocks with their bytes a span, then every column with
-// its encodings and its share of the bytes, over all blocks or block by block. Reads only; a part never changes, so it
-// is safe beside a running node.
+// `tracelith inspect <part>`: prints the content of a part as tables: blocks with their bytes per span, then every column with
+// its encodings and its share of the bytes, for all blocks or for each. It only reads, and a part never changes, so it is
+// safe beside a running node.
 import { basename, dirname, join, resolve } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { BlockReader } from '../block/block-reader.ts';
@@ -14,7 +14,7 @@ import { formatBytes } from './progress.ts';
 import { EXIT_FAILED, EXIT_OK, type Terminal } from './terminal.ts';
 import { isPartFolder } from './verify-partition.ts';
 
-/** A column added up over blocks. */
+/** A column summed over blocks. */
 interface ColumnSum {
   readonly name: string;
   readonly encodings: Map<string, number>;
@@ -23,7 +23,7 @@ interface ColumnSum {
   storedBytes: number;
 }
 
-/** Prints the part in folder `path`; with `isByBlock` a column table for each block too. Throws INVALID_REQUEST, CORRUPTION, DISK. */
+/** Prints the part in folder `path`; with `isByBlock`, a column table for each block too. Throws INVALID_REQUEST, CORRUPTION, DISK. */
 export function inspect(path: string, isByBlock: boolean, terminal: Terminal): number {
   if (!isPartFolder(nodeDisk, resolve(path)))
     throw new StoreError(
@@ -61,7 +61,7 @@ export function inspect(path: string, isByBlock: boolean, terminal: Terminal): n
   return damaged === 0 ? EXIT_OK : EXIT_FAILED;
 }
 
-/** As the index of its partition says; undefined too where there is none, or a node is writing to it at this moment. */
+/** The reason from the partition's index; undefined if not parked, if there is no index, or if a node is writing to it. */
 function parkedReason(path: string): string | undefined {
   const index = join(dirname(dirname(path)), 'index');
   if (nodeDisk.stat(join(index, 'data.mdb')) === undefined) return undefined;
@@ -98,7 +98,7 @@ function addColumns(sums: Map<string, ColumnSum>, columns: readonly InspectedCol
   }
 }
 
-/** The part's other files belong to its bytes a span too. */
+/** The part's other files count in its bytes per span too. */
 function addFile(sums: Map<string, ColumnSum>, path: string, name: string): void {
   const sizeBytes = nodeDisk.stat(join(path, name))?.sizeBytes ?? 0;
   const sum = sumOf(sums, `file ${name}`);
@@ -113,7 +113,7 @@ function sumOf(sums: Map<string, ColumnSum>, name: string): ColumnSum {
   return sum;
 }
 
-/** Largest first, a line for the sum at the end. */
+/** Largest first, with a total at the end. */
 function columnTable(sums: ReadonlyMap<string, ColumnSum>, spans: number): string {
   const ordered = [...sums.values()].sort((a, b) => b.storedBytes - a.storedBytes);
   const all = { name: 'total', encodings: new Map<string, number>(), entries: 0, rawBytes: 0, storedBytes: 0 };
@@ -136,14 +136,14 @@ function columnTable(sums: ReadonlyMap<string, ColumnSum>, spans: number): strin
   );
 }
 
-/** The commonest three, with how many blocks have each. */
+/** The three most common, each with its number of blocks. */
 function encodingsOf({ encodings }: ColumnSum): string {
   const ordered = [...encodings].filter(([name]) => name !== '').sort((a, b) => b[1] - a[1]);
   const shown = ordered.slice(0, 3).map(([name, count]) => (ordered.length === 1 ? name : `${name} (${count})`));
   return shown.join('; ') + (ordered.length > shown.length ? `; ${ordered.length - shown.length} more` : '');
 }
 
-/** Text columns (first and last) to the left, numbers to the right. */
+/** Aligns text columns (first and last) left, numbers right. */
 function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const shown = [head, ...rows].map((row) => row.map(printable));
   const widths = head.map((_, i) => Math.max(...shown.map((row) => row[i]!.length)));
@@ -154,7 +154,7 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
     .join('');
 }
 
-/** Keys come from senders: nothing of them may steer a terminal. */
+/** Keys come from senders, so control characters must not reach a terminal. */
 function printable(text: string): string {
   const safe = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, '\ufffd');
   return safe.length <= 60 ? safe : `${safe.slice(0, 59)}…`;

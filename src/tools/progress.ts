@@ -1,8 +1,8 @@
-// How far a tool is, for whoever waits: a bar that changes in place on a terminal, a line every few seconds elsewhere.
-// Looks at the clock only every so often, so that it may be told of every block.
+// Shows a tool's progress: a bar that changes in place on a terminal, otherwise a line every few seconds. It checks the
+// clock only sometimes, so add() may be called for every block.
 import type { Terminal } from './terminal.ts';
 
-/** A person sees a bar move; a log file gets a line now and then. */
+/** A bar should move visibly; a log file should get only few lines. */
 const BAR_INTERVAL_MS = 100;
 const LINE_INTERVAL_MS = 5_000;
 const BAR_WIDTH = 30;
@@ -24,7 +24,7 @@ export class Progress {
     this.#shownMs = nowMs();
   }
 
-  /** `sizeBytes` more are done, the last of them of `file`. */
+  /** `sizeBytes` more are done, the last of them in `file`. */
   add(sizeBytes: number, file: string): void {
     this.#doneBytes += sizeBytes;
     const nowMs = this.#nowMs();
@@ -42,7 +42,7 @@ export class Progress {
     this.#isBarShown = true;
   }
 
-  /** Takes the bar away, so that a line may be printed. */
+  /** Removes the bar, so that a line can be printed. */
   clear(): void {
     if (this.#isBarShown) this.#terminal.err('\r\x1b[K');
     this.#isBarShown = false;

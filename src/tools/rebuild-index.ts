@@ -1,6 +1,6 @@
-// `tracelith rebuild-index <dir>`: writes the index of partitions anew from their parts, while no node runs. A node does
-// the same by itself when it finds an index damaged; this is for when one does not want to wait for that, or distrusts
-// an index that passes its checks.
+// `tracelith rebuild-index <dir>`: rebuilds the index of partitions from their parts, while no node runs. A node does this by
+// itself if it finds an index damaged; this command is for operators who do not want to wait for that, or who distrust an
+// index that passes its checks.
 import { basename, join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { createLogger } from '../base/logger.ts';
@@ -28,7 +28,7 @@ export function rebuildIndexes(path: string, terminal: Terminal): number {
   for (const partition of found.paths) {
     const day = parseDay(basename(partition));
     if (day === undefined) throw new StoreError('INVALID_REQUEST', `${partition}: its name is no day (YYYYMMDD)`);
-    // A snapshot's manifest names the index of then.
+    // A snapshot's manifest describes the old index.
     nodeDisk.remove(join(partition, MANIFEST_FILE));
     const place = { path: partition, day, disk: nodeDisk, quarantinePath, logger };
     using env = rebuildIndex(place, join(partition, 'index'));

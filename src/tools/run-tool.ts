@@ -1,4 +1,4 @@
-// The program's other commands, for the operator at a prompt: what they are called, what they take, how they end.
+// The program's other commands, for operators: their names, arguments and exit codes.
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { acceptLoss } from './accept-loss.ts';
 import { inspect } from './inspect.ts';
@@ -9,7 +9,7 @@ import { verify } from './verify.ts';
 interface Tool {
   readonly usage: string;
   readonly help: string;
-  /** Gives the exit code. Throws StoreError. */
+  /** Returns the exit code. Throws StoreError. */
   readonly run: (args: readonly string[], terminal: Terminal) => number;
 }
 
@@ -54,14 +54,14 @@ export function isTool(name: string | undefined): name is string {
   return name !== undefined && Object.hasOwn(TOOLS, name);
 }
 
-/** What -help says of the tools. */
+/** The tools' part of -help. */
 export function toolsHelp(): string {
   return `Tools: ${Object.values(TOOLS)
     .map(({ usage }) => usage)
     .join(', ')}; each says more with -help.\n`;
 }
 
-/** Runs the tool `name`; gives the exit code. Failures of the world are printed, bugs thrown. */
+/** Runs the tool `name`; returns the exit code. Prints a StoreError; throws bugs. */
 export function runTool(name: string, args: readonly string[], terminal: Terminal): number {
   const tool = TOOLS[name]!;
   if (args.some((arg) => /^--?h(elp)?$/.test(arg))) {

@@ -1,11 +1,11 @@
-// What a tool sees of the world: where it prints. main.ts gives it the process's streams, tests a list.
+// Where a tool prints. main.ts passes the process's streams, tests pass a list.
 
 export interface Terminal {
   /** Results. */
   readonly out: (text: string) => void;
   /** Progress and problems. */
   readonly err: (text: string) => void;
-  /** Whether err is looked at by a person: then progress is one line that changes. */
+  /** Whether a person watches err: then progress is one line that changes. */
   readonly isInteractive: boolean;
 }
 

@@ -1,4 +1,4 @@
-// Reads every file of an archive, checks its checksums, and that it lies where its trace and tenant belong. Changes nothing.
+// Reads every file of an archive and checks its checksums, and that its place fits its trace and tenant. Changes nothing.
 import { isStoreError } from '../base/errors.ts';
 import { readWholeFile, TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -7,7 +7,7 @@ import { archiveFiles } from '../archive/archive-folder.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { Findings } from './verify-part.ts';
 
-/** Gives the number of archived traces. Throws DISK, FORMAT_TOO_NEW. */
+/** Returns the number of archived traces. Throws DISK, FORMAT_TOO_NEW. */
 export function verifyArchive(disk: Disk, path: string, findings: Findings): number {
   const files = archiveFiles(disk, path).filter((file) => !file.endsWith(TEMPORARY_SUFFIX));
   for (const file of files) {

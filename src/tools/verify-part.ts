@@ -1,5 +1,5 @@
-// Reads every byte of a part that means anything and compares it with its checksum: metadata, each block, each page of
-// the trace lookup, each filter, each frame of the roll-ups, and that nothing lies between them. Changes nothing; goes on after a fault.
+// Reads all data of a part and compares it with its checksums: metadata, each block, each page of the trace lookup, each filter,
+// each frame of the roll-ups; also checks that there are no gaps. Changes nothing; goes on after a fault.
 import { join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
@@ -23,14 +23,14 @@ import { decodeOutlines } from '../part/outlines.ts';
 import { RollupReader } from '../part/rollup-reader.ts';
 import { PAGE_SIZE } from '../part/trace-lookup.ts';
 
-/** What a check tells while it runs. */
+/** Receives what a check finds. */
 export interface Findings {
   /** Something is damaged: what and where, one line. */
   readonly damaged: (message: string) => void;
   readonly checked: (sizeBytes: number, file: string) => void;
 }
 
-/** Checks the part in folder `path`; gives its metadata, undefined when that is damaged. Throws DISK. */
+/** Checks the part in folder `path`; returns its metadata, or undefined if that is damaged. Throws DISK. */
 export function verifyPart(disk: Disk, path: string, findings: Findings): PartMetadata | undefined {
   const metadataPath = join(path, METADATA_FILE);
   let metadata: PartMetadata | undefined;
@@ -60,7 +60,7 @@ export function verifyPart(disk: Disk, path: string, findings: Findings): PartMe
   return known;
 }
 
-/** Runs `check`; a fault in what it reads is reported, everything else thrown. */
+/** Runs `check`; reports damage, rethrows all other errors. */
 export function guard(findings: Findings, check: () => void): void {
   try {
     check();
@@ -70,7 +70,7 @@ export function guard(findings: Findings, check: () => void): void {
   }
 }
 
-/** Opens `path` for `use`. A file that is not there is CORRUPTION. */
+/** Opens `path` for `use`. A missing file is CORRUPTION. */
 export function withFile(disk: Disk, path: string, use: (file: ReadFile) => void): void {
   if (disk.stat(path) === undefined) throw new StoreError('CORRUPTION', `${path}: missing`);
   const file = disk.openRead(path);

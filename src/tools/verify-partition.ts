@@ -1,5 +1,5 @@
-// Checks a partition, a snapshot of one, or a backup of one, as it lies: manifest, index, every part the catalog lists,
-// every log file. Nothing of it may be written to meanwhile. Changes nothing; goes on after a fault.
+// Checks a partition, or a snapshot or backup of one, in place: manifest, index, every part that the catalog lists, every log
+// file. No process may write to it meanwhile. Changes nothing; goes on after a fault.
 import { basename, join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
@@ -30,10 +30,10 @@ export interface PartitionSummary {
   readonly rows: number;
 }
 
-/** A line for what is no fault by itself. */
+/** Prints a line about something that is not a fault by itself. */
 export type Note = (message: string) => void;
 
-/** Checks the partition in folder `path`. Throws DISK, INVALID_REQUEST when there are links in it. */
+/** Checks the partition in folder `path`. Throws DISK, INVALID_REQUEST if it contains links. */
 export function verifyPartition(disk: Disk, path: string, findings: Findings, note: Note): PartitionSummary {
   const manifest = checkManifest(disk, path, findings);
   const catalog = checkIndex(disk, path, findings);
@@ -43,7 +43,7 @@ export function verifyPartition(disk: Disk, path: string, findings: Findings, no
   if (catalog !== undefined) checkCatalogRows(path, catalog, rows, findings);
   const { losses = [], logSeqs = [], flushedLogSeq = 0 } = catalog ?? {};
   for (const loss of losses) note(`lost, not accepted: ${lossLine(path, loss)}`);
-  // The index of a snapshot may list log files that were begun while it was taken; its manifest names those that are in it.
+  // A snapshot's index may list log files that were begun while it was taken; its manifest names those that it contains.
   if (manifest === undefined) checkListedLogs(disk, path, logSeqs, findings);
   const logs = checkLogs(disk, path, { flushedLogSeq, findings, note });
   rows += logs.rows;
@@ -77,13 +77,13 @@ function checkIndex(disk: Disk, path: string, findings: Findings): VerifiedCatal
   return catalog;
 }
 
-/** Without a catalog every part there is is looked at. */
+/** Without a catalog, every part on disk is checked. */
 function idsOnDisk(disk: Disk, path: string): PartId[] {
   if (disk.stat(partsPath(path)) === undefined) return [];
   return disk.list(partsPath(path)).filter(isPartId);
 }
 
-/** Only where every part was readable: otherwise the parts themselves were named already. */
+/** Only if every part was readable: otherwise the parts themselves were reported already. */
 function checkCatalogRows(path: string, catalog: CatalogState, rows: number, findings: Findings): void {
   const listed = catalog.parts.reduce((sum, part) => sum + part.rows, 0);
   if (rows !== listed) findings.damaged(`${path}: ${rows} spans in readable parts where the catalog lists ${listed}`);
@@ -132,7 +132,7 @@ export function isPartFolder(disk: Disk, path: string): boolean {
   return isPartId(basename(path)) && disk.stat(join(path, 'data')) !== undefined;
 }
 
-/** Bytes below `path`; 0 for what cannot be walked, which the check itself then names. */
+/** Bytes below `path`; 0 if it cannot be walked: the check itself reports that. */
 export function sizeOf(path: string): number {
   try {
     return walkFiles(path).reduce((sum, file) => sum + file.sizeBytes, 0);

@@ -1,4 +1,4 @@
-// `tracelith verify <dir>`: is every byte that means anything what was written? Names what is damaged and exits with 1.
+// `tracelith verify <dir>`: checks that all data is as it was written. Names damaged data and exits with 1.
 import { basename } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
@@ -55,7 +55,7 @@ function verifyOne(
   return { parts: 1, logFiles: 0, rows: verifyPart(nodeDisk, path, findings)?.rowCount ?? 0 };
 }
 
-/** Beside a running node only what nobody writes to can be checked: a snapshot. */
+/** Beside a running node, only a snapshot can be checked, because nothing writes to it. */
 function lockForVerify(found: FoundPlaces, terminal: Terminal): Disposable | undefined {
   try {
     return lockPlaces(found);

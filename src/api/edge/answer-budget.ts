@@ -1,5 +1,5 @@
-// The memory of traces that are being sent: they lie here whole, as OTLP, until the last byte of their JSON is taken. The sum
-// over all requests is bounded; one answer alone is bounded where it is read (query/find-traces.ts).
+// Memory of traces that are being sent: each is held whole, as OTLP, until the last byte of its JSON is taken. The sum over
+// all requests is bounded here; one answer alone is bounded where it is read (query/find-traces.ts).
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { FoundTrace } from '../../trace/store.ts';
@@ -12,12 +12,12 @@ export class AnswerBudget {
     this.#bytesMax = bytesMax;
   }
 
-  /** Of all answers being sent. */
+  /** Bytes of all answers being sent. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Counts `traces` until `signal` fires, which it must. Throws OVERLOADED when all answers together would be too much. */
+  /** Counts `traces` until `signal` fires, which it must. Throws OVERLOADED if all answers together would be too large. */
   hold(traces: readonly FoundTrace[], signal: AbortSignal): void {
     const bytes = traces.reduce((sum, { otlp }) => sum + otlp.length, 0);
     if (this.#bytes > 0 && this.#bytes + bytes > this.#bytesMax) {

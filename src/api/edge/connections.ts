@@ -1,22 +1,22 @@
-// The open connections of one listener: never more than its share of the file descriptors, because the store must always
-// be able to open a file. At the cap the connection that was silent longest is closed, those without a request first: a
-// flood of idle sockets pushes itself out, and whoever comes is served. It also ends all of them when the listener closes.
+// The open connections of one listener. Their number is limited to the listener's share of the file descriptors, because the
+// store must always be able to open a file. At the limit, a new connection closes the one that was idle longest, those without
+// a request first, so a flood of idle sockets evicts itself. Also ends all connections when the listener closes.
 import type { Socket } from 'node:net';
 import { assert } from '../../base/assert.ts';
 
-/** How exactly silence is measured. */
+/** Resolution of the idle time. */
 const LOOK_MS = 1_000;
-/** While the listener closes: how long a connection without a request may take to leave by itself. */
+/** While the listener closes, a connection without a request has this long to end by itself. */
 const LEAVE_MS = 250;
 
-/** What tells one connection of a listener from all others; the sessions of HTTP/2 show it of the socket they hide. */
+/** Identifies a connection of a listener. HTTP/2 sessions hide their socket, but expose these two properties of it. */
 type Peer = Pick<Socket, 'remoteAddress' | 'remotePort'>;
 
 interface Connection {
   readonly peer: string;
-  /** In and out, when it was last looked at. */
+  /** Bytes in and out at the last check. */
   bytes: number;
-  /** Under way on it. */
+  /** Requests under way on it. */
   requests: number;
 }
 
@@ -30,7 +30,7 @@ export interface ConnectionGauges {
 
 export class Connections {
   readonly #max: number;
-  /** The one that was silent longest comes first. */
+  /** Longest idle first. */
   readonly #open = new Map<Socket, Connection>();
   readonly #byPeer = new Map<string, Socket>();
   readonly #timer: NodeJS.Timeout;
@@ -46,7 +46,7 @@ export class Connections {
     return { open: this.#open.size, max: this.#max, pushedOut: this.#pushedOut };
   }
 
-  /** A connection was accepted. */
+  /** Call when a connection was accepted. */
   add(socket: Socket): void {
     if (this.#open.size >= this.#max) this.#pushOut();
     const peer = nameOf(socket);
@@ -56,11 +56,11 @@ export class Connections {
     socket.once('close', () => this.#remove(socket));
   }
 
-  /** A request of `peer` begins. The caller calls the result once, when it has ended. */
+  /** Call when a request of `peer` begins. The caller calls the result once, when the request has ended. */
   begin(peer: Peer): () => void {
     const socket = this.#byPeer.get(nameOf(peer));
     const connection = socket && this.#open.get(socket);
-    // It may have been closed in the same moment.
+    // The connection may have been closed at the same moment.
     if (socket === undefined || connection === undefined) return () => undefined;
     connection.requests++;
     this.#moveToEnd(socket, connection);
@@ -73,7 +73,7 @@ export class Connections {
 
   /**
    * Ends the connections of a listener that accepts no more: those without a request soon, the others when their requests
-   * end, and what is left after `requestsMaxMs` at once. Resolves when `closed`, the listener's own end, does.
+   * end, and the rest at once after `requestsMaxMs`. Resolves when `closed`, the end of the listener, does.
    */
   async close(closed: Promise<unknown>, requestsMaxMs: number): Promise<void> {
     clearInterval(this.#timer);
@@ -91,7 +91,7 @@ export class Connections {
     const connection = this.#open.get(socket);
     if (connection === undefined) return;
     this.#open.delete(socket);
-    // The next connection of the same port may be there already.
+    // A new connection from the same port may exist already.
     if (this.#byPeer.get(connection.peer) === socket) this.#byPeer.delete(connection.peer);
   }
 
@@ -100,15 +100,15 @@ export class Connections {
     this.#open.set(socket, connection);
   }
 
-  /** Whoever sent or received since the last look moves to the end. */
+  /** Moves connections with traffic since the last check to the end. */
   #look(): void {
-    // What moves to the end is visited again, and has said nothing since.
+    // The loop visits a moved connection again, but by then it has no new traffic.
     for (const [socket, connection] of this.#open) {
       if (hasMoved(socket, connection)) this.#moveToEnd(socket, connection);
     }
   }
 
-  /** Room for one more. */
+  /** Makes room for one more connection. */
   #pushOut(): void {
     let longest: Socket | undefined;
     for (const [socket, { requests }] of this.#open) {
@@ -123,7 +123,7 @@ export class Connections {
     longest.destroy();
   }
 
-  /** What was just written may still be on its way to the system: only what was silent since the last look is ended. */
+  /** Ends only connections that were idle since the last check: bytes just written may not have reached the system yet. */
   #endSilent(): void {
     for (const [socket, connection] of this.#open) {
       if (!hasMoved(socket, connection) && connection.requests === 0) socket.destroy();
@@ -139,7 +139,7 @@ function nameOf({ remoteAddress, remotePort }: Peer): string {
   return `${remoteAddress}:${remotePort}`;
 }
 
-/** Were there bytes since the last call? */
+/** Whether there was traffic since the last call. */
 function hasMoved(socket: Socket, connection: Connection): boolean {
   const bytes = socket.bytesRead + socket.bytesWritten;
   if (bytes === connection.bytes) return false;

@@ -1,7 +1,7 @@
-// What the OTLP edges (HTTP protobuf, HTTP JSON, gRPC) share on their way to the SpanWriter: admission and counters.
-// Two bounds: bytes of requests from their first byte to their answer, the one budget of the way in (above: OVERLOADED, at
-// once), and requests being written (above: wait in line, then UNAVAILABLE). Both are shared fairly by tenants. A slot is
-// taken when the body is complete, so that slow uploads hold bytes but never a slot.
+// Admission and counters for the OTLP edges (HTTP protobuf, HTTP JSON, gRPC) in front of the SpanWriter. Two limits: the bytes
+// of requests from their first byte to their answer, the only budget for received data (above it: OVERLOADED, at once), and
+// the number of requests being written (above it: wait, then UNAVAILABLE). Tenants share both fairly. A request takes a slot
+// when its body is complete, so slow uploads hold bytes but never a slot.
 import { StoreError } from '../../base/errors.ts';
 import { FairBudget } from '../../base/fair-budget.ts';
 import { FairQueue } from '../../base/fair-queue.ts';
@@ -20,7 +20,7 @@ export interface IntakeOptions {
   readonly concurrentInsertsMax: number;
   /** How long a complete request waits for its turn. */
   readonly insertQueueMaxMs: number;
-  /** How long it is written at most before its client is told to come back. */
+  /** Longest time to write a request; then its client is told to retry. */
   readonly writeMaxMs: number;
   /** Bytes of all requests in flight; default limits.intakeBytesMax. */
   readonly intakeBytesMax?: number;
@@ -28,7 +28,7 @@ export interface IntakeOptions {
   readonly jsonBytesMax?: number;
 }
 
-/** When no request was under way for so long, the main thread is idle. */
+/** After this long without a request, the main thread is idle. */
 const IDLE_MS = 10_000;
 
 export class Intake {
@@ -58,16 +58,16 @@ export class Intake {
   }
 
   /**
-   * Writes one complete request as soon as it is its turn; `body`, and what `account` holds, is the writer's from then on. Throws what the writer
-   * throws, and UNAVAILABLE when the turn did not come within insertQueueMaxMs, or the writer did not answer within
-   * writeMaxMs: the request may be stored all the same then, and sending it again is harmless.
+   * Writes one complete request when it is its turn; the writer then owns `body` and what `account` holds. Throws what the writer
+   * throws, and UNAVAILABLE if the turn did not come within insertQueueMaxMs or the writer did not answer within writeMaxMs. In
+   * the latter case the request may still be stored; sending it again is harmless.
    */
   async write(account: IntakeAccount, body: Uint8Array, type: IngestType): Promise<WriteResult> {
     await this.#takeSlot(account.tenant);
     return await this.#inTime(this.#writeInSlot(account, body, type));
   }
 
-  /** Keeps slot and bytes until the writer has answered, even when nobody waits for that any more: it is still at work. */
+  /** Holds slot and bytes until the writer has answered, even if nobody waits any more: the writer is still at work. */
   async #writeInSlot(account: IntakeAccount, body: Uint8Array, type: IngestType): Promise<WriteResult> {
     const { writer, metrics } = this.#options;
     const held = account.handOver();
@@ -94,7 +94,7 @@ export class Intake {
     });
   }
 
-  /** First come, first served, tenants in turns. The writing count is handed over, not dropped, so a newcomer cannot overtake the line. */
+  /** Tenants take turns, and each is served in order. A finished request passes its slot on, so no newcomer can overtake. */
   async #takeSlot(tenant: Tenant): Promise<void> {
     const { concurrentInsertsMax, insertQueueMaxMs } = this.#options;
     if (this.#writing < concurrentInsertsMax) {
@@ -122,7 +122,7 @@ export class Intake {
   }
 }
 
-/** The bytes one request holds; disposing gives all of them back. */
+/** The bytes that one request holds; disposing gives all of them back. */
 export class IntakeAccount implements Disposable {
   readonly tenant: Tenant;
   readonly #budget: FairBudget;
@@ -133,7 +133,7 @@ export class IntakeAccount implements Disposable {
     this.tenant = tenant;
   }
 
-  /** Throws OVERLOADED when the tenant's requests together would hold more than they may now. */
+  /** Throws OVERLOADED if the tenant's requests together would hold more than they may now. */
   add(bytes: number): void {
     if (!this.#budget.take(this.tenant, bytes)) {
       const { bytes: all, bytesMax } = this.#budget;
@@ -144,14 +144,14 @@ export class IntakeAccount implements Disposable {
     this.#bytes += bytes;
   }
 
-  /** Replaces `from` bytes by `to`: a body that was decompressed or converted. */
+  /** Replaces `from` bytes by `to`, when a body was decompressed or converted. */
   exchange(from: number, to: number): void {
     if (to > from) return this.add(to - from);
     this.#budget.giveBack(this.tenant, from - to);
     this.#bytes -= from - to;
   }
 
-  /** An account that holds what this one held. */
+  /** Moves everything that this account holds into a new account. */
   handOver(): IntakeAccount {
     const heir = new IntakeAccount(this.#budget, this.tenant);
     heir.#bytes = this.#bytes;
@@ -166,8 +166,8 @@ export class IntakeAccount implements Disposable {
 }
 
 /**
- * The writer may transfer the ArrayBuffer to another thread: it must belong to this body alone, and Node's pooled buffers
- * do not. A body that fills its buffer is passed as it is.
+ * The writer may transfer the ArrayBuffer to another thread, so it must belong to this body alone; Node's pooled buffers do
+ * not. A body that fills its buffer is passed as it is.
  */
 function transferable(body: Uint8Array): Uint8Array {
   return body.byteLength === body.buffer.byteLength ? body : new Uint8Array(body);

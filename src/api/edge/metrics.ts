@@ -1,5 +1,5 @@
-// /metrics: what the edges count, and the store's own figures read at scrape time. Names are VictoriaTraces' where it has
-// the metric, so that its dashboards and alerts work; tracelith_* for the rest. The ledger can be checked from it:
+// /metrics: counters of the edges, and the store's own figures read at scrape time. A metric that VictoriaTraces has too
+// keeps its name, so that VictoriaTraces' dashboards and alerts work; the others are tracelith_*. The ledger can be checked:
 // tracelith_rows_received_total = tracelith_rows_stored_total + sum over reason of vt_rows_dropped_total.
 // Label values are route patterns, media types and reasons: never a path, header or attribute that a client chose.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
@@ -25,18 +25,18 @@ const INGEST_TYPES: readonly IngestType[] = [
   'opentelemetry_traces_otlpgrpc',
 ];
 
-/** One request that was answered, over HTTP or gRPC. */
+/** One answered request, over HTTP or gRPC. */
 export interface AnsweredRequest {
   /** The route's pattern, without -http.pathPrefix. */
   readonly path: string;
   /** Encoding of an OTLP request; undefined for every other route. */
   readonly format: 'protobuf' | 'json' | 'other' | undefined;
-  /** Of HTTP; a call of gRPC has the one that the same failure has over HTTP. */
+  /** HTTP status; a gRPC call gets the one that the same failure has over HTTP. */
   readonly status: number;
   readonly seconds: number;
 }
 
-/** What a flag switches off is no failure. */
+/** A refusal because a flag disables something does not count as a failure. */
 const DISABLED_STATUS = 501;
 
 export interface IntakeGauges {
@@ -67,11 +67,11 @@ export interface Metrics {
   readonly contentType: string;
   countIngest(type: IngestType, result: WriteResult, bytes: number): void;
   countRequest(request: AnsweredRequest): void;
-  /** Registers where the intake's gauges are read at scrape time. */
+  /** Registers the source of the intake's gauges, read at scrape time. */
   watchIntake(read: () => IntakeGauges): void;
-  /** Registers where the connections of a listener are counted; it is named by its flag. */
+  /** Registers the source of a listener's connection gauges; the listener is named by its flag. */
   watchConnections(listener: string, read: () => ConnectionGauges): void;
-  /** Registers where the archive's size is read at scrape time. */
+  /** Registers the source of the archive's size, read at scrape time. */
   watchArchive(read: () => ArchiveGauges): void;
   /** The exposition text. Rejects with what StoreAdmin.stats() throws. */
   render(): Promise<string>;
@@ -202,7 +202,7 @@ function createArchiveGauges(registers: Registry[], read: () => ArchiveGauges): 
   gauge('tracelith_archive_bytes', 'Bytes of the files of archived traces', () => read().bytes);
 }
 
-/** `value` is asked at scrape time. */
+/** `value` is called at scrape time. */
 function createGauge(
   registers: Registry[],
   { name, help, value }: { readonly name: string; readonly help: string; readonly value: () => number },
@@ -217,7 +217,7 @@ function createGauge(
   });
 }
 
-/** Where the system tells: elsewhere the metrics are not there. */
+/** Only where the system reports them: elsewhere these metrics do not exist. */
 function createDeletedFilesGauges(registers: Registry[], path: string): void {
   if (deletedFilesHeld(path) === undefined) return;
   const gauge = (name: string, help: string, what: keyof DeletedFiles): void =>

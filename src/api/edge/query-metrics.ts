@@ -1,13 +1,13 @@
-// What queries cost, for /metrics: how many ran and how they ended, how long they took, how much they looked at.
+// The cost of queries, for /metrics: how many ran and how they ended, how long they took, how much they read.
 import { Counter, Histogram, type Registry } from 'prom-client';
 
 /** One query that ran on the store. */
 export interface RanQuery {
   /** search, find, dependencies, metrics. */
   readonly kind: string;
-  /** Its waiting included. */
+  /** Including its wait. */
   readonly seconds: number;
-  /** Stored bytes it looked at. */
+  /** Stored bytes that it read. */
   readonly bytes: number;
   /** 'ok', or an error code. */
   readonly outcome: string;

@@ -1,24 +1,24 @@
-// Received bytes, in the pieces in which they came. Many small ones are copied together: each piece costs some 140 bytes
-// beside its own, which nobody counts, and a client may send one byte at a time.
+// Received bytes, in pieces as they arrived. Small pieces are merged: each piece costs some 140 bytes that no budget counts,
+// and a client may send one byte at a time.
 import { assert } from '../../base/assert.ts';
 
-/** What is larger is never copied. */
+/** Larger pieces are never copied. */
 const SMALL_BYTES: number = 8 << 10;
-/** Small pieces in a row that become one. */
+/** This many small pieces in a row are merged into one. */
 const SMALL_MAX = 256;
 
 export class ReceivedBytes {
   #pieces: Buffer[] = [];
   #length = 0;
-  /** Small ones at the end. */
+  /** Small pieces at the end. */
   #small = 0;
 
-  /** Of all pieces. */
+  /** Bytes of all pieces. */
   get length(): number {
     return this.#length;
   }
 
-  /** Pieces that are held. */
+  /** The number of pieces held. */
   get pieceCount(): number {
     return this.#pieces.length;
   }
@@ -32,7 +32,7 @@ export class ReceivedBytes {
     this.#small = 0;
   }
 
-  /** Takes away the first `size` bytes of those that came. */
+  /** Removes and returns the first `size` bytes. */
   cut(size: number): Buffer {
     assert(size <= this.#length, `${size} bytes cut from ${this.#length}`);
     const whole = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces, this.#length);

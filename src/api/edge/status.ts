@@ -1,6 +1,6 @@
-// One table: what each failure is over HTTP and over gRPC, and whether the sender should come back. OTLP exporters drop
-// data on 400, 413, 500 and INTERNAL and retry on 429, 503, UNAVAILABLE and (only with RetryInfo) RESOURCE_EXHAUSTED, so
-// whatever passes by itself must be one of those.
+// One table: the status of each failure over HTTP and over gRPC, and whether the sender should retry. OTLP exporters drop
+// data on 400, 413, 500 and INTERNAL, and retry on 429, 503, UNAVAILABLE and (only with RetryInfo) RESOURCE_EXHAUSTED, so
+// every temporary failure must use one of the latter.
 import { status as grpc } from '@grpc/grpc-js';
 import { isStoreError, StoreError, type StoreErrorCode } from '../../base/errors.ts';
 
@@ -14,9 +14,9 @@ export interface FailureStatus {
 
 /** A queue drains within a group commit or two. */
 const QUEUE_RETRY_SECONDS = 1;
-/** A start takes about that long. */
+/** A start takes about this long. */
 const START_RETRY_SECONDS = 2;
-/** A full disk needs retention or a person. Not longer: exporters give up at once on a delay beyond their 10 s timeout. */
+/** A full disk needs retention or a person. Not longer: exporters give up at once if the delay exceeds their 10 s timeout. */
 const DISK_RETRY_SECONDS = 5;
 
 function failure(http: number, grpcCode: number, retrySeconds?: number): FailureStatus {
@@ -39,24 +39,24 @@ export const FAILURE_STATUS: Readonly<Record<StoreErrorCode, FailureStatus>> = {
   WORKER_FAILED: failure(500, grpc.INTERNAL),
   DISK: failure(503, grpc.UNAVAILABLE, DISK_RETRY_SECONDS),
   BUG: failure(500, grpc.INTERNAL),
-  // Of a starting process, not of a request: only a bug brings them here.
+  // These fail a starting process, not a request: only a bug brings them here.
   CONFIG: failure(500, grpc.INTERNAL),
   LOCKED: failure(500, grpc.INTERNAL),
 };
 
 const BUG = failure(500, grpc.INTERNAL);
 
-/** The status of anything caught at the top of a request; what is not a StoreError is our bug. */
+/** The status of anything caught at the top of a request; anything but a StoreError is our bug. */
 export function statusOf(error: unknown): FailureStatus {
   return isStoreError(error) ? FAILURE_STATUS[error.code] : BUG;
 }
 
-/** What a client may read. A bug's message stays in our log: it can hold anything. */
+/** The message that a client may read. A bug's message stays in our log, because it may contain anything. */
 export function messageOf(error: unknown): string {
   return isStoreError(error) ? error.message : 'internal error; the log of the server says more';
 }
 
-/** `warnings` say where it may have been; the first stand in the message, because a refusal has no other place for them over gRPC. */
+/** `warnings` name where the trace may have been. The first are in the message: over gRPC an error has no other place for them. */
 export function traceNotFound(warnings: readonly string[] = []): StoreError {
   const lacks = warnings.slice(0, 3).join('; ');
   const more = warnings.length > 3 ? `; ${warnings.length - 3} more` : '';
@@ -66,7 +66,7 @@ export function traceNotFound(warnings: readonly string[] = []): StoreError {
   );
 }
 
-/** What is answered before the store is open and while it closes. */
+/** The error before the store is open and while it closes. */
 export function notReady(): StoreError {
   return new StoreError('UNAVAILABLE', 'the server is starting or closing; try again');
 }

@@ -1,4 +1,4 @@
-// Durations as Go reads and prints them, with Go's error texts: Jaeger's clients send "1.5s" and read "100ms" in warnings.
+// Durations in Go's format, with Go's error texts: Jaeger's clients send "1.5s" and read "100ms" in warnings.
 import { quoteForTime } from './go-quote.ts';
 
 /** Longest first, so that "ms" is not read as "m". U+00B5 and U+03BC are both in use for micro. */
@@ -17,8 +17,8 @@ const INT64_MAX = 2n ** 63n - 1n;
 export type ParsedDuration = { readonly ns: bigint } | { readonly error: string };
 
 /**
- * time.ParseDuration: a sign, then decimals each with a unit, for example "1h2.5m", or "0". In ns; a fraction below one
- * nanosecond is cut off. The error is Go's text.
+ * time.ParseDuration: a sign, then decimals each with a unit, for example "1h2.5m", or "0". In ns; fractions of a nanosecond
+ * are cut off. The error is Go's text.
  */
 export function parseGoDuration(text: string): ParsedDuration {
   const invalid = { error: `time: invalid duration ${quoteForTime(text)}` };

@@ -1,9 +1,9 @@
-// Doubles as Go's strconv.ParseFloat reads them from decimal text. Its hexadecimal form is not taken: nobody types it.
+// Doubles as Go's strconv.ParseFloat reads them from decimal text. Its hexadecimal form is not supported: nobody types it.
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/;
 const INFINITY = /^([+-]?)inf(?:inity)?$/i;
 
-/** The double nearest to `text`; undefined when it is no number, or is beyond the largest double, as in Go. */
+/** The double nearest to `text`; undefined if it is not a number, or is beyond the largest double, as in Go. */
 export function parseGoFloat(text: string): number | undefined {
   if (DECIMAL.test(text)) {
     const value = Number(text);

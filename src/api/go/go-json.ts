@@ -1,8 +1,8 @@
-// Go's encoding/json, as far as a client can see it: which texts it refuses and in which words. Jaeger puts those words
+// Go's encoding/json as far as clients see it: which texts it refuses, and with which messages. Jaeger puts these messages
 // into its 400 answers (contract/jaeger.md §1.4).
 import { goQuote } from './go-quote.ts';
 
-/** What may come next, by the words Go uses when something else comes. */
+/** The expected tokens, in the words of Go's error when another one comes. */
 const VALUE = 'looking for beginning of value';
 const KEY = 'looking for beginning of object key string';
 const COLON = 'after object key';
@@ -32,13 +32,13 @@ export function parseGoStringMap(text: string): ParsedStringMap {
   return { entries };
 }
 
-/** What Go calls the kind of a JSON value, null apart. */
+/** Go's name for the kind of a JSON value other than null. */
 export function goKind(value: unknown): string {
   if (Array.isArray(value)) return 'array';
   return typeof value === 'boolean' ? 'bool' : typeof value;
 }
 
-/** Go's message for the first character that is not JSON, or undefined when `text` is JSON. */
+/** Go's message for the first character that is not JSON; undefined if `text` is JSON. */
 export function findGoSyntaxError(text: string): string | undefined {
   const scanner = new Scanner(Buffer.from(text, 'utf8').toString('latin1'));
   try {
@@ -52,7 +52,7 @@ export function findGoSyntaxError(text: string): string | undefined {
 
 class GoSyntaxError extends Error {}
 
-/** Walks one JSON text, one character per byte of its UTF-8 form, because Go names the byte it stumbled over. */
+/** Walks one JSON text, one character per byte of its UTF-8 form, because Go's message names the offending byte. */
 class Scanner {
   readonly #text: string;
   #at = 0;
@@ -104,7 +104,7 @@ class Scanner {
     }
   }
 
-  /** True when nothing but white space stands between the last opening bracket and here. */
+  /** True if only white space is between the last opening bracket and here. */
   #isJustOpened(): boolean {
     return /[[{][ \t\r\n]*$/.test(this.#text.slice(this.#openedAt, this.#at));
   }
@@ -183,7 +183,7 @@ class Scanner {
     }
   }
 
-  /** The character here; Go looks at the end of the text as if a space came. */
+  /** The character here; Go treats the end of the text as a space. */
   #peek(): string {
     return this.#text[this.#at] ?? ' ';
   }

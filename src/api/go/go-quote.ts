@@ -1,6 +1,6 @@
 // Go's two ways of quoting a text in an error message; clients see them in Jaeger's 400 answers.
 
-/** The quoting of package time, which is not strconv.Quote: every byte outside printable ASCII as \\xNN. */
+/** The quoting of package time, which differs from strconv.Quote: every byte outside printable ASCII as \\xNN. */
 export function quoteForTime(text: string): string {
   const bytes = Buffer.from(text, 'utf8').toString('latin1');
   return `"${bytes.replace(/["\\]/g, '\\$&').replace(/[^ -\u007f]/g, (char) => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}"`;
@@ -18,7 +18,7 @@ const SHORT_ESCAPES: ReadonlyMap<string, string> = new Map([
   ['\\', '\\\\'],
 ]);
 
-/** strconv.Quote: double quotes, escapes for what does not print. */
+/** strconv.Quote: double quotes, escapes for unprintable characters. */
 export function goQuote(text: string): string {
   return `"${text.replace(/["\\]|(?! )[\p{C}\p{Z}]/gu, goEscape)}"`;
 }

@@ -1,10 +1,10 @@
-// RFC 3339 times as Go's time.Parse reads them, with its error texts: the hints of Jaeger's /api/v3.
+// RFC 3339 times as Go's time.Parse reads them, with its error texts: for the time hints of Jaeger's /api/v3.
 import { assert } from '../../base/assert.ts';
 import { quoteForTime } from './go-quote.ts';
 
 const LAYOUT = '2006-01-02T15:04:05.999999999Z07:00';
 
-/** An element of the layout: its name in errors, and what it looks like. */
+/** An element of the layout: its name in errors, and its pattern. */
 const ELEMENTS: readonly (readonly [string, RegExp])[] = [
   ['2006', /^\d{4}/],
   ['-', /^-/],
@@ -26,9 +26,9 @@ const RANGES: ReadonlyMap<number, readonly [string, number, number]> = new Map([
   [10, ['second', 0, 59]],
 ]);
 
-/** ns since the epoch of a time that rfc3339Error accepts; digits beyond the ninth of a fraction are cut off. */
+/** ns since the epoch of a time that rfc3339Error accepts; fraction digits after the ninth are cut off. */
 export function rfc3339Ns(text: string): bigint {
-  // Go takes an hour of one digit, Date does not.
+  // Go accepts an hour of one digit, Date does not.
   const padded = text.replace(/T(\d):/, 'T0$1:');
   const [, base = '', fraction = '', sign, hours = '0', minutes = '0'] =
     /^(.{19})(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))$/.exec(padded) ?? [];
@@ -38,7 +38,7 @@ export function rfc3339Ns(text: string): bigint {
   return BigInt(ms) * 1_000_000n + BigInt(fraction.slice(0, 9).padEnd(9, '0'));
 }
 
-/** Go's error text for a time that is not RFC 3339, or undefined when it is. */
+/** Go's error text for a time that is not RFC 3339; undefined if it is. */
 export function rfc3339Error(text: string): string | undefined {
   const parsing = `parsing time ${quoteForTime(text)}`;
   const parts: string[] = [];

@@ -1,11 +1,11 @@
-// A URL's query string as Go's url.ParseQuery reads it, since Jaeger's clients were written against that: repeated
-// parameters, bare ones ("?minDuration&limit=5"), "+" as space; a pair that holds ";" or a bad %-escape is left out.
+// A URL's query string as Go's url.ParseQuery reads it, because Jaeger's clients were written against that: repeated
+// parameters, bare ones ("?minDuration&limit=5"), "+" as space; a pair with ";" or a bad %-escape is left out.
 
 export class QueryString {
   readonly #values = new Map<string, string[]>();
   readonly #names = new Set<string>();
 
-  /** `raw` is what follows the "?" of the URL, still encoded. */
+  /** `raw` is the part of the URL after the "?", still encoded. */
   constructor(raw: string) {
     for (const pair of raw.split('&')) {
       if (pair === '') continue;
@@ -21,12 +21,12 @@ export class QueryString {
     }
   }
 
-  /** The first value of `key`; "" when it is absent, which is the same to Jaeger. */
+  /** The first value of `key`; "" if it is absent: Jaeger does not distinguish the two. */
   first(key: string): string {
     return this.#values.get(key)?.[0] ?? '';
   }
 
-  /** The names that occur, those of pairs that are left out among them, as far as they can be read. */
+  /** The names that occur, including those of pairs that are left out, as far as they are readable. */
   names(): ReadonlySet<string> {
     return this.#names;
   }
@@ -46,7 +46,7 @@ function unescapeQuery(text: string): string | undefined {
   return unescapePercent(text.replaceAll('+', ' '));
 }
 
-/** Undoes %-escapes, once; undefined when one is malformed. Bytes that are not UTF-8 become U+FFFD. */
+/** Decodes %-escapes, once; undefined if one is malformed. Bytes that are not UTF-8 become U+FFFD. */
 export function unescapePercent(text: string): string | undefined {
   if (!text.includes('%')) return text;
   if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;

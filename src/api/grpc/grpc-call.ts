@@ -1,6 +1,5 @@
-// What the gRPC services share: messages in and out by their schema, the tenant, warnings in the trailing metadata, and the
-// pace of a stream: the next message is made when those before it are on their way, so that a slow client costs a bounded
-// amount of memory.
+// Shared by the gRPC services: messages in and out by their schema, the tenant, warnings in the trailing metadata, and the pace
+// of a stream: a message is made only when the earlier ones are on their way, so a slow client costs bounded memory.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
@@ -9,29 +8,29 @@ import type { GrpcMethodTable, ReceivedCall } from './grpc-server.ts';
 import { decodeMessage, encodeMessage, methodSchema, type MethodSchema } from './grpc-schema.ts';
 import { clientLeft, type GrpcStream } from './grpc-stream.ts';
 
-/** One entry for each thing an answer lacks. */
+/** One entry for each thing that an answer lacks. */
 export const WARNING_KEY = 'tracelith-warning';
 
-/** Trailers are headers, and clients bound those; the log has the whole. */
+/** Trailers are headers, whose size clients limit; the log has all warnings. */
 const WARNINGS_MAX = 8;
 const WARNING_CHARS_MAX = 400;
-/** Bytes of a stream that the library has and the socket has not; above it the next message is not made. */
+/** Bytes of a stream in the library but not in the socket; above it the next message is not made. */
 const WINDOW_BYTES = 1 << 20;
 
-/** What a method knows of its call beside the request. */
+/** A method's view of its call beside the request. */
 export interface GrpcCall {
   readonly tenant: Tenant;
-  /** Fires when the client leaves or cancels, or its deadline passes: work for this call is then in vain. */
+  /** Fires when the client leaves or cancels, or its deadline passes: no further work is needed. */
   readonly signal: AbortSignal;
   /** Tells the client what the answer lacks. */
   warn(warnings: readonly string[]): void;
-  /** Resolves when the client has taken what was sent, but for a rest that counts as part of its call. Throws as a send. */
+  /** Resolves when the client has taken what was sent, except a rest that counts as call overhead. Throws as a send. */
   taken(): Promise<void>;
 }
 
-/** A message to be sent: a plain object, or its bytes. */
+/** A message to send: a plain object, or its bytes. */
 export type Reply = object | Uint8Array;
-/** `options` are those the service was registered with. */
+/** `options` are those with which the service was registered. */
 export type UnaryMethod<Options, Request = never> = (
   options: Options,
   request: Request,
@@ -41,7 +40,7 @@ export type UnaryMethod<Options, Request = never> = (
 export type StreamMethod<Options, Request = never> = (options: Options, request: Request, call: GrpcCall) => Replies;
 export type Replies = AsyncGenerator<Reply, void, undefined>;
 
-/** Methods by name. What a service has and this lacks is UNIMPLEMENTED. */
+/** Methods by name. Methods of the service that are missing here are UNIMPLEMENTED. */
 export interface GrpcMethods<Options> {
   readonly unary: Readonly<Record<string, UnaryMethod<Options>>>;
   readonly streams?: Readonly<Record<string, StreamMethod<Options>>>;
@@ -50,13 +49,13 @@ export interface GrpcMethods<Options> {
 export interface GrpcCallOptions {
   /** False before the store is open and while it closes: calls get UNAVAILABLE. */
   readonly isReady: () => boolean;
-  /** How long a client may take nothing of its stream; limits.answerStallMsMax when absent. */
+  /** How long a client may leave its stream unread; limits.answerStallMsMax when absent. */
   readonly stallMsMax?: number;
-  /** How long a call may take; absent: for ever, for calls that watch something. */
+  /** How long a call may take; absent: unlimited, for calls that watch something. */
   readonly callMaxMs?: number;
 }
 
-/** Gives `server` the methods of a service of grpc-schema.ts, by the service's full name. */
+/** Registers on `server` the methods of a service of grpc-schema.ts, given by the service's full name. */
 export function registerService<Options extends GrpcCallOptions>(
   server: GrpcMethodTable,
   name: string,
@@ -102,7 +101,7 @@ function bytesOf(schema: MethodSchema, reply: Reply): Uint8Array {
   return reply instanceof Uint8Array ? reply : encodeMessage(schema.response, reply);
 }
 
-/** Throws UNAVAILABLE before the store is open, INVALID_REQUEST for a tenant that cannot be told. */
+/** Throws UNAVAILABLE before the store is open, INVALID_REQUEST if the tenant cannot be determined. */
 function scopeOf(stream: GrpcStream, sink: MessageSink, { isReady, callMaxMs }: GrpcCallOptions): GrpcCall {
   if (!isReady()) throw notReady();
   if (callMaxMs !== undefined) stream.bound(callMaxMs);
@@ -128,7 +127,7 @@ export class MessageSink {
     this.#stallMsMax = stallMsMax;
   }
 
-  /** Resolves when the next message may be made. Throws CANCELLED when the client has left, TIMEOUT when it stalls. */
+  /** Resolves when the next message may be made. Throws CANCELLED if the client has left, TIMEOUT if it stalls. */
   async send(message: Uint8Array): Promise<void> {
     if (this.#stream.signal.aborted) throw clientLeft();
     this.#pendingBytes += message.length;
@@ -139,7 +138,7 @@ export class MessageSink {
     while (this.#pendingBytes > WINDOW_BYTES) await this.#progress();
   }
 
-  /** As GrpcCall.taken: until then what was sent is held, and counted by whoever made it. */
+  /** As GrpcCall.taken. Until then the messages stay in memory, and their maker counts them. */
   async taken(): Promise<void> {
     while (this.#pendingBytes > limits.requestOverheadBytes) {
       if (this.#stream.signal.aborted) throw clientLeft();

@@ -1,6 +1,5 @@
-// The schema as FileDescriptorProtos, one file a package, as protoc would make them: full type names, imports, entries of
-// maps named after their field. (protobufjs has a conversion of its own, whose files name no imports and which clients in
-// Go refuse.)
+// The schema as FileDescriptorProtos, one file per package, as protoc would make them: full type names, imports, map entries
+// named after their field. (protobufjs can convert too, but its files name no imports, so Go clients refuse them.)
 import protobuf from 'protobufjs';
 import descriptor from 'protobufjs/ext/descriptor.js';
 
@@ -57,12 +56,12 @@ function describeFile(namespace: protobuf.NamespaceBase): Buffer {
   return Buffer.from(FileDescriptorProto.encode(FileDescriptorProto.fromObject(file)).finish());
 }
 
-/** jaeger.storage.v2 is described in jaeger/storage/v2.proto. */
+/** For example, jaeger.storage.v2 is described in jaeger/storage/v2.proto. */
 function fileName(namespace: protobuf.NamespaceBase): string {
   return `${namespace.fullName.slice(1).replaceAll('.', '/')}.proto`;
 }
 
-/** The full name of a type as descriptors write it; its file is added to `imports`. */
+/** The full name of a type as descriptors write it; adds the type's file to `imports`. */
 function reference(type: protobuf.Type | protobuf.Enum, imports: Set<string>): string {
   let owner = type.parent;
   while (owner instanceof protobuf.Type) owner = owner.parent;

@@ -1,5 +1,5 @@
-// What a gRPC client may ask before it calls: grpc.health.v1, and server reflection (v1 and v1alpha). Health follows the
-// readiness of the process. A watch ends when the server closes: an open one would hold the close up.
+// Services that a gRPC client may call first: grpc.health.v1, and server reflection (v1 and v1alpha). Health follows the
+// readiness of the process. A watch ends when the server closes: an open watch would delay the close.
 import { EventEmitter } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { ReflectionService } from '@grpc/reflection';
@@ -22,10 +22,10 @@ const HEALTH = 'grpc.health.v1.Health';
 const SERVING = 1;
 const NOT_SERVING = 2;
 const SERVICE_UNKNOWN = 3;
-/** How late a watch learns of a change. */
+/** The longest delay until a watch reports a change. */
 const WATCH_INTERVAL_MS = 500;
 
-/** The services whose health is told, beside "" for the whole server. */
+/** The services whose health is reported, beside "" for the whole server. */
 export interface HealthOptions extends GrpcCallOptions {
   readonly services: readonly string[];
   /** Fires when the server begins to close. */
@@ -36,7 +36,7 @@ interface HealthRequest {
   readonly service?: string;
 }
 
-/** Registers grpc.health.v1. It answers whether or not the store is ready: that is what it tells. */
+/** Registers grpc.health.v1. It answers even if the store is not ready, because readiness is what it reports. */
 export function registerHealth(server: GrpcMethodTable, { services, closing, isReady }: HealthOptions): void {
   const known = new Set(['', ...services]);
   const statusOf = (service: string): number => {
@@ -58,7 +58,7 @@ export function registerHealth(server: GrpcMethodTable, { services, closing, isR
       if (status !== told) yield { status };
       told = status;
       if (closing.aborted) return;
-      // An abort ends the wait, and the loop sees why.
+      // An abort ends the wait; the loop then checks the reason.
       await delay(WATCH_INTERVAL_MS, undefined, { signal: ended, ref: false }).catch(() => undefined);
     }
   };
@@ -66,7 +66,7 @@ export function registerHealth(server: GrpcMethodTable, { services, closing, isR
   registerService(server, HEALTH, methods, { isReady: () => true });
 }
 
-/** Registers reflection of `services`, health included; what it needs (50 ms of CPU) is made when it is first asked. */
+/** Registers reflection of `services`, health included. Its data, which takes 50 ms of CPU, is made on first use. */
 export function registerReflection(server: GrpcMethodTable, services: readonly string[]): void {
   let methods: ReadonlyMap<string, ReflectionMethod> | undefined;
   for (const version of ['v1', 'v1alpha']) {
@@ -78,7 +78,7 @@ export function registerReflection(server: GrpcMethodTable, services: readonly s
   }
 }
 
-/** The library answers each question at once, on the stream that it was handed. */
+/** The library answers each question synchronously, on the stream that it was given. */
 async function reflect(call: ReceivedCall, { definition, handle }: ReflectionMethod): Promise<void> {
   const questions = new EventEmitter();
   const sink = new MessageSink(call.stream, limits.answerStallMsMax);
@@ -93,7 +93,7 @@ async function reflect(call: ReceivedCall, { definition, handle }: ReflectionMet
       throw new StoreError('INVALID_REQUEST', `malformed ServerReflectionRequest: ${String(cause)}`, { cause });
     }
     questions.emit('data', question);
-    // The next question is read when the client takes its answers: a few bytes ask for tens of KB.
+    // The next question is read only when the client has taken the answers: a question of a few bytes costs tens of KB.
     for (const reply of replies) await sink.send(reply);
     replies = [];
   }
@@ -104,11 +104,11 @@ interface ReflectionMethod {
   readonly handle: handleBidiStreamingCall<object, object>;
 }
 
-/** The library's methods by path; it adds them to whatever has addService. */
+/** The library's methods by path; the library adds them to any object that has addService. */
 function loadReflection(services: string[]): Map<string, ReflectionMethod> {
   const methods = new Map<string, ReflectionMethod>();
   const fileDescriptorProtos = describeFiles(describedRoot());
-  // Of a loaded definition the library reads the descriptors alone; an enum's has nothing else.
+  // The library reads only the descriptors of a loaded definition; a definition of an enum has nothing else.
   const schema = { format: 'Protocol Buffer 3 EnumDescriptorProto', type: {}, fileDescriptorProtos } as const;
   new ReflectionService({ schema }, { services }).addToServer({
     addService: (service, implementation) => {

@@ -1,12 +1,12 @@
-// What is spoken over gRPC beside OTLP's Export: the services and messages of Jaeger's query and remote storage APIs
-// (contract/jaeger.md §5), health, and what they refer to, as protobuf text in our own words; numbers and names are the
-// contract's. protobufjs makes the codecs of it, and server reflection shows it. Payloads that exist as bytes (TracesData,
-// api_v2 spans) never go through these codecs: they are written by hand and only described here.
+// The gRPC services and messages beside OTLP's Export: Jaeger's query and remote storage APIs (contract/jaeger.md §5), health,
+// and the types they use, as our own protobuf text with the contract's numbers and names. protobufjs makes the codecs from
+// it, and server reflection shows it. Payloads that exist as bytes (TracesData, api_v2 spans) never go through these codecs:
+// they are written by hand and only described here.
 import protobuf from 'protobufjs';
 import { SPAN_KINDS } from '../../trace/span-kinds.ts';
 import { expressionNamespace } from '../jaeger/expression-messages.ts';
 
-/** Of OTLP's enum and of the metrics service's. */
+/** Members of OTLP's enum and of the metrics service's. */
 const KIND_MEMBERS = SPAN_KINDS.map((word, number) => `SPAN_KIND_${word.toUpperCase()} = ${number};`).join(' ');
 
 const GOOGLE = `syntax = "proto3"; package google.protobuf;
@@ -282,7 +282,7 @@ function parseAll(keepCase: boolean): protobuf.Root {
 
 const root = parseAll(false);
 
-/** The same with field names as the contract spells them, for server reflection. */
+/** The same schema, with field names spelled as in the contract, for server reflection. */
 export function describedRoot(): protobuf.Root {
   return parseAll(true);
 }
@@ -313,7 +313,7 @@ export function messageType(name: string): protobuf.Type {
   return root.lookupType(name);
 }
 
-/** Reads a message: absent scalars are absent, 64-bit integers bigint, lists always there. Throws what protobufjs does. */
+/** Reads a message: absent scalars are absent, 64-bit integers are bigint, lists always exist. Throws what protobufjs does. */
 export function decodeMessage(type: protobuf.Type, bytes: Uint8Array): object {
   return type.toObject(type.decode(bytes), { longs: BigInt, arrays: true, objects: true });
 }

@@ -1,5 +1,5 @@
-// A gRPC listener over HTTP/2: the methods it has, the bounds of its connections and calls, and how they end
-// (decisions/0026). What a call says is in grpc-stream.ts.
+// A gRPC listener over HTTP/2: its methods, the limits of its connections and calls, and how they end (decisions/0026).
+// grpc-stream.ts handles the messages of one call.
 import {
   createServer,
   type Http2Server,
@@ -25,13 +25,13 @@ export interface GrpcServerOptions {
   /** The flag that the address comes from, for the error. */
   readonly flag: string;
   readonly listenAddr: ListenAddress;
-  /** Open at once. */
+  /** Open connections at a time. */
   readonly connectionsMax: number;
   /** How long close() lets calls under way finish. */
   readonly shutdownMaxMs: number;
-  /** The budget of what is received, HTTP's too. */
+  /** The budget of received data, shared with HTTP. */
   readonly intake: Pick<Intake, 'open'>;
-  /** Where large messages are decompressed. */
+  /** Decompresses large messages. */
   readonly bodies: BodyPool;
   readonly metrics: Pick<Metrics, 'countRequest' | 'watchConnections'>;
   readonly logger: Logger;
@@ -46,24 +46,24 @@ export interface OpenServer {
   close(): Promise<void>;
 }
 
-/** Connections are ended after about this age (with a grace for their calls), so that load balancers spread them again. */
+/** Connections are ended at about this age (with a grace period for their calls), so that load balancers spread them again. */
 const CONNECTION_AGE_MAX_MS = 10 * 60_000;
 const CONNECTION_AGE_GRACE_MS = 30_000;
-/** How often connections are looked at: a peer that vanished without a packet has not answered the ping of the last look. */
+/** How often connections are checked: a peer that vanished silently has not answered the ping of the last check. */
 const LOOK_INTERVAL_MS = 30_000;
 
 /** One call as its method sees it. */
 export interface ReceivedCall {
   readonly stream: GrpcStream;
-  /** What the call holds. */
+  /** Counts the bytes that the call holds. */
   readonly account: IntakeAccount;
-  /** The one message of the request, held until the call ends. Throws as GrpcStream.next. */
+  /** The only message of the request, held until the call ends. Throws as GrpcStream.next. */
   only(bytesMax: number): Promise<Uint8Array>;
-  /** The messages of a request that goes on, each held until the next is asked for. */
+  /** The messages of a streamed request, each held until the next is requested. */
   each(bytesMax: number): AsyncGenerator<Uint8Array, void, undefined>;
 }
 
-/** Answers one call: has written its last message when it resolves; what it throws is the call's status. */
+/** Answers one call: resolves when it has written its last message; a thrown error becomes the call's status. */
 export type GrpcMethod = (call: ReceivedCall) => Promise<void>;
 
 interface Registered {
@@ -86,12 +86,12 @@ export class GrpcMethodTable {
   }
 }
 
-/** Throws CONFIG when the address cannot be listened on. */
+/** Throws CONFIG if it cannot listen on the address. */
 export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenServer> {
   const { flag, listenAddr, connectionsMax, shutdownMaxMs, metrics } = options;
   const server = createServer({
     settings: { maxConcurrentStreams: limits.grpcStreamsPerConnectionMax },
-    // Not by connection: requests are bounded by the intake, answers by their budget and the pace of their clients.
+    // No limit per connection: the intake bounds requests; the budget of answers and the pace of clients bound answers.
     maxSessionMemory: Number.MAX_SAFE_INTEGER,
   });
   const methods = new GrpcMethodTable();
@@ -134,7 +134,7 @@ function accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options
   const method = options.methods.find(path);
   const startMs = performance.now();
   const call = new GrpcStream(stream, headers, (httpStatus) => {
-    // The paths of clients are no labels: only those of methods are.
+    // Paths that clients choose must not become labels; only registered methods do.
     if (method === undefined) return;
     const seconds = (performance.now() - startMs) / 1000;
     const { format } = method;
@@ -145,7 +145,7 @@ function accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options
     () => call.end(),
     (error: unknown) => {
       const { http, grpc } = statusOf(error);
-      // What a client asks for and this server lacks is no failure of the server.
+      // An unimplemented method is not a failure of the server.
       if (http >= 500 && grpc !== status.UNIMPLEMENTED) {
         options.logger.error('a gRPC call failed', { status: http, error });
       }
@@ -172,8 +172,8 @@ async function answer(
 }
 
 /**
- * Who asks has a share of the budget beside that of who sends: a probe, and the search for what floods a node, are answered
- * however full the way in is.
+ * Methods that only read have their own share of the budget: probes, and queries that look for the cause of a flood, are
+ * answered even when senders use up theirs.
  */
 function ownerOf({ format }: Registered, tenant: Tenant): Tenant {
   return format === undefined ? (`questions of ${tenant}` as Tenant) : tenant;
@@ -199,9 +199,9 @@ async function* eachMessage(call: GrpcStream, options: ReadOptions): AsyncGenera
 
 interface Connection {
   openedMs: number;
-  /** After which it is ended. Not the same for all: connections made at one time would all come back at one time. */
+  /** The age at which it is ended. It differs between connections, so that those opened together do not all reconnect together. */
   readonly ageMaxMs: number;
-  /** The ping of the last look was not answered yet. */
+  /** The ping of the last check is not answered yet. */
   isSilent: boolean;
 }
 
@@ -216,21 +216,21 @@ class Sessions {
     server.on('session', (session) => {
       const ageMaxMs = CONNECTION_AGE_MAX_MS * (0.9 + Math.random() * 0.2);
       this.#open.set(session, { openedMs: performance.now(), ageMaxMs, isSilent: false });
-      // Behind every error comes the close.
+      // Every error is followed by a close.
       session.on('error', () => undefined).on('close', () => this.#open.delete(session));
     });
     server.on('sessionError', () => undefined);
     this.#looking = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref();
   }
 
-  /** Ends what is too old and what no longer answers. */
+  /** Ends connections that are too old or no longer answer. */
   #look(): void {
     const nowMs = performance.now();
     for (const [session, connection] of this.#open) {
-      // Of one that ended without fault Node still waits for the peer's end of the socket, and its ping would throw.
+      // Node still waits for the peer to end the socket of a session that ended without error; a ping would throw.
       if (session.destroyed) continue;
-      // Its client said goodbye: it cannot be pinged, and after a frame that is malformed node reads no more of it, not even
-      // its end. From now on it has the grace of what is too old.
+      // Its client sent GOAWAY: it cannot be pinged, and after a malformed frame Node reads nothing more of it, not even its
+      // end. From now on it has the grace period of a connection that is too old.
       if (session.closed) connection.openedMs = Math.min(connection.openedMs, nowMs - connection.ageMaxMs);
       const overdueMs = nowMs - connection.openedMs - connection.ageMaxMs;
       if (connection.isSilent || overdueMs > CONNECTION_AGE_GRACE_MS) session.destroy();
@@ -251,7 +251,7 @@ class Sessions {
     });
   }
 
-  /** Ends the looking. */
+  /** Stops the checks. */
   end(): void {
     clearInterval(this.#looking);
   }

@@ -1,5 +1,5 @@
-// One gRPC call on its HTTP/2 stream: the messages of its request, counted before they are held and decompressed as over
-// HTTP, its answers, and its one status (decisions/0026). The caller reads at its own pace: HTTP/2 holds the client back.
+// One gRPC call on its HTTP/2 stream: its request's messages, counted before they are held and decompressed as over HTTP, its
+// answers, and its one status (decisions/0026). The caller reads at its own pace; HTTP/2 flow control slows the client.
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
@@ -11,7 +11,7 @@ import { messageOf, statusOf } from '../edge/status.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { isKnownEncoding, tooLarge } from '../http/decode-body.ts';
 
-/** Where gRPC keeps google.rpc.Status: it has RetryInfo, without which exporters drop what RESOURCE_EXHAUSTED refused. */
+/** Metadata key of google.rpc.Status. Its RetryInfo matters: without it, exporters drop data refused with RESOURCE_EXHAUSTED. */
 const STATUS_DETAILS_KEY = 'grpc-status-details-bin';
 const GRPC_ENCODINGS = 'identity,gzip,deflate,snappy,zstd';
 const ANSWER_HEADERS = {
@@ -19,26 +19,26 @@ const ANSWER_HEADERS = {
   'content-type': 'application/grpc+proto',
   'grpc-accept-encoding': GRPC_ENCODINGS,
 };
-/** A message begins with a byte that is 1 when it is compressed, and four bytes of length. */
+/** A message begins with a byte that is 1 if it is compressed, and four bytes of length. */
 const HEAD_BYTES = 5;
 const TIMEOUT = /^(\d{1,8})([HMSmun])$/;
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1_000, m: 1, u: 1e-3, n: 1e-6 };
-/** What a timer can wait, 24 days: a later deadline is none. */
+/** The longest timer, 24 days: a later deadline counts as none. */
 const TIMER_MAX_MS = 0x7fffffff;
 
 export interface ReadOptions {
   /** Bytes of one message, before and after decompression. */
   readonly bytesMax: number;
-  /** Where messages are charged while they are held. */
+  /** Counts the bytes of messages while they are held. */
   readonly account: IntakeAccount;
   readonly bodies: BodyPool;
 }
 
 export class GrpcStream {
   readonly headers: IncomingHttpHeaders;
-  /** Fires when the client leaves or cancels, or its deadline passes: work for this call is then in vain. */
+  /** Fires when the client leaves or cancels, or its deadline passes: no further work is needed. */
   readonly signal: AbortSignal;
-  /** Metadata that goes out with the status. */
+  /** Metadata that is sent with the status. */
   readonly trailer: OutgoingHttpHeaders = {};
   readonly #stream: ServerHttp2Stream;
   readonly #abort = new AbortController();
@@ -51,18 +51,18 @@ export class GrpcStream {
   readonly #onReadable = (): void => this.#wake();
   #isEnded = false;
 
-  /** `onEnd` is told the status of the call, as HTTP has it, once, unless the client left before it had one. */
+  /** `onEnd` gets the call's status as HTTP has it, once, unless the client left before there was one. */
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, onEnd: (status: number) => void) {
     this.#stream = stream;
     this.headers = headers;
     this.signal = this.#abort.signal;
     this.#onEnd = onEnd;
     stream.on('readable', this.#onReadable).on('end', this.#onReadable);
-    // Behind every error comes the close.
+    // Every error is followed by a close.
     stream.on('error', () => undefined).on('close', () => this.#leave());
   }
 
-  /** Starts the clock of the client's grpc-timeout. Throws INVALID_REQUEST. */
+  /** Starts the timer for the client's grpc-timeout. Throws INVALID_REQUEST. */
   startDeadline(): void {
     const text = this.headers['grpc-timeout'];
     if (text === undefined) return;
@@ -74,7 +74,7 @@ export class GrpcStream {
     this.#endAfter(Number(digits) * UNIT_MS[unit]!, 'the deadline of the call has passed');
   }
 
-  /** Ends the call after `maxMs`, unless its client does sooner: not every client has a deadline. */
+  /** Ends the call after `maxMs`, unless the client's deadline is sooner: not every client has one. */
   bound(maxMs: number): void {
     this.#endAfter(maxMs, `the call took longer than ${maxMs} ms (-grpc.maxCallDuration); ask for less at a time`);
   }
@@ -87,8 +87,8 @@ export class GrpcStream {
   }
 
   /**
-   * The next message of the request, decompressed; undefined when the client has sent its last. Throws LIMIT_EXCEEDED before
-   * a message that is too large is received, OVERLOADED, UNSUPPORTED_TYPE, INVALID_REQUEST, CANCELLED.
+   * The next message of the request, decompressed; undefined after the last. Throws LIMIT_EXCEEDED before it receives a message
+   * that is too large; OVERLOADED, UNSUPPORTED_TYPE, INVALID_REQUEST, CANCELLED.
    */
   async next({ bytesMax, account, bodies }: ReadOptions): Promise<Uint8Array | undefined> {
     const frames = this.#frames;
@@ -103,7 +103,7 @@ export class GrpcStream {
         account.add(chunk.length);
         frames.add(chunk);
       } else if (this.#stream.readableEnded) {
-        // A request that is cut off ends like one that is complete, but for the code.
+        // A request that was cut off ends like a complete one; only the code differs.
         if (this.#isEnded || this.#stream.aborted || this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR)
           throw clientLeft();
         if (!frames.isEmpty) throw new StoreError('INVALID_REQUEST', 'the request ends inside a message');
@@ -128,7 +128,7 @@ export class GrpcStream {
     return message;
   }
 
-  /** Sends a message behind those before it; `onSent` runs when it is on its way, or never will be. */
+  /** Sends a message after the earlier ones; `onSent` runs when it is on its way, or never will be. */
   write(message: Uint8Array, onSent: () => void): void {
     if (this.#isEnded || this.#stream.destroyed) return onSent();
     if (!this.#stream.headersSent) this.#stream.respond(ANSWER_HEADERS, { waitForTrailers: true });
@@ -139,7 +139,7 @@ export class GrpcStream {
     this.#stream.write(framed, onSent);
   }
 
-  /** Ends what is no gRPC call at all, as HTTP. */
+  /** Answers a request that is not gRPC with plain HTTP, and ends it. */
   refuseType(): void {
     this.#isEnded = true;
     this.#stream.respond({ ':status': 415 }, { endStream: true });
@@ -147,12 +147,12 @@ export class GrpcStream {
     this.#dropRest();
   }
 
-  /** Ends the call: everything was answered. */
+  /** Ends the call successfully. */
   end(): void {
     this.#end({ http: 200, grpc: status.OK }, {});
   }
 
-  /** Ends the call with the status of a failure; what is not a StoreError keeps its text to itself. */
+  /** Ends the call with the status of a failure; only a StoreError's text is sent. */
   fail(error: unknown): void {
     const { http, grpc: code, retrySeconds } = statusOf(error);
     // encodeURI throws on unpaired surrogates.
@@ -175,18 +175,18 @@ export class GrpcStream {
       if (stream.writableLength > 0) this.#cutOffLater();
     } else {
       stream.respond({ ...ANSWER_HEADERS, ...trailers }, { endStream: true });
-      // A client that is refused in the middle of its request need not send the rest.
+      // A client that is refused during its request need not send the rest.
       if (!stream.readableEnded) stream.close(constants.NGHTTP2_NO_ERROR);
     }
     this.#dropRest();
   }
 
-  /** What still comes is read all the same: a stream that is not read to its end is never closed, nor is its connection. */
+  /** Reads and drops the rest of the request: a stream that is not read to its end never closes, nor does its connection. */
   #dropRest(): void {
     this.#stream.off('readable', this.#onReadable).resume();
   }
 
-  /** What was written and is not taken lies in memory, and nothing waits for it any more. */
+  /** Answers that the client does not take stay in memory, and nobody waits for them any more: closes the stream after a while. */
   #cutOffLater(): void {
     const cutOff = setTimeout(() => this.#stream.close(constants.NGHTTP2_CANCEL), limits.answerStallMsMax);
     this.#stream.once('close', () => clearTimeout(cutOff));
@@ -210,7 +210,7 @@ export class GrpcStream {
   }
 }
 
-/** What ends the work for a call whose signal has fired. */
+/** The error that ends the work for a call whose signal has fired. */
 export function clientLeft(): StoreError {
   return new StoreError('CANCELLED', 'the client has left or its deadline has passed');
 }
@@ -223,7 +223,7 @@ interface Frame {
 /** Received bytes cut into messages. */
 class MessageFrames {
   readonly #received = new ReceivedBytes();
-  /** Of the message whose head has come and was taken off. */
+  /** The head of the current message, already removed from the bytes. */
   #head: { readonly size: number; readonly isCompressed: boolean } | undefined;
 
   get isEmpty(): boolean {
@@ -234,7 +234,7 @@ class MessageFrames {
     this.#received.add(chunk);
   }
 
-  /** The next message when all of it has come. Throws LIMIT_EXCEEDED as soon as its length is known. */
+  /** The next message when it is complete. Throws LIMIT_EXCEEDED as soon as its length is known. */
   take(bytesMax: number): Frame | undefined {
     if (this.#head === undefined) {
       if (this.#received.length < HEAD_BYTES) return undefined;

@@ -1,6 +1,6 @@
-// Turns received bodies into OTLP protobuf: small ones at once, large ones, and small ones that turn out large, on threads of
-// their own. 64 MiB of JSON are most of a second of work, in which the main thread could answer nobody. One pool serves all
-// listeners, with two threads: behind one body that is much work there is another way.
+// Converts received bodies to OTLP protobuf: small ones at once; large ones, and small ones that turn out large, on their own
+// threads. 64 MiB of JSON take most of a second, during which the main thread could answer nobody. All listeners share one
+// pool with two threads, so that one expensive body does not block the others.
 import { extname } from 'node:path';
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import { ThreadPool } from '../../base/thread-pool.ts';
@@ -8,14 +8,14 @@ import { CONNECTIONS_USEFUL } from '../../base/descriptors.ts';
 import type { BodyJob, BodyReply } from './body-worker.ts';
 import { bodyToOtlp, isIdentity, type EncodedBody, type OtlpBodyOptions } from './decode-body.ts';
 
-/** Received bytes that are some milliseconds of work: to decompress, to convert from JSON, to do both. */
+/** Received bytes that take some milliseconds to decompress, to convert from JSON, or both. */
 const INLINE_BYTES_MAX = { compressed: 256 << 10, json: 256 << 10, compressedJson: 32 << 10 };
-/** What a compressed body may become on the main thread: some milliseconds of work. */
+/** Largest decompressed body on the main thread: some milliseconds of work. */
 const INLINE_DECODED_BYTES_MAX: number = 4 << 20;
-/** A thread ends when nothing large came for so long, and its memory goes with it. */
+/** After this long without a large body, a thread ends and frees its memory. */
 const IDLE_MS = 10_000;
 const THREADS = 2;
-/** The largest body takes a second or two; what takes this long hangs. */
+/** The largest body takes a second or two; a thread that takes this long hangs. */
 const BODY_MAX_SECONDS = 60;
 
 export class BodyPool {
@@ -25,18 +25,18 @@ export class BodyPool {
     threadsMin: 0,
     threadsMax: THREADS,
     idleMs: IDLE_MS,
-    // The bytes of all bodies are bounded by the intake; each in the queue is one connection's.
+    // The intake bounds the bytes of all bodies; each queued body belongs to one connection.
     queueMax: CONNECTIONS_USEFUL.http,
     looksMax: BODY_MAX_SECONDS,
   });
 
-  /** The body as OTLP protobuf; its bytes may be gone afterwards. Throws as bodyToOtlp, and OVERLOADED. */
+  /** The body as OTLP protobuf; its own bytes may be gone afterwards. Throws as bodyToOtlp, and OVERLOADED. */
   async toOtlp(body: EncodedBody, options: OtlpBodyOptions): Promise<Uint8Array> {
     if (body.bytes.length <= inlineMax(body.encoding, options.isJson)) {
       const otlp = inline(body, options);
       if (otlp !== undefined) return otlp;
     }
-    // Received bodies are joined from chunks: alone in their buffer, which may go.
+    // Bodies joined from chunks own their whole buffer, so it can be transferred.
     const { buffer, byteLength } = body.bytes;
     const transferList = byteLength === buffer.byteLength ? [buffer as ArrayBuffer] : [];
     const reply = await this.#threads.run({ body, options }, { transferList });
@@ -49,7 +49,7 @@ export class BodyPool {
   }
 }
 
-/** The body as OTLP; undefined when it is more than it seemed, and not for the main thread. Throws as bodyToOtlp. */
+/** The body as OTLP; undefined if it turned out too large for the main thread. Throws as bodyToOtlp. */
 function inline(body: EncodedBody, options: OtlpBodyOptions): Uint8Array | undefined {
   if (isIdentity(body.encoding)) return bodyToOtlp(body, options);
   const sizeMax = Math.min(options.sizeMax, options.isJson ? INLINE_BYTES_MAX.json : INLINE_DECODED_BYTES_MAX);

@@ -1,5 +1,5 @@
-// Entry of the body worker thread (piscina): large bodies are decompressed and converted here, so that the main thread
-// goes on with everybody else's. Errors are returned as values: piscina drops an error's own properties.
+// Entry of the body worker thread (piscina): decompresses and converts large bodies, so that the main thread can serve other
+// requests. Errors are returned as values: piscina drops an error's own properties.
 import { move } from 'piscina';
 import { Pulse } from '../../base/pulse.ts';
 import type { PulsingJob } from '../../base/thread-pool.ts';
@@ -11,10 +11,10 @@ export interface BodyJob extends PulsingJob {
   readonly options: OtlpBodyOptions;
 }
 
-/** The OTLP bytes, alone in their buffer. */
+/** The OTLP bytes, which own their whole buffer. */
 export type BodyReply = Uint8Array | { readonly code: StoreErrorCode; readonly message: string };
 
-/** Runs `job` on this thread. What is no StoreError is a bug and rejects. */
+/** Runs `job` on this thread. Any error other than a StoreError is a bug and rejects. */
 export function convertBody({ body, options, pulse }: BodyJob): unknown {
   new Pulse(pulse).beat();
   try {

@@ -1,17 +1,17 @@
-// Which requests a browser was made to send and must not: any page that somebody opens on this machine can make its browser
-// ask a server on loopback. A page whose name was pointed at this address (DNS rebinding) is known by the Host it asks
-// for; one that sends requests from its own site, by Sec-Fetch-Site and Origin. Other programs send neither of the two.
-// It decides no more than that: who may ask at all is a proxy's business.
+// Refuses requests that a foreign web page made a browser send: any page opened on this machine can make its browser call a
+// server on loopback. If the page's name was pointed at this address (DNS rebinding), the Host header shows it; if the page
+// sends requests from its own site, Sec-Fetch-Site and Origin show it. Other programs send neither of these two headers.
+// This guard decides nothing else: authentication is a proxy's task.
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
-/** These change nothing, and a foreign page cannot read what they answer. */
+/** These methods change nothing, and a foreign page cannot read their answers. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * The names that a listener is asked under, beside addresses and localhost; undefined: any name. Without the flag a listener
- * on loopback has none, and any other has them all: only its operator knows under which names it is reached.
+ * Host names that the listener accepts beside addresses and localhost; undefined: any name. Without the flag, a listener on
+ * loopback accepts no other name, and any other listener accepts all: only its operator knows its names.
  */
 export function ownHosts(listenHost: string, hosts: readonly string[]): ReadonlySet<string> | undefined {
   const isLoopback = /^(127\.|::1$|localhost$)/.test(listenHost);
@@ -19,19 +19,19 @@ export function ownHosts(listenHost: string, hosts: readonly string[]): Readonly
   return new Set(hosts);
 }
 
-/** Answers 421 to every request for a name that is not this server's. */
+/** Answers 421 if the Host header names another server. */
 export function guardHost(app: FastifyInstance, hosts: ReadonlySet<string> | undefined): void {
   if (hosts === undefined) return;
   app.addHook('onRequest', async (request, reply) => {
     const { host = '' } = request.headers;
-    // HTTP/1.0 may come without; browsers never do.
+    // HTTP/1.0 requests may lack it; browsers always send it.
     if (host === '' || isOwnHost(host, hosts)) return;
     const shown = JSON.stringify(host.slice(0, 100));
     await refuse(reply, 421, `Host ${shown} is not served here: name it in -http.allowedHosts, or ask by address\n`);
   });
 }
 
-/** Answers 403 to what would change something and comes from a page of another origin than this server and `origins`. */
+/** Answers 403 to unsafe requests from pages whose origin is neither this server's nor one of `origins`. */
 export function guardOrigin(
   app: FastifyInstance,
   { hosts, origins }: { readonly hosts: ReadonlySet<string> | undefined; readonly origins: readonly string[] },
@@ -50,7 +50,7 @@ export function guardOrigin(
 /** Whether a browser sent this for a page that is not this server's own. */
 export function isForeign(headers: IncomingHttpHeaders, hosts: ReadonlySet<string> | undefined): boolean {
   const { host = '', origin, 'sec-fetch-site': site } = headers;
-  // The browser's own word, which no page can change; a proxy may have changed Host, so that it cannot be compared.
+  // Set by the browser, and no page can change it. A proxy may have changed Host, so Host cannot be compared.
   if (site !== undefined) return site !== 'same-origin' && site !== 'none';
   if (origin === undefined) return false;
   if (!URL.canParse(origin)) return true; // "null": a sandbox, a file
@@ -59,7 +59,7 @@ export function isForeign(headers: IncomingHttpHeaders, hosts: ReadonlySet<strin
 }
 
 function isOwnHost(host: string, hosts: ReadonlySet<string>): boolean {
-  // Without the port, in lower case, with an address as it is usually written.
+  // Without the port, in lower case, with the address in its usual form.
   const name = URL.parse(`http://${host}`)?.hostname.replace(/^\[|[\].]$/g, '') ?? '';
   return isIP(name) !== 0 || name === 'localhost' || name.endsWith('.localhost') || hosts.has(name);
 }

@@ -1,6 +1,5 @@
-// A request body with its Content-Encoding undone and, where it is JSON, made into the protobuf it stands for: what both
-// the main thread and the body worker do. The size limit holds for what comes out too: a body above it is cut off there,
-// never expanded further. Pure.
+// Undoes a request body's Content-Encoding and converts JSON to protobuf, for the main thread and the body worker. The size
+// limit also holds for the output: decompression stops at the limit. Pure.
 import { constants, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib';
 import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
@@ -51,15 +50,12 @@ export function isKnownEncoding(encoding: string): boolean {
   return DECODERS.has(encoding);
 }
 
-/** True when nothing was done to the body: it is as long as it will be. */
+/** True if the body is not encoded, so that its size is final. */
 export function isIdentity(encoding: string): boolean {
   return encoding === '' || encoding === 'identity' || encoding === 'none';
 }
 
-/**
- * The body as it was before its Content-Encoding, at most `sizeMax` bytes. Throws LIMIT_EXCEEDED, INVALID_REQUEST (compressed
- * data is damaged).
- */
+/** The body without its Content-Encoding, at most `sizeMax` bytes. Throws LIMIT_EXCEEDED; INVALID_REQUEST for damaged data. */
 export function decodeBody({ bytes, encoding }: EncodedBody, sizeMax: number): Uint8Array {
   const decode = DECODERS.get(encoding);
   assert(decode !== undefined, `a body with the encoding ${encoding} was taken`);
@@ -73,7 +69,7 @@ export function decodeBody({ bytes, encoding }: EncodedBody, sizeMax: number): U
   }
 }
 
-/** The body as OTLP protobuf. Throws as decodeBody, and INVALID_REQUEST when it is no OTLP JSON. */
+/** The body as OTLP protobuf. Throws as decodeBody, and INVALID_REQUEST if it is not OTLP JSON. */
 export function bodyToOtlp(body: EncodedBody, { sizeMax, isJson }: OtlpBodyOptions): Uint8Array {
   const bytes = decodeBody(body, sizeMax);
   return isJson ? jsonToRequest(bytes) : bytes;
@@ -97,7 +93,7 @@ function bodyTooLarge(sizeMax: number): StoreError {
   return tooLarge('decompressed request body', sizeMax);
 }
 
-/** "deflate" is a zlib stream by the RFC and a raw one from many senders: two bytes tell nearly always, trying the rest. */
+/** By the RFC, "deflate" is a zlib stream, but many senders send a raw one: two bytes nearly always tell; if not, it tries both. */
 function decodeDeflate(bytes: Uint8Array, sizeMax: number): Uint8Array {
   const [first = 0, second = 0] = bytes;
   const isZlib = (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0;
@@ -111,8 +107,8 @@ function decodeDeflate(bytes: Uint8Array, sizeMax: number): Uint8Array {
 }
 
 /**
- * Decodes frame after frame until the input is used up: Node's zstd stops silently after the first frame of several, and
- * the spans in the others would be lost without a word. Bytes behind the end that are no frame are an error.
+ * Decodes frame after frame until the input is used up: Node's zstd silently stops after the first frame, so the spans in
+ * further frames would be lost. Trailing bytes that are not a frame are an error.
  */
 function decodeAll(decode: Decode, bytes: Uint8Array, sizeMax: number): Uint8Array {
   const frames: Uint8Array[] = [];
@@ -120,7 +116,7 @@ function decodeAll(decode: Decode, bytes: Uint8Array, sizeMax: number): Uint8Arr
   let size = 0;
   do {
     if (frames.length === limits.zstdFramesMax) throw new Error(`more than ${limits.zstdFramesMax} frames`);
-    // One byte more than allowed, because zero would mean no limit; with `info` Node's types do not know the result.
+    // One byte more than allowed, because zero would mean no limit; Node's types lack the result for `info`.
     const options = { info: true as const, maxOutputLength: sizeMax - size + 1, chunkSize: CHUNK_BYTES };
     const { buffer, engine } = decode(bytes.subarray(at), options) as unknown as Decoded;
     size += buffer.length;
@@ -134,7 +130,7 @@ function decodeAll(decode: Decode, bytes: Uint8Array, sizeMax: number): Uint8Arr
 /** Output is produced in steps of this size; larger than Node's 16 KiB, because a body is hundreds of KiB. */
 const CHUNK_BYTES = 64 << 10;
 
-/** gzip files may be padded with zeros (tape blocks); Node's gunzip stops there, and has read all members before. */
+/** gzip files may be padded with zeros (tape blocks); Node's gunzip stops there, after it has read all members. */
 function isPadding(decode: Decode, bytes: Uint8Array, at: number): boolean {
   return decode === gunzipSync && bytes[at] === 0;
 }

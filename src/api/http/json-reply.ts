@@ -1,6 +1,6 @@
-// Sends JSON that is made chunk by chunk: small answers whole, with their length, large ones as a stream that is made only
-// as fast as the client reads, so that an answer of any size needs the memory of a few chunks. The event loop turns between
-// two chunks: a trace of 100,000 spans is a second of work, and other requests get in between.
+// Sends JSON chunk by chunk: small answers whole, with their length; large ones as a stream that is made only as fast as the
+// client reads, so that an answer of any size needs memory for only a few chunks. Between two chunks the event loop serves
+// other requests: a trace of 100,000 spans takes a second.
 import { Readable } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { FastifyReply } from 'fastify';
@@ -13,15 +13,15 @@ import { prettyJson } from './pretty-json.ts';
 const WHOLE_BYTES_MAX = 262_144;
 
 export interface JsonAnswer {
-  /** An empty chunk is a TURN (trace-view.ts): nothing is sent, others run. */
+  /** An empty chunk is a TURN (trace-view.ts): nothing is sent, and other work runs. */
   readonly chunks: Iterable<Buffer>;
   readonly isPretty: boolean;
   readonly logger: Logger | undefined;
-  /** How long the client may take nothing; limits.answerStallMsMax when absent. */
+  /** How long the client may leave the answer unread; limits.answerStallMsMax when absent. */
   readonly stallMsMax?: number;
 }
 
-/** Sends 200 with `chunks`. Throws what the first chunks throw; a failure after that cuts the connection and is logged. */
+/** Sends 200 with `chunks`. Throws what the first chunks throw; a later failure cuts the connection and is logged. */
 export async function sendJsonChunks(reply: FastifyReply, answer: JsonAnswer): Promise<FastifyReply> {
   const source = (answer.isPretty ? prettyJson(answer.chunks) : answer.chunks)[Symbol.iterator]();
   const head: Buffer[] = [];
@@ -40,14 +40,14 @@ export async function sendJsonChunks(reply: FastifyReply, answer: JsonAnswer): P
     answer.stallMsMax ?? limits.answerStallMsMax,
   );
   stream.once('error', (error) => {
-    // Only where it is compressed does a client that leaves come here.
+    // A client that leaves causes an error here only if the answer is compressed.
     const hasLeft = 'code' in error && error.code === 'ERR_STREAM_PREMATURE_CLOSE';
     if (!hasLeft) answer.logger?.error('an answer broke off while it was being sent', { error });
   });
   return reply.send(stream);
 }
 
-/** Lets others run. Throws CANCELLED when the client has left meanwhile. */
+/** Lets other work run. Throws CANCELLED if the client has left meanwhile. */
 async function turn(reply: FastifyReply, source: Iterator<Buffer>): Promise<void> {
   await nextTurn();
   if (!reply.raw.destroyed) return;
@@ -55,7 +55,7 @@ async function turn(reply: FastifyReply, source: Iterator<Buffer>): Promise<void
   throw new StoreError('CANCELLED', 'the client closed the connection before its answer began');
 }
 
-/** Makes one chunk a turn of the event loop, and none while the client takes none. */
+/** Makes at most one chunk per turn of the event loop, and none while the client takes none. */
 class ChunkStream extends Readable {
   readonly #source: Iterator<Buffer>;
   #head: Buffer | undefined;
@@ -92,7 +92,7 @@ class ChunkStream extends Readable {
     return next.done === true ? undefined : next.value;
   }
 
-  /** Lets go of the source when the client leaves before the end. */
+  /** Releases the source if the client leaves before the end. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
     clearTimeout(this.#stall);
     if (this.#turn !== undefined) clearImmediate(this.#turn);
@@ -101,7 +101,7 @@ class ChunkStream extends Readable {
   }
 }
 
-/** What is written comes from the store: malformed bytes there are not the client's fault. */
+/** The JSON is made from stored data: malformed bytes there are not the client's fault. */
 function advance(source: Iterator<Buffer>): IteratorResult<Buffer> {
   try {
     return source.next();

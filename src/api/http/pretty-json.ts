@@ -1,5 +1,5 @@
-// Compact JSON → the same JSON indented by four spaces, as Go's json.MarshalIndent lays it out, chunk by chunk: the "Trace
-// JSON" view of Jaeger UI asks for it with ?prettyPrint=true, for traces of any size.
+// Indents compact JSON by four spaces, as Go's json.MarshalIndent does, chunk by chunk: the "Trace JSON" view of Jaeger UI
+// requests this with ?prettyPrint=true, for traces of any size.
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 
 const INDENT = Buffer.from('    ');
@@ -11,7 +11,7 @@ const BACKSLASH = 0x5c;
 const OPEN = new Set([0x5b, 0x7b]);
 const CLOSE = new Set([0x5d, 0x7d]);
 
-/** Lays out compact JSON; {} and [] stay as they are. The chunks may be cut anywhere. */
+/** Indents compact JSON; {} and [] stay as they are. The chunks may be cut anywhere. */
 export function* prettyJson(chunks: Iterable<Uint8Array>): Generator<Buffer, void, undefined> {
   const layout = new Layout();
   for (const chunk of chunks) {
@@ -25,7 +25,7 @@ class Layout {
   #depth = 0;
   #isInString = false;
   #isEscaped = false;
-  /** An opening bracket came last: whether a line begins is known with the next byte. */
+  /** The last byte was an opening bracket: the next byte decides whether a new line begins. */
   #isJustOpened = false;
 
   push(byte: number): void {

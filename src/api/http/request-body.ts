@@ -1,5 +1,5 @@
-// HTTP request body → bytes, received under a budget. What cannot be read is dropped from the socket (Node closes it
-// after requestTimeout), so that the client reads the answer instead of a reset connection.
+// Receives an HTTP request body under a budget. If a body is refused, its remaining bytes are read and dropped (Node closes
+// the socket after requestTimeout), so that the client reads the answer instead of a reset connection.
 import type { IncomingMessage } from 'node:http';
 import { StoreError } from '../../base/errors.ts';
 import { ACCEPTED_ENCODINGS, isKnownEncoding, tooLarge, type EncodedBody } from './decode-body.ts';
@@ -7,15 +7,15 @@ import type { IntakeAccount } from '../edge/intake.ts';
 import { ReceivedBytes } from '../edge/received-bytes.ts';
 
 export interface BodyOptions {
-  /** Bytes received, and bytes after decompression. */
+  /** Limit of the bytes received, and of the bytes after decompression. */
   readonly sizeMax: number;
-  /** Where the bytes are charged while they are held. */
+  /** Counts the bytes while they are held. */
   readonly account: IntakeAccount;
 }
 
 /**
- * Receives a whole body as it is. Throws UNSUPPORTED_TYPE (encoding; nothing is read then), LIMIT_EXCEEDED, OVERLOADED, and
- * CANCELLED when the client goes away.
+ * Receives a whole body without decoding it. Throws UNSUPPORTED_TYPE (encoding; then nothing is read), LIMIT_EXCEEDED,
+ * OVERLOADED, and CANCELLED if the client leaves.
  */
 export async function receiveBody(request: IncomingMessage, options: BodyOptions): Promise<EncodedBody> {
   const encoding = (request.headers['content-encoding'] ?? '').trim().toLowerCase();

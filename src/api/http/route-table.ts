@@ -1,7 +1,7 @@
-// The routes that are registered, for what the router does not tell: which methods a path has (405 instead of 404), and a
-// route's pattern without the prefix (the label of metrics, bounded by the number of routes).
+// The registered routes, for what the router does not tell: which methods a path has (405 instead of 404), and a route's
+// pattern without the prefix (the label of metrics, bounded by the number of routes).
 
-/** Stands for every path that no route matches. */
+/** The label of every path that no route matches. */
 const UNKNOWN = '*';
 
 export class RouteTable {
@@ -9,12 +9,12 @@ export class RouteTable {
   readonly #methods = new Map<string, Set<string>>();
   readonly #matchers: { readonly pattern: string; readonly regex: RegExp }[] = [];
 
-  /** `prefix` is what is put before every pattern, '' for nothing. */
+  /** `prefix` is in front of every pattern; '' for none. */
   constructor(prefix: string) {
     this.#prefix = prefix;
   }
 
-  /** Adds a route; `pattern` has `:name` for one segment and ends in `*` for any rest, as in the router. */
+  /** Adds a route; in `pattern`, `:name` matches one segment and a final `*` any rest, as in the router. */
   add(method: string | readonly string[], pattern: string): void {
     let methods = this.#methods.get(pattern);
     if (methods === undefined) {
@@ -36,7 +36,7 @@ export class RouteTable {
     return [...found].toSorted();
   }
 
-  /** The pattern as written in the source, without the prefix; `*` when no route matched. */
+  /** The pattern as in the source, without the prefix; `*` if no route matched. */
   shortPattern(pattern: string | undefined): string {
     if (pattern === undefined || !this.#methods.has(pattern)) return UNKNOWN;
     return pattern.startsWith(this.#prefix) ? pattern.slice(this.#prefix.length) : pattern;
