@@ -1,5 +1,5 @@
-// What Jaeger's three gRPC APIs answer alike: names, links, traces and summaries. Traces that are being sent count against
-// the budget of answers until their last message is with the client.
+// Answers that Jaeger's three gRPC APIs share: names, links, traces and summaries. Traces that are being sent count against
+// the budget of answers until the client has their last message.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { traceNotFound } from '../edge/status.ts';
 import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../trace/store.ts';
@@ -22,7 +22,7 @@ export interface JaegerGrpcOptions extends GrpcCallOptions, SearchBounds {
 }
 
 const SUMMARIES_PER_MESSAGE = 100;
-/** OTLP that is looked at before others get a turn: some ms of work. */
+/** OTLP bytes processed before other work gets a turn: some ms. */
 const BYTES_PER_TURN = 1 << 20;
 
 /** The names of all services. */
@@ -34,7 +34,7 @@ export async function listServices({ reader }: JaegerGrpcOptions, _request: obje
 
 export interface OperationsRequest {
   readonly service?: string;
-  /** "" for all; an unknown one matches nothing. */
+  /** "" means all kinds; an unknown one matches nothing. */
   readonly spanKind?: string;
 }
 
@@ -52,7 +52,7 @@ export async function listOperations(
   if (service === '' || kind < 0) return { operations: [] };
   const found = await reader.listOperations(call.tenant, service, kind === 0 ? undefined : kind, call.signal);
   call.warn(found.warnings);
-  // Kinds that OTLP does not know have the same name, none.
+  // Kinds that OTLP does not know are all shown as the empty name.
   const operations = found.items.map((operation) => ({ name: operation.name, spanKind: kindName(operation.kind) }));
   return { operations: [...new Map(operations.map((shown) => [JSON.stringify(shown), shown])).values()] };
 }
@@ -62,7 +62,7 @@ export interface DependenciesRequest {
   readonly endTime?: ProtoTime;
 }
 
-/** Links of a window; without a time it is open at that end. */
+/** Links of a window; a missing time leaves that end open. */
 export async function listDependencies(
   { reader }: JaegerGrpcOptions,
   { startTime, endTime }: DependenciesRequest,
@@ -76,7 +76,7 @@ export async function listDependencies(
   return { dependencies: links.map(({ parent, child, callCount }) => ({ parent, child, callCount })) };
 }
 
-/** Searches, unless nothing can be found. */
+/** Searches, unless the request cannot match anything. */
 export async function search(
   { reader }: JaegerGrpcOptions,
   { query, isHopeless, warnings: changed }: Search,
@@ -99,8 +99,8 @@ export async function findTrace(
 }
 
 /**
- * What `partsOf` makes of each trace, the traces counted against the budget of answers until the last part is taken. Tells the
- * client what they lack; leaves turns to others. Throws OVERLOADED, CANCELLED.
+ * Yields the results of `partsOf` for each trace. The traces count against the budget of answers until the last part is
+ * taken. Tells the client what they lack, and gives turns to other work. Throws OVERLOADED, CANCELLED.
  */
 export async function* eachTrace<Part>(
   { answers }: JaegerGrpcOptions,
@@ -156,7 +156,7 @@ export function summarizeAll(
   });
 }
 
-/** The summaries in messages that are never empty; `idOf` is what an API calls a trace id. */
+/** The summaries in messages that are never empty; `idOf` formats a trace id for the API. */
 export async function* sendSummaries(
   options: JaegerGrpcOptions,
   found: FoundTraces,

@@ -1,5 +1,5 @@
 // jaeger.api_v2.metrics.MetricsQueryService: the Monitor's figures over gRPC, computed as for /api/metrics (contract/jaeger.md
-// §1.6). Points are written by hand: there are thousands of them, and they are all alike.
+// §1.6). Points are encoded by hand, because there are thousands of them with the same form.
 import { StoreError } from '../../base/errors.ts';
 import { KIND_MAX } from '../../trace/span-kinds.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
@@ -23,11 +23,11 @@ import { disabled } from '../jaeger-http/jaeger-metrics.ts';
 export const METRICS = 'jaeger.api_v2.metrics.MetricsQueryService';
 
 export interface MetricsGrpcOptions extends JaegerGrpcOptions {
-  /** Calls are refused, for those whose Monitor reads elsewhere. */
+  /** Refuses all calls, for users whose Monitor reads another source. */
   readonly isMonitorOff: boolean;
 }
 
-/** Of all lines together, some 30 bytes each: the one message of the answer stays below the 4 MiB a client takes. */
+/** For all lines together, some 30 bytes each: keeps the answer's one message below the 4 MiB that a client takes. */
 const POINTS_MAX = 100_000;
 const NS_PER_MS = 1_000_000n;
 const MS_PER_SECOND = 1_000;
@@ -58,12 +58,12 @@ export function registerMetricsService(server: GrpcMethodTable, options: Metrics
   registerService(server, METRICS, { unary }, options);
 }
 
-/** Points may be as close as a client likes; Jaeger until 2.17 said so with a millisecond. */
+/** Points may be as close as a client likes; Jaeger expressed this with 1 ms until 2.17. */
 async function getMinStep(): Promise<Reply> {
   return { minStep: { nanos: Number(NS_PER_MS) } };
 }
 
-/** The method that answers with what `kindOf` says. */
+/** The method that answers with the kind of metric that `kindOf` returns. */
 function getMetrics(kindOf: (request: MetricsRequest) => CallMetricKind) {
   return async (
     { reader, isMonitorOff }: MetricsGrpcOptions,

@@ -59,7 +59,7 @@ function sendSpans(options: JaegerGrpcOptions, found: FoundTraces, call: GrpcCal
   return eachTrace(options, found, call, (trace) => spanChunks(trace, isRaw));
 }
 
-/** Work on a big trace leaves turns to others, in which nothing is sent. */
+/** During work on a big trace, other work gets turns in which nothing is sent. */
 async function* spanChunks({ otlp }: FoundTrace, isRaw: boolean): AsyncGenerator<Uint8Array, void, undefined> {
   const reading = readTraceInTurns(otlp);
   let step = reading.next();
@@ -80,7 +80,7 @@ function archiveIn(archive: TraceArchive) {
   };
 }
 
-/** With the bare names too, for clients from before the kinds. */
+/** Also returns the bare names, for clients older than the kinds. */
 async function getOperations(options: JaegerGrpcOptions, request: OperationsRequest, call: GrpcCall): Promise<Reply> {
   const { operations } = await listOperations(options, request, call);
   return { operations, operationNames: [...new Set(operations.map(({ name }) => name))] };

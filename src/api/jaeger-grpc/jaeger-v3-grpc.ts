@@ -1,5 +1,5 @@
-// jaeger.api_v3.QueryService: names, traces, summaries and links as Jaeger's own query service gives them (contract/jaeger.md
-// §5.2). As over HTTP, OTLP is never adjusted: this is the export, and raw_traces changes nothing.
+// jaeger.api_v3.QueryService: names, traces, summaries and links as Jaeger's own query service returns them (contract/jaeger.md
+// §5.2). As over HTTP, OTLP is never adjusted, because it serves as the export; raw_traces has no effect.
 import { StoreError } from '../../base/errors.ts';
 import { formatTraceId } from '../../trace/ids.ts';
 import {

@@ -1,6 +1,6 @@
-// jaeger.storage.v2: what Jaeger asks of a remote storage (contract/jaeger.md §5.3). Every message of a stream has spans of
-// one trace, consecutive messages may continue it, none is empty; traces that do not exist yield nothing. Hints of times are
-// not needed: the trace is read whole, from every day.
+// jaeger.storage.v2: the API that Jaeger expects of a remote storage (contract/jaeger.md §5.3). Every message of a stream has
+// spans of one trace; the next may continue it; none is empty. Traces that do not exist yield nothing. Time hints are
+// ignored: a trace is read whole, from every day.
 import { StoreError } from '../../base/errors.ts';
 import { textOfAnyValue } from '../../trace/attributes.ts';
 import { formatTraceId } from '../../trace/ids.ts';
@@ -22,7 +22,7 @@ import { encodeMessage, messageType } from '../grpc/grpc-schema.ts';
 import { checkTags, timestampOf, toSearch, traceIdOf, type SearchMessage } from '../jaeger/grpc-search.ts';
 import type { Search } from '../jaeger/search-bounds.ts';
 
-/** Traces read at a time where the request names them: bounds what one call holds. */
+/** Traces read at a time if the request names them: bounds the memory of one call. */
 const TRACES_PER_READ = 16;
 
 /** Registers TraceReader, DependencyReader and Capabilities. */
@@ -76,7 +76,7 @@ function searchOf(options: JaegerGrpcOptions, { query }: SearchRequest): Search 
 
 const anyValue = messageType('jaeger.storage.v2.AnyValue');
 
-/** Values are compared by their text, whatever their type (§7.1). The message is OTLP's AnyValue under another name. */
+/** Compares values by their text, whatever their type (§7.1). The message is OTLP's AnyValue under another name. */
 function tagOf({ key = '', value = {} }: Attribute): [key: string, value: string] {
   return [key, textOfAnyValue(encodeMessage(anyValue, value))];
 }
@@ -85,7 +85,7 @@ async function* findTraces(options: JaegerGrpcOptions, request: SearchRequest, c
   yield* sendOtlp(options, await search(options, searchOf(options, request), call), call);
 }
 
-/** With the bounds of the whole trace, so that they serve as hints of GetTraces. */
+/** Returns the bounds of the whole trace too, so that they can serve as hints of GetTraces. */
 async function findTraceIds(options: JaegerGrpcOptions, request: SearchRequest, call: GrpcCall): Promise<Reply> {
   const found = await search(options, searchOf(options, request), call);
   const traceIds: object[] = [];
@@ -99,7 +99,7 @@ async function* findSummaries(options: JaegerGrpcOptions, request: SearchRequest
   yield* sendSummaries(options, await search(options, searchOf(options, request), call), call, (traceId) => traceId);
 }
 
-/** What is said here, Jaeger relies on: nothing that does not work. */
+/** Jaeger relies on this, so it lists only working features. */
 async function getCapabilities(): Promise<Reply> {
   const filter = { levels: ATTRIBUTE_LEVELS, operators: FILTER_OPERATORS };
   return { search: { withoutServiceName: true, sameSpanConjunction: true, filter } };

@@ -1,18 +1,18 @@
-// explain=1 on a search, of either API generation: instead of traces, what the search reads and what it leaves out, and
-// by what (docs/operations/queries.md). Not of Jaeger's API.
+// explain=1 on a search, of either API generation: returns, instead of traces, what the search reads and what it skips and
+// why (docs/operations/queries.md). Not part of Jaeger's API.
 import { StoreError } from '../../base/errors.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import type { TraceQuery } from '../../trace/trace-query.ts';
 import type { JaegerRequest } from './jaeger-http.ts';
 
-/** The blocks that were opened are told apart from those that were not. */
+/** The fates of blocks that were opened. */
 const OPENED = new Set(['templates', 'values', 'spanTimes', 'matched']);
 
 export function isExplain({ params }: Pick<JaegerRequest, 'params'>): boolean {
   return params.first('explain') === '1';
 }
 
-/** The explanation as JSON. Throws INVALID_REQUEST where there is no `explainer`. */
+/** The explanation as JSON. Throws INVALID_REQUEST if there is no `explainer`. */
 export async function explainSearch(
   explainer: SearchExplainer | undefined,
   { tenant, signal }: Pick<JaegerRequest, 'tenant' | 'signal'>,

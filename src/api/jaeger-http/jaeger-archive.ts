@@ -1,5 +1,5 @@
-// /api/archive/{id} (contract/jaeger.md §1.3): POST keeps a trace beyond retention, GET shows it as /api/traces/{id} does if
-// it is kept, DELETE, which Jaeger lacks, keeps it no longer. Archived traces answer under every path that takes an id.
+// /api/archive/{id} (contract/jaeger.md §1.3): POST keeps a trace beyond retention, GET shows a kept trace as /api/traces/{id}
+// does, DELETE, which Jaeger lacks, removes it. Every path that takes an id also finds archived traces.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { traceNotFound } from '../edge/status.ts';
 import { parseTraceId } from '../../trace/ids.ts';
@@ -29,7 +29,7 @@ export function registerArchiveRoutes(
 /** The trace id of a path below /api/archive/ or /api/traces/. Throws UnknownPath, INVALID_REQUEST. */
 export function pathTraceId(request: FastifyRequest, marker: string): Uint8Array {
   const text = pathRest(request, marker);
-  // A slash may be one of base64; in anything else it makes a path that Jaeger does not have.
+  // Base64 may contain a slash; with a slash in any other id, the path does not exist in Jaeger.
   if (text === '' || (text.includes('/') && parseTraceId(text) === undefined)) throw new UnknownPath();
   return parsePathTraceId(text);
 }
@@ -69,7 +69,7 @@ async function deleteArchived(
   return done();
 }
 
-/** Jaeger's answer, whose `errors` is an empty list here. */
+/** Jaeger's success answer, which has an empty list as `errors` here. */
 function done(): Buffer[] {
   return [Buffer.from('{"data":[],"total":0,"limit":0,"offset":0,"errors":[]}')];
 }

@@ -1,5 +1,5 @@
-// Jaeger's legacy envelope (contract/jaeger.md §1.2) and how a route that answers in it is registered: GET or POST, JSON in
-// chunks, errors as an envelope too, and 404 as text for paths that Jaeger does not have.
+// Jaeger's legacy envelope (contract/jaeger.md §1.2), and the registration of routes that answer in it: GET or POST, JSON in
+// chunks, errors in an envelope too, and 404 as text for paths that Jaeger does not have.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { assert } from '../../base/assert.ts';
 import { quoteJson } from '../../bytes/json-writer.ts';
@@ -7,7 +7,7 @@ import type { Dependency, FoundLinks } from '../../trace/store.ts';
 import { readRequest, sendError, type JaegerOptions, type JaegerRequest } from './jaeger-http.ts';
 import { sendJsonChunks } from '../http/json-reply.ts';
 
-/** Gives the JSON of the answer. What it throws becomes an envelope with the error's status. */
+/** Returns the JSON of the answer. A thrown error becomes an envelope with the error's status. */
 export type LegacyHandler = (
   options: JaegerOptions,
   asked: JaegerRequest,
@@ -19,7 +19,7 @@ interface LegacyRoute {
   readonly url: string;
   readonly handler: LegacyHandler;
   readonly options: JaegerOptions;
-  /** Lets a request pass or answers it. */
+  /** Lets a request pass, or answers it. */
   readonly onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 }
 
@@ -39,10 +39,10 @@ export function registerLegacyRoute(app: FastifyInstance, route: LegacyRoute): v
   app.route({ method, url, errorHandler, handler: answer, ...(onRequest === undefined ? {} : { onRequest }) });
 }
 
-/** Warnings in a body; beyond them the log has all. */
+/** Warnings in a body; the log has all of them. */
 const WARNINGS_MAX = 100;
 
-/** The envelope with a field that Jaeger's has not and its clients pass over; not `errors`, of which some make a failure. */
+/** Adds a field that Jaeger's envelope lacks and its clients ignore. Not `errors`: some clients treat that as a failure. */
 function* withWarnings(chunks: Iterable<Buffer>, told: readonly string[]): Generator<Buffer, void, undefined> {
   let isBegun = false;
   for (const chunk of chunks) {
@@ -62,7 +62,7 @@ function* withWarnings(chunks: Iterable<Buffer>, told: readonly string[]): Gener
   }
 }
 
-/** Jaeger answers 500, as for a failure, where a storage is not configured. It is none: nothing is logged. */
+/** Jaeger answers 500 if a storage is not configured. It is no failure, so nothing is logged. */
 export class NotConfigured extends Error {}
 
 function sendNotConfigured(reply: FastifyReply, { message }: NotConfigured): void {
@@ -72,7 +72,7 @@ function sendNotConfigured(reply: FastifyReply, { message }: NotConfigured): voi
     .send(`${errorBody(500, message)}\n`);
 }
 
-/** A path that a wildcard route matched but Jaeger does not have. */
+/** A wildcard route matched the path, but Jaeger does not have it. */
 export class UnknownPath extends Error {}
 
 export function sendUnknownPath(reply: FastifyReply): void {
@@ -89,7 +89,7 @@ export function envelope(data: string, total = 0): Buffer[] {
   return [Buffer.from(`{"data":${data},"total":${total},"limit":0,"offset":0,"errors":null}`)];
 }
 
-/** Of a window in which nothing can lie. */
+/** The answer for an empty window. */
 export const NO_LINKS: FoundLinks = { links: [], warnings: [] };
 
 /** One link, as both API generations show it. */

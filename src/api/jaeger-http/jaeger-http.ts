@@ -1,5 +1,5 @@
-// What Jaeger's two API generations share over HTTP: tenant, query string, the signal that fires when the client leaves,
-// the undecoded rest of a path, and how errors are sent.
+// Shared by Jaeger's two API generations over HTTP: tenant, query string, the signal that fires when the client leaves, the
+// undecoded rest of a path, and how errors are sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../base/logger.ts';
 import type { FoundTrace, FoundTraces, Listed, Operation, TraceArchive, TraceReader } from '../../trace/store.ts';
@@ -16,7 +16,7 @@ import { refuseUnknownNarrowing } from '../jaeger/known-params.ts';
 
 export interface JaegerOptions {
   readonly reader: TraceReader;
-  /** Of explain=1; absent where the traces are not stored here. */
+  /** Answers explain=1; absent if the traces are stored elsewhere. */
   readonly explainer?: SearchExplainer;
   /** Highest `limit` of a search. */
   readonly maxTraces: number;
@@ -33,9 +33,9 @@ export interface JaegerOptions {
   readonly answers: AnswerBudget;
   /** Absent: nothing can be archived. */
   readonly archive?: TraceArchive | undefined;
-  /** What DELETE /api/archive/… must carry; '' asks for none. */
+  /** The key that DELETE /api/archive/… must carry; '' requires none. */
   readonly archiveDeleteAuthKey?: string;
-  /** The metrics endpoints are refused, for those whose Monitor reads elsewhere. */
+  /** Refuses the metrics endpoints, for users whose Monitor reads another source. */
   readonly isMonitorOff?: boolean;
 }
 
@@ -47,16 +47,16 @@ export function nowOf(options: JaegerOptions): number {
 export interface JaegerRequest {
   readonly tenant: Tenant;
   readonly params: QueryString;
-  /** Fires when the connection closes: work for this request is then in vain. */
+  /** Fires when the connection closes: no further work is needed. */
   readonly signal: AbortSignal;
   readonly isPretty: boolean;
-  /** Names in the header `tracelith-warnings` what the answer lacks, or has instead of what was asked. */
+  /** Puts into the header `tracelith-warnings` what the answer lacks, or how it differs from the request. */
   readonly warn: (warnings: readonly string[]) => void;
-  /** What was warned of. */
+  /** The warnings so far. */
   readonly told: readonly string[];
   /** The traces of an answer, held until the request is over; warns of what they lack. Throws OVERLOADED. */
   readonly take: (found: FoundTraces) => readonly FoundTrace[];
-  /** The items of a list; what it lacks is named likewise. */
+  /** The items of a list; warns of what it lacks. */
   readonly items: <T>(listed: Listed<T>) => T[];
 }
 
@@ -64,8 +64,8 @@ export interface JaegerRequest {
 const WARNING_CHARS_MAX = 2_000;
 
 /**
- * Reads what every route needs; `conditions` are the parameters in `query.` that this one honours. Throws INVALID_REQUEST for a
- * bad tenant, and for a parameter that would narrow the answer and is not known.
+ * Reads what every route needs; `conditions` are the parameters in `query.` that this route supports. Throws INVALID_REQUEST
+ * for a bad tenant, and for an unknown parameter that would narrow the answer.
  */
 export function readRequest(
   request: FastifyRequest,
@@ -103,7 +103,7 @@ export function readRequest(
   };
 }
 
-/** The operations of the parameters `service` and `spanKind` (or `span_kind`); none of an unknown kind. */
+/** The operations for the parameters `service` and `spanKind` (or `span_kind`); none for an unknown kind. */
 export async function operationsOf(
   reader: TraceReader,
   { tenant, params, signal, items }: JaegerRequest,
@@ -115,7 +115,7 @@ export async function operationsOf(
     : items(await reader.listOperations(tenant, service, kind || undefined, signal));
 }
 
-/** Printable ASCII, bounded; the log has the whole. */
+/** Printable ASCII, bounded; the log has the complete warnings. */
 function headerOf(warnings: readonly string[]): string {
   const text = `${warnings.length}: ${warnings.join('; ')}`.replace(/[^ -~]/g, '?');
   return text.length <= WARNING_CHARS_MAX ? text : `${text.slice(0, WARNING_CHARS_MAX)}...`;
@@ -131,7 +131,7 @@ export function rawPath(request: FastifyRequest): string {
   return request.url.split('?', 1)[0]!;
 }
 
-/** What follows the first `marker` in the path, unescaped once; slashes in it, escaped or not, are kept. */
+/** The path after the first `marker`, unescaped once; slashes in it, escaped or not, are kept. */
 export function pathRest(request: FastifyRequest, marker: string): string {
   const path = rawPath(request);
   const rest = path.slice(path.indexOf(marker) + marker.length);
@@ -144,10 +144,10 @@ export interface ErrorAnswer {
   readonly body: (status: number, message: string) => string;
 }
 
-/** What a flag switches off is no failure. */
+/** A refusal because a flag disables something is not a failure. */
 const DISABLED_STATUS = 501;
 
-/** Answers with the status of the error and the body the API generation wants, a line feed after it as in Jaeger. */
+/** Sends the error's status with the body of the API generation, followed by a line feed, as Jaeger does. */
 export function sendError(reply: FastifyReply, { error, logger, body }: ErrorAnswer): void {
   const { http, retrySeconds } = statusOf(error);
   if (http >= 500 && http !== DISABLED_STATUS) logger?.error('a Jaeger request failed', { status: http, error });

@@ -1,5 +1,5 @@
-// Jaeger's metrics endpoints behind the Monitor tab (contract/jaeger.md §1.6, §2.6): parameters, defaults and texts as in
-// Jaeger, the answer as the protobuf JSON of its MetricFamily, without the envelope. Counted from the stored spans; neither
+// Jaeger's metrics endpoints for the Monitor tab (contract/jaeger.md §1.6, §2.6): parameters, defaults and texts as in Jaeger;
+// the answer is the protobuf JSON of its MetricFamily, without the envelope. Counted from the stored spans, so neither
 // Prometheus nor a connector is needed.
 import type { FastifyInstance } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
@@ -25,7 +25,7 @@ import { parseBool, parseInteger, parseTime, unparsable } from '../jaeger/jaeger
 import type { QueryString } from '../go/query-string.ts';
 
 const DURATION_MAX_MS = 100n * 365n * 86_400_000n;
-/** Of all lines together, some 80 bytes each. */
+/** For all lines together, some 80 bytes each. */
 const POINTS_MAX = 1_000_000;
 
 /** Registers `{prefix}/api/metrics/…`. */
@@ -33,7 +33,7 @@ export function registerMetricsRoutes(app: FastifyInstance, prefix: string, opti
   const metrics: readonly CallMetric[] = ['latencies', 'calls', 'errors'];
   const handlers: readonly [string, LegacyHandler][] = [
     ...metrics.map((metric): [string, LegacyHandler] => [metric, (_, asked) => answer(options, asked, metric)]),
-    // Points may be as close as a client likes; Jaeger until 2.17 said so with this number of ms.
+    // Points may be as close as a client likes; Jaeger expressed this with 1 ms until 2.17.
     ['minstep', () => Promise.resolve(envelope('1'))],
   ];
   for (const [name, handler] of handlers) {
@@ -45,7 +45,7 @@ export function registerMetricsRoutes(app: FastifyInstance, prefix: string, opti
   }
 }
 
-/** What is answered where the Monitor is switched off. */
+/** The error if the Monitor is switched off. */
 export function disabled(): StoreError {
   return new StoreError('DISABLED', 'trace metrics are currently disabled - no metrics backend configured');
 }
@@ -78,7 +78,7 @@ export function parseCallMetrics(params: QueryString, nowMs: number): CallMetric
   if (services.length === 0) unparsable('service', 'please provide at least one service name');
   const isByOperation = parseBool(params, 'groupByOperation');
   const kinds = params.all('spanKind').map(kindOf);
-  // Minutes are what is counted, and no unit reaches into the next one.
+  // Calls are counted by minute, so the end of the given time's unit does not matter.
   const end = parseTime(params, 'endTs');
   const request = {
     services: [...new Set(services)],
@@ -109,7 +109,7 @@ function parseMs(params: QueryString, name: string, defaultMs: number): number {
   return Number(value);
 }
 
-/** `metrics` is a list even when it is empty: without it Jaeger UI's charts stay blank. */
+/** `metrics` is a list even if it is empty: without it, Jaeger UI's charts stay blank. */
 function* familyJson(
   lines: Iterable<CallMetricLine>,
   request: CallMetricsRequest,
@@ -126,7 +126,7 @@ function* familyJson(
 }
 
 function lineJson({ service, operation, values }: CallMetricLine, times: readonly string[]): string {
-  // service_name first: the UI takes it from there.
+  // service_name first: the UI reads it from there.
   const labels = [`{"name":"service_name","value":${quoteJson(service)}}`];
   if (operation !== undefined) labels.push(`{"name":"operation","value":${quoteJson(operation)}}`);
   const points = Array.from(values, (value, i) => {

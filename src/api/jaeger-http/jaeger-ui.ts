@@ -1,6 +1,6 @@
 // Serves an unpacked build of Jaeger UI (-jaegerui.dir; not part of this repository) under every prefix of Jaeger's API, so
-// that the UI finds the API beside itself. What the UI must know of this server is put into its index.html in the places
-// it keeps for that, as Jaeger does (contract/jaeger.md §2.8).
+// that the UI finds the API under its own prefix. Settings of this server are inserted into the placeholders in the UI's
+// index.html, as Jaeger does (contract/jaeger.md §2.8).
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
@@ -20,16 +20,16 @@ export interface JaegerUiOptions {
 }
 
 export interface JaegerUi {
-  /** Nothing outside it is served, whatever links lead there. */
+  /** No file outside it is served, even through links. */
   readonly dir: string;
   readonly staticPath: string;
-  /** The page, for a browser that finds the UI's mount at `base` as seen from the page's own URL: './', '../'. */
+  /** The page, with `base` as the path of the UI's mount relative to the page's own URL: './', '../'. */
   readonly page: (base: string) => string;
 }
 
-/** Some 10 KB in every version. */
+/** Every version has some 10 KB. */
 const INDEX_BYTES_MAX = 4 << 20;
-/** The UI's own routes: reloaded there, the browser asks this server for them. */
+/** The UI's own routes: if such a page is reloaded, the browser requests it from this server. */
 const PAGES = [
   'search',
   'trace',
@@ -40,12 +40,12 @@ const PAGES = [
   'quality-metrics',
   'plexus-demo',
 ];
-/** Names that a build gives a file by its content: it never changes under its name. */
+/** File names that contain a hash of the content, so that the file never changes under its name. */
 const HASHED_NAME = /[-.][\w-]{8,}\.\w+$/;
 const MARKED_BASE = '<base href="/"';
 const YEAR_SECONDS = 31_536_000;
 
-/** Reads the build's page and the configuration, once. Throws CONFIG naming the flag. */
+/** Reads the build's page and the configuration, once. Throws CONFIG, naming the flag. */
 export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
   const { disk, dir, configFile, version, capabilities } = options;
   const html = readText(disk, join(dir, 'index.html'), `-jaegerui.dir=${dir}: expected an unpacked build of Jaeger UI`);
@@ -78,8 +78,8 @@ export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
 }
 
 /**
- * Relative, so that it is right behind any proxy. UI up to 2.17 has a base to be replaced; later ones make one by script,
- * too late for the browser, which has begun to fetch the page's relative links by then: the first base is the one that counts.
+ * Sets a relative base, which works behind any proxy. UIs up to 2.17 have a base to replace. Later ones set one by script, too
+ * late: the browser has begun to fetch the page's relative links by then. The first base in the page takes effect.
  */
 function withBase(html: string, base: string): string {
   const isMarked = html.includes(MARKED_BASE);
@@ -88,7 +88,7 @@ function withBase(html: string, base: string): string {
     : html.replace('<head>', `<head>\n    <base href="${base}" />`);
 }
 
-/** What is replaced by a configuration, and by what. */
+/** The placeholder that a configuration replaces, and its replacement. */
 function readConfig(disk: Disk, file: string): [RegExp, string] {
   const text = readText(disk, file, `-jaegerui.config=${file}`);
   if (file.toLowerCase().endsWith('.js')) {
@@ -123,13 +123,13 @@ function readText(disk: Disk, path: string, prefix: string): string {
   }
 }
 
-/** JSON that may stand in a script element. */
+/** JSON that is safe inside a script element. */
 function scriptJson(value: unknown): string {
   return JSON.stringify(value).replaceAll('<', '\\u003c');
 }
 
 export interface UiMount {
-  /** Where the API is: '' or as '/select/jaeger'. */
+  /** The prefix of the API: '' or for example '/select/jaeger'. */
   readonly prefix: string;
   /** The same as a browser sees it, with -http.pathPrefix. */
   readonly path: string;
@@ -141,7 +141,7 @@ export async function registerJaegerUi(app: FastifyInstance, ui: JaegerUi, { pre
     sendPage(reply, ui.page(baseOf(request, path)));
   for (const page of PAGES) app.get(`${prefix}/${page}`, send);
   app.get(`${prefix}/`, { prefixTrailingSlash: 'slash' }, send);
-  // Without the slash its relative links would lead beside it.
+  // Without the final slash, the page's relative links would lead to the parent path.
   if (path !== '') app.get(prefix, async (_request, reply) => reply.redirect(`${path}/`, 302));
   await app.register(fastifyStatic, {
     root: ui.staticPath,
@@ -159,8 +159,8 @@ export async function registerJaegerUi(app: FastifyInstance, ui: JaegerUi, { pre
 }
 
 /**
- * Answers a browser that opens a path nobody knows with the page: newer UIs have more of them. False: it is none, or the
- * path is below none of the mounts.
+ * If a browser opens an unknown path below a mount, answers with the page, because newer UIs have more routes. False: it is
+ * another client, or the path is below none of the mounts.
  */
 export function sendUnknownPage(
   request: FastifyRequest,
@@ -175,13 +175,13 @@ export function sendUnknownPage(
   return true;
 }
 
-/** The way from the page asked for, as the browser knows it, up to the mount at `path`. */
+/** The relative path from the requested page, as the browser sees it, up to the mount at `path`. */
 function baseOf(request: FastifyRequest, path: string): string {
   const inside = request.originalUrl.split('?', 1)[0]!.slice(path.length + 1);
   return '../'.repeat(inside.split('/').length - 1) || './';
 }
 
-/** The page names its scripts by content: it must be asked for anew, they need not. */
+/** The page must be revalidated; its scripts, whose names contain a hash of their content, need not. */
 function sendPage(reply: FastifyReply, page: string): FastifyReply {
   return reply
     .headers({

@@ -1,6 +1,6 @@
-// Jaeger's legacy HTTP API, as Jaeger v2.20 and the clients written for it know it (contract/jaeger.md §1): services,
-// operations, search, traces by id, dependencies, under /select/jaeger, / and /jaeger. Everything is read through the
-// TraceReader port; names come from its index, and traces are written to the socket while they are translated.
+// Jaeger's legacy HTTP API, as in Jaeger v2.20 and as its clients expect it (contract/jaeger.md §1): services, operations,
+// search, traces by id, dependencies, under /select/jaeger, / and /jaeger. Everything is read through the TraceReader port;
+// names come from the index, and traces are written to the socket while they are translated.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import { traceNotFound } from '../edge/status.ts';
@@ -32,7 +32,7 @@ import { registerJaegerV3Routes } from './jaeger-v3.ts';
 import { receiveBody } from '../http/request-body.ts';
 import { TraceView } from '../jaeger/trace-view.ts';
 
-/** Root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
+/** The root serves plain Jaeger UIs and Grafana 12.1.0, which drops the path of its datasource's URL. */
 export const JAEGER_PREFIXES: readonly string[] = ['/select/jaeger', '', '/jaeger'];
 
 const GET_ROUTES: Readonly<Record<string, LegacyHandler>> = {
@@ -43,7 +43,7 @@ const GET_ROUTES: Readonly<Record<string, LegacyHandler>> = {
   '/api/traces/*': findTrace,
   '/api/dependencies': listDependencies,
   '/analytics/v1/dependencies': listCallPaths,
-  // Jaeger answers this one with sample data.
+  // Jaeger answers this path with sample data.
   '/api/deep-dependencies': listCallPaths,
   '/api/quality-metrics': listQualityMetrics,
 };
@@ -67,7 +67,7 @@ async function listServices({ reader }: JaegerOptions, { tenant, signal, items }
   return envelope(`[${services.map((service) => quoteJson(service)).join(',')}]`, services.length);
 }
 
-/** Everything between /api/services/ and the final /operations is the service, slashes included. null when unknown. */
+/** The service is everything between /api/services/ and the final /operations, slashes included. null if unknown. */
 async function listOperationNames(
   { reader }: JaegerOptions,
   { tenant, signal, items }: JaegerRequest,
@@ -108,7 +108,7 @@ async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promi
   return tracesEnvelope(viewsOf(traces), search);
 }
 
-/** One error per id that was asked for and not found, in the order asked; null when there is none. */
+/** One error per requested id that was not found, in the requested order; null if there is none. */
 function missingErrors(search: TraceSearch, found: readonly FoundTrace[]): string {
   const foundIds = new Set(found.map(({ traceId }) => formatLegacyTraceId(traceId)));
   const missing = search.traceIds.map(formatLegacyTraceId).filter((id) => !foundIds.has(id));
@@ -137,8 +137,8 @@ async function showTrace(
 }
 
 /**
- * The traces and, on the way to them, TURNs. One is read before the one before it is forgotten, never all at once. Grafana
- * panics on one without spans.
+ * The traces and, between them, TURNs. Each view is released before the next one is read, so memory holds only one. Omits
+ * traces without spans, because Grafana panics on them.
  */
 function* viewsOf(found: readonly FoundTrace[]): Generator<TraceView | Buffer, void, undefined> {
   for (const { otlp } of found) {
@@ -151,7 +151,7 @@ interface Shown {
   readonly isRaw: boolean;
   /** JSON text; null when absent. */
   readonly errors?: string;
-  /** What could not be read of the one trace. */
+  /** What could not be read of the only trace. */
   readonly lacks?: readonly string[];
 }
 
@@ -171,8 +171,8 @@ function* tracesEnvelope(
 }
 
 /**
- * OTLP JSON of a file as Jaeger's JSON: nothing is stored, adjusted or made unique. The media type is not looked at: Jaeger
- * UI sends none.
+ * Converts an uploaded file of OTLP JSON to Jaeger's JSON; stores, adjusts and deduplicates nothing. Ignores the media type,
+ * because Jaeger UI sends none.
  */
 async function transform(
   { intake, bodies }: JaegerOptions,
@@ -180,7 +180,7 @@ async function transform(
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
   const account = intake.open(tenant);
-  // Charged until the answer is sent, because it is made of these bytes.
+  // Counted until the answer is sent, because the answer is made from these bytes.
   signal.addEventListener('abort', () => account[Symbol.dispose](), { once: true });
   const sizeMax = intake.jsonBytesMax;
   const body = await receiveBody(request.raw, { sizeMax, account });
@@ -207,7 +207,7 @@ async function listDependencies(
   return envelope(`[${shown.map(dependencyJson).join(',')}]`);
 }
 
-/** From the newest matching traces: the page shows what calls look like now. */
+/** Computed from the newest matching traces, because the page shows present calls. */
 async function listCallPaths(
   options: JaegerOptions,
   { tenant, params, signal, take }: JaegerRequest,
@@ -217,7 +217,7 @@ async function listCallPaths(
   return callPathsToJson(traces, focal);
 }
 
-/** Nothing is measured here; Jaeger answers with sample data. Jaeger UI shows an empty page instead of an error. */
+/** Nothing is measured here (Jaeger answers with sample data). Jaeger UI then shows an empty page instead of an error. */
 function listQualityMetrics(): Promise<Buffer[]> {
   return Promise.resolve([
     Buffer.from('{"traceQualityDocumentationLink":"","bannerText":null,"scores":[],"metrics":[],"clients":[]}'),

@@ -1,5 +1,5 @@
-// Jaeger's API v3 over HTTP (contract/jaeger.md §1.5): names, search and one trace as lossless OTLP JSON, and the
-// summaries that Jaeger UI from 2.19 on lists. Unlike Jaeger, OTLP is never adjusted: this is the export. Its error body
+// Jaeger's API v3 over HTTP (contract/jaeger.md §1.5): names, search and one trace as lossless OTLP JSON, and the summaries that
+// Jaeger UI lists from 2.19 on. Unlike in Jaeger, OTLP is never adjusted, because it serves as the export. Its error body
 // differs from the legacy envelope.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
@@ -28,7 +28,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   '/api/v3/dependencies': listDependencies,
 };
 
-/** These take the conditions of a search. */
+/** Paths that take the conditions of a search. */
 const SEARCH_PATHS: ReadonlySet<string> = new Set(['/api/v3/traces', '/api/v3/trace-summaries']);
 
 /** Registers `{prefix}/api/v3/…`. */
@@ -70,7 +70,7 @@ async function findTrace(
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
   const id = parsePathTraceId(pathRest(request, '/api/v3/traces/'), 'malformed parameter trace_id: ');
-  // Times only hint where to look.
+  // These times are only hints.
   parseV3Time(params, 'startTime', 'start_time');
   parseV3Time(params, 'endTime', 'end_time');
   checkV3Bool(params, 'rawTraces', 'raw_traces');
@@ -105,7 +105,7 @@ async function explain(
   return explainSearch(explainer, asked, parseV3Search(asked.params, maxTraces, hasTagExpressions).query);
 }
 
-/** Of the IDL; Jaeger's own gateway lacks it. The rules are those of its gRPC handler. */
+/** Part of the IDL, but missing from Jaeger's own gateway. The rules are those of its gRPC handler. */
 async function listDependencies(
   { reader }: JaegerOptions,
   { tenant, params, signal, warn }: JaegerRequest,
@@ -132,7 +132,7 @@ function* summaries(found: readonly FoundTrace[]): Generator<Buffer, void, undef
   yield Buffer.from(']}');
 }
 
-/** All traces in one TracesData: messages laid end to end are one message with the fields of all. */
+/** All traces in one TracesData: concatenated protobuf messages are one message with all their fields. */
 function wrapped(found: readonly FoundTrace[]): Iterable<Buffer> {
   if (found.length === 0) throw new StoreError('NOT_FOUND', 'No traces found');
   return wrappedChunks(found);

@@ -1,6 +1,6 @@
-// The Monitor's figures (contract/jaeger.md §1.6) from calls counted minute by minute: request rate, error ratio and
-// latency quantiles at evenly spaced times. A point at time t covers the whole minutes of [t − ratePer, t], the minute of
-// t as the last of them; the newest minute is counted as a whole one while it still fills. Pure.
+// The Monitor's figures (contract/jaeger.md §1.6) from calls counted by minute: request rate, error ratio and latency quantiles
+// at evenly spaced times. A point at time t covers the whole minutes of [t − ratePer, t], including the minute of t; the newest
+// minute counts as a whole one while it still fills. Pure.
 import { StoreError } from '../../base/errors.ts';
 import { bucketMinNs, LATENCY_BUCKETS } from '../../trace/latency-buckets.ts';
 import type { CallSeries, MetricsQuery } from '../../trace/store.ts';
@@ -11,7 +11,7 @@ const NS_PER_MS = 1_000_000;
 
 export type CallMetric = 'latencies' | 'calls' | 'errors';
 
-/** What is asked of a metrics endpoint, HTTP or gRPC. Times in ms. */
+/** A request to a metrics endpoint, HTTP or gRPC. Times in ms. */
 export interface CallMetricsRequest {
   readonly services: readonly string[];
   /** OTLP numbers; empty = every kind. */
@@ -21,24 +21,24 @@ export interface CallMetricsRequest {
   readonly lookbackMs: number;
   /** Above 0. */
   readonly stepMs: number;
-  /** What a point looks back at; at least one minute is used. */
+  /** The period before a point that it covers; at least one minute is used. */
   readonly ratePerMs: number;
 }
 
-/** Which of the three, and for latencies the quantile, 0 … 1. */
+/** One of the three figures, and for latencies the quantile, 0 … 1. */
 export type CallMetricKind =
   | { readonly metric: 'calls' | 'errors' }
   | { readonly metric: 'latencies'; readonly quantile: number };
 
-/** One line of a chart: the value at startMs + i · stepMs. Latencies in ms, NaN where there were no calls. */
+/** One line of a chart: values at startMs + i · stepMs. Latencies in ms, NaN if there were no calls. */
 export interface CallMetricLine {
   readonly service: string;
-  /** undefined when operations are not told apart. */
+  /** undefined if operations are not distinguished. */
   readonly operation: string | undefined;
   readonly values: Float64Array;
 }
 
-/** What a request that says nothing else asks for. */
+/** Defaults of a request. */
 export const CALL_METRICS_DEFAULTS = {
   /** Server spans. */
   kinds: [2],
@@ -46,10 +46,10 @@ export const CALL_METRICS_DEFAULTS = {
   stepMs: 5_000,
   ratePerMs: 600_000,
 } as const;
-/** Of one line: Prometheus' own bound, which Jaeger's users know. */
+/** Per line: Prometheus' own limit, which Jaeger's users know. */
 const LINE_POINTS_MAX = 11_000;
 
-/** Throws INVALID_REQUEST when a line would have no end, or too many points. */
+/** Throws INVALID_REQUEST if a line would have no end, or too many points. */
 export function checkLine(request: CallMetricsRequest): void {
   if (request.stepMs === 0) unparsable('step', 'must be above 0');
   const points = pointCount(request);
@@ -58,7 +58,7 @@ export function checkLine(request: CallMetricsRequest): void {
   }
 }
 
-/** Throws INVALID_REQUEST when all lines together would have more than `pointsMax` points. */
+/** Throws INVALID_REQUEST if all lines together would have more than `pointsMax` points. */
 export function checkPoints(lines: number, request: CallMetricsRequest, pointsMax: number): void {
   const points = pointCount(request);
   if (lines * points <= pointsMax) return;
@@ -68,12 +68,12 @@ export function checkPoints(lines: number, request: CallMetricsRequest, pointsMa
   );
 }
 
-/** Points of a line: at endMs − lookbackMs and every step after it, endMs included when it is one. */
+/** Points of a line: at endMs − lookbackMs and every step after it, up to and including endMs. */
 export function pointCount({ lookbackMs, stepMs }: CallMetricsRequest): number {
   return lookbackMs < 0 ? 0 : Math.floor(lookbackMs / stepMs) + 1;
 }
 
-/** What to ask the store for, the minutes before the first point included. */
+/** The query to the store, including the minutes before the first point. */
 export function callSeriesQuery(request: CallMetricsRequest): MetricsQuery {
   const { services, kinds, isByOperation, endMs, lookbackMs } = request;
   const firstMinute = minuteOf(endMs - lookbackMs) - windowMinutes(request) + 1;
@@ -86,7 +86,7 @@ export function callSeriesQuery(request: CallMetricsRequest): MetricsQuery {
   };
 }
 
-/** The family's name, which Jaeger UI files the lines under, and its help text. */
+/** The family's name, by which Jaeger UI groups the lines, and its help text. */
 export function describeCallMetric(kind: CallMetricKind, isByOperation: boolean): { name: string; help: string } {
   const of = isByOperation ? 'service_operation' : 'service';
   const by = isByOperation ? 'grouped by service & operation' : 'grouped by service';
@@ -100,7 +100,7 @@ export function describeCallMetric(kind: CallMetricKind, isByOperation: boolean)
   };
 }
 
-/** The lines of `series`, each computed when it is asked for. */
+/** The lines of `series`, each computed when it is requested. */
 export function* callMetricLines(
   series: Iterable<CallSeries>,
   request: CallMetricsRequest,
@@ -148,7 +148,7 @@ function windowMinutes({ ratePerMs }: CallMetricsRequest): number {
   return Math.max(1, Math.round(ratePerMs / MINUTE_MS));
 }
 
-/** Sums over a range of minutes that only moves forward. Counts are whole numbers: adding and taking away is exact. */
+/** Sums over a range of minutes that only moves forward. Counts are integers, so adding and subtracting is exact. */
 class MinuteWindow {
   calls = 0;
   errors = 0;
@@ -180,7 +180,7 @@ class MinuteWindow {
     }
   }
 
-  /** Interpolated within the bucket that holds the rank, as Prometheus does; NaN when there were no calls. */
+  /** Interpolated within the bucket that holds the rank, as in Prometheus; NaN if there were no calls. */
   quantileNs(quantile: number): number {
     if (this.calls === 0) return NaN;
     const rank = quantile * this.calls;

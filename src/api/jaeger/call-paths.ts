@@ -1,6 +1,6 @@
-// The paths calls take through traces, for Jaeger UI's page "Deep Dependency Graph" (contract/jaeger.md §2.7): for every
-// span without children the chain of callers that led to it, one entry a service or server span, as the UI itself computes
-// them from traces it has loaded. Equal paths of all traces are one, and name the traces they were seen in. Pure.
+// Paths of calls through traces, for Jaeger UI's page "Deep Dependency Graph" (contract/jaeger.md §2.7): for every span without
+// children, the chain of its callers, one entry per service or server span, as the UI computes them from traces it has loaded.
+// Equal paths of several traces are merged and name their traces. Pure.
 import { quoteJson } from '../../bytes/json-writer.ts';
 import { operationName } from '../../trace/service-name.ts';
 import type { FoundTrace } from '../../trace/store.ts';
@@ -9,16 +9,16 @@ import { lastRange, readTraceInTurns } from './jaeger-model.ts';
 import { KIND_SERVER } from '../../trace/span-kinds.ts';
 import { ROWS_PER_TURN, TURN, type SpanView, type TraceView } from './trace-view.ts';
 
-/** What every path shown must pass through. */
+/** Every shown path must pass through it. */
 export interface FocalPoint {
   readonly service: string;
   /** "" = any. */
   readonly operation: string;
 }
 
-/** Traces named for one path: the page links to a few. */
+/** Traces named per path: the page links to a few. */
 const EXEMPLARS_MAX = 20;
-/** Entries of all paths together, some 100 bytes each: a graph with more is beyond any screen. Later paths are left out. */
+/** Entries of all paths together, some 100 bytes each: no screen can show a larger graph. Later paths are left out. */
 const ENTRIES_MAX = 50_000;
 
 /** A path's last entry; its callers are reached through `caller`. */
@@ -29,15 +29,15 @@ interface PathNode {
   readonly depth: number;
   /** By service and operation, as JSON text. */
   readonly callees: Map<string, PathNode>;
-  /** The focal point is this entry or a caller. */
+  /** This entry or one of its callers is the focal point. */
   readonly isFocal: boolean;
-  /** Of traces in which a path ended here. */
+  /** Traces in which a path ended here. */
   readonly exemplars: Set<string>;
 }
 
 /**
- * `{"dependencies":[{"path":[…],"attributes":[…]}]}` of the paths through `focal`, in the order they are met, as one chunk
- * behind TURNs: hundreds of traces are read for it.
+ * `{"dependencies":[{"path":[…],"attributes":[…]}]}` of the paths through `focal`, in the order found, as one chunk after
+ * TURNs, because it reads hundreds of traces.
  */
 export function* callPathsToJson(traces: Iterable<FoundTrace>, focal: FocalPoint): Generator<Buffer, void, undefined> {
   const roots = new Map<string, PathNode>();
@@ -68,7 +68,7 @@ interface Paths {
 function* walk(view: TraceView, { roots, ends, focal }: Paths): Generator<Buffer, void, undefined> {
   const children = childrenOf([...view.spans()]);
   const stack = (children.get('') ?? []).map((span) => ({ span, caller: undefined as PathNode | undefined }));
-  // A stack of our own: a chain of 100,000 calls must not end in a stack overflow.
+  // An explicit stack: a chain of 100,000 calls must not overflow the call stack.
   let seen = 0;
   for (let step = stack.pop(); step !== undefined; step = stack.pop()) {
     if (++seen % ROWS_PER_TURN === 0) yield TURN;
@@ -104,7 +104,7 @@ interface Step {
   readonly caller: PathNode | undefined;
 }
 
-/** The entry of a span: its caller's own, unless it is of another service or a server span. */
+/** The entry of a span: its caller's entry, unless it is of another service or a server span. */
 function entryOf({ view, span, caller }: Step, roots: Map<string, PathNode>, focal: FocalPoint): PathNode {
   const { service } = span.resource;
   if (caller !== undefined && caller.service === service && span.kind !== KIND_SERVER) return caller;

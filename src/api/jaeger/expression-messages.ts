@@ -1,6 +1,6 @@
-// The messages of `jaeger.expression.v1` as they come over the wire, one description for both spellings: protobufjs reads
-// the binary one by it, and what JSON.parse gives is checked against it as strictly as Go's jsonpb does. decodeCall turns
-// either into terms. What a well-formed tree of terms means is parse-filter.ts' business.
+// The messages of `jaeger.expression.v1` as received, one description for both encodings: protobufjs reads the binary one with
+// it, and the output of JSON.parse is checked against it as strictly as by Go's jsonpb. decodeCall turns either into terms;
+// parse-filter.ts interprets well-formed terms.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { goQuote } from '../go/go-quote.ts';
@@ -44,7 +44,7 @@ export const expressionNamespace = {
   jaeger: { nested: { expression: { nested: { v1: { nested: EXPRESSION } } } } },
 };
 
-/** A message as protobufjs or JSON.parse gives it, once its fields are known to be of their types. */
+/** A message from protobufjs or JSON.parse whose fields are known to have their types. */
 type Message = Readonly<Record<string, unknown>>;
 
 export type Term =
@@ -59,7 +59,7 @@ export type Term =
   | { readonly kind: 'list'; readonly values: readonly string[]; readonly type: string }
   | CallTerm;
 
-/** A constant that declares its type. */
+/** A constant with a declared type. */
 export type TypedTerm = Extract<Term, { kind: 'string' | 'int' | 'double' | 'bool' }>;
 
 export interface CallTerm {
@@ -69,8 +69,8 @@ export interface CallTerm {
 }
 
 /**
- * The terms of a Call message. Throws INVALID_REQUEST for what is no such message: an unknown field, a value of another
- * type, an argument that is nothing or two things, a constant that is not what it says it is, too many terms.
+ * The terms of a Call message. Throws INVALID_REQUEST for any other input: an unknown field, a value of another type, an
+ * argument that is empty or sets two alternatives, a constant that does not fit its declared type, too many terms.
  */
 export function decodeCall(message: unknown): CallTerm {
   return new Decoder().call(message, 1);
@@ -138,7 +138,7 @@ class Decoder {
   }
 }
 
-/** The fields that are set (null is not), each of the type its description says. */
+/** The fields that are set (null is not), each of its described type. */
 function checked(message: unknown, type: string): Message {
   if (typeof message !== 'object' || message === null || Array.isArray(message)) unfit(message, `expression.${type}`);
   const { fields } = MESSAGES[type]!;
@@ -155,7 +155,7 @@ function checked(message: unknown, type: string): Message {
   return set;
 }
 
-/** Messages inside messages are checked when their turn comes. */
+/** Nested messages are checked later, when they are decoded. */
 function checkText(value: unknown, { type }: FieldDescription): void {
   if (type === 'string' && typeof value !== 'string') unfit(value, 'string');
 }
@@ -177,10 +177,10 @@ function constantOf(text: string, type: string): Term {
   );
 }
 
-/** The types a constant or a list may declare. */
+/** The types that a constant or a list may declare. */
 export const VALUE_TYPES: readonly string[] = ['string', 'int', 'double', 'bool'];
 
-/** `text` as a value of the declared `type`; `refuse` where it is none. */
+/** `text` as a value of the declared `type`; calls `refuse` if it is none. */
 export function readTyped(text: string, type: string, refuse: () => never): TypedTerm {
   switch (type) {
     case 'string':

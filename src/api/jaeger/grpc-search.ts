@@ -1,18 +1,18 @@
-// The requests of Jaeger's gRPC APIs as exact types: one search is a TraceQuery whichever API spells it (contract/jaeger.md
-// §5.1–5.3). Both ends of a window count, the last one with the unit it was given in; Go's zero time is no time. Pure.
+// The requests of Jaeger's gRPC APIs as exact types: each API's search becomes the same TraceQuery (contract/jaeger.md
+// §5.1–5.3). Both ends of a window are inclusive, the last one with its whole unit; Go's zero time means no time. Pure.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
 import { makeSearch, TIME_MAX_NS, UNIT_NS, windowEnd, type Search } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
 
-/** google.protobuf.Timestamp and Duration as decodeMessage gives them. */
+/** google.protobuf.Timestamp and Duration as decodeMessage returns them. */
 export interface ProtoTime {
   readonly seconds?: bigint;
   readonly nanos?: number;
 }
 
-/** What the TraceQueryParameters of all three APIs share. */
+/** The fields that the TraceQueryParameters of all three APIs share. */
 export interface SearchMessage {
   readonly serviceName?: string;
   readonly operationName?: string;
@@ -27,10 +27,10 @@ export interface SearchMessage {
 
 const DEPTH_DEFAULT = 100;
 const NS_PER_SECOND = 1_000_000_000n;
-/** Seconds of Go's zero time, 1 January of year 1, which Go clients send for a time that was not set. */
+/** Seconds of Go's zero time, 1 January of year 1, which Go clients send for an unset time. */
 const GO_ZERO_SECONDS = -62_135_596_800n;
 
-/** ns since the epoch, or undefined for a time that was not set. */
+/** ns since the epoch; undefined for an unset time. */
 export function timestampNs(time: ProtoTime | undefined): bigint | undefined {
   if (time === undefined) return undefined;
   const { seconds = 0n, nanos = 0 } = time;
@@ -47,17 +47,17 @@ export function timestampOf(ns: bigint): { readonly seconds: string; readonly na
   return { seconds: String(ns / NS_PER_SECOND), nanos: Number(ns % NS_PER_SECOND) };
 }
 
-/** What the node's flags say of searches. */
+/** The node's flags for searches. */
 export interface SearchBounds {
-  /** Highest depth of a search, and most traces one request may name. */
+  /** Limit of a search's depth, and of the traces that one request may name. */
   readonly maxTraces: number;
   /** See tag-expressions.ts; false when absent. */
   readonly hasTagExpressions?: boolean;
 }
 
 /**
- * Without a time the window is open at that end; `tags` are keys and values as text. Throws INVALID_REQUEST for a filter that is
- * malformed or does not stand alone.
+ * A missing time leaves that end of the window open; `tags` are keys and values as text. Throws INVALID_REQUEST for a filter
+ * that is malformed or does not stand alone.
  */
 export function toSearch(
   message: SearchMessage,
@@ -84,8 +84,8 @@ export function toSearch(
 }
 
 /**
- * A Timestamp does not tell its unit. Jaeger on top of us passes on the µs of its legacy API and the ms of its UI, and what
- * is asked through it must be answered as what is asked of us: a whole ms is one, and so is a whole µs.
+ * A Timestamp does not carry its unit. A Jaeger in front of this node passes on the µs of its legacy API and the ms of its UI,
+ * and must get the same answers as direct clients: so a whole ms counts as a ms, and a whole µs as a µs.
  */
 function unitOf(ns: bigint): bigint {
   return ns % UNIT_NS.ms === 0n ? UNIT_NS.ms : ns % UNIT_NS.us === 0n ? UNIT_NS.us : UNIT_NS.ns;
@@ -96,7 +96,7 @@ function depthOf(depth = 0, maxTraces: number): number {
   return depth <= 0 ? Math.min(DEPTH_DEFAULT, maxTraces) : depth;
 }
 
-/** Throws INVALID_REQUEST for more tags than one search may have. */
+/** Throws INVALID_REQUEST if there are more tags than one search may have. */
 export function checkTags<Tag>(tags: readonly Tag[]): readonly Tag[] {
   if (tags.length <= limits.searchTagsMax) return tags;
   throw new StoreError(
@@ -105,7 +105,7 @@ export function checkTags<Tag>(tags: readonly Tag[]): readonly Tag[] {
   );
 }
 
-/** A trace id of 16 bytes, or of 8 from before ids were 128 bits wide. Throws INVALID_REQUEST for others and for zeros. */
+/** A trace id of 16 bytes, or of 8 bytes from before ids had 128 bits. Throws INVALID_REQUEST for others and for zeros. */
 export function legacyTraceIdOf(id: Uint8Array = new Uint8Array(0)): Uint8Array {
   if (id.every((byte) => byte === 0)) throw new StoreError('INVALID_REQUEST', 'uninitialized TraceID is not allowed');
   return traceIdOf(id.length === 8 ? Buffer.concat([new Uint8Array(8), id]) : id);

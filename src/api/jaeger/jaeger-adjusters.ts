@@ -1,7 +1,7 @@
-// What Jaeger does to every answer that is not raw (contract/jaeger.md §1.9), in its order, on the view of one trace:
-// shared client/server span ids are made unique, clock skew is warned of (adjusting itself is off, Jaeger's default), and
-// library attributes move to the resource. Sorting, IP texts and invalid links need only one span at a time and are done
-// where it is written (jaeger-json.ts). Identical spans were already removed by the store.
+// Jaeger's adjusters, which change every answer that is not raw (contract/jaeger.md §1.9), in its order, on the view of one
+// trace: shared client/server span ids are made unique, clock skew causes warnings (adjusting itself is off, as by default in
+// Jaeger), and library attributes move to the resource. Sorting, IP texts and invalid links need only one span and are done
+// when it is written (jaeger-json.ts). The store has already removed identical spans.
 import { readAttributes } from '../../trace/attributes.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 import { formatGoDuration } from '../go/go-duration.ts';
@@ -18,7 +18,7 @@ const LIBRARY_KEYS: ReadonlySet<string> = new Set([
   'telemetry.distro.version',
 ]);
 
-/** Adjusts `trace` in place, once; yields TURN on the way where the trace is big. */
+/** Adjusts `trace` in place, once; yields TURN on the way if the trace is big. */
 export function* adjustInTurns(trace: TraceView): Generator<Buffer, void, undefined> {
   separateServerSpanIds(trace);
   yield* warnOfClockSkew(trace);
@@ -31,7 +31,7 @@ export function adjustTrace(trace: TraceView): void {
 }
 
 /**
- * Zipkin lets a client span and its server span share an id. The server span gets the smallest unused id and the client
+ * In Zipkin, a client span and its server span may share an id. The server span gets the smallest unused id, with the client
  * span as its parent; spans whose parent had that id become children of the server span.
  */
 function separateServerSpanIds(trace: TraceView): void {
@@ -64,11 +64,11 @@ function separateServerSpanIds(trace: TraceView): void {
   }
 }
 
-/** Walks the tree from its roots: a span hands the skew of its host's clock down to its children. */
+/** Walks the tree from its roots: a span passes the skew of its host's clock to its children. */
 function* warnOfClockSkew(trace: TraceView): Generator<Buffer, void, undefined> {
   const tree = buildTree(trace);
   const skews = new BigInt64Array(trace.count);
-  // A stack of our own: a chain of 100,000 calls must not end in a stack overflow.
+  // An explicit stack: a chain of 100,000 calls must not overflow the call stack.
   const stack = new Int32Array(trace.count);
   let depth = 0;
   for (const root of tree.roots) stack[depth++] = root;
@@ -85,7 +85,7 @@ function* warnOfClockSkew(trace: TraceView): Generator<Buffer, void, undefined> 
   }
 }
 
-/** Row numbers, -1 for none. A span whose id an earlier one has is in no tree. */
+/** Row numbers, -1 for none. A span with the id of an earlier span is in no tree. */
 interface SpanTree {
   readonly roots: readonly number[];
   readonly parent: Int32Array;
@@ -93,7 +93,7 @@ interface SpanTree {
   readonly nextSibling: Int32Array;
 }
 
-/** The spans without a parent in the trace, each with its tree; warns of doubled ids and of missing parents. */
+/** The spans without a parent in the trace, each with its tree; warns of duplicate ids and of missing parents. */
 function buildTree(trace: TraceView): SpanTree {
   const index = new SpanIdIndex(trace);
   const isFirst = Uint8Array.from({ length: trace.count }, (_, row) => (index.add(row) === row ? 1 : 0));
@@ -122,7 +122,7 @@ function buildTree(trace: TraceView): SpanTree {
   return { roots, parent, firstChild, nextSibling };
 }
 
-/** The skew of the row's clock in ns: its parent's on the same host, or how far it would have to move to fit. */
+/** The skew of the row's clock in ns: its parent's on the same host, otherwise the shift that makes it fit. */
 function skewAt(trace: TraceView, row: number, at: { readonly parent: number; readonly skews: BigInt64Array }): bigint {
   if (at.parent < 0) return 0n;
   const { hostKey } = trace.resource(row);
@@ -130,7 +130,7 @@ function skewAt(trace: TraceView, row: number, at: { readonly parent: number; re
   return skewOf(trace, row, at.parent);
 }
 
-/** How far `child` would have to move to fit into `parent`, which ran on another clock or on an unknown one; ns. */
+/** The shift that makes `child` fit into `parent`, which ran on another clock or on an unknown one; ns. */
 function skewOf(trace: TraceView, child: number, parent: number): bigint {
   const parentStart = trace.startNs(parent);
   const parentEnd = trace.endNs(parent);
@@ -138,7 +138,7 @@ function skewOf(trace: TraceView, child: number, parent: number): bigint {
   const end = trace.endNs(child);
   if (end - start > parentEnd - parentStart) return start < parentStart ? parentStart - start : 0n;
   if (start >= parentStart && end <= parentEnd) return 0n;
-  // The network took as long to bring the request as to bring the answer.
+  // Assumes that request and answer took equally long on the network.
   return parentStart + (parentEnd - parentStart - (end - start)) / 2n - start;
 }
 

@@ -1,6 +1,6 @@
-// One trace as Jaeger's legacy JSON, byte for byte as Jaeger v2.20 writes it (contract/jaeger.md §1.8, §4.2), with these
-// differences on purpose: events come in time order, equal keys are all kept, NaN and infinities are strings instead of
-// failing the answer, and warnings stay with their span when span ids are doubled. The same bytes in give the same out.
+// One trace as Jaeger's legacy JSON, byte for byte as Jaeger v2.20 writes it (contract/jaeger.md §1.8, §4.2), with intended
+// differences: events are in time order, duplicate keys are all kept, NaN and infinities become strings instead of failing the
+// answer, and warnings stay with their span if span ids are duplicate. Equal input gives equal output.
 import { JsonWriter, quoteJson } from '../../bytes/json-writer.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 import { adjustInTurns } from './jaeger-adjusters.ts';
@@ -9,14 +9,14 @@ import { processTags, readJaegerSpan } from './jaeger-span.ts';
 import { writeTag, writeText } from './jaeger-tags.ts';
 import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 
-/** A chunk is yielded when it has grown to this. */
+/** A chunk is yielded when it reaches this size. */
 const CHUNK_BYTES = 65_536;
 
 /**
- * Writes the trace in UTF-8 chunks of about 64 KiB, some of them TURN, which is empty. `isRaw` leaves out what Jaeger's
- * adjusters do, warnings included, but not its sanitizers: names and durations are as usual. A view can be written once,
- * because adjusting changes it. `lacks` says what could not be read: it becomes the trace's warnings and, because Jaeger UI
- * shows only those of spans, unless raw also the first span's.
+ * Writes the trace in UTF-8 chunks of about 64 KiB, some of them TURN, which is empty. `isRaw` skips Jaeger's adjusters and
+ * their warnings, but not its sanitizers, which change names and durations. A view can be written only once, because adjusting
+ * changes it. `lacks` says what could not be read: it becomes the trace's warnings and, unless raw, also the first span's,
+ * because Jaeger UI shows only warnings of spans.
  */
 export function* jaegerTraceToJson(
   trace: TraceView,
@@ -46,7 +46,7 @@ class TraceEncoder {
   readonly out = new JsonWriter({ isHtmlEscaped: true, capacityBytes: CHUNK_BYTES * 2 });
   readonly #trace: TraceView;
   readonly #isRaw: boolean;
-  /** Process id by what makes processes equal: the service and the sorted tags. */
+  /** Process id by the key that equal processes share: the service and the sorted tags. */
   readonly #idByContent = new Map<string, string>();
   readonly #idByResource = new Map<ResourceView, string>();
   readonly #jsonById = new Map<string, string>();
@@ -56,7 +56,7 @@ class TraceEncoder {
     this.#isRaw = isRaw;
   }
 
-  /** `more` are warnings beside the span's own. */
+  /** `more` are warnings in addition to the span's own. */
   span(span: SpanView, more: readonly string[]): void {
     const { out } = this;
     const { name, references, tags, logs, warnings } = readJaegerSpan(this.#trace, span, this.#isRaw);
@@ -78,7 +78,7 @@ class TraceEncoder {
     out.text('}');
   }
 
-  /** A list, or null when there are none. */
+  /** A list, or null if there are none. */
   warnings(texts: readonly string[]): void {
     const { out } = this;
     if (texts.length === 0) return out.text('null');
@@ -89,7 +89,7 @@ class TraceEncoder {
     out.text(']');
   }
 
-  /** `{"p1":…}` in the order of the ids as strings, as Go writes a map: p1, p10, p2. */
+  /** `{"p1":…}` with the ids in string order, as Go writes a map: p1, p10, p2. */
   processes(): void {
     const ids = [...this.#jsonById.keys()].sort();
     this.out.utf8Text(`{${ids.map((id) => `"${id}":${this.#jsonById.get(id)!}`).join(',')}}`);

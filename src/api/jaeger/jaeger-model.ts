@@ -1,5 +1,5 @@
-// Reads OTLP bytes into the view that Jaeger's JSON is made of, with Jaeger's sanitizers applied to it (contract/jaeger.md
-// §1.10; the stored data stays as it came). Attributes, events and links are read when the span is written (jaeger-json.ts).
+// Reads OTLP bytes into the view from which Jaeger's JSON is made, and applies Jaeger's sanitizers (contract/jaeger.md §1.10; the
+// stored data stays unchanged). Attributes, events and links are read when the span is written (jaeger-json.ts).
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../../bytes/wire-reader.ts';
 import { serviceName } from '../../trace/service-name.ts';
 import { formatLegacyTraceId } from '../../trace/ids.ts';
@@ -11,12 +11,12 @@ import { ROWS_PER_TURN, TraceView, TURN, withoutTurns, type ResourceView } from 
 /** An all-zero span id means none. */
 export const NO_SPAN: string = '0'.repeat(16);
 
-/** Reads TracesData bytes of one trace at once; undefined when there is no span in them. Throws INVALID_REQUEST when malformed. */
+/** Reads TracesData bytes of one trace at once; undefined if they have no span. Throws INVALID_REQUEST if malformed. */
 export function readTraceView(otlp: Uint8Array): TraceView | undefined {
   return withoutTurns(readTraceInTurns(otlp));
 }
 
-/** The same, yielding TURN on the way where the trace is big. */
+/** The same, yielding TURN on the way if the trace is big. */
 export function* readTraceInTurns(otlp: Uint8Array): Generator<Buffer, TraceView | undefined, undefined> {
   const trace = yield* readSpans(otlp);
   if (trace.count === 0) return undefined;
@@ -24,7 +24,7 @@ export function* readTraceInTurns(otlp: Uint8Array): Generator<Buffer, TraceView
   return trace;
 }
 
-/** Reads a request that may hold spans of many traces, mixed: one view a trace, in the order they are first met. */
+/** Reads a request with spans of any number of traces, mixed: one view per trace, by first occurrence. */
 export function readTraceViews(otlp: Uint8Array): TraceView[] {
   const all = withoutTurns(readSpans(otlp));
   const byTrace = Map.groupBy(Array(all.count).keys(), (row) => traceIdOf(all, row));
@@ -104,7 +104,7 @@ function readSpan(trace: TraceView, reader: WireReader): void {
         break;
       case 9:
         reader.expect(WIRE_BYTES, 'Span.attributes');
-        // 0x0a: the key comes first, as every encoder writes it; after its length byte comes its first letter, "t".
+        // 0x0a: the key comes first, as every encoder writes it; after its length byte follows its first letter, "t".
         if (bytes[reader.valueStart] !== 0x0a || bytes[reader.valueStart + 2] === 0x74) trace.markLibraryKey(row);
     }
   }
@@ -113,7 +113,7 @@ function readSpan(trace: TraceView, reader: WireReader): void {
   trace.setTimes(row, startNs, endNs);
 }
 
-/** The id in the reader's current field: 16 hex digits, zeros when it is empty. */
+/** The id in the reader's current field: 16 hex digits, zeros if it is empty. */
 export function spanIdOf(bytes: Uint8Array, reader: WireReader): string {
   reader.expect(WIRE_BYTES, 'a span id');
   const hex = Buffer.from(

@@ -1,6 +1,6 @@
-// The parameters of Jaeger's HTTP API, parsed at the edge into exact types. Formats, defaults, order of checks and error
-// texts are those of Jaeger v2.20 (contract/jaeger.md §1.3, §1.4, §1.7); beyond it, times are taken in any unit by their
-// magnitude (§3.5) and empty values count as absent everywhere. Pure: the clock is an argument.
+// Parses the parameters of Jaeger's HTTP API into exact types. Formats, defaults, order of checks and error texts are those of
+// Jaeger v2.20 (contract/jaeger.md §1.3, §1.4, §1.7). In addition, a time's magnitude determines its unit (§3.5), and empty
+// values count as absent everywhere. Pure: the clock is an argument.
 import { StoreError } from '../../base/errors.ts';
 import { parseTraceId } from '../../trace/ids.ts';
 import type { TagCondition, TraceQuery } from '../../trace/trace-query.ts';
@@ -16,14 +16,14 @@ const SEARCH_LOOKBACK_MS = 48 * 3_600_000;
 const DEPENDENCY_LOOKBACK_MS = 24 * 3_600_000;
 const NS_PER_MS = 1_000_000n;
 
-/** GET /api/traces: either the traces of `traceIds`, or, when there are none, a search. */
+/** GET /api/traces: the traces of `traceIds`, or a search if there are none. */
 export interface TraceSearch extends Search {
-  /** Without doubles, in the order asked. */
+  /** Without duplicates, in the requested order. */
   readonly traceIds: readonly Uint8Array[];
   readonly isRaw: boolean;
 }
 
-/** What a search is parsed with: the clock, and the most traces one may ask for. */
+/** Context of a search: the clock, and the most traces that one may ask for. */
 export interface SearchContext {
   readonly nowMs: number;
   readonly maxTraces: number;
@@ -67,7 +67,7 @@ export function parseTraceSearch(params: QueryString, context: SearchContext): T
   return { ...makeSearch(parts, context.maxTraces), traceIds, isRaw };
 }
 
-/** `now` ends with its millisecond: a span acknowledged within it is found. One that starts later is not, as in Jaeger. */
+/** `now` lasts to the end of its millisecond, so spans acknowledged within it are found. Later starts are not, as in Jaeger. */
 function untilNow(nowNs: bigint): { readonly startMaxNs: bigint } {
   return { startMaxNs: nowNs + NS_PER_MS - 1n };
 }
@@ -87,8 +87,8 @@ export function parseTime(params: QueryString, name: string): GivenTime | undefi
 }
 
 /**
- * A time since the epoch in the unit that its magnitude tells: seconds below 1e11, milliseconds below 1e14, microseconds
- * below 1e17, else nanoseconds. Kept within [0, 2^63).
+ * A time since the epoch. Its magnitude determines the unit: seconds below 1e11, milliseconds below 1e14, microseconds below
+ * 1e17, else nanoseconds. Clamped to [0, 2^63).
  */
 export function givenTime(value: bigint): GivenTime {
   if (value < 0n) return { ns: 0n, unitNs: UNIT_NS.ns };
@@ -106,7 +106,7 @@ export function parseInteger(text: string, bits: 32 | 64): bigint | string {
     : `strconv.ParseInt: parsing ${goQuote(text)}: value out of range`;
 }
 
-/** Jaeger passes Go's error on as it is here. */
+/** As in Jaeger, Go's error is passed on unchanged. */
 function parseLimit(params: QueryString): number | undefined {
   const text = params.first('limit');
   if (text === '') return undefined;
@@ -138,7 +138,7 @@ export function parseBool(params: QueryString, name: string): boolean {
   return typeof value === 'string' ? unparsable(name, value) : value;
 }
 
-/** `tag=key:value` and `tags={"key":"value"}`, both repeatable; a key given twice has its last value. */
+/** `tag=key:value` and `tags={"key":"value"}`, both repeatable; a repeated key has its last value. */
 function parseTags(params: QueryString, { hasTagExpressions }: SearchContext): TagCondition[] {
   const tags = new Map<string, string>();
   for (const tag of params.all('tag')) {
@@ -154,7 +154,7 @@ function parseTags(params: QueryString, { hasTagExpressions }: SearchContext): T
   return tagConditions(tags, hasTagExpressions);
 }
 
-/** A "+" of base64 arrives as a space when the client did not escape it. */
+/** A "+" of base64 arrives as a space if the client did not escape it. */
 function parseTraceIdParam(text: string): Uint8Array {
   return parseTraceId(text.replaceAll(' ', '+')) ?? invalid(`cannot parse traceID param: ${traceIdError(text)}`);
 }
@@ -168,7 +168,7 @@ export function parsePathTraceId(text: string, prefix = ''): Uint8Array {
   return parseTraceId(text) ?? invalid(`${prefix}${traceIdError(text)}`);
 }
 
-/** What Jaeger's hex parser says of a text that is no trace id: it reads the high and the low half apart. */
+/** The error of Jaeger's hex parser for a text that is no trace id: it parses the high and the low half separately. */
 function traceIdError(text: string): string {
   if (Buffer.byteLength(text) > 32) return `TraceID cannot be longer than 32 hex characters: ${text}`;
   const high = text.slice(0, -16);
@@ -176,7 +176,7 @@ function traceIdError(text: string): string {
   return `strconv.ParseUint: parsing ${goQuote(half)}: invalid syntax`;
 }
 
-/** GET /api/traces/{id}: `start` and `end` only hint where to look and are checked, no more. */
+/** GET /api/traces/{id}: `start` and `end` are only hints; they are checked and otherwise ignored. */
 export function parseTraceOptions(params: QueryString): { readonly isRaw: boolean } {
   parseTime(params, 'start');
   parseTime(params, 'end');
@@ -208,7 +208,7 @@ export interface PathSearch {
   readonly focal: { readonly service: string; readonly operation: string };
 }
 
-/** GET /analytics/v1/dependencies: `start` and `end` of 0, as Jaeger UI sends them, are the window of a search. */
+/** GET /analytics/v1/dependencies: if `start` and `end` are 0, as Jaeger UI sends them, a search's default window is used. */
 export function parsePathSearch(params: QueryString, { nowMs, maxTraces }: SearchContext): PathSearch {
   const focal = { service: params.first('service'), operation: params.first('operation') };
   if (focal.service === '') invalid("parameter 'service' is required");

@@ -1,6 +1,6 @@
-// One trace as the spans of jaeger.api_v2, Jaeger's legacy model in protobuf (contract/jaeger.md §5.1): what its legacy JSON
-// says too, with times to the nanosecond and every number exact. Written by hand, because a trace of 100,000 spans is
-// millions of fields.
+// One trace as spans of jaeger.api_v2, Jaeger's legacy model in protobuf (contract/jaeger.md §5.1): the content of its legacy
+// JSON, with times in nanoseconds and every number exact. Written by hand, because a trace of 100,000 spans has millions of
+// fields.
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 import { BOOL, BYTES, DOUBLE, INT, STRING } from '../../trace/any-value.ts';
 import { textOf, type Attribute } from '../../trace/attributes.ts';
@@ -9,9 +9,9 @@ import type { ReferenceView } from './jaeger-references.ts';
 import { processTags, readJaegerSpan } from './jaeger-span.ts';
 import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 
-/** Jaeger sends no more, and its clients were written for it. */
+/** Jaeger sends at most this many, and its clients were written for that. */
 const CHUNK_SPANS_MAX = 10;
-/** gRPC clients take 4 MiB by default; one span alone may be larger. */
+/** gRPC clients take 4 MiB by default; a single span may be larger. */
 const CHUNK_BYTES_MAX = 3 << 20;
 
 /** Numbers of ValueType. */
@@ -24,8 +24,8 @@ const FOLLOWS_FROM = 1;
 const NS_PER_SECOND = 1_000_000_000n;
 
 /**
- * The trace as messages of SpansResponseChunk, some of what is yielded being TURN, which is empty. `isRaw` leaves out what
- * Jaeger's adjusters do, warnings included, but not its sanitizers. A view can be written once, because adjusting changes it.
+ * The trace as messages of SpansResponseChunk; some yielded values are TURN, which is empty. `isRaw` skips Jaeger's adjusters
+ * and their warnings, but not its sanitizers. A view can be written only once, because adjusting changes it.
  */
 export function* jaegerSpanChunks(trace: TraceView, isRaw: boolean): Generator<Uint8Array, void, undefined> {
   if (!isRaw) yield* adjustInTurns(trace);
@@ -108,7 +108,7 @@ class SpanEncoder {
     out.endMessage(at);
   }
 
-  /** A Timestamp or Duration; always there, as Jaeger writes it. */
+  /** A Timestamp or Duration; always present, as in Jaeger. */
   #time(field: number, ns: bigint): void {
     const out = this.#out;
     out.tag(field, 2);
@@ -118,7 +118,7 @@ class SpanEncoder {
     out.endMessage(at);
   }
 
-  /** Zero is proto3's default and not written. */
+  /** Zero is proto3's default and is not written. */
   #varint(field: number, value: bigint): void {
     if (value === 0n) return;
     this.#out.tag(field, 0);

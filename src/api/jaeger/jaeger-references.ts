@@ -38,7 +38,7 @@ export interface References {
 /** A reference as it is shown; trace ids in the legacy form. */
 export type ReferenceView = Pick<LinkView, 'traceId' | 'spanId' | 'isChildOf'>;
 
-/** The parent first, then the links; a link to the parent is not repeated, its type counts instead. */
+/** The parent first, then the links; a link to the parent is not repeated, but its type replaces the parent's. */
 export function referencesOf({ traceId, parentId, links }: References): readonly ReferenceView[] {
   const isParent = (link: LinkView): boolean => link.spanId === parentId && link.traceId === traceId;
   const parent = { traceId, spanId: parentId, isChildOf: links.findLast(isParent)?.isChildOf ?? true };
@@ -46,7 +46,7 @@ export function referencesOf({ traceId, parentId, links }: References): readonly
   return parentId === '' ? others : [parent, ...others];
 }
 
-/** Writes the references, the brackets around them apart. */
+/** Writes the references without the brackets around them. */
 export function writeReferences(out: JsonWriter, references: readonly ReferenceView[]): void {
   for (const [i, to] of references.entries()) {
     const refType = to.isChildOf ? 'CHILD_OF' : 'FOLLOWS_FROM';

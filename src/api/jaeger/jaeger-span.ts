@@ -1,6 +1,6 @@
 // One span and one process in Jaeger's terms, as both of its legacy forms, JSON and api_v2 protobuf, write them
 // (contract/jaeger.md §1.9, §4.2): sanitized names, tags in Jaeger's order, events as logs, parent and links as references,
-// and the adjusters that need only one span at a time (sorting, IP texts, invalid links). Values stay ranges of the bytes.
+// and the adjusters that need only one span (sorting, IP texts, invalid links). Values stay ranges of the bytes.
 import { isUtf8Range, utf8Slice } from '../../bytes/json-writer.ts';
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../../bytes/wire-reader.ts';
 import { DOUBLE, INT, LIST, STRING } from '../../trace/any-value.ts';
@@ -30,7 +30,7 @@ export interface JaegerSpan {
   readonly warnings: readonly string[];
 }
 
-/** `isRaw` leaves out what Jaeger's adjusters do, warnings included, but not its sanitizers. */
+/** `isRaw` skips Jaeger's adjusters and their warnings, but not its sanitizers. */
 export function readJaegerSpan({ bytes, traceId }: TraceView, span: SpanView, isRaw: boolean): JaegerSpan {
   const parts = readParts(bytes, span);
   const attributes = readAttributes(bytes, span.start, span.end, 9);
@@ -50,12 +50,12 @@ export function readJaegerSpan({ bytes, traceId }: TraceView, span: SpanView, is
   };
 }
 
-/** The tags of the process that a resource is. */
+/** The tags of the process that stands for a resource. */
 export function processTags({ attributes, moved }: ResourceView, isRaw: boolean): Attribute[] {
   return [...(isRaw ? attributes : adjusted(attributes).sort(byKeyBytes)), ...moved];
 }
 
-/** Where the parts of one Span message are; what is absent has start = end. */
+/** Where the parts of one Span message are; absent parts have start = end. */
 interface SpanParts {
   name: readonly [number, number];
   traceState: readonly [number, number];
@@ -94,7 +94,7 @@ function readParts(bytes: Uint8Array, span: SpanView): SpanParts {
   return parts;
 }
 
-/** The operation name; one that is not UTF-8 is kept as bytes in an attribute, which is added to `attributes`. */
+/** The operation name; a name that is not UTF-8 is kept as bytes in an attribute, which is added to `attributes`. */
 function readName(bytes: Uint8Array, { name: [start, end] }: SpanParts, attributes: Attribute[]): Attribute {
   if (start === end) return textAttribute('', 'empty-span-name');
   if (isUtf8Range(bytes, start, end)) return rangeAttribute('', start, end);
@@ -102,7 +102,7 @@ function readName(bytes: Uint8Array, { name: [start, end] }: SpanParts, attribut
   return textAttribute('', 'invalid-span-name');
 }
 
-/** The span's own attributes as they are shown: without those that moved, adjusted and sorted unless raw. */
+/** The span's own attributes as shown: without moved ones; adjusted and sorted unless raw. */
 function ownAttributes(
   { movedKeys }: SpanView,
   attributes: readonly Attribute[],
@@ -112,10 +112,10 @@ function ownAttributes(
   return isRaw ? staying : adjusted(staying).sort(byKeyBytes);
 }
 
-/** The texts of one span as attributes. In one that is not UTF-8, U+FFFD stands for what is none. */
+/** The texts of one span as attributes. Invalid UTF-8 is replaced by U+FFFD. */
 class SpanTexts {
   readonly bytes: Uint8Array;
-  /** False once a text had to be changed. */
+  /** False after a text had to be changed. */
   areValid = true;
 
   constructor(bytes: Uint8Array) {
@@ -190,7 +190,7 @@ function rangeAttribute(key: string, start: number, end: number): Attribute {
   return { key, type: STRING, lo: start, hi: end, own: undefined };
 }
 
-/** Warnings that came with the span: a list of strings, or anything else as one text. */
+/** Warnings stored in the span: a list of strings, or any other value as one text. */
 function storedWarnings(bytes: Uint8Array, attributes: readonly Attribute[]): string[] {
   const attribute = attributes.find(({ key }) => key === WARNINGS_KEY);
   if (attribute === undefined) return [];

@@ -1,4 +1,4 @@
-// One attribute as a tag of Jaeger's legacy JSON (contract/jaeger.md §1.8, §4.2), and the attributes this view makes itself.
+// One attribute as a tag of Jaeger's legacy JSON (contract/jaeger.md §1.8, §4.2), and the attributes that this view adds.
 import { formatDouble, formatInt64 } from '../../bytes/json-writer.ts';
 import type { JsonWriter } from '../../bytes/json-writer.ts';
 import { BOOL, BYTES, DOUBLE, INT, STRING } from '../../trace/any-value.ts';
@@ -10,7 +10,7 @@ export function textAttribute(key: string, text: string): Attribute {
   return { key, type: STRING, lo: 0, hi: 0, own: text };
 }
 
-/** Two attributes with equal type and value. */
+/** Whether two attributes have equal type and value. */
 export function isSameValue(bytes: Uint8Array, a: Attribute, b: Attribute): boolean {
   return a.type === b.type && textOf(bytes, a) === textOf(bytes, b);
 }
@@ -53,7 +53,7 @@ export function writeText(out: JsonWriter, bytes: Uint8Array, attribute: Attribu
   else out.string(textOf(bytes, attribute));
 }
 
-/** An integer literal, or a string beyond ±(2^53 − 1), where a browser would lose digits. */
+/** An integer literal; beyond ±(2^53 − 1), where a browser would lose digits, a string. */
 function int64Json(lo: number, hi: number): string {
   const text = formatInt64(lo, hi);
   return Number.isSafeInteger(Number(text)) ? text : `"${text}"`;

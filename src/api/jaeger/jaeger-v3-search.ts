@@ -1,4 +1,4 @@
-// The parameters of a v3 search (contract/jaeger.md §1.5): canonical camelCase, or its deprecated snake_case twin. Pure.
+// The parameters of a v3 search (contract/jaeger.md §1.5): canonical camelCase, or their deprecated snake_case twins. Pure.
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import type { TagCondition } from '../../trace/trace-query.ts';
 import type { CallTerm } from './expression-messages.ts';
@@ -12,10 +12,10 @@ import { makeSearch, UNIT_NS, windowEnd, type GivenTime, type Search } from './s
 import { tagConditions } from './tag-expressions.ts';
 
 const DEPTH_DEFAULT = 100;
-/** What UI 2.19, which does not know the capability, sends for "All services" (§2.3). */
+/** UI 2.19, which does not know the capability, sends this for "All services" (§2.3). */
 const ALL_SERVICES = '__all_services__';
 
-/** Every parameter of a v3 search that narrows it, or says how it is answered. */
+/** Every parameter of a v3 search that narrows it, or determines the form of its answer. */
 export const V3_CONDITIONS: ReadonlySet<string> = new Set(
   [
     'serviceName',
@@ -44,13 +44,13 @@ export function malformed(name: string, why: string): StoreError {
   return new StoreError('INVALID_REQUEST', `malformed parameter ${name}: ${why}`);
 }
 
-/** The first of `names` that is given, with its value; the last name and '' when none is. */
+/** The first of `names` that is given, with its value; the last name and '' if none is. */
 export function anyParam(params: QueryString, ...names: readonly string[]): readonly [string, string] {
   const used = names.find((name) => params.first(name) !== '') ?? names.at(-1)!;
   return [used, params.first(used)];
 }
 
-/** A time in the unit of its last digit, or undefined when absent. Grafana sends "+02:00" unescaped, so that it arrives as " 02:00". */
+/** A time in the unit of its last digit; undefined if absent. Grafana sends "+02:00" unescaped, so it arrives as " 02:00". */
 export function parseV3Time(params: QueryString, ...names: readonly string[]): GivenTime | undefined {
   const [used, given] = anyParam(params, ...names);
   if (given === '') return undefined;

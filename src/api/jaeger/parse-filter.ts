@@ -1,7 +1,7 @@
-// From the terms of a filter as sent to a Filter: checked, its constants read as what stands opposite them, references
-// first. The rules and the error texts are those of Jaeger's query/expression/v1 (contract/jaeger.md §5.5), so that a
-// filter is refused here for the reason Jaeger's own query service gives. One is left out: a pattern may anchor itself,
-// be lazy or fold case, because here it means what RE2 says (docs/decisions/0010-filters.md).
+// Turns the terms of a received filter into a Filter: checks them, reads each constant in the type of its opposite operand,
+// and puts references first. Rules and error texts are those of Jaeger's query/expression/v1 (contract/jaeger.md §5.5), so a
+// filter is refused for the same reason as in Jaeger. One rule is left out: a pattern may anchor itself, be lazy or fold
+// case, because patterns here have RE2's meaning (docs/decisions/0010-filters.md).
 import { StoreError } from '../../base/errors.ts';
 import { ATTRIBUTE_LEVELS, type AttributeLevel, type ChildLevel } from '../../trace/attribute-levels.ts';
 import {
@@ -27,7 +27,7 @@ import { goQuote } from '../go/go-quote.ts';
 import { rfc3339Error, rfc3339Ns } from '../go/go-time.ts';
 import { parseGoBool, parseInteger } from './jaeger-params.ts';
 
-/** What Jaeger's ErrFilterInvalid says. */
+/** The prefix of Jaeger's ErrFilterInvalid. */
 const PREFIX = 'invalid query filter: ';
 
 /** The filter of a jaeger.expression.v1.Call that protobufjs decoded. Throws INVALID_REQUEST with Jaeger's text. */
@@ -42,7 +42,7 @@ export function readFilterJson(text: string): CallTerm {
   return decodeCall(JSON.parse(text));
 }
 
-/** What the terms mean. Throws INVALID_REQUEST where they mean nothing. */
+/** The filter for the terms. Throws INVALID_REQUEST if they have no meaning. */
 export function finalizeFilter(call: CallTerm): Filter {
   try {
     return predicate(call, []);
@@ -52,12 +52,12 @@ export function finalizeFilter(call: CallTerm): Filter {
   }
 }
 
-/** The filter that `text`, the JSON form of a Call, is. Throws INVALID_REQUEST. */
+/** The filter for `text`, the JSON form of a Call. Throws INVALID_REQUEST. */
 export function parseFilterJson(text: string): Filter {
   return finalizeFilter(readFilterJson(text));
 }
 
-/** Throws INVALID_REQUEST when a query that is given a filter has one of the conditions that the filter replaces. */
+/** Throws INVALID_REQUEST if a query with a filter also has a condition that the filter replaces. */
 export function checkFilterStandsAlone(query: Omit<TraceQuery, 'filter'>): void {
   const set: string[] = [];
   if (query.service !== undefined) set.push('service_name');
@@ -70,7 +70,7 @@ export function checkFilterStandsAlone(query: Omit<TraceQuery, 'filter'>): void 
   }
 }
 
-/** `bound` are the levels of the `some` around this call. */
+/** `bound`: the levels of the enclosing `some` calls. */
 function predicate(call: CallTerm, bound: readonly ChildLevel[]): Filter {
   const op = FILTER_OPERATORS.find((known) => known === call.op);
   switch (op) {
@@ -165,7 +165,7 @@ function fieldReference(name: string, level: string): FilterReference {
   return { kind: 'field', name: `${known}.${name}` as FieldName };
 }
 
-/** What a built-in field holds; undefined for an attribute, of which only the stored data knows. */
+/** The type of a built-in field; undefined for an attribute, whose type only the stored data knows. */
 function typeOf(operand: FilterReference): FieldType | undefined {
   if (operand.kind === 'attribute') return undefined;
   const [level, name] = operand.name.split('.') as [AttributeLevel, string];
@@ -186,7 +186,7 @@ const VALUE_DOMAINS: Readonly<Record<string, string>> = {
   bool: 'bool',
 };
 
-/** The kind of values a term holds; undefined where nothing says so, which goes with every other. */
+/** The kind of a term's values; undefined if unknown, which is compatible with every kind. */
 function domainOf(term: Term): string | undefined {
   return term.kind === 'field'
     ? FIELD_DOMAINS[typeOf(fieldReference(term.name, term.level))!]
@@ -229,7 +229,7 @@ function checkOperand(op: string, term: Term): void {
   }
 }
 
-/** A boolean has no order, nor have words such as `server`. */
+/** Neither booleans nor words such as `server` have an order. */
 function checkOrder(op: string, term: Term): void {
   const type = term.kind === 'field' ? typeOf(fieldReference(term.name, term.level)) : undefined;
   if (term.kind === 'bool' || type === 'kind' || type === 'status') {
@@ -237,7 +237,7 @@ function checkOrder(op: string, term: Term): void {
   }
 }
 
-/** A term of a comparison; a constant is read as what `opposite` holds, if that says. */
+/** A term of a comparison; a constant is read in the type of `opposite`, if that has one. */
 function operand(term: Term, opposite: Term): FilterOperand {
   if (term.kind === 'attr') return attributeReference(term.key, term.level);
   if (term.kind === 'field') return fieldReference(term.name, term.level);

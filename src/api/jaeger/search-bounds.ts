@@ -1,9 +1,9 @@
-// What the bounds of a search mean, whichever API spells them (docs/SEARCH.md): a time covers the whole unit it was given in,
-// so that a span is found by the start it was shown with and windows that follow each other lose nothing; a limit above
-// the node's own is that one, and the answer says so. Pure.
+// The meaning of a search's bounds, for every API (docs/SEARCH.md): a time covers its whole unit, so that a span is found by the
+// start with which it is shown, and consecutive windows lose nothing; a limit above the node's own is lowered to it, and the
+// answer says so. Pure.
 import type { TagCondition, TraceQuery } from '../../trace/trace-query.ts';
 
-/** A time as it was given: from `ns`, since the epoch, to the end of its unit. */
+/** A time as given: from `ns`, since the epoch, to the end of its unit. */
 export interface GivenTime {
   readonly ns: bigint;
   readonly unitNs: bigint;
@@ -11,7 +11,7 @@ export interface GivenTime {
 
 export const UNIT_NS = { s: 1_000_000_000n, ms: 1_000_000n, us: 1_000n, ns: 1n } as const;
 
-/** The end of time: what is stored ends before it. */
+/** The latest time: everything stored ends before it. */
 export const TIME_MAX_NS: bigint = 2n ** 63n - 1n;
 
 /** The last ns that a time covers. */
@@ -21,24 +21,24 @@ export function lastNsOf({ ns, unitNs }: GivenTime): bigint {
 }
 
 /**
- * The end of a search's window. Starts are shown in µs, and browsers make ms of them: who pages by them needs
- * TraceQuery.lastUnit. A second is more than a page: nobody is shown one.
+ * The end of a search's window. Starts are shown in µs, which browsers round to ms; clients that page by them need
+ * TraceQuery.lastUnit. A whole second could hold more than a page, and no start is shown in seconds.
  */
 export function windowEnd(end: GivenTime, tracesMax: number): Pick<TraceQuery, 'startMaxNs' | 'lastUnit'> {
   const lastUnit = end.unitNs > UNIT_NS.ms ? {} : { lastUnit: { startNs: end.ns, tracesMax } };
   return { startMaxNs: lastNsOf(end), ...lastUnit };
 }
 
-/** A search as the reader is asked it. */
+/** A search as passed to the reader. */
 export interface Search {
   readonly query: TraceQuery;
-  /** True when no span can match: the window or the durations are empty. The reader need not be asked. */
+  /** True if no span can match, because the window or the durations are empty. The reader need not be called. */
   readonly isHopeless: boolean;
-  /** What of the request was changed. */
+  /** How the request was changed. */
   readonly warnings: readonly string[];
 }
 
-/** The parts of a search, whichever API spelt it. */
+/** The parts of a search, the same for every API. */
 export interface SearchParts {
   readonly service: string | undefined;
   readonly operation: string | undefined;
@@ -65,14 +65,14 @@ export function makeSearch({ startNs, end, min, max, ...parts }: SearchParts, ma
   return { query, isHopeless: isEmpty || max < 0n || (max !== 0n && max < min), warnings };
 }
 
-/** `asked`, at most `maxTraces`, and what to tell a client that gets less than it asked for. */
+/** `asked`, at most `maxTraces`, and a warning for a client that gets less than it asked for. */
 export function clampLimit(asked: number, maxTraces: number): { limit: number; warnings: readonly string[] } {
   if (asked <= maxTraces) return { limit: asked, warnings: [] };
   const warning = `${asked} traces were asked for, at most ${maxTraces} are given (-search.maxTraces)`;
   return { limit: maxTraces, warnings: [warning] };
 }
 
-/** What to tell a client whose answer has more traces than it asked for: see TraceQuery.lastUnit. */
+/** A warning for a client whose answer has more traces than it asked for: see TraceQuery.lastUnit. */
 export function overfullWarnings({ limit }: TraceQuery, count: number): string[] {
   if (count <= limit) return [];
   return [

@@ -1,12 +1,12 @@
-// One trace as several TracesData messages, each small enough for a gRPC client with default limits (contract/jaeger.md
-// §5.3). Split on the wire: spans are copied as bytes and never decoded; the resource and scope of a group are repeated in
-// every message that has spans of it. Laid end to end the messages mean the same trace.
+// Splits one trace into several TracesData messages, each small enough for a gRPC client with default limits (contract/jaeger.md
+// §5.3). Works on the wire format: spans are copied as bytes and never decoded; every message repeats the resource and scope of
+// its spans. Concatenated, the messages are the same trace.
 import { WireReader, WIRE_BYTES } from '../../bytes/wire-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 
 /** A message stays below this unless one span alone is larger; gRPC clients take 4 MiB by default. */
 const MESSAGE_BYTES_MAX = 3 << 20;
-/** Spans of one message: what a receiver decodes at a time. */
+/** Spans of one message: a receiver decodes them all at once. */
 const MESSAGE_SPANS_MAX = 2_000;
 /** Tags and lengths of the two groups around a span. */
 const GROUP_OVERHEAD_BYTES = 24;
@@ -18,12 +18,12 @@ export interface SplitLimits {
 
 const LIMITS: SplitLimits = { bytesMax: MESSAGE_BYTES_MAX, spansMax: MESSAGE_SPANS_MAX };
 
-/** A ResourceSpans or ScopeSpans without its list: the fields around it, which every message repeats. */
+/** A ResourceSpans or ScopeSpans without its list: the fields around the list, which every message repeats. */
 interface Group {
   readonly around: Uint8Array;
 }
 
-/** Spans [start, end) of the trace's bytes, which lie side by side in one ScopeSpans. */
+/** Spans [start, end) of the trace's bytes, which are adjacent in one ScopeSpans. */
 interface Run {
   readonly resource: Group;
   readonly scope: Group;
@@ -31,7 +31,7 @@ interface Run {
   end: number;
 }
 
-/** `otlp`, the TracesData of one trace, in messages of whole spans, in order; nothing for a trace without spans. */
+/** Splits `otlp`, the TracesData of one trace, into messages of whole spans, in order; none for a trace without spans. */
 export function* splitTrace(otlp: Uint8Array, limits: SplitLimits = LIMITS): Generator<Uint8Array, void, undefined> {
   const message = new Message(otlp, limits);
   let isSplit = false;
@@ -90,14 +90,14 @@ class Message {
     return this.#spans === 0;
   }
 
-  /** False when a span of `sizeBytes` would make it too large; an empty message takes any. */
+  /** False if a span of `sizeBytes` would make it too large; an empty message takes any. */
   hasRoom(resource: Group, scope: Group, sizeBytes: number): boolean {
     const { bytesMax, spansMax } = this.#limits;
     const bytes = this.#bytes + sizeBytes + this.#aroundBytes(resource, scope);
     return this.isEmpty || (this.#spans < spansMax && bytes <= bytesMax);
   }
 
-  /** Adds the span field at which `span` stands. */
+  /** Adds the current span field of `span`. */
   add(resource: Group, scope: Group, { fieldStart: start, pos: end }: WireReader): void {
     this.#bytes += end - start + this.#aroundBytes(resource, scope);
     this.#spans++;
@@ -111,7 +111,7 @@ class Message {
     return isOpen ? 0 : resource.around.length + scope.around.length + GROUP_OVERHEAD_BYTES;
   }
 
-  /** The message; empty afterwards. */
+  /** Returns the message and empties it. */
   take(): Uint8Array {
     const runs = this.#runs;
     const out = new ByteWriter(this.#bytes + GROUP_OVERHEAD_BYTES);

@@ -1,13 +1,13 @@
-// Tags that say more than equality, where the node's operator allows it (-search.tagExpressions): a value that begins with
-// "~" is a regular expression, a key that ends with "!" denies the rest, as VictoriaTraces has them and Jaeger UI's search
-// field sends them (`k=~re`, `k!=v`; contract/jaeger.md §2.3). Otherwise both are texts like any other, as in Jaeger.
+// Extended tag conditions, if the node's operator enables them (-search.tagExpressions): a value that begins with "~" is a
+// regular expression, and a key that ends with "!" negates the condition, as in VictoriaTraces and as Jaeger UI's search field
+// sends them (`k=~re`, `k!=v`; contract/jaeger.md §2.3). Otherwise both are plain texts, as in Jaeger.
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { compilePattern } from '../../trace/pattern.ts';
 import type { TagCondition } from '../../trace/trace-query.ts';
 import { goQuote } from '../go/go-quote.ts';
 
-/** The conditions of keys and values as a client sent them. Throws INVALID_REQUEST for a pattern that is none, and for too many. */
+/** The conditions for keys and values as a client sent them. Throws INVALID_REQUEST for an invalid pattern, and for too many. */
 export function tagConditions(
   entries: Iterable<readonly [key: string, value: string]>,
   hasExpressions = false,

@@ -1,5 +1,5 @@
-// What Jaeger UI lists of a trace without reading it whole (contract/jaeger.md §1.5, J querysvc/summary.go): root, bounds,
-// counts, per-service counts. Computed over the whole trace after the adjusters; fields that are zero or empty are left out.
+// The summary of a trace that Jaeger UI lists without reading the whole trace (contract/jaeger.md §1.5, J querysvc/summary.go):
+// root, bounds, counts, per-service counts. Computed over the adjusted trace; zero or empty fields are left out.
 import { quoteJson } from '../../bytes/json-writer.ts';
 import { WireReader } from '../../bytes/wire-reader.ts';
 import { compareUtf8 } from '../../trace/attributes.ts';
@@ -39,7 +39,7 @@ export function summarizeTrace(trace: FoundTrace): TraceSummary | undefined {
   return withoutTurns(summarizeInTurns(trace));
 }
 
-/** The same, yielding TURN on the way where the trace is big. */
+/** The same, yielding TURN on the way if the trace is big. */
 export function* summarizeInTurns(trace: FoundTrace): Generator<Buffer, TraceSummary | undefined, undefined> {
   const view = yield* readTraceInTurns(trace.otlp);
   if (view === undefined) return undefined;

@@ -1,15 +1,15 @@
-// A trace as Jaeger sees it: columns over its OTLP bytes, 56 bytes a span, so that the adjusters can look at a trace of
-// 100,000 spans whole without an object for each. A span becomes an object when it is written, and is forgotten then.
+// A trace as Jaeger sees it: columns over its OTLP bytes, 56 bytes a span, so that the adjusters can examine a trace of
+// 100,000 spans without an object for each span. A span becomes an object only while it is written.
 import { SpanIds } from '../../trace/span-ids.ts';
 import { assert } from '../../base/assert.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 
-/** Rows that are looked at before others get a turn: a millisecond or two of work. */
+/** Rows processed before other work gets a turn: a millisecond or two. */
 export const ROWS_PER_TURN = 4_096;
-/** Yielded where work has gone on long enough: whoever drives it lets others run. It has no bytes. */
+/** Yielded after a piece of long work, so that the caller lets other work run. It has no bytes. */
 export const TURN: Buffer = Buffer.alloc(0);
 
-/** What `work` returns, done at once. */
+/** The result of `work`, run to its end without turns. */
 export function withoutTurns<T>(work: Generator<Buffer, T, undefined>): T {
   let step = work.next();
   while (step.done !== true) {
@@ -25,7 +25,7 @@ export interface ResourceView {
   readonly attributes: readonly Attribute[];
   /** Attributes that adjusting moved here from the spans. */
   readonly moved: Attribute[];
-  /** What tells whether two spans share a clock; "" = unknown. */
+  /** Two spans with the same key share a clock; "" = unknown. */
   readonly hostKey: string;
 }
 
@@ -37,7 +37,7 @@ export interface ScopeView {
   readonly versionEnd: number;
 }
 
-/** One row of the view, as it is at the moment it is read. */
+/** One row of the view at the moment it is read. */
 export interface SpanView {
   /** The Span message in the trace's bytes. */
   readonly start: number;
@@ -90,7 +90,7 @@ export class TraceView {
     this.scopes = scopes;
   }
 
-  /** Appends a row for the Span message [start, end) of the last resource and the last scope; returns its number. */
+  /** Appends a row for the Span message [start, end), which belongs to the last resource and scope; returns its number. */
   add(start: number, end: number): number {
     const row = this.count++;
     const at = row * ROW_WORDS;
@@ -111,7 +111,7 @@ export class TraceView {
     this.#times = times;
   }
 
-  /** A view of these rows alone, not yet adjusted; resources and scopes are shared. */
+  /** A view of only these rows, not yet adjusted; resources and scopes are shared. */
   only(rows: readonly number[], traceId: string): TraceView {
     const view = new TraceView(this.bytes, this.resources, this.scopes);
     view.traceId = traceId;
@@ -133,7 +133,7 @@ export class TraceView {
     this.setParentId(row, this.#wordBefore(start, end - 4), this.#wordBefore(start, end));
   }
 
-  /** The four bytes before `end`, those before `start` being zeros. */
+  /** The four bytes before `end`; bytes before `start` count as zeros. */
   #wordBefore(start: number, end: number): number {
     let word = 0;
     for (let at = Math.max(start, end - 4); at < end; at++) word = (word << 8) | this.bytes[at]!;
@@ -159,7 +159,7 @@ export class TraceView {
     this.#times[row * 2 + 1] = endNs;
   }
 
-  /** An attribute's key may be one of the library's: worth looking. */
+  /** Marks that a key of the row may be a library attribute and must be examined. */
   markLibraryKey(row: number): void {
     this.#words[row * ROW_WORDS + MAY_HOLD_LIBRARY_KEY] = 1;
   }
@@ -218,7 +218,7 @@ export class TraceView {
     else warnings.push(text);
   }
 
-  /** The attribute `key` is shown with the resource instead. */
+  /** Shows the attribute `key` with the resource instead. */
   moveKey(row: number, key: string): void {
     const keys = this.#movedKeys.get(row);
     if (keys === undefined) this.#movedKeys.set(row, new Set([key]));
@@ -251,7 +251,7 @@ export class TraceView {
     };
   }
 
-  /** The spans one after the other, each made when it is its turn. */
+  /** The spans in order, each made when it is requested. */
   *spans(): Generator<SpanView, void, undefined> {
     for (let row = 0; row < this.count; row++) yield this.span(row);
   }
@@ -272,7 +272,7 @@ export class SpanIdIndex {
     this.#ids.begin(trace.count);
   }
 
-  /** Enters `row` unless its id is there already; returns the row that has the id. */
+  /** Adds `row` unless its id exists already; returns the row that has the id. */
   add(row: number): number {
     const known = this.#ids.add(this.#trace.idLow(row), this.#trace.idHigh(row), row);
     return known < 0 ? row : known;

@@ -1,5 +1,5 @@
-// Which gRPC services are served where: OTLP alone on its well-known port, and everything Jaeger speaks on the port of its
-// remote storage, OTLP included, so that a Jaeger on top of us needs one address for reading and writing.
+// The services of each gRPC listener: only OTLP on its well-known port; on the port of Jaeger's remote storage all of Jaeger's
+// services and OTLP, so that a Jaeger in front of this node needs one address for reading and writing.
 import { CONNECTIONS_USEFUL, type ConnectionCaps } from '../../base/descriptors.ts';
 import type { ListenAddress } from '../../base/flag-value.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -22,13 +22,13 @@ export interface GrpcParts {
   readonly intake: Intake;
   readonly bodies: BodyPool;
   readonly reader: TraceReader;
-  /** The budget of answers, HTTP's too. */
+  /** The budget of answers, shared with HTTP. */
   readonly answers: AnswerBudget;
   /** undefined: nothing can be archived. */
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** Connections each listener may have; by default as many as are useful. */
+  /** Connections that each listener may have; by default as many as are useful. */
   readonly connectionCaps?: ConnectionCaps;
   /** False before the store is open and while it closes. */
   readonly isReady: () => boolean;
@@ -43,7 +43,7 @@ const SERVICES = [
   METRICS,
   'opentelemetry.proto.collector.trace.v1.TraceService',
 ];
-/** Jaeger asks for the health of its writer under this name, though it writes with OTLP. */
+/** Jaeger checks the health of its writer under this name, although it writes with OTLP. */
 const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
 
 /** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */

@@ -1,5 +1,5 @@
-// The HTTP listener: limits, routes of every kind, and what they have in common (readiness, errors as text, 404 and 405,
-// counters). No request log: it costs a fifth of a request, and the counters say what it would.
+// The HTTP listener: limits, all routes, and what they share (readiness, errors as text, 404 and 405, counters). There is no
+// request log: it costs a fifth of a request's time, and the counters carry the same information.
 import { resolve } from 'node:path';
 import compress from '@fastify/compress';
 import cors from '@fastify/cors';
@@ -53,34 +53,34 @@ export interface HttpServerOptions {
   readonly explainer?: SearchExplainer;
   /** undefined: nothing can be archived. */
   readonly archive: TraceArchive | undefined;
-  /** The budget of answers, gRPC's too. */
+  /** The budget of answers, shared with gRPC. */
   readonly answers: AnswerBudget;
   readonly admin: StoreAdmin;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** Connections this listener may have; by default as many as are useful. */
+  /** Connections that this listener may have; by default as many as are useful. */
   readonly connectionCaps?: Pick<ConnectionCaps, 'http'>;
-  /** Of this program. */
+  /** Version of this program. */
   readonly version: string;
-  /** False before the store is open and while it closes: all but health, metrics and flags get 503. */
+  /** False before the store is open and while it closes: all paths except health, metrics and flags get 503. */
   readonly isReady: () => boolean;
 }
 
-/** A client sends its headers at once, or is no client. */
+/** Real clients send their headers at once. */
 const HEADERS_TIMEOUT_MS = 10_000;
-/** The largest body at 1 MiB/s; slower senders are cut off. */
+/** Enough for the largest body at 1 MiB/s; slower senders are cut off. */
 const REQUEST_TIMEOUT_MS = 60_000;
-/** How often Node looks for requests beyond these two. */
+/** How often Node checks for requests that exceed these two. */
 const TIMEOUT_CHECK_MS = 5_000;
 
-/** Best ratio for the CPU first, of those a client takes equally; browsers take all, Grafana gzip alone. */
+/** Among encodings that a client accepts equally, the best ratio per CPU first; browsers accept all, Grafana only gzip. */
 const REPLY_ENCODINGS: ('zstd' | 'gzip' | 'br')[] = ['zstd', 'gzip', 'br'];
 /** Smaller answers fit in one packet either way. */
 const COMPRESSED_BYTES_MIN = 1_024;
-/** How long a browser need not ask again whether it may ask. */
+/** How long a browser may cache the answer of a preflight request. */
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
-/** Listens with all routes registered. Throws CONFIG when the address cannot be listened on, or the UI not be read. */
+/** Listens with all routes registered. Throws CONFIG if it cannot listen on the address, or cannot read the UI. */
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
   const { httpListenAddr, httpPathPrefix, shutdownMaxMs, allowedHosts } = options.config;
   const app = createApp(mountsOf(httpPathPrefix));
@@ -88,7 +88,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
   const ui = openUi(options);
   const routes = new RouteTable(httpPathPrefix);
   app.addHook('onRoute', ({ method, url }) => {
-    // The CORS plugin answers OPTIONS on every path; that makes no path known.
+    // The CORS plugin answers OPTIONS on every path, but that does not make a path known.
     if (method !== 'OPTIONS') routes.add(method, url);
   });
   guardHost(app, ownHosts(httpListenAddr.host, allowedHosts));
@@ -96,7 +96,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
     if (!options.isReady() && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url))) throw notReady();
   });
   app.addHook('onRequest', async (request) => {
-    // Only OTLP looks at the media type of a body; fastify would refuse one that it cannot read, whatever the path.
+    // Only OTLP checks the media type of a body; fastify would refuse an unknown one on any path.
     if (!isOtlpPath(routes.shortPattern(request.routeOptions.url))) delete request.raw.headers['content-type'];
   });
   app.addHook('onResponse', async (request, reply) =>
@@ -131,19 +131,19 @@ function createApp(mounts: readonly string[]): FastifyInstance {
       connectionsCheckingInterval: TIMEOUT_CHECK_MS,
     },
     routerOptions: {
-      // Exporters whose endpoint ends in a slash send //v1/traces; VictoriaTraces takes it too.
+      // Exporters whose endpoint ends in a slash send //v1/traces; VictoriaTraces accepts that too.
       ignoreDuplicateSlashes: true,
       // Service names are path segments; fastify's default of 100 characters would make long ones unknown paths.
       maxParamLength: limits.httpHeaderBytesMax,
     },
   });
-  // Bodies are read by the routes that want one, under their own budget.
+  // Only routes that need a body read it, under their own budget.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));
   return app;
 }
 
-/** Where Jaeger's API and UI are, as a client sees them. */
+/** The paths of Jaeger's API and UI, as a client sees them. */
 function mountsOf(httpPathPrefix: string): string[] {
   return JAEGER_PREFIXES.map((prefix) => httpPathPrefix + prefix);
 }
@@ -160,9 +160,9 @@ function watchConnections(
 }
 
 /**
- * The URL as the routes have it. A `%` that begins no escape, as Grafana sends it for a service called `100%`, means itself;
- * fastify would refuse the request. A slash at the end of a path means nothing (settings that end in one would lose all
- * data), but below a mount it is the UI's page. Queries are parsed by their routes.
+ * The URL as the routes expect it. A `%` that begins no escape means itself: Grafana sends it for a service called `100%`, and
+ * fastify would refuse the request. A final slash is dropped, because a setting that ends in one would lose all data; but a
+ * mount with a final slash is the UI's page. Routes parse their queries themselves.
  */
 function plainUrl(url: string, mounts: readonly string[]): string {
   const query = url.indexOf('?');
@@ -174,7 +174,7 @@ function plainUrl(url: string, mounts: readonly string[]): string {
   return kept.replace(/%(?![0-9a-f]{2})/gi, '%25') + (query < 0 ? '' : url.slice(query));
 }
 
-/** Two scopes, because what a plugin or hook adds is for the whole scope: pages of other origins have no business with operators' routes. */
+/** Two scopes, because a plugin or hook applies to its whole scope: pages of other origins must not reach operators' routes. */
 async function registerRoutes(
   app: FastifyInstance,
   options: HttpServerOptions,
@@ -225,7 +225,7 @@ async function compressReplies(scope: FastifyInstance): Promise<void> {
   await scope.register(compress, {
     encodings: REPLY_ENCODINGS,
     threshold: COMPRESSED_BYTES_MIN,
-    // Request bodies are decompressed by the routes that want one.
+    // Routes that need a body decompress it themselves.
     globalDecompression: false,
   });
 }
@@ -254,7 +254,7 @@ function countAnswer(request: FastifyRequest, reply: FastifyReply, to: { routes:
   });
 }
 
-/** Routes with an error format of their own have their own handler; this one is for people. */
+/** For people. Routes with their own error format have their own handler. */
 function sendFailure(error: unknown, reply: FastifyReply, logger: Logger): void {
   const refused = clientStatusOf(error);
   const { http, retrySeconds } = statusOf(error);
@@ -265,7 +265,7 @@ function sendFailure(error: unknown, reply: FastifyReply, logger: Logger): void 
   void reply.code(status).type('text/plain; charset=utf-8').send(`${message}\n`);
 }
 
-/** What fastify itself refuses (a malformed URL, a wrong Content-Length) carries its 4xx status. */
+/** The 4xx status of errors that fastify throws itself (a malformed URL, a wrong Content-Length). */
 function clientStatusOf(error: unknown): number | undefined {
   if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
   const { statusCode } = error;
@@ -285,7 +285,7 @@ function sendNotFound(request: FastifyRequest, reply: FastifyReply, { routes, ui
   if (methods.length === 0 && ui !== undefined && sendUnknownPage(request, reply, { ui, paths })) return;
   const shown = JSON.stringify(path.slice(0, 200));
   void reply.type('text/plain; charset=utf-8');
-  // A method that the path has: a file that is not there.
+  // If the path has the method, a file is missing.
   if (methods.length === 0 || methods.includes(request.method)) {
     void reply.code(404).send(`unknown path ${shown}\n`);
     return;

@@ -1,5 +1,5 @@
-// What operators and their machines call: health, metrics, flags, forced flush and merge. What changes the store is POST
-// only, so that no link, image or crawler can trigger it, and answers when it is done, not when it has begun.
+// Routes for operators and their tools: health, metrics, flags, forced flush and merge. Routes that change the store accept
+// only POST, so that no link, image or crawler can trigger them, and answer when the work is done.
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
@@ -23,7 +23,7 @@ export interface OperationsOptions {
   };
 }
 
-/** These answer also while the server starts or closes. */
+/** These also answer while the server starts or closes. */
 export const ALWAYS_OPEN_PATHS: ReadonlySet<string> = new Set(['/health', '/metrics', '/flags', '/insert/ready']);
 
 export function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): void {
@@ -45,7 +45,7 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
     void reply.type(text).send(lines.join(''));
   });
 
-  // VictoriaTraces answers every method here; probes of load balancers use these.
+  // VictoriaTraces answers every method here; probes of load balancers use several.
   const ready = (_request: FastifyRequest, reply: FastifyReply): void => {
     void reply.code(isReady() ? 200 : 503).send({ status: isReady() ? 'ok' : 'starting or closing' });
   };
@@ -79,7 +79,7 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
   });
 }
 
-/** The beginning of a partition's name (YYYYMMDD); all partitions when it is absent. Throws INVALID_REQUEST. */
+/** The beginning of a partition's name (YYYYMMDD); if absent, all partitions. Throws INVALID_REQUEST. */
 function readPartitionPrefix(request: FastifyRequest): string {
   const prefix = queryValue(request, 'partition_prefix') ?? '';
   if (/^\d{0,8}$/.test(prefix)) return prefix;
@@ -92,7 +92,7 @@ function queryValue(request: FastifyRequest, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined;
 }
 
-/** A hook that lets a request pass when `key` is empty, or when it comes as authKey= in the query or as a header. */
+/** A hook that lets a request pass if `key` is empty, or if the request has it as authKey= in the query or as a header. */
 export function requireKey(flag: string, key: string): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
   return async (request, reply) => {
     if (key === '') return;
@@ -107,7 +107,7 @@ export function requireKey(flag: string, key: string): (request: FastifyRequest,
   };
 }
 
-/** In a time that depends on neither text: their digests have the same length. */
+/** Takes the same time for all texts, because it compares digests, which have equal lengths. */
 function isSameSecret(given: string, expected: string): boolean {
   const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
   return timingSafeEqual(digest(given), digest(expected));

@@ -1,12 +1,12 @@
-// Partitions and snapshots for the operator: list, detach, attach, accept losses, snapshot create, list, delete. POST only, behind
-// -partitionManageAuthKey; paths, parameters and answers are VictoriaTraces'. Names are checked where they come in.
+// Partitions and snapshots for the operator: list, detach, attach, accept losses; create, list, delete snapshots. POST only, behind
+// -partitionManageAuthKey; paths, parameters and answers are VictoriaTraces'. Names are checked here.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
 import type { StoreAdmin } from '../../trace/store.ts';
 
 export interface PartitionRoutesOptions {
   readonly admin: StoreAdmin;
-  /** Lets a request pass or answers it. */
+  /** Lets a request pass, or answers it. */
   readonly hook: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
   /** The parameter partition_prefix; '' without it. Throws INVALID_REQUEST. */
   readonly readPartitionPrefix: (request: FastifyRequest) => string;
@@ -47,7 +47,7 @@ export function registerPartitionRoutes(app: FastifyInstance, options: Partition
   });
 }
 
-/** The parameter `name`. Throws INVALID_REQUEST unless it is eight digits; whether that is a day the store says. */
+/** The parameter `name`. Throws INVALID_REQUEST unless it is eight digits; the store checks whether they are a day. */
 function readDay(request: FastifyRequest): string {
   const name = readParameter(request, 'name');
   if (/^\d{8}$/.test(name)) return name;

@@ -1,6 +1,6 @@
-// OTLP over HTTP: POST /insert/opentelemetry/v1/traces (VictoriaTraces' path) and /v1/traces (every exporter's default).
-// The answer is in the request's media type: ExportTraceServiceResponse, or google.rpc.Status when it failed; a request
-// of a type we do not speak gets text. Senders retry on 429 and 503 only, so those always carry Retry-After.
+// OTLP over HTTP: POST /insert/opentelemetry/v1/traces (VictoriaTraces' path) and /v1/traces (every exporter's default). The
+// answer has the request's media type: ExportTraceServiceResponse, or google.rpc.Status on failure; a request of an unsupported
+// type gets text. Senders retry only on 429 and 503, so these always carry Retry-After.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -33,12 +33,12 @@ const INGEST_TYPE: Readonly<Record<OtlpEncoding, IngestType>> = {
   json: 'opentelemetry_traces_otlphttp_json',
 };
 
-/** Registers the two paths. Bodies are read by the handler itself: the app's parser must leave the stream alone. */
+/** Registers the two paths. The handler reads the body itself, so the app's parser must leave the stream alone. */
 export function registerOtlpRoutes(app: FastifyInstance, options: OtlpRouteOptions): void {
   const { logger } = options;
   for (const url of OTLP_HTTP_PATHS) {
     app.post(url, {
-      // Before the body and before fastify's own, shorter refusal of a malformed Content-Type.
+      // Runs before the body is read, and before fastify's own, shorter refusal of a malformed Content-Type.
       onRequest: async (request) => void requireEncoding(request),
       handler: (request, reply) => exportTraces(request, reply, options),
       errorHandler: (error, request, reply) => sendFailure(error, { request, reply, logger }),
@@ -46,7 +46,7 @@ export function registerOtlpRoutes(app: FastifyInstance, options: OtlpRouteOptio
   }
 }
 
-/** The OTLP encoding a Content-Type names, parameters and case aside; undefined for any other, and when it is missing. */
+/** The OTLP encoding that a Content-Type names, ignoring parameters and case; undefined for any other, and if it is missing. */
 export function otlpEncodingOf(contentType: string | undefined): OtlpEncoding | undefined {
   return ENCODINGS.get(mediaTypeOf(contentType));
 }
