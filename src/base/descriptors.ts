@@ -14,7 +14,7 @@ export const CONNECTIONS_USEFUL: ConnectionCaps = { http: 4_096, otlpGrpc: 1_024
 /** A node with fewer refuses to start. */
 const CONNECTIONS_MIN: ConnectionCaps = { http: 32, otlpGrpc: 16, grpc: 16 };
 
-/** Node's own, the lock, the log files of the last days, a snapshot and an archived trace at a time, and some to spare. */
+/** Node's own, the lock, log files of the last days, one snapshot and one archived trace at a time, some spare. */
 const BASE_DESCRIPTORS = 192;
 /** An LMDB environment holds three; limits.indexesOpenMax are open at once, plus one for a moment. */
 const INDEX_DESCRIPTORS = 100;

@@ -169,7 +169,7 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** `host:port`, `[ipv6]:port`, or `:port` for every IPv4 address of the machine (as in VictoriaMetrics; `[::]` for both). */
+/** `host:port`, `[ipv6]:port`, or `:port` for every IPv4 address (as in VictoriaMetrics; `[::]`: IPv4 and IPv6). */
 export const listenAddress: FlagKind<ListenAddress> = {
   unit: 'address',
   parse: (value) => {

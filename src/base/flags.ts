@@ -75,7 +75,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
   return nearest;
 }
 
-/** Levenshtein's distance, one row at a time: insertions, deletions and replacements. Names are short; cost is n × m. */
+/** Levenshtein distance (insertions, deletions, replacements), one row at a time. Names are short; cost is n × m. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let i = 1; i <= from.length; i++) {

@@ -11,7 +11,7 @@ export const limits = {
   childrenPerSpanMax: 1 << 16,
   /** Resources and scopes of one request together: each costs some microseconds, however small it is. Above: 413. */
   requestGroupsMax: 1 << 18,
-  /** Spans of one request, 64 bytes each in a body of 64 MiB; unknown fields beside them count too. Above: 413. */
+  /** Spans of one request, 64 bytes each in a body of 64 MiB; other fields beside them count too. Above: 413. */
   requestSpansMax: 1 << 20,
   /** New names and keys in one request: a block of them takes a second to encode. Above: 413. */
   requestNamesMax: 1 << 17,

@@ -16,7 +16,7 @@ import { LocalIds } from './local-ids.ts';
 import { outlineOf } from './outline.ts';
 import { operationKey, type TermSet } from './terms.ts';
 
-/** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd, both with dictionaries and several frames. */
+/** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd; both with dictionaries, many frames. */
 export type BlockProfile = 'log' | 'young' | 'merged';
 
 const LAYOUTS: Readonly<Record<BlockProfile, FrameLayout & { dictionary: boolean }>> = {

@@ -9,7 +9,7 @@ import { TraceClock } from './trace-clock.ts';
 export interface TraceColumns {
   /** The first row of each trace, then the row count. */
   readonly firsts: Uint32Array;
-  /** Row of the parent inside the block, -1 none, -2 not in the trace (its id is in the orphan column, in row order). */
+  /** Row of the parent in the block, -1: none, -2: not in the trace (its id is in the orphan column, in row order). */
   readonly parents: Int32Array;
   /** ns since the day's midnight. */
   readonly starts: Float64Array;

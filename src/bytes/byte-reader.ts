@@ -1,4 +1,4 @@
-// A bounds-checked cursor over our own stored bytes. A damaged byte gives CORRUPTION, never a wild read or a huge allocation.
+// A bounds-checked cursor over stored bytes. Damage gives CORRUPTION, never a wild read or a huge allocation.
 import { StoreError } from '../base/errors.ts';
 
 export class ByteReader {

@@ -24,7 +24,7 @@ function unicodeEscape(char: string): string {
   return `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** `text` as a JSON string literal; with `isHtmlEscaped` also < > & become \u003c \u003e \u0026, as in Go's json.Marshal. */
+/** `text` as a JSON string literal; `isHtmlEscaped` also escapes < > & (\u003c \u003e \u0026), as Go's json.Marshal. */
 export function quoteJson(text: string, isHtmlEscaped = true): string {
   const quoted = JSON.stringify(text);
   return quoted.replace(isHtmlEscaped ? HTML : SEPARATORS, unicodeEscape);

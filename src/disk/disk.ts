@@ -45,7 +45,7 @@ export interface ReadFile {
 export type DiskReads = Pick<Disk, 'openRead' | 'stat'>;
 
 export interface Disk {
-  /** Creates the file (its folder must exist) or opens it and appends at its end. The caller syncs the folder of a new file. */
+  /** Opens the file to append at its end, or creates it in an existing folder, which the caller then syncs. */
   openAppend(path: string): AppendFile;
   /** Creates a file that must not exist yet. */
   createFile(path: string): WriteFile;

@@ -15,7 +15,7 @@ import type { Field, FieldKind, Schema } from './json-schema.ts';
 
 /** A chunk of this size is yielded: large enough for the socket, small enough to share the event loop. */
 const CHUNK_BYTES = 65_536;
-/** Deepest message in a span: itself, an event, an attribute, then at most two messages (list, pair) per value level. */
+/** Deepest message in a span: itself, an event, an attribute, then up to two messages (list, pair) per value level. */
 const NESTING_MAX = 3 + 2 * (limits.anyValueDepthMax + 1);
 
 /**

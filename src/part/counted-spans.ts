@@ -30,7 +30,7 @@ export class CountedParts implements CountedSpans {
     this.#check = check;
   }
 
-  /** The first failed read: spans it hid were counted a second time. undefined: the counts are exact. */
+  /** The first failed read: some counted spans were not found and count again. undefined: the counts are exact. */
   get fault(): string | undefined {
     return this.#fault;
   }

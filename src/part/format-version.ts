@@ -4,7 +4,7 @@
 //   0   8  magic, ASCII, padded with zeros
 //   8   4  version, uint32 little-endian
 //  12   4  CRC-32 of the 12 bytes before
-//  16  16  identity, where the version is 2 or more
+//  16  16  identity, if the version is 2 or more
 //  32   4  CRC-32 of the 32 bytes before
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';

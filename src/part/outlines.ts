@@ -1,7 +1,7 @@
 // The outlines of a part's blocks (block/outline.ts), at the start of its `filters` file: resources, scopes and
 // operations, each listed once per part, and which of them each block has. Byte layout: docs/format/part.md, "filters".
 // Their size is bounded. If a block has too many span names, its outline has ANY_NAME with the services, kinds and
-// statuses of its spans; if even that does not fit, nothing (isUnknown).
+// statuses of its spans; if even that does not fit, its outline is empty (isUnknown).
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { BlockOutline, OutlineOperation } from '../block/outline.ts';

@@ -79,7 +79,7 @@ export interface CallSeries {
   readonly counts: Float64Array;
 }
 
-/** One whole trace: an OTLP TracesData message, spans in (start, span id) order, duplicates removed, deterministic bytes. */
+/** One whole trace: an OTLP TracesData message, spans by (start, span id), no duplicates, deterministic bytes. */
 export interface FoundTrace {
   /** 16 bytes. */
   readonly traceId: Uint8Array;

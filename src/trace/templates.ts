@@ -53,9 +53,9 @@ export const FIELD_STATUS_MESSAGE = 1; // string
 export const FIELD_DROPPED_ATTRIBUTES = 2; // int
 export const FIELD_DROPPED_EVENTS = 3; // int
 export const FIELD_DROPPED_LINKS = 4; // int
-export const FIELD_END_TIME = 5; // int: end_time_unix_nano where end - start does not fit a double exactly
+export const FIELD_END_TIME = 5; // int: end_time_unix_nano if end - start does not fit a double exactly
 export const FIELD_EXTRA = 6; // bytes: unknown protobuf fields, verbatim
-export const FIELD_TIME = 7; // int: an event's time_unix_nano where its distance to the span does not fit a double
+export const FIELD_TIME = 7; // int: an event's time_unix_nano if its distance to the span does not fit a double
 export const FIELD_LINK_TRACE_ID = 8; // bytes: a link's ids when they are not 16 and 8 bytes
 export const FIELD_LINK_SPAN_ID = 9;
 
