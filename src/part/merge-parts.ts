@@ -3,7 +3,7 @@
 // brings whole traces together inside it, removes exact duplicates and encodes the rows again.
 //
 // Memory is bounded for any input and any number of names. The window ends when it is full: rows of a trace that arrive
-// further apart stay in several blocks, and duplicates as far apart stay for the query to remove: answers do not change.
+// further apart stay in several blocks, and duplicates as far apart stay for the query to drop: answers do not change.
 // The part writer and the roll-ups have bounds of their own. This module only reads and writes files, so it runs on any
 // thread; the caller makes the part visible.
 import { assert } from '../base/assert.ts';
