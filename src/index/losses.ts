@@ -49,6 +49,7 @@ export function putLosses(txn: IndexTransaction, losses: readonly Loss[]): void 
   let count = losses.length === 0 ? 0 : [...txn.scan(LOSS_RANGE)].length;
   for (const loss of losses) {
     assert(loss.place !== '' && loss.startMin <= loss.startMax, `a loss at '${loss.place}' that ends before it starts`);
+    if (txn.has(lossKey(loss.place))) continue;
     const kept = count < LOSSES_MAX ? loss : BEYOND;
     if (txn.has(lossKey(kept.place))) continue;
     txn.put(lossKey(kept.place), packr.pack(kept));

@@ -96,7 +96,7 @@ function findWholeBlock(file: ReadFile, from: number): number | undefined {
   for (let start = from; start < file.sizeBytes; start += SEARCH_BYTES) {
     // Two bytes more than the step, so that a magic across two reads is found.
     const piece = file.read(start, Math.min(SEARCH_BYTES + MAGIC.length - 1, file.sizeBytes - start));
-    const buffer = Buffer.from(piece.buffer);
+    const buffer = Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength);
     for (let hit = buffer.indexOf(MAGIC); hit >= 0; hit = buffer.indexOf(MAGIC, hit + 1)) {
       const header = readHeaderAt(file, start + hit);
       if (header !== undefined && typeof readWholeBlock(file, start + hit, header) !== 'string') return start + hit;
