@@ -7,7 +7,7 @@ import { readLog, type ReadLog, type ReadLogJob } from './recover-log.ts';
 export interface RunOptions {
   /** If aborted, the merge is given up: when run() rejects with CANCELLED, nothing writes to its folder any more. */
   readonly signal?: AbortSignal | undefined;
-  /** No other merge runs beside this one. */
+  /** No other merge runs at the same time. */
   readonly isAlone?: boolean;
 }
 

@@ -94,7 +94,6 @@ export class PartSet {
     return this.#parts.size;
   }
 
-  /** Parts that no merge is reading. */
   get idle(): LivePart[] {
     return this.all.filter((part) => !this.#busy.has(part.entry.id));
   }

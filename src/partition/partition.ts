@@ -175,7 +175,7 @@ export class Partition {
 
   /**
    * Resolves when every part that existed at the call is in one part, in its final form; parked parts are tried again.
-   * Throws READ_ONLY if the disk has no space for that part beside them, WORKER_FAILED, DISK.
+   * Throws READ_ONLY if the disk has no space for that part and its inputs, WORKER_FAILED, DISK.
    */
   async mergeAll(): Promise<void> {
     this.#fullMerges++;

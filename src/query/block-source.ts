@@ -63,7 +63,6 @@ const DAMAGED_MAX = 16;
 /** Log files that one query holds open at a time. */
 const OPEN_LOGS_MAX = 16;
 
-/** How to read a block. */
 interface BlockPlace {
   /** Unique to the block. */
   readonly key: () => string;

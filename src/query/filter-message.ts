@@ -65,7 +65,7 @@ function valueOf(any: Uint8Array): Entries {
   const reader = new WireReader(any);
   while (reader.next()) {
     const { field, lo, hi } = reader;
-    if (field > BYTES) continue; // of a newer OTLP, beside the value
+    if (field > BYTES) continue; // a field of a newer OTLP, not the value
     if (field === STRING) value = oneText(reader.value());
     else if (field === BOOL) value = oneEntry(T.TYPE_BOOL, lo | hi, 0);
     else if (field === INT) value = oneEntry(T.TYPE_INT, lo, hi);

@@ -128,7 +128,6 @@ export function eachEntry(runs: readonly Run[], visit: (row: number, entries: En
 
 const NO_BYTES = new Uint8Array(0);
 
-/** One value. */
 export function oneEntry(type: number, a: number, b: number, bytes: Uint8Array = NO_BYTES): Entries {
   return { type, a: [a], b: [b], bytes };
 }

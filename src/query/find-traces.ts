@@ -25,7 +25,7 @@ const ANY_SPAN: ScanBounds = {
 /** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share one decoding of a block. */
 const TRACES_PER_PASS = 64;
 
-/** Bytes of a row's own columns in a batch, beside its values. */
+/** Bytes of a row's own columns in a batch, without its values. */
 const ROW_BYTES = 64;
 
 /**

@@ -54,12 +54,10 @@ export class PartCache {
     this.#takeGone = takeGone;
   }
 
-  /** Bytes of the filters that are kept. */
   get filterBytes(): number {
     return this.#filterBudget.bytes;
   }
 
-  /** Files of parts that are open now. */
   get openFiles(): number {
     return this.#parts.values.reduce((sum, part) => sum + part.openFiles, 0);
   }

@@ -19,7 +19,6 @@ export type QueryReply =
       readonly work: QueryWork;
     };
 
-/** Options to start a query thread with. */
 export interface QueryThread {
   readonly cacheBytes: number | undefined;
 }
@@ -29,7 +28,6 @@ const forgotten = new ForgetListener((identities) => identities.forEach((identit
 const takeGone = (): readonly Identity[] => forgotten.take();
 const cache = new PartCache(nodeDisk, { filterBytesMax: cacheBytes, blockBytesMax: cacheBytes, takeGone });
 
-/** Runs `job` on this thread. */
 export function run(job: QueryJob): unknown {
   const work = newWork(job.view);
   let reply: QueryReply;

@@ -4,7 +4,6 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
 export interface TurnsOptions {
-  /** Queries that run at once. */
   readonly runningMax: number;
   /** Queries that wait; further ones get OVERLOADED at once. */
   readonly waitingMax: number;

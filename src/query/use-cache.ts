@@ -45,7 +45,6 @@ export class UseCache<K, V> {
     }
   }
 
-  /** Closes all unused values. */
   closeUnused(): void {
     this.#closeUnused(0);
   }

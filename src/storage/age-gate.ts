@@ -36,7 +36,7 @@ export class AgeGate {
     const seenMs = Number.isFinite(newest) ? Math.min(nowMs, (newest + 1) * DAY_MS) : nowMs;
     this.#due = new Set(daysToDrop(days, seenMs, options));
     const due = daysToDrop(days, nowMs, options);
-    // After a pause of a few days, one more due day beside days that stay is no sign of a wrong clock.
+    // After a pause of a few days, it is normal that one more day is due, if other days stay.
     const isPlausible = due.length - this.#due.size <= 1 && due.length < days.length;
     this.#trusted = { wallMs: isPlausible ? nowMs : seenMs, monotonicMs: clock.monotonicMs() };
   }

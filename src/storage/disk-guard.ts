@@ -56,7 +56,6 @@ export class DiskGuard implements MergeRoom {
     return { freeBytes: disk.freeBytes(path), totalBytes: disk.totalBytes(path) };
   }
 
-  /** Whether the store refuses data now. */
   get isReadOnly(): boolean {
     const nowMs = this.#options.clock.nowMs();
     // If the clock is set back, the checks must not wait until it has caught up.

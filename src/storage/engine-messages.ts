@@ -7,7 +7,6 @@ import type { NameBounds } from '../index/names.ts';
 import type { EngineArgs, EngineCallName, EngineResults } from './engine-calls.ts';
 import type { OpenReport } from './partition-set.ts';
 
-/** Options to start the engine thread with. */
 export interface EngineOptions {
   /** The data directory. */
   readonly path: string;

@@ -22,7 +22,7 @@ const BATCHES_KEPT_MAX = 8;
 /** Memory for rows that a batch always keeps; memory above it, used for a spike, is freed. */
 const CAPACITY_KEPT_BYTES: number = 8 << 20;
 
-/** Bytes of usual spans between two looks at the clock: a millisecond. */
+/** Bytes of usual spans between two checks of the clock: a millisecond. */
 const LOOK_WORK: number = 256 << 10;
 
 export interface TenantBatch {

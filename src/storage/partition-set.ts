@@ -133,7 +133,6 @@ export class PartitionSet {
     return sum;
   }
 
-  /** The day, if it is known. */
   find(day: number): Day | undefined {
     return this.#days.get(day);
   }

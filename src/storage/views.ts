@@ -16,7 +16,6 @@ export class Views {
   readonly #pins = new Map<number, readonly Pinned[]>();
   #nextId = 1;
 
-  /** The number of snapshots that are held now. */
   get count(): number {
     return this.#pins.size;
   }

@@ -20,7 +20,6 @@ interface Connection {
   requests: number;
 }
 
-/** As metrics show them. */
 export interface ConnectionGauges {
   readonly open: number;
   readonly max: number;

@@ -1,7 +1,6 @@
 // The cost of queries, for /metrics: how many ran and how they ended, how long they took, how much they read.
 import { Counter, Histogram, type Registry } from 'prom-client';
 
-/** One query that ran on the store. */
 export interface RanQuery {
   /** search, find, dependencies, metrics. */
   readonly kind: string;

@@ -18,7 +18,6 @@ export class ReceivedBytes {
     return this.#length;
   }
 
-  /** The number of pieces held. */
   get pieceCount(): number {
     return this.#pieces.length;
   }

@@ -17,7 +17,7 @@ const WARNING_CHARS_MAX = 400;
 /** Bytes of a stream in the library but not in the socket; above it the next message is not made. */
 const WINDOW_BYTES = 1 << 20;
 
-/** A method's view of its call beside the request. */
+/** A method's view of its call, apart from the request. */
 export interface GrpcCall {
   readonly tenant: Tenant;
   /** Fires when the client leaves or cancels, or its deadline passes: no further work is needed. */

@@ -25,7 +25,7 @@ const SERVICE_UNKNOWN = 3;
 /** The longest delay until a watch reports a change. */
 const WATCH_INTERVAL_MS = 500;
 
-/** The services whose health is reported, beside "" for the whole server. */
+/** The services whose health is reported, in addition to "" for the whole server. */
 export interface HealthOptions extends GrpcCallOptions {
   readonly services: readonly string[];
   /** Fires when the server begins to close. */

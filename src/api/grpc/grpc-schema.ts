@@ -1,4 +1,4 @@
-// The gRPC services and messages beside OTLP's Export: Jaeger's query and remote storage APIs (contract/jaeger.md §5), health,
+// The gRPC services and messages other than OTLP's Export: Jaeger's query and remote storage APIs (contract/jaeger.md §5), health,
 // and the types they use, as our own protobuf text with the contract's numbers and names. protobufjs makes the codecs from
 // it, and server reflection shows it. Payloads that exist as bytes (TracesData, api_v2 spans) never go through these codecs:
 // they are written by hand and only described here.

@@ -10,7 +10,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
- * Host names that the listener accepts beside addresses and localhost; undefined: any name. Without the flag, a listener on
+ * Host names that the listener accepts besides addresses and localhost; undefined: any name. Without the flag, a listener on
  * loopback accepts no other name, and any other listener accepts all: only its operator knows its names.
  */
 export function ownHosts(listenHost: string, hosts: readonly string[]): ReadonlySet<string> | undefined {

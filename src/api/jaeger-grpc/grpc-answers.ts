@@ -25,7 +25,6 @@ const SUMMARIES_PER_MESSAGE = 100;
 /** OTLP bytes processed before other work gets a turn: some ms. */
 const BYTES_PER_TURN = 1 << 20;
 
-/** The names of all services. */
 export async function listServices({ reader }: JaegerGrpcOptions, _request: object, call: GrpcCall): Promise<Reply> {
   const { items, warnings } = await reader.listServices(call.tenant, call.signal);
   call.warn(warnings);

@@ -47,7 +47,6 @@ interface MetricsRequest {
   readonly quantile?: number;
 }
 
-/** Registers the service. */
 export function registerMetricsService(server: GrpcMethodTable, options: MetricsGrpcOptions): void {
   const unary = {
     GetMinStepDuration: getMinStep,

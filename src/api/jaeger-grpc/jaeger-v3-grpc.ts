@@ -21,7 +21,6 @@ import { parsePathTraceId } from '../jaeger/jaeger-params.ts';
 
 export const API_V3 = 'jaeger.api_v3.QueryService';
 
-/** Registers the service. */
 export function registerApiV3(server: GrpcMethodTable, options: JaegerGrpcOptions): void {
   const methods = {
     unary: { GetServices: listServices, GetOperations: listOperations, GetDependencies: getDependencies },

@@ -47,7 +47,7 @@ export function* splitTrace(otlp: Uint8Array, limits: SplitLimits = LIMITS): Gen
   if (!message.isEmpty) yield isSplit ? message.take() : otlp;
 }
 
-/** Adds the spans of the ResourceSpans at which `at` stands; yields the messages that are full. */
+/** Adds the spans of the ResourceSpans at the position of `at`; yields full messages. */
 function* splitResource(message: Message, at: WireReader): Generator<Uint8Array, void, undefined> {
   const resource = groupOf(at);
   const scopes = new WireReader(at.bytes, at.valueStart, at.valueEnd);
@@ -65,7 +65,7 @@ function* splitResource(message: Message, at: WireReader): Generator<Uint8Array,
   }
 }
 
-/** All fields but field 2, which in both messages is the list, of the message at which the reader stands. */
+/** All fields of the message at the reader except field 2, which is the list in both kinds of message. */
 function groupOf({ bytes, valueStart, valueEnd }: WireReader): Group {
   const around = new ByteWriter(256);
   const reader = new WireReader(bytes, valueStart, valueEnd);

@@ -60,7 +60,6 @@ export interface HttpServerOptions {
   readonly logger: Logger;
   /** Connections that this listener may have; by default as many as are useful. */
   readonly connectionCaps?: Pick<ConnectionCaps, 'http'>;
-  /** Version of this program. */
   readonly version: string;
   /** False before the store is open and while it closes: all paths except health, metrics and flags get 503. */
   readonly isReady: () => boolean;
