@@ -60,7 +60,7 @@ export class Log {
     if (this.#writer !== undefined && !this.#mayGoOn(this.#writer)) this.#retireWriter();
     const writer = (this.#writer ??= this.#openWriter());
     const append = writer.append(blocks);
-    // Given up: should the process die before the next append, nobody is to miss a file that never held anything.
+    // A failed append sealed the file. Delists it if it is empty, so that a crash now does not make it count as lost.
     void append.ended.then(() => {
       if (writer.isSealed && this.#writer === writer) this.#retireWriter();
     });
