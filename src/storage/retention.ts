@@ -88,6 +88,7 @@ export function newestDays(days: readonly number[], today: number): number {
 export function planSpaceDrops(days: readonly StoredDay[], rule: SpaceRule): Drop[] {
   const drops: Drop[] = [];
   let sizeBytes = days.reduce((sum, day) => sum + day.sizeBytes, 0);
+  let isOlderKept = false;
   for (const one of [...days].sort((a, b) => a.day - b.day)) {
     if (sizeBytes <= rule.bytesMax || one.day >= rule.keptFromDay) break;
     const mayGoWhole = one.day < rule.wholeFromDay && sizeBytes - one.sizeBytes >= rule.bytesMax * KEPT_SHARE_MIN;
@@ -96,12 +97,12 @@ export function planSpaceDrops(days: readonly StoredDay[], rule: SpaceRule): Dro
       sizeBytes -= one.freedBytes;
       continue;
     }
-    const picked = oldestParts(
-      one.parts.filter((part) => isWorthDropping([part])),
-      sizeBytes - rule.bytesMax,
-    );
+    // The newest spans must not go in the place of older ones that a snapshot keeps.
+    if (isOlderKept && one.day >= rule.wholeFromDay) break;
+    const picked = oldestParts(one.parts, sizeBytes - rule.bytesMax);
     if (picked.length > 0) drops.push({ kind: 'parts', day: one.day, ids: picked.map(({ id }) => id) });
     for (const part of picked) sizeBytes -= part.freedBytes;
+    isOlderKept ||= sizeBytes > rule.bytesMax && picked.length < one.parts.length;
   }
   return drops;
 }
@@ -112,15 +113,17 @@ function isWorthDropping(parts: readonly StoredPart[]): boolean {
   return sum('freedBytes') >= sum('sizeBytes') * FREED_SHARE_MIN;
 }
 
-/** The fewest of `parts` that free `bytes`, chosen by their newest span; all of them if that is not enough. */
+/** The fewest of `parts` that free `bytes`, oldest newest span first, up to the first one that a snapshot keeps. */
 function oldestParts(parts: readonly StoredPart[], bytes: number): StoredPart[] {
   const oldestFirst = [...parts].sort((a, b) => compareStarts(a.startMaxNs, b.startMaxNs) || (a.id < b.id ? -1 : 1));
   let freed = 0;
-  return oldestFirst.filter((part) => {
-    if (freed >= bytes) return false;
+  let count = 0;
+  for (const part of oldestFirst) {
+    if (freed >= bytes || !isWorthDropping([part])) break;
     freed += part.freedBytes;
-    return true;
-  });
+    count++;
+  }
+  return oldestFirst.slice(0, count);
 }
 
 function compareStarts(a: bigint, b: bigint): number {

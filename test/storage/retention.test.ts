@@ -175,6 +175,21 @@ describe('the space rules', () => {
     expect(planSpaceDrops(all, rule)).toEqual([]);
   });
 
+  test('nothing of the newest two days goes in the place of older spans that a snapshot keeps', () => {
+    const rule = { bytesMax: 100, wholeFromDay: 4, keptFromDay: Infinity };
+    const linked = (day: StoredDay, count: number): StoredDay => ({
+      ...day,
+      parts: day.parts.map((part, i) => (i < count ? { ...part, freedBytes: 0 } : part)),
+    });
+    // A snapshot of all that there was when it was taken: what came behind it is all that a drop would free.
+    expect(planSpaceDrops([linked(dayOf(5, 60, 60, 60), 2)], rule)).toEqual([]);
+    expect(planSpaceDrops([linked(dayOf(5, 60, 60, 60), 0)], rule)).toEqual([parts(5, 100, 99)]);
+    expect(planSpaceDrops([linked(dayOf(4, 60), 1), dayOf(5, 60, 60)], rule)).toEqual([]);
+    // A snapshot of an old day alone does not end retention by space among the old days.
+    const days = [linked(dayOf(1, 60, 60), 2), dayOf(2, 60, 60), dayOf(4, 60), dayOf(5, 60)];
+    expect(planSpaceDrops(days, rule)).toEqual([whole(2)]);
+  });
+
   test.each([
     { days: [], today: 9, first: 9 },
     { days: [7], today: 9, first: 7 },
