@@ -83,10 +83,14 @@ class KillScenario implements Disposable {
     expect(dropped - before.dropped, 'rows dropped').toBe(rejected);
     expect(await this.#node.stop(), 'exit code after SIGTERM').toBe(0);
     expect(this.#countFiles('log'), 'log files after a clean end').toBe(0);
+    // A merge that the end cut short may have left the folder of its output, which the start removes. Counted before the start:
+    // soon after it the next merge makes a folder.
+    const folders = this.#countFiles('parts');
 
     await this.#start();
     const { logRows, parts } = readReadyLine(this.#node.log());
-    expect({ logRows, parts }, 'after a clean end').toEqual({ logRows: 0, parts: this.#countFiles('parts') });
+    expect(logRows, 'rows in the log after a clean end').toBe(0);
+    expect([folders, folders - 1, folders - 2], 'parts after a clean end').toContain(parts);
     await this.#checkRecovery();
     await this.#checkEverything(load);
     this.#options.print(
