@@ -184,7 +184,8 @@ async function soakNode(
   node: NodeProcess,
   { dataPath, rate, seconds, seed }: { dataPath: string; rate: number; seconds: number; seed: number },
 ): Promise<Run> {
-  const pool = new TrafficPool(trafficOf(seed + 1, 300), poolSpans);
+  // Spans a few seconds old when they are sent: retention by bytes drops by span start, and a trace asked for must be inside it.
+  const pool = new TrafficPool(trafficOf(seed + 1, 10), poolSpans);
   const olderPool = new TrafficPool(trafficOf(seed + 2, olderDays * daySeconds), poolSpans / 10);
   const partial = new TrafficPool(trafficOf(seed + 3, 3 * olderDays * daySeconds), poolSpans / 100);
   const recent: { id: string; ackedMs: number }[] = [];
