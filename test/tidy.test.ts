@@ -15,6 +15,7 @@ const sources = listFiles('src', '.ts').map(readSource);
 /** Bottom to top. `api`, `cluster` and `tools` share a rank and never import each other. */
 const LAYERS = [
   'base',
+  'flags',
   'disk',
   'quarantine',
   'bytes',
@@ -135,8 +136,9 @@ function mayImport(path: string, target: string): boolean {
   if (room !== undefined && targetRoom !== undefined && API_ROOMS.indexOf(targetRoom) > API_ROOMS.indexOf(room))
     return false;
   if (!target.startsWith('src/') || target === 'src/main.ts') return false;
-  // config.ts knows no layer but base; the layers below api get what they need as arguments.
-  if (path === 'src/config.ts') return layerOf(target) === 'base';
+  // config.ts knows no layer but base and flags; the layers below api get what they need as arguments.
+  if (path === 'src/config.ts') return ['base', 'flags'].includes(layerOf(target));
+  if (layerOf(target) === 'flags') return layerOf(path) === 'flags';
   if (target === 'src/config.ts') return path.startsWith('src/api/');
   const [folder, targetFolder] = [path, target].map((file) => file.split('/')[1]);
   if (folder !== targetFolder && layerOf(path) === layerOf(target)) return false; // api and cluster

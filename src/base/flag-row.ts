@@ -1,4 +1,4 @@
-// One flag: its parser, and its text in -help and docs/CONFIG.md. config.ts has the list of flags.
+// One flag: its parser, and its text in -help and docs/CONFIG.md. the tables are in flags/.
 import { boolean, type FlagKind } from './flag-value.ts';
 
 export type FlagGroup = 'storage' | 'ingest' | 'search' | 'http' | 'process';

@@ -1,0 +1,74 @@
+// Flags of the HTTP listener: who may ask, pages, keys.
+import { flag, type Flag } from '../base/flag-row.ts';
+import { boolean, duration, hostNames, listenAddress, origins, text, urlPrefix } from '../base/flag-value.ts';
+
+function authKey(name: string, meaning: string): Flag<string> {
+  return flag('http', name, text, {
+    default: '',
+    meaning: `Key that ${meaning} must carry as \`authKey=…\`; empty asks for none.`,
+    reason: 'The default listener is on loopback, where a key would protect nothing.',
+    example: `-${name}=3f9c1e`,
+    isSecret: true,
+  });
+}
+
+export const httpFlags = {
+  httpListenAddr: flag('http', 'httpListenAddr', listenAddress, {
+    default: '127.0.0.1:10428',
+    meaning: 'Where OTLP over HTTP, the query API, /metrics and /health are served.',
+    reason: "VictoriaTraces' port; loopback, because there is no authentication unless a proxy adds it.",
+    example: '-httpListenAddr=:10428',
+  }),
+  httpPathPrefix: flag('http', 'http.pathPrefix', urlPrefix, {
+    default: '',
+    meaning: 'Put before every HTTP path, for a proxy that does not take its own prefix away.',
+    reason: 'Most proxies do.',
+    example: '-http.pathPrefix=/tracelith',
+  }),
+  corsOrigins: flag('http', 'http.corsOrigins', origins, {
+    default: '',
+    meaning: 'Origins whose pages may call the ingest and query APIs from a browser (CORS), with commas; `*` for all.',
+    reason: 'A page from anywhere must not read the traces of whoever opens it.',
+    example: '-http.corsOrigins=https://shop.example',
+  }),
+  allowedHosts: flag('http', 'http.allowedHosts', hostNames, {
+    default: '',
+    meaning:
+      'Names that requests may ask for as their Host, beside addresses and localhost, with commas; `*` for any. Empty: any, but none on a loopback address.',
+    reason: 'A page whose name is pointed at this machine must not read the traces of whoever opens it.',
+    example: '-http.allowedHosts=traces.example',
+  }),
+  isPurgeOn: flag('http', 'purge.enable', boolean, {
+    default: 'false',
+    meaning: 'Serve POST /internal/purge, which removes everything stored, of all tenants. For test suites alone.',
+    reason: "Jaeger's integration suite asks for it between its tests; nobody else may find such a path.",
+    example: '-purge.enable',
+  }),
+  jaegerUiDir: flag('http', 'jaegerui.dir', text, {
+    default: '',
+    meaning:
+      'Serve Jaeger UI from this folder: an unpacked `assets.tar.gz` of a jaeger-ui release, or a build of it. Empty: none.',
+    reason: 'The UI is another project’s, of many versions; the one that fits its users is theirs to choose.',
+    example: '-jaegerui.dir=/usr/share/jaeger-ui',
+  }),
+  jaegerUiConfig: flag('http', 'jaegerui.config', text, {
+    default: '',
+    meaning:
+      'A UI configuration as Jaeger takes it, `.json` or `.js`, read once at the start. Empty: the UI’s own defaults.',
+    reason: 'The defaults show every page that this server answers.',
+    example: '-jaegerui.config=/etc/jaeger-ui.json',
+  }),
+  shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
+    default: '7s',
+    meaning:
+      'After SIGTERM, how long requests under way, over HTTP and gRPC, may take to finish before their connections are closed.',
+    reason: 'As in VictoriaTraces: leaves most of the ten seconds that container runtimes wait before they kill.',
+    example: '-http.maxGracefulShutdownDuration=5s',
+  }),
+  forceFlushAuthKey: authKey('forceFlushAuthKey', 'POST /internal/force_flush'),
+  forceMergeAuthKey: authKey('forceMergeAuthKey', 'POST /internal/force_merge'),
+  partitionManageAuthKey: authKey('partitionManageAuthKey', 'POST /internal/partition/*'),
+  archiveDeleteAuthKey: authKey('archiveDeleteAuthKey', 'DELETE /api/archive/*'),
+  metricsAuthKey: authKey('metricsAuthKey', 'GET /metrics'),
+  flagsAuthKey: authKey('flagsAuthKey', 'GET /flags'),
+} as const;
