@@ -19,7 +19,7 @@ import { helpText, parseConfig, splitArguments, type Config } from './config.ts'
 import { AnswerBudget } from './api/edge/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc } from './api/listeners/grpc-listeners.ts';
 import { BodyPool } from './api/http/body-pool.ts';
-import { openHttpServer } from './api/listeners/http-server.ts';
+import { openHttpServer, openOtlpHttp } from './api/listeners/http-server.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics } from './api/edge/metrics.ts';
 import { nodeDisk } from './disk/node-disk.ts';
@@ -110,6 +110,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     isReady = false;
   });
   isReady = true;
+  logAddresses(logger, config, listeners.addresses);
   logStart(logger, config, store, listeners.addresses);
   return closing;
 }
@@ -127,6 +128,7 @@ async function openListeners(
     ['http', await openHttpServer(parts)],
     ['otlpGrpc', await openOtlpGrpc(parts)],
     ['grpc', await openJaegerGrpc(parts)],
+    ['otlpHttp', await openOtlpHttp(parts)],
   ] as const;
   const listeners = opened.flatMap(([name, listener]) => (listener === undefined ? [] : [{ name, listener }]));
   const shown = listeners.map(({ name, listener: { address: host, port } }) => [name, formatAddress({ host, port })]);
@@ -190,6 +192,18 @@ function engineOptions(
     logFormat,
     patience: { looksMax, waitingLooksMax: looksMax * DISK_PATIENCE },
   };
+}
+
+/** For a person at a terminal: where to click, and the next step. */
+function logAddresses(logger: LineLogger, config: Config, addresses: Readonly<Record<string, string>>): void {
+  // An address of every interface is none that a browser can open.
+  const urlOf = (address: string, path = ''): string =>
+    `http://${address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, 'localhost')}${path}`;
+  const { http = '', otlpHttp, otlpGrpc } = addresses;
+  const senders = [otlpHttp && `${urlOf(otlpHttp)} (HTTP)`, otlpGrpc && `${urlOf(otlpGrpc)} (gRPC)`].filter(Boolean);
+  const page = urlOf(http, `${config.httpPathPrefix}/`);
+  const target = senders.length === 0 ? `${page}v1/traces` : senders.join(' or ');
+  logger.info(`open ${page} to see what is stored; next: send OTLP traces to ${target}`);
 }
 
 function logStart(

@@ -23,6 +23,7 @@ describe('defaults', () => {
       storageDataPath: 'tracelith-data',
       httpListenAddr: { host: '127.0.0.1', port: 10_428 },
       otlpGrpcListenAddr: { host: '127.0.0.1', port: 4_317 },
+      otlpHttpListenAddr: { host: '127.0.0.1', port: 4_318 },
       retentionMs: 7 * dayMs,
       futureRetentionMs: 2 * dayMs,
       requestBytesMax: 64 << 20,

@@ -36,6 +36,7 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
     `-httpListenAddr=127.0.0.1:${httpPort}`,
     `-otlpGRPCListenAddr=${grpcAddress}`,
     '-grpc.listenAddr=',
+    '-otlpHTTPListenAddr=',
     ...(options.flags ?? []),
   ]);
   const url = `http://127.0.0.1:${httpPort}`;

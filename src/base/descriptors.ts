@@ -5,14 +5,15 @@ import { StoreError } from './errors.ts';
 /** Connections each listener may have at once. */
 export interface ConnectionCaps {
   readonly http: number;
+  readonly otlpHttp: number;
   readonly otlpGrpc: number;
   readonly grpc: number;
 }
 
 /** More do not help: each costs memory (some 100 KB with gRPC), and the bytes they send are bounded elsewhere. */
-export const CONNECTIONS_USEFUL: ConnectionCaps = { http: 4_096, otlpGrpc: 1_024, grpc: 1_024 };
+export const CONNECTIONS_USEFUL: ConnectionCaps = { http: 4_096, otlpHttp: 2_048, otlpGrpc: 1_024, grpc: 1_024 };
 /** A node with fewer refuses to start. */
-const CONNECTIONS_MIN: ConnectionCaps = { http: 32, otlpGrpc: 16, grpc: 16 };
+const CONNECTIONS_MIN: ConnectionCaps = { http: 32, otlpHttp: 16, otlpGrpc: 16, grpc: 16 };
 
 /** Node's own, the lock, log files of the last days, one snapshot and one archived trace at a time, some spare. */
 const BASE_DESCRIPTORS = 192;
@@ -55,12 +56,13 @@ export function shareDescriptors(limit: number, storage: number): ConnectionCaps
   const free = limit - storage;
   const share = (useful: number, part: number): number => Math.min(useful, Math.floor(free * part));
   const caps = {
-    http: share(CONNECTIONS_USEFUL.http, 1 / 2),
-    otlpGrpc: share(CONNECTIONS_USEFUL.otlpGrpc, 1 / 4),
-    grpc: share(CONNECTIONS_USEFUL.grpc, 1 / 4),
+    http: share(CONNECTIONS_USEFUL.http, 2 / 5),
+    otlpHttp: share(CONNECTIONS_USEFUL.otlpHttp, 1 / 5),
+    otlpGrpc: share(CONNECTIONS_USEFUL.otlpGrpc, 1 / 5),
+    grpc: share(CONNECTIONS_USEFUL.grpc, 1 / 5),
   };
   if (caps.http >= CONNECTIONS_MIN.http && caps.grpc >= CONNECTIONS_MIN.grpc) return caps;
-  const needed = storage + CONNECTIONS_MIN.http + CONNECTIONS_MIN.otlpGrpc + CONNECTIONS_MIN.grpc;
+  const needed = Object.values(CONNECTIONS_MIN).reduce((sum, connections) => sum + connections, storage);
   throw new StoreError(
     'CONFIG',
     `this process may open ${limit} files and sockets, with these flags it needs ${needed} at least: ` +

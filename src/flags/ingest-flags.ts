@@ -73,6 +73,13 @@ export const ingestFlags = {
     reason: 'Longer than exporters wait: it bounds only those that would wait for ever. A retry is stored once.',
     example: '-insert.maxWriteDuration=10s',
   }),
+  otlpHttpListenAddr: flag('ingest', 'otlpHTTPListenAddr', optionalListenAddress, {
+    default: '127.0.0.1:4318',
+    meaning:
+      'Where OTLP over HTTP alone is served, without -http.pathPrefix; -httpListenAddr takes it too. If another program has the default port, the node starts without it and says so.',
+    reason: 'The port every SDK sends to by default; loopback, because there is no authentication on it.',
+    example: '-otlpHTTPListenAddr=:4318',
+  }),
   otlpGrpcListenAddr: flag('ingest', 'otlpGRPCListenAddr', optionalListenAddress, {
     default: '127.0.0.1:4317',
     meaning: 'Where OTLP over gRPC is served.',

@@ -3,7 +3,7 @@
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
 import { openOtlpGrpc } from '../../src/api/listeners/grpc-listeners.ts';
-import type { OpenServer } from '../../src/api/grpc/grpc-server.ts';
+import type { OpenServer } from '../../src/api/edge/open-server.ts';
 import { openHttpServer } from '../../src/api/listeners/http-server.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { Intake } from '../../src/api/edge/intake.ts';

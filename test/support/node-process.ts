@@ -7,6 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Child } from '../../native-bench/harness/child.ts';
 import { launcher } from '../../native-bench/harness/node-process.ts';
 
+const LISTENERS = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr', '-otlpHTTPListenAddr'];
 const waitMs = 20_000;
 const pollMs = 5;
 
@@ -50,6 +51,8 @@ export class TestNode implements AsyncDisposable {
   grpcAddress = '';
   /** Jaeger's gRPC APIs: 127.0.0.1:PORT, another one after each start. */
   jaegerAddress = '';
+  /** OTLP over HTTP alone: http://127.0.0.1:PORT, another one after each start. */
+  otlpUrl = '';
 
   constructor(options: NodeOptions) {
     this.#isOwnPath = options.dataPath === undefined;
@@ -73,21 +76,20 @@ export class TestNode implements AsyncDisposable {
 
   /** Resolves when /health answers 200. Throws with the log when the process ends or is not ready in time. */
   async start(): Promise<void> {
-    const addresses = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr'].map(
-      (flag) => `${flag}=127.0.0.1:0`,
-    );
+    const addresses = LISTENERS.map((flag) => `${flag}=127.0.0.1:0`);
     const args = [`-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
     const [program = launcher, ...before] = this.#command;
     const child = await Child.start(program, [...before, ...args]);
     this.#child = child;
-    const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+) grpc=(\S+)/;
+    const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+) grpc=(\S+) otlpHttp=(\S+)/;
     await waitFor('the start line', () => !child.isRunning || ready.test(child.output));
-    const [, http, grpc, jaeger] = ready.exec(child.output) ?? [];
+    const [, http, grpc, jaeger, otlp] = ready.exec(child.output) ?? [];
     if (http === undefined || grpc === undefined || jaeger === undefined)
       throw new Error(`the node did not start:\n${child.output}`);
     this.url = `http://${http}`;
     this.grpcAddress = grpc;
     this.jaegerAddress = jaeger;
+    this.otlpUrl = `http://${otlp}`;
     const prefix = this.#flags.find((flag) => flag.startsWith('-http.pathPrefix='))?.split('=')[1] ?? '';
     const health = await fetch(`${this.url}${prefix}/health`);
     if ((await health.text()) !== 'OK') throw new Error(`/health said ${health.status} after the start line`);

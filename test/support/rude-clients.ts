@@ -7,6 +7,7 @@ import { connect, type Socket } from 'node:net';
 /** Where a node listens; host is 127.0.0.1. */
 export interface Ports {
   readonly http: number;
+  readonly otlpHttp: number;
   readonly otlpGrpc: number;
   readonly grpc: number;
 }

@@ -7,7 +7,9 @@ import { runProgram, startNode, type TestNode } from '../support/node-process.ts
 import { oneSpan } from '../support/one-span.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 
-const freePorts = ['-httpListenAddr=127.0.0.1:0', '-otlpGRPCListenAddr=127.0.0.1:0', '-grpc.listenAddr=127.0.0.1:0'];
+const freePorts = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr', '-otlpHTTPListenAddr'].map(
+  (flag) => `${flag}=127.0.0.1:0`,
+);
 
 describe('flags', () => {
   test.each([
@@ -78,6 +80,7 @@ describe('what stands in the way of a start is said in one line', () => {
     for (const [taken, ...flags] of [
       [http, `-httpListenAddr=${http}`, freePorts[1]!],
       [node.grpcAddress, freePorts[0]!, `-otlpGRPCListenAddr=${node.grpcAddress}`],
+      [new URL(node.otlpUrl).host, ...freePorts.slice(0, 3), `-otlpHTTPListenAddr=${new URL(node.otlpUrl).host}`],
     ] as const) {
       const { exitCode, output } = await runProgram([data, ...flags]);
       expect(exitCode).toBe(2);
@@ -96,6 +99,16 @@ describe('what stands in the way of a start is said in one line', () => {
   });
 });
 
+test('the start says where to look and where to send, in URLs that answer', async () => {
+  await using node = await startNode({ flags: ['-http.pathPrefix=/p'] });
+  const [, page, http, grpc] = / open (\S+) to see .* send OTLP traces to (\S+) \(HTTP\) or (\S+) \(gRPC\)\n/.exec(
+    node.log(),
+  )!;
+  expect([page, http, grpc]).toEqual([`${node.url}/p/`, node.otlpUrl, `http://${node.grpcAddress}`]);
+  const headers = { 'content-type': 'application/json' };
+  expect((await fetch(`${http}/v1/traces`, { method: 'POST', headers, body: '{}' })).status).toBe(200);
+});
+
 describe('signals', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)(
     '%s flushes, closes and exits 0; the next start has nothing to recover',
@@ -108,7 +121,7 @@ describe('signals', () => {
       );
       await node.start();
       expect(node.log().trimEnd().split('\n').at(-1)).toMatch(
-        / tracelith is ready version=\S+ data=\S+ http=\S+ otlpGrpc=\S+ grpc=\S+ partitions=1 parts=\d+ partRows=5 .*logRows=0 .*damaged=0 /,
+        / tracelith is ready version=\S+ data=\S+ http=\S+ otlpGrpc=\S+ grpc=\S+ otlpHttp=\S+ partitions=1 parts=\d+ partRows=5 .*logRows=0 .*damaged=0 /,
       );
       for (let trace = 1; trace <= 5; trace++) expect(await exportTrace(node, String(trace))).toBeDefined();
     },

@@ -11,7 +11,12 @@ import { RUDE_ACTS, RudeClients, type Ports } from '../support/rude-clients.ts';
 
 function portsOf(node: TestNode): Ports {
   const port = (address: string): number => Number(address.split(':')[1]);
-  return { http: node.httpPort, otlpGrpc: port(node.grpcAddress), grpc: port(node.jaegerAddress) };
+  return {
+    http: node.httpPort,
+    otlpHttp: Number(new URL(node.otlpUrl).port),
+    otlpGrpc: port(node.grpcAddress),
+    grpc: port(node.jaegerAddress),
+  };
 }
 
 /** Sends traces over every protocol; returns their ids, each acknowledged. */
@@ -65,7 +70,7 @@ test('a second signal ends the node at once, whatever the first one waits for', 
 });
 
 describe('idle sockets', () => {
-  test.each(['http', 'otlpGrpc', 'grpc'] as const)(
+  test.each(['http', 'otlpHttp', 'otlpGrpc', 'grpc'] as const)(
     'more of them on %s than there are descriptors: the node flushes, merges and answers, and the idle ones go',
     async (name) => {
       await using node = await startNode({ through: withOpenFiles(1_024) });
@@ -85,7 +90,12 @@ describe('idle sockets', () => {
         }
         await expectThere(node, ids);
         const metrics = await readMetrics(node);
-        const flag = { http: 'httpListenAddr', otlpGrpc: 'otlpGRPCListenAddr', grpc: 'grpc.listenAddr' }[name];
+        const flag = {
+          http: 'httpListenAddr',
+          otlpHttp: 'otlpHTTPListenAddr',
+          otlpGrpc: 'otlpGRPCListenAddr',
+          grpc: 'grpc.listenAddr',
+        }[name];
         const max = metrics.get(`tracelith_connections_max{name="${flag}"}`);
         expect(metrics.get(`vm_tcplistener_conns{name="${flag}"}`)).toBeLessThanOrEqual(max!);
         expect(metrics.get(`tracelith_connections_pushed_out_total{name="${flag}"}`)).toBeGreaterThan(0);

@@ -10,13 +10,14 @@ import {
 import { status } from '@grpc/grpc-js';
 import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
-import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
+import type { ListenAddress } from '../../base/flag-value.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import { Connections } from '../edge/connections.ts';
 import type { Intake, IntakeAccount } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { statusOf } from '../edge/status.ts';
+import { cannotListen, type OpenServer } from '../edge/open-server.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
 import { GrpcStream, type ReadOptions } from './grpc-stream.ts';
@@ -37,13 +38,6 @@ export interface GrpcServerOptions {
   readonly logger: Logger;
   /** Adds the methods of the server; `closing` fires when close() is called. */
   readonly register: (server: GrpcMethodTable, closing: AbortSignal) => void;
-}
-
-/** A listener that answers. close() stops accepting, lets requests finish, and resolves when the last socket is closed. */
-export interface OpenServer {
-  readonly address: string;
-  readonly port: number;
-  close(): Promise<void>;
 }
 
 /** Connections are ended at about this age (with a grace period for their calls), so that load balancers spread them again. */
@@ -107,8 +101,7 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
   await new Promise<void>((resolve, reject) => {
     const refuse = (cause: Error): void => {
       sessions.end();
-      const text = `-${flag}=${formatAddress(listenAddr)}: cannot listen: ${cause.message}`;
-      reject(new StoreError('CONFIG', text, { cause }));
+      reject(cannotListen(flag, listenAddr, cause));
     };
     server.once('error', refuse).listen({ host: listenAddr.host, port: listenAddr.port }, () => {
       server.off('error', refuse);

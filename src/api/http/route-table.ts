@@ -36,6 +36,11 @@ export class RouteTable {
     return [...found].toSorted();
   }
 
+  /** Paths of routes without a parameter, as a client writes them. */
+  plainPaths(): string[] {
+    return [...this.#methods.keys()].filter((pattern) => !/[:*]/.test(pattern));
+  }
+
   /** The pattern as in the source, without the prefix; `*` if no route matched. */
   shortPattern(pattern: string | undefined): string {
     if (pattern === undefined || !this.#methods.has(pattern)) return UNKNOWN;

@@ -1,40 +1,32 @@
-// The HTTP listener: limits, all routes, and what they share (readiness, errors as text, 404 and 405, counters). There is no
-// request log: it costs a fifth of a request's time, and the counters carry the same information.
+// What the HTTP listeners serve: everything on -httpListenAddr, OTLP alone on -otlpHTTPListenAddr. http-listener.ts has what
+// listeners share.
 import { resolve } from 'node:path';
 import compress from '@fastify/compress';
 import cors from '@fastify/cors';
-import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { assert } from '../../base/assert.ts';
-import { StoreError } from '../../base/errors.ts';
-import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
-import { limits } from '../../base/limits.ts';
+import type { FastifyInstance } from 'fastify';
 import { CONNECTIONS_USEFUL, type ConnectionCaps } from '../../base/descriptors.ts';
+import type { ListenAddress } from '../../base/flag-value.ts';
 import type { Logger } from '../../base/logger.ts';
 import { nodeDisk } from '../../disk/node-disk.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
-import { Connections } from '../edge/connections.ts';
-import type { OpenServer } from '../grpc/grpc-server.ts';
 import type { Intake } from '../edge/intake.ts';
+import type { Metrics } from '../edge/metrics.ts';
+import type { OpenServer } from '../edge/open-server.ts';
 import type { BodyPool } from '../http/body-pool.ts';
+import { guardOrigin, ownHosts } from '../http/browser-guard.ts';
 import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
 import { JAEGER_PREFIXES, registerJaegerRoutes } from '../jaeger-http/jaeger-v1.ts';
-import type { Metrics } from '../edge/metrics.ts';
-import {
-  ALWAYS_OPEN_PATHS,
-  registerOperationsRoutes,
-  type OperationsOptions,
-} from '../operations/operations-routes.ts';
-import { OTLP_HTTP_PATHS, otlpEncodingOf, registerOtlpRoutes } from '../otlp-in/otlp-http.ts';
-import { guardHost, guardOrigin, ownHosts } from '../http/browser-guard.ts';
-import { RouteTable } from '../http/route-table.ts';
-import { messageOf, notReady, statusOf } from '../edge/status.ts';
+import { registerOperationsRoutes, type OperationsOptions } from '../operations/operations-routes.ts';
+import { registerOtlpRoutes } from '../otlp-in/otlp-http.ts';
+import { openHttpListener } from './http-listener.ts';
 
 export interface HttpServerOptions {
-  /** The keys of Config that this listener uses. */
+  /** The keys of Config that these listeners use. */
   readonly config: OperationsOptions['config'] & {
     readonly httpListenAddr: ListenAddress;
+    readonly otlpHttpListenAddr: ListenAddress | undefined;
     readonly httpPathPrefix: string;
     readonly shutdownMaxMs: number;
     readonly searchTracesMax: number;
@@ -58,119 +50,83 @@ export interface HttpServerOptions {
   readonly admin: StoreAdmin;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** Connections that this listener may have; by default as many as are useful. */
-  readonly connectionCaps?: Pick<ConnectionCaps, 'http'>;
+  /** Connections that each listener may have; by default as many as are useful. */
+  readonly connectionCaps?: Pick<ConnectionCaps, 'http' | 'otlpHttp'>;
   readonly version: string;
   /** False before the store is open and while it closes: all paths except health, metrics and flags get 503. */
   readonly isReady: () => boolean;
 }
 
-/** Real clients send their headers at once. */
-const HEADERS_TIMEOUT_MS = 10_000;
-/** Enough for the largest body at 1 MiB/s; slower senders are cut off. */
-const REQUEST_TIMEOUT_MS = 60_000;
-/** How often Node checks for requests that exceed these two. */
-const TIMEOUT_CHECK_MS = 5_000;
-
 /** Among encodings that a client accepts equally, the best ratio per CPU first; browsers accept all, Grafana only gzip. */
 const REPLY_ENCODINGS: ('zstd' | 'gzip' | 'br')[] = ['zstd', 'gzip', 'br'];
 /** Smaller answers fit in one packet either way. */
 const COMPRESSED_BYTES_MIN = 1_024;
+const OTLP_HTTP_FLAG = 'otlpHTTPListenAddr';
 /** How long a browser may cache the answer of a preflight request. */
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
-/** Listens with all routes registered. Throws CONFIG if it cannot listen on the address, or cannot read the UI. */
+/** Everything over HTTP, on -httpListenAddr. Throws CONFIG if it cannot listen on the address, or cannot read the UI. */
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
-  const { httpListenAddr, httpPathPrefix, shutdownMaxMs, allowedHosts } = options.config;
-  const app = createApp(mountsOf(httpPathPrefix));
-  const connections = watchConnections(app, options);
+  const { httpListenAddr: listenAddr, httpPathPrefix: pathPrefix, shutdownMaxMs, allowedHosts } = options.config;
   const ui = openUi(options);
-  const routes = new RouteTable(httpPathPrefix);
-  app.addHook('onRoute', ({ method, url }) => {
-    // The CORS plugin answers OPTIONS on every path, but that does not make a path known.
-    if (method !== 'OPTIONS') routes.add(method, url);
+  const mounts = JAEGER_PREFIXES.map((prefix) => pathPrefix + prefix);
+  return await openHttpListener({
+    ...options,
+    flag: 'httpListenAddr',
+    listenAddr,
+    hosts: ownHosts(listenAddr.host, allowedHosts),
+    connectionsMax: (options.connectionCaps ?? CONNECTIONS_USEFUL).http,
+    shutdownMaxMs,
+    pathPrefix,
+    mounts,
+    register: (scope) => registerRoutes(scope, options, ui),
+    ...(ui && { sendUnknown: (request, reply) => sendUnknownPage(request, reply, { ui, paths: mounts }) }),
+    hint: `OTLP goes to POST ${pathPrefix}/v1/traces, Jaeger's API is below ${pathPrefix}/select/jaeger/api/`,
   });
-  guardHost(app, ownHosts(httpListenAddr.host, allowedHosts));
-  app.addHook('onRequest', async (request) => {
-    if (!options.isReady() && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url))) throw notReady();
-  });
-  app.addHook('onRequest', async (request) => {
-    // Only OTLP checks the media type of a body; fastify would refuse an unknown one on any path.
-    if (!isOtlpPath(routes.shortPattern(request.routeOptions.url))) delete request.raw.headers['content-type'];
-  });
-  app.addHook('onResponse', async (request, reply) =>
-    countAnswer(request, reply, { routes, metrics: options.metrics }),
-  );
-  app.setErrorHandler((error, _request, reply) => sendFailure(error, reply, options.logger));
-  app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, { routes, ui, httpPathPrefix }));
-  await app.register(async (scope) => registerRoutes(scope, options, ui), { prefix: httpPathPrefix });
-  try {
-    await app.listen({ host: httpListenAddr.host, port: httpListenAddr.port });
-  } catch (cause) {
-    await app.close();
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new StoreError('CONFIG', `-httpListenAddr=${formatAddress(httpListenAddr)}: cannot listen: ${reason}`, {
-      cause,
-    });
-  }
-  const bound = app.server.address();
-  assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
-  return { address: bound.address, port: bound.port, close: () => connections.close(app.close(), shutdownMaxMs) };
-}
-
-function createApp(mounts: readonly string[]): FastifyInstance {
-  const app = fastify({
-    logger: false,
-    rewriteUrl: ({ url = '/' }) => plainUrl(url, mounts),
-    requestTimeout: REQUEST_TIMEOUT_MS,
-    http: {
-      maxHeaderSize: limits.httpHeaderBytesMax,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-    },
-    routerOptions: {
-      // Exporters whose endpoint ends in a slash send //v1/traces; VictoriaTraces accepts that too.
-      ignoreDuplicateSlashes: true,
-      // Service names are path segments; fastify's default of 100 characters would make long ones unknown paths.
-      maxParamLength: limits.httpHeaderBytesMax,
-    },
-  });
-  // Only routes that need a body read it, under their own budget.
-  app.removeAllContentTypeParsers();
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null));
-  return app;
-}
-
-/** The paths of Jaeger's API and UI, as a client sees them. */
-function mountsOf(httpPathPrefix: string): string[] {
-  return JAEGER_PREFIXES.map((prefix) => httpPathPrefix + prefix);
-}
-
-function watchConnections(
-  app: FastifyInstance,
-  { metrics, connectionCaps = CONNECTIONS_USEFUL }: HttpServerOptions,
-): Connections {
-  const connections = new Connections(connectionCaps.http);
-  app.server.on('connection', (socket) => connections.add(socket));
-  app.server.on('request', (request, response) => response.once('close', connections.begin(request.socket)));
-  metrics.watchConnections('httpListenAddr', () => connections.gauges);
-  return connections;
 }
 
 /**
- * The URL as the routes expect it. A `%` that begins no escape means itself: Grafana sends it for a service called `100%`, and
- * fastify would refuse the request. A final slash is dropped, because a setting that ends in one would lose all data; but a
- * mount with a final slash is the UI's page. Routes parse their queries themselves.
+ * OTLP alone, on -otlpHTTPListenAddr, where SDKs send without a setting; undefined: it is off, or nobody asked for it and
+ * another program has the port. Throws CONFIG if it cannot listen on the address that was asked for.
  */
-function plainUrl(url: string, mounts: readonly string[]): string {
-  const query = url.indexOf('?');
-  const path = query < 0 ? url : url.slice(0, query);
-  let end = path.length;
-  while (path[end - 1] === '/') end--;
-  const bare = path.slice(0, end);
-  const kept = bare === '' || mounts.includes(bare) ? path : bare;
-  return kept.replace(/%(?![0-9a-f]{2})/gi, '%25') + (query < 0 ? '' : url.slice(query));
+export async function openOtlpHttp(options: HttpServerOptions): Promise<OpenServer | undefined> {
+  const { otlpHttpListenAddr: listenAddr, shownFlags } = options.config;
+  if (listenAddr === undefined) return undefined;
+  try {
+    return await listenForOtlp(options, listenAddr);
+  } catch (error) {
+    const isAskedFor = shownFlags.some(({ name, isSet }) => name === OTLP_HTTP_FLAG && isSet);
+    if (isAskedFor || !isTaken(error)) throw error;
+    // The usual other program is a Collector that sends to this node, which must not keep the node from starting.
+    options.logger.warn(
+      'another program has the port where SDKs send OTLP, so they reach it and not this node; stop it, or set ' +
+        `-${OTLP_HTTP_FLAG} to another address, or to nothing`,
+      { port: listenAddr.port },
+    );
+    return undefined;
+  }
+}
+
+function isTaken(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: unknown };
+  return cause instanceof Error && 'code' in cause && cause.code === 'EADDRINUSE';
+}
+
+async function listenForOtlp(options: HttpServerOptions, listenAddr: ListenAddress): Promise<OpenServer> {
+  const { shutdownMaxMs, allowedHosts } = options.config;
+  const hosts = ownHosts(listenAddr.host, allowedHosts);
+  return await openHttpListener({
+    ...options,
+    flag: OTLP_HTTP_FLAG,
+    listenAddr,
+    hosts,
+    connectionsMax: (options.connectionCaps ?? CONNECTIONS_USEFUL).otlpHttp,
+    shutdownMaxMs,
+    pathPrefix: '',
+    mounts: [],
+    register: (scope) => registerOtlp(scope, options, hosts),
+    hint: 'this port takes OTLP traces alone, POST /v1/traces; -httpListenAddr has pages, queries and metrics',
+  });
 }
 
 /** Two scopes, because a plugin or hook applies to its whole scope: pages of other origins must not reach operators' routes. */
@@ -187,10 +143,7 @@ async function registerRoutes(
     registerOperationsRoutes(scope, options);
   });
   await app.register(async (scope) => {
-    guardOrigin(scope, { hosts, origins: config.corsOrigins });
-    if (config.corsOrigins.length > 0) await allowOrigins(scope, config.corsOrigins);
-    // Before compression: acknowledgements are small.
-    registerOtlpRoutes(scope, { intake, bodies, logger });
+    await registerOtlp(scope, options, hosts);
     await compressReplies(scope);
     const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff, archiveDeleteAuthKey } = config;
     registerJaegerRoutes(scope, {
@@ -211,6 +164,17 @@ async function registerRoutes(
       await registerJaegerUi(scope, ui, { prefix, path: config.httpPathPrefix + prefix });
     }
   });
+}
+
+/** OTLP, for pages of the origins that may send too. Replies are not compressed: acknowledgements are small. */
+async function registerOtlp(
+  scope: FastifyInstance,
+  { config, intake, bodies, logger }: HttpServerOptions,
+  hosts: ReadonlySet<string> | undefined,
+): Promise<void> {
+  guardOrigin(scope, { hosts, origins: config.corsOrigins });
+  if (config.corsOrigins.length > 0) await allowOrigins(scope, config.corsOrigins);
+  registerOtlpRoutes(scope, { intake, bodies, logger });
 }
 
 function openUi({ config, archive, version }: HttpServerOptions): JaegerUi | undefined {
@@ -236,62 +200,4 @@ async function allowOrigins(scope: FastifyInstance, origins: readonly string[]):
     exposedHeaders: ['Retry-After', 'Tracelith-Warnings'],
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
-}
-
-function isOtlpPath(path: string): boolean {
-  return (OTLP_HTTP_PATHS as readonly string[]).includes(path);
-}
-
-function countAnswer(request: FastifyRequest, reply: FastifyReply, to: { routes: RouteTable; metrics: Metrics }): void {
-  const path = to.routes.shortPattern(request.routeOptions.url);
-  const isOtlp = isOtlpPath(path);
-  to.metrics.countRequest({
-    path,
-    format: isOtlp ? (otlpEncodingOf(request.headers['content-type']) ?? 'other') : undefined,
-    status: reply.statusCode,
-    seconds: reply.elapsedTime / 1000,
-  });
-}
-
-/** For people. Routes with their own error format have their own handler. */
-function sendFailure(error: unknown, reply: FastifyReply, logger: Logger): void {
-  const refused = clientStatusOf(error);
-  const { http, retrySeconds } = statusOf(error);
-  const status = refused ?? http;
-  if (status >= 500) logger.error('an HTTP request failed', { status, error });
-  if (retrySeconds !== undefined) reply.header('retry-after', String(retrySeconds));
-  const message = refused === undefined ? messageOf(error) : (error as Error).message;
-  void reply.code(status).type('text/plain; charset=utf-8').send(`${message}\n`);
-}
-
-/** The 4xx status of errors that fastify throws itself (a malformed URL, a wrong Content-Length). */
-function clientStatusOf(error: unknown): number | undefined {
-  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
-  const { statusCode } = error;
-  return typeof statusCode === 'number' && statusCode >= 400 && statusCode < 500 ? statusCode : undefined;
-}
-
-interface KnownPaths {
-  readonly routes: RouteTable;
-  readonly ui: JaegerUi | undefined;
-  readonly httpPathPrefix: string;
-}
-
-function sendNotFound(request: FastifyRequest, reply: FastifyReply, { routes, ui, httpPathPrefix }: KnownPaths): void {
-  const path = request.url.split('?', 1)[0]!;
-  const methods = routes.methodsOf(path);
-  const paths = mountsOf(httpPathPrefix);
-  if (methods.length === 0 && ui !== undefined && sendUnknownPage(request, reply, { ui, paths })) return;
-  const shown = JSON.stringify(path.slice(0, 200));
-  void reply.type('text/plain; charset=utf-8');
-  // If the path has the method, a file is missing.
-  if (methods.length === 0 || methods.includes(request.method)) {
-    void reply.code(404).send(`unknown path ${shown}\n`);
-    return;
-  }
-  const allow = methods.join(', ');
-  void reply
-    .code(405)
-    .header('allow', allow)
-    .send(`method ${request.method} is not allowed for ${shown}: use ${allow}\n`);
 }

@@ -92,7 +92,9 @@ describe('close', () => {
     const own = await openEdgeServers({ flags: ['-http.maxGracefulShutdownDuration=300ms'] });
     await using jaeger = await openGrpcListener({ shutdownMax: '300ms' });
     using rude = new RudeClients();
-    await rude.do(act, { http: own.http.port, otlpGrpc: own.grpc.port, grpc: Number(jaeger.address.split(':')[1]) });
+    const http = own.http.port;
+    const grpc = Number(jaeger.address.split(':')[1]);
+    await rude.do(act, { http, otlpHttp: http, otlpGrpc: own.grpc.port, grpc });
     // Whoever comes after is served, and behind it the rude ones have been heard.
     expect((await own.send({ method: 'GET', path: '/health' })).status).toBe(200);
     expect(await callExport(`127.0.0.1:${own.grpc.port}`, protobuf)).toHaveLength(0);

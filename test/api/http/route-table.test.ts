@@ -26,3 +26,7 @@ test('labels are patterns without the prefix, never paths', () => {
   expect(table.shortPattern('/p/api/traces/:id')).toBe('/api/traces/:id');
   expect([table.shortPattern('/p/other'), table.shortPattern(undefined)]).toEqual(['*', '*']);
 });
+
+test('only whole paths can be suggested', () => {
+  expect(table.plainPaths()).toEqual(['/p/a.b']);
+});
