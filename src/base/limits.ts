@@ -32,6 +32,8 @@ export const limits = {
   intakeBytesMax: 256 << 20,
   /** Added to the body's size of every request (stream, headers, buffers); also bounds a flood of empty requests. */
   requestOverheadBytes: 16 << 10,
+  /** Characters of the key of a write (SpanWriter.write). */
+  writeKeyCharsMax: 128,
   /** Frames of one zstd body; clients use one, and each costs a call. */
   zstdFramesMax: 1_024,
   /** LMDB environments open at once, 2.4 MB of memory each; environments of further days are opened on use. */

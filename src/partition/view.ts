@@ -75,6 +75,21 @@ export function dayFilter(tenant: Tenant, day: number, filter: ViewFilter): DayF
   return { tenant, startMin, startMax, traceKeys: undefined };
 }
 
+/** What of `partitions` a view with `filter`, which has no trace ids, would have. */
+export function narrowView(partitions: readonly PartitionView[], tenant: Tenant, filter: ViewFilter): PartitionView[] {
+  return partitions.flatMap((partition) => {
+    const inDay = dayFilter(tenant, partition.day, filter);
+    if (inDay === undefined) return [];
+    const { startMin, startMax } = inDay;
+    const dayNs = BigInt(partition.day) * BigInt(DAY_NS);
+    const parts = partition.parts.filter(
+      ({ startMinNs, startMaxNs }) => Number(startMaxNs - dayNs) >= startMin && Number(startMinNs - dayNs) <= startMax,
+    );
+    const logBlocks = partition.logBlocks.filter((block) => block.startMax >= startMin && block.startMin <= startMax);
+    return [{ ...partition, parts, logBlocks }];
+  });
+}
+
 export function viewPart({ identity, entry, path }: LivePart): ViewPart {
   const { blocks, rows: rowCount, minStartNs: startMinNs, maxStartNs: startMaxNs } = entry;
   return { identity, path, blocks, rowCount, startMinNs, startMaxNs };

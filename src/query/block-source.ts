@@ -17,7 +17,13 @@ import { openBlocks, withPlace, type BlockRange, type PartReader } from '../part
 import { DATA_FILE } from '../part/part-writer.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { ScannedPart } from '../part/scan-part.ts';
-import type { PartitionView, ViewLogBlock, ViewPart } from '../partition/view.ts';
+import {
+  narrowView,
+  type PartitionView,
+  type ViewFilter,
+  type ViewLogBlock,
+  type ViewPart,
+} from '../partition/view.ts';
 import { formatTraceId } from '../trace/ids.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { CallCache } from './call-cache.ts';
@@ -113,6 +119,16 @@ export class BlockSource implements Disposable {
     return [...this.#damaged.values()];
   }
 
+  /** Some day of the view has lost data. */
+  get hasLosses(): boolean {
+    return this.#view.partitions.some(({ losses = [] }) => losses.length > 0);
+  }
+
+  /** The trace was in the archive when the view was taken, and the view was taken for it. */
+  isArchived(traceId: Uint8Array): boolean {
+    return (this.#view.archived ?? []).some((archived) => Buffer.compare(archived.traceId, traceId) === 0);
+  }
+
   /** Columns of log blocks, kept between queries. */
   get calls(): CallCache {
     return this.#cache.calls;
@@ -120,17 +136,26 @@ export class BlockSource implements Disposable {
 
   /** Every block of the tenant; only those of `day` if it is given. */
   blocks(day?: number): CandidateBlock[] {
-    const newest = this.newestFirst(day);
+    const { partitions } = this.#view;
+    const newest = this.#newest(
+      day === undefined ? partitions : partitions.filter((partition) => partition.day === day),
+    );
     const out: CandidateBlock[] = [];
     for (let block = newest.next(); block !== undefined; block = newest.next()) out.push(block);
     return out;
   }
 
-  /** The tenant's blocks, latest start first. A part is opened only when one of its blocks may be next. */
-  newestFirst(onlyDay?: number): NewestBlocks<CandidateBlock> {
+  /**
+   * The tenant's blocks that may have spans in `window`, latest start first. A part is opened only when one of its blocks may
+   * be next.
+   */
+  newestFirst(window: ViewFilter = {}): NewestBlocks<CandidateBlock> {
+    return this.#newest(narrowView(this.#view.partitions, this.tenant, window));
+  }
+
+  #newest(partitions: readonly PartitionView[]): NewestBlocks<CandidateBlock> {
     this.#cache.makeRoom();
-    const days = this.#view.partitions.filter(({ day }) => onlyDay === undefined || day === onlyDay);
-    return new NewestBlocks(days, {
+    return new NewestBlocks(partitions, {
       openPart: (day, place) => {
         const blocks = this.#usePart(place, (part) => this.#ownBlocks(part)) ?? [];
         this.work.blocks += blocks.length;

@@ -2,8 +2,8 @@
 // the spans archived before and adds newer ones.
 import { Serial } from '../partition/serial.ts';
 import type { ArchiveFolder } from '../archive/archive-folder.ts';
+import type { CallContext } from '../trace/call-context.ts';
 import type { Marked, TraceArchive, TraceReader } from '../trace/store.ts';
-import type { Tenant } from '../trace/tenant.ts';
 
 export interface LocalArchiveOptions {
   readonly folder: ArchiveFolder;
@@ -20,25 +20,21 @@ export class LocalArchive implements TraceArchive {
     this.#options = options;
   }
 
-  isArchived(tenant: Tenant, traceId: Uint8Array): boolean {
-    return this.#options.folder.find(tenant, traceId) !== undefined;
+  isArchived({ tenant }: CallContext, traceId: Uint8Array): Promise<boolean> {
+    return Promise.resolve(this.#options.folder.find(tenant, traceId) !== undefined);
   }
 
-  archiveTrace(
-    tenant: Tenant,
-    traceId: Uint8Array,
-    signal?: AbortSignal,
-  ): Promise<Marked & { readonly isFound: boolean }> {
+  archiveTrace(call: CallContext, traceId: Uint8Array): Promise<Marked & { readonly isFound: boolean }> {
     const { folder, reader } = this.#options;
     return this.#serial.run(async () => {
-      const { traces, warnings } = await reader.findTraces(tenant, [traceId], signal);
+      const { traces, warnings } = await reader.findTraces(call, [traceId]);
       const [trace] = traces;
-      if (trace !== undefined) await folder.put(tenant, trace, warnings);
+      if (trace !== undefined) await folder.put(call.tenant, trace, warnings);
       return { isFound: trace !== undefined, warnings };
     });
   }
 
-  deleteArchived(tenant: Tenant, traceId: Uint8Array): Promise<boolean> {
+  deleteArchived({ tenant }: CallContext, traceId: Uint8Array): Promise<boolean> {
     return this.#serial.run(async () => this.#options.folder.delete(tenant, traceId));
   }
 

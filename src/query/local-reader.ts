@@ -9,9 +9,13 @@ import type { Logger } from '../base/logger.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { waitsForDisk } from '../disk/thread-state.ts';
 import type { ViewFilter } from '../partition/view.ts';
+import { leftMs, type CallContext } from '../trace/call-context.ts';
 import type {
+  FoundHits,
+  FoundIds,
   FoundLinks,
   FoundSeries,
+  FoundTrace,
   FoundTraces,
   Listed,
   MetricsQuery,
@@ -74,7 +78,7 @@ const HUNG_MAX_SECONDS = 30;
 
 /** One query as metrics see it. */
 export interface RunQuery {
-  readonly kind: QueryKind;
+  readonly kind: Exclude<QueryKind, 'exists' | 'newest'>;
   /** From the request for a turn to the answer. */
   readonly seconds: number;
   /** Stored bytes that it read. */
@@ -92,6 +96,16 @@ interface Times {
   readonly waitedMs: number;
   readonly tookMs: number;
 }
+
+/** The kinds that metrics have: of two that do the same for a user, the one. */
+const SHOWN_KINDS: Readonly<Record<QueryKind, RunQuery['kind']>> = {
+  find: 'find',
+  exists: 'find',
+  search: 'search',
+  newest: 'search',
+  dependencies: 'dependencies',
+  metrics: 'metrics',
+};
 
 /** Warnings remembered as already logged; when there are more, all are logged once again. */
 const LOGGED_MAX = 1_000;
@@ -119,89 +133,99 @@ export class LocalReader implements TraceReader, SearchExplainer {
     });
   }
 
-  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>> {
-    assertWanted(signal);
-    return this.#options.source.listServices(tenant);
+  async listServices(call: CallContext): Promise<Listed<string>> {
+    assertWanted(call);
+    return this.#options.source.listServices(call.tenant);
   }
 
-  async listOperations(
-    tenant: Tenant,
-    service: string,
-    kind?: number,
-    signal?: AbortSignal,
-  ): Promise<Listed<Operation>> {
-    assertWanted(signal);
-    const { items, warnings } = await this.#options.source.listOperations(tenant, service);
+  async listOperations(call: CallContext, service: string, kind?: number): Promise<Listed<Operation>> {
+    assertWanted(call);
+    const { items, warnings } = await this.#options.source.listOperations(call.tenant, service);
     return { items: kind === undefined ? items : items.filter((operation) => operation.kind === kind), warnings };
   }
 
-  async findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {
+  async findTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundTraces> {
     if (traceIds.length === 0) return { traces: [], warnings: [] };
     const { answerBytesMax: bytesMax } = this.#options;
-    const { result } = await this.#run<'find'>(tenant, { traceIds }, { kind: 'find', traceIds, bytesMax }, signal);
+    const { result } = await this.#run<'find'>(call, { traceIds }, { kind: 'find', traceIds, bytesMax });
     return { traces: result.traces, warnings: result.warnings };
   }
 
-  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
-    const { result } = await this.#search(tenant, query, signal);
-    // A second view, of every day: the answer contains whole traces, wherever their spans are.
-    const { traces, warnings } = await this.#findPage(tenant, result.traceIds, query, signal);
-    return { traces, warnings: [...new Set([...result.warnings, ...warnings])] };
+  async hasTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundIds> {
+    if (traceIds.length === 0) return { traceIds: [], warnings: [] };
+    const { result } = await this.#run<'exists'>(call, { traceIds }, { kind: 'exists', traceIds });
+    return { traceIds: result.traceIds, warnings: result.warnings };
+  }
+
+  async searchTraces(call: CallContext, query: TraceQuery): Promise<FoundHits> {
+    const { result } = await this.#search(call, query);
+    return { hits: result.hits, warnings: result.warnings };
+  }
+
+  /** Searches and reads in one view of every day, because the answer has whole traces, wherever their spans are. */
+  async findNewest(call: CallContext, query: TraceQuery): Promise<FoundTraces> {
+    const { answerBytesMax: bytesMax } = this.#options;
+    try {
+      const { result } = await this.#run<'newest'>(call, {}, { kind: 'newest', query, bytesMax });
+      if (result.isWhole && !this.#isAnyArchived(call.tenant, result.traces))
+        return { traces: result.traces, warnings: result.warnings };
+    } catch (error) {
+      if (query.lastUnit === undefined || !isStoreError(error, 'LIMIT_EXCEEDED')) throw error;
+    }
+    return this.#searchThenFind(call, query);
+  }
+
+  /** In two views. The second includes archived files, which are known by trace id only. */
+  async #searchThenFind(call: CallContext, query: TraceQuery): Promise<FoundTraces> {
+    const { hits, warnings } = await this.searchTraces(call, query);
+    const traceIds = hits.map(({ traceId }) => traceId);
+    const found = await this.#findPage(call, traceIds, query);
+    return { traces: found.traces, warnings: [...new Set([...warnings, ...found.warnings])] };
   }
 
   /** If the answer would be too large, traces beyond its limit (TraceQuery.lastUnit) are left out. */
-  async #findPage(
-    tenant: Tenant,
-    traceIds: readonly Uint8Array[],
-    { limit }: TraceQuery,
-    signal: AbortSignal | undefined,
-  ): Promise<FoundTraces> {
+  async #findPage(call: CallContext, traceIds: readonly Uint8Array[], { limit }: TraceQuery): Promise<FoundTraces> {
     try {
-      return await this.findTraces(tenant, traceIds, signal);
+      return await this.findTraces(call, traceIds);
     } catch (error) {
       if (traceIds.length <= limit || !isStoreError(error, 'LIMIT_EXCEEDED')) throw error;
-      const { traces, warnings } = await this.findTraces(tenant, traceIds.slice(0, limit), signal);
-      const left = `${traceIds.length - limit} traces more begin in the last ms or us of the time range and are too large to be given with these`;
-      return { traces, warnings: [...warnings, left] };
+      const { traces, warnings } = await this.findTraces(call, traceIds.slice(0, limit));
+      return { traces, warnings: [...warnings, tooLargeToGive(traceIds.length - limit)] };
     }
   }
 
-  async explainSearch(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<SearchExplanation> {
-    const { result, work, waitedMs, tookMs } = await this.#search(tenant, query, signal);
-    const { traceIds, warnings } = result;
-    return { ...work, traces: traceIds.length, waitedMs, tookMs, warnings };
+  #isAnyArchived(tenant: Tenant, traces: readonly FoundTrace[]): boolean {
+    const { archive } = this.#options;
+    return archive !== undefined && traces.some(({ traceId }) => archive.find(tenant, traceId) !== undefined);
   }
 
-  #search(tenant: Tenant, query: TraceQuery, signal: AbortSignal | undefined): Promise<Answer<'search'>> {
+  async explainSearch(call: CallContext, query: TraceQuery): Promise<SearchExplanation> {
+    const { result, work, waitedMs, tookMs } = await this.#search(call, query);
+    const { hits, warnings } = result;
+    return { ...work, traces: hits.length, waitedMs, tookMs, warnings };
+  }
+
+  #search(call: CallContext, query: TraceQuery): Promise<Answer<'search'>> {
     const filter = { startMinNs: query.startMinNs, startMaxNs: query.startMaxNs };
-    return this.#run<'search'>(tenant, filter, { kind: 'search', query }, signal);
+    return this.#run<'search'>(call, filter, { kind: 'search', query });
   }
 
-  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<FoundLinks> {
+  async listDependencies(call: CallContext, startNs: bigint, endNs: bigint): Promise<FoundLinks> {
     const filter = wholeDays(startNs, endNs);
-    const { result } = await this.#run<'dependencies'>(
-      tenant,
-      filter,
-      { kind: 'dependencies', startNs, endNs },
-      signal,
-    );
+    const { result } = await this.#run<'dependencies'>(call, filter, { kind: 'dependencies', startNs, endNs });
     return { links: result.dependencies, warnings: result.warnings };
   }
 
-  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<FoundSeries> {
+  async listCallSeries(call: CallContext, query: MetricsQuery): Promise<FoundSeries> {
     const filter = wholeDays(query.startNs, query.endNs);
-    const { result } = await this.#run<'metrics'>(tenant, filter, { kind: 'metrics', query }, signal);
+    const { result } = await this.#run<'metrics'>(call, filter, { kind: 'metrics', query });
     return { series: result.series, warnings: result.warnings };
   }
 
   /** Waits for a turn before it takes a view, so that a waiting query pins no files. */
-  async #run<K extends QueryKind>(
-    tenant: Tenant,
-    filter: ViewFilter,
-    task: QueryTask<K>,
-    signal: AbortSignal | undefined,
-  ): Promise<Answer<K>> {
-    const { source, durationMaxMs, bytesMax = Infinity } = this.#options;
+  async #run<K extends QueryKind>(call: CallContext, filter: ViewFilter, task: QueryTask<K>): Promise<Answer<K>> {
+    const { source, bytesMax = Infinity } = this.#options;
+    const { tenant, signal } = call;
     const askedMs = performance.now();
     await this.#turns.take(signal);
     const startMs = performance.now();
@@ -209,6 +233,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
       const taken = await source.takeView(tenant, filter);
       try {
         const view = { ...taken, archived: this.#archived(tenant, filter) };
+        const durationMaxMs = Math.min(this.#options.durationMaxMs, leftMs(call));
         const reply = await this.#ask({ task, tenant, view, durationMaxMs, bytesMax }, signal);
         const times = { waitedMs: startMs - askedMs, tookMs: performance.now() - startMs };
         this.#tell(task, reply, times);
@@ -255,7 +280,7 @@ export class LocalReader implements TraceReader, SearchExplainer {
     const { observe, slowMs = 0, logger } = this.#options;
     const { bytes, fates } = reply.work;
     const outcome = reply.kind === 'done' ? 'ok' : reply.code;
-    observe?.({ kind: task.kind, seconds: (waitedMs + tookMs) / 1000, bytes, outcome });
+    observe?.({ kind: SHOWN_KINDS[task.kind], seconds: (waitedMs + tookMs) / 1000, bytes, outcome });
     if (slowMs === 0 || tookMs < slowMs) return;
     const blocks = Object.entries(fates).flatMap(([fate, count]) => (count > 0 ? [`${fate}:${count}`] : []));
     const times = { tookMs: Math.round(tookMs), waitedMs: Math.round(waitedMs) };
@@ -286,6 +311,11 @@ export class LocalReader implements TraceReader, SearchExplainer {
   }
 }
 
-function assertWanted(signal: AbortSignal | undefined): void {
+/** The warning of an answer without `left` traces that begin in its last unit of time (TraceQuery.lastUnit). */
+export function tooLargeToGive(left: number): string {
+  return `${left} traces more begin in the last ms or us of the time range and are too large to be given with these`;
+}
+
+function assertWanted({ signal }: CallContext): void {
   if (signal?.aborted === true) throw new StoreError('CANCELLED', 'the client left before its names were looked up');
 }

@@ -5,8 +5,10 @@ import type { QueryTask } from './run-query.ts';
 export function queryShape(task: QueryTask): Record<string, unknown> {
   switch (task.kind) {
     case 'find':
+    case 'exists':
       return { query: 'find', traces: task.traceIds.length };
-    case 'search': {
+    case 'search':
+    case 'newest': {
       const { service, operation, tags, filter, durationMinNs, durationMaxNs, startMinNs, startMaxNs, limit } =
         task.query;
       const given = { service, operation, filter, durationMin: durationMinNs, durationMax: durationMaxNs };

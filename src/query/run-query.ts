@@ -3,16 +3,16 @@
 import { Pulse, type SharedPulse } from '../base/pulse.ts';
 import { ownThreadId } from '../disk/thread-state.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
-import type { CallSeries, Dependency, FoundTrace, MetricsQuery } from '../trace/store.ts';
+import type { CallSeries, Dependency, FoundTrace, MetricsQuery, SearchHit } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import { BlockSource, type ViewFiles } from './block-source.ts';
 import type { PartCache } from './part-cache.ts';
 import { Deadline } from './deadline.ts';
 import { listCallSeries, listDependencies } from './dependencies.ts';
-import { findTraces } from './find-traces.ts';
+import { existingTraces, findTraces } from './find-traces.ts';
 import { newWork, type QueryWork } from './query-work.ts';
-import { searchTraceIds } from './search-traces.ts';
+import { searchTraces } from './search-traces.ts';
 
 /** The arguments of every query. QueryAnswers holds its answer, and QUERIES its implementation. */
 interface QueryTasks {
@@ -22,14 +22,25 @@ interface QueryTasks {
     readonly traceIds: readonly Uint8Array[];
     readonly bytesMax?: number | undefined;
   };
+  /** Asks which of the traces exist. */
+  readonly exists: { readonly kind: 'exists'; readonly traceIds: readonly Uint8Array[] };
   readonly search: { readonly kind: 'search'; readonly query: TraceQuery };
+  /** A search and its whole traces; the view has every day. */
+  readonly newest: {
+    readonly kind: 'newest';
+    readonly query: TraceQuery;
+    readonly bytesMax?: number | undefined;
+  };
   readonly dependencies: { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint };
   readonly metrics: { readonly kind: 'metrics'; readonly query: MetricsQuery };
 }
 
 interface QueryAnswers {
   readonly find: { readonly kind: 'traces'; readonly traces: FoundTrace[] };
-  readonly search: { readonly kind: 'ids'; readonly traceIds: Uint8Array[] };
+  readonly exists: { readonly kind: 'ids'; readonly traceIds: Uint8Array[] };
+  readonly search: { readonly kind: 'hits'; readonly hits: SearchHit[] };
+  /** `isWhole`: false if the view has losses: which of them concern the answer is known only by its window and its ids. */
+  readonly newest: { readonly kind: 'traces'; readonly traces: FoundTrace[]; readonly isWhole: boolean };
   readonly dependencies: { readonly kind: 'dependencies'; readonly dependencies: Dependency[] };
   readonly metrics: { readonly kind: 'metrics'; readonly series: CallSeries[] };
 }
@@ -44,7 +55,13 @@ const QUERIES: {
     kind: 'traces',
     traces: findTraces(source, traceIds, deadline, bytesMax),
   }),
-  search: (source, { query }, deadline) => ({ kind: 'ids', traceIds: searchTraceIds(source, query, deadline) }),
+  exists: (source, { traceIds }, deadline) => ({ kind: 'ids', traceIds: existingTraces(source, traceIds, deadline) }),
+  search: (source, { query }, deadline) => ({ kind: 'hits', hits: searchTraces(source, query, deadline) }),
+  newest: (source, { query, bytesMax }, deadline) => {
+    if (source.hasLosses) return { kind: 'traces', traces: [], isWhole: false };
+    const traceIds = searchTraces(source, query, deadline).map(({ traceId }) => traceId);
+    return { kind: 'traces', traces: findTraces(source, traceIds, deadline, bytesMax), isWhole: true };
+  },
   dependencies: (source, { startNs, endNs }, deadline) => ({
     kind: 'dependencies',
     dependencies: listDependencies(source, startNs, endNs, deadline),

@@ -4,6 +4,7 @@
 import { assert } from '../base/assert.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { BlockFate } from '../trace/search-explanation.ts';
+import type { SearchHit } from '../trace/store.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
@@ -22,8 +23,8 @@ interface Hit {
   readonly start: number;
 }
 
-/** Ids of the newest matching traces, newest matching span first. */
-export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline: Deadline): Uint8Array[] {
+/** The newest matching traces, newest matching span first. */
+export function searchTraces(source: BlockSource, query: TraceQuery, deadline: Deadline): SearchHit[] {
   const check = (): void => deadline.check();
   const matcher = new SpanMatcher({ ...query, tags: query.tags.map((tag) => compileTag(tag, check)), check });
   const pruner =
@@ -31,7 +32,7 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
       ? new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n))
       : new FilterPruner(matcher.filter);
   const { fates } = source.work;
-  const blocks = source.newestFirst();
+  const blocks = source.newestFirst(query);
   let hits: Hit[] = [];
   for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
     deadline.check();
@@ -63,7 +64,10 @@ export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline:
     hits.length <= Math.max(query.limit, query.lastUnit?.tracesMax ?? 0),
     'a search found more than an answer has',
   );
-  return hits.map((hit) => hit.traceId);
+  return hits.map(({ traceId, day, start }) => ({
+    traceId,
+    matchedStartNs: BigInt(day) * DAY_NS_BIG + BigInt(start),
+  }));
 }
 
 /** How many of `hits`, newest first, the answer has; undefined: all of them, and perhaps more. */

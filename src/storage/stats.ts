@@ -15,6 +15,7 @@ type PartitionStats = Omit<
   | 'requestsMalformed'
   | 'requestsFailed'
   | 'tenants'
+  | 'writesRepeated'
   | 'bytesReceived'
   | 'commits'
   | 'commitBytes'

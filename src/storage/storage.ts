@@ -14,7 +14,7 @@ import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
 import type { Forget } from '../partition/partition-place.ts';
 import type { ViewFilter } from '../partition/view.ts';
-import type { Listed, Marked, Operation, SpanWriter, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Listed, Marked, Operation, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { Dropper } from './dropper.ts';
@@ -24,6 +24,7 @@ import { Ledger } from './ledger.ts';
 import { Maintenance } from './maintenance.ts';
 import { PartitionSet, type OpenReport } from './partition-set.ts';
 import { acceptedStarts } from './retention.ts';
+import { RecentWrites } from './recent-writes.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import { Views, type StoreView } from './views.ts';
 import { collectStats } from './stats.ts';
@@ -71,7 +72,7 @@ export interface StorageOptions {
 /** setTimeout treats longer delays as 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
-export class Storage implements SpanWriter, StoreAdmin {
+export class Storage implements StoreAdmin {
   readonly report: OpenReport;
   readonly #options: StorageOptions;
   readonly #lock: DirectoryLock;
@@ -81,6 +82,7 @@ export class Storage implements SpanWriter, StoreAdmin {
   readonly #tenants: Tenants;
   readonly #guard: DiskGuard;
   readonly #commit: GroupCommit;
+  readonly #recent = new RecentWrites();
   readonly #views = new Views();
   readonly #snapshotFolder: SnapshotFolder;
   readonly #dropper: Dropper;
@@ -131,7 +133,13 @@ export class Storage implements SpanWriter, StoreAdmin {
     return new Storage(options);
   }
 
-  async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
+  /** As SpanWriter.write. */
+  async write(tenant: Tenant, body: Uint8Array, key?: string): Promise<WriteResult> {
+    if (key === undefined) return await this.#write(tenant, body);
+    return await this.#recent.once(tenant, key, () => this.#write(tenant, body));
+  }
+
+  async #write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
     this.#assertOpen();
     this.#guard.assertWritable();
     this.#tenants.assertWelcome(tenant);
@@ -263,6 +271,7 @@ export class Storage implements SpanWriter, StoreAdmin {
       retentionDropped: this.#dropper.counts,
       retentionWaitingDays: this.#partitions.ageGate.waitingDays,
       retentionExcessBytes: this.#dropper.excessBytes,
+      writesRepeated: this.#recent.repeated,
     };
   }
 

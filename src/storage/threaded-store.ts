@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { LOOK_MS, Pulse, PulseWatch } from '../base/pulse.ts';
 import { waitsForDisk } from '../disk/thread-state.ts';
+import type { SpanWriter } from '../trace/store.ts';
 import { engineMethods } from './engine-calls.ts';
 import type { EngineArgs, EngineCallName, EngineMethods, EngineResults } from './engine-calls.ts';
 import type { EngineOptions, EngineReply, EngineRequest } from './engine-messages.ts';
@@ -34,9 +35,9 @@ export async function openThreadedStore(options: ThreadedStoreOptions): Promise<
   const report = await opened(worker);
   const thread = new EngineThread(worker, { path: options.path, report, watch, onFatal });
   const methods = engineMethods((name, args) => thread.call(name, args));
-  const write: EngineMethods['write'] = async (tenant, body) => {
+  const write: SpanWriter['write'] = async ({ tenant }, body, key) => {
     const owned = owning(body);
-    return await thread.call('write', [tenant, owned], [owned.buffer]);
+    return await thread.call('write', [tenant, owned, key], [owned.buffer]);
   };
   return Object.assign(thread, { ...methods, write, close: (flushMaxMs?: number) => thread.stop(flushMaxMs) });
 }
@@ -47,7 +48,7 @@ interface Pending {
 }
 
 /** The store on its thread: every call of the table, and the state of the thread. */
-export type ThreadedStore = EngineThread & EngineMethods;
+export type ThreadedStore = EngineThread & Omit<EngineMethods, 'write'> & SpanWriter;
 
 class EngineThread {
   /** What opening found and did. */

@@ -1,5 +1,5 @@
 // Which blocks a search has read or skipped, to find out why it is slow (explain=1).
-import type { Tenant } from './tenant.ts';
+import type { CallContext } from './call-context.ts';
 import type { TraceQuery } from './trace-query.ts';
 
 /** Why a block was not read, or which data showed that it holds no match. In the order of the checks. */
@@ -36,5 +36,5 @@ export interface SearchExplanation {
 
 export interface SearchExplainer {
   /** Runs a search without reading the traces it finds. */
-  explainSearch(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<SearchExplanation>;
+  explainSearch(call: CallContext, query: TraceQuery): Promise<SearchExplanation>;
 }

@@ -1,6 +1,6 @@
 // The two ports between the roles: everything above them (api, cluster) uses only these, everything below implements
 // them. Spans cross them as OTLP protobuf bytes, the one lossless form that every role and client knows.
-import type { Tenant } from './tenant.ts';
+import type { CallContext } from './call-context.ts';
 import type { TraceQuery } from './trace-query.ts';
 
 export type RejectReason =
@@ -26,10 +26,11 @@ export interface SpanWriter {
   /**
    * Stores the spans of one OTLP ExportTraceServiceRequest (protobuf, decompressed). Resolves when every accepted span
    * is on disk, fsynced, and visible to the next query. Takes ownership of `body`: its ArrayBuffer may be transferred
-   * to another thread and become empty here. Throws INVALID_REQUEST (malformed: nothing of it is stored), OVERLOADED,
-   * READ_ONLY, UNAVAILABLE.
+   * to another thread and become empty here. Equal calls with the same `key` (1 to limits.writeKeyCharsMax characters)
+   * are one write while the key is remembered (storage/recent-writes.ts): the later ones get the result of the first.
+   * Throws INVALID_REQUEST (malformed: nothing of it is stored), OVERLOADED, READ_ONLY, UNAVAILABLE.
    */
-  write(tenant: Tenant, body: Uint8Array): Promise<WriteResult>;
+  write(call: CallContext, body: Uint8Array, key?: string): Promise<WriteResult>;
 }
 
 /** Span kinds as OTLP numbers: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
@@ -86,16 +87,45 @@ export interface FoundTrace {
   readonly otlp: Uint8Array;
 }
 
-/**
- * Warnings that the answer may be incomplete, for people: one line for each damaged or lost block, part or file that
- * could have contributed to it. Empty: the answer is complete.
- */
+/** A node that an answer was made without. */
+export interface Missing {
+  /** Its name, or its address while its name is unknown. */
+  readonly node: string;
+  /** For people: what went wrong. */
+  readonly reason: string;
+}
+
+/** What an answer may lack. */
 export interface Marked {
+  /**
+   * For people: one line for each damaged or lost block, part or file that could have contributed to the answer. Empty,
+   * and nothing missing: the answer is complete.
+   */
   readonly warnings: readonly string[];
+  /** The nodes of a cluster that did not contribute; absent: all did. */
+  readonly missing?: readonly Missing[] | undefined;
 }
 
 export interface FoundTraces extends Marked {
   readonly traces: FoundTrace[];
+}
+
+/** A trace that matches a search. */
+export interface SearchHit {
+  /** 16 bytes. */
+  readonly traceId: Uint8Array;
+  /** Start of its latest matching span, ns since the epoch. */
+  readonly matchedStartNs: bigint;
+}
+
+/** Hits, the latest first, ties by trace id; so the hits of several nodes can be merged and cut exactly (searched.ts). */
+export interface FoundHits extends Marked {
+  readonly hits: readonly SearchHit[];
+}
+
+/** 16 bytes each. */
+export interface FoundIds extends Marked {
+  readonly traceIds: readonly Uint8Array[];
 }
 
 /** Links between services. */
@@ -114,38 +144,38 @@ export interface Listed<T> extends Marked {
 
 export interface TraceReader {
   /** Service names in byte order. */
-  listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>>;
+  listServices(call: CallContext): Promise<Listed<string>>;
   /** Operations of `service`, by (name, kind); only those of `kind` when it is given. Unknown service: []. */
-  listOperations(tenant: Tenant, service: string, kind?: number, signal?: AbortSignal): Promise<Listed<Operation>>;
+  listOperations(call: CallContext, service: string, kind?: number): Promise<Listed<Operation>>;
   /** The existing traces of `traceIds` (16 bytes each), in the given order. */
-  findTraces(tenant: Tenant, traceIds: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces>;
-  /** The newest `query.limit` matching traces, whole, newest matching span first. trace-query.ts defines a match. */
-  searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces>;
+  findTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundTraces>;
+  /** Which of `traceIds` exist, in the given order, without reading their spans. */
+  hasTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundIds>;
+  /** The newest `query.limit` matching traces; more only as query.lastUnit says. trace-query.ts defines a match. */
+  searchTraces(call: CallContext, query: TraceQuery): Promise<FoundHits>;
+  /** The traces of searchTraces, whole, in its order: one call, because most searches want both. */
+  findNewest(call: CallContext, query: TraceQuery): Promise<FoundTraces>;
   /**
    * Links summed over child spans that start in [startNs, endNs] rounded out to whole minutes, sorted by (parent,
    * child). Spans with equal id, parent, service, kind and times are one call, even if sent repeatedly or in several
    * versions. The parent must be in the child's trace, among spans that started on the same UTC day.
    */
-  listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<FoundLinks>;
+  listDependencies(call: CallContext, startNs: bigint, endNs: bigint): Promise<FoundLinks>;
   /** Calls, errors and latencies, counted as in listDependencies; sorted by (service, operation). */
-  listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<FoundSeries>;
+  listCallSeries(call: CallContext, query: MetricsQuery): Promise<FoundSeries>;
 }
 
 /** Traces kept beyond retention. A TraceReader with this archive finds them by id; searches do not. */
 export interface TraceArchive {
-  isArchived(tenant: Tenant, traceId: Uint8Array): boolean;
+  isArchived(call: CallContext, traceId: Uint8Array): Promise<boolean>;
   /**
    * Archives the trace (16 bytes) as it is now, merged with its older archived version. Resolves when that is fsynced;
    * not found: there is no such trace. Unreadable spans are not archived; the warnings name them. Throws LIMIT_EXCEEDED
    * (the archive is full), READ_ONLY, DISK.
    */
-  archiveTrace(
-    tenant: Tenant,
-    traceId: Uint8Array,
-    signal?: AbortSignal,
-  ): Promise<Marked & { readonly isFound: boolean }>;
+  archiveTrace(call: CallContext, traceId: Uint8Array): Promise<Marked & { readonly isFound: boolean }>;
   /** Removes the trace from the archive; false: it was not there. */
-  deleteArchived(tenant: Tenant, traceId: Uint8Array): Promise<boolean>;
+  deleteArchived(call: CallContext, traceId: Uint8Array): Promise<boolean>;
   /** Removes all archived traces, of every tenant. */
   purge(): Promise<void>;
 }
@@ -180,6 +210,8 @@ export interface StoreStats {
   readonly rowsStored: number;
   readonly rowsRejected: Readonly<Partial<Record<RejectReason, number>>>;
   readonly requestsMalformed: number;
+  /** Keyed writes answered with the result of an earlier one (SpanWriter.write). */
+  readonly writesRepeated: number;
   /** Number of tenants with stored data. */
   readonly tenants: number;
   /** Requests that failed because of a bug; other requests are unaffected. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { dayFilter } from '../../src/partition/view.ts';
+import type { Identity } from '../../src/part/identity.ts';
+import { dayFilter, narrowView, type ViewLogBlock, type ViewPart } from '../../src/partition/view.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 
 describe('the filter of a day', () => {
@@ -24,4 +25,27 @@ describe('the filter of a day', () => {
     expect(filter).toMatchObject({ startMin: -Infinity, startMax: Infinity });
     expect(filter?.traceKeys).toHaveLength(1);
   });
+});
+
+test('a view of all days, narrowed, is the view of a window', () => {
+  const dayNs = 86_400_000_000_000n;
+  const part = (path: string, startMinNs: bigint, startMaxNs: bigint): ViewPart => {
+    return { identity: path as Identity, path, blocks: 1, rowCount: 1, startMinNs, startMaxNs };
+  };
+  const log = (path: string, startMin: number, startMax: number): ViewLogBlock => {
+    return { identity: path as Identity, path, offset: 0, sizeBytes: 1, rowCount: 1, startMin, startMax };
+  };
+  const parts = [part('early', 20n * dayNs, 20n * dayNs + 9n), part('late', 20n * dayNs + 10n, 20n * dayNs + 20n)];
+  const views = [
+    { day: 20, path: '20', parts, logBlocks: [log('log early', 0, 9), log('log late', 10, 20)] },
+    { day: 19, path: '19', parts: [part('other', 19n * dayNs, 19n * dayNs)], logBlocks: [] },
+  ];
+  const namesOf = (startMinNs: bigint, startMaxNs: bigint): string[] =>
+    narrowView(views, DEFAULT_TENANT, { startMinNs, startMaxNs }).flatMap((view) =>
+      [...view.parts, ...view.logBlocks].map(({ path }) => path),
+    );
+  expect(namesOf(20n * dayNs + 10n, 20n * dayNs + 30n)).toEqual(['late', 'log late']);
+  expect(namesOf(20n * dayNs, 20n * dayNs + 9n)).toEqual(['early', 'log early']);
+  expect(namesOf(0n, 2n ** 63n)).toEqual(['early', 'late', 'log early', 'log late', 'other']);
+  expect(narrowView(views, DEFAULT_TENANT, {})).toEqual(views);
 });

@@ -78,11 +78,11 @@ test(
   async () => {
     const query = { ...ANY_TRACE, tags: ['n', 'm'].map((key) => ({ key, value: '7' })) };
     started = Promise.withResolvers();
-    const wholeMs = await timeOf(() => reader.searchTraces(DEFAULT_TENANT, query));
+    const wholeMs = await timeOf(() => reader.findNewest({ tenant: DEFAULT_TENANT }, query));
     expect(seen[0]).toMatchObject({ kind: 'search', outcome: 'ok' });
     started = Promise.withResolvers();
     const leaving = new AbortController();
-    const search = reader.searchTraces(DEFAULT_TENANT, query, leaving.signal);
+    const search = reader.findNewest({ tenant: DEFAULT_TENANT, signal: leaving.signal }, query);
     const refusal = search.then(
       () => undefined,
       (error: unknown) => error,
@@ -92,7 +92,7 @@ test(
     await new Promise((resolve) => setTimeout(resolve, wholeMs / 10));
     leaving.abort();
     // What the next client asks is answered when the thread is free.
-    await reader.findTraces(DEFAULT_TENANT, [idOf(9_999, 16)]);
+    await reader.findTraces({ tenant: DEFAULT_TENANT }, [idOf(9_999, 16)]);
     expect(await refusal).toMatchObject({ code: 'CANCELLED' });
     expect(seen[1]).toMatchObject({ kind: 'search', outcome: 'CANCELLED' });
     // It had begun, and had most of its work before it.

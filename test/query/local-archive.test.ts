@@ -46,7 +46,7 @@ const one = idOf(1, 16);
 const find = async (
   id = one,
 ): Promise<{ otlp: Uint8Array | undefined; spans: number[]; warnings: readonly string[] }> => {
-  const { traces, warnings } = await reader.findTraces(DEFAULT_TENANT, [id]);
+  const { traces, warnings } = await reader.findTraces({ tenant: DEFAULT_TENANT }, [id]);
   const otlp = traces[0]?.otlp;
   return {
     otlp,
@@ -58,15 +58,15 @@ const find = async (
 test('an archived trace outlives its spans in the store, byte for byte, and only it', async () => {
   const before = await find();
   expect(before.spans).toEqual([1, 2, 3]);
-  expect(await archive.archiveTrace(DEFAULT_TENANT, one)).toEqual({ isFound: true, warnings: [] });
-  expect(await archive.archiveTrace(DEFAULT_TENANT, idOf(9, 16))).toEqual({ isFound: false, warnings: [] });
+  expect(await archive.archiveTrace({ tenant: DEFAULT_TENANT }, one)).toEqual({ isFound: true, warnings: [] });
+  expect(await archive.archiveTrace({ tenant: DEFAULT_TENANT }, idOf(9, 16))).toEqual({ isFound: false, warnings: [] });
   expect(await find()).toEqual(before);
   using empty = new MadeStore();
   store = empty;
   expect(await find()).toEqual(before);
   expect((await find(idOf(2, 16))).spans).toEqual([]);
-  expect((await reader.findTraces(parseTenant('1', '1'), [one])).traces).toEqual([]);
-  expect((await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE)).traces).toEqual([]);
+  expect((await reader.findTraces({ tenant: parseTenant('1', '1') }, [one])).traces).toEqual([]);
+  expect((await reader.findNewest({ tenant: DEFAULT_TENANT }, ANY_TRACE)).traces).toEqual([]);
 });
 
 test('what is left of it in the store is joined with it; archived again, both stay', async () => {
@@ -74,7 +74,10 @@ test('what is left of it in the store is joined with it; archived again, both st
   part.addPart([requestOf([span(2), span(4)])]);
   store = part;
   expect((await find()).spans).toEqual([1, 2, 4, 3]);
-  await Promise.all([archive.archiveTrace(DEFAULT_TENANT, one), archive.archiveTrace(DEFAULT_TENANT, one)]);
+  await Promise.all([
+    archive.archiveTrace({ tenant: DEFAULT_TENANT }, one),
+    archive.archiveTrace({ tenant: DEFAULT_TENANT }, one),
+  ]);
   using empty = new MadeStore();
   store = empty;
   expect((await find()).spans).toEqual([1, 2, 4, 3]);
@@ -101,7 +104,7 @@ test('a damaged file that is replaced is in quarantine first', async () => {
   const bytes = readFileSync(path);
   const damaged = Buffer.from(bytes).fill(0, 60, 64);
   writeFileSync(path, damaged);
-  const archived = await archive.archiveTrace(DEFAULT_TENANT, one);
+  const archived = await archive.archiveTrace({ tenant: DEFAULT_TENANT }, one);
   expect(archived).toEqual({ isFound: true, warnings: [expect.stringContaining(path)] });
   const kept = nodeDisk.list(join(full.path, 'quarantine')).map((name) => join(full.path, 'quarantine', name));
   expect(kept).toEqual([expect.stringMatching(/archive-0-0-.*\.trace-0$/), expect.stringMatching(/\.trace-0\.txt$/)]);
@@ -112,9 +115,9 @@ test('a damaged file that is replaced is in quarantine first', async () => {
 test('deleted, it is what the store has again', async () => {
   store = full;
   expect([
-    await archive.deleteArchived(DEFAULT_TENANT, one),
-    await archive.deleteArchived(DEFAULT_TENANT, one),
+    await archive.deleteArchived({ tenant: DEFAULT_TENANT }, one),
+    await archive.deleteArchived({ tenant: DEFAULT_TENANT }, one),
   ]).toEqual([true, false]);
-  expect(archive.isArchived(DEFAULT_TENANT, one)).toBe(false);
+  expect(await archive.isArchived({ tenant: DEFAULT_TENANT }, one)).toBe(false);
   expect((await find()).spans).toEqual([1, 2, 3]);
 });

@@ -81,7 +81,7 @@ test('a query whose thread hangs fails alone: the thread is replaced, and the ne
   // Whoever opens a pipe that nobody writes to waits in the system, and no thread can end it.
   execFileSync('mkfifo', [data]);
   const own = open({ hungMaxSeconds: 1 });
-  const ask = (): Promise<unknown> => own.findTraces(DEFAULT_TENANT, [idOf(1, 16)]);
+  const ask = (): Promise<unknown> => own.findTraces({ tenant: DEFAULT_TENANT }, [idOf(1, 16)]);
   await expect(ask()).rejects.toThrow('the thread hung for 1 s and was ended');
   closeSync(openSync(data, 'r+'));
   renameSync(away, data);
@@ -94,9 +94,9 @@ test('a query whose thread hangs fails alone: the thread is replaced, and the ne
 
 test('names come from the source with their warnings, operations by kind when asked', async () => {
   const warnings = ['c is lost'];
-  expect(await reader.listServices(DEFAULT_TENANT)).toEqual({ items: ['a', 'b'], warnings });
-  expect((await reader.listOperations(DEFAULT_TENANT, 'a')).items).toHaveLength(3);
-  expect(await reader.listOperations(DEFAULT_TENANT, 'a', 2)).toEqual({
+  expect(await reader.listServices({ tenant: DEFAULT_TENANT })).toEqual({ items: ['a', 'b'], warnings });
+  expect((await reader.listOperations({ tenant: DEFAULT_TENANT }, 'a')).items).toHaveLength(3);
+  expect(await reader.listOperations({ tenant: DEFAULT_TENANT }, 'a', 2)).toEqual({
     items: [
       { name: 'op-1', kind: 2 },
       { name: 'op-2', kind: 2 },
@@ -107,14 +107,39 @@ test('names come from the source with their warnings, operations by kind when as
 
 test('a search answers with whole traces, of every day', async () => {
   source.filters.length = 0;
-  const { traces } = await reader.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, startMinNs: NOON_NS, service: 'cart' });
+  const { traces } = await reader.findNewest(
+    { tenant: DEFAULT_TENANT },
+    { ...ANY_TRACE, startMinNs: NOON_NS, service: 'cart' },
+  );
   expect(traces.map(({ otlp }) => spansOf(decodeTraces(otlp)).map(({ spanId }) => spanId![7]))).toEqual([[1, 3]]);
-  expect(source.filters).toEqual([{ startMinNs: NOON_NS, startMaxNs: 2n ** 63n }, { traceIds: [idOf(1, 16)] }]);
+  // One view, of every day.
+  expect(source.filters).toEqual([{}]);
+});
+
+test('hits say where the latest matching span starts, and existence is told without reading', async () => {
+  const { hits } = await reader.searchTraces({ tenant: DEFAULT_TENANT }, { ...ANY_TRACE, service: 'cart' });
+  expect(hits).toEqual([{ traceId: idOf(1, 16), matchedStartNs: NOON_NS }]);
+  const asked = [9, 2, 1].map((trace) => idOf(trace, 16));
+  expect(await reader.hasTraces({ tenant: DEFAULT_TENANT }, asked)).toEqual({
+    traceIds: [asked[1], asked[2]],
+    warnings: [],
+  });
+  expect(await reader.hasTraces({ tenant: DEFAULT_TENANT }, [])).toEqual({ traceIds: [], warnings: [] });
+});
+
+test('a search in two views, because of an archived file or a loss, answers the same', async () => {
+  const call = { tenant: DEFAULT_TENANT };
+  const whole = await reader.findNewest(call, ANY_TRACE);
+  const archived = open({ archive: { find: (_tenant, traceId) => (traceId[15] === 1 ? '/gone' : undefined) } });
+  expect(await archived.findNewest(call, ANY_TRACE)).toEqual(whole);
+  await archived.close();
+  const late = { ...call, deadlineNs: process.hrtime.bigint() };
+  await expect(reader.findNewest(late, ANY_TRACE)).rejects.toMatchObject({ code: 'TIMEOUT' });
 });
 
 test('a trace asked for twice crosses the threads twice', async () => {
   const { traces } = await reader.findTraces(
-    DEFAULT_TENANT,
+    { tenant: DEFAULT_TENANT },
     [2, 1, 2].map((trace) => idOf(trace, 16)),
   );
   expect(traces.map(({ traceId, otlp }) => [traceId[15], otlp.length > 0])).toEqual([
@@ -126,21 +151,21 @@ test('a trace asked for twice crosses the threads twice', async () => {
 
 test('nothing asked for, nothing read', async () => {
   source.filters.length = 0;
-  expect(await reader.findTraces(DEFAULT_TENANT, [])).toEqual({ traces: [], warnings: [] });
+  expect(await reader.findTraces({ tenant: DEFAULT_TENANT }, [])).toEqual({ traces: [], warnings: [] });
   expect(source.filters).toEqual([]);
 });
 
 test('what an answer has beyond its limit is left out where it would make it too large', async () => {
-  const whole = await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
+  const whole = await reader.findNewest({ tenant: DEFAULT_TENANT }, ANY_TRACE);
   const bytes = whole.traces.map(({ otlp }) => otlp.length);
   expect(bytes).toHaveLength(2);
   const narrow = open({ answerBytesMax: Math.max(...bytes) });
   // All traces begin in this "unit", so that all follow the first.
   const page = { ...ANY_TRACE, limit: 1, lastUnit: { startNs: 0n, tracesMax: 10 } };
-  expect((await reader.searchTraces(DEFAULT_TENANT, page)).traces).toHaveLength(2);
-  const { traces, warnings } = await narrow.searchTraces(DEFAULT_TENANT, page);
+  expect((await reader.findNewest({ tenant: DEFAULT_TENANT }, page)).traces).toHaveLength(2);
+  const { traces, warnings } = await narrow.findNewest({ tenant: DEFAULT_TENANT }, page);
   expect([traces.length, warnings]).toEqual([1, [expect.stringMatching(/^1 traces more begin in the last ms or us/)]]);
-  await expect(narrow.searchTraces(DEFAULT_TENANT, { ...page, limit: 2 })).rejects.toMatchObject({
+  await expect(narrow.findNewest({ tenant: DEFAULT_TENANT }, { ...page, limit: 2 })).rejects.toMatchObject({
     code: 'LIMIT_EXCEEDED',
   });
   await narrow.close();
@@ -148,12 +173,12 @@ test('what an answer has beyond its limit is left out where it would make it too
 
 test('calls are counted over whole days', async () => {
   source.filters.length = 0;
-  expect(await reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual({
+  expect(await reader.listDependencies({ tenant: DEFAULT_TENANT }, NOON_NS, NOON_NS)).toEqual({
     links: [{ parent: 'shop', child: 'cart', callCount: 1, errorCount: 0 }],
     warnings: [],
   });
   const query = { services: ['cart'], kinds: [], startNs: NOON_NS, endNs: NOON_NS, isByOperation: true };
-  expect(await reader.listCallSeries(DEFAULT_TENANT, query)).toMatchObject({
+  expect(await reader.listCallSeries({ tenant: DEFAULT_TENANT }, query)).toMatchObject({
     series: [{ service: 'cart', operation: 'op' }],
     warnings: [],
   });
@@ -176,16 +201,19 @@ test('what the counts of calls lack comes with them', async () => {
     },
   });
   const warnings = [expect.stringContaining(join(path!, 'rollups'))];
-  expect(await damaged.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS)).toEqual({ links: [], warnings });
+  expect(await damaged.listDependencies({ tenant: DEFAULT_TENANT }, NOON_NS, NOON_NS)).toEqual({ links: [], warnings });
   const query = { services: ['shop'], kinds: [], startNs: NOON_NS, endNs: NOON_NS, isByOperation: false };
-  expect(await damaged.listCallSeries(DEFAULT_TENANT, query)).toEqual({ series: [expect.anything()], warnings });
+  expect(await damaged.listCallSeries({ tenant: DEFAULT_TENANT }, query)).toEqual({
+    series: [expect.anything()],
+    warnings,
+  });
   await damaged.close();
 });
 
 describe('errors cross the threads with their code', () => {
   test('over its time', async () => {
     const hasty = open({ durationMaxMs: 1e-9 });
-    await expect(hasty.searchTraces(DEFAULT_TENANT, ANY_TRACE)).rejects.toMatchObject({ code: 'TIMEOUT' });
+    await expect(hasty.findNewest({ tenant: DEFAULT_TENANT }, ANY_TRACE)).rejects.toMatchObject({ code: 'TIMEOUT' });
     await hasty.close();
   });
 
@@ -194,18 +222,18 @@ describe('errors cross the threads with their code', () => {
       throw new StoreError('DISK', 'stat refused');
     };
     const refused = open({ archive: { find } });
-    await expect(refused.findTraces(DEFAULT_TENANT, [idOf(1, 16)])).rejects.toMatchObject({ code: 'DISK' });
+    await expect(refused.findTraces({ tenant: DEFAULT_TENANT }, [idOf(1, 16)])).rejects.toMatchObject({ code: 'DISK' });
     expect(source.held.size).toBe(0);
     await refused.close();
   });
 
   test('cancelled before it began', async () => {
-    const signal = AbortSignal.abort();
+    const call = { tenant: DEFAULT_TENANT, signal: AbortSignal.abort() };
     const asked = [
-      () => reader.searchTraces(DEFAULT_TENANT, ANY_TRACE, signal),
-      () => reader.listDependencies(DEFAULT_TENANT, NOON_NS, NOON_NS, signal),
-      () => reader.listServices(DEFAULT_TENANT, signal),
-      () => reader.listOperations(DEFAULT_TENANT, 'a', undefined, signal),
+      () => reader.findNewest(call, ANY_TRACE),
+      () => reader.listDependencies(call, NOON_NS, NOON_NS),
+      () => reader.listServices(call),
+      () => reader.listOperations(call, 'a'),
     ];
     for (const ask of asked) await expect(ask()).rejects.toMatchObject({ code: 'CANCELLED' });
   });
@@ -217,7 +245,7 @@ describe('errors cross the threads with their code', () => {
     bytes[bytes.length - 10]! ^= 1;
     writeFileSync(data, bytes);
     lines.length = 0;
-    const { traces, warnings } = await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
+    const { traces, warnings } = await reader.findNewest({ tenant: DEFAULT_TENANT }, ANY_TRACE);
     // The search and the reading of its traces both met the block.
     expect([traces.length, warnings]).toEqual([2, [expect.stringContaining(data)]]);
     // Reported while the view is held, so that the file is there to be copied.
@@ -225,23 +253,28 @@ describe('errors cross the threads with their code', () => {
     expect(source.reported.map(({ held }) => held > 0)).not.toContain(false);
     expect(source.reported[0]!.places).toEqual([expect.objectContaining({ path: data, message: warnings[0] })]);
     // Every answer says it, the log once.
-    await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
+    await reader.findNewest({ tenant: DEFAULT_TENANT }, ANY_TRACE);
     expect(lines.filter((line) => line.includes(data))).toHaveLength(1);
   });
 });
 
 test('many at once wait for their turn and all are answered', async () => {
-  const all = await Promise.all(Array.from({ length: 20 }, () => reader.findTraces(DEFAULT_TENANT, [idOf(1, 16)])));
+  const all = await Promise.all(
+    Array.from({ length: 20 }, () => reader.findTraces({ tenant: DEFAULT_TENANT }, [idOf(1, 16)])),
+  );
   expect(all.map(({ traces }) => traces.length)).toEqual(Array.from({ length: 20 }, () => 1));
 });
 
 test('an explanation runs the search and reads no trace', async () => {
   source.filters.length = 0;
-  const { fates, bytes, waitedMs, tookMs, ...rest } = await reader.explainSearch(DEFAULT_TENANT, {
-    ...ANY_TRACE,
-    startMinNs: NOON_NS,
-    service: 'cart',
-  });
+  const { fates, bytes, waitedMs, tookMs, ...rest } = await reader.explainSearch(
+    { tenant: DEFAULT_TENANT },
+    {
+      ...ANY_TRACE,
+      startMinNs: NOON_NS,
+      service: 'cart',
+    },
+  );
   expect(rest).toMatchObject({ partitions: 1, logBlocks: 1, traces: 1 });
   expect([fates.operation, fates.matched]).toEqual([rest.blocks - 1, 1]);
   expect([bytes > 0, waitedMs >= 0, tookMs > 0, source.filters.length]).toEqual([true, true, true, 1]);
@@ -250,8 +283,10 @@ test('an explanation runs the search and reads no trace', async () => {
 test('every query is told of: kind, bytes and how it ended', async () => {
   const seen: RunQuery[] = [];
   const watched = open({ observe: (query) => seen.push(query), bytesMax: 1 });
-  await expect(watched.findTraces(DEFAULT_TENANT, [idOf(1, 16)])).rejects.toMatchObject({ code: 'TIMEOUT' });
-  await watched.findTraces(DEFAULT_TENANT, [idOf(77, 16)]);
+  await expect(watched.findTraces({ tenant: DEFAULT_TENANT }, [idOf(1, 16)])).rejects.toMatchObject({
+    code: 'TIMEOUT',
+  });
+  await watched.findTraces({ tenant: DEFAULT_TENANT }, [idOf(77, 16)]);
   await watched.close();
   expect(seen.map(({ kind, outcome, bytes }) => [kind, outcome, bytes > 0])).toEqual([
     ['find', 'TIMEOUT', true],
@@ -264,13 +299,13 @@ test('a slow query is logged with its conditions, without their values', async (
   const watched = open({ slowMs: 1e-9 });
   lines.length = 0;
   const tags = [{ key: 'user.id', value: 'secret' }];
-  await watched.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, service: 'secret', operation: 'secret', tags });
+  await watched.findNewest({ tenant: DEFAULT_TENANT }, { ...ANY_TRACE, service: 'secret', operation: 'secret', tags });
   await watched.close();
   const [line] = lines.filter((text) => text.includes('a slow query'));
   expect(line).toContain('user.id');
   expect(line).toContain('outcome=ok');
   expect(line).toContain('blocks=operation:');
   expect(line).not.toContain('secret');
-  await reader.searchTraces(DEFAULT_TENANT, ANY_TRACE);
+  await reader.findNewest({ tenant: DEFAULT_TENANT }, ANY_TRACE);
   expect(lines.filter((text) => text.includes('a slow query'))).toHaveLength(1);
 });

@@ -16,6 +16,9 @@ import { PartWriter } from '../../src/part/part-writer.ts';
 import type { PartitionView, ViewLogBlock, ViewPart } from '../../src/partition/view.ts';
 import type { ViewFiles } from '../../src/query/block-source.ts';
 import { PartCache } from '../../src/query/part-cache.ts';
+import type { BlockSource } from '../../src/query/block-source.ts';
+import type { Deadline } from '../../src/query/deadline.ts';
+import { searchTraces } from '../../src/query/search-traces.ts';
 import { runQuery, type QueryResult, type QueryTask } from '../../src/query/run-query.ts';
 import { rowsByDay } from '../../src/trace/span-batch.ts';
 import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
@@ -120,8 +123,8 @@ export class MadeStore implements Disposable {
   /** Numbers (their last byte) of the traces a search finds, newest first. */
   search(query: Partial<TraceQuery>, tenant: Tenant = DEFAULT_TENANT): number[] {
     const result = this.run({ kind: 'search', query: { ...ANY_TRACE, ...query } }, tenant);
-    if (result.kind !== 'ids') throw new Error(result.kind);
-    return result.traceIds.map((id) => id[15]!);
+    if (result.kind !== 'hits') throw new Error(result.kind);
+    return result.hits.map(({ traceId }) => traceId[15]!);
   }
 
   /** Span numbers (their last byte) of each trace found, in the order of the answer. */
@@ -153,6 +156,11 @@ export class MadeStore implements Disposable {
     this.cache.close();
     rmSync(this.path, { recursive: true, force: true });
   }
+}
+
+/** Ids of the traces that a search finds, newest first. */
+export function searchTraceIds(source: BlockSource, query: TraceQuery, deadline: Deadline): Uint8Array[] {
+  return searchTraces(source, query, deadline).map(({ traceId }) => traceId);
 }
 
 export const ANY_TRACE: TraceQuery = {

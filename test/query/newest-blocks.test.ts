@@ -11,11 +11,10 @@ import { BlockSource, type CandidateBlock } from '../../src/query/block-source.t
 import { Deadline } from '../../src/query/deadline.ts';
 import { NewestBlocks, type WaitingBlock } from '../../src/query/newest-blocks.ts';
 import { PartCache } from '../../src/query/part-cache.ts';
-import { searchTraceIds } from '../../src/query/search-traces.ts';
 import { DAY_NS } from '../../src/trace/day-clock.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { requestOf, span } from '../block/scanned.ts';
-import { ANY_TRACE, MadeStore } from './made-store.ts';
+import { ANY_TRACE, MadeStore, searchTraceIds } from './made-store.ts';
 
 /** Latest starts of the blocks of a part. */
 const part = fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 6 });

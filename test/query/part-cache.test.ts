@@ -11,13 +11,12 @@ import { BlockSource } from '../../src/query/block-source.ts';
 import { Deadline } from '../../src/query/deadline.ts';
 import { PartCache } from '../../src/query/part-cache.ts';
 import type { QueryResult, QueryTask } from '../../src/query/run-query.ts';
-import { searchTraceIds } from '../../src/query/search-traces.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { attribute, idOf, requestOf, span } from '../block/scanned.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
 import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
 import { Asker } from '../support/store-answers.ts';
-import { ANY_TRACE, MadeStore } from './made-store.ts';
+import { ANY_TRACE, MadeStore, searchTraceIds } from './made-store.ts';
 
 const hexOf = (trace: number): string => Buffer.from(idOf(trace, 16)).toString('hex');
 const oneOf = (trace: number): OtlpRequest => requestOf([span(trace, { trace })]);

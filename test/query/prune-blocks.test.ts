@@ -5,7 +5,6 @@ import type { TraceQuery } from '../../src/trace/trace-query.ts';
 import { BlockSource } from '../../src/query/block-source.ts';
 import { Deadline } from '../../src/query/deadline.ts';
 import type { BlockFate } from '../../src/trace/search-explanation.ts';
-import { searchTraceIds } from '../../src/query/search-traces.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { attribute, idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
@@ -16,7 +15,7 @@ import { randomFilter } from '../support/random-filter.ts';
 import { createRandom, printedSeed } from '../support/random-request.ts';
 import { randomQuery, randomSpans } from '../support/random-search.ts';
 import { knownSpans } from '../support/search-oracle.ts';
-import { ANY_TRACE, MadeStore } from './made-store.ts';
+import { ANY_TRACE, MadeStore, searchTraceIds } from './made-store.ts';
 
 const lasting = (ns: bigint, number: number, more: Partial<OtlpSpan> = {}): OtlpSpan =>
   span(number, { startTimeUnixNano: NOON_NS, endTimeUnixNano: NOON_NS + ns, ...more });

@@ -5,11 +5,10 @@ import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
 import { BlockSource } from '../../src/query/block-source.ts';
 import { Deadline } from '../../src/query/deadline.ts';
 import type { BlockFate } from '../../src/trace/search-explanation.ts';
-import { searchTraceIds } from '../../src/query/search-traces.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { attribute, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { attr, call, field, inner, list, nested, scalar, type WireJson } from '../support/wire-filter.ts';
-import { ANY_TRACE, MadeStore } from './made-store.ts';
+import { ANY_TRACE, MadeStore, searchTraceIds } from './made-store.ts';
 
 const values = [
   attribute('i', { intValue: -7n }),

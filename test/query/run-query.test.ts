@@ -6,7 +6,9 @@ import { ANY_TRACE, MadeStore } from './made-store.ts';
 
 const TASKS: readonly QueryTask[] = [
   { kind: 'find', traceIds: [idOf(1, 16)] },
+  { kind: 'exists', traceIds: [idOf(1, 16), idOf(2, 16)] },
   { kind: 'search', query: ANY_TRACE },
+  { kind: 'newest', query: ANY_TRACE },
   { kind: 'dependencies', startNs: 0n, endNs: 2n ** 63n },
 ];
 
@@ -31,6 +33,8 @@ test('an answer says what it is', () => {
   expect(TASKS.map((task) => store.run(task))).toMatchObject([
     { kind: 'traces', traces: [{ traceId: idOf(1, 16) }] },
     { kind: 'ids', traceIds: [idOf(1, 16)] },
+    { kind: 'hits', hits: [{ traceId: idOf(1, 16) }] },
+    { kind: 'traces', traces: [{ traceId: idOf(1, 16) }], isWhole: true },
     { kind: 'dependencies', dependencies: [] },
   ]);
 });

@@ -62,12 +62,12 @@ describe('a threaded store', () => {
     const searchAll = (): Promise<unknown> =>
       Promise.all(
         Array.from({ length: 8 }, () =>
-          reader.searchTraces(DEFAULT_TENANT, { ...ANY_TRACE, startMaxNs: 2n ** 62n, service: 'shop' }),
+          reader.findNewest({ tenant: DEFAULT_TENANT }, { ...ANY_TRACE, startMaxNs: 2n ** 62n, service: 'shop' }),
         ),
       );
     const fill = async (): Promise<void> => {
       for (let i = 0; i < 3; i++) {
-        await store.write(DEFAULT_TENANT, today({ first: 10 * i, count: 10 }));
+        await store.write({ tenant: DEFAULT_TENANT }, today({ first: 10 * i, count: 10 }));
         await store.forceFlush();
       }
       await searchAll();
@@ -95,7 +95,7 @@ describe('a threaded store', () => {
     let store = await openOn(folder.path);
     expect(store.report).toMatchObject({ partitions: 0, damaged: [] });
     for (const body of bodies) {
-      expect(await store.write(DEFAULT_TENANT, body.slice())).toEqual({ stored: 10, rejected: new Map() });
+      expect(await store.write({ tenant: DEFAULT_TENANT }, body.slice())).toEqual({ stored: 10, rejected: new Map() });
       await store.forceFlush();
     }
     expect(await stored(store)).toEqual(expected);
@@ -125,7 +125,10 @@ describe('a threaded store', () => {
     const owning = today({ first: 0, count: 2 });
     const shared = new Uint8Array(new Uint8Array([9, ...today({ first: 2, count: 2 }), 9]).buffer).subarray(1, -1);
     const before = shared.slice();
-    await Promise.all([store.write(DEFAULT_TENANT, owning), store.write(DEFAULT_TENANT, shared)]);
+    await Promise.all([
+      store.write({ tenant: DEFAULT_TENANT }, owning),
+      store.write({ tenant: DEFAULT_TENANT }, shared),
+    ]);
     expect(owning.length).toBe(0);
     expect(shared).toEqual(before);
     expect(await stored(store)).toHaveLength(4);
@@ -140,17 +143,17 @@ describe('a threaded store', () => {
         () => 'none',
         (error: unknown) => (isStoreError(error) ? error.code : String(error)),
       );
-    expect(await codeOf(store.write(DEFAULT_TENANT, Uint8Array.of(0xff)))).toBe('INVALID_REQUEST');
+    expect(await codeOf(store.write({ tenant: DEFAULT_TENANT }, Uint8Array.of(0xff)))).toBe('INVALID_REQUEST');
     expect(await codeOf(openOn(folder.path))).toBe('LOCKED');
     await store.close();
-    expect(await codeOf(store.write(DEFAULT_TENANT, today({ first: 0, count: 1 })))).toBe('UNAVAILABLE');
+    expect(await codeOf(store.write({ tenant: DEFAULT_TENANT }, today({ first: 0, count: 1 })))).toBe('UNAVAILABLE');
   }, 30_000);
 
   test('that dies fails what waits with UNAVAILABLE and says so once', async () => {
     using folder = new TemporaryFolder();
     const fatal: string[] = [];
     const store = await openOn(folder.path, { onFatal: (error) => fatal.push(error.message) });
-    await store.write(DEFAULT_TENANT, today({ first: 0, count: 3 }));
+    await store.write({ tenant: DEFAULT_TENANT }, today({ first: 0, count: 3 }));
     // Releasing what was never taken is harmless; a message of no known shape is a bug, and ends the thread.
     const waiting = [store.stats(), store.takeView(null as never, { traceIds: 'not a list' as never }), store.stats()];
     const outcomes = await Promise.allSettled(waiting);

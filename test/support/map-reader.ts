@@ -3,13 +3,18 @@
 import { compareUtf8 } from '../../src/trace/attributes.ts';
 import { operationName } from '../../src/trace/service-name.ts';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';
+import type { CallContext } from '../../src/trace/call-context.ts';
 import type {
+  FoundHits,
+  FoundIds,
   FoundLinks,
   FoundSeries,
   FoundTrace,
   FoundTraces,
   Listed,
+  Marked,
   MetricsQuery,
+  Missing,
   Operation,
   TraceReader,
 } from '../../src/trace/store.ts';
@@ -40,6 +45,7 @@ export class MapReader implements TraceReader {
   readonly signals: (AbortSignal | undefined)[] = [];
   /** What the next answers are said to lack. */
   warnings: readonly string[] = [];
+  missing: readonly Missing[] = [];
   failure: unknown;
   /** While set, answers wait for it. */
   gate: Promise<void> | undefined;
@@ -58,68 +64,83 @@ export class MapReader implements TraceReader {
     this.metricsQueries.length = 0;
     this.signals.length = 0;
     this.warnings = [];
+    this.missing = [];
     this.failure = undefined;
     this.gate = undefined;
   }
 
-  async listServices(tenant: Tenant, signal?: AbortSignal): Promise<Listed<string>> {
-    await this.#begin(signal);
-    const items = [...new Set(this.#rows(tenant).map(({ service }) => service))].toSorted(compareUtf8);
-    return { items, warnings: this.warnings };
+  async listServices(call: CallContext): Promise<Listed<string>> {
+    await this.#begin(call);
+    const items = [...new Set(this.#rows(call.tenant).map(({ service }) => service))].toSorted(compareUtf8);
+    return { items, ...this.#marked };
   }
 
-  async listOperations(
-    tenant: Tenant,
-    service: string,
-    kind?: number,
-    signal?: AbortSignal,
-  ): Promise<Listed<Operation>> {
-    await this.#begin(signal);
+  async listOperations(call: CallContext, service: string, kind?: number): Promise<Listed<Operation>> {
+    await this.#begin(call);
     const byText = new Map<string, Operation>();
-    for (const { span, service: found } of this.#rows(tenant)) {
+    for (const { span, service: found } of this.#rows(call.tenant)) {
       const operation = { name: operationName(span.name ?? ''), kind: span.kind ?? 0 };
       if (found === service && (kind === undefined || kind === operation.kind)) {
         byText.set(JSON.stringify(operation), operation);
       }
     }
     const items = [...byText.values()].toSorted((a, b) => compareUtf8(a.name, b.name) || a.kind - b.kind);
-    return { items, warnings: this.warnings };
+    return { items, ...this.#marked };
   }
 
-  async findTraces(tenant: Tenant, ids: readonly Uint8Array[], signal?: AbortSignal): Promise<FoundTraces> {
-    await this.#begin(signal);
-    const traces = ids.flatMap((id) => {
-      const trace = this.#traces.get(`${tenant} ${hex(id)}`);
-      return trace === undefined ? [] : [found(trace)];
-    });
-    return { traces, warnings: this.warnings };
+  async findTraces(call: CallContext, ids: readonly Uint8Array[]): Promise<FoundTraces> {
+    await this.#begin(call);
+    return { traces: this.#find(call, ids).map(found), ...this.#marked };
   }
 
-  async searchTraces(tenant: Tenant, query: TraceQuery, signal?: AbortSignal): Promise<FoundTraces> {
-    await this.#begin(signal);
+  async hasTraces(call: CallContext, ids: readonly Uint8Array[]): Promise<FoundIds> {
+    await this.#begin(call);
+    return { traceIds: this.#find(call, ids).map(({ traceId }) => traceId), ...this.#marked };
+  }
+
+  async searchTraces(call: CallContext, query: TraceQuery): Promise<FoundHits> {
+    await this.#begin(call);
+    const hits = this.#search(call, query).map(({ trace: { traceId }, start }) => ({ traceId, matchedStartNs: start }));
+    return { hits, ...this.#marked };
+  }
+
+  async findNewest(call: CallContext, query: TraceQuery): Promise<FoundTraces> {
+    await this.#begin(call);
+    return { traces: this.#search(call, query).map(({ trace }) => found(trace)), ...this.#marked };
+  }
+
+  #find({ tenant }: CallContext, ids: readonly Uint8Array[]): Trace[] {
+    return ids.flatMap((id) => this.#traces.get(`${tenant} ${hex(id)}`) ?? []);
+  }
+
+  #search({ tenant }: CallContext, query: TraceQuery): { readonly trace: Trace; readonly start: bigint }[] {
     this.queries.push(query);
     const hits = this.#of(tenant).flatMap((trace) => {
       const starts = trace.rows.filter((row) => matches(row, query)).map(({ span }) => span.startTimeUnixNano ?? 0n);
       return starts.length === 0 ? [] : [{ trace, start: starts.reduce((a, b) => (a > b ? a : b)) }];
     });
     hits.sort((a, b) => (a.start > b.start ? -1 : a.start < b.start ? 1 : 0));
-    return { traces: hits.slice(0, query.limit).map(({ trace }) => found(trace)), warnings: this.warnings };
+    return hits.slice(0, query.limit);
   }
 
-  async listDependencies(tenant: Tenant, startNs: bigint, endNs: bigint, signal?: AbortSignal): Promise<FoundLinks> {
-    await this.#begin(signal);
+  async listDependencies(call: CallContext, startNs: bigint, endNs: bigint): Promise<FoundLinks> {
+    await this.#begin(call);
     this.dependencyRanges.push([startNs, endNs]);
-    return { links: dependenciesNaively(this.#known(tenant), startNs, endNs), warnings: this.warnings };
+    return { links: dependenciesNaively(this.#known(call.tenant), startNs, endNs), ...this.#marked };
   }
 
-  async listCallSeries(tenant: Tenant, query: MetricsQuery, signal?: AbortSignal): Promise<FoundSeries> {
-    await this.#begin(signal);
+  async listCallSeries(call: CallContext, query: MetricsQuery): Promise<FoundSeries> {
+    await this.#begin(call);
     this.metricsQueries.push(query);
-    const series = toCallSeries(callSeriesNaively(this.#known(tenant), query), bucketOf);
-    return { series, warnings: this.warnings };
+    const series = toCallSeries(callSeriesNaively(this.#known(call.tenant), query), bucketOf);
+    return { series, ...this.#marked };
   }
 
-  async #begin(signal: AbortSignal | undefined): Promise<void> {
+  get #marked(): Marked {
+    return { warnings: this.warnings, ...(this.missing.length === 0 ? {} : { missing: this.missing }) };
+  }
+
+  async #begin({ signal }: CallContext): Promise<void> {
     this.signals.push(signal);
     await this.gate;
     if (this.failure !== undefined) throw this.failure;

@@ -1,6 +1,9 @@
 // A port implementation that keeps every request it is given, for tests of the edges between socket and SpanWriter.
 // It stores nothing and searches nothing: what the store does with a request is tested on the store.
+import type { CallContext } from '../../src/trace/call-context.ts';
 import type {
+  FoundHits,
+  FoundIds,
   FoundLinks,
   FoundSeries,
   FoundTraces,
@@ -37,7 +40,7 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
   stats_: Partial<StoreStats> = {};
   attempts = 0;
 
-  async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
+  async write({ tenant }: CallContext, body: Uint8Array): Promise<WriteResult> {
     this.attempts++;
     // As the write thread does: after this the caller's view is empty.
     const owned = structuredClone(body, { transfer: [body.buffer as ArrayBuffer] });
@@ -60,7 +63,15 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
     return Promise.resolve({ traces: [], warnings: [] });
   }
 
-  searchTraces(): Promise<FoundTraces> {
+  hasTraces(): Promise<FoundIds> {
+    return Promise.resolve({ traceIds: [], warnings: [] });
+  }
+
+  searchTraces(): Promise<FoundHits> {
+    return Promise.resolve({ hits: [], warnings: [] });
+  }
+
+  findNewest(): Promise<FoundTraces> {
     return Promise.resolve({ traces: [], warnings: [] });
   }
 
@@ -128,6 +139,7 @@ const NO_STATS: StoreStats = {
   requestsMalformed: 0,
   requestsFailed: 0,
   tenants: 0,
+  writesRepeated: 0,
   bytesReceived: 0,
   commits: 0,
   commitBytes: 0,

@@ -71,8 +71,8 @@ export class Asker implements Disposable {
   search(storage: Storage, tenant: Tenant, query: TraceQuery): string[] {
     const { startMinNs, startMaxNs } = query;
     const result = this.#run(storage, tenant, { task: { kind: 'search', query }, filter: { startMinNs, startMaxNs } });
-    if (result.kind !== 'ids') throw new Error(result.kind);
-    return result.traceIds.map((id) => Buffer.from(id).toString('hex'));
+    if (result.kind !== 'hits') throw new Error(result.kind);
+    return result.hits.map(({ traceId: id }) => Buffer.from(id).toString('hex'));
   }
 
   #run(

@@ -39,7 +39,7 @@ function search(storage: Storage, operation: string): number[] {
   const result = runQuery(cache, { task, tenant: DEFAULT_TENANT, view, durationMaxMs: 60_000, cancelled });
   storage.releaseView(view.id);
   cache.close();
-  return result.kind === 'ids' ? result.traceIds.map((id) => id[15]!) : [];
+  return result.kind === 'hits' ? result.hits.map(({ traceId }) => traceId[15]!) : [];
 }
 
 function check(storage: Storage, count: number): void {

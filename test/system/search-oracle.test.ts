@@ -60,8 +60,8 @@ class Pair {
   searchIds(query: TraceQuery): string[] {
     const { startMinNs, startMaxNs } = query;
     const result = this.run({ kind: 'search', query }, { startMinNs, startMaxNs });
-    if (result.kind !== 'ids') throw new Error(result.kind);
-    return result.traceIds.map((id) => Buffer.from(id).toString('hex'));
+    if (result.kind !== 'hits') throw new Error(result.kind);
+    return result.hits.map(({ traceId: id }) => Buffer.from(id).toString('hex'));
   }
 
   /** Every trace by its id, as hex. */

@@ -7,6 +7,7 @@ import { FairBudget } from '../../base/fair-budget.ts';
 import { FairQueue } from '../../base/fair-queue.ts';
 import { collectIdle } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
+import type { CallContext } from '../../trace/call-context.ts';
 import type { SpanWriter, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import type { IngestType, Metrics } from './metrics.ts';
@@ -26,6 +27,12 @@ export interface IntakeOptions {
   readonly intakeBytesMax?: number;
   /** Bytes of one body in JSON; default requestBytesMax. */
   readonly jsonBytesMax?: number;
+}
+
+/** What else an edge knows of a request that it writes. */
+export interface WriteCall extends Pick<CallContext, 'principal' | 'deadlineNs'> {
+  /** As SpanWriter.write. */
+  readonly key?: string | undefined;
 }
 
 /** After this long without a request, the main thread is idle. */
@@ -62,18 +69,23 @@ export class Intake {
    * throws, and UNAVAILABLE if the turn did not come within insertQueueMaxMs or the writer did not answer within writeMaxMs. In
    * the latter case the request may still be stored; sending it again is harmless.
    */
-  async write(account: IntakeAccount, body: Uint8Array, type: IngestType): Promise<WriteResult> {
+  async write(account: IntakeAccount, body: Uint8Array, type: IngestType, call: WriteCall = {}): Promise<WriteResult> {
     await this.#takeSlot(account.tenant);
-    return await this.#inTime(this.#writeInSlot(account, body, type));
+    return await this.#inTime(this.#writeInSlot(account, body, type, call));
   }
 
   /** Holds slot and bytes until the writer has answered, even if nobody waits any more: the writer is still at work. */
-  async #writeInSlot(account: IntakeAccount, body: Uint8Array, type: IngestType): Promise<WriteResult> {
+  async #writeInSlot(
+    account: IntakeAccount,
+    body: Uint8Array,
+    type: IngestType,
+    { key, ...call }: WriteCall,
+  ): Promise<WriteResult> {
     const { writer, metrics } = this.#options;
     const held = account.handOver();
     try {
       const bytes = body.length;
-      const result = await writer.write(account.tenant, transferable(body));
+      const result = await writer.write({ ...call, tenant: account.tenant }, transferable(body), key);
       metrics.countIngest(type, result, bytes);
       return result;
     } finally {

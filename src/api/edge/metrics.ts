@@ -252,6 +252,7 @@ function storeMetrics(path: string): StoreMetric[] {
     counter('tracelith_bytes_received_total', 'OTLP bytes given to the store', (s) => s.bytesReceived),
     counter('tracelith_requests_failed_total', 'Requests that met a bug of this program', (s) => s.requestsFailed),
     counter('tracelith_requests_malformed_total', 'Requests of which nothing was stored', (s) => s.requestsMalformed),
+    counter('tracelith_writes_repeated_total', 'Keyed writes answered from memory', (s) => s.writesRepeated),
     counter('tracelith_commits_total', 'Group commits', (s) => s.commits),
     counter('tracelith_commit_bytes_total', 'Bytes appended to logs by group commits', (s) => s.commitBytes),
     counter('tracelith_flushes_total', 'Logs turned into parts', (s) => s.flushes),

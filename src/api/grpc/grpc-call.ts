@@ -2,7 +2,10 @@
 // of a stream: a message is made only when the earlier ones are on their way, so a slow client costs bounded memory.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
-import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
+import type { CallContext } from '../../trace/call-context.ts';
+import type { Marked } from '../../trace/store.ts';
+import { tenantOfHeaders } from '../../trace/tenant.ts';
+import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
 import { notReady } from '../edge/status.ts';
 import type { GrpcMethodTable, ReceivedCall } from './grpc-server.ts';
 import { decodeMessage, encodeMessage, methodSchema, type MethodSchema } from './grpc-schema.ts';
@@ -17,13 +20,14 @@ const WARNING_CHARS_MAX = 400;
 /** Bytes of a stream in the library but not in the socket; above it the next message is not made. */
 const WINDOW_BYTES = 1 << 20;
 
-/** A method's view of its call, apart from the request. */
-export interface GrpcCall {
-  readonly tenant: Tenant;
+/** A method's view of its call, apart from the request; its context is that of the calls to the store. */
+export interface GrpcCall extends CallContext {
   /** Fires when the client leaves or cancels, or its deadline passes: no further work is needed. */
   readonly signal: AbortSignal;
   /** Tells the client what the answer lacks. */
   warn(warnings: readonly string[]): void;
+  /** Warns of what `found` lacks, and names the nodes that it was made without. */
+  mark(found: Marked): void;
   /** Resolves when the client has taken what was sent, except a rest that counts as call overhead. Throws as a send. */
   taken(): Promise<void>;
 }
@@ -112,7 +116,13 @@ function scopeOf(stream: GrpcStream, sink: MessageSink, { isReady, callMaxMs }: 
     }
     if (told.length > 0) stream.trailer[WARNING_KEY] = told;
   };
-  return { tenant: tenantOfHeaders(stream.headers), signal: stream.signal, warn, taken: () => sink.taken() };
+  const mark = (found: Marked): void => {
+    warn(warningsOf(found));
+    const partial = partialHeader(found);
+    if (partial !== undefined) stream.trailer[PARTIAL_HEADER] = partial;
+  };
+  const { signal, deadlineNs } = stream;
+  return { tenant: tenantOfHeaders(stream.headers), signal, deadlineNs, warn, mark, taken: () => sink.taken() };
 }
 
 /** Sends messages at the pace at which the client takes them. */

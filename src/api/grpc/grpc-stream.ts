@@ -5,6 +5,7 @@ import { status } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { encodeRpcStatus } from '../../otlp/rpc-messages.ts';
+import { deadlineAfter } from '../../trace/call-context.ts';
 import type { IntakeAccount } from '../edge/intake.ts';
 import { ReceivedBytes } from '../edge/received-bytes.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
@@ -47,6 +48,7 @@ export class GrpcStream {
   #deadline: NodeJS.Timeout | undefined;
   /** Until #deadline, from its start. */
   #leftMs = TIMER_MAX_MS;
+  #deadlineNs: bigint | undefined;
   #wake: () => void = () => undefined;
   readonly #onReadable = (): void => this.#wake();
   #isEnded = false;
@@ -79,9 +81,15 @@ export class GrpcStream {
     this.#endAfter(maxMs, `the call took longer than ${maxMs} ms (-grpc.maxCallDuration); ask for less at a time`);
   }
 
+  /** As CallContext.deadlineNs. */
+  get deadlineNs(): bigint | undefined {
+    return this.#deadlineNs;
+  }
+
   #endAfter(ms: number, message: string): void {
     if (ms >= this.#leftMs || this.#isEnded) return;
     this.#leftMs = ms;
+    this.#deadlineNs = deadlineAfter(ms);
     clearTimeout(this.#deadline);
     this.#deadline = setTimeout(() => this.#expire(message), ms);
   }

@@ -1,6 +1,7 @@
 // Answers that Jaeger's three gRPC APIs share: names, links, traces and summaries. Traces that are being sent count against
 // the budget of answers until the client has their last message.
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { warningsOf } from '../edge/partial-answers.ts';
 import { traceNotFound } from '../edge/status.ts';
 import type { FoundTrace, FoundTraces, TraceArchive, TraceReader } from '../../trace/store.ts';
 import { withValidText } from '../../otlp/valid-text.ts';
@@ -26,9 +27,9 @@ const SUMMARIES_PER_MESSAGE = 100;
 const BYTES_PER_TURN = 1 << 20;
 
 export async function listServices({ reader }: JaegerGrpcOptions, _request: object, call: GrpcCall): Promise<Reply> {
-  const { items, warnings } = await reader.listServices(call.tenant, call.signal);
-  call.warn(warnings);
-  return { services: items };
+  const listed = await reader.listServices(call);
+  call.mark(listed);
+  return { services: listed.items };
 }
 
 export interface OperationsRequest {
@@ -49,8 +50,8 @@ export async function listOperations(
 ): Promise<OperationsReply> {
   const kind = kindNumber(spanKind);
   if (service === '' || kind < 0) return { operations: [] };
-  const found = await reader.listOperations(call.tenant, service, kind === 0 ? undefined : kind, call.signal);
-  call.warn(found.warnings);
+  const found = await reader.listOperations(call, service, kind === 0 ? undefined : kind);
+  call.mark(found);
   // Kinds that OTLP does not know are all shown as the empty name.
   const operations = found.items.map((operation) => ({ name: operation.name, spanKind: kindName(operation.kind) }));
   return { operations: [...new Map(operations.map((shown) => [JSON.stringify(shown), shown])).values()] };
@@ -70,9 +71,9 @@ export async function listDependencies(
   const startNs = timestampNs(startTime) ?? 0n;
   const endNs = timestampNs(endTime) ?? TIME_MAX_NS;
   if (startNs > endNs) return { dependencies: [] };
-  const { links, warnings } = await reader.listDependencies(call.tenant, startNs, endNs, call.signal);
-  call.warn(warnings);
-  return { dependencies: links.map(({ parent, child, callCount }) => ({ parent, child, callCount })) };
+  const found = await reader.listDependencies(call, startNs, endNs);
+  call.mark(found);
+  return { dependencies: found.links.map(({ parent, child, callCount }) => ({ parent, child, callCount })) };
 }
 
 /** Searches, unless the request cannot match anything. */
@@ -82,8 +83,8 @@ export async function search(
   call: GrpcCall,
 ): Promise<FoundTraces> {
   if (isHopeless) return { traces: [], warnings: changed };
-  const { traces, warnings } = await reader.searchTraces(call.tenant, query, call.signal);
-  return { traces, warnings: [...changed, ...overfullWarnings(query, traces.length), ...warnings] };
+  const found = await reader.findNewest(call, query);
+  return { ...found, warnings: [...changed, ...overfullWarnings(query, found.traces.length), ...found.warnings] };
 }
 
 /** One trace. Throws NOT_FOUND. */
@@ -92,8 +93,8 @@ export async function findTrace(
   traceId: Uint8Array,
   call: GrpcCall,
 ): Promise<FoundTraces> {
-  const found = await reader.findTraces(call.tenant, [traceId], call.signal);
-  if (found.traces.length === 0) throw traceNotFound(found.warnings);
+  const found = await reader.findTraces(call, [traceId]);
+  if (found.traces.length === 0) throw traceNotFound(warningsOf(found));
   return found;
 }
 
@@ -103,14 +104,15 @@ export async function findTrace(
  */
 export async function* eachTrace<Part>(
   { answers }: JaegerGrpcOptions,
-  { traces, warnings }: FoundTraces,
+  found: FoundTraces,
   call: GrpcCall,
   partsOf: (trace: FoundTrace) => Iterable<Part> | AsyncIterable<Part>,
 ): AsyncGenerator<Part, void, undefined> {
+  const { traces } = found;
   const taken = new AbortController();
   answers.hold(traces, taken.signal);
   try {
-    call.warn(warnings);
+    call.mark(found);
     let bytes = 0;
     for (const trace of traces) {
       yield* partsOf(trace);

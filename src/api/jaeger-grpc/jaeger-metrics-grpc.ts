@@ -72,8 +72,9 @@ function getMetrics(kindOf: (request: MetricsRequest) => CallMetricKind) {
     if (isMonitorOff) throw disabled();
     const kind = kindOf(message);
     const request = readRequest(message, Date.now());
-    const { series, warnings } = await reader.listCallSeries(call.tenant, callSeriesQuery(request), call.signal);
-    call.warn(warnings);
+    const found = await reader.listCallSeries(call, callSeriesQuery(request));
+    call.mark(found);
+    const { series } = found;
     checkPoints(series.length, request, POINTS_MAX);
     return encodeFamily(callMetricLines(series, request, kind), request, kind);
   };

@@ -2,6 +2,7 @@
 // the legacy JSON unless raw.
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { StoreError } from '../../base/errors.ts';
+import { warningsOf } from '../edge/partial-answers.ts';
 import { traceNotFound } from '../edge/status.ts';
 import type { FoundTrace, FoundTraces, TraceArchive } from '../../trace/store.ts';
 import {
@@ -73,9 +74,9 @@ async function* spanChunks({ otlp }: FoundTrace, isRaw: boolean): AsyncGenerator
 
 function archiveIn(archive: TraceArchive) {
   return async (_options: unknown, { traceId }: GetTraceRequest, call: GrpcCall): Promise<Reply> => {
-    const { isFound, warnings } = await archive.archiveTrace(call.tenant, legacyTraceIdOf(traceId), call.signal);
-    call.warn(warnings);
-    if (!isFound) throw traceNotFound(warnings);
+    const archived = await archive.archiveTrace(call, legacyTraceIdOf(traceId));
+    call.mark(archived);
+    if (!archived.isFound) throw traceNotFound(warningsOf(archived));
     return {};
   };
 }

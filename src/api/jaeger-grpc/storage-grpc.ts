@@ -54,7 +54,7 @@ async function* getTraces(options: JaegerGrpcOptions, { query }: GetTracesReques
     );
   }
   for (let from = 0; from < ids.length; from += TRACES_PER_READ) {
-    const found = await reader.findTraces(call.tenant, ids.slice(from, from + TRACES_PER_READ), call.signal);
+    const found = await reader.findTraces(call, ids.slice(from, from + TRACES_PER_READ));
     yield* sendOtlp(options, found, call);
   }
 }

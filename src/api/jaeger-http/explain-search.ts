@@ -2,6 +2,7 @@
 // why (docs/operations/queries.md). Not part of Jaeger's API.
 import { StoreError } from '../../base/errors.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
+import type { CallContext } from '../../trace/call-context.ts';
 import type { TraceQuery } from '../../trace/trace-query.ts';
 import type { JaegerRequest } from './jaeger-http.ts';
 
@@ -15,13 +16,13 @@ export function isExplain({ params }: Pick<JaegerRequest, 'params'>): boolean {
 /** The explanation as JSON. Throws INVALID_REQUEST if there is no `explainer`. */
 export async function explainSearch(
   explainer: SearchExplainer | undefined,
-  { tenant, signal }: Pick<JaegerRequest, 'tenant' | 'signal'>,
+  call: CallContext,
   query: TraceQuery,
 ): Promise<Buffer[]> {
   if (explainer === undefined) {
     throw new StoreError('INVALID_REQUEST', 'explain=1 is answered by a node that stores traces; ask that one');
   }
-  const { fates, blocks, logBlocks, waitedMs, tookMs, ...rest } = await explainer.explainSearch(tenant, query, signal);
+  const { fates, blocks, logBlocks, waitedMs, tookMs, ...rest } = await explainer.explainSearch(call, query);
   const { damaged, ...others } = fates;
   const of = (isOpened: boolean): Record<string, number> =>
     Object.fromEntries(Object.entries(others).filter(([fate]) => OPENED.has(fate) === isOpened));

@@ -1,6 +1,7 @@
 // /api/archive/{id} (contract/jaeger.md §1.3): POST keeps a trace beyond retention, GET shows a kept trace as /api/traces/{id}
 // does, DELETE, which Jaeger lacks, removes it. Every path that takes an id also finds archived traces.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { warningsOf } from '../edge/partial-answers.ts';
 import { traceNotFound } from '../edge/status.ts';
 import { parseTraceId } from '../../trace/ids.ts';
 import type { TraceArchive } from '../../trace/store.ts';
@@ -39,33 +40,29 @@ function archiveOf({ archive }: JaegerOptions): TraceArchive {
   return archive;
 }
 
-async function archiveTrace(
-  options: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
-  request: FastifyRequest,
-): Promise<Buffer[]> {
+async function archiveTrace(options: JaegerOptions, asked: JaegerRequest, request: FastifyRequest): Promise<Buffer[]> {
   const id = pathTraceId(request, MARKER);
-  parseTraceOptions(params);
-  const archived = await archiveOf(options).archiveTrace(tenant, id, signal);
-  warn(archived.warnings);
-  if (!archived.isFound) throw traceNotFound(archived.warnings);
+  parseTraceOptions(asked.params);
+  const archived = await archiveOf(options).archiveTrace(asked, id);
+  asked.mark(archived);
+  if (!archived.isFound) throw traceNotFound(warningsOf(archived));
   return done();
 }
 
 function showArchived(show: ShowTrace): LegacyHandler {
   return async (options, asked, request) => {
     const id = pathTraceId(request, MARKER);
-    if (!archiveOf(options).isArchived(asked.tenant, id)) throw traceNotFound();
+    if (!(await archiveOf(options).isArchived(asked, id))) throw traceNotFound();
     return show(options, asked, id);
   };
 }
 
 async function deleteArchived(
   options: JaegerOptions,
-  { tenant }: JaegerRequest,
+  asked: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Buffer[]> {
-  if (!(await archiveOf(options).deleteArchived(tenant, pathTraceId(request, MARKER)))) throw traceNotFound();
+  if (!(await archiveOf(options).deleteArchived(asked, pathTraceId(request, MARKER)))) throw traceNotFound();
   return done();
 }
 

@@ -2,12 +2,22 @@
 // undecoded rest of a path, and how errors are sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../base/logger.ts';
-import type { FoundTrace, FoundTraces, Listed, Operation, TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { CallContext } from '../../trace/call-context.ts';
+import type {
+  FoundTrace,
+  FoundTraces,
+  Listed,
+  Marked,
+  Operation,
+  TraceArchive,
+  TraceReader,
+} from '../../trace/store.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import { kindNumber } from '../../trace/span-kinds.ts';
-import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
+import { tenantOfHeaders } from '../../trace/tenant.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
+import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { QueryString, unescapePercent } from '../go/query-string.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
@@ -44,14 +54,16 @@ export function nowOf(options: JaegerOptions): number {
   return options.now === undefined ? Date.now() : options.now();
 }
 
-export interface JaegerRequest {
-  readonly tenant: Tenant;
+/** Its context is that of the calls to the store. */
+export interface JaegerRequest extends CallContext {
   readonly params: QueryString;
   /** Fires when the connection closes: no further work is needed. */
   readonly signal: AbortSignal;
   readonly isPretty: boolean;
   /** Puts into the header `tracelith-warnings` what the answer lacks, or how it differs from the request. */
   readonly warn: (warnings: readonly string[]) => void;
+  /** Warns of what `found` lacks, and names the nodes that it was made without. */
+  readonly mark: (found: Marked) => void;
   /** The warnings so far. */
   readonly told: readonly string[];
   /** The traces of an answer, held until the request is over; warns of what they lack. Throws OVERLOADED. */
@@ -84,35 +96,37 @@ export function readRequest(
     told.push(...warnings);
     if (told.length > 0) void reply.header('tracelith-warnings', headerOf(told));
   };
+  const mark = (found: Marked): void => {
+    warn(warningsOf(found));
+    const partial = partialHeader(found);
+    if (partial !== undefined) void reply.header(PARTIAL_HEADER, partial);
+  };
   return {
     tenant,
     params,
     signal: controller.signal,
     isPretty: pretty !== '' && pretty !== 'false',
     warn,
+    mark,
     told,
-    take: ({ traces, warnings }) => {
-      answers.hold(traces, controller.signal);
-      warn(warnings);
-      return traces;
+    take: (found) => {
+      answers.hold(found.traces, controller.signal);
+      mark(found);
+      return found.traces;
     },
-    items: ({ items, warnings }) => {
-      warn(warnings);
-      return items;
+    items: (listed) => {
+      mark(listed);
+      return listed.items;
     },
   };
 }
 
 /** The operations for the parameters `service` and `spanKind` (or `span_kind`); none for an unknown kind. */
-export async function operationsOf(
-  reader: TraceReader,
-  { tenant, params, signal, items }: JaegerRequest,
-): Promise<Operation[]> {
+export async function operationsOf(reader: TraceReader, asked: JaegerRequest): Promise<Operation[]> {
+  const { params, items } = asked;
   const service = params.first('service');
   const kind = kindNumber(anyParam(params, 'spanKind', 'span_kind')[1]);
-  return service === '' || kind < 0
-    ? []
-    : items(await reader.listOperations(tenant, service, kind || undefined, signal));
+  return service === '' || kind < 0 ? [] : items(await reader.listOperations(asked, service, kind || undefined));
 }
 
 /** Printable ASCII, bounded; the log has the complete warnings. */

@@ -50,15 +50,13 @@ export function disabled(): StoreError {
   return new StoreError('DISABLED', 'trace metrics are currently disabled - no metrics backend configured');
 }
 
-async function answer(
-  options: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
-  metric: CallMetric,
-): Promise<Iterable<Buffer>> {
+async function answer(options: JaegerOptions, asked: JaegerRequest, metric: CallMetric): Promise<Iterable<Buffer>> {
+  const { params } = asked;
   const kind = metric === 'latencies' ? { metric, quantile: parseQuantile(params) } : { metric };
   const request = parseCallMetrics(params, nowOf(options));
-  const { series, warnings } = await options.reader.listCallSeries(tenant, callSeriesQuery(request), signal);
-  warn(warnings);
+  const found = await options.reader.listCallSeries(asked, callSeriesQuery(request));
+  asked.mark(found);
+  const { series } = found;
   checkPoints(series.length, request, POINTS_MAX);
   return familyJson(callMetricLines(series, request, kind), request, kind);
 }

@@ -3,6 +3,7 @@
 // names come from the index, and traces are written to the socket while they are translated.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isStoreError, StoreError } from '../../base/errors.ts';
+import { warningsOf } from '../edge/partial-answers.ts';
 import { traceNotFound } from '../edge/status.ts';
 import { quoteJson } from '../../bytes/json-writer.ts';
 import { formatLegacyTraceId } from '../../trace/ids.ts';
@@ -62,20 +63,20 @@ export function registerJaegerRoutes(app: FastifyInstance, options: JaegerOption
   }
 }
 
-async function listServices({ reader }: JaegerOptions, { tenant, signal, items }: JaegerRequest): Promise<Buffer[]> {
-  const services = items(await reader.listServices(tenant, signal));
+async function listServices({ reader }: JaegerOptions, asked: JaegerRequest): Promise<Buffer[]> {
+  const services = asked.items(await reader.listServices(asked));
   return envelope(`[${services.map((service) => quoteJson(service)).join(',')}]`, services.length);
 }
 
 /** The service is everything between /api/services/ and the final /operations, slashes included. null if unknown. */
 async function listOperationNames(
   { reader }: JaegerOptions,
-  { tenant, signal, items }: JaegerRequest,
+  asked: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Buffer[]> {
   const service = /^(.+)\/operations$/s.exec(pathRest(request, '/api/services/'))?.[1];
   if (service === undefined) throw new UnknownPath();
-  const operations = items(await reader.listOperations(tenant, service, undefined, signal));
+  const operations = asked.items(await reader.listOperations(asked, service));
   const names = [...new Set(operations.map(({ name }) => name))];
   return envelope(names.length === 0 ? 'null' : `[${names.map((name) => quoteJson(name)).join(',')}]`, names.length);
 }
@@ -93,17 +94,17 @@ function operationJson({ name, kind }: Operation): string {
 }
 
 async function searchTraces(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
-  const { tenant, params, signal, take, warn } = asked;
+  const { params, take, warn } = asked;
   const { reader, maxTraces, hasTagExpressions = false } = options;
   const search = parseTraceSearch(params, { nowMs: nowOf(options), maxTraces, hasTagExpressions });
   if (search.traceIds.length > 0) {
-    const traces = take(await reader.findTraces(tenant, search.traceIds, signal));
+    const traces = take(await reader.findTraces(asked, search.traceIds));
     return tracesEnvelope(viewsOf(traces), { isRaw: search.isRaw, errors: missingErrors(search, traces) });
   }
   warn(search.warnings);
   if (isExplain(asked)) return explainSearch(options.explainer, asked, search.query);
   if (search.isHopeless) return tracesEnvelope([], search);
-  const traces = take(await reader.searchTraces(tenant, search.query, signal));
+  const traces = take(await reader.findNewest(asked, search.query));
   warn(overfullWarnings(search.query, traces.length));
   return tracesEnvelope(viewsOf(traces), search);
 }
@@ -124,16 +125,13 @@ async function findTrace(
   return showTrace(options, asked, pathTraceId(request, '/api/traces/'));
 }
 
-async function showTrace(
-  { reader }: JaegerOptions,
-  { tenant, params, signal, take }: JaegerRequest,
-  id: Uint8Array,
-): Promise<Iterable<Buffer>> {
-  const { isRaw } = parseTraceOptions(params);
-  const found = await reader.findTraces(tenant, [id], signal);
-  const traces = take(found);
-  if (traces.length === 0) throw traceNotFound(found.warnings);
-  return tracesEnvelope(viewsOf(traces), { isRaw, lacks: found.warnings });
+async function showTrace({ reader }: JaegerOptions, asked: JaegerRequest, id: Uint8Array): Promise<Iterable<Buffer>> {
+  const { isRaw } = parseTraceOptions(asked.params);
+  const found = await reader.findTraces(asked, [id]);
+  const traces = asked.take(found);
+  const lacks = warningsOf(found);
+  if (traces.length === 0) throw traceNotFound(lacks);
+  return tracesEnvelope(viewsOf(traces), { isRaw, lacks });
 }
 
 /**
@@ -195,25 +193,19 @@ async function transform(
   }
 }
 
-async function listDependencies(
-  options: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
-): Promise<Buffer[]> {
-  const { startNs, endNs, service } = parseDependencyRange(params, nowOf(options));
-  const { links, warnings } =
-    startNs > endNs ? NO_LINKS : await options.reader.listDependencies(tenant, startNs, endNs, signal);
-  warn(warnings);
+async function listDependencies(options: JaegerOptions, asked: JaegerRequest): Promise<Buffer[]> {
+  const { startNs, endNs, service } = parseDependencyRange(asked.params, nowOf(options));
+  const found = startNs > endNs ? NO_LINKS : await options.reader.listDependencies(asked, startNs, endNs);
+  asked.mark(found);
+  const { links } = found;
   const shown = service === '' ? links : links.filter(({ parent, child }) => parent === service || child === service);
   return envelope(`[${shown.map(dependencyJson).join(',')}]`);
 }
 
 /** Computed from the newest matching traces, because the page shows present calls. */
-async function listCallPaths(
-  options: JaegerOptions,
-  { tenant, params, signal, take }: JaegerRequest,
-): Promise<Iterable<Buffer>> {
-  const { query, focal } = parsePathSearch(params, { nowMs: nowOf(options), maxTraces: options.maxTraces });
-  const traces = take(await options.reader.searchTraces(tenant, query, signal));
+async function listCallPaths(options: JaegerOptions, asked: JaegerRequest): Promise<Iterable<Buffer>> {
+  const { query, focal } = parsePathSearch(asked.params, { nowMs: nowOf(options), maxTraces: options.maxTraces });
+  const traces = asked.take(await options.reader.findNewest(asked, query));
   return callPathsToJson(traces, focal);
 }
 

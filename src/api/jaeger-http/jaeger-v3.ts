@@ -49,8 +49,8 @@ function errorBody(status: number, message: string): string {
   return `{"error":{"httpCode":${status},"message":${quoteJson(message)}}}`;
 }
 
-async function listServices({ reader }: JaegerOptions, { tenant, signal, items }: JaegerRequest): Promise<Buffer[]> {
-  const services = items(await reader.listServices(tenant, signal));
+async function listServices({ reader }: JaegerOptions, asked: JaegerRequest): Promise<Buffer[]> {
+  const services = asked.items(await reader.listServices(asked));
   return [Buffer.from(`{"services":[${services.map((service) => quoteJson(service)).join(',')}]}`)];
 }
 
@@ -66,26 +66,24 @@ function operationJson({ name, kind }: Operation): string {
 
 async function findTrace(
   { reader }: JaegerOptions,
-  { tenant, params, signal, take }: JaegerRequest,
+  asked: JaegerRequest,
   request: FastifyRequest,
 ): Promise<Iterable<Buffer>> {
+  const { params } = asked;
   const id = parsePathTraceId(pathRest(request, '/api/v3/traces/'), 'malformed parameter trace_id: ');
   // These times are only hints.
   parseV3Time(params, 'startTime', 'start_time');
   parseV3Time(params, 'endTime', 'end_time');
   checkV3Bool(params, 'rawTraces', 'raw_traces');
-  const traces = take(await reader.findTraces(tenant, [id], signal));
-  return wrapped(traces);
+  return wrapped(asked.take(await reader.findTraces(asked, [id])));
 }
 
-async function search(
-  options: JaegerOptions,
-  { tenant, params, signal, take, warn }: JaegerRequest,
-): Promise<readonly FoundTrace[]> {
+async function search(options: JaegerOptions, asked: JaegerRequest): Promise<readonly FoundTrace[]> {
+  const { params, take, warn } = asked;
   const { query, isHopeless, warnings } = parseV3Search(params, options.maxTraces, options.hasTagExpressions);
   warn(warnings);
   if (isHopeless) return [];
-  const traces = take(await options.reader.searchTraces(tenant, query, signal));
+  const traces = take(await options.reader.findNewest(asked, query));
   warn(overfullWarnings(query, traces.length));
   return traces;
 }
@@ -106,10 +104,8 @@ async function explain(
 }
 
 /** Part of the IDL, but missing from Jaeger's own gateway. The rules are those of its gRPC handler. */
-async function listDependencies(
-  { reader }: JaegerOptions,
-  { tenant, params, signal, warn }: JaegerRequest,
-): Promise<Buffer[]> {
+async function listDependencies({ reader }: JaegerOptions, asked: JaegerRequest): Promise<Buffer[]> {
+  const { params } = asked;
   const start = parseV3Time(params, 'startTime', 'start_time');
   const end = parseV3Time(params, 'endTime', 'end_time');
   if (start === undefined || end === undefined) {
@@ -117,9 +113,9 @@ async function listDependencies(
   }
   if (end.ns <= start.ns) throw new StoreError('INVALID_REQUEST', 'endTime must be after startTime');
   const [startNs, endNs] = [start.ns < 0n ? 0n : start.ns, lastNsOf(end)];
-  const { links, warnings } = endNs < 0n ? NO_LINKS : await reader.listDependencies(tenant, startNs, endNs, signal);
-  warn(warnings);
-  return [Buffer.from(`{"dependencies":[${links.map(dependencyJson).join(',')}]}`)];
+  const found = endNs < 0n ? NO_LINKS : await reader.listDependencies(asked, startNs, endNs);
+  asked.mark(found);
+  return [Buffer.from(`{"dependencies":[${found.links.map(dependencyJson).join(',')}]}`)];
 }
 
 function* summaries(found: readonly FoundTrace[]): Generator<Buffer, void, undefined> {

@@ -99,8 +99,8 @@ describe('ArchiveTrace', () => {
     const kept: unknown[] = [];
     await using own = await openGrpcListener({
       archive: {
-        isArchived: () => false,
-        archiveTrace: async (tenant, id) => ({ isFound: kept.push([tenant, id]) > 0 && id[0] !== 9, warnings: [] }),
+        isArchived: () => Promise.resolve(false),
+        archiveTrace: async ({ tenant }, id) => ({ isFound: kept.push([tenant, id]) > 0 && id[0] !== 9, warnings: [] }),
         deleteArchived: () => Promise.resolve(false),
         purge: () => Promise.resolve(),
       },

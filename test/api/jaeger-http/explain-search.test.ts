@@ -18,7 +18,7 @@ const explanation: SearchExplanation = {
   warnings: ['/data: damaged'],
 };
 const queries: TraceQuery[] = [];
-const explainSearch = (_tenant: string, query: TraceQuery): Promise<SearchExplanation> => {
+const explainSearch = (_call: unknown, query: TraceQuery): Promise<SearchExplanation> => {
   queries.push(query);
   return Promise.resolve(explanation);
 };

@@ -13,14 +13,14 @@ const kept = new Set<string>();
 let failure: StoreError | undefined;
 const keyOf = (tenant: string, id: Uint8Array): string => `${tenant} ${Buffer.from(id).toString('hex')}`;
 const archive: TraceArchive = {
-  isArchived: (tenant, id) => kept.has(keyOf(tenant, id)),
-  archiveTrace: async (tenant, id) => {
+  isArchived: ({ tenant }, id) => Promise.resolve(kept.has(keyOf(tenant, id))),
+  archiveTrace: async (call, id) => {
     if (failure !== undefined) throw failure;
-    const { traces, warnings } = await server.reader.findTraces(tenant, [id]);
-    if (traces.length > 0) kept.add(keyOf(tenant, id));
+    const { traces, warnings } = await server.reader.findTraces(call, [id]);
+    if (traces.length > 0) kept.add(keyOf(call.tenant, id));
     return { isFound: traces.length > 0, warnings };
   },
-  deleteArchived: (tenant, id) => Promise.resolve(kept.delete(keyOf(tenant, id))),
+  deleteArchived: ({ tenant }, id) => Promise.resolve(kept.delete(keyOf(tenant, id))),
   purge: () => Promise.resolve(kept.clear()),
 };
 

@@ -1,0 +1,31 @@
+// What every call of the ports carries, whatever it asks for. Plain data and a signal: an edge (HTTP, gRPC) makes it once for
+// each request, and each implementation of a port passes it on.
+import type { Tenant } from './tenant.ts';
+
+/** Who asks. Edges that authenticate set it; ports pass it on and decide nothing by it. */
+export interface Principal {
+  readonly name: string;
+}
+
+export interface CallContext {
+  /** Whose data. */
+  readonly tenant: Tenant;
+  readonly principal?: Principal | undefined;
+  /** Fires when nobody waits for the answer any more: no further work is needed. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * When the caller stops waiting, on the monotonic clock that all threads of the process share (process.hrtime.bigint).
+   * The callee's own limits apply as well.
+   */
+  readonly deadlineNs?: bigint | undefined;
+}
+
+/** The deadline `ms` from now; undefined if that is never. */
+export function deadlineAfter(ms: number): bigint | undefined {
+  return Number.isFinite(ms) ? process.hrtime.bigint() + BigInt(Math.max(0, Math.round(ms * 1e6))) : undefined;
+}
+
+/** Milliseconds until the call's deadline, at least 0; Infinity without one. */
+export function leftMs({ deadlineNs }: CallContext): number {
+  return deadlineNs === undefined ? Infinity : Math.max(0, Number(deadlineNs - process.hrtime.bigint()) / 1e6);
+}
