@@ -9,6 +9,7 @@ import type { DamagedPlace } from '../../src/quarantine/quarantine.ts';
 import type { Listed, Operation } from '../../src/trace/store.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
 import { LocalReader, type LocalReaderOptions, type RunQuery, type ViewSource } from '../../src/query/local-reader.ts';
+import { deadlineAfter } from '../../src/trace/call-context.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { decodeTraces, spansOf } from '../support/otlp-proto.ts';
@@ -133,7 +134,7 @@ test('a search in two views, because of an archived file or a loss, answers the 
   const archived = open({ archive: { find: (_tenant, traceId) => (traceId[15] === 1 ? '/gone' : undefined) } });
   expect(await archived.findNewest(call, ANY_TRACE)).toEqual(whole);
   await archived.close();
-  const late = { ...call, deadlineNs: process.hrtime.bigint() };
+  const late = { ...call, deadlineNs: deadlineAfter(0) };
   await expect(reader.findNewest(late, ANY_TRACE)).rejects.toMatchObject({ code: 'TIMEOUT' });
 });
 
