@@ -3,6 +3,7 @@
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
+import { SpentBuffers } from '../base/idle-memory.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import type { Identity } from '../part/identity.ts';
 import { ForgetListener } from '../partition/forget-channel.ts';
@@ -27,6 +28,7 @@ const { cacheBytes } = workerData as QueryThread;
 const forgotten = new ForgetListener((identities) => identities.forEach((identity) => cache.drop(identity)));
 const takeGone = (): readonly Identity[] => forgotten.take();
 const cache = new PartCache(nodeDisk, { filterBytesMax: cacheBytes, blockBytesMax: cacheBytes, takeGone });
+const spent = new SpentBuffers();
 
 export function run(job: QueryJob): unknown {
   const work = newWork(job.view);
@@ -39,7 +41,10 @@ export function run(job: QueryJob): unknown {
       reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message, work };
     else throw error;
   }
-  return move(new MovedReply(reply, buffersOf(reply)));
+  const buffers = buffersOf(reply);
+  // The answer leaves with its reply; what it was assembled from stays until it is collected.
+  spent.add(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0));
+  return move(new MovedReply(reply, buffers));
 }
 
 /** Each buffer once: a trace that was requested twice is one buffer. */

@@ -1,11 +1,13 @@
 // Memory of traces that are being sent: each is held whole, as OTLP, until the last byte of its JSON is taken. The sum over
 // all requests is bounded here; one answer alone is bounded where it is read (query/find-traces.ts).
 import { StoreError } from '../../base/errors.ts';
+import { SpentBuffers } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
 import type { FoundTrace } from '../../trace/store.ts';
 
 export class AnswerBudget {
   readonly #bytesMax: number;
+  readonly #spent = new SpentBuffers();
   #bytes = 0;
 
   constructor(bytesMax: number = limits.answersBytesMax) {
@@ -25,6 +27,10 @@ export class AnswerBudget {
     }
     if (signal.aborted) return;
     this.#bytes += bytes;
-    signal.addEventListener('abort', () => (this.#bytes -= bytes), { once: true });
+    const release = (): void => {
+      this.#bytes -= bytes;
+      this.#spent.add(bytes);
+    };
+    signal.addEventListener('abort', release, { once: true });
   }
 }
