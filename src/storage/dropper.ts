@@ -168,9 +168,9 @@ export class Dropper {
 
   #storedDay(partition: Partition): StoredDay {
     const { disk } = this.#options;
-    const parts = partition.parts.map(({ entry, path }) => ({
+    const parts = partition.parts.map(({ entry, metadata, path }) => ({
       id: entry.id,
-      startMaxNs: entry.maxStartNs,
+      logSeqMax: metadata.origin.logSeqMax,
       sizeBytes: entry.sizeBytes,
       freedBytes: Math.max(0, entry.sizeBytes - bytesKept(disk, path)),
     }));

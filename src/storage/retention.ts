@@ -14,8 +14,8 @@ export interface Retention {
 /** A part as the space rules see it. */
 export interface StoredPart {
   readonly id: PartId;
-  /** Its newest span start, ns since the epoch. */
-  readonly startMaxNs: bigint;
+  /** Number of the newest log file in it: the lower, the earlier its spans arrived. 0 after a repair: unknown. */
+  readonly logSeqMax: number;
   readonly sizeBytes: number;
   /** Bytes that leave the disk if it is dropped; excludes files that a snapshot also holds. */
   readonly freedBytes: number;
@@ -113,9 +113,12 @@ function isWorthDropping(parts: readonly StoredPart[]): boolean {
   return sum('freedBytes') >= sum('sizeBytes') * FREED_SHARE_MIN;
 }
 
-/** The fewest of `parts` that free `bytes`, oldest newest span first, up to the first one that a snapshot keeps. */
+/**
+ * The fewest of `parts` that free `bytes`, in the order in which their spans arrived, up to the first one that a snapshot
+ * keeps. Not in the order of span starts: one span from a clock that is ahead must not make the spans beside it the newest.
+ */
 function oldestParts(parts: readonly StoredPart[], bytes: number): StoredPart[] {
-  const oldestFirst = [...parts].sort((a, b) => compareStarts(a.startMaxNs, b.startMaxNs) || (a.id < b.id ? -1 : 1));
+  const oldestFirst = [...parts].sort((a, b) => a.logSeqMax - b.logSeqMax || (a.id < b.id ? -1 : 1));
   let freed = 0;
   let count = 0;
   for (const part of oldestFirst) {
@@ -124,10 +127,6 @@ function oldestParts(parts: readonly StoredPart[], bytes: number): StoredPart[] 
     count++;
   }
   return oldestFirst.slice(0, count);
-}
-
-function compareStarts(a: bigint, b: bigint): number {
-  return a < b ? -1 : Number(a > b);
 }
 
 /**
