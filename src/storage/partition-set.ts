@@ -213,7 +213,12 @@ export class PartitionSet {
         `partition ${name} is older than the retention and would be dropped at once; raise -retentionPeriod first`,
       );
     }
-    checkRestored(disk, join(this.#dayOptions.folder, name), number);
+    const path = join(this.#dayOptions.folder, name);
+    if (known !== undefined && disk.stat(path) === undefined) {
+      const what = `partition ${name} is detached and its folder is gone`;
+      throw new StoreError('NOT_FOUND', `${what}; put it back, or an empty folder to begin the day anew: ${path}`);
+    }
+    checkRestored(disk, path, number);
     const day = known ?? new Day(number, this.#dayOptions, 'detached');
     this.#days.set(number, day);
     const report = await day.attach().catch((error: unknown) => {

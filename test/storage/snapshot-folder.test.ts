@@ -7,6 +7,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -304,6 +305,23 @@ describe('a detached day', () => {
     expect(await failure(() => storage.attachPartition('20261120'))).toBe('INVALID_REQUEST');
     await storage.detachPartition('20261120');
     expect(await failure(() => storage.detachPartition('20261120'))).toBe('INVALID_REQUEST');
+    await storage.close();
+  });
+
+  test('may be moved away for good: an empty folder in its place takes new spans', async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    await write(storage, 0);
+    await storage.detachPartition('20261120');
+    const path = join(folder.path, 'partitions', '20261120');
+    renameSync(path, join(folder.path, 'elsewhere'));
+    await expect(storage.attachPartition('20261120')).rejects.toThrow('an empty folder');
+    expect(await failure(() => storage.attachPartition('20261120'))).toBe('NOT_FOUND');
+    mkdirSync(path);
+    await storage.attachPartition('20261120');
+    expect(stored(storage)).toEqual([]);
+    await write(storage, 1);
+    expect(stored(storage).length).toBeGreaterThan(0);
     await storage.close();
   });
 
