@@ -209,3 +209,30 @@ test('whatever calls end like, in whatever order, nothing of them is held and th
   expect(await call(ownClient)).toHaveLength(0);
   ownClient.close();
 });
+
+/** The status of HTTP for an export of this content type, and what the connection lets a client send ahead. */
+async function statusOfType(port: number, contentType: string): Promise<{ http: unknown; window: number | undefined }> {
+  const session = http2Connect(`http://127.0.0.1:${port}`);
+  await once(session, 'remoteSettings');
+  const stream = session.request({ ':method': 'POST', ':path': OTLP_GRPC_PATH, 'content-type': contentType });
+  stream.on('error', () => undefined);
+  const head = Buffer.alloc(5);
+  head.writeUInt32BE(protobuf.length, 1);
+  stream.end(Buffer.concat([head, protobuf]));
+  const [headers] = (await once(stream, 'response')) as [Record<string, unknown>];
+  const window = session.remoteSettings.initialWindowSize;
+  session.destroy();
+  return { http: headers[':status'], window };
+}
+
+test.each([
+  ['application/grpc', 200],
+  ['application/grpc+proto', 200],
+  ['application/grpc; charset=utf-8', 200],
+  ['application/grpc-web', 415],
+  ['application/grpc-web+proto', 415],
+  ['application/grpc+json', 415],
+  ['application/grpcx', 415],
+])('content type %s is %d, and a sender far away may send more than 64 KiB ahead', async (contentType, http) => {
+  expect(await statusOfType(edge.grpc.port, contentType)).toEqual({ http, window: 256 << 10 });
+});
