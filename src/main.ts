@@ -13,7 +13,8 @@ import {
 } from './base/descriptors.ts';
 import { isStoreError } from './base/errors.ts';
 import { LOOK_MS, Pulse } from './base/pulse.ts';
-import { allowedMemory, shareMemory, type MemoryShares } from './base/memory.ts';
+import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from './base/memory.ts';
+import { newMeter, startMeter } from './base/thread-meter.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
@@ -21,7 +22,7 @@ import { openJaegerGrpc, openOtlpGrpc } from './api/listeners/grpc-listeners.ts'
 import { BodyPool } from './api/http/body-pool.ts';
 import { openHttpServer, openOtlpHttp } from './api/listeners/http-server.ts';
 import { Intake } from './api/edge/intake.ts';
-import { createMetrics } from './api/edge/metrics.ts';
+import { createMetrics, type Metrics } from './api/edge/metrics.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { pulsingDisk } from './disk/pulsing-disk.ts';
 import { ownThreadId } from './disk/thread-state.ts';
@@ -31,6 +32,8 @@ import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
 import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
+
+const SYSTEM_MEMORY = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
 
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
@@ -47,7 +50,8 @@ const version = String(
 async function openNode(config: Config, logger: LineLogger, stop: StopClock): Promise<Closing> {
   const closing = new Closing();
   const connectionCaps = shareConnections(config, logger);
-  const memory = shareMemoryOf(config, logger);
+  const allowedBytes = allowedMemory({ percent: config.memoryPercent, bytes: config.memoryBytes }, SYSTEM_MEMORY);
+  const memory = shareMemoryOf(allowedBytes, config, logger);
   const mainPulse = new Pulse();
   mainPulse.start(ownThreadId());
   let isReady = false;
@@ -61,24 +65,8 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   closing.add('store', () => store.close(stop.leftMs()));
   const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
-  const { archiveBytesMax, storageDataPath, freeDiskBytesMin } = config;
-  const archived =
-    archiveBytesMax === 0
-      ? undefined
-      : new ArchiveFolder({
-          path: storageDataPath,
-          disk: pulsingDisk(nodeDisk, mainPulse),
-          bytesMax: archiveBytesMax,
-          freeDiskBytesMin,
-        });
-  const { shownFlags } = config;
-  const metrics = createMetrics({
-    admin: store,
-    version,
-    storageDataPath,
-    shownFlags,
-    suppressedLogLines: () => logger.suppressedLines(),
-  });
+  const archived = openArchiveFolder(config, mainPulse);
+  const metrics = openMetrics(config, { store, allowedBytes, logger });
   const reader = new LocalReader({
     source: store,
     archive: archived,
@@ -87,6 +75,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     observe: (query) => metrics.countQuery(query),
   });
   closing.add('query workers', () => reader.close());
+  metrics.watchTurns(() => reader.turns);
   const archive = archived && new LocalArchive({ folder: archived, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
@@ -139,6 +128,32 @@ async function openListeners(
   };
 }
 
+/** undefined: nothing can be archived. */
+function openArchiveFolder(config: Config, mainPulse: Pulse): ArchiveFolder | undefined {
+  const { archiveBytesMax: bytesMax, storageDataPath: path, freeDiskBytesMin } = config;
+  if (bytesMax === 0) return undefined;
+  return new ArchiveFolder({ path, disk: pulsingDisk(nodeDisk, mainPulse), bytesMax, freeDiskBytesMin });
+}
+
+/** The metrics of the node; measures the main thread from now on. */
+function openMetrics(
+  { storageDataPath, shownFlags }: Config,
+  parts: { readonly store: ThreadedStore; readonly allowedBytes: number; readonly logger: LineLogger },
+): Metrics {
+  const { store, allowedBytes, logger } = parts;
+  const mainMeter = newMeter();
+  startMeter(mainMeter);
+  return createMetrics({
+    admin: store,
+    version,
+    storageDataPath,
+    shownFlags,
+    memory: { allowedBytes, availableBytes: availableMemory(SYSTEM_MEMORY) },
+    logCounts: () => logger.counts(),
+    meters: { main: mainMeter, engine: store.meter },
+  });
+}
+
 /** The connections that each listener may have. Throws CONFIG if the process may open too few files. */
 function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
   const limit = descriptorLimit();
@@ -151,11 +166,8 @@ function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
   return caps;
 }
 
-/** How much memory each part of the process may hold, out of the container's or the machine's. */
-function shareMemoryOf(config: Config, logger: LineLogger): MemoryShares {
-  const given = { percent: config.memoryPercent, bytes: config.memoryBytes };
-  const system = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
-  const allowedBytes = allowedMemory(given, system);
+/** How much memory each part of the process may hold, out of what it is allowed. */
+function shareMemoryOf(allowedBytes: number, config: Config, logger: LineLogger): MemoryShares {
   const memory = shareMemory(allowedBytes, config);
   const { requestBytesMax, jsonBytesMax } = memory;
   if (requestBytesMax < config.requestBytesMax) {

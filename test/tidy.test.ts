@@ -34,6 +34,7 @@ const LAYERS = [
 /** The rooms of `api`, bottom to top: a file imports from its own room or one below. */
 const API_ROOMS = [
   'go',
+  'metrics',
   'edge',
   'jaeger',
   'http',

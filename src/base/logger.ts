@@ -27,9 +27,19 @@ export interface Logger {
   error(message: string, fields?: LogFields): void;
 }
 
-/** A Log that also counts the repeated lines it has left out since start, for /metrics. */
+/** Lines of one level and message since start. */
+export interface LogCount {
+  readonly level: LogLevel;
+  readonly message: string;
+  /** Those left out included. */
+  readonly count: number;
+  /** Left out as repeats. */
+  readonly suppressed: number;
+}
+
+/** A Logger that also counts its lines, for /metrics. */
 export interface LineLogger extends Logger {
-  suppressedLines(): number;
+  counts(): LogCount[];
 }
 
 export interface LogOptions {
@@ -60,7 +70,7 @@ export function createLogger(options: LogOptions = {}): LineLogger {
   const put = (level: LogLevel, message: string, fields: LogFields): void => {
     if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(levelMin)) return;
     const nowMs = clock.nowMs();
-    const suppressed = level === 'INFO' ? 0 : repeats.admit(`${level} ${message}`, nowMs);
+    const suppressed = repeats.admit(level, message, nowMs);
     if (suppressed < 0) return;
     const shown = Object.entries(fields).filter(([, value]) => value !== undefined);
     if (suppressed > 0) shown.push(['suppressed', suppressed]);
@@ -71,38 +81,60 @@ export function createLogger(options: LogOptions = {}): LineLogger {
     info: (message, fields = {}) => put('INFO', message, fields),
     warn: (message, fields = {}) => put('WARN', message, fields),
     error: (message, fields = {}) => put('ERROR', message, fields),
-    suppressedLines: () => repeats.suppressedTotal,
+    counts: () => repeats.counts(),
   };
 }
 
 interface Repeat {
+  readonly level: LogLevel;
+  readonly message: string;
   startMs: number;
   written: number;
   suppressed: number;
+  /** Since start. */
+  total: number;
+  suppressedTotal: number;
 }
 
-/** Counts lines by kind: REPEATS_MAX per REPEAT_INTERVAL_MS pass, the rest are counted. */
+/** Counts lines by level and message: REPEATS_MAX per REPEAT_INTERVAL_MS pass, and every INFO. */
 class RepeatLimit {
   readonly #repeats = new Map<string, Repeat>();
-  suppressedTotal = 0;
 
   /** -1: leave the line out. Otherwise write it, with this number of lines of its kind left out since the last one. */
-  admit(kind: string, nowMs: number): number {
-    const repeat = this.#repeats.get(kind);
+  admit(level: LogLevel, message: string, nowMs: number): number {
+    const repeat = this.#repeatOf(level, message);
+    repeat.total++;
     // A clock set back starts a new interval too; otherwise the message would be silent until the clock catches up.
-    const isNew = repeat === undefined || nowMs < repeat.startMs || nowMs - repeat.startMs >= REPEAT_INTERVAL_MS;
+    const isNew = nowMs < repeat.startMs || nowMs - repeat.startMs >= REPEAT_INTERVAL_MS;
     if (isNew) {
-      if (repeat === undefined && this.#repeats.size >= MESSAGES_MAX) this.#repeats.clear();
-      this.#repeats.set(kind, { startMs: nowMs, written: 1, suppressed: 0 });
-      return repeat?.suppressed ?? 0;
+      const { suppressed } = repeat;
+      Object.assign(repeat, { startMs: nowMs, written: 1, suppressed: 0 });
+      return suppressed;
     }
-    if (repeat.written < REPEATS_MAX) {
+    if (level === 'INFO' || repeat.written < REPEATS_MAX) {
       repeat.written++;
       return 0;
     }
     repeat.suppressed++;
-    this.suppressedTotal++;
+    repeat.suppressedTotal++;
     return -1;
+  }
+
+  counts(): LogCount[] {
+    return [...this.#repeats.values()].map(({ level, message, total: count, suppressedTotal: suppressed }) => {
+      return { level, message, count, suppressed };
+    });
+  }
+
+  #repeatOf(level: LogLevel, given: string): Repeat {
+    const known = this.#repeats.get(`${level} ${given}`);
+    if (known !== undefined) return known;
+    const message = this.#repeats.size < MESSAGES_MAX ? given : 'other messages';
+    const key = `${level} ${message}`;
+    const counts = { startMs: -Infinity, written: 0, suppressed: 0, total: 0, suppressedTotal: 0 };
+    const repeat = this.#repeats.get(key) ?? { level, message, ...counts };
+    this.#repeats.set(key, repeat);
+    return repeat;
   }
 }
 

@@ -46,13 +46,20 @@ const ALONE = 3 / 4;
 /** Memory the process may use: `bytes` if given, else `percent` of the machine's or container's, the smaller one. */
 export function allowedMemory(
   given: { readonly percent: number; readonly bytes: number },
-  system: { readonly totalBytes: number; readonly constrainedBytes: number },
+  system: SystemMemory,
 ): number {
-  if (given.bytes > 0) return given.bytes;
-  const { totalBytes, constrainedBytes } = system;
-  // Without a limit the system returns 0, or more than the machine has.
-  const bytes = constrainedBytes > 0 ? Math.min(totalBytes, constrainedBytes) : totalBytes;
-  return Math.floor((bytes * given.percent) / 100);
+  return given.bytes > 0 ? given.bytes : Math.floor((availableMemory(system) * given.percent) / 100);
+}
+
+export interface SystemMemory {
+  readonly totalBytes: number;
+  /** Of the container. Without a limit the system returns 0, or more than the machine has. */
+  readonly constrainedBytes: number;
+}
+
+/** Memory of the machine, or of its container where that has less. */
+export function availableMemory({ totalBytes, constrainedBytes }: SystemMemory): number {
+  return constrainedBytes > 0 ? Math.min(totalBytes, constrainedBytes) : totalBytes;
 }
 
 /**

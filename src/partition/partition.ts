@@ -160,6 +160,11 @@ export class Partition {
     return this.#parts.count >= MERGE_PARTS_MIN;
   }
 
+  /** Parts that the next merge would take. */
+  get mergeWaitingParts(): number {
+    return this.#planned().length;
+  }
+
   /** Runs one planned merge for which there is space; false: there was none. Throws DISK. */
   async mergeNext(): Promise<boolean> {
     // A waiting full merge would repeat the work of this one.
@@ -200,10 +205,8 @@ export class Partition {
     const parts = this.#parts.idle.filter(({ entry }) => entry.parked === undefined);
     if (parts.length < MERGE_PARTS_MIN) return [];
     const bytesMax = Math.min(this.#room.mergeBytesMax, this.#room.freeBytes);
-    const ids = planMerge(
-      parts.map(({ entry }) => entry),
-      bytesMax,
-    );
+    const entries = parts.map(({ entry }) => entry);
+    const ids = planMerge(entries, bytesMax);
     return parts.filter(({ entry }) => ids.includes(entry.id));
   }
 

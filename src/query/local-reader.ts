@@ -31,7 +31,7 @@ import type { QueryReply, QueryThread } from './query-worker.ts';
 import type { QueryJob, QueryKind, QueryResult, QueryTask } from './run-query.ts';
 import { queryShape } from './query-shape.ts';
 import type { QueryWork } from './query-work.ts';
-import { Turns } from './turns.ts';
+import { Turns, type TurnCounts } from './turns.ts';
 
 /** What the reader needs of the store; ThreadedStore and Storage implement it. */
 export interface ViewSource {
@@ -84,6 +84,8 @@ export interface RunQuery {
   /** Stored bytes that it read. */
   readonly bytes: number;
   readonly outcome: 'ok' | StoreErrorCode;
+  /** Longer than slowMs. */
+  readonly isSlow: boolean;
 }
 
 /** A query's answer, its cost, its waiting time and its running time. */
@@ -280,8 +282,9 @@ export class LocalReader implements TraceReader, SearchExplainer {
     const { observe, slowMs = 0, logger } = this.#options;
     const { bytes, fates } = reply.work;
     const outcome = reply.kind === 'done' ? 'ok' : reply.code;
-    observe?.({ kind: SHOWN_KINDS[task.kind], seconds: (waitedMs + tookMs) / 1000, bytes, outcome });
-    if (slowMs === 0 || tookMs < slowMs) return;
+    const isSlow = slowMs > 0 && tookMs >= slowMs;
+    observe?.({ kind: SHOWN_KINDS[task.kind], seconds: (waitedMs + tookMs) / 1000, bytes, outcome, isSlow });
+    if (!isSlow) return;
     const blocks = Object.entries(fates).flatMap(([fate, count]) => (count > 0 ? [`${fate}:${count}`] : []));
     const times = { tookMs: Math.round(tookMs), waitedMs: Math.round(waitedMs) };
     logger.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
@@ -304,6 +307,11 @@ export class LocalReader implements TraceReader, SearchExplainer {
     for (const warning of this.#news(reply.result.warnings))
       this.#options.logger.warn('a query skipped damaged data', { warning });
     return { result: reply.result as unknown as QueryResult<K>, work: reply.work };
+  }
+
+  /** How many queries run and wait. */
+  get turns(): TurnCounts {
+    return this.#turns.counts;
   }
 
   async close(): Promise<void> {

@@ -11,13 +11,32 @@ export interface TurnsOptions {
   readonly waitMaxMs: number;
 }
 
+/** The turns now; the last two since start. */
+export interface TurnCounts {
+  readonly running: number;
+  readonly runningMax: number;
+  readonly waiting: number;
+  /** Queries that found every turn taken. */
+  readonly limitReached: number;
+  /** Of them those that were refused, or got no turn in time. */
+  readonly limitTimeouts: number;
+}
+
 export class Turns {
   readonly #options: TurnsOptions;
   #running = 0;
   readonly #waiting = new Set<() => void>();
+  #limitReached = 0;
+  #limitTimeouts = 0;
 
   constructor(options: TurnsOptions) {
     this.#options = options;
+  }
+
+  get counts(): TurnCounts {
+    const { runningMax } = this.#options;
+    const [limitReached, limitTimeouts] = [this.#limitReached, this.#limitTimeouts];
+    return { running: this.#running, runningMax, waiting: this.#waiting.size, limitReached, limitTimeouts };
   }
 
   /** Resolves when it is the caller's turn; the caller must release each turn. Throws OVERLOADED, UNAVAILABLE, CANCELLED. */
@@ -27,7 +46,9 @@ export class Turns {
       this.#running++;
       return;
     }
+    this.#limitReached++;
     if (this.#waiting.size >= waitingMax) {
+      this.#limitTimeouts++;
       throw new StoreError(
         'OVERLOADED',
         `${waitingMax} queries wait behind ${runningMax} (-search.maxConcurrentRequests); try again later`,
@@ -64,6 +85,7 @@ export class Turns {
       const cancel = (): void =>
         refuse(new StoreError('CANCELLED', 'the client closed the connection while its query waited'));
       const timer = setTimeout(() => {
+        this.#limitTimeouts++;
         const text = `${runningMax} queries (-search.maxConcurrentRequests) are running and none had an end within ${waitMaxMs} ms`;
         refuse(new StoreError('UNAVAILABLE', `${text}; try again later`));
       }, waitMaxMs);

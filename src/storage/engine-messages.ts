@@ -2,6 +2,7 @@
 // StoreError is sent as data with its code; a bug ends the engine thread instead.
 import type { Patience, SharedPulse } from '../base/pulse.ts';
 import type { StoreErrorCode } from '../base/errors.ts';
+import type { SharedMeter } from '../base/thread-meter.ts';
 import type { LogFormat, LogLevel } from '../base/logger.ts';
 import type { NameBounds } from '../index/names.ts';
 import type { EngineArgs, EngineCallName, EngineResults } from './engine-calls.ts';
@@ -28,6 +29,8 @@ export interface EngineOptions {
   /** The engine thread beats on enginePulse and watches the main thread's. */
   readonly enginePulse: SharedPulse;
   readonly mainPulse: SharedPulse;
+  /** The engine thread measures itself here. */
+  readonly engineMeter: SharedMeter;
   readonly patience: Patience;
   readonly nameBounds?: NameBounds | undefined;
   readonly logLevel: LogLevel;

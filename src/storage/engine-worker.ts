@@ -6,6 +6,7 @@ import { systemClock } from '../base/clock.ts';
 import { isStoreError } from '../base/errors.ts';
 import { createLogger } from '../base/logger.ts';
 import { LOOK_MS, Pulse, PulseWatch } from '../base/pulse.ts';
+import { startMeter } from '../base/thread-meter.ts';
 import { writeLastWords } from '../disk/last-words.ts';
 import { takeLock } from '../disk/lock.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
@@ -20,6 +21,7 @@ import { Storage } from './storage.ts';
 function serve(port: MessagePort, options: EngineOptions): void {
   const pulse = new Pulse(options.enginePulse);
   pulse.start(ownThreadId());
+  startMeter(options.engineMeter);
   watchMain(options);
   const post = (reply: EngineReply): void => port.postMessage(reply);
   const storage = tryOpen(options, pulse, post);

@@ -99,8 +99,12 @@ export class GroupCommit {
     this.#options = options;
   }
 
-  get stats(): { commits: number; commitBytes: number } {
-    return { commits: this.#commits, commitBytes: this.#commitBytes };
+  get stats(): { commits: number; commitBytes: number; pendingRows: number } {
+    let pendingRows = 0;
+    for (const waiters of [this.#waiters, this.#committing]) {
+      for (const { result } of waiters) pendingRows += result.stored;
+    }
+    return { commits: this.#commits, commitBytes: this.#commitBytes, pendingRows };
   }
 
   /** Bytes of unanswered requests. The callers of write() bound them. */

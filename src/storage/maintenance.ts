@@ -55,6 +55,11 @@ export class Maintenance {
     this.#flushedMs = this.#retainedMs = options.clock.nowMs();
   }
 
+  /** Merges in the background now. */
+  get mergesActive(): number {
+    return this.#merging;
+  }
+
   /** Starts due work from now on, until stop(). */
   startTimer(): void {
     this.#timer ??= setInterval(() => this.#look(), TICK_MS);

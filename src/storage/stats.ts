@@ -26,28 +26,44 @@ type PartitionStats = Omit<
   | 'retentionDropped'
   | 'retentionWaitingDays'
   | 'retentionExcessBytes'
+  | 'pendingRows'
+  | 'mergesActive'
+  | 'forceMergesActive'
+  | 'logCounts'
 >;
 
 /** Bytes of a partition on disk, as -retention.maxDiskSpaceUsageBytes counts them. */
 export function partitionBytes(disk: Disk, partition: Partition): number {
-  const parts = partition.parts.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
-  return parts + partition.log.sizeBytes + (disk.stat(join(partition.path, 'index', 'data.mdb'))?.sizeBytes ?? 0);
+  return (
+    bytesOfParts(partition) +
+    partition.log.sizeBytes +
+    (disk.stat(join(partition.path, 'index', 'data.mdb'))?.sizeBytes ?? 0)
+  );
+}
+
+function bytesOfParts({ parts }: Partition): number {
+  return parts.reduce((sum, { entry }) => sum + entry.sizeBytes, 0);
 }
 
 /** Sums over the open partitions, plus the counters of partitions dropped since start. */
 export function collectStats(disk: Disk, partitions: PartitionSet): PartitionStats {
   const { counters } = partitions;
-  const sums = { parts: 0, blocks: 0, partRows: 0, logRows: 0, diskBytes: 0, losses: 0, lostParts: 0 };
+  const rows = { partRows: 0, logRows: 0, blocks: 0, logBlocks: 0 };
+  const bytes = { partBytes: 0, logBytes: 0, diskBytes: 0 };
+  const sums = { ...rows, ...bytes, parts: 0, mergeWaitingParts: 0, losses: 0, lostParts: 0 };
   for (const partition of partitions.all) {
     for (const { entry } of partition.parts) {
       sums.parts++;
       sums.blocks += entry.blocks;
       sums.partRows += entry.rows;
     }
-    for (const file of partition.log.files) sums.blocks += file.blocks.length;
+    for (const file of partition.log.files) sums.logBlocks += file.blocks.length;
     sums.losses += partition.losses.count;
     sums.lostParts += partition.losses.parts.length;
     sums.logRows += partition.log.rowCount;
+    sums.partBytes += bytesOfParts(partition);
+    sums.logBytes += partition.log.sizeBytes;
+    sums.mergeWaitingParts += partition.mergeWaitingParts;
     sums.diskBytes += partitionBytes(disk, partition);
   }
   const quarantined = disk.stat(partitions.quarantinePath) === undefined ? [] : disk.list(partitions.quarantinePath);

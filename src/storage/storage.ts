@@ -4,7 +4,7 @@
 import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
+import type { LineLogger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
 import { compareOperations, type NameBounds } from '../index/names.ts';
@@ -35,7 +35,7 @@ export interface StorageOptions {
   readonly path: string;
   readonly disk: Disk;
   readonly clock: Clock;
-  readonly logger: Logger;
+  readonly logger: LineLogger;
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
   /** Limit per span; see ScanBounds. */
@@ -87,6 +87,8 @@ export class Storage implements StoreAdmin {
   readonly #snapshotFolder: SnapshotFolder;
   readonly #dropper: Dropper;
   readonly #maintenance: Maintenance;
+  /** Forced merges under way. */
+  #forceMerges = 0;
   #isClosing = false;
 
   private constructor(options: StorageOptions) {
@@ -207,9 +209,14 @@ export class Storage implements StoreAdmin {
 
   async forceMerge(partitionPrefix: string): Promise<void> {
     const matching = this.#partitions.all.filter(({ day }) => formatDay(day).startsWith(partitionPrefix));
-    for (const partition of matching) {
-      await partition.flush();
-      await partition.mergeAll();
+    this.#forceMerges++;
+    try {
+      for (const partition of matching) {
+        await partition.flush();
+        await partition.mergeAll();
+      }
+    } finally {
+      this.#forceMerges--;
     }
   }
 
@@ -264,6 +271,9 @@ export class Storage implements StoreAdmin {
       tenants: this.#tenants.count,
       ...this.#commit.stats,
       ...collectStats(this.#options.disk, this.#partitions),
+      mergesActive: this.#maintenance.mergesActive,
+      forceMergesActive: this.#forceMerges,
+      logCounts: this.#options.logger.counts(),
       isReadOnly: this.#guard.isReadOnly,
       freeDiskBytes: freeBytes,
       totalDiskBytes: totalBytes,

@@ -5,6 +5,7 @@ import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { LOOK_MS, Pulse, PulseWatch } from '../base/pulse.ts';
+import { newMeter, type SharedMeter } from '../base/thread-meter.ts';
 import { waitsForDisk } from '../disk/thread-state.ts';
 import type { SpanWriter } from '../trace/store.ts';
 import { engineMethods } from './engine-calls.ts';
@@ -12,7 +13,7 @@ import type { EngineArgs, EngineCallName, EngineMethods, EngineResults } from '.
 import type { EngineOptions, EngineReply, EngineRequest } from './engine-messages.ts';
 import type { OpenReport } from './partition-set.ts';
 
-export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse'> {
+export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse' | 'engineMeter'> {
   /** The engine thread died of `error`: nothing can be stored or read, so the process should end. Called once. */
   readonly onFatal: (error: Error) => void;
   /** The engine thread hangs, or died silently: the process should be killed, because an exit would wait for the thread. */
@@ -26,14 +27,15 @@ const ANSWERING_LOOKS_MAX = 4;
 export async function openThreadedStore(options: ThreadedStoreOptions): Promise<ThreadedStore> {
   const { onFatal, onSilent, ...given } = options;
   const enginePulse = new Pulse().shared;
-  const engineOptions = { ...given, enginePulse };
+  const engineMeter = newMeter();
+  const engineOptions = { ...given, enginePulse, engineMeter };
   const url = new URL(`./engine-worker${extname(import.meta.filename)}`, import.meta.url);
   const worker = new Worker(url, { workerData: engineOptions satisfies EngineOptions, name: 'tracelith-engine' });
   const watch = new PulseWatch(enginePulse, options.patience, waitsForDisk);
   const looking = setInterval(() => watch.look() && onSilent(watch.silentLooks), LOOK_MS);
   worker.once('exit', () => clearInterval(looking));
   const report = await opened(worker);
-  const thread = new EngineThread(worker, { path: options.path, report, watch, onFatal });
+  const thread = new EngineThread(worker, { path: options.path, report, watch, meter: engineMeter, onFatal });
   const methods = engineMethods((name, args) => thread.call(name, args));
   const write: SpanWriter['write'] = async ({ tenant }, body, key) => {
     const owned = owning(body);
@@ -53,6 +55,8 @@ export type ThreadedStore = EngineThread & Omit<EngineMethods, 'write'> & SpanWr
 class EngineThread {
   /** What opening found and did. */
   readonly report: OpenReport;
+  /** How the engine thread feels, written by itself. */
+  readonly meter: SharedMeter;
   readonly #worker: Worker;
   readonly #path: string;
   readonly #watch: PulseWatch;
@@ -66,11 +70,18 @@ class EngineThread {
   /** Called by openThreadedStore only. */
   constructor(
     worker: Worker,
-    options: { path: string; report: OpenReport; watch: PulseWatch; onFatal: (error: Error) => void },
+    options: {
+      path: string;
+      report: OpenReport;
+      watch: PulseWatch;
+      meter: SharedMeter;
+      onFatal: (error: Error) => void;
+    },
   ) {
     this.#worker = worker;
     this.#path = options.path;
     this.report = options.report;
+    this.meter = options.meter;
     this.#watch = options.watch;
     this.#onFatal = options.onFatal;
     worker.on('message', (reply: EngineReply) => this.#settle(reply));

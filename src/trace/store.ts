@@ -1,5 +1,6 @@
 // The two ports between the roles: everything above them (api, cluster) uses only these, everything below implements
 // them. Spans cross them as OTLP protobuf bytes, the one lossless form that every role and client knows.
+import type { LogCount } from '../base/logger.ts';
 import type { CallContext } from './call-context.ts';
 import type { TraceQuery } from './trace-query.ts';
 
@@ -221,11 +222,24 @@ export interface StoreStats {
   readonly commitBytes: number;
   readonly partitions: number;
   readonly parts: number;
+  /** Blocks of parts, and of logs. */
   readonly blocks: number;
+  readonly logBlocks: number;
+  /** Spans received and not yet committed to the log. */
+  readonly pendingRows: number;
   /** Spans on disk now, in parts and in the log (including duplicates that no merge has removed yet). */
   readonly partRows: number;
   readonly logRows: number;
+  /** Bytes of logs, of parts, and of both with the indexes. */
+  readonly logBytes: number;
+  readonly partBytes: number;
   readonly diskBytes: number;
+  /** Merges in the background now, forced ones now, and the parts that further merges would take. */
+  readonly mergesActive: number;
+  readonly forceMergesActive: number;
+  readonly mergeWaitingParts: number;
+  /** Lines that the store logged since start. */
+  readonly logCounts: readonly LogCount[];
   readonly flushes: number;
   readonly merges: number;
   readonly rowsMerged: number;

@@ -30,6 +30,7 @@ test('the line has an end', async () => {
     code: 'OVERLOADED',
     message: expect.stringContaining('-search.maxConcurrentRequests') as string,
   });
+  expect(turns.counts).toEqual({ running: 2, runningMax: 2, waiting: 1, limitReached: 2, limitTimeouts: 1 });
   turns.release();
   await waiting;
 });
@@ -38,6 +39,7 @@ test('waiting has an end, and who left the line is not given a turn', async () =
   const turns = turnsOf({ runningMax: 1, waitMaxMs: 5 });
   await turns.take();
   await expect(turns.take()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  expect(turns.counts).toEqual({ running: 1, runningMax: 1, waiting: 0, limitReached: 1, limitTimeouts: 1 });
   turns.release();
   await turns.take();
 });

@@ -7,7 +7,8 @@ import type { OpenServer } from '../../src/api/edge/open-server.ts';
 import { openHttpServer } from '../../src/api/listeners/http-server.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { Intake } from '../../src/api/edge/intake.ts';
-import { createMetrics, type Metrics } from '../../src/api/edge/metrics.ts';
+import type { Metrics } from '../../src/api/edge/metrics.ts';
+import { testMetrics } from './test-metrics.ts';
 import { parseConfig, type Config } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/base/logger.ts';
 import { RecordingStore } from './recording-store.ts';
@@ -75,7 +76,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const ready = { isReady: true };
   const isReady = (): boolean => ready.isReady;
   const { storageDataPath, shownFlags } = config;
-  const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
+  const metrics = testMetrics({ admin: store, storageDataPath, shownFlags });
   const { intakeBytesMax = 256 << 20 } = options;
   const intake = new Intake({ ...config, writer: store, metrics, intakeBytesMax });
   const bodies = new BodyPool();

@@ -3,7 +3,8 @@ import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
 import { openJaegerGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { Intake } from '../../src/api/edge/intake.ts';
-import { createMetrics, type Metrics } from '../../src/api/edge/metrics.ts';
+import type { Metrics } from '../../src/api/edge/metrics.ts';
+import { testMetrics } from './test-metrics.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { TraceArchive } from '../../src/trace/store.ts';
@@ -41,7 +42,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
   const logLines: string[] = [];
   const logger = createLogger({ write: (line) => void logLines.push(line) });
   const { storageDataPath, shownFlags } = config;
-  const metrics = createMetrics({ admin: store, version: '0.0.0', storageDataPath, shownFlags });
+  const metrics = testMetrics({ admin: store, storageDataPath, shownFlags });
   const intake = new Intake({ ...config, writer: store, metrics });
   const answers = new AnswerBudget();
   const ready = { isReady: true };

@@ -19,6 +19,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/conformance/reply-shapes.test.ts': SUITE,
   'test/conformance/search.test.ts': SUITE,
   'test/disk/deleted-files.test.ts': LINUX,
+  'test/disk/process-figures.test.ts': LINUX,
   'test/disk/thread-state.test.ts': LINUX,
   'test/index/disk-full.test.ts': 'needs prlimit',
   'test/native-bench/growth.test.ts': LINUX,

@@ -123,6 +123,12 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/jaeger/jaeger-json.test.ts': ['src/api/jaeger/jaeger-span.ts'],
   'test/api/jaeger-grpc/storage-grpc.test.ts': ['src/api/jaeger-grpc/grpc-answers.ts'],
   'test/api/jaeger-http/jaeger-v1.test.ts': ['src/api/jaeger-http/jaeger-envelope.ts'],
+  'test/api/edge/metrics.test.ts': [
+    'src/api/metrics/process-metrics.ts',
+    'src/api/metrics/request-metrics.ts',
+    'src/api/metrics/store-metrics.ts',
+    'src/api/metrics/thread-metrics.ts',
+  ],
   'test/disk/faulty-disk.test.ts': [],
   'test/disk/node-disk.test.ts': ['src/disk/atomic-write.ts'],
   'test/index/disk-full.test.ts': [],

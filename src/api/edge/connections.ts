@@ -3,6 +3,7 @@
 // a request first, so a flood of idle sockets evicts itself. Also ends all connections when the listener closes.
 import type { Socket } from 'node:net';
 import { assert } from '../../base/assert.ts';
+import type { ConnectionGauges } from '../metrics/request-metrics.ts';
 
 /** Resolution of the idle time. */
 const LOOK_MS = 1_000;
@@ -20,20 +21,17 @@ interface Connection {
   requests: number;
 }
 
-export interface ConnectionGauges {
-  readonly open: number;
-  readonly max: number;
-  /** Closed because there were too many. */
-  readonly pushedOut: number;
-}
-
 export class Connections {
   readonly #max: number;
   /** Longest idle first. */
   readonly #open = new Map<Socket, Connection>();
   readonly #byPeer = new Map<string, Socket>();
   readonly #timer: NodeJS.Timeout;
+  #accepted = 0;
   #pushedOut = 0;
+  #timedOut = 0;
+  /** Of closed connections. */
+  readonly #closedBytes = { read: 0, written: 0 };
 
   constructor(max: number) {
     assert(max >= 1, `a listener of ${max} connections`);
@@ -42,12 +40,24 @@ export class Connections {
   }
 
   get gauges(): ConnectionGauges {
-    return { open: this.#open.size, max: this.#max, pushedOut: this.#pushedOut };
+    let { read: bytesRead, written: bytesWritten } = this.#closedBytes;
+    for (const socket of this.#open.keys()) {
+      bytesRead += socket.bytesRead;
+      bytesWritten += socket.bytesWritten;
+    }
+    const [accepted, pushedOut, timedOut] = [this.#accepted, this.#pushedOut, this.#timedOut];
+    return { open: this.#open.size, max: this.#max, accepted, pushedOut, timedOut, bytesRead, bytesWritten };
+  }
+
+  /** Counts a connection that was closed because its request did not arrive in time. */
+  countTimeout(): void {
+    this.#timedOut++;
   }
 
   /** Call when a connection was accepted. */
   add(socket: Socket): void {
     if (this.#open.size >= this.#max) this.#pushOut();
+    this.#accepted++;
     const peer = nameOf(socket);
     this.#open.set(socket, { peer, bytes: 0, requests: 0 });
     this.#byPeer.set(peer, socket);
@@ -90,6 +100,8 @@ export class Connections {
     const connection = this.#open.get(socket);
     if (connection === undefined) return;
     this.#open.delete(socket);
+    this.#closedBytes.read += socket.bytesRead;
+    this.#closedBytes.written += socket.bytesWritten;
     // A new connection from the same port may exist already.
     if (this.#byPeer.get(connection.peer) === socket) this.#byPeer.delete(connection.peer);
   }

@@ -10,7 +10,8 @@ import { limits } from '../../base/limits.ts';
 import type { CallContext } from '../../trace/call-context.ts';
 import type { SpanWriter, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
-import type { IngestType, Metrics } from './metrics.ts';
+import type { IngestType } from '../metrics/request-metrics.ts';
+import type { Metrics } from './metrics.ts';
 
 export interface IntakeOptions {
   readonly writer: SpanWriter;
@@ -45,6 +46,8 @@ export class Intake {
   readonly #budget: FairBudget;
   readonly #idle = setTimeout(collectIdle, IDLE_MS).unref();
   #writing = 0;
+  #limitReached = 0;
+  #limitTimeouts = 0;
   readonly #waiting = new FairQueue<() => void>();
 
   constructor(options: IntakeOptions) {
@@ -52,8 +55,14 @@ export class Intake {
     this.#options = options;
     this.jsonBytesMax = options.jsonBytesMax ?? options.requestBytesMax;
     this.#budget = new FairBudget(options.intakeBytesMax ?? limits.intakeBytesMax);
-    const waiting = (): number => this.#waiting.size;
-    options.metrics.watchIntake(() => ({ bytes: this.#budget.bytes, writing: this.#writing, waiting: waiting() }));
+    options.metrics.watchIntake(() => ({
+      bytes: this.#budget.bytes,
+      writing: this.#writing,
+      writingMax: options.concurrentInsertsMax,
+      waiting: this.#waiting.size,
+      limitReached: this.#limitReached,
+      limitTimeouts: this.#limitTimeouts,
+    }));
   }
 
   /** Opens the account of one request. Throws OVERLOADED. */
@@ -113,6 +122,7 @@ export class Intake {
       this.#writing++;
       return;
     }
+    this.#limitReached++;
     await new Promise<void>((resolve, reject) => {
       const turn = (): void => {
         clearTimeout(timer);
@@ -120,6 +130,7 @@ export class Intake {
       };
       const timer = setTimeout(() => {
         this.#waiting.delete(tenant, turn);
+        this.#limitTimeouts++;
         const queue = `${concurrentInsertsMax} requests (-maxConcurrentInserts) are being written`;
         reject(new StoreError('UNAVAILABLE', `${queue} and none finished within ${insertQueueMaxMs} ms; try again`));
       }, insertQueueMaxMs);

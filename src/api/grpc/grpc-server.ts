@@ -100,8 +100,8 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
   const methods = new GrpcMethodTable();
   const closing = new AbortController();
   options.register(methods, closing.signal);
-  const sessions = new Sessions(server);
   const connections = new Connections(connectionsMax);
+  const sessions = new Sessions(server, () => connections.countTimeout());
   server.on('connection', (socket) => connections.add(socket));
   server.on('stream', (stream, headers) => {
     if (stream.session !== undefined) stream.once('close', connections.begin(stream.session.socket));
@@ -212,9 +212,12 @@ class Sessions {
   readonly #server: Http2Server;
   readonly #open = new Map<ServerHttp2Session, Connection>();
   readonly #looking: NodeJS.Timeout;
+  readonly #onTimeout: () => void;
 
-  constructor(server: Http2Server) {
+  /** `onTimeout` is called for each connection that is ended because it no longer answers. */
+  constructor(server: Http2Server, onTimeout: () => void) {
     this.#server = server;
+    this.#onTimeout = onTimeout;
     server.on('session', (session) => {
       session.setLocalWindowSize(CONNECTION_WINDOW_BYTES);
       const ageMaxMs = CONNECTION_AGE_MAX_MS * (0.9 + Math.random() * 0.2);
@@ -236,6 +239,7 @@ class Sessions {
       // end. From now on it has the grace period of a connection that is too old.
       if (session.closed) connection.openedMs = Math.min(connection.openedMs, nowMs - connection.ageMaxMs);
       const overdueMs = nowMs - connection.openedMs - connection.ageMaxMs;
+      if (connection.isSilent) this.#onTimeout();
       if (connection.isSilent || overdueMs > CONNECTION_AGE_GRACE_MS) session.destroy();
       else if (overdueMs > 0) session.close();
       else {

@@ -51,6 +51,9 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
   const app = createApp(options.mounts);
   const connections = new Connections(options.connectionsMax);
   app.server.on('connection', (socket) => connections.add(socket));
+  app.server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
+    if (code === 'ERR_HTTP_REQUEST_TIMEOUT') connections.countTimeout();
+  });
   app.server.on('request', (request, response) => response.once('close', connections.begin(request.socket)));
   const routes = new RouteTable(pathPrefix);
   app.addHook('onRoute', ({ method, url }) => {

@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
 import type { StoreAdmin, TraceArchive } from '../../trace/store.ts';
 import type { Metrics } from '../edge/metrics.ts';
+import { chooseExposition } from '../metrics/exposition.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
 export interface OperationsOptions {
@@ -36,8 +37,9 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
     else void reply.code(503).send('the server is starting or closing, or its store does not answer');
   });
 
-  app.get('/metrics', { onRequest: requireKey('metricsAuthKey', config.metricsAuthKey) }, async (_request, reply) => {
-    return reply.type(metrics.contentType).send(await metrics.render());
+  app.get('/metrics', { onRequest: requireKey('metricsAuthKey', config.metricsAuthKey) }, async (request, reply) => {
+    const exposition = chooseExposition(request.headers.accept);
+    return reply.type(exposition.contentType).send(await metrics.render(exposition));
   });
 
   app.get('/flags', { onRequest: requireKey('flagsAuthKey', config.flagsAuthKey) }, (_request, reply) => {

@@ -10,7 +10,7 @@ import { tenantOfHeaders } from '../../trace/tenant.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { ACCEPTED_ENCODINGS } from '../http/decode-body.ts';
 import type { Intake } from '../edge/intake.ts';
-import type { IngestType } from '../edge/metrics.ts';
+import type { IngestType } from '../metrics/request-metrics.ts';
 import { receiveBody } from '../http/request-body.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
 

@@ -69,7 +69,12 @@ test('at the cap the connection that was silent longest is closed, and the newco
   expect(listener.alive).toEqual([0, 2, 3]);
   await listener.open();
   expect(listener.alive).toEqual([0, 3, 4]);
-  expect(listener.connections.gauges).toEqual({ open: 3, max: 3, pushedOut: 2 });
+  listener.connections.countTimeout();
+  // `hello` of a connection that is still open.
+  const counted = { accepted: 5, pushedOut: 2, timedOut: 1, bytesRead: 5, bytesWritten: 0 };
+  expect(listener.connections.gauges).toEqual({ open: 3, max: 3, ...counted });
+  for (const client of listener.clients) client.destroy();
+  await expect.poll(() => listener.connections.gauges).toEqual({ open: 0, max: 3, ...counted });
 });
 
 test('one with a request under way is closed only when all have one', async () => {

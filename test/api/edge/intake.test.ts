@@ -42,6 +42,10 @@ describe('bounds', () => {
     expect(decodeRpcStatus(second.body).message).toBe(
       '1 requests (-maxConcurrentInserts) are being written and none finished within 50 ms; try again',
     );
+    const text = await small.metrics.render();
+    for (const line of ['vm_concurrent_insert_limit_reached_total 1', 'vm_concurrent_insert_limit_timeout_total 1']) {
+      expect(text).toContain(`\n${line}\n`);
+    }
     open();
     expect((await first).status).toBe(200);
     const several = await Promise.all([1, 2, 3].map(() => small.post(protobuf, PROTOBUF)));

@@ -1,4 +1,5 @@
 // /metrics as text: names, labels, and that the ledger balances.
+import { availableParallelism } from 'node:os';
 import { expect, test } from 'vitest';
 import { encodeRequest, toOtlpJson } from '../../support/otlp-proto.ts';
 import { openEdgeServers } from '../../support/edge-servers.ts';
@@ -42,7 +43,13 @@ test('rows and bytes are counted by protocol, requests by route', async () => {
     [`tracelith_requests_refused_total{${path},code="415"}`]: 1,
     'tracelith_requests_refused_total{path="*",code="404"}': 2,
     [`vt_http_request_duration_seconds_count{${path}}`]: 5,
+    [`vt_http_request_duration_seconds{quantile="0.99",${path}}`]: expect.any(Number) as number,
+    vm_http_requests_all_total: 7,
+    'vm_http_request_errors_total{path="*",reason="unsupported"}': 2,
+    'vm_tcplistener_accepts_total{name="httpListenAddr"}': 8,
     tracelith_intake_bytes: 0,
+    vm_concurrent_insert_capacity: 32 * availableParallelism(),
+    vm_available_memory_bytes: 2 ** 31,
     vm_concurrent_insert_current: 0,
     'vm_app_version{version="tracelith-0.0.0",short_version="v0.0.0"}': 1,
     'flag{name="retentionPeriod",value="7d",is_set="false"}': 1,
@@ -59,6 +66,10 @@ test('the ledger of the store is shown as it is at each scrape, and balances', a
     rowsStored: 7,
     rowsRejected: { too_large: 1, invalid_trace_id: 2 },
     merges: 3,
+    logRows: 2,
+    partRows: 100,
+    bytesReceived: 5_000,
+    logCounts: [{ level: 'ERROR', message: 'a merge failed twice', count: 3, suppressed: 1 }],
   };
   for (const stored of [7, 17]) {
     edge.store.stats_ = {
@@ -75,7 +86,11 @@ test('the ledger of the store is shown as it is at each scrape, and balances', a
     expect(samples.get('tracelith_rows_received_total')).toBe(samples.get('tracelith_rows_stored_total')! + droppedSum);
     expect(samples.get('vt_rows_dropped_total{reason="invalid_trace_id"}')).toBe(2);
     expect(samples.get('vt_storage_is_read_only{path="tracelith-data"}')).toBe(stored === 17 ? 1 : 0);
-    expect(samples.get('vt_merges_total')).toBe(3);
+    expect(samples.get('vt_merges_total{type="storage/part"}')).toBe(3);
+    const rawBytes = samples.get('vt_uncompressed_data_size_bytes{type="storage/part"}');
+    expect(rawBytes).toBe((100 * 5_000) / (stored + 3));
+    expect(samples.get('vm_log_messages_total{level="error",location="a merge failed twice"}')).toBe(3);
+    expect(samples.get('tracelith_log_lines_suppressed_total')).toBe(1);
   }
 });
 
@@ -114,6 +129,7 @@ test('every metric has HELP and TYPE, totals are counters', async () => {
     'vt_storage_parts',
     'vt_storage_blocks',
     'vt_partitions',
+    'vt_pending_rows',
     'vt_data_size_bytes',
     'vm_app_start_timestamp',
   ]) {
