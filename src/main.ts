@@ -2,6 +2,7 @@
 // that sees every layer; it decides only the order in which things start and stop.
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
 import { Closing } from './base/closing.ts';
 import {
@@ -23,6 +24,7 @@ import { BodyPool } from './api/http/body-pool.ts';
 import { openHttpServer, openOtlpHttp } from './api/listeners/http-server.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics, type Metrics } from './api/edge/metrics.ts';
+import { Readiness } from './api/edge/readiness.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { pulsingDisk } from './disk/pulsing-disk.ts';
 import { ownThreadId } from './disk/thread-state.ts';
@@ -54,7 +56,6 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const memory = shareMemoryOf(allowedBytes, config, logger);
   const mainPulse = new Pulse();
   mainPulse.start(ownThreadId());
-  let isReady = false;
   const store = await openThreadedStore({
     ...engineOptions(config),
     mergeBytes: memory.mergeBytes,
@@ -63,6 +64,10 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     mainPulse: mainPulse.shared,
   });
   closing.add('store', () => store.close(stop.leftMs()));
+  const readiness = new Readiness({
+    isAlive: () => store.isAnswering,
+    refusalOf: async (duty) => (duty === 'insert' ? await store.writeRefusal() : undefined),
+  });
   const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
   const archived = openArchiveFolder(config, mainPulse);
@@ -90,18 +95,23 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     metrics,
     logger,
     connectionCaps,
-    isReady: () => isReady && store.isAnswering,
+    readiness,
   };
   const listeners = await openListeners({ ...parts, explainer: reader, admin: store, version });
   closing.add('listeners', () => listeners.close());
   // Closed first, so that nothing new is accepted while the listeners drain.
-  closing.add('readiness', () => {
-    isReady = false;
-  });
-  isReady = true;
+  closing.add('readiness', () => readiness.close());
+  closing.add('the wait for load balancers', () => leave(readiness, config.shutdownDelayMs));
+  readiness.begin();
   logAddresses(logger, config, listeners.addresses);
   logStart(logger, config, store, listeners.addresses);
   return closing;
+}
+
+/** Tells load balancers to send requests elsewhere, and goes on answering until they do. */
+async function leave(readiness: Readiness, delayMs: number): Promise<void> {
+  readiness.leave();
+  await delay(delayMs);
 }
 
 interface Listeners {
@@ -318,7 +328,7 @@ async function main(): Promise<void> {
     return;
   }
   const logger = createLogger({ level: config.loggerLevel, format: config.loggerFormat });
-  const stop = new StopClock(config.stopMaxMs);
+  const stop = new StopClock(config.shutdownDelayMs + config.stopMaxMs);
   closeOnSignal(await openNode(config, logger, stop), logger, stop);
 }
 

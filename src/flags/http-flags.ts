@@ -58,6 +58,13 @@ export const httpFlags = {
     reason: 'The defaults show every page that this server answers.',
     example: '-jaegerui.config=/etc/jaeger-ui.json',
   }),
+  shutdownDelayMs: flag('http', 'http.shutdownDelay', duration({ min: '0ms', max: '1h' }), {
+    default: '0ms',
+    meaning:
+      'After SIGTERM, how long everything is still answered while `/ready` and `/health` are 503, so that load balancers send requests elsewhere. -shutdownTimeout begins after it.',
+    reason: 'As in VictoriaTraces: without a load balancer it would only delay the stop.',
+    example: '-http.shutdownDelay=5s',
+  }),
   shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
     default: '7s',
     meaning:

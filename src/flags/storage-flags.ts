@@ -1,6 +1,6 @@
 // Flags of what is stored, for how long, and the work in the background.
 import { flag } from '../base/flag-row.ts';
-import { bytes, count, duration, path } from '../base/flag-value.ts';
+import { boolean, bytes, count, duration, path } from '../base/flag-value.ts';
 
 export const storageFlags = {
   storageDataPath: flag('storage', 'storageDataPath', path, {
@@ -61,6 +61,13 @@ export const storageFlags = {
       'With less free space on the disk of -storageDataPath, data is refused (429, Retry-After) until there is more.',
     reason: 'As in VictoriaTraces. Set it to about a tenth of the disk where merges of large days matter.',
     example: '-storage.minFreeDiskSpaceBytes=10GiB',
+  }),
+  isReadOnly: flag('storage', 'storage.readOnly', boolean, {
+    default: 'false',
+    meaning:
+      'Refuse spans (429, Retry-After) and answer queries: for a node whose days are being moved. `/ready` and `/insert/ready` are 503, `/select/ready` is not.',
+    reason: 'A node stores what it is sent.',
+    example: '-storage.readOnly',
   }),
   archiveBytesMax: flag('storage', 'archive.maxDiskSpaceUsageBytes', bytes({ min: '0', max: '1024TiB' }), {
     default: '1GiB',

@@ -25,6 +25,8 @@ export interface DiskGuardOptions {
   /** The data directory. */
   readonly path: string;
   readonly freeDiskBytesMin: number;
+  /** -storage.readOnly */
+  readonly isReadOnly?: boolean;
   /** -retention.maxDiskSpaceUsageBytes; 0: no limit. */
   readonly diskBytesMax: number;
   /** Bytes in the logs and on their way there. A flush writes them once more before it deletes them. */
@@ -57,6 +59,10 @@ export class DiskGuard implements MergeRoom {
   }
 
   get isReadOnly(): boolean {
+    return this.#options.isReadOnly === true || this.#isFull;
+  }
+
+  get #isFull(): boolean {
     const nowMs = this.#options.clock.nowMs();
     // If the clock is set back, the checks must not wait until it has caught up.
     if (Math.abs(nowMs - this.#checkedMs) >= CHECK_INTERVAL_MS) {
@@ -88,18 +94,23 @@ export class DiskGuard implements MergeRoom {
     };
   }
 
-  /** Throws READ_ONLY while there is too little free space. */
+  /** Throws READ_ONLY while there is too little free space, and with -storage.readOnly. */
   assertWritable(): void {
-    if (!this.isReadOnly) return;
-    const { path, freeDiskBytesMin } = this.#options;
+    const refusal = this.refusal;
+    if (refusal !== undefined) throw new StoreError('READ_ONLY', refusal);
+  }
+
+  /** Why no spans are taken now; undefined: they are. Throws DISK. */
+  get refusal(): string | undefined {
+    const { path, freeDiskBytesMin, isReadOnly } = this.#options;
+    if (isReadOnly === true)
+      return `${path}: this node only answers queries (-storage.readOnly); send spans to another`;
+    if (!this.#isFull) return undefined;
     const wanted =
       this.#keptBytes > freeDiskBytesMin
         ? `the next flush needs ${this.#keptBytes}`
         : `-storage.minFreeDiskSpaceBytes asks for ${freeDiskBytesMin}`;
-    throw new StoreError(
-      'READ_ONLY',
-      `${path}: ${this.#freeNow} bytes free, ${wanted}; free space or lower the flag, then retry`,
-    );
+    return `${path}: ${this.#freeNow} bytes free, ${wanted}; free space or lower the flag, then retry`;
   }
 
   /** Counts the growth of the logs since the last check: on a small disk it may use up the free space. */

@@ -5,6 +5,7 @@ import type { Storage } from './storage.ts';
 
 export const ENGINE_CALLS = [
   'write',
+  'writeRefusal',
   'listServices',
   'listOperations',
   'takeView',

@@ -16,6 +16,7 @@ export interface EngineOptions {
   readonly spanAttributesMax: number;
   readonly spanBytesMax: number;
   readonly freeDiskBytesMin: number;
+  readonly isReadOnly?: boolean;
   readonly diskBytesMax: number;
   readonly diskPercentMax: number;
   readonly flushIntervalMs: number;

@@ -42,6 +42,8 @@ export interface StorageOptions {
   readonly spanAttributesMax?: number;
   readonly spanBytesMax?: number;
   readonly freeDiskBytesMin: number;
+  /** -storage.readOnly: no spans are taken. Flushes, merges and retention go on. */
+  readonly isReadOnly?: boolean;
   /** Upper bound of stored bytes; 0: no limit. */
   readonly diskBytesMax: number;
   /** How full the file system may be, 1 to 100; 0: no limit. At most one of this and diskBytesMax is set. */
@@ -156,6 +158,12 @@ export class Storage implements StoreAdmin {
       if (isStoreError(error, 'INVALID_REQUEST') || isStoreError(error, 'LIMIT_EXCEEDED')) this.#ledger.addMalformed();
       throw error;
     }
+  }
+
+  /** Why no spans are taken now, for people; undefined: they are. Throws DISK. */
+  writeRefusal(): string | undefined {
+    this.#assertOpen();
+    return this.#guard.refusal;
   }
 
   /** Service names of acknowledged spans, in byte order. */

@@ -22,6 +22,14 @@ test('the disk guard looks once a second, also after the clock was set back', ()
   expect(looks).toBe(2);
 });
 
+test('the disk guard of a node that is to take nothing refuses, however much room there is', () => {
+  const disk = { ...nodeDisk, freeBytes: () => 1_000 };
+  const given = { disk, clock: new FakeClock(), path: '/data', freeDiskBytesMin: 100, diskBytesMax: 0 };
+  const guard = new DiskGuard({ ...given, logBytes: () => 0, isReadOnly: true });
+  expect([guard.isReadOnly, guard.freeBytes > 0]).toEqual([true, true]);
+  expect(() => guard.assertWritable()).toThrow('/data: this node only answers queries (-storage.readOnly)');
+});
+
 test('the disk guard keeps room for the flush of the logs, beside what the flag asks for', () => {
   const clock = new FakeClock();
   let logBytes = 0;

@@ -11,6 +11,7 @@ import type { Metrics } from '../../src/api/edge/metrics.ts';
 import { testMetrics } from './test-metrics.ts';
 import { parseConfig, type Config } from '../../src/config.ts';
 import { createLogger, type Logger } from '../../src/base/logger.ts';
+import { FakeReadiness } from './fake-readiness.ts';
 import { RecordingStore } from './recording-store.ts';
 
 export interface EdgeOptions {
@@ -30,7 +31,7 @@ export class EdgeServers implements AsyncDisposable {
   readonly logger: Logger;
   readonly config: Config;
   readonly logLines: string[];
-  readonly ready: { isReady: boolean };
+  readonly ready: FakeReadiness;
 
   constructor(parts: Omit<EdgeServers, typeof Symbol.asyncDispose | 'url' | 'post' | 'send'>) {
     this.store = parts.store;
@@ -73,8 +74,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const store = new RecordingStore();
   const logLines: string[] = [];
   const logger = createLogger({ write: (line) => void logLines.push(line) });
-  const ready = { isReady: true };
-  const isReady = (): boolean => ready.isReady;
+  const ready = new FakeReadiness();
   const { storageDataPath, shownFlags } = config;
   const metrics = testMetrics({ admin: store, storageDataPath, shownFlags });
   const { intakeBytesMax = 256 << 20 } = options;
@@ -91,7 +91,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     admin: store,
     metrics,
     logger,
-    isReady,
+    readiness: ready.readiness,
   };
   const http = await openHttpServer({ ...parts, admin: store });
   const grpc = (await openOtlpGrpc(parts).catch(async (error: unknown) => {

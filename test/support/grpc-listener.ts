@@ -8,6 +8,7 @@ import { testMetrics } from './test-metrics.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { parseConfig } from '../../src/config.ts';
 import type { TraceArchive } from '../../src/trace/store.ts';
+import { FakeReadiness } from './fake-readiness.ts';
 import { MapReader } from './map-reader.ts';
 import { RecordingStore } from './recording-store.ts';
 import { StorageClient } from './storage-client.ts';
@@ -21,7 +22,7 @@ export interface GrpcListener extends AsyncDisposable {
   readonly address: string;
   readonly metrics: Metrics;
   readonly logLines: string[];
-  readonly ready: { isReady: boolean };
+  readonly ready: FakeReadiness;
   close(): Promise<void>;
 }
 
@@ -45,7 +46,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
   const metrics = testMetrics({ admin: store, storageDataPath, shownFlags });
   const intake = new Intake({ ...config, writer: store, metrics });
   const answers = new AnswerBudget();
-  const ready = { isReady: true };
+  const ready = new FakeReadiness();
   const listener = (await openJaegerGrpc({
     config,
     intake,
@@ -55,7 +56,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
     archive: options.archive,
     metrics,
     logger,
-    isReady: () => ready.isReady,
+    readiness: ready.readiness,
   }))!;
   const address = `127.0.0.1:${listener.port}`;
   const client = new StorageClient(address);

@@ -13,6 +13,7 @@ import type { Intake } from '../edge/intake.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { METRICS, registerMetricsService } from '../jaeger-grpc/jaeger-metrics-grpc.ts';
 import type { Metrics } from '../edge/metrics.ts';
+import type { Readiness } from '../edge/readiness.ts';
 import { API_V2, registerApiV2 } from '../jaeger-grpc/jaeger-v2-grpc.ts';
 import { API_V3, registerApiV3 } from '../jaeger-grpc/jaeger-v3-grpc.ts';
 import { registerOtlpService } from '../otlp-in/otlp-grpc.ts';
@@ -31,10 +32,10 @@ export interface GrpcParts {
   readonly logger: Logger;
   /** Connections that each listener may have; by default as many as are useful. */
   readonly connectionCaps?: ConnectionCaps;
-  /** False before the store is open and while it closes. */
-  readonly isReady: () => boolean;
+  readonly readiness: Readiness;
 }
 
+const TRACE_SERVICE = 'opentelemetry.proto.collector.trace.v1.TraceService';
 const SERVICES = [
   'jaeger.storage.v2.TraceReader',
   'jaeger.storage.v2.DependencyReader',
@@ -42,7 +43,7 @@ const SERVICES = [
   API_V3,
   API_V2,
   METRICS,
-  'opentelemetry.proto.collector.trace.v1.TraceService',
+  TRACE_SERVICE,
 ];
 /** Jaeger checks the health of its writer under this name, although it writes with OTLP. */
 const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
@@ -50,7 +51,10 @@ const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
 /** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */
 export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
   const { otlpGrpcListenAddr: listenAddr, grpcCallMaxMs: callMaxMs } = parts.config;
-  const register = (server: GrpcMethodTable): void => registerOtlpService(server, { ...parts, callMaxMs });
+  const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
+    registerOtlpService(server, { ...parts, callMaxMs, isReady: () => parts.readiness.isAnswering });
+    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: [TRACE_SERVICE] });
+  };
   const { otlpGrpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
   return listen(parts, { flag: 'otlpGRPCListenAddr', listenAddr, connectionsMax, register });
 }
@@ -59,14 +63,19 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
 export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
   const { grpcListenAddr: listenAddr, hasTagExpressions, isMonitorOff } = parts.config;
   const { searchTracesMax: maxTraces, grpcCallMaxMs: callMaxMs } = parts.config;
-  const options = { ...parts, maxTraces, hasTagExpressions, callMaxMs };
+  const isReady = (): boolean => parts.readiness.isAnswering;
+  const options = { ...parts, isReady, maxTraces, hasTagExpressions, callMaxMs };
   const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
     registerStorageServices(server, options);
     registerApiV3(server, options);
     registerApiV2(server, options);
     registerMetricsService(server, { ...options, isMonitorOff });
     registerOtlpService(server, options);
-    registerHealth(server, { ...parts, closing, services: [...SERVICES, TRACE_WRITER] });
+    registerHealth(server, {
+      isReady: () => parts.readiness.isReady,
+      closing,
+      services: [...SERVICES, TRACE_WRITER],
+    });
     registerReflection(server, SERVICES);
   };
   const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;

@@ -8,6 +8,7 @@ import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import { Connections } from '../edge/connections.ts';
 import type { Metrics } from '../edge/metrics.ts';
+import type { Readiness } from '../edge/readiness.ts';
 import { messageOf, notReady, statusOf } from '../edge/status.ts';
 import { cannotListen, type OpenServer } from '../edge/open-server.ts';
 import { guardHost } from '../http/browser-guard.ts';
@@ -34,8 +35,8 @@ export interface HttpListenerOptions {
   readonly hint: string;
   readonly metrics: Metrics;
   readonly logger: Logger;
-  /** False before the store is open and while it closes: all paths except health, metrics and flags get 503. */
-  readonly isReady: () => boolean;
+  /** While it does not answer, all paths except probes, metrics and flags get 503. */
+  readonly readiness: Readiness;
 }
 
 /** Real clients send their headers at once. */
@@ -62,7 +63,8 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
   });
   guardHost(app, hosts);
   app.addHook('onRequest', async (request) => {
-    if (!options.isReady() && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url))) throw notReady();
+    if (!options.readiness.isAnswering && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url)))
+      throw notReady();
   });
   app.addHook('onRequest', async (request) => {
     // Only OTLP checks the media type of a body; fastify would refuse an unknown one on any path.

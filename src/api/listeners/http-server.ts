@@ -14,6 +14,7 @@ import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import type { OpenServer } from '../edge/open-server.ts';
+import type { Readiness } from '../edge/readiness.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { guardOrigin, ownHosts } from '../http/browser-guard.ts';
 import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
@@ -53,8 +54,7 @@ export interface HttpServerOptions {
   /** Connections that each listener may have; by default as many as are useful. */
   readonly connectionCaps?: Pick<ConnectionCaps, 'http' | 'otlpHttp'>;
   readonly version: string;
-  /** False before the store is open and while it closes: all paths except health, metrics and flags get 503. */
-  readonly isReady: () => boolean;
+  readonly readiness: Readiness;
 }
 
 /** Among encodings that a client accepts equally, the best ratio per CPU first; browsers accept all, Grafana only gzip. */

@@ -6,13 +6,14 @@ import { StoreError } from '../../base/errors.ts';
 import type { StoreAdmin, TraceArchive } from '../../trace/store.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { chooseExposition } from '../metrics/exposition.ts';
+import type { Duty, Readiness } from '../edge/readiness.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
 export interface OperationsOptions {
   readonly admin: StoreAdmin;
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
-  readonly isReady: () => boolean;
+  readonly readiness: Readiness;
   readonly config: {
     readonly forceFlushAuthKey: string;
     readonly forceMergeAuthKey: string;
@@ -24,16 +25,28 @@ export interface OperationsOptions {
   };
 }
 
+/** Probes of load balancers, and what must work for a process to get requests. VictoriaTraces has /insert/ready. */
+const PROBES: Readonly<Record<string, readonly Duty[]>> = {
+  '/ready': ['insert', 'select'],
+  '/insert/ready': ['insert'],
+  '/select/ready': ['select'],
+};
+
 /** These also answer while the server starts or closes. */
-export const ALWAYS_OPEN_PATHS: ReadonlySet<string> = new Set(['/health', '/metrics', '/flags', '/insert/ready']);
+export const ALWAYS_OPEN_PATHS: ReadonlySet<string> = new Set([
+  '/health',
+  '/metrics',
+  '/flags',
+  ...Object.keys(PROBES),
+]);
 
 export function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): void {
-  const { admin, metrics, isReady, config } = options;
+  const { admin, metrics, readiness, config } = options;
   const text = 'text/plain; charset=utf-8';
 
   app.get('/health', (_request, reply) => {
     void reply.type(text);
-    if (isReady()) void reply.send('OK');
+    if (readiness.isReady) void reply.send('OK');
     else void reply.code(503).send('the server is starting or closing, or its store does not answer');
   });
 
@@ -47,12 +60,17 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
     void reply.type(text).send(lines.join(''));
   });
 
-  // VictoriaTraces answers every method here; probes of load balancers use several.
-  const ready = (_request: FastifyRequest, reply: FastifyReply): void => {
-    void reply.code(isReady() ? 200 : 503).send({ status: isReady() ? 'ok' : 'starting or closing' });
-  };
-  app.get('/insert/ready', ready);
-  app.post('/insert/ready', ready);
+  for (const [url, duties] of Object.entries(PROBES)) {
+    // Probes of load balancers use several methods.
+    app.route({
+      method: ['GET', 'HEAD', 'OPTIONS', 'POST'],
+      url,
+      handler: async (_request, reply) => {
+        const refusal = await readiness.refusalOf(duties);
+        return reply.code(refusal === undefined ? 200 : 503).send({ status: refusal ?? 'ok' });
+      },
+    });
+  }
 
   const flushKey = requireKey('forceFlushAuthKey', config.forceFlushAuthKey);
   app.post('/internal/force_flush', { onRequest: flushKey }, async (_request, reply) => {

@@ -10,6 +10,7 @@ import { openGrpcListener } from '../../support/grpc-listener.ts';
 import { callExport } from '../../support/node-client.ts';
 import { encodeRequest } from '../../support/otlp-proto.ts';
 import { attribute, RICH_TRACE, RICH_TRACE_ID, span } from '../../support/rich-trace.ts';
+import { FakeReadiness } from '../../support/fake-readiness.ts';
 import { StorageClient } from '../../support/storage-client.ts';
 
 test("OTLP is taken on Jaeger's port too, with its tenant", async () => {
@@ -36,7 +37,7 @@ test('an empty address opens nothing, and one that is taken says by which flag',
     reader,
     metrics,
     logger: edge.logger,
-    isReady: () => true,
+    readiness: new FakeReadiness().readiness,
   };
   const off = parseConfig(['-otlpGRPCListenAddr=', '-grpc.listenAddr='], {});
   expect([await openOtlpGrpc({ ...parts, config: off }), await openJaegerGrpc({ ...parts, config: off })]).toEqual([

@@ -24,7 +24,7 @@ function open(edge: EdgeServers, ...flags: string[]) {
     metrics,
     logger,
     version: '0.0.0',
-    isReady: () => edge.ready.isReady,
+    readiness: edge.ready.readiness,
   });
 }
 

@@ -12,6 +12,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   edge.ready.isReady = true;
+  delete edge.ready.refusals.insert;
   edge.store.adminCalls.length = 0;
 });
 
@@ -25,6 +26,24 @@ describe('readiness', () => {
     expect([(await post('/insert/ready')).status, (await get('/insert/ready')).text]).toEqual([200, '{"status":"ok"}']);
     edge.ready.isReady = false;
     expect([(await get('/health')).status, (await get('/insert/ready')).status]).toEqual([503, 503]);
+  });
+
+  test('while spans are refused /ready and /insert/ready say why, and queries may come', async () => {
+    edge.ready.refusals.insert = 'the disk is full';
+    for (const path of ['/ready', '/insert/ready'])
+      expect([(await get(path)).status, (await get(path)).text]).toEqual([503, '{"status":"the disk is full"}']);
+    expect([(await get('/select/ready')).status, (await get('/health')).status]).toEqual([200, 200]);
+    delete edge.ready.refusals.insert;
+    expect([(await get('/ready')).status, (await get('/ready')).text]).toEqual([200, '{"status":"ok"}']);
+  });
+
+  test('while the process leaves, the probes are 503 and requests are answered', async () => {
+    await using leaving = await openEdgeServers();
+    leaving.ready.readiness.leave();
+    for (const path of ['/ready', '/insert/ready', '/select/ready', '/health'])
+      expect((await get(path, leaving)).status).toBe(503);
+    const sent = await leaving.post(encodeRequest({}), { 'content-type': 'application/x-protobuf' });
+    expect([sent.status, (await get('/api/services', leaving)).status]).toEqual([200, 200]);
   });
 
   test('while not ready everything else is 503 with Retry-After, metrics and flags answer', async () => {

@@ -1,0 +1,57 @@
+// Whether this process should get requests. Load balancers ask /ready, /insert/ready, /select/ready, /health and gRPC's health;
+// the listeners ask whether to answer at all. A process that is about to stop is not ready any more but still answers.
+const STARTING_OR_CLOSING = 'the server is starting or closing, or its store does not answer';
+
+/** Work that a load balancer may route separately. */
+export type Duty = 'insert' | 'select';
+
+export interface ReadinessOptions {
+  /** False if nothing can be answered, because the store hangs or has ended. */
+  readonly isAlive: () => boolean;
+  /** Why a duty is refused now, for people; undefined: it is not. */
+  readonly refusalOf: (duty: Duty) => Promise<string | undefined>;
+}
+
+export class Readiness {
+  readonly #options: ReadinessOptions;
+  #state: 'starting' | 'ready' | 'leaving' | 'closed' = 'starting';
+
+  constructor(options: ReadinessOptions) {
+    this.#options = options;
+  }
+
+  /** Everything is open. */
+  begin(): void {
+    this.#state = 'ready';
+  }
+
+  /** From now on load balancers should send requests elsewhere. Those that come are answered until close(). */
+  leave(): void {
+    this.#state = 'leaving';
+  }
+
+  close(): void {
+    this.#state = 'closed';
+  }
+
+  /** Whether requests are answered. */
+  get isAnswering(): boolean {
+    return (this.#state === 'ready' || this.#state === 'leaving') && this.#options.isAlive();
+  }
+
+  /** Whether load balancers should send requests here. */
+  get isReady(): boolean {
+    return this.#state === 'ready' && this.#options.isAlive();
+  }
+
+  /** Why no requests of these duties should come here, for people; undefined: they should. */
+  async refusalOf(duties: readonly Duty[]): Promise<string | undefined> {
+    for (const duty of duties) {
+      if (!this.isReady) return STARTING_OR_CLOSING;
+      // A store that ends meanwhile rejects the call.
+      const refusal = await this.#options.refusalOf(duty).catch((error: unknown) => String(error));
+      if (refusal !== undefined) return refusal;
+    }
+    return this.isReady ? undefined : STARTING_OR_CLOSING;
+  }
+}
