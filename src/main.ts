@@ -64,10 +64,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     mainPulse: mainPulse.shared,
   });
   closing.add('store', () => store.close(stop.leftMs()));
-  const readiness = new Readiness({
-    isAlive: () => store.isAnswering,
-    refusalOf: async (duty) => (duty === 'insert' ? await store.writeRefusal() : undefined),
-  });
+  const readiness = readinessOf(store);
   const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
   const archived = openArchiveFolder(config, mainPulse);
@@ -97,7 +94,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     connectionCaps,
     readiness,
   };
-  const listeners = await openListeners({ ...parts, explainer: reader, admin: store, version });
+  const listeners = await openListeners({ ...parts, explainer: reader, digester: reader, admin: store, version });
   closing.add('listeners', () => listeners.close());
   // Closed first, so that nothing new is accepted while the listeners drain.
   closing.add('readiness', () => readiness.close());
@@ -106,6 +103,13 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   logAddresses(logger, config, listeners.addresses);
   logStart(logger, config, store, listeners.addresses);
   return closing;
+}
+
+function readinessOf(store: ThreadedStore): Readiness {
+  return new Readiness({
+    isAlive: () => store.isAnswering,
+    refusalOf: async (duty) => (duty === 'insert' ? await store.writeRefusal() : undefined),
+  });
 }
 
 /** Tells load balancers to send requests elsewhere, and goes on answering until they do. */
@@ -307,8 +311,8 @@ function closeOnSignal(closing: Closing, logger: LineLogger, stop: StopClock): v
 }
 
 /** A tool runs and ends; it opens no store and no listener. */
-function runAsTool(name: string, args: readonly string[]): void {
-  process.exitCode = runTool(name, args, {
+async function runAsTool(name: string, args: readonly string[]): Promise<void> {
+  process.exitCode = await runTool(name, args, {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     isInteractive: process.stderr.isTTY,
@@ -317,7 +321,7 @@ function runAsTool(name: string, args: readonly string[]): void {
 
 async function main(): Promise<void> {
   const { first, rest } = splitArguments();
-  if (isTool(first)) return runAsTool(first, rest);
+  if (isTool(first)) return await runAsTool(first, rest);
   const config = parseConfig();
   if (config.help) {
     process.stdout.write(`${helpText()}\n${toolsHelp()}`);

@@ -1,6 +1,7 @@
 // The small messages of OTLP and gRPC: ExportTraceServiceResponse, google.rpc.Status and RetryInfo, in protobuf (by
 // protobufjs reflection) and in protobuf's JSON mapping. One per request, so clarity matters more than speed.
 import protobuf from 'protobufjs/light.js';
+import { StoreError } from '../base/errors.ts';
 
 /** Tells the client about spans that were not stored. */
 export interface PartialSuccess {
@@ -44,6 +45,26 @@ export function encodeExportResponse(partialSuccess: PartialSuccess | undefined,
   // 64-bit integers are texts in protobuf's JSON.
   const json = partialSuccess && { ...partialSuccess, rejectedSpans: String(partialSuccess.rejectedSpans) };
   return Buffer.from(JSON.stringify(json === undefined ? {} : { partialSuccess: json }));
+}
+
+/** What a protobuf ExportTraceServiceResponse says about rejected spans. Throws INVALID_REQUEST. */
+export function decodeExportResponse(bytes: Uint8Array): PartialSuccess {
+  try {
+    const { partialSuccess } = exportTraceServiceResponse.toObject(exportTraceServiceResponse.decode(bytes), {
+      longs: Number,
+    }) as {
+      partialSuccess?: Partial<PartialSuccess>;
+    };
+    return { rejectedSpans: 0, errorMessage: '', ...partialSuccess };
+  } catch (cause) {
+    throw new StoreError(
+      'INVALID_REQUEST',
+      `the answer to a write is no ExportTraceServiceResponse: ${String(cause)}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 /** google.rpc.Status, with RetryInfo if the client should retry. */

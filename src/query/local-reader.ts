@@ -23,10 +23,13 @@ import type {
   TraceReader,
 } from '../trace/store.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
+import type { DigestPage, SpanDigester } from '../trace/span-digests.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { ViewFiles } from './block-source.ts';
 import { wholeDays } from './call-totals.ts';
+import { piecesOf } from './digest-spans.ts';
 import type { QueryReply, QueryThread } from './query-worker.ts';
 import type { QueryJob, QueryKind, QueryResult, QueryTask } from './run-query.ts';
 import { queryShape } from './query-shape.ts';
@@ -107,12 +110,13 @@ const SHOWN_KINDS: Readonly<Record<QueryKind, RunQuery['kind']>> = {
   newest: 'search',
   dependencies: 'dependencies',
   metrics: 'metrics',
+  digest: 'digest',
 };
 
 /** Warnings remembered as already logged; when there are more, all are logged once again. */
 const LOGGED_MAX = 1_000;
 
-export class LocalReader implements TraceReader, SearchExplainer {
+export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
   readonly #options: LocalReaderOptions;
   readonly #threads: ThreadPool<QueryJob & PulsingJob, QueryReply>;
   readonly #turns: Turns;
@@ -222,6 +226,31 @@ export class LocalReader implements TraceReader, SearchExplainer {
     const filter = wholeDays(query.startNs, query.endNs);
     const { result } = await this.#run<'metrics'>(call, filter, { kind: 'metrics', query });
     return { series: result.series, warnings: result.warnings };
+  }
+
+  /** Each page waits for its turn, so that other queries get theirs; the view pins the files until the last one. */
+  async *digestSpans({ tenant, signal }: CallContext, day: number): AsyncGenerator<DigestPage, void, undefined> {
+    const { source, durationMaxMs } = this.#options;
+    const midnightNs = BigInt(day) * BigInt(DAY_NS);
+    const taken = await source.takeView(tenant, wholeDays(midnightNs, midnightNs));
+    try {
+      for (const view of piecesOf(taken)) {
+        let from: number | undefined = 0;
+        while (from !== undefined) {
+          await this.#turns.take(signal);
+          const task: QueryTask<'digest'> = { kind: 'digest', from };
+          const reply: QueryReply = await this.#ask({ task, tenant, view, durationMaxMs }, signal).finally(() =>
+            this.#turns.release(),
+          );
+          const page = this.#take<'digest'>(reply).result;
+          this.#report(page.damaged);
+          yield page;
+          from = page.next;
+        }
+      }
+    } finally {
+      source.releaseView(taken.id);
+    }
   }
 
   /** Waits for a turn before it takes a view, so that a waiting query pins no files. */

@@ -20,6 +20,8 @@ export function queryShape(task: QueryTask): Record<string, unknown> {
       return { query: 'dependencies', rangeSeconds: secondsOf(task.startNs, task.endNs) };
     case 'metrics':
       return { query: 'metrics', rangeSeconds: secondsOf(task.query.startNs, task.query.endNs) };
+    case 'digest':
+      return { query: 'digest' };
     default:
       return task satisfies never;
   }

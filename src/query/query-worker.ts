@@ -49,7 +49,9 @@ export function run(job: QueryJob): unknown {
 
 /** Each buffer once: a trace that was requested twice is one buffer. */
 function buffersOf(reply: QueryReply): ArrayBuffer[] {
-  if (reply.kind !== 'done' || reply.result.kind !== 'traces') return [];
+  if (reply.kind !== 'done') return [];
+  if (reply.result.kind === 'digest') return [reply.result.records.buffer as ArrayBuffer];
+  if (reply.result.kind !== 'traces') return [];
   return [...new Set(reply.result.traces.map(({ otlp }) => otlp.buffer as ArrayBuffer))];
 }
 

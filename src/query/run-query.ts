@@ -10,6 +10,7 @@ import { BlockSource, type ViewFiles } from './block-source.ts';
 import type { PartCache } from './part-cache.ts';
 import { Deadline } from './deadline.ts';
 import { listCallSeries, listDependencies } from './dependencies.ts';
+import { digestSpans, type DigestedBlocks } from './digest-spans.ts';
 import { existingTraces, findTraces } from './find-traces.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 import { searchTraces } from './search-traces.ts';
@@ -33,6 +34,8 @@ interface QueryTasks {
   };
   readonly dependencies: { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint };
   readonly metrics: { readonly kind: 'metrics'; readonly query: MetricsQuery };
+  /** `from`: the first block. */
+  readonly digest: { readonly kind: 'digest'; readonly from: number };
 }
 
 interface QueryAnswers {
@@ -43,6 +46,7 @@ interface QueryAnswers {
   readonly newest: { readonly kind: 'traces'; readonly traces: FoundTrace[]; readonly isWhole: boolean };
   readonly dependencies: { readonly kind: 'dependencies'; readonly dependencies: Dependency[] };
   readonly metrics: { readonly kind: 'metrics'; readonly series: CallSeries[] };
+  readonly digest: { readonly kind: 'digest' } & DigestedBlocks;
 }
 
 export type QueryKind = keyof QueryTasks;
@@ -67,6 +71,7 @@ const QUERIES: {
     dependencies: listDependencies(source, startNs, endNs, deadline),
   }),
   metrics: (source, { query }, deadline) => ({ kind: 'metrics', series: listCallSeries(source, query, deadline) }),
+  digest: (source, { from }, deadline) => ({ kind: 'digest', ...digestSpans(source, from, deadline) }),
 };
 
 export interface QueryJob {

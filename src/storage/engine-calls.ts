@@ -16,6 +16,7 @@ export const ENGINE_CALLS = [
   'purge',
   'acceptLosses',
   'listPartitions',
+  'listTenants',
   'detachPartition',
   'attachPartition',
   'createSnapshots',

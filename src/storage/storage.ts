@@ -12,6 +12,7 @@ import { compareUtf8 } from '../trace/attributes.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { formatDay, parseDay } from '../partition/day.ts';
 import type { MergeRunner } from '../partition/merge-runner.ts';
+import type { Partition } from '../partition/partition.ts';
 import type { Forget } from '../partition/partition-place.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type { Listed, Marked, Operation, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
@@ -245,6 +246,13 @@ export class Storage implements StoreAdmin {
     return this.#partitions.all.map(({ day }) => formatDay(day));
   }
 
+  /** Tenants with spans in the partition, sorted; [] if it is not open. Throws INVALID_REQUEST. */
+  listTenants(name: string): string[] {
+    const day = dayOf(name);
+    const tenants = this.#partitions.all.filter((partition) => partition.day === day).flatMap(tenantsOf);
+    return [...new Set(tenants)].sort();
+  }
+
   async detachPartition(name: string): Promise<void> {
     this.#assertOpen();
     await this.#partitions.detach(dayOf(name));
@@ -341,16 +349,18 @@ export class Storage implements StoreAdmin {
   }
 
   *#storedTenants(): Generator<Tenant> {
-    for (const { parts, log } of this.#partitions.all) {
-      for (const part of parts) yield* part.tenants;
-      for (const file of log.files) yield* file.names.tenants();
-    }
+    for (const partition of this.#partitions.all) yield* tenantsOf(partition);
   }
 
   #assertOpen(): void {
     if (this.#isClosing)
       throw new StoreError('UNAVAILABLE', `${this.#options.path}: the store is closing; retry later`);
   }
+}
+
+/** With duplicates. */
+function tenantsOf({ parts, log }: Partition): Tenant[] {
+  return [...parts.flatMap((part) => [...part.tenants]), ...log.files.flatMap((file) => [...file.names.tenants()])];
 }
 
 /** The day for a partition's name. Throws INVALID_REQUEST. */

@@ -7,45 +7,65 @@ const BAR_INTERVAL_MS = 100;
 const LINE_INTERVAL_MS = 5_000;
 const BAR_WIDTH = 30;
 
-export class Progress {
+/** Work of unknown size: says now and then what it is at. */
+export class Ticker {
   readonly #terminal: Terminal;
   readonly #what: string;
-  readonly #totalBytes: number;
   readonly #nowMs: () => number;
-  #doneBytes = 0;
   #shownMs: number;
-  #isBarShown = false;
+  #isLineShown = false;
 
-  constructor(terminal: Terminal, what: string, totalBytes: number, nowMs: () => number = () => performance.now()) {
+  constructor(terminal: Terminal, what: string, nowMs: () => number = () => performance.now()) {
     this.#terminal = terminal;
     this.#what = what;
-    this.#totalBytes = totalBytes;
     this.#nowMs = nowMs;
     this.#shownMs = nowMs();
+  }
+
+  /** `text` is made only if it is shown. */
+  tell(text: string | ((isInteractive: boolean) => string)): void {
+    const nowMs = this.#nowMs();
+    const { isInteractive, err } = this.#terminal;
+    if (nowMs - this.#shownMs < (isInteractive ? BAR_INTERVAL_MS : LINE_INTERVAL_MS)) return;
+    this.#shownMs = nowMs;
+    const shown = `${this.#what}${typeof text === 'string' ? `: ${text}` : text(isInteractive)}`;
+    err(isInteractive ? `\r\x1b[K${shown}` : `${shown}\n`);
+    this.#isLineShown = isInteractive;
+  }
+
+  /** Removes the line, so that another can be printed. */
+  clear(): void {
+    if (this.#isLineShown) this.#terminal.err('\r\x1b[K');
+    this.#isLineShown = false;
+  }
+}
+
+/** Work of known size: a bar. */
+export class Progress {
+  readonly #totalBytes: number;
+  readonly #ticker: Ticker;
+  #doneBytes = 0;
+
+  constructor(terminal: Terminal, what: string, totalBytes: number, nowMs?: () => number) {
+    this.#totalBytes = totalBytes;
+    this.#ticker = new Ticker(terminal, what, nowMs);
   }
 
   /** `sizeBytes` more are done, the last of them in `file`. */
   add(sizeBytes: number, file: string): void {
     this.#doneBytes += sizeBytes;
-    const nowMs = this.#nowMs();
-    const { isInteractive } = this.#terminal;
-    if (nowMs - this.#shownMs < (isInteractive ? BAR_INTERVAL_MS : LINE_INTERVAL_MS)) return;
-    this.#shownMs = nowMs;
-    const share = this.#totalBytes === 0 ? 1 : Math.min(1, this.#doneBytes / this.#totalBytes);
-    const percent = `${Math.floor(100 * share)} %`.padStart(5);
-    if (!isInteractive) {
-      this.#terminal.err(`${this.#what}: ${percent.trim()} of ${formatBytes(this.#totalBytes)}, at ${file}\n`);
-      return;
-    }
-    const bar = '#'.repeat(Math.round(BAR_WIDTH * share)).padEnd(BAR_WIDTH, '.');
-    this.#terminal.err(`\r\x1b[K${this.#what} [${bar}] ${percent} of ${formatBytes(this.#totalBytes)}`);
-    this.#isBarShown = true;
+    this.#ticker.tell((isInteractive) => {
+      const share = this.#totalBytes === 0 ? 1 : Math.min(1, this.#doneBytes / this.#totalBytes);
+      const percent = `${Math.floor(100 * share)} %`;
+      const total = formatBytes(this.#totalBytes);
+      const bar = '#'.repeat(Math.round(BAR_WIDTH * share)).padEnd(BAR_WIDTH, '.');
+      return isInteractive ? ` [${bar}] ${percent.padStart(5)} of ${total}` : `: ${percent} of ${total}, at ${file}`;
+    });
   }
 
   /** Removes the bar, so that a line can be printed. */
   clear(): void {
-    if (this.#isBarShown) this.#terminal.err('\r\x1b[K');
-    this.#isBarShown = false;
+    this.#ticker.clear();
   }
 }
 

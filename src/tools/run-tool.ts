@@ -4,13 +4,14 @@ import { acceptLoss } from './accept-loss.ts';
 import { inspect } from './inspect.ts';
 import { rebuildIndexes } from './rebuild-index.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts';
+import { sync, SYNC_HELP } from './sync.ts';
 import { verify } from './verify.ts';
 
 interface Tool {
   readonly usage: string;
   readonly help: string;
   /** Returns the exit code. Throws StoreError. */
-  readonly run: (args: readonly string[], terminal: Terminal) => number;
+  readonly run: (args: readonly string[], terminal: Terminal) => number | Promise<number>;
 }
 
 const TOOLS: Readonly<Record<string, Tool>> = {
@@ -40,6 +41,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       'The node must be stopped; of a running one ask POST /internal/partition/accept_loss. Restore first what can be restored.\n',
     run: (args, terminal) => acceptLoss(onlyArgument(args), terminal),
   },
+  sync: { usage: 'sync --from URL [options]', help: SYNC_HELP, run: sync },
   'rebuild-index': {
     usage: 'rebuild-index <dir>',
     help:
@@ -61,19 +63,23 @@ export function toolsHelp(): string {
     .join(', ')}; each says more with -help.\n`;
 }
 
-/** Runs the tool `name`; returns the exit code. Prints a StoreError; throws bugs. */
-export function runTool(name: string, args: readonly string[], terminal: Terminal): number {
+/** Runs the tool `name`; the exit code, promised by tools that call a running node. Prints a StoreError; throws bugs. */
+export function runTool(name: string, args: readonly string[], terminal: Terminal): number | Promise<number> {
   const tool = TOOLS[name]!;
   if (args.some((arg) => /^--?h(elp)?$/.test(arg))) {
     terminal.out(`tracelith ${tool.usage}\n${tool.help}`);
     return EXIT_OK;
   }
-  try {
-    return tool.run(args, terminal);
-  } catch (error) {
+  const fail = (error: unknown): number => {
     if (!isStoreError(error)) throw error;
     terminal.err(`tracelith ${name}: ${error.message}\n`);
     return error.code === 'CONFIG' ? EXIT_USAGE : EXIT_FAILED;
+  };
+  try {
+    const result = tool.run(args, terminal);
+    return typeof result === 'number' ? result : result.catch(fail);
+  } catch (error) {
+    return fail(error);
   }
 }
 

@@ -285,6 +285,8 @@ export interface StoreAdmin {
   acceptLosses(partitionPrefix: string): Promise<string[]>;
   /** Names (YYYYMMDD) of the partitions in use, by day. */
   listPartitions(): string[] | Promise<string[]>;
+  /** Tenants with spans in the partition `name`, sorted; [] if it is not in use. Throws INVALID_REQUEST. */
+  listTenants(name: string): string[] | Promise<string[]>;
   /**
    * Takes a partition out without moving its files: requests with spans of that day fail with UNAVAILABLE, queries do
    * not see it. Resolves when nothing reads or writes its files any more. Lasts until attachPartition or the next

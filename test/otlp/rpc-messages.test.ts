@@ -1,6 +1,6 @@
 // The small messages in both encodings, read back by the oracle's own definitions.
 import { describe, expect, test } from 'vitest';
-import { encodeExportResponse, encodeRpcStatus } from '../../src/otlp/rpc-messages.ts';
+import { decodeExportResponse, encodeExportResponse, encodeRpcStatus } from '../../src/otlp/rpc-messages.ts';
 import { decodeResponse, decodeRetrySeconds, decodeRpcStatus } from '../support/otlp-proto.ts';
 
 describe('ExportTraceServiceResponse', () => {
@@ -15,6 +15,15 @@ describe('ExportTraceServiceResponse', () => {
     expect(decodeResponse(encodeExportResponse(partial, 'protobuf'))).toEqual(expected);
     const json = encodeExportResponse(partial, 'json').toString();
     expect(json).toBe('{"partialSuccess":{"rejectedSpans":"1099511627776","errorMessage":"žluť"}}');
+  });
+});
+
+describe('ExportTraceServiceResponse', () => {
+  test('is read as it is written, and anything else is refused', () => {
+    const partial = { rejectedSpans: 2 ** 40, errorMessage: 'too old' };
+    expect(decodeExportResponse(encodeExportResponse(partial, 'protobuf'))).toEqual(partial);
+    expect(decodeExportResponse(new Uint8Array(0))).toEqual({ rejectedSpans: 0, errorMessage: '' });
+    expect(() => decodeExportResponse(Buffer.from('<html>'))).toThrow('no ExportTraceServiceResponse');
   });
 });
 

@@ -310,3 +310,18 @@ test('a slow query is logged with its conditions, without their values', async (
   await reader.findNewest({ tenant: DEFAULT_TENANT }, ANY_TRACE);
   expect(lines.filter((text) => text.includes('a slow query'))).toHaveLength(1);
 });
+
+test('digests come in pages of one view, which is released at the end, also of a caller that stops early', async () => {
+  const day = Number(NOON_NS / 86_400_000_000_000n);
+  let spans = 0;
+  for await (const page of reader.digestSpans({ tenant: DEFAULT_TENANT }, day)) {
+    spans += page.spans;
+    expect(source.held.size).toBe(1);
+  }
+  expect([spans > 0, source.held.size]).toEqual([true, 0]);
+  for await (const page of reader.digestSpans({ tenant: DEFAULT_TENANT }, day)) {
+    expect(page.records.length).toBeGreaterThan(0);
+    break;
+  }
+  expect(source.held.size).toBe(0);
+});

@@ -93,7 +93,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     logger,
     readiness: ready.readiness,
   };
-  const http = await openHttpServer({ ...parts, admin: store });
+  const http = await openHttpServer({ ...parts, admin: store, digester: store });
   const grpc = (await openOtlpGrpc(parts).catch(async (error: unknown) => {
     await http.close();
     throw error;

@@ -15,6 +15,7 @@ import type {
   TraceReader,
   WriteResult,
 } from '../../src/trace/store.ts';
+import type { DigestPage, SpanDigester } from '../../src/trace/span-digests.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 import { decodeRequest, spansOf, type OtlpRequest } from './otlp-proto.ts';
 
@@ -26,7 +27,7 @@ export interface RecordedWrite {
 
 const NOTHING: Listed<never> = { items: [], warnings: [] };
 
-export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
+export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin, SpanDigester {
   /** Requests that were acknowledged, in order. */
   readonly writes: RecordedWrite[] = [];
   /** Thrown by the next calls of write, one each. */
@@ -39,6 +40,10 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
   partitions: string[] = ['20261119', '20261120'];
   stats_: Partial<StoreStats> = {};
   attempts = 0;
+  /** What digestSpans gives; a text breaks it off. */
+  digestPages: (DigestPage | string)[] = [];
+  /** What findTraces gives. */
+  found: FoundTraces = { traces: [], warnings: [] };
 
   async write({ tenant }: CallContext, body: Uint8Array): Promise<WriteResult> {
     this.attempts++;
@@ -60,7 +65,15 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
   }
 
   findTraces(): Promise<FoundTraces> {
-    return Promise.resolve({ traces: [], warnings: [] });
+    return Promise.resolve(this.found);
+  }
+
+  async *digestSpans({ tenant }: CallContext, day: number): AsyncGenerator<DigestPage, void, undefined> {
+    this.adminCalls.push(`digest ${tenant} ${day}`);
+    for (const page of this.digestPages) {
+      if (typeof page === 'string') throw new Error(page);
+      yield page;
+    }
   }
 
   hasTraces(): Promise<FoundIds> {
@@ -99,6 +112,10 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin {
 
   listPartitions(): string[] {
     return this.partitions;
+  }
+
+  listTenants(name: string): string[] {
+    return this.partitions.includes(name) ? ['0:0', '7:1'] : [];
   }
 
   async detachPartition(name: string): Promise<void> {

@@ -15,7 +15,7 @@ function run(tool: string, path: string): { code: number; out: string; err: stri
   let out = '';
   let err = '';
   const terminal = { out: (text: string) => void (out += text), err: (text: string) => void (err += text) };
-  const code = runTool(tool, [path], { ...terminal, isInteractive: false });
+  const code = runTool(tool, [path], { ...terminal, isInteractive: false }) as number;
   return { code, out, err };
 }
 

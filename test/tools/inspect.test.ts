@@ -19,7 +19,7 @@ function inspect(...args: string[]): { code: number; out: string; err: string } 
   let out = '';
   let err = '';
   const terminal = { out: (text: string) => void (out += text), err: (text: string) => void (err += text) };
-  const code = runTool('inspect', args, { ...terminal, isInteractive: false });
+  const code = runTool('inspect', args, { ...terminal, isInteractive: false }) as number;
   return { code, out, err };
 }
 

@@ -30,7 +30,7 @@ interface Ran {
 function run(name: string, ...args: string[]): Ran {
   let output = '';
   const write = (text: string): void => void (output += text);
-  return { code: runTool(name, args, { out: write, err: write, isInteractive: false }), output };
+  return { code: runTool(name, args, { out: write, err: write, isInteractive: false }) as number, output };
 }
 
 /** A closed data directory with two days, the later one partly in its log, and snapshots of both as a backup has them. */

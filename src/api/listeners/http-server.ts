@@ -9,6 +9,7 @@ import type { ListenAddress } from '../../base/flag-value.ts';
 import type { Logger } from '../../base/logger.ts';
 import { nodeDisk } from '../../disk/node-disk.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
+import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
@@ -44,6 +45,8 @@ export interface HttpServerOptions {
   readonly reader: TraceReader;
   /** undefined: traces are stored elsewhere. */
   readonly explainer?: SearchExplainer;
+  /** undefined: traces are stored elsewhere. */
+  readonly digester?: SpanDigester;
   /** undefined: nothing can be archived. */
   readonly archive: TraceArchive | undefined;
   /** The budget of answers, shared with gRPC. */
@@ -140,7 +143,7 @@ async function registerRoutes(
   await app.register(async (scope) => {
     guardOrigin(scope, { hosts, origins: [] });
     await compressReplies(scope);
-    registerOperationsRoutes(scope, options);
+    await registerOperationsRoutes(scope, options);
   });
   await app.register(async (scope) => {
     await registerOtlp(scope, options, hosts);

@@ -3,18 +3,23 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
+import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive } from '../../trace/store.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { chooseExposition } from '../metrics/exposition.ts';
 import type { Duty, Readiness } from '../edge/readiness.ts';
+import { registerCopyRoutes, type CopyRoutesOptions } from './copy-routes.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
-export interface OperationsOptions {
+export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'intake' | 'answers' | 'logger'> {
+  /** undefined: traces are stored elsewhere, and nothing of them can be copied from here. */
+  readonly digester?: SpanDigester;
   readonly admin: StoreAdmin;
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
   readonly config: {
+    readonly storageDataPath: string;
     readonly forceFlushAuthKey: string;
     readonly forceMergeAuthKey: string;
     readonly partitionManageAuthKey: string;
@@ -40,7 +45,7 @@ export const ALWAYS_OPEN_PATHS: ReadonlySet<string> = new Set([
   ...Object.keys(PROBES),
 ]);
 
-export function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): void {
+export async function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): Promise<void> {
   const { admin, metrics, readiness, config } = options;
   const text = 'text/plain; charset=utf-8';
 
@@ -92,11 +97,10 @@ export function registerOperationsRoutes(app: FastifyInstance, options: Operatio
     });
   }
 
-  registerPartitionRoutes(app, {
-    admin,
-    hook: requireKey('partitionManageAuthKey', config.partitionManageAuthKey),
-    readPartitionPrefix,
-  });
+  const hook = requireKey('partitionManageAuthKey', config.partitionManageAuthKey);
+  registerPartitionRoutes(app, { admin, hook, readPartitionPrefix });
+  const { digester } = options;
+  if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, digester, hook });
 }
 
 /** The beginning of a partition's name (YYYYMMDD); if absent, all partitions. Throws INVALID_REQUEST. */

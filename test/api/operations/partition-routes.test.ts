@@ -16,7 +16,18 @@ beforeEach(() => {
 const send = (path: string, method = 'POST', server = edge): Promise<RawResponse> =>
   server.send({ method, path: `/internal/partition/${path}` });
 
-const PATHS = ['list', 'detach', 'attach', 'accept_loss', 'snapshot/create', 'snapshot/list', 'snapshot/delete'];
+const PATHS = [
+  'list',
+  'tenants',
+  'digests',
+  'traces',
+  'detach',
+  'attach',
+  'accept_loss',
+  'snapshot/create',
+  'snapshot/list',
+  'snapshot/delete',
+];
 
 describe('partitions', () => {
   test('are listed, detached and attached', async () => {

@@ -1,0 +1,128 @@
+// What another node, or `tracelith sync` and `tracelith move`, read of this one to copy its days: digests of a day's spans,
+// traces as OTLP, files of snapshots. Behind -partitionManageAuthKey. Formats: docs/format/copy-protocol.md.
+import { resolve } from 'node:path';
+import { Readable } from 'node:stream';
+import fastifyStatic from '@fastify/static';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { StoreError } from '../../base/errors.ts';
+import { limits } from '../../base/limits.ts';
+import type { Logger } from '../../base/logger.ts';
+import { parseDay } from '../../partition/day.ts';
+import type { SpanDigester } from '../../trace/span-digests.ts';
+import type { FoundTrace, StoreAdmin, TraceReader } from '../../trace/store.ts';
+import { tenantOfHeaders } from '../../trace/tenant.ts';
+import { TRACE_ID_BYTES } from '../../trace/ids.ts';
+import type { AnswerBudget } from '../edge/answer-budget.ts';
+import type { Intake } from '../edge/intake.ts';
+import { receiveBody } from '../http/request-body.ts';
+
+export interface CopyRoutesOptions {
+  readonly admin: Pick<StoreAdmin, 'listTenants'>;
+  readonly digester: SpanDigester;
+  readonly reader: Pick<TraceReader, 'findTraces'>;
+  readonly intake: Pick<Intake, 'open'>;
+  readonly answers: AnswerBudget;
+  readonly logger: Logger;
+  readonly storageDataPath: string;
+  /** Lets a request pass, or answers it. */
+  readonly hook: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
+}
+
+/** Traces of one request. */
+const TRACES_MAX = 1_024;
+const BINARY = 'application/octet-stream';
+
+export async function registerCopyRoutes(app: FastifyInstance, options: CopyRoutesOptions): Promise<void> {
+  const { admin, hook: onRequest } = options;
+  app.post('/internal/partition/tenants', { onRequest }, async (request, reply) => {
+    return reply.type('application/json').send(JSON.stringify(await admin.listTenants(readDay(request).name)));
+  });
+  app.post('/internal/partition/digests', { onRequest }, async (request, reply) =>
+    sendDigests(request, reply, options),
+  );
+  app.post('/internal/partition/traces', { onRequest }, async (request, reply) => sendTraces(request, reply, options));
+  await app.register(async (scope) => {
+    scope.addHook('onRequest', onRequest);
+    await scope.register(fastifyStatic, {
+      root: resolve(options.storageDataPath, 'snapshots'),
+      prefix: '/internal/partition/snapshot/file/',
+      decorateReply: false,
+      index: false,
+      cacheControl: false,
+    });
+  });
+}
+
+/** The parameter `name`. Throws INVALID_REQUEST unless it is a day as YYYYMMDD. */
+function readDay(request: FastifyRequest): { readonly name: string; readonly day: number } {
+  const { name } = request.query as Readonly<Record<string, unknown>>;
+  const day = typeof name === 'string' ? parseDay(name) : undefined;
+  if (typeof name === 'string' && day !== undefined) return { name, day };
+  const got = JSON.stringify(name ?? '').slice(0, 40);
+  throw new StoreError('INVALID_REQUEST', `name: expected a day as YYYYMMDD, got ${got}`);
+}
+
+/** Fires when the client has left or has its answer. */
+function signalOf(reply: FastifyReply): AbortSignal {
+  const controller = new AbortController();
+  reply.raw.once('close', () => controller.abort());
+  return controller.signal;
+}
+
+function sendDigests(request: FastifyRequest, reply: FastifyReply, options: CopyRoutesOptions): FastifyReply {
+  const tenant = tenantOfHeaders(request.headers);
+  const pages = options.digester.digestSpans({ tenant, signal: signalOf(reply) }, readDay(request).day);
+  const stall = setTimeout(() => {
+    stream.destroy(new StoreError('CANCELLED', `the client took nothing for ${limits.answerStallMsMax} ms`));
+  }, limits.answerStallMsMax);
+  const records = async function* (): AsyncGenerator<Uint8Array> {
+    const warnings = new Set<string>();
+    for await (const page of pages) {
+      stall.refresh();
+      for (const warning of page.warnings) warnings.add(warning);
+      if (page.records.length > 0) yield page.records;
+      stall.refresh();
+    }
+    yield lastRecord([...warnings]);
+  };
+  const stream = Readable.from(records(), { objectMode: false });
+  stream.once('close', () => clearTimeout(stall));
+  stream.once('error', (error) => options.logger.error('an answer broke off while it was being sent', { error }));
+  return reply.type(BINARY).send(stream);
+}
+
+/** Follows all digests: no trace id, the length of a JSON text, the text. Without it an answer is incomplete. */
+function lastRecord(warnings: readonly string[]): Uint8Array {
+  const text = Buffer.from(JSON.stringify({ warnings }));
+  const head = Buffer.alloc(TRACE_ID_BYTES + 4);
+  head.writeUInt32LE(text.length, TRACE_ID_BYTES);
+  return Buffer.concat([head, text]);
+}
+
+async function sendTraces(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { intake, reader, answers }: CopyRoutesOptions,
+): Promise<FastifyReply> {
+  const tenant = tenantOfHeaders(request.headers);
+  using account = intake.open(tenant);
+  const { bytes } = await receiveBody(request.raw, { sizeMax: TRACES_MAX * TRACE_ID_BYTES, account });
+  if (bytes.length % TRACE_ID_BYTES !== 0)
+    throw new StoreError('INVALID_REQUEST', `body: ${bytes.length} bytes are no list of trace ids of 16 bytes`);
+  const signal = signalOf(reply);
+  const ids = Array.from({ length: bytes.length / TRACE_ID_BYTES }, (_, i) =>
+    Uint8Array.from(bytes.subarray(i * TRACE_ID_BYTES, (i + 1) * TRACE_ID_BYTES)),
+  );
+  const { traces } = await reader.findTraces({ tenant, signal }, ids);
+  answers.hold(traces, signal);
+  return reply.type(BINARY).send(Readable.from(frames(traces), { objectMode: false }));
+}
+
+/** For each trace its length (u32, little-endian) and its OTLP. */
+function* frames(traces: readonly FoundTrace[]): Generator<Uint8Array> {
+  for (const { otlp } of traces) {
+    const head = Buffer.alloc(4);
+    head.writeUInt32LE(otlp.length);
+    yield Buffer.concat([head, otlp]);
+  }
+}

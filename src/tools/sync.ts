@@ -1,0 +1,160 @@
+// `tracelith sync`: makes two running nodes have the same spans, day by day. Copies what one lacks; nothing is ever removed.
+import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { StoreError } from '../base/errors.ts';
+import { nodeDisk } from '../disk/node-disk.ts';
+import { compareDay, copyTraces, type DayDifference, type DayPair } from './copy-day.ts';
+import { NodeClient } from './node-client.ts';
+import { formatBytes, Ticker } from './progress.ts';
+import { EXIT_FAILED, EXIT_OK, type Terminal } from './terminal.ts';
+import { DEFAULT_URL, readDayPrefix, readKey, readOptions } from './tool-options.ts';
+
+export const SYNC_HELP = `Compares the days of two running nodes span by span, and copies the traces of which one lacks something. Safe to
+interrupt and to repeat: what is there already is not copied again, and nothing is ever removed.
+  --from URL            the node to copy from
+  --to URL              the node to copy to, default ${DEFAULT_URL}
+  --both                also copy the other way: then both have everything
+  --day YYYYMMDD        only this day, or the days that begin so (202611)
+  --auth-key-file FILE  holds the value of -partitionManageAuthKey, if the nodes have one
+Exit code: 0 the target has every span of the source (with --both also the other way round), 1 it has not, 2 wrong usage.
+`;
+
+/** Totals over days and tenants. */
+interface SyncSums {
+  days: number;
+  spans: number;
+  copied: number;
+  bytes: number;
+  /** Traces that still differ after copying. */
+  left: number;
+  /** Traces that only the target has, and nobody asked to copy. */
+  extra: number;
+  warnings: number;
+}
+
+export interface SyncNodes {
+  readonly from: NodeClient;
+  readonly to: NodeClient;
+  readonly isBoth: boolean;
+}
+
+/** Runs the tool; returns the exit code. Throws CONFIG, UNAVAILABLE, INVALID_REQUEST, DISK. */
+export async function sync(args: readonly string[], terminal: Terminal): Promise<number> {
+  const text = { type: 'string' } as const;
+  const given = readOptions(args, {
+    from: text,
+    to: text,
+    day: text,
+    'auth-key-file': text,
+    both: { type: 'boolean' },
+  });
+  if (typeof given['from'] !== 'string') throw new StoreError('CONFIG', '--from is missing');
+  const prefix = readDayPrefix(given['day']);
+  const authKey = readKey(given['auth-key-file']);
+  const from = new NodeClient({ url: given['from'], authKey });
+  const to = new NodeClient({ url: typeof given['to'] === 'string' ? given['to'] : DEFAULT_URL, authKey });
+  const nodes = { from, to, isBoth: given['both'] === true };
+  const sums: SyncSums = { days: 0, spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
+  for (const day of await daysOf(nodes, prefix)) {
+    sums.days++;
+    await syncDay(nodes, day, { terminal, sums });
+  }
+  terminal.out(summaryOf(sums));
+  return sums.left === 0 && sums.warnings === 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+async function daysOf({ from, to, isBoth }: SyncNodes, prefix: string): Promise<string[]> {
+  const lists = await Promise.all([from, ...(isBoth ? [to] : [])].map((node) => listDays(node)));
+  return [...new Set(lists.flat())].filter((day) => day.startsWith(prefix)).sort();
+}
+
+export async function listDays(node: NodeClient): Promise<string[]> {
+  return await node.callJson<string[]>('/internal/partition/list');
+}
+
+function summaryOf({ days, spans, copied, bytes, left, extra, warnings }: SyncSums): string {
+  const end = [
+    left === 0 ? 'nothing is missing' : `${left} traces still differ: run it again`,
+    ...(extra === 0 ? [] : [`${extra} traces are only in the target (--both copies them too)`]),
+    ...(warnings === 0 ? [] : [`${warnings} warnings, see above`]),
+  ].join('; ');
+  return `sync: ${days} days, ${spans} spans compared, ${copied} traces copied (${formatBytes(bytes)}): ${end}\n`;
+}
+
+export interface SyncReport {
+  readonly terminal: Terminal;
+  readonly sums: SyncSums;
+}
+
+/** Copies what is missing of a day, of every tenant. */
+export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport): Promise<void> {
+  const workPath = join(tmpdir(), `tracelith-sync-${randomBytes(6).toString('hex')}`);
+  nodeDisk.makeDir(workPath);
+  try {
+    for (const tenant of await tenantsOf(nodes, day)) {
+      await syncTenant(nodes, { disk: nodeDisk, workPath, from: nodes.from, to: nodes.to, day, tenant }, report);
+    }
+  } finally {
+    nodeDisk.remove(workPath);
+  }
+}
+
+async function tenantsOf({ from, to, isBoth }: SyncNodes, day: string): Promise<string[]> {
+  const nodes = [from, ...(isBoth ? [to] : [])];
+  const lists = await Promise.all(
+    nodes.map((node) => node.callJson<string[]>(`/internal/partition/tenants?name=${day}`)),
+  );
+  return [...new Set(lists.flat())].sort();
+}
+
+/** Compares, copies, and if something was copied compares again. */
+async function syncTenant(nodes: SyncNodes, pair: DayPair, { terminal, sums }: SyncReport): Promise<void> {
+  const { day, tenant } = pair;
+  const ticker = new Ticker(terminal, `sync ${day} ${tenant}`);
+  let copied = 0;
+  const copyFrom = async (source: NodeClient, target: NodeClient, ids: readonly Buffer[]): Promise<void> => {
+    const done = await copyTraces({ from: source, to: target, tenant, ids }, (traces, bytes) => {
+      copied += traces;
+      sums.bytes += bytes;
+      ticker.tell(`${copied} traces copied`);
+    });
+    warn(done.rejections);
+  };
+  const warn = (warnings: readonly string[]): void => {
+    ticker.clear();
+    sums.warnings += warnings.length;
+    for (const warning of warnings) terminal.err(`${warning}\n`);
+  };
+  ticker.tell('comparing');
+  const before = await compareDay(pair, {
+    onlyFrom: (ids) => copyFrom(nodes.from, nodes.to, ids),
+    onlyTo: async (ids) => (nodes.isBoth ? await copyFrom(nodes.to, nodes.from, ids) : undefined),
+  });
+  warn(before.warnings);
+  ticker.tell(`${copied} traces copied, comparing again`);
+  const after = copied === 0 ? before : await compareDay(pair, { onlyFrom: nothing, onlyTo: nothing });
+  ticker.clear();
+  add(sums, before, after, { copied, isBoth: nodes.isBoth });
+  const left = leftOf(after, nodes.isBoth);
+  const state = left === 0 ? 'equal' : `${left} still differ`;
+  terminal.out(`${day} ${tenant}: ${before.spans} spans, ${copied} traces copied, ${state}\n`);
+}
+
+async function nothing(): Promise<void> {}
+
+function leftOf({ onlyFrom, onlyTo }: DayDifference, isBoth: boolean): number {
+  return onlyFrom + (isBoth ? onlyTo : 0);
+}
+
+function add(
+  sums: SyncSums,
+  before: DayDifference,
+  after: DayDifference,
+  { copied, isBoth }: { readonly copied: number; readonly isBoth: boolean },
+): void {
+  sums.spans += before.spans;
+  sums.copied += copied;
+  sums.left += leftOf(after, isBoth);
+  if (!isBoth) sums.extra += after.onlyTo;
+}
