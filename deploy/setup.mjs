@@ -23,7 +23,8 @@ function install() {
   const { npm_node_execpath: node, npm_execpath: npm } = process.env;
   const [command, first] = node && npm ? [node, [npm]] : ['npm', []];
   // NODE_ENV=production must not leave out the test runner, nor the Node binary, which is an optional dependency.
-  const args = [...first, 'ci', '--no-audit', '--no-fund', '--include=dev', '--include=optional'];
+  // An older Node is warned of every package that it is too old for; what runs afterwards is the packaged one.
+  const args = [...first, 'ci', '--loglevel=error', '--no-audit', '--no-fund', '--include=dev', '--include=optional'];
   const result = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] });
   if (result.status === 0) return;
   fail(`npm ci failed (${result.error?.message ?? `exit ${result.status ?? result.signal}`}); see its messages above`);

@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 import { ConformanceCount } from './support/conformance-count.ts';
 import { LeftOut } from './support/left-out.ts';
 
-const slow = ['test/system/**/*.test.ts', 'test/contract/**/*.test.ts'];
+const slow = ['test/system/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/deploy/**/*.test.ts'];
 const conformance = ['test/conformance/**/*.test.ts'];
 const crash = ['test/crash/**/*.test.ts'];
 // .ci/run asks for machine-readable results beside the readable ones.

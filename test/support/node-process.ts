@@ -17,6 +17,8 @@ export interface NodeOptions {
   readonly flags?: readonly string[];
   /** A command that starts the program, which comes behind it: ['env', 'NAME=value']. */
   readonly through?: readonly string[];
+  /** Another program than this checkout's. */
+  readonly program?: string;
 }
 
 /** So many files and sockets the program may open. */
@@ -31,8 +33,12 @@ export interface Ended {
 }
 
 /** Runs the program with `args` until it ends. Throws when it is still there after 20 s. */
-export async function runProgram(args: readonly string[], through: readonly string[] = []): Promise<Ended> {
-  const [program, ...before] = [...through, launcher];
+export async function runProgram(
+  args: readonly string[],
+  through: readonly string[] = [],
+  named: string = launcher,
+): Promise<Ended> {
+  const [program, ...before] = [...through, named];
   const child = await Child.start(program, [...before, ...args]);
   await waitFor(`the end of ${args.join(' ')}`, () => !child.isRunning).finally(() => kill(child, 'SIGKILL'));
   return { exitCode: await child.stop(), output: child.output };
@@ -58,7 +64,7 @@ export class TestNode implements AsyncDisposable {
     this.#isOwnPath = options.dataPath === undefined;
     this.dataPath = options.dataPath ?? mkdtempSync(join(tmpdir(), 'tracelith-node-'));
     this.#flags = options.flags ?? [];
-    this.#command = [...(options.through ?? []), launcher];
+    this.#command = [...(options.through ?? []), options.program ?? launcher];
   }
 
   get pid(): number {

@@ -1,0 +1,12 @@
+// Runs before `npm pack`: compiles src/ into dist/, because Node strips no types below node_modules.
+import { spawnSync } from 'node:child_process';
+import { existsSync, rmSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../../', import.meta.url));
+
+if (!existsSync(`${root}node_modules/.bin/tsc`)) throw new Error(`${root}: there is no compiler: run npm ci first`);
+rmSync(`${root}dist`, { recursive: true, force: true });
+const { status, error } = spawnSync('tsc', ['-p', 'deploy/package'], { cwd: root, stdio: ['ignore', 2, 2] });
+if (status !== 0)
+  throw new Error(`tsc -p deploy/package: ${error?.message ?? `exit ${status}`}; see its messages above`);
