@@ -24,6 +24,8 @@ export const COLUMN_EVENT_TIMES = 23;
 export const COLUMN_LINK_IDS = 24;
 /** Values of one field: the directory entry names section and field. */
 export const COLUMN_VALUES = 32;
+/** The distinct values of a text field, if the block's groups share them. */
+export const COLUMN_DISTINCT = 33;
 
 export const SECTION_SPANS = 0;
 export const SECTION_EVENTS = 1;

@@ -7,13 +7,15 @@ import type { Tenant } from '../trace/tenant.ts';
 
 /** "TLB" and the format's version. */
 export const BLOCK_MAGIC = 0x424c54;
-export const BLOCK_VERSION = 1;
+export const BLOCK_VERSION = 2;
 /** Fixed header: 72 bytes and their CRC. */
 export const BLOCK_HEADER_SIZE_MIN = 76;
 /** A block holds at most the rows of one commit or one merge target; a larger size in a header is damage. */
 export const BLOCK_SIZE_BYTES_MAX = 1 << 30;
 
 export interface BlockHeader {
+  /** Format version that the block was written in. */
+  readonly version: number;
   readonly sizeBytes: number;
   /** Size of the directory of frames and columns that follows the fixed header. */
   readonly directoryBytes: number;
@@ -31,7 +33,7 @@ export interface BlockHeader {
 }
 
 /** The fixed header's bytes, checksum included. */
-export function encodeBlockHeader(header: BlockHeader): Uint8Array<ArrayBuffer> {
+export function encodeBlockHeader(header: Omit<BlockHeader, 'version'>): Uint8Array<ArrayBuffer> {
   // Never write a header that readers reject.
   assert(header.sizeBytes <= BLOCK_SIZE_BYTES_MAX, `a block of ${header.sizeBytes} bytes`);
   const bytes = new Uint8Array(BLOCK_HEADER_SIZE_MIN);
@@ -71,6 +73,7 @@ export function readBlockHeader(bytes: Uint8Array, offset = 0): BlockHeader {
     throw new StoreError('FORMAT_TOO_NEW', `block format ${version}, newest known ${BLOCK_VERSION}; upgrade this node`);
   }
   const header: BlockHeader = {
+    version,
     sizeBytes: view.getUint32(4, true),
     directoryBytes: view.getUint32(8, true),
     tenant: `${view.getUint32(12, true)}:${view.getUint32(16, true)}` as Tenant,

@@ -5,10 +5,13 @@ import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
-import { decodeNumbers } from '../codec/numbers.ts';
+import type { Texts } from '../codec/text-forms.ts';
 import { decodeTextList, type Arena } from '../codec/texts.ts';
 import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type BlockHeader } from './block-header.ts';
+import { ColumnIndex, GroupReader, type ColumnEntry, type GroupedBlock } from './group-reader.ts';
+import { readTemplateHeads, readTemplates, type StoredTemplate } from './read-templates.ts';
+import type { GroupBounds } from './row-group.ts';
 
 /**
  * Bounds what a wrong count can allocate. An event takes at least two bytes of a request, and requests waiting for a
@@ -42,16 +45,6 @@ interface Frame {
 /** Holds the header and directory of nearly every block, so one read is enough. */
 const FIRST_READ_BYTES: number = 4 << 10;
 
-export interface ColumnEntry {
-  readonly code: number;
-  readonly section: number;
-  readonly field: number;
-  readonly count: number;
-  readonly frame: number;
-  readonly start: number;
-  readonly size: number;
-}
-
 /** Holds text that is decoded outside of any batch. */
 export class TextArena implements Arena {
   arena = new Uint8Array(1 << 12);
@@ -71,13 +64,29 @@ export class TextArena implements Arena {
   }
 }
 
-export class BlockReader {
+const NO_TEXTS: Texts = { bytes: new Uint8Array(0), a: new Uint32Array(0), b: new Uint32Array(0) };
+
+/** Memory of a decoded template besides its fields, and of a field: measured on the heap. */
+const TEMPLATE_BYTES = 200;
+const FIELD_BYTES = 80;
+
+export class BlockReader implements GroupedBlock {
   readonly header: BlockHeader;
+  /** All columns: those that the groups share, then those of each group. */
   readonly columns: readonly ColumnEntry[];
+  /** In the order of their rows. */
+  readonly groups: readonly GroupReader[];
+  /** The columns that the groups share; of a block with one group: all. */
+  readonly sharedEntries: readonly ColumnEntry[];
+  readonly #shared: ColumnIndex;
   readonly #frames: readonly Frame[];
   readonly #bytes: BlockBytes;
   #meter: ByteMeter | undefined;
   #rawBytes = 0;
+  /** What is decoded once and kept: text lists by column, and templates by section. */
+  readonly #lists = new Map<ColumnEntry, Texts>();
+  readonly #templates: (readonly StoredTemplate[] | undefined)[] = [];
+  #keptBytes = 0;
 
   /** `bytes` begins with the block. Throws CORRUPTION when header or directory are damaged. */
   constructor(bytes: Uint8Array | BlockBytes) {
@@ -85,7 +94,7 @@ export class BlockReader {
     const available = this.#bytes.sizeBytes;
     const first = this.#bytes.read(0, Math.min(FIRST_READ_BYTES, available));
     this.header = readBlockHeader(first);
-    const { sizeBytes, directoryBytes } = this.header;
+    const { sizeBytes, directoryBytes, version } = this.header;
     if (available < sizeBytes)
       throw new StoreError('CORRUPTION', `a block of ${sizeBytes} bytes has only ${available}`);
     checkRows(this.header);
@@ -101,13 +110,33 @@ export class BlockReader {
     const reader = new ByteReader(directory, 0, crcAt);
     const frameCount = reader.varint();
     const columnCount = reader.varint();
+    const groupCount = version === 1 ? 1 : reader.varint();
     this.#frames = readFrames(reader, frameCount, { firstAt: directoryEnd, blockBytes: sizeBytes });
+    const places = groupCount === 1 ? undefined : readGroups(reader, groupCount, this.header);
     this.columns = readColumns(reader, columnCount);
+    if (places === undefined) {
+      this.sharedEntries = this.columns;
+      this.#shared = new ColumnIndex(this.columns);
+      const whole = { bounds: this.header, firstTrace: 0, entries: this.columns, index: this.#shared };
+      this.groups = [new GroupReader(this, whole)];
+      return;
+    }
+    let from = columnCount - places.reduce((sum, place) => sum + place.columnCount, 0);
+    if (from < 0) throw new StoreError('CORRUPTION', 'the groups of a block have more columns than it');
+    this.sharedEntries = this.columns.slice(0, from);
+    this.#shared = new ColumnIndex(this.sharedEntries);
+    let firstTrace = 0;
+    this.groups = places.map(({ columnCount: own, ...bounds }) => {
+      const group = new GroupReader(this, { bounds, firstTrace, entries: this.columns.slice(from, from + own) });
+      from += own;
+      firstTrace += bounds.traceCount;
+      return group;
+    });
   }
 
-  /** Bytes of the frames kept decompressed. */
-  get rawBytes(): number {
-    return this.#rawBytes;
+  /** Bytes of the frames kept decompressed, and of what is kept decoded. */
+  get keptBytes(): number {
+    return this.#rawBytes + this.#keptBytes;
   }
 
   /** Frames and columns in the directory. */
@@ -121,9 +150,9 @@ export class BlockReader {
     return this;
   }
 
-  /** The column's entry; undefined if the block has no such column. */
+  /** The entry of a column that the groups share; undefined if the block has no such column. */
   find(code: number, section = 0, field = 0): ColumnEntry | undefined {
-    return this.columns.find((column) => column.code === code && column.section === section && column.field === field);
+    return this.#shared.find(code, section, field);
   }
 
   /** A cursor over the column's bytes. Throws CORRUPTION when one of the column's frames fails its checksum. */
@@ -146,42 +175,57 @@ export class BlockReader {
     return new ByteReader(Buffer.concat(pieces));
   }
 
-  /** As find() and open(), for a column that every block has. */
-  require(code: number): { reader: ByteReader; count: number } {
-    const entry = this.find(code);
-    if (entry === undefined) throw new StoreError('CORRUPTION', `a block without column ${code}`);
-    return { reader: this.open(entry), count: entry.count };
+  /**
+   * A text list that the groups share: strings, resources, scopes, constants, or (COLUMN_DISTINCT) the distinct values of
+   * a field; empty if the block has none. Decoded once.
+   */
+  list(code: number, section = 0, field = 0): Texts {
+    const entry = this.find(code, section, field);
+    if (entry === undefined) return NO_TEXTS;
+    let list = this.#lists.get(entry);
+    if (list === undefined) {
+      const arena = new TextArena();
+      const { a, b } = decodeTextList(this.open(entry), entry.count, arena);
+      list = { bytes: arena.arena.slice(0, arena.arenaLength), a, b };
+      this.#keptBytes += arena.arenaLength + 8 * a.length;
+      this.#lists.set(entry, list);
+    }
+    return list;
   }
 
-  /** A number column; empty if the block has none. */
-  numbers(code: number): Float64Array {
-    const entry = this.find(code);
-    return entry === undefined ? new Float64Array(0) : decodeNumbers(this.open(entry), entry.count);
+  /** The templates of a section. Decoded once. */
+  templates(section: number): readonly StoredTemplate[] {
+    let templates = this.#templates[section];
+    if (templates === undefined) {
+      const entry = this.find(C.COLUMN_TEMPLATES + section);
+      templates = entry === undefined ? [] : readTemplates(this.open(entry), section, entry.count);
+      this.#keptBytes += templates.reduce(
+        (sum, { fields }) => sum + FIELD_BYTES * fields.length,
+        TEMPLATE_BYTES * templates.length,
+      );
+      this.#templates[section] = templates;
+    }
+    return templates;
   }
 
-  /** A text list (strings, resources, scopes, constants). */
-  texts(code: number, arena: Arena): { a: Uint32Array; b: Uint32Array } {
-    const entry = this.find(code);
-    if (entry === undefined) return { a: new Uint32Array(0), b: new Uint32Array(0) };
-    return decodeTextList(this.open(entry), entry.count, arena);
+  /** The heads of the templates of a section, for callers that need no fields. */
+  templateHeads(section: number): readonly Int32Array[] {
+    const known = this.#templates[section];
+    if (known !== undefined) return known.map(({ head }) => head);
+    const entry = this.find(C.COLUMN_TEMPLATES + section);
+    return entry === undefined ? [] : readTemplateHeads(this.open(entry), section, entry.count);
   }
 
   /** 16 bytes a trace, in block order. A view. */
   traceIds(): Uint8Array {
-    return this.#fixed(C.COLUMN_TRACE_IDS, 16, this.header.traceCount);
-  }
-
-  /** A column of fixed-size entries (ids). A view. */
-  fixed(code: number, sizeBytes: number): Uint8Array {
-    const entry = this.find(code);
-    return entry === undefined ? new Uint8Array(0) : this.open(entry).view(entry.count * sizeBytes);
-  }
-
-  #fixed(code: number, sizeBytes: number, count: number): Uint8Array {
-    const column = this.require(code);
-    if (column.count !== count)
-      throw new StoreError('CORRUPTION', `column ${code} has ${column.count} entries, not ${count}`);
-    return column.reader.view(count * sizeBytes);
+    const entry = this.find(C.COLUMN_TRACE_IDS);
+    const { traceCount } = this.header;
+    if (entry?.count !== traceCount)
+      throw new StoreError(
+        'CORRUPTION',
+        `column ${C.COLUMN_TRACE_IDS} has ${entry?.count ?? 'no'} entries, not ${traceCount}`,
+      );
+    return this.open(entry).view(traceCount * 16);
   }
 
   /**
@@ -210,15 +254,46 @@ export class BlockReader {
     });
   }
 
+  /**
+   * Reads the frames of the columns `entries` that are not read yet, in one piece with those between them, and checks and
+   * decompresses them. Throws CORRUPTION.
+   */
+  load(entries: readonly ColumnEntry[]): void {
+    let first = this.#frames.length;
+    let last = -1;
+    for (const entry of entries) {
+      if (entry.size === 0) continue;
+      let end = entry.frame;
+      for (let left = entry.start + entry.size; left > 0; end++) left -= this.#frameAt(end).rawBytes;
+      first = Math.min(first, entry.frame);
+      last = Math.max(last, end - 1);
+    }
+    while (first <= last && this.#frames[first]!.raw !== undefined) first++;
+    while (first <= last && this.#frames[last]!.raw !== undefined) last--;
+    if (first > last) return;
+    const { offset } = this.#frames[first]!;
+    const end = this.#frames[last]!;
+    const stored = this.#bytes.read(offset, end.offset + end.storedBytes - offset);
+    for (let index = first; index <= last; index++) {
+      const from = this.#frames[index]!.offset - offset;
+      if (this.#frames[index]!.raw === undefined)
+        this.#keep(index, stored.subarray(from, from + this.#frames[index]!.storedBytes));
+    }
+  }
+
   /** The frame as stored, after its checksum is verified. */
   #stored(index: number): Uint8Array {
-    const frame = this.#frames[index]!;
-    const { offset, storedBytes, crc } = frame;
+    const { offset, storedBytes } = this.#frames[index]!;
     const stored = this.#bytes.read(offset, storedBytes);
     assert(stored.length === storedBytes, 'a read of a block gave other bytes than it was asked for');
-    if (crc32(stored) !== crc) throw new StoreError('CORRUPTION', `frame ${index} of a block fails its checksum`);
-    frame.isChecked = true;
+    this.#check(index, stored);
     return stored;
+  }
+
+  #check(index: number, stored: Uint8Array): void {
+    const frame = this.#frames[index]!;
+    if (crc32(stored) !== frame.crc) throw new StoreError('CORRUPTION', `frame ${index} of a block fails its checksum`);
+    frame.isChecked = true;
   }
 
   #frameAt(index: number): Frame {
@@ -234,8 +309,14 @@ export class BlockReader {
       frame.meter = this.#meter;
       this.#meter.bytes += frame.storedBytes;
     }
-    if (frame.raw !== undefined) return frame.raw;
-    frame.raw = decompress(frame.codec, this.#stored(index), frame.rawBytes);
+    return frame.raw ?? this.#keep(index, this.#stored(index));
+  }
+
+  /** Keeps a frame decompressed. */
+  #keep(index: number, stored: Uint8Array): Uint8Array {
+    const frame = this.#frames[index]!;
+    if (!frame.isChecked) this.#check(index, stored);
+    frame.raw = decompress(frame.codec, stored, frame.rawBytes);
     this.#rawBytes += frame.raw.length;
     return frame.raw;
   }
@@ -266,6 +347,33 @@ function readFrames(reader: ByteReader, count: number, place: { firstAt: number;
     at += storedBytes;
   }
   return frames;
+}
+
+interface GroupPlace extends GroupBounds {
+  readonly columnCount: number;
+}
+
+function readGroups(reader: ByteReader, count: number, { rowCount, traceCount }: BlockHeader): GroupPlace[] {
+  if (count > traceCount || count < 1) throw new StoreError('CORRUPTION', `${count} groups of ${traceCount} traces`);
+  const groups: GroupPlace[] = [];
+  let rows = 0;
+  let traces = 0;
+  for (let i = 0; i < count; i++) {
+    const counts = { rowCount: reader.varint(), traceCount: reader.varint(), columnCount: reader.varint() };
+    const starts = { startMin: reader.f64(), startMax: reader.f64() };
+    const group = { ...counts, ...starts, durationMin: reader.f64(), durationMax: reader.f64() };
+    if (group.traceCount < 1 || group.traceCount > group.rowCount)
+      throw new StoreError('CORRUPTION', `a group of ${group.traceCount} traces in ${group.rowCount} rows`);
+    rows += group.rowCount;
+    traces += group.traceCount;
+    groups.push(group);
+  }
+  if (rows !== rowCount || traces !== traceCount)
+    throw new StoreError(
+      'CORRUPTION',
+      `groups of ${rows} rows and ${traces} traces in a block of ${rowCount} and ${traceCount}`,
+    );
+  return groups;
 }
 
 function readColumns(reader: ByteReader, count: number): ColumnEntry[] {

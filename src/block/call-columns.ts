@@ -4,10 +4,11 @@ import { StoreError } from '../base/errors.ts';
 import { EMPTY_SPAN_NAME } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
-import { TextArena, type BlockReader } from './block-reader.ts';
+import type { BlockReader } from './block-reader.ts';
 import type { CallNames } from './call-counts.ts';
+import type { GroupReader } from './group-reader.ts';
 import { readServices } from './read-names.ts';
-import { SectionReader } from './read-section.ts';
+import { readSectionRows } from './read-section.ts';
 import { readTraceColumns } from './read-traces.ts';
 
 export const STATUS_ERROR = 2;
@@ -21,7 +22,7 @@ export class CallColumns {
   readonly traceIds: Uint32Array;
   readonly spanIds: Uint32Array;
   readonly orphanIds: Uint32Array;
-  /** As in TraceColumns. */
+  /** As in TraceColumns, of the whole block. */
   readonly firsts: Uint32Array;
   readonly parents: Int32Array;
   readonly starts: Float64Array;
@@ -35,43 +36,57 @@ export class CallColumns {
 
   /** Throws CORRUPTION. */
   constructor(block: BlockReader, names: CallNames) {
-    const rows = new SectionReader(block, C.SECTION_SPANS, 'heads');
-    this.day = block.header.day;
-    this.traceCount = block.header.traceCount;
-    const columns = readTraceColumns(block, rows);
-    this.firsts = columns.firsts;
-    this.parents = columns.parents;
-    this.starts = columns.starts;
-    this.durations = columns.durations;
-    this.traceIds = wordsOf(block.traceIds());
-    this.spanIds = wordsOf(block.fixed(C.COLUMN_SPAN_IDS, 8));
-    this.orphanIds = wordsOf(block.fixed(C.COLUMN_ORPHAN_PARENTS, 8));
-    if (this.spanIds.length !== 2 * block.header.rowCount)
-      throw new StoreError('CORRUPTION', 'the span ids do not fit the rows');
-    this.rowTemplates = rows.rowTemplates;
-    const count = rows.templates.length;
-    this.services = new Int32Array(count);
-    this.series = new Int32Array(count);
-    this.isError = new Uint8Array(count);
-    this.#readTemplates(block, rows, names);
+    const { day, rowCount, traceCount } = block.header;
+    this.day = day;
+    this.traceCount = traceCount;
+    this.traceIds = wordsOf([block.traceIds()]);
+    this.firsts = new Uint32Array(traceCount + 1);
+    this.parents = new Int32Array(rowCount);
+    this.starts = new Float64Array(rowCount);
+    this.durations = new Float64Array(rowCount);
+    this.rowTemplates = new Float64Array(rowCount);
+    const heads = block.templateHeads(C.SECTION_SPANS);
+    let row = 0;
+    for (const group of block.groups) {
+      this.#readRows(group, row, heads.length);
+      row += group.rowCount;
+    }
+    this.spanIds = wordsOf(block.groups.map((group) => group.fixed(C.COLUMN_SPAN_IDS, 8)));
+    this.orphanIds = wordsOf(block.groups.map((group) => group.fixed(C.COLUMN_ORPHAN_PARENTS, 8)));
+    if (this.spanIds.length !== 2 * rowCount) throw new StoreError('CORRUPTION', 'the span ids do not fit the rows');
+    this.services = new Int32Array(heads.length);
+    this.series = new Int32Array(heads.length);
+    this.isError = new Uint8Array(heads.length);
+    this.#readTemplates(block, heads, names);
   }
 
-  #readTemplates(block: BlockReader, rows: SectionReader, names: CallNames): void {
-    const arena = new TextArena();
-    const services = readServices(block, arena).map((name) => {
+  /** Reads the rows of a group, the first of which is row `from` of the block. */
+  #readRows(group: GroupReader, from: number, templateCount: number): void {
+    const rows = readSectionRows(group, C.SECTION_SPANS, templateCount);
+    const { firsts, parents, starts, durations } = readTraceColumns(group, rows);
+    for (let trace = 0; trace < firsts.length; trace++) this.firsts[group.firstTrace + trace] = from + firsts[trace]!;
+    for (let i = 0; i < parents.length; i++)
+      this.parents[from + i] = parents[i]! < 0 ? parents[i]! : from + parents[i]!;
+    this.starts.set(starts, from);
+    this.durations.set(durations, from);
+    this.rowTemplates.set(rows.rowTemplates, from);
+  }
+
+  #readTemplates(block: BlockReader, heads: readonly Int32Array[], names: CallNames): void {
+    const services = readServices(block).map((name) => {
       const bytes = Buffer.from(name);
       return names.services.intern(bytes, 0, bytes.length);
     });
-    const { a, b } = block.texts(C.COLUMN_STRINGS, arena);
+    const { bytes: strings, a, b } = block.list(C.COLUMN_STRINGS);
     const operations = new Int32Array(a.length).fill(-1);
     const operationOf = (name: number): number => {
       if (!(name < a.length)) throw new StoreError('CORRUPTION', `dictionary entry ${name} of ${a.length}`);
       const known = operations[name]!;
       if (known >= 0) return known;
-      const [bytes, start, size] = b[name] === 0 ? [UNNAMED, 0, UNNAMED.length] : [arena.arena, a[name]!, b[name]!];
+      const [bytes, start, size] = b[name] === 0 ? [UNNAMED, 0, UNNAMED.length] : [strings, a[name]!, b[name]!];
       return (operations[name] = names.operations.intern(bytes, start, start + size));
     };
-    rows.templates.forEach(({ head }, template) => {
+    heads.forEach((head, template) => {
       const service = services[head[T.SPAN_RESOURCE]!];
       if (service === undefined) throw new StoreError('CORRUPTION', `no resource ${head[T.SPAN_RESOURCE]}`);
       this.services[template] = service;
@@ -94,6 +109,12 @@ function rankOrphans(parents: Int32Array): Uint32Array {
 }
 
 /** Copies, because a column may begin at an unaligned byte. */
-function wordsOf(bytes: Uint8Array): Uint32Array {
-  return new Uint32Array(new Uint8Array(bytes).buffer);
+function wordsOf(pieces: readonly Uint8Array[]): Uint32Array {
+  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
+  let to = 0;
+  for (const piece of pieces) {
+    bytes.set(piece, to);
+    to += piece.length;
+  }
+  return new Uint32Array(bytes.buffer);
 }

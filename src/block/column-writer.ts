@@ -1,10 +1,12 @@
 // Collects a block's columns and lays them out in frames, the units of compression and checksum. Small columns share a
 // frame, to save headers and compressor start-up. Large columns are split at their seams into several frames, each with
-// its own compression statistics. Columns of random bytes have frames of their own.
+// its own compression statistics. Columns of random bytes have frames of their own. A row group shares no frame with
+// another, so reading one reads its frames only.
 import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { CODEC_NONE, compress, type Compression } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
+import type { GroupBounds } from './row-group.ts';
 
 interface Column {
   readonly code: number;
@@ -23,14 +25,15 @@ export interface FrameLayout {
   readonly frameBytes: number;
 }
 
+/** The columns of one row group, or those that all groups of a block share. */
 export class ColumnWriter {
   readonly out = new ByteWriter(1 << 16);
-  readonly #columns: Column[] = [];
+  readonly columns: Column[] = [];
   #start = 0;
 
   /** Ends the column whose bytes were written to `out` since the last end(). */
   end(code: number, count: number, options: { section?: number; field?: number; isRandom?: boolean } = {}): void {
-    this.#columns.push({
+    this.columns.push({
       code,
       count,
       section: options.section ?? 0,
@@ -42,22 +45,20 @@ export class ColumnWriter {
     this.#start = this.out.length;
   }
 
-  /** The directory and frames, which follow a block's fixed header. Frames of random bytes come first. */
-  finish(layout: FrameLayout): { directory: Uint8Array<ArrayBuffer>; frames: Uint8Array[] } {
+  /** Adds the columns to `frames`, those of random bytes first, and their directory entries to `entries`. */
+  layOut(frames: FramePacker, entries: ByteWriter): void {
     assert(this.#start === this.out.length, 'bytes behind the last column of a block');
-    const frames = new FramePacker(layout);
-    for (const { isRandom, start, end } of this.#columns) {
+    let random = frames.stored.length;
+    for (const { isRandom, start, end } of this.columns) {
       if (isRandom) frames.addRandom(this.out.bytes.subarray(start, end));
     }
-    const entries = new ByteWriter();
-    let randoms = 0;
     let seam = 0;
-    for (const { code, section, field, count, isRandom, start, end } of this.#columns) {
+    const { seams } = this.out;
+    for (const { code, section, field, count, isRandom, start, end } of this.columns) {
       for (const value of [code, section, field, count]) entries.varint(value);
-      entries.varint(isRandom ? randoms++ : frames.stored.length);
+      entries.varint(isRandom ? random++ : frames.stored.length);
       entries.varint(isRandom ? 0 : frames.openBytes);
       entries.varint(end - start);
-      const { seams } = this.out;
       let from = start;
       for (; seam < seams.length && seams[seam]! <= end; seam++) {
         if (isRandom || seams[seam]! <= from) continue;
@@ -67,14 +68,39 @@ export class ColumnWriter {
       if (!isRandom && from < end) frames.add(this.out.bytes, from, end);
     }
     frames.close();
-    const directory = new ByteWriter();
-    directory.varint(frames.stored.length);
-    directory.varint(this.#columns.length);
-    directory.raw(frames.table.view());
-    directory.raw(entries.view());
-    directory.u32(crc32(directory.view()));
-    return { directory: directory.take(), frames: frames.stored };
   }
+}
+
+/** The columns of a block: those of its groups, and those that several groups share. */
+export interface BlockColumns {
+  /** Of a block with one group: the writer of that group. */
+  readonly shared: ColumnWriter;
+  readonly groups: readonly (GroupBounds & { readonly columns: ColumnWriter })[];
+}
+
+/** The directory and frames, which follow a block's fixed header. */
+export function layOutColumns(
+  { shared, groups }: BlockColumns,
+  layout: FrameLayout,
+): { directory: Uint8Array<ArrayBuffer>; frames: Uint8Array[] } {
+  const frames = new FramePacker(layout);
+  const entries = new ByteWriter();
+  const table = new ByteWriter(512);
+  let columnCount = shared.columns.length;
+  shared.layOut(frames, entries);
+  if (groups.length > 1) {
+    for (const { columns, rowCount, traceCount, ...bounds } of groups) {
+      columns.layOut(frames, entries);
+      columnCount += columns.columns.length;
+      for (const count of [rowCount, traceCount, columns.columns.length]) table.varint(count);
+      for (const bound of [bounds.startMin, bounds.startMax, bounds.durationMin, bounds.durationMax]) table.f64(bound);
+    }
+  }
+  const directory = new ByteWriter();
+  for (const count of [frames.stored.length, columnCount, groups.length]) directory.varint(count);
+  for (const piece of [frames.table, table, entries]) directory.raw(piece.view());
+  directory.u32(crc32(directory.view()));
+  return { directory: directory.take(), frames: frames.stored };
 }
 
 class FramePacker {

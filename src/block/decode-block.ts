@@ -4,23 +4,28 @@ import { StoreError } from '../base/errors.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as C from './block-columns.ts';
 import { BlockReader } from './block-reader.ts';
+import type { GroupReader } from './group-reader.ts';
 import { readChildStarts } from './read-children.ts';
 import { SectionReader } from './read-section.ts';
 import { readTraceColumns, type TraceColumns } from './read-traces.ts';
-import { AllValues, LocalEntries, SomeValues, type SectionValues } from './section-values.ts';
+import { AllValues, BlockEntries, SomeValues, type SectionValues } from './section-values.ts';
 
 /** Appends every row of the block at the start of `source`. Throws CORRUPTION and leaves the batch as it was. */
 export function appendBlock(batch: SpanBatch, source: BlockReader | Uint8Array): void {
   restoring(batch, () => {
     const block = source instanceof Uint8Array ? new BlockReader(source) : source;
     batch.reserveRows(block.header.rowCount);
-    new RowCopier(batch, block, AllValues).copy(Array.from({ length: block.header.traceCount }, (_, trace) => trace));
+    const entries = new BlockEntries(block, batch);
+    for (const group of block.groups) {
+      const traces = Array.from({ length: group.traceCount }, (_, trace) => trace);
+      new RowCopier(entries, group, AllValues).copy(traces);
+    }
   });
 }
 
 /**
- * Appends the rows of the traces whose indexes `traces` lists. Decodes only the value columns that these rows have.
- * Throws CORRUPTION and leaves the batch as it was.
+ * Appends the rows of the traces whose indexes `traces` lists. Reads only their groups, and decodes only the value
+ * columns that these rows have. Throws CORRUPTION and leaves the batch as it was.
  */
 export function appendTraces(batch: SpanBatch, block: BlockReader, traces: readonly number[]): void {
   const { traceCount } = block.header;
@@ -28,7 +33,17 @@ export function appendTraces(batch: SpanBatch, block: BlockReader, traces: reado
     traces.every((trace) => trace < traceCount),
     'a trace that the block has not',
   );
-  restoring(batch, () => new RowCopier(batch, block, SomeValues).copy(traces));
+  restoring(batch, () => {
+    const entries = new BlockEntries(block, batch);
+    for (const group of block.groups) {
+      const own = traces
+        .map((trace) => trace - group.firstTrace)
+        .filter((trace) => trace >= 0 && trace < group.traceCount);
+      if (own.length === 0) continue;
+      group.load();
+      new RowCopier(entries, group, SomeValues).copy(own);
+    }
+  });
 }
 
 function restoring(batch: SpanBatch, append: () => void): void {
@@ -42,10 +57,10 @@ function restoring(batch: SpanBatch, append: () => void): void {
   }
 }
 
-/** Copies rows of a block to the end of a batch, in block order. */
+/** Copies rows of a group to the end of a batch, in block order. */
 class RowCopier {
   readonly #batch: SpanBatch;
-  readonly #block: BlockReader;
+  readonly #group: GroupReader;
   readonly #spans: SectionValues;
   readonly #events: SectionValues;
   readonly #links: SectionValues;
@@ -60,30 +75,24 @@ class RowCopier {
   /** The rank of each orphan row among the orphans. */
   readonly #orphanRank: Uint32Array;
 
-  constructor(batch: SpanBatch, block: BlockReader, Values: typeof AllValues | typeof SomeValues) {
-    this.#batch = batch;
-    this.#block = block;
-    const dictionaries = {
-      strings: new LocalEntries(block, C.COLUMN_STRINGS, batch.strings),
-      resources: new LocalEntries(block, C.COLUMN_RESOURCES, batch.resources),
-      scopes: new LocalEntries(block, C.COLUMN_SCOPES, batch.scopes),
-    };
-    const { spanTemplates, eventTemplates, linkTemplates } = batch;
-    const spans = new SectionReader(block, C.SECTION_SPANS);
-    const events = new SectionReader(block, C.SECTION_EVENTS);
-    const links = new SectionReader(block, C.SECTION_LINKS);
-    this.#spans = new Values(spans, { batch, table: spanTemplates, dictionaries });
-    this.#events = new Values(events, { batch, table: eventTemplates, dictionaries });
-    this.#links = new Values(links, { batch, table: linkTemplates, dictionaries });
-    this.#columns = readTraceColumns(block, spans);
-    this.#traceIds = { bytes: block.traceIds(), words: 4 };
-    this.#spanIds = { bytes: block.fixed(C.COLUMN_SPAN_IDS, 8), words: 2 };
-    this.#orphans = { bytes: block.fixed(C.COLUMN_ORPHAN_PARENTS, 8), words: 2 };
-    this.#linkIds = { bytes: block.fixed(C.COLUMN_LINK_IDS, 24), words: 6 };
-    this.#eventTimes = block.numbers(C.COLUMN_EVENT_TIMES);
-    this.#eventStart = readChildStarts(block, spans, events);
-    this.#linkStart = readChildStarts(block, spans, links);
-    this.#orphanRank = new Uint32Array(block.header.rowCount);
+  constructor(entries: BlockEntries, group: GroupReader, Values: typeof AllValues | typeof SomeValues) {
+    this.#batch = entries.batch;
+    this.#group = group;
+    const spans = new SectionReader(group, C.SECTION_SPANS);
+    const events = new SectionReader(group, C.SECTION_EVENTS);
+    const links = new SectionReader(group, C.SECTION_LINKS);
+    this.#spans = new Values(spans, entries);
+    this.#events = new Values(events, entries);
+    this.#links = new Values(links, entries);
+    this.#columns = readTraceColumns(group, spans);
+    this.#traceIds = { bytes: group.traceIds(), words: 4 };
+    this.#spanIds = { bytes: group.fixed(C.COLUMN_SPAN_IDS, 8), words: 2 };
+    this.#orphans = { bytes: group.fixed(C.COLUMN_ORPHAN_PARENTS, 8), words: 2 };
+    this.#linkIds = { bytes: group.fixed(C.COLUMN_LINK_IDS, 24), words: 6 };
+    this.#eventTimes = group.numbers(C.COLUMN_EVENT_TIMES);
+    this.#eventStart = readChildStarts(group, spans, events);
+    this.#linkStart = readChildStarts(group, spans, links);
+    this.#orphanRank = new Uint32Array(group.rowCount);
     this.#checkIds(this.#rankOrphans());
   }
 
@@ -97,7 +106,7 @@ class RowCopier {
 
   #checkIds(orphans: number): void {
     const isShort =
-      this.#spanIds.bytes.length !== 8 * this.#block.header.rowCount ||
+      this.#spanIds.bytes.length !== 8 * this.#group.rowCount ||
       this.#orphans.bytes.length !== 8 * orphans ||
       this.#linkIds.bytes.length !== 24 * this.#links.reader.rows.length ||
       this.#eventTimes.length !== this.#events.reader.rows.length;
@@ -121,7 +130,7 @@ class RowCopier {
     if (parent >= 0) copyId(this.#spanIds, parent, batch.parentId, to * 2);
     else if (parent === -2) copyId(this.#orphans, this.#orphanRank[row]!, batch.parentId, to * 2);
     else batch.parentId[to * 2] = batch.parentId[to * 2 + 1] = 0;
-    batch.day[to] = this.#block.header.day;
+    batch.day[to] = this.#group.block.header.day;
     batch.start[to] = columns.starts[row]!;
     batch.duration[to] = columns.durations[row]!;
     batch.template[to] = this.#spans.template(row);

@@ -8,24 +8,33 @@ import * as T from '../trace/templates.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, encodeBlockHeader } from './block-header.ts';
-import { ColumnWriter, type FrameLayout } from './column-writer.ts';
-import { encodeTraceColumns } from './encode-traces.ts';
+import { ColumnWriter, layOutColumns, type BlockColumns, type FrameLayout } from './column-writer.ts';
+import { encodeTraceColumns, encodeTraceIds, traceFirsts } from './encode-traces.ts';
 import { addEventTerms } from './collect-terms.ts';
-import { bucketRows, SectionEncoder, type Buckets, type EncodeContext, type SectionRows } from './encode-section.ts';
+import {
+  bucketRows,
+  SectionEncoder,
+  splitBuckets,
+  type Buckets,
+  type EncodeContext,
+  type LocalHead,
+  type SectionRows,
+} from './encode-section.ts';
 import { LocalIds } from './local-ids.ts';
 import { outlineOf } from './outline.ts';
+import { cutGroups, type GroupBounds } from './row-group.ts';
 import { operationKey, type TermSet } from './terms.ts';
 
 /** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd; both with dictionaries, many frames. */
 export type BlockProfile = 'log' | 'young' | 'merged';
 
-const LAYOUTS: Readonly<Record<BlockProfile, FrameLayout & { dictionary: boolean }>> = {
+const LAYOUTS: Readonly<Record<BlockProfile, FrameLayout & { dictionary: boolean; hasGroups: boolean }>> = {
   // A log block is a commit's few hundred rows, read whole by recovery and flush and short-lived: one frame.
-  log: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 1 << 30, dictionary: false },
-  young: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 16 << 10, dictionary: true },
+  log: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 1 << 30, dictionary: false, hasGroups: false },
+  young: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 16 << 10, dictionary: true, hasGroups: true },
   // Measured on the shop workload, one run: level 3 and 16 KiB 25.91 B a span, level 5 and 4 KiB 25.66, at the same CPU
   // within noise; level 9 would save 0.2 more for a third more CPU. Small frames keep unlike columns apart.
-  merged: { compression: { codec: CODEC_ZSTD, level: 5 }, frameBytes: 4 << 10, dictionary: true },
+  merged: { compression: { codec: CODEC_ZSTD, level: 5 }, frameBytes: 32 << 10, dictionary: true, hasGroups: true },
 };
 
 export interface BlockOptions {
@@ -35,33 +44,59 @@ export interface BlockOptions {
   readonly profile: BlockProfile;
   /** Collects the block's terms. Not in profile log, which has no dictionaries to collect them from. */
   readonly terms?: TermSet;
+  /** Rows of a row group; default GROUP_ROWS_TARGET. Not in profile log, whose blocks have one group. */
+  readonly groupRowsTarget?: number;
 }
 
 /** Encodes `rows` (at least one, whole traces together, all of options.day) as one block. */
 export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockOptions): Uint8Array<ArrayBuffer> {
   assert(rows.length > 0, 'a block without rows');
   const layout = LAYOUTS[options.profile];
-  const columns = new ColumnWriter();
   using ids = new LocalIds(batch);
+  const firsts = traceFirsts(batch, rows);
+  const ends = (layout.hasGroups ? cutGroups(firsts, options.groupRowsTarget) : [firsts.length - 1]).map(
+    (trace) => firsts[trace]!,
+  );
   const spans = spanRows(batch, rows);
   const { buckets, local } = bucketRows(spans);
+  const groupBuckets = splitBuckets(buckets, ends);
+  const shared = new ColumnWriter();
+  const groups = groupBuckets.map((own) => {
+    const columns = ends.length === 1 ? shared : new ColumnWriter();
+    const groupRows = rows.subarray(own.firstRow, own.firstRow + own.rows.length);
+    return { columns, ...encodeTraceColumns(batch, groupRows, own, columns) };
+  });
+  const columns: BlockColumns = { shared, groups };
+  encodeTraceIds(batch, rows, firsts, shared);
   const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms: options.terms };
   const encoder = new SectionEncoder(spans, outlined(batch, rows, { context, buckets }));
   assert(batch.day[rows[0]!] === options.day && batch.day[rows.at(-1)!] === options.day, 'a row of another day');
-  encoder.encodeTemplates(buckets, local, (int, position) => {
+  const localHead: LocalHead = (int, position) => {
     if (position === T.SPAN_RESOURCE) return ids.resources.id(int);
     if (position === T.SPAN_SCOPE) return ids.scopes.id(int);
     return position === T.SPAN_NAME ? ids.strings.id(int) : int;
-  });
-  const traces = encodeTraceColumns(batch, rows, buckets, columns);
-  encoder.encodeValues(buckets);
-  encodeEvents(batch, rows, context);
-  encodeLinks(batch, rows, context);
-  columns.end(C.COLUMN_STRINGS, ids.strings.write(columns.out));
-  columns.end(C.COLUMN_RESOURCES, ids.resources.write(columns.out));
-  columns.end(C.COLUMN_SCOPES, ids.scopes.write(columns.out));
-  const { directory, frames } = columns.finish(layout);
-  return assemble(directory, frames, { ...traces, ...options, rowCount: rows.length });
+  };
+  encoder.encodeTemplates(buckets, { local, ends, localHead });
+  encoder.encodeValues(groupBuckets);
+  encodeEvents(batch, { rows, ends }, context);
+  encodeLinks(batch, { rows, ends }, context);
+  shared.end(C.COLUMN_STRINGS, ids.strings.write(shared.out));
+  shared.end(C.COLUMN_RESOURCES, ids.resources.write(shared.out));
+  shared.end(C.COLUMN_SCOPES, ids.scopes.write(shared.out));
+  const { directory, frames } = layOutColumns(columns, layout);
+  return assemble(directory, frames, { ...boundsOf(groups), ...options });
+}
+
+function boundsOf(groups: readonly GroupBounds[]): GroupBounds {
+  const sum = (of: (group: GroupBounds) => number): number => groups.reduce((all, group) => all + of(group), 0);
+  return {
+    rowCount: sum((group) => group.rowCount),
+    traceCount: sum((group) => group.traceCount),
+    startMin: Math.min(...groups.map(({ startMin }) => startMin)),
+    startMax: Math.max(...groups.map(({ startMax }) => startMax)),
+    durationMin: Math.min(...groups.map(({ durationMin }) => durationMin)),
+    durationMax: Math.max(...groups.map(({ durationMax }) => durationMax)),
+  };
 }
 
 /** Adds the block's outline to its terms. */
@@ -123,37 +158,50 @@ function spanRows(batch: SpanBatch, rows: Uint32Array): SectionRows {
   };
 }
 
-/** The events (or links) of the rows, in order, as batch indexes; and the count of each row that has any. */
-function childIndexes(rows: Uint32Array, starts: Uint32Array): { children: Uint32Array; counts: Float64Array } {
-  let total = 0;
-  let parents = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const count = starts[rows[i]! + 1]! - starts[rows[i]!]!;
-    total += count;
-    if (count > 0) parents++;
-  }
-  const children = new Uint32Array(total);
-  const counts = new Float64Array(parents);
-  let to = 0;
-  parents = 0;
-  for (let i = 0; i < rows.length; i++) {
-    const from = starts[rows[i]!]!;
-    const end = starts[rows[i]! + 1]!;
-    if (end > from) counts[parents++] = end - from;
-    for (let child = from; child < end; child++) children[to++] = child;
-  }
-  return { children, counts };
+/** The rows of a block, and for each group the row after its last. */
+interface GroupedRows {
+  readonly rows: Uint32Array;
+  readonly ends: readonly number[];
 }
 
-function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: EncodeContext): void {
-  const { children, counts } = childIndexes(rows, batch.eventStart);
-  if (children.length === 0) return;
+/**
+ * The events (or links) of the rows, in order, as batch indexes, and for each group the index after its last. Writes to
+ * each group how many each of its rows has that has any.
+ */
+function takeChildren(
+  { rows, ends }: GroupedRows,
+  starts: Uint32Array,
+  { groups }: BlockColumns,
+  section: number,
+): { children: Uint32Array; childEnds: number[] } {
+  let total = 0;
+  for (let i = 0; i < rows.length; i++) total += starts[rows[i]! + 1]! - starts[rows[i]!]!;
+  const children = new Uint32Array(total);
+  let to = 0;
+  let row = 0;
+  const childEnds = ends.map((end, group) => {
+    const counts: number[] = [];
+    for (; row < end; row++) {
+      const from = starts[rows[row]!]!;
+      const stop = starts[rows[row]! + 1]!;
+      if (stop > from) counts.push(stop - from);
+      for (let child = from; child < stop; child++) children[to++] = child;
+    }
+    if (counts.length > 0) {
+      const { columns } = groups[group]!;
+      encodeNumbers(columns.out, Float64Array.from(counts), counts.length);
+      columns.end(C.COLUMN_CHILD_COUNTS + section, counts.length);
+    }
+    return to;
+  });
+  return { children, childEnds };
+}
+
+function encodeEvents(batch: SpanBatch, rows: GroupedRows, context: EncodeContext): void {
   const { columns, ids } = context;
-  encodeNumbers(columns.out, counts, counts.length);
-  columns.end(C.COLUMN_CHILD_COUNTS + C.SECTION_EVENTS, counts.length);
+  const { children, childEnds: ends } = takeChildren(rows, batch.eventStart, columns, C.SECTION_EVENTS);
+  if (children.length === 0) return;
   const { events } = batch;
-  const times = new Float64Array(children.length);
-  for (let i = 0; i < children.length; i++) times[i] = events.time[children[i]!]!;
   const section = childRows(C.SECTION_EVENTS, T.EVENT_HEAD, {
     rows: events,
     templates: batch.eventTemplates,
@@ -162,19 +210,20 @@ function encodeEvents(batch: SpanBatch, rows: Uint32Array, context: EncodeContex
   });
   const { buckets, local } = bucketRows(section);
   const encoder = new SectionEncoder(section, context);
-  encoder.encodeTemplates(buckets, local, (name) => ids.strings.id(name));
-  encodeNumbers(columns.out, times, times.length);
-  columns.end(C.COLUMN_EVENT_TIMES, times.length);
+  encoder.encodeTemplates(buckets, { local, ends, localHead: (name) => ids.strings.id(name) });
+  eachGroup(columns, ends, (group, from, end) => {
+    const times = Float64Array.from(children.subarray(from, end), (event) => events.time[event]!);
+    encodeNumbers(group.out, times, times.length);
+    group.end(C.COLUMN_EVENT_TIMES, times.length);
+  });
   if (context.terms !== undefined) addEventTerms(context.terms, batch, buckets.templates);
-  encoder.encodeValues(buckets);
+  encoder.encodeValues(splitBuckets(buckets, ends));
 }
 
-function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: EncodeContext): void {
-  const { children, counts } = childIndexes(rows, batch.linkStart);
-  if (children.length === 0) return;
+function encodeLinks(batch: SpanBatch, rows: GroupedRows, context: EncodeContext): void {
   const { columns } = context;
-  encodeNumbers(columns.out, counts, counts.length);
-  columns.end(C.COLUMN_CHILD_COUNTS + C.SECTION_LINKS, counts.length);
+  const { children, childEnds: ends } = takeChildren(rows, batch.linkStart, columns, C.SECTION_LINKS);
+  if (children.length === 0) return;
   const { links } = batch;
   const section = childRows(C.SECTION_LINKS, T.LINK_HEAD, {
     rows: links,
@@ -184,11 +233,25 @@ function encodeLinks(batch: SpanBatch, rows: Uint32Array, context: EncodeContext
   });
   const { buckets, local } = bucketRows(section);
   const encoder = new SectionEncoder(section, context);
-  encoder.encodeTemplates(buckets, local, (int) => int);
+  encoder.encodeTemplates(buckets, { local, ends, localHead: (int) => int });
   const linkIds = new Uint8Array(batch.linkIds.buffer);
-  for (const link of children) columns.out.rawRange(linkIds, link * 24, link * 24 + 24);
-  columns.end(C.COLUMN_LINK_IDS, children.length, { isRandom: true });
-  encoder.encodeValues(buckets);
+  eachGroup(columns, ends, (group, from, end) => {
+    for (let i = from; i < end; i++) group.out.rawRange(linkIds, children[i]! * 24, children[i]! * 24 + 24);
+    group.end(C.COLUMN_LINK_IDS, end - from, { isRandom: true });
+  });
+  encoder.encodeValues(splitBuckets(buckets, ends));
+}
+
+/** Calls `write` for each group that has entries, with their range. */
+function eachGroup(
+  { groups }: BlockColumns,
+  ends: readonly number[],
+  write: (columns: ColumnWriter, from: number, end: number) => void,
+): void {
+  groups.forEach(({ columns }, group) => {
+    const from = group === 0 ? 0 : ends[group - 1]!;
+    if (ends[group]! > from) write(columns, from, ends[group]!);
+  });
 }
 
 function childRows(

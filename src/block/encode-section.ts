@@ -3,15 +3,21 @@
 // with the same value in every row of a template is written once, in the template.
 import { assert } from '../base/assert.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
-import { encodeTextColumn, encodeTextList, tableTexts } from '../codec/texts.ts';
+import { encodeTextColumn, encodeTextList, tableTexts, type DistinctTexts } from '../codec/texts.ts';
 import { encodeDoubles, encodeInts } from '../codec/words.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { IdMap } from '../bytes/id-map.ts';
 import type { SequenceTable } from '../bytes/sequence-table.ts';
 import type { ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
-import { COLUMN_CONSTANTS, COLUMN_ROW_TEMPLATES, COLUMN_TEMPLATES, COLUMN_VALUES } from './block-columns.ts';
-import type { ColumnWriter } from './column-writer.ts';
+import {
+  COLUMN_CONSTANTS,
+  COLUMN_DISTINCT,
+  COLUMN_ROW_TEMPLATES,
+  COLUMN_TEMPLATES,
+  COLUMN_VALUES,
+} from './block-columns.ts';
+import type { BlockColumns, ColumnWriter } from './column-writer.ts';
 import { addColumnTerms, addConstantTerm, type OperationRun } from './collect-terms.ts';
 import { TemplateWriter } from './encode-templates.ts';
 import type { LocalIds } from './local-ids.ts';
@@ -38,9 +44,14 @@ export interface Buckets {
   readonly templates: Int32Array;
 }
 
+/** The buckets of one row group. Its rows count from `firstRow`, which is a row of the section. */
+export interface GroupBuckets extends Pick<Buckets, 'rows' | 'starts'> {
+  readonly firstRow: number;
+}
+
 /** State that the sections of one block share during encoding. */
 export interface EncodeContext {
-  readonly columns: ColumnWriter;
+  readonly columns: BlockColumns;
   readonly ids: LocalIds;
   /** Look for repeated text values. */
   readonly dictionary: boolean;
@@ -54,6 +65,14 @@ export interface EncodeContext {
 interface Slot {
   readonly template: number;
   readonly position: number;
+}
+
+export interface RowTemplates {
+  /** Local template of each row. */
+  readonly local: Int32Array;
+  /** For each group, the row after its last. */
+  readonly ends: readonly number[];
+  readonly localHead: LocalHead;
 }
 
 /** The block-local number for the head int at `position` of a template. */
@@ -89,9 +108,32 @@ export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32A
   return { buckets: { rows: bucketed, starts, templates }, local: localOfRow };
 }
 
+/** The buckets of each group. `ends`: for each group, the row of the section after its last. */
+export function splitBuckets({ rows, starts }: Buckets, ends: readonly number[]): GroupBuckets[] {
+  if (ends.length === 1) return [{ rows, starts, firstRow: 0 }];
+  const templates = starts.length - 1;
+  // Inside a template rows ascend, so the rows of a group follow those of the group before.
+  const next = starts.slice(0, templates);
+  return ends.map((end, group) => {
+    const firstRow = group === 0 ? 0 : ends[group - 1]!;
+    const own = new Uint32Array(end - firstRow);
+    const ownStarts = new Uint32Array(templates + 1);
+    let to = 0;
+    for (let id = 0; id < templates; id++) {
+      let at = next[id]!;
+      for (const stop = starts[id + 1]!; at < stop && rows[at]! < end; at++) own[to++] = rows[at]! - firstRow;
+      next[id] = at;
+      ownStarts[id + 1] = to;
+    }
+    assert(to === own.length, 'a group with other rows than its block has');
+    return { rows: own, starts: ownStarts, firstRow };
+  });
+}
+
 export class SectionEncoder {
   readonly #rows: SectionRows;
-  readonly #columns: ColumnWriter;
+  readonly #shared: ColumnWriter;
+  readonly #groups: readonly ColumnWriter[];
   readonly #ids: LocalIds;
   readonly #dictionary: boolean;
   readonly #terms: TermSet | undefined;
@@ -102,7 +144,8 @@ export class SectionEncoder {
 
   constructor(rows: SectionRows, context: EncodeContext) {
     this.#rows = rows;
-    this.#columns = context.columns;
+    this.#shared = context.columns.shared;
+    this.#groups = context.columns.groups.map(({ columns }) => columns);
     this.#ids = context.ids;
     this.#dictionary = context.dictionary;
     this.#terms = context.terms;
@@ -110,18 +153,25 @@ export class SectionEncoder {
   }
 
   /** Writes the templates, the constants and the template of each row. Then call encodeValues(). */
-  encodeTemplates(buckets: Buckets, local: Int32Array, localHead: LocalHead): void {
+  encodeTemplates(buckets: Buckets, { local, ends, localHead }: RowTemplates): void {
     const { section, headInts, count } = this.#rows;
     assert(buckets.rows.length === count && local.length === count, 'the buckets of other rows');
-    const { out } = this.#columns;
+    const { out } = this.#shared;
     const writer = new TemplateWriter(section, headInts);
     for (let id = 0; id < buckets.templates.length; id++) this.#addTemplate(writer, buckets, id, localHead);
     writer.write(out);
-    this.#columns.end(COLUMN_TEMPLATES + section, writer.count);
+    this.#shared.end(COLUMN_TEMPLATES + section, writer.count);
     encodeTextList(out, tableTexts(this.#constants), this.#constants.count, this.#dictionary);
-    this.#columns.end(COLUMN_CONSTANTS + section, this.#constants.count);
-    encodeNumbers(out, Float64Array.from(local), local.length);
-    this.#columns.end(COLUMN_ROW_TEMPLATES + section, local.length);
+    this.#shared.end(COLUMN_CONSTANTS + section, this.#constants.count);
+    const rowTemplates = Float64Array.from(local);
+    let from = 0;
+    this.#groups.forEach((columns, group) => {
+      const end = ends[group]!;
+      if (end === from) return;
+      encodeNumbers(columns.out, rowTemplates.subarray(from, end), end - from);
+      columns.end(COLUMN_ROW_TEMPLATES + section, end - from);
+      from = end;
+    });
   }
 
   #addTemplate(writer: TemplateWriter, buckets: Buckets, id: number, localHead: LocalHead): void {
@@ -184,53 +234,83 @@ export class SectionEncoder {
     addConstantTerm(this.#terms, { field, a, b, arena, operation: this.#operations?.[slot.id] }, this.#ids);
   }
 
-  /** Writes one column for each field that is not constant in every template. */
-  encodeValues(buckets: Buckets): void {
-    const { section, arena } = this.#rows;
-    const { out } = this.#columns;
+  /** Writes one column for each field that is not constant in every template, a piece of it to each group. */
+  encodeValues(groups: readonly GroupBuckets[]): void {
     for (const [field, slots] of this.#slots) {
-      const { a, b, count } = this.#gather(buckets, slots);
-      const type = T.fieldType(field);
-      let texts: ReturnType<typeof encodeTextColumn>;
-      if (T.isArenaType(type)) texts = encodeTextColumn(out, { bytes: arena, a, b }, count, this.#dictionary);
-      else if (type === T.TYPE_DOUBLE) encodeDoubles(out, { a, b }, count);
-      else encodeInts(out, { a, b }, count);
+      const gathered = this.#gather(groups, slots);
+      const texts = this.#writeValues(field, gathered);
       if (this.#terms !== undefined) {
-        const operations = this.#operationRuns(buckets, slots);
-        addColumnTerms(this.#terms, { field, a, b, operations, ...texts }, this.#ids);
+        const operations = this.#operationRuns(groups, slots);
+        addColumnTerms(this.#terms, { field, ...gathered, operations, ...texts }, this.#ids);
       }
-      this.#columns.end(COLUMN_VALUES, count, { section, field });
     }
+  }
+
+  #writeValues(field: number, { a, b, ends }: Gathered): DistinctTexts | undefined {
+    const { section, arena } = this.#rows;
+    const type = T.fieldType(field);
+    let texts: DistinctTexts | undefined;
+    if (T.isArenaType(type)) {
+      const pieces = { outs: this.#groups.map(({ out }) => out), ends, shared: this.#shared.out };
+      texts = encodeTextColumn(pieces, { bytes: arena, a, b }, this.#dictionary);
+      if (texts?.isShared === true) this.#shared.end(COLUMN_DISTINCT, texts.distinct.count, { section, field });
+    }
+    let from = 0;
+    this.#groups.forEach((columns, group) => {
+      const end = ends[group]!;
+      if (end === from) return;
+      const words = { a: a.subarray(from, end), b: b.subarray(from, end) };
+      if (type === T.TYPE_DOUBLE) encodeDoubles(columns.out, words, end - from);
+      else if (!T.isArenaType(type)) encodeInts(columns.out, words, end - from);
+      columns.end(COLUMN_VALUES, end - from, { section, field });
+      from = end;
+    });
+    return texts;
   }
 
   /** The operations of a column's values, run by run. */
-  #operationRuns(buckets: Buckets, slots: readonly Slot[]): OperationRun[] | undefined {
+  #operationRuns(groups: readonly GroupBuckets[], slots: readonly Slot[]): OperationRun[] | undefined {
     const operations = this.#operations;
     return (
       operations &&
-      slots.map(({ template }) => ({
-        operation: operations[template]!,
-        count: buckets.starts[template + 1]! - buckets.starts[template]!,
-      }))
+      groups.flatMap(({ starts }) =>
+        slots.map(({ template }) => ({
+          operation: operations[template]!,
+          count: starts[template + 1]! - starts[template]!,
+        })),
+      )
     );
   }
 
-  #gather(buckets: Buckets, slots: readonly Slot[]): { a: Uint32Array; b: Uint32Array; count: number } {
+  /** The values of a column, group by group, inside a group template by template. */
+  #gather(groups: readonly GroupBuckets[], slots: readonly Slot[]): Gathered {
     const { valueStart, values } = this.#rows;
     let count = 0;
-    for (const { template } of slots) count += buckets.starts[template + 1]! - buckets.starts[template]!;
+    const ends = groups.map(({ starts }) => {
+      for (const { template } of slots) count += starts[template + 1]! - starts[template]!;
+      return count;
+    });
     const a = new Uint32Array(count);
     const b = new Uint32Array(count);
     let to = 0;
-    for (const { template, position } of slots) {
-      for (let i = buckets.starts[template]!; i < buckets.starts[template + 1]!; i++) {
-        const at = valueStart[buckets.rows[i]!]! + position;
-        a[to] = values.a[at]!;
-        b[to++] = values.b[at]!;
+    for (const { rows, starts, firstRow } of groups) {
+      for (const { template, position } of slots) {
+        for (let i = starts[template]!; i < starts[template + 1]!; i++) {
+          const at = valueStart[firstRow + rows[i]!]! + position;
+          a[to] = values.a[at]!;
+          b[to++] = values.b[at]!;
+        }
       }
     }
-    return { a, b, count };
+    return { a, b, ends };
   }
+}
+
+/** The values of a column; those of a group end at ends[group]. */
+interface Gathered {
+  readonly a: Uint32Array;
+  readonly b: Uint32Array;
+  readonly ends: readonly number[];
 }
 
 function sameBytes(arena: Uint8Array, x: number, y: number, size: number): boolean {

@@ -7,23 +7,16 @@ import { SpanIds } from '../trace/span-ids.ts';
 import * as C from './block-columns.ts';
 import type { ColumnWriter } from './column-writer.ts';
 import type { Buckets } from './encode-section.ts';
+import type { GroupBounds } from './row-group.ts';
 import { TraceClock } from './trace-clock.ts';
 
-/** The fields of the block's header that describe its rows. */
-export interface TraceSummary {
-  readonly traceCount: number;
-  readonly startMin: number;
-  readonly startMax: number;
-  readonly durationMin: number;
-  readonly durationMax: number;
-}
-
+/** Writes the columns of the rows of one group; returns their bounds. */
 export function encodeTraceColumns(
   batch: SpanBatch,
   rows: Uint32Array,
-  buckets: Buckets,
+  buckets: Pick<Buckets, 'rows'>,
   columns: ColumnWriter,
-): TraceSummary {
+): GroupBounds {
   const count = rows.length;
   assert(buckets.rows.length === count, 'the buckets of other rows');
   const starts = new Float64Array(count);
@@ -34,7 +27,7 @@ export function encodeTraceColumns(
   }
   const firsts = traceFirsts(batch, rows);
   const parents = findParents(batch, rows, firsts);
-  writeTraces(batch, rows, { firsts, starts, columns });
+  writeTraces({ firsts, starts, columns });
   writeParents(batch, rows, parents, columns);
   writeDurations(durations, buckets, columns);
   writeStarts(starts, durations, { firsts, parents, columns });
@@ -43,11 +36,11 @@ export function encodeTraceColumns(
   columns.end(C.COLUMN_SPAN_IDS, count, { isRandom: true });
   const [startMin, startMax] = range(starts);
   const [durationMin, durationMax] = range(durations);
-  return { traceCount: firsts.length - 1, startMin, startMax, durationMin, durationMax };
+  return { rowCount: count, traceCount: firsts.length - 1, startMin, startMax, durationMin, durationMax };
 }
 
-/** The first row (block order) of each trace, then the row count. */
-function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
+/** The first of the rows (index) of each trace, then the row count. */
+export function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
   const ids = batch.traceId;
   const firsts: number[] = [0];
   for (let i = 1; i < rows.length; i++) {
@@ -81,25 +74,29 @@ function findParents(batch: SpanBatch, rows: Uint32Array, firsts: Uint32Array): 
   return parents;
 }
 
-function writeTraces(
-  batch: SpanBatch,
-  rows: Uint32Array,
-  traces: { firsts: Uint32Array; starts: Float64Array; columns: ColumnWriter },
-): void {
-  const { firsts, starts, columns } = traces;
+/** Writes the ids of the block's traces. `firsts`: the first row of each, then the row count. */
+export function encodeTraceIds(batch: SpanBatch, rows: Uint32Array, firsts: Uint32Array, columns: ColumnWriter): void {
   const count = firsts.length - 1;
   const ids = new Uint8Array(batch.traceId.buffer);
+  for (let trace = 0; trace < count; trace++) {
+    const at = rows[firsts[trace]!]! * 16;
+    columns.out.rawRange(ids, at, at + 16);
+  }
+  columns.end(C.COLUMN_TRACE_IDS, count, { isRandom: true });
+}
+
+function writeTraces(traces: { firsts: Uint32Array; starts: Float64Array; columns: ColumnWriter }): void {
+  const { firsts, starts, columns } = traces;
+  const count = firsts.length - 1;
   const sizes = new Float64Array(count);
   const gaps = new Float64Array(count);
   let previous = range(starts)[0];
   for (let trace = 0; trace < count; trace++) {
     const first = firsts[trace]!;
-    columns.out.rawRange(ids, rows[first]! * 16, rows[first]! * 16 + 16);
     sizes[trace] = firsts[trace + 1]! - first;
     gaps[trace] = starts[first]! - previous;
     previous = starts[first]!;
   }
-  columns.end(C.COLUMN_TRACE_IDS, count, { isRandom: true });
   encodeNumbers(columns.out, sizes, count);
   columns.end(C.COLUMN_TRACE_SIZES, count);
   encodeNumbers(columns.out, gaps, count);
@@ -129,7 +126,7 @@ function writeParents(batch: SpanBatch, rows: Uint32Array, parents: Int32Array, 
   columns.end(C.COLUMN_ORPHAN_PARENTS, orphans.length, { isRandom: true });
 }
 
-function writeDurations(durations: Float64Array, buckets: Buckets, columns: ColumnWriter): void {
+function writeDurations(durations: Float64Array, buckets: Pick<Buckets, 'rows'>, columns: ColumnWriter): void {
   const ordered = new Float64Array(durations.length);
   for (let i = 0; i < ordered.length; i++) ordered[i] = durations[buckets.rows[i]!]!;
   encodeNumbers(columns.out, ordered, ordered.length);

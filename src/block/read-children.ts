@@ -1,18 +1,18 @@
-// Assigns events (or links) to the rows of a block.
+// Assigns events (or links) to the rows of a group.
 import { StoreError } from '../base/errors.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
-import type { BlockReader } from './block-reader.ts';
+import type { GroupReader } from './group-reader.ts';
 import type { SectionReader } from './read-section.ts';
 
 /**
  * The first child of each row, then the child count. Only rows whose template says so have children and an entry in the
  * count column. Throws CORRUPTION when the counts do not add up.
  */
-export function readChildStarts(block: BlockReader, spans: SectionReader, children: SectionReader): Uint32Array {
+export function readChildStarts(group: GroupReader, spans: SectionReader, children: SectionReader): Uint32Array {
   const bit = children.section === C.SECTION_EVENTS ? T.HAS_EVENTS : T.HAS_LINKS;
-  const counts = block.numbers(C.COLUMN_CHILD_COUNTS + children.section);
-  const { rowCount } = block.header;
+  const counts = group.numbers(C.COLUMN_CHILD_COUNTS + children.section);
+  const { rowCount } = group;
   const starts = new Uint32Array(rowCount + 1);
   let from = 0;
   let total = 0;

@@ -2,14 +2,14 @@
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
+import type { Texts } from '../codec/text-forms.ts';
 import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING } from '../trace/any-value.ts';
 import { SECTION_LEVELS, type AttributeLevel } from '../trace/attribute-levels.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import { operationName, serviceName } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
-import { BlockReader, TextArena } from './block-reader.ts';
-import { SectionReader } from './read-section.ts';
+import { BlockReader } from './block-reader.ts';
 
 export interface TagName {
   readonly key: string;
@@ -29,15 +29,14 @@ const FIELD_OF_TYPE = [EMPTY, EMPTY, STRING, BOOL, INT, DOUBLE, BYTES, LIST];
 /** The operations and tags of the block at the start of `bytes`; one may be listed twice. Throws CORRUPTION. */
 export function readBlockNames(bytes: Uint8Array): BlockNames {
   const block = new BlockReader(bytes);
-  const arena = new TextArena();
-  const strings = readTexts(block, C.COLUMN_STRINGS, arena).map((text) =>
+  const strings = textsOf(block.list(C.COLUMN_STRINGS)).map((text) =>
     Buffer.from(text.buffer, text.byteOffset, text.length).toString('utf8'),
   );
   // Known descriptors share tag objects: a hundred resources then give twenty keys, not two thousand.
   const tags = new Set<TagName>();
   const addAll = (names: readonly TagName[]): void => names.forEach((name) => tags.add(name));
-  for (const text of readTexts(block, C.COLUMN_SCOPES, arena)) addAll(knownDescriptors.find(text, 'scope').tags);
-  const services = readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => {
+  for (const text of textsOf(block.list(C.COLUMN_SCOPES))) addAll(knownDescriptors.find(text, 'scope').tags);
+  const services = textsOf(block.list(C.COLUMN_RESOURCES)).map((text) => {
     const known = knownDescriptors.find(text, 'resource');
     addAll(known.tags);
     return known.service;
@@ -45,7 +44,7 @@ export function readBlockNames(bytes: Uint8Array): BlockNames {
   const operations: { service: string; name: string; kind: number }[] = [];
   SECTION_LEVELS.forEach((level, section) => {
     const seen = new Set<number>();
-    for (const { head, fields } of new SectionReader(block, section, 'templates').templates) {
+    for (const { head, fields } of block.templates(section)) {
       if (level === 'span') {
         const name = operationName(entryOf(strings, head[T.SPAN_NAME]!));
         operations.push({ service: entryOf(services, head[T.SPAN_RESOURCE]!), name, kind: head[T.SPAN_KIND]! });
@@ -67,14 +66,13 @@ function entryOf(entries: readonly string[], index: number): string {
 }
 
 /** The service of each of the block's resources. */
-export function readServices(block: BlockReader, arena: TextArena): string[] {
-  return readTexts(block, C.COLUMN_RESOURCES, arena).map((text) => knownDescriptors.find(text, 'resource').service);
+export function readServices(block: BlockReader): string[] {
+  return textsOf(block.list(C.COLUMN_RESOURCES)).map((text) => knownDescriptors.find(text, 'resource').service);
 }
 
-/** Views of the entries of a text list. */
-export function readTexts(block: BlockReader, code: number, arena: TextArena): Uint8Array[] {
-  const { a, b } = block.texts(code, arena);
-  return Array.from(a, (start, i) => arena.arena.subarray(start, start + b[i]!));
+/** Views of the texts of a list. */
+export function textsOf({ bytes, a, b }: Texts): Uint8Array[] {
+  return Array.from(a, (start, i) => bytes.subarray(start, start + b[i]!));
 }
 
 interface DescriptorNames {

@@ -1,68 +1,113 @@
-// Reads one section of a block (spans, events or links): its templates as stored, the template of each row, and the
-// position of each field's values. The full decoder and the query's predicates both use it.
+// Reads one section (spans, events or links) of a row group: the template of each row, and the position of each field's
+// values. The full decoder and the query's predicates both use it.
 import { StoreError } from '../base/errors.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
+import type { Texts } from '../codec/text-forms.ts';
 import { decodeTextColumn, type Arena, type TextColumn } from '../codec/texts.ts';
 import { decodeDoubles, decodeInts } from '../codec/words.ts';
 import * as T from '../trace/templates.ts';
 import {
   COLUMN_CONSTANTS,
+  COLUMN_DISTINCT,
   COLUMN_ROW_TEMPLATES,
-  COLUMN_TEMPLATES,
   COLUMN_VALUES,
   SECTION_SPANS,
 } from './block-columns.ts';
-import type { BlockReader } from './block-reader.ts';
-import { readTemplateHeads, readTemplates, type StoredTemplate } from './read-templates.ts';
+import type { GroupReader } from './group-reader.ts';
+import type { StoredTemplate } from './read-templates.ts';
 
 /** A decoded value column: words, or text entries with codes. */
 export type ValueColumn =
   | { readonly kind: 'words'; readonly a: Uint32Array; readonly b: Uint32Array }
   | ({ readonly kind: 'texts' } & TextColumn);
 
-export class SectionReader {
-  readonly section: number;
-  readonly templates: readonly StoredTemplate[];
+/** The rows of a section of a group, by template. */
+export interface SectionRows {
   /** Local template of each row. */
   readonly rowTemplates: Float64Array;
   /** Rows template by template, as the writer bucketed them: rows[starts[t]] … rows[starts[t+1]-1]. */
   readonly rows: Uint32Array;
   readonly starts: Uint32Array;
-  readonly #block: BlockReader;
+}
 
-  /**
-   * `what` 'templates' skips the rows, for callers that need only the list of templates; 'heads' reads the rows but
-   * skips the templates' fields.
-   */
-  constructor(block: BlockReader, section: number, what: 'rows' | 'templates' | 'heads' = 'rows') {
-    this.#block = block;
+/** `templateCount`: templates of the section in the block. Throws CORRUPTION. */
+export function readSectionRows(group: GroupReader, section: number, templateCount: number): SectionRows {
+  const column = group.find(COLUMN_ROW_TEMPLATES + section);
+  const rowTemplates = column === undefined ? new Float64Array(0) : decodeNumbers(group.open(column), column.count);
+  if (section === SECTION_SPANS && rowTemplates.length !== group.rowCount) {
+    throw new StoreError('CORRUPTION', 'the rows do not fit the header');
+  }
+  const starts = countRows(rowTemplates, templateCount);
+  return { rowTemplates, rows: bucket(rowTemplates, starts), starts };
+}
+
+export class SectionReader implements SectionRows {
+  readonly section: number;
+  readonly templates: readonly StoredTemplate[];
+  readonly rowTemplates: Float64Array;
+  readonly rows: Uint32Array;
+  readonly starts: Uint32Array;
+  readonly #group: GroupReader;
+  #valueStarts: { readonly ofTemplate: Uint32Array; readonly ofField: Uint32Array } | undefined;
+
+  constructor(group: GroupReader, section: number) {
+    this.#group = group;
     this.section = section;
-    const rowColumn = what !== 'templates' ? block.find(COLUMN_ROW_TEMPLATES + section) : undefined;
-    this.rowTemplates =
-      rowColumn === undefined ? new Float64Array(0) : decodeNumbers(block.open(rowColumn), rowColumn.count);
-    if (what !== 'templates' && section === SECTION_SPANS && this.rowTemplates.length !== block.header.rowCount) {
-      throw new StoreError('CORRUPTION', 'the rows do not fit the header');
+    this.templates = group.block.templates(section);
+    ({
+      rowTemplates: this.rowTemplates,
+      rows: this.rows,
+      starts: this.starts,
+    } = readSectionRows(group, section, this.templates.length));
+  }
+
+  /** Index, in its field's column, of the first value of field number `position` of a template that has rows. */
+  valueStart(template: number, position: number): number {
+    const { ofTemplate, ofField } = (this.#valueStarts ??= this.#findValues());
+    return ofField[ofTemplate[template]! + position]!;
+  }
+
+  #findValues(): { ofTemplate: Uint32Array; ofField: Uint32Array } {
+    const { templates, starts } = this;
+    const ofTemplate = new Uint32Array(templates.length);
+    let fieldCount = 0;
+    for (let id = 0; id < templates.length; id++) {
+      ofTemplate[id] = fieldCount;
+      if (starts[id + 1]! > starts[id]!) fieldCount += templates[id]!.fields.length;
     }
-    const templateColumn = block.find(COLUMN_TEMPLATES + section);
-    const count = templateColumn?.count ?? 0;
-    this.starts = countRows(this.rowTemplates, count);
-    this.rows = bucket(this.rowTemplates, this.starts);
-    const read = what === 'heads' ? readTemplateHeads : readTemplates;
-    this.templates = templateColumn === undefined ? [] : read(block.open(templateColumn), section, this.starts);
+    const ofField = new Uint32Array(fieldCount);
+    /** Values so far, by column. */
+    const next: number[] = [];
+    for (let id = 0; id < templates.length; id++) {
+      const rowCount = starts[id + 1]! - starts[id]!;
+      if (rowCount === 0) continue;
+      const { fields } = templates[id]!;
+      for (let i = 0; i < fields.length; i++) {
+        const { isConstant, column } = fields[i]!;
+        if (isConstant) continue;
+        const start = next[column] ?? 0;
+        ofField[ofTemplate[id]! + i] = start;
+        next[column] = start + rowCount;
+      }
+    }
+    return { ofTemplate, ofField };
   }
 
-  /** The constants' text, decoded into `arena`. */
-  constants(arena: Arena): { a: Uint32Array; b: Uint32Array } {
-    return this.#block.texts(COLUMN_CONSTANTS + this.section, arena);
+  /** The text of the constants. */
+  constants(): Texts {
+    return this.#group.block.list(COLUMN_CONSTANTS + this.section);
   }
 
-  /** The values of a field that is not constant in every template; text goes to `arena`. */
+  /** The values of a field that is not constant in every template; text goes to `arena` unless the groups share it. */
   values(field: number, arena: Arena): ValueColumn {
-    const entry = this.#block.find(COLUMN_VALUES, this.section, field);
+    const entry = this.#group.find(COLUMN_VALUES, this.section, field);
     if (entry === undefined) throw new StoreError('CORRUPTION', `a block without values of field ${field}`);
-    const reader = this.#block.open(entry);
+    const reader = this.#group.open(entry);
     const type = T.fieldType(field);
-    if (T.isArenaType(type)) return { kind: 'texts', ...decodeTextColumn(reader, entry.count, arena) };
+    if (T.isArenaType(type)) {
+      const shared = (): Texts => this.#group.block.list(COLUMN_DISTINCT, this.section, field);
+      return { kind: 'texts', ...decodeTextColumn(reader, entry.count, arena, shared) };
+    }
     const words = type === T.TYPE_DOUBLE ? decodeDoubles(reader, entry.count) : decodeInts(reader, entry.count);
     return { kind: 'words', a: words.a, b: words.b };
   }

@@ -14,53 +14,41 @@ export interface StoredField {
   /** Constant field: its words (for arena types, an index into the section's constants). Otherwise 0. */
   readonly a: number;
   readonly b: number;
-  /** Other fields: index of the template's first value in the field's column. */
-  readonly valueStart: number;
+  /** Other fields: a number of the field's column, below the count of the section's distinct fields. Otherwise 0. */
+  readonly column: number;
 }
 
 export interface StoredTemplate {
   /** Head ints, ids local. */
   readonly head: Int32Array;
   readonly fields: readonly StoredField[];
-  readonly rowCount: number;
 }
 
 /** Bounds the fields of all templates of a block. A field took at least two bytes of a request (block-reader.ts). */
 const FIELDS_MAX: number = 1 << 27;
 
-/** Reads the templates of a section, one per pair of neighbours in `rowStarts`. Throws CORRUPTION. */
-export function readTemplates(reader: ByteReader, section: number, rowStarts: Uint32Array): StoredTemplate[] {
-  const count = rowStarts.length - 1;
+/** Reads the templates of a section, `count` of them. Throws CORRUPTION. */
+export function readTemplates(reader: ByteReader, section: number, count: number): StoredTemplate[] {
   const heads = readHeads(reader, section, count);
   const counts = readIndexes(reader, count, FIELDS_MAX);
-  const fields = readFields(reader, counts, section === SECTION_SPANS ? heads.map((head) => head[T.SPAN_SCOPE]!) : []);
+  const scopes = section === SECTION_SPANS ? heads.map((head) => head[T.SPAN_SCOPE]!) : [];
+  const { fields, ranks } = readFields(reader, counts, scopes);
   const constants = readConstants(reader, fields);
-  const nextValue = new Map<number, number>();
   let at = 0;
   return heads.map((head, id) => {
-    const rowCount = rowStarts[id + 1]! - rowStarts[id]!;
     const stored: StoredField[] = [];
     for (const end = at + counts[id]!; at < end; at++) {
-      const field = fields[at]! >>> 1;
-      if ((fields[at]! & 1) === 1) {
-        stored.push({ field, isConstant: true, a: constants.a[at]!, b: constants.b[at]!, valueStart: 0 });
-        continue;
-      }
-      const valueStart = nextValue.get(field) ?? 0;
-      nextValue.set(field, valueStart + rowCount);
-      stored.push({ field, isConstant: false, a: 0, b: 0, valueStart });
+      const isConstant = (fields[at]! & 1) === 1;
+      const column = isConstant ? 0 : ranks[at]!;
+      stored.push({ field: fields[at]! >>> 1, isConstant, a: constants.a[at]!, b: constants.b[at]!, column });
     }
-    return { head, fields: stored, rowCount };
+    return { head, fields: stored };
   });
 }
 
-/** As readTemplates, but without fields: for callers that need only the operations. Throws CORRUPTION. */
-export function readTemplateHeads(reader: ByteReader, section: number, rowStarts: Uint32Array): StoredTemplate[] {
-  return readHeads(reader, section, rowStarts.length - 1).map((head, id) => ({
-    head,
-    fields: [],
-    rowCount: rowStarts[id + 1]! - rowStarts[id]!,
-  }));
+/** The heads alone. Throws CORRUPTION. */
+export function readTemplateHeads(reader: ByteReader, section: number, count: number): Int32Array[] {
+  return readHeads(reader, section, count);
 }
 
 function readHeads(reader: ByteReader, section: number, count: number): Int32Array[] {
@@ -83,8 +71,14 @@ function readHeads(reader: ByteReader, section: number, count: number): Int32Arr
   });
 }
 
-/** 2 × field + (1 if constant) for every field, template by template. */
-function readFields(reader: ByteReader, counts: Float64Array, scopes: readonly number[]): Uint32Array {
+interface TemplateFields {
+  /** 2 × field + (1 if constant) for every field, template by template. */
+  readonly fields: Uint32Array;
+  /** The number of each of them among the distinct ones. */
+  readonly ranks: Uint32Array;
+}
+
+function readFields(reader: ByteReader, counts: Float64Array, scopes: readonly number[]): TemplateFields {
   const starts = new Float64Array(counts.length + 1);
   for (let id = 0; id < counts.length; id++) starts[id + 1] = starts[id]! + counts[id]!;
   const total = starts[counts.length]!;
@@ -92,13 +86,18 @@ function readFields(reader: ByteReader, counts: Float64Array, scopes: readonly n
   const distinct = reader.varint();
   if (distinct > total) throw new StoreError('CORRUPTION', `${distinct} different fields among ${total}`);
   const known = readIndexes(reader, distinct, 2 ** 32);
-  const ranks = readIndexes(reader, total, distinct);
+  const ordered = readIndexes(reader, total, distinct);
   const fields = new Uint32Array(total);
+  const ranks = new Uint32Array(total);
   let from = 0;
   for (const id of templateOrder(scopes, counts.length)) {
-    for (let at = starts[id]!; at < starts[id + 1]!; at++) fields[at] = known[ranks[from++]!]!;
+    for (let at = starts[id]!; at < starts[id + 1]!; at++) {
+      const rank = ordered[from++]!;
+      ranks[at] = rank;
+      fields[at] = known[rank]!;
+    }
   }
-  return fields;
+  return { fields, ranks };
 }
 
 /** The words of the constant fields, by field. */

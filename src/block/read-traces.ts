@@ -2,14 +2,14 @@
 import { StoreError } from '../base/errors.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
 import * as C from './block-columns.ts';
-import type { BlockReader } from './block-reader.ts';
-import type { SectionReader } from './read-section.ts';
+import type { GroupReader } from './group-reader.ts';
+import type { SectionRows } from './read-section.ts';
 import { TraceClock } from './trace-clock.ts';
 
 export interface TraceColumns {
   /** The first row of each trace, then the row count. */
   readonly firsts: Uint32Array;
-  /** Row of the parent in the block, -1: none, -2: not in the trace (its id is in the orphan column, in row order). */
+  /** Row of the parent in the group, -1: none, -2: not in the trace (its id is in the orphan column, in row order). */
   readonly parents: Int32Array;
   /** ns since the day's midnight. */
   readonly starts: Float64Array;
@@ -17,19 +17,21 @@ export interface TraceColumns {
   readonly durations: Float64Array;
 }
 
-export function readTraceColumns(block: BlockReader, spans: SectionReader): TraceColumns {
-  const { rowCount, traceCount } = block.header;
-  const firsts = readFirsts(block);
-  const durations = readDurations(block, spans);
-  const parents = readParents(block, rowCount);
+/** The rows of a group. */
+export function readTraceColumns(group: GroupReader, spans: SectionRows): TraceColumns {
+  const { rowCount, traceCount } = group;
+  const firsts = readFirsts(group);
+  const durations = readDurations(group, spans);
+  const parents = readParents(group);
   const starts = new Float64Array(rowCount);
-  const gaps = block.numbers(C.COLUMN_TRACE_STARTS);
-  const surprises = block.numbers(C.COLUMN_STARTS);
+  const gaps = group.numbers(C.COLUMN_TRACE_STARTS);
+  const surprises = group.numbers(C.COLUMN_STARTS);
   if (gaps.length !== traceCount || surprises.length !== rowCount - traceCount) {
     throw new StoreError('CORRUPTION', 'the start columns do not fit the rows');
   }
   const clock = new TraceClock(starts, durations);
-  let previous = block.header.startMin;
+  const { startMin, startMax, durationMin, durationMax } = group.bounds;
+  let previous = startMin;
   let from = 0;
   for (let trace = 0; trace < traceCount; trace++) {
     const first = firsts[trace]!;
@@ -41,13 +43,12 @@ export function readTraceColumns(block: BlockReader, spans: SectionReader): Trac
       clock.observe(i, parents[i]!);
     }
   }
-  const { startMin, startMax, durationMin, durationMax } = block.header;
   checkRange(starts, startMin, startMax, 'start');
   checkRange(durations, durationMin, durationMax, 'duration');
   return { firsts, parents, starts, durations };
 }
 
-/** Searches prune by the header's bounds, so a row outside them is damage. */
+/** Searches prune by the bounds of blocks and groups, so a row outside them is damage. */
 function checkRange(values: Float64Array, min: number, max: number, what: string): void {
   for (let i = 0; i < values.length; i++) {
     if (!(values[i]! >= min && values[i]! <= max)) {
@@ -56,9 +57,9 @@ function checkRange(values: Float64Array, min: number, max: number, what: string
   }
 }
 
-function readFirsts(block: BlockReader): Uint32Array {
-  const { rowCount, traceCount } = block.header;
-  const sizes = block.numbers(C.COLUMN_TRACE_SIZES);
+function readFirsts(group: GroupReader): Uint32Array {
+  const { rowCount, traceCount } = group;
+  const sizes = group.numbers(C.COLUMN_TRACE_SIZES);
   if (sizes.length !== traceCount) throw new StoreError('CORRUPTION', 'the trace sizes do not fit the traces');
   const firsts = new Uint32Array(traceCount + 1);
   let total = 0;
@@ -72,8 +73,8 @@ function readFirsts(block: BlockReader): Uint32Array {
   return firsts;
 }
 
-function readDurations(block: BlockReader, spans: SectionReader): Float64Array {
-  const { reader, count } = block.require(C.COLUMN_DURATIONS);
+function readDurations(group: GroupReader, spans: SectionRows): Float64Array {
+  const { reader, count } = group.require(C.COLUMN_DURATIONS);
   if (count !== spans.rows.length) throw new StoreError('CORRUPTION', 'the durations do not fit the rows');
   const ordered = decodeNumbers(reader, count);
   const durations = new Float64Array(count);
@@ -81,8 +82,9 @@ function readDurations(block: BlockReader, spans: SectionReader): Float64Array {
   return durations;
 }
 
-function readParents(block: BlockReader, rowCount: number): Int32Array {
-  const codes = block.numbers(C.COLUMN_PARENTS);
+function readParents(group: GroupReader): Int32Array {
+  const { rowCount } = group;
+  const codes = group.numbers(C.COLUMN_PARENTS);
   if (codes.length !== rowCount) throw new StoreError('CORRUPTION', 'the parents do not fit the rows');
   const parents = new Int32Array(rowCount);
   for (let i = 0; i < rowCount; i++) {

@@ -3,28 +3,24 @@
 // columns that their templates name, which is fastest for one trace of a block.
 import { StoreError } from '../base/errors.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
-import type { SequenceTable } from '../bytes/sequence-table.ts';
+import type { Texts } from '../codec/text-forms.ts';
 import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
 import { TextArena, type BlockReader } from './block-reader.ts';
 import type { SectionReader, ValueColumn } from './read-section.ts';
-import type { StoredField } from './read-templates.ts';
+import type { StoredField, StoredTemplate } from './read-templates.ts';
 
-/** Maps a block's dictionary to ids of the batch; interns an entry on first use. */
-export class LocalEntries {
+/** Maps one of a block's dictionaries to ids of the batch; interns an entry on first use. */
+class LocalEntries {
   readonly #table: ByteTable;
-  readonly #texts = new TextArena();
-  readonly #a: Uint32Array;
-  readonly #b: Uint32Array;
+  readonly #list: Texts;
   readonly #ids: Int32Array;
 
-  constructor(block: BlockReader, code: number, table: ByteTable) {
+  constructor(list: Texts, table: ByteTable) {
     this.#table = table;
-    const { a, b } = block.texts(code, this.#texts);
-    this.#a = a;
-    this.#b = b;
-    this.#ids = new Int32Array(a.length).fill(-1);
+    this.#list = list;
+    this.#ids = new Int32Array(list.a.length).fill(-1);
   }
 
   /** The batch id of local entry `local`. Throws CORRUPTION when the block has no such entry. */
@@ -32,63 +28,84 @@ export class LocalEntries {
     const known = this.#ids[local];
     if (known === undefined) throw new StoreError('CORRUPTION', `dictionary entry ${local} of ${this.#ids.length}`);
     if (known >= 0) return known;
-    const start = this.#a[local]!;
-    return (this.#ids[local] = this.#table.intern(this.#texts.arena, start, start + this.#b[local]!));
+    const start = this.#list.a[local]!;
+    return (this.#ids[local] = this.#table.intern(this.#list.bytes, start, start + this.#list.b[local]!));
   }
 }
 
-export interface Dictionaries {
-  readonly strings: LocalEntries;
-  readonly resources: LocalEntries;
-  readonly scopes: LocalEntries;
-}
-
-/** Maps a section's templates to ids of the batch; interns a template on first use. */
-class LocalTemplates {
-  readonly #reader: SectionReader;
-  readonly #table: SequenceTable;
-  readonly #dictionaries: Dictionaries;
-  readonly #ids: Int32Array;
+/** What the groups of a block share while their rows are copied into a batch: ids and text that are already there. */
+export class BlockEntries {
+  readonly batch: SpanBatch;
+  readonly #strings: LocalEntries;
+  readonly #resources: LocalEntries;
+  readonly #scopes: LocalEntries;
+  /** By section: the batch's template of each of the block's, -1 if it is not there yet. */
+  readonly #templates: (Int32Array | undefined)[] = [];
+  /** Offsets in the batch's arena of texts copied there. */
+  readonly #placed = new Map<Texts, Uint32Array>();
   #scratch = new Int32Array(64);
 
-  constructor(reader: SectionReader, table: SequenceTable, dictionaries: Dictionaries) {
-    this.#reader = reader;
-    this.#table = table;
-    this.#dictionaries = dictionaries;
-    this.#ids = new Int32Array(reader.templates.length).fill(-1);
+  constructor(block: BlockReader, batch: SpanBatch) {
+    this.batch = batch;
+    this.#strings = new LocalEntries(block.list(C.COLUMN_STRINGS), batch.strings);
+    this.#resources = new LocalEntries(block.list(C.COLUMN_RESOURCES), batch.resources);
+    this.#scopes = new LocalEntries(block.list(C.COLUMN_SCOPES), batch.scopes);
   }
 
-  id(local: number): number {
-    const known = this.#ids[local]!;
-    return known >= 0 ? known : (this.#ids[local] = this.#intern(local));
+  /** The batch template of a block's template; interns it on first use. */
+  template({ section, templates }: SectionReader, local: number): number {
+    const ids = (this.#templates[section] ??= new Int32Array(templates.length).fill(-1));
+    const known = ids[local]!;
+    return known >= 0 ? known : (ids[local] = this.#intern(section, templates[local]!));
   }
 
-  #intern(local: number): number {
-    const { head, fields } = this.#reader.templates[local]!;
-    const { strings } = this.#dictionaries;
+  #intern(section: number, { head, fields }: StoredTemplate): number {
     const length = head.length + fields.length;
     if (length > this.#scratch.length) this.#scratch = new Int32Array(length * 2);
     const scratch = this.#scratch;
     scratch.set(head);
-    this.#mapHead(scratch);
+    this.#mapHead(section, scratch);
     for (let i = 0; i < fields.length; i++) {
       const { field } = fields[i]!;
       scratch[head.length + i] = T.isIntrinsic(field)
         ? field
-        : T.attributeField(strings.id(T.fieldId(field)), T.fieldType(field));
+        : T.attributeField(this.#strings.id(T.fieldId(field)), T.fieldType(field));
     }
-    return this.#table.intern(scratch, length);
+    const { spanTemplates, eventTemplates, linkTemplates } = this.batch;
+    return [spanTemplates, eventTemplates, linkTemplates][section]!.intern(scratch, length);
   }
 
-  #mapHead(head: Int32Array): void {
-    const { strings, resources, scopes } = this.#dictionaries;
-    if (this.#reader.section === C.SECTION_SPANS) {
-      head[T.SPAN_RESOURCE] = resources.id(head[T.SPAN_RESOURCE]!);
-      head[T.SPAN_SCOPE] = scopes.id(head[T.SPAN_SCOPE]!);
-      head[T.SPAN_NAME] = strings.id(head[T.SPAN_NAME]!);
-    } else if (this.#reader.section === C.SECTION_EVENTS) head[T.EVENT_NAME] = strings.id(head[T.EVENT_NAME]!);
+  #mapHead(section: number, head: Int32Array): void {
+    if (section === C.SECTION_SPANS) {
+      head[T.SPAN_RESOURCE] = this.#resources.id(head[T.SPAN_RESOURCE]!);
+      head[T.SPAN_SCOPE] = this.#scopes.id(head[T.SPAN_SCOPE]!);
+      head[T.SPAN_NAME] = this.#strings.id(head[T.SPAN_NAME]!);
+    } else if (section === C.SECTION_EVENTS) head[T.EVENT_NAME] = this.#strings.id(head[T.EVENT_NAME]!);
+  }
+
+  /** Copies all of `texts` into the batch's arena, once; returns their offsets there. */
+  place(texts: Texts): Uint32Array {
+    let placed = this.#placed.get(texts);
+    if (placed === undefined) {
+      const at = this.batch.appendArena(texts.bytes);
+      this.#placed.set(texts, (placed = texts.a.map((start) => start + at)));
+    }
+    return placed;
+  }
+
+  /** Copies text `index` of `texts` into the batch's arena, once; returns its offset there. */
+  placeOne(texts: Texts, index: number): number {
+    let placed = this.#placed.get(texts);
+    if (placed === undefined) this.#placed.set(texts, (placed = new Uint32Array(texts.a.length).fill(NOT_PLACED)));
+    const known = placed[index]!;
+    if (known !== NOT_PLACED) return known;
+    const start = texts.a[index]!;
+    return (placed[index] = this.batch.appendArena(texts.bytes, start, start + texts.b[index]!));
   }
 }
+
+/** No offset of an arena, which is smaller. */
+const NOT_PLACED = 0xffffffff;
 
 export interface SectionValues {
   readonly reader: SectionReader;
@@ -98,56 +115,29 @@ export interface SectionValues {
   copy(row: number, into: ValueList): void;
 }
 
-interface Target {
-  readonly batch: SpanBatch;
-  readonly table: SequenceTable;
-  readonly dictionaries: Dictionaries;
-}
-
-/** Decoded columns and constants of a section; their text is in the batch's arena. */
-class Columns {
-  readonly #reader: SectionReader;
-  readonly #batch: SpanBatch;
-  readonly #columns = new Map<number, ValueColumn>();
-  #constants: { a: Uint32Array; b: Uint32Array } | undefined;
-
-  constructor(reader: SectionReader, batch: SpanBatch) {
-    this.#reader = reader;
-    this.#batch = batch;
-  }
-
-  column(field: number): ValueColumn {
-    let column = this.#columns.get(field);
-    if (column === undefined) this.#columns.set(field, (column = this.#reader.values(field, this.#batch)));
-    return column;
-  }
-
-  /** The words of a constant field. */
-  constant(field: StoredField): { a: number; b: number } {
-    if (!T.isArenaType(T.fieldType(field.field))) return field;
-    const { a, b } = (this.#constants ??= this.#reader.constants(this.#batch));
-    if (field.a >= a.length) throw new StoreError('CORRUPTION', `constant ${field.a} of ${a.length}`);
-    return { a: a[field.a]!, b: b[field.a]! };
-  }
-}
-
 /** Throws CORRUPTION unless the column has values up to `end`. */
 function checkLength(column: ValueColumn, end: number): void {
   const available = column.kind === 'texts' && column.codes !== undefined ? column.codes.length : column.a.length;
   if (end > available) throw new StoreError('CORRUPTION', 'a value column is too short for its rows');
 }
 
+/** Throws CORRUPTION unless the constants have text `index`. */
+function checkConstant(constants: Texts, index: number): void {
+  if (index >= constants.a.length) throw new StoreError('CORRUPTION', `constant ${index} of ${constants.a.length}`);
+}
+
 export class AllValues implements SectionValues {
   readonly reader: SectionReader;
-  readonly #templates: LocalTemplates;
+  readonly #entries: BlockEntries;
+  readonly #columns = new Map<number, ValueColumn>();
   /** The first value of each row in a and b, then the count. */
   readonly #valueStart: Uint32Array;
   readonly #a: Uint32Array;
   readonly #b: Uint32Array;
 
-  constructor(reader: SectionReader, target: Target) {
+  constructor(reader: SectionReader, entries: BlockEntries) {
     this.reader = reader;
-    this.#templates = new LocalTemplates(reader, target.table, target.dictionaries);
+    this.#entries = entries;
     const count = reader.rowTemplates.length;
     const valueStart = new Uint32Array(count + 1);
     for (let row = 0; row < count; row++) {
@@ -156,15 +146,37 @@ export class AllValues implements SectionValues {
     this.#valueStart = valueStart;
     this.#a = new Uint32Array(valueStart[count]!);
     this.#b = new Uint32Array(valueStart[count]!);
-    const columns = new Columns(reader, target.batch);
-    reader.templates.forEach(({ fields, rowCount }, id) => {
+    reader.templates.forEach(({ fields }, id) => {
+      const rowCount = reader.starts[id + 1]! - reader.starts[id]!;
+      if (rowCount === 0) return;
       fields.forEach((field, position) => {
-        if (field.isConstant) return this.#fillConstant(id, position, columns.constant(field));
-        const column = columns.column(field.field);
-        checkLength(column, field.valueStart + rowCount);
-        this.#fillColumn({ id, position, valueStart: field.valueStart }, column);
+        if (field.isConstant) return this.#fillConstant(id, position, this.#constant(field));
+        const column = this.#column(field.field);
+        const valueStart = reader.valueStart(id, position);
+        checkLength(column, valueStart + rowCount);
+        this.#fillColumn({ id, position, valueStart }, column);
       });
     });
+  }
+
+  /** The words of a constant field; text is in the batch's arena. */
+  #constant(field: StoredField): { a: number; b: number } {
+    if (!T.isArenaType(T.fieldType(field.field))) return field;
+    const constants = this.reader.constants();
+    checkConstant(constants, field.a);
+    return { a: this.#entries.place(constants)[field.a]!, b: constants.b[field.a]! };
+  }
+
+  /** A decoded column whose text is in the batch's arena. */
+  #column(field: number): ValueColumn {
+    let column = this.#columns.get(field);
+    if (column === undefined) {
+      column = this.reader.values(field, this.#entries.batch);
+      if (column.kind === 'texts' && column.shared !== undefined)
+        column = { ...column, a: this.#entries.place(column.shared) };
+      this.#columns.set(field, column);
+    }
+    return column;
   }
 
   #fillConstant(id: number, position: number, words: { a: number; b: number }): void {
@@ -189,7 +201,7 @@ export class AllValues implements SectionValues {
   }
 
   template(row: number): number {
-    return this.#templates.id(this.reader.rowTemplates[row]!);
+    return this.#entries.template(this.reader, this.reader.rowTemplates[row]!);
   }
 
   copy(row: number, into: ValueList): void {
@@ -206,41 +218,63 @@ export class AllValues implements SectionValues {
   }
 }
 
+/** A value column with its own text. */
+interface OwnColumn {
+  readonly column: ValueColumn;
+  /** The text of the column's entries. */
+  readonly texts: Texts | undefined;
+}
+
 export class SomeValues implements SectionValues {
   readonly reader: SectionReader;
-  readonly #templates: LocalTemplates;
-  readonly #columns: Columns;
+  readonly #entries: BlockEntries;
+  readonly #columns = new Map<number, OwnColumn>();
   /** Position of each row among the rows of its template. */
   readonly #ranks: Uint32Array;
 
-  constructor(reader: SectionReader, target: Target) {
+  constructor(reader: SectionReader, entries: BlockEntries) {
     this.reader = reader;
-    this.#templates = new LocalTemplates(reader, target.table, target.dictionaries);
-    this.#columns = new Columns(reader, target.batch);
-    this.#ranks = new Uint32Array(reader.rows.length);
-    reader.templates.forEach((_, id) => {
-      const start = reader.starts[id]!;
-      for (let i = start; i < reader.starts[id + 1]!; i++) this.#ranks[reader.rows[i]!] = i - start;
-    });
+    this.#entries = entries;
+    const { rows, starts, rowTemplates } = reader;
+    this.#ranks = new Uint32Array(rows.length);
+    for (let i = 0; i < rows.length; i++) this.#ranks[rows[i]!] = i - starts[rowTemplates[rows[i]!]!]!;
   }
 
   template(row: number): number {
-    return this.#templates.id(this.reader.rowTemplates[row]!);
+    return this.#entries.template(this.reader, this.reader.rowTemplates[row]!);
   }
 
   copy(row: number, into: ValueList): void {
-    const { fields } = this.reader.templates[this.reader.rowTemplates[row]!]!;
-    for (const field of fields) {
-      if (field.isConstant) {
-        const { a, b } = this.#columns.constant(field);
-        into.push(a, b);
-        continue;
-      }
-      const column = this.#columns.column(field.field);
-      const at = field.valueStart + this.#ranks[row]!;
-      checkLength(column, at + 1);
-      const entry = column.kind === 'texts' && column.codes !== undefined ? column.codes[at]! : at;
-      into.push(column.a[entry]!, column.b[entry]!);
+    const template = this.reader.rowTemplates[row]!;
+    const { fields } = this.reader.templates[template]!;
+    for (let position = 0; position < fields.length; position++) {
+      const field = fields[position]!;
+      if (field.isConstant) this.#copyConstant(field, into);
+      else this.#copyValue(field.field, this.reader.valueStart(template, position) + this.#ranks[row]!, into);
     }
+  }
+
+  #copyConstant({ field, a, b }: StoredField, into: ValueList): void {
+    if (!T.isArenaType(T.fieldType(field))) return into.push(a, b);
+    const constants = this.reader.constants();
+    checkConstant(constants, a);
+    into.push(this.#entries.placeOne(constants, a), constants.b[a]!);
+  }
+
+  #copyValue(field: number, at: number, into: ValueList): void {
+    let own = this.#columns.get(field);
+    if (own === undefined) this.#columns.set(field, (own = this.#read(field)));
+    const { column, texts } = own;
+    checkLength(column, at + 1);
+    if (column.kind === 'words') return into.push(column.a[at]!, column.b[at]!);
+    const entry = column.codes === undefined ? at : column.codes[at]!;
+    into.push(this.#entries.placeOne(texts!, entry), column.b[entry]!);
+  }
+
+  #read(field: number): OwnColumn {
+    const arena = new TextArena();
+    const column = this.reader.values(field, arena);
+    if (column.kind === 'words') return { column, texts: undefined };
+    return { column, texts: column.shared ?? { bytes: arena.arena, a: column.a, b: column.b } };
   }
 }

@@ -1,7 +1,7 @@
 // A column of byte strings ↔ bytes. Layout: docs/format/block.md, "text list" and "text column".
 // A text list holds strings one after the other, in the most compact exact form: UUIDs and hex in binary, decimal
 // numbers as numbers, else lengths and bytes. A text column is a list of all values, or a list of the distinct values
-// with a code per value.
+// with a code per value. It is written in pieces, one a row group, which share their distinct values.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
@@ -32,6 +32,7 @@ const RANDOM_UUID = 4;
 const PATTERNS = 5;
 const LIST = 0;
 const DICTIONARY = 1;
+const SHARED_DICTIONARY = 2;
 
 /** A pattern is worth its space only if it has at least this many texts on average. */
 const PATTERN_TEXTS_MIN = 3;
@@ -206,40 +207,80 @@ function decodeDecimals(values: Float64Array, arena: Arena): { a: Uint32Array; b
   return { a, b };
 }
 
+/** Where the pieces of a text column go: piece i has the values up to ends[i]. */
+export interface TextPieces {
+  readonly outs: readonly ByteWriter[];
+  readonly ends: readonly number[];
+  /** Takes the distinct values if several pieces share them. */
+  readonly shared: ByteWriter;
+}
+
+export interface DistinctTexts {
+  readonly distinct: ByteTable;
+  /** Of each value: its index among the distinct ones. */
+  readonly codes: Float64Array;
+  /** The distinct values were written to TextPieces.shared: a text list, which decodeTextColumn needs. */
+  readonly isShared: boolean;
+}
+
 /**
- * Writes a column of strings; `dictionary` looks for repeated values (merged blocks), else every value is written. With
- * `dictionary` returns the distinct values and the code of each value; valid until the next call.
+ * Writes a column of strings in pieces; `dictionary` looks for repeated values (merged blocks), else every value is
+ * written. With `dictionary` returns the distinct values and the code of each value; valid until the next call.
  */
-export function encodeTextColumn(
-  out: ByteWriter,
-  texts: Texts,
-  count: number,
-  dictionary: boolean,
-): { distinct: ByteTable; codes: Float64Array } | undefined {
-  const table = sharedTable;
-  const codes = dictionary ? new Float64Array(count) : undefined;
-  if (codes !== undefined) {
-    table.clear();
-    internAll(table, texts, codes);
-    // Codes cost about a byte a value: a dictionary pays if at least a third of the values repeat an earlier one.
-    if (table.count * 3 <= count * 2) {
-      const patterns = cheaperPatterns(texts, table, codes);
-      if (patterns !== undefined) {
-        out.u8(LIST);
-        out.u8(PATTERNS);
-        patterns.write(out);
-        return { distinct: table, codes };
-      }
-      out.u8(DICTIONARY);
-      out.varint(table.count);
-      encodeTextList(out, tableTexts(table), table.count, true);
-      encodeNumbers(out, codes, count);
-      return { distinct: table, codes };
-    }
+export function encodeTextColumn(pieces: TextPieces, texts: Texts, dictionary: boolean): DistinctTexts | undefined {
+  const count = pieces.ends.at(-1)!;
+  assert(count <= texts.a.length && count <= texts.b.length, 'more texts to write than there are');
+  if (!dictionary) {
+    writeLists(pieces, texts, false);
+    return undefined;
   }
-  out.u8(LIST);
-  encodeTextList(out, texts, count, dictionary);
-  return codes === undefined ? undefined : { distinct: table, codes };
+  const distinct = sharedTable;
+  distinct.clear();
+  const codes = new Float64Array(count);
+  internAll(distinct, texts, codes);
+  // Codes cost about a byte a value: a dictionary pays if at least a third of the values repeat an earlier one.
+  const repeats = distinct.count * 3 <= count * 2;
+  const hasDictionary = repeats && !arePatternsCheaper(distinct, codes);
+  const isShared = hasDictionary && pieces.outs.length > 1;
+  if (hasDictionary) writeCodes(pieces, distinct, codes);
+  else writeLists(pieces, texts, true, repeats ? distinct.count : undefined);
+  return { distinct, codes, isShared };
+}
+
+function writeCodes({ outs, ends, shared }: TextPieces, distinct: ByteTable, codes: Float64Array): void {
+  const isShared = outs.length > 1;
+  if (isShared) encodeTextList(shared, tableTexts(distinct), distinct.count, true);
+  let from = 0;
+  outs.forEach((out, piece) => {
+    const end = ends[piece]!;
+    if (end === from && isShared) return;
+    out.u8(isShared ? SHARED_DICTIONARY : DICTIONARY);
+    if (!isShared) {
+      out.varint(distinct.count);
+      encodeTextList(out, tableTexts(distinct), distinct.count, true);
+    }
+    encodeNumbers(out, codes.subarray(from, end), end - from);
+    from = end;
+  });
+}
+
+/** `patternsMax`: the values repeat, and have at most so many patterns; else each piece takes its most compact form. */
+function writeLists({ outs, ends }: TextPieces, texts: Texts, narrow: boolean, patternsMax?: number): void {
+  const { bytes } = texts;
+  let from = 0;
+  outs.forEach((out, piece) => {
+    const end = ends[piece]!;
+    if (end === from && outs.length > 1) return;
+    const own = { bytes, a: texts.a.subarray(from, end), b: texts.b.subarray(from, end) };
+    out.u8(LIST);
+    const patterns = patternsMax === undefined ? undefined : TextPatterns.of(own, end - from, patternsMax);
+    if (patterns === undefined) encodeTextList(out, own, end - from, narrow);
+    else {
+      out.u8(PATTERNS);
+      patterns.write(out);
+    }
+    from = end;
+  });
 }
 
 /** Slots for recently seen texts, by their offset. */
@@ -269,17 +310,16 @@ function internAll(table: ByteTable, texts: Texts, codes: Float64Array): void {
 const SMALL_DICTIONARY = 256;
 
 /**
- * The values as patterns, if that is smaller than the distinct values and their codes: for addresses of one network a
+ * Whether patterns of the values are smaller than the distinct values and their codes: for addresses of one network a
  * pattern may take two bytes a value, as does a code for a thousand of them.
  */
-function cheaperPatterns(texts: Texts, table: ByteTable, codes: Float64Array): TextPatterns | undefined {
-  if (table.count <= SMALL_DICTIONARY) return undefined;
+function arePatternsCheaper(table: ByteTable, codes: Float64Array): boolean {
+  if (table.count <= SMALL_DICTIONARY) return false;
   const entries = TextPatterns.of(tableTexts(table), table.count, Math.floor(table.count / PATTERN_TEXTS_MIN));
-  if (entries === undefined) return undefined;
+  if (entries === undefined) return false;
   const codeBytes = (entropyBits(codes, table.count) * codes.length) / 8;
   const { estimatedBytes } = entries;
-  if ((estimatedBytes * codes.length) / table.count > estimatedBytes + codeBytes) return undefined;
-  return TextPatterns.of(texts, codes.length, table.count);
+  return (estimatedBytes * codes.length) / table.count <= estimatedBytes + codeBytes;
 }
 
 /** Average bits of a code, if each code is weighted by its frequency (entropy). */
@@ -310,21 +350,40 @@ export interface TextColumn {
   readonly a: Uint32Array;
   readonly b: Uint32Array;
   readonly codes: Float64Array | undefined;
+  /** The list itself, if the pieces of the column share it: its text is there. undefined: the text is in the arena. */
+  readonly shared?: Texts;
 }
 
-/** Reads a column of `count` strings; appends the text to `arena`, each distinct value of a dictionary once. */
-export function decodeTextColumn(reader: ByteReader, count: number, arena: Arena): TextColumn {
+/**
+ * Reads a piece of a column, `count` strings; appends the text to `arena`, each distinct value of a dictionary once.
+ * `shared` returns the distinct values that the pieces share, if there are any.
+ */
+export function decodeTextColumn(
+  reader: ByteReader,
+  count: number,
+  arena: Arena,
+  shared: () => Texts | undefined = () => undefined,
+): TextColumn {
   const encoding = reader.u8();
   if (encoding === LIST) return { ...decodeTextList(reader, count, arena), codes: undefined };
+  if (encoding === SHARED_DICTIONARY) {
+    const list = shared();
+    if (list === undefined) throw new StoreError('CORRUPTION', 'a text column without its distinct values');
+    return { a: list.a, b: list.b, shared: list, codes: readCodes(reader, count, list.a.length) };
+  }
   if (encoding !== DICTIONARY) throw new StoreError('CORRUPTION', `unknown text column encoding ${encoding}`);
   const distinct = reader.varint();
   if (distinct > count) throw new StoreError('CORRUPTION', `a dictionary of ${distinct} for ${count} values`);
   const list = decodeTextList(reader, distinct, arena);
+  return { ...list, codes: readCodes(reader, count, distinct) };
+}
+
+function readCodes(reader: ByteReader, count: number, distinct: number): Float64Array {
   const codes = decodeNumbers(reader, count);
   for (let i = 0; i < count; i++) {
     // >>> 0 changes every value that is not a uint32: negative, fraction, NaN.
     if (!(codes[i]! < distinct) || codes[i]! >>> 0 !== codes[i])
       throw new StoreError('CORRUPTION', `dictionary code ${codes[i]} of ${distinct}`);
   }
-  return { ...list, codes };
+  return codes;
 }

@@ -57,7 +57,7 @@ export class BlockCache {
     const open = known ?? openBlock(place);
     open.range.file = place.file;
     const result = work(open.reader);
-    open.bytes = open.reader.rawBytes + open.reader.entryCount * ENTRY_BYTES;
+    open.bytes = open.reader.keptBytes + open.reader.entryCount * ENTRY_BYTES;
     this.#bytes += open.bytes;
     this.#blocks.set(key, open);
     for (const [oldest, block] of this.#blocks) {

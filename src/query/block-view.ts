@@ -1,52 +1,66 @@
-// One block as a search's conditions see it: dictionaries, templates, rows and value columns, each read on first use. Rows
-// are separate, because templates alone decide most conditions.
+// One row group as a search's conditions see it: dictionaries and templates of its block, its rows and value columns, each
+// read on first use. Rows are separate, because templates alone decide most conditions.
 import { isUtf8 } from 'node:buffer';
 import { StoreError } from '../base/errors.ts';
 import { TextArena, type BlockReader } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
 import { readChildStarts } from '../block/read-children.ts';
-import { readTexts } from '../block/read-names.ts';
-import { SectionReader, type ValueColumn } from '../block/read-section.ts';
+import type { GroupReader } from '../block/group-reader.ts';
+import { textsOf } from '../block/read-names.ts';
+import { SectionReader } from '../block/read-section.ts';
 import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
 import { readTraceColumns, type TraceColumns } from '../block/read-traces.ts';
+import type { Texts } from '../codec/text-forms.ts';
 import { operationName } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
 import type { ValueMatcher } from './tag-condition.ts';
 
+/** The values of a field: words, or texts with their bytes. */
+export type FieldValues =
+  | { readonly kind: 'words'; readonly a: Uint32Array; readonly b: Uint32Array }
+  | (Texts & { readonly kind: 'texts'; readonly codes: ArrayLike<number> | undefined });
+
+/** What the views of a block's groups share. */
+class SharedViews {
+  readonly lists = new Map<number, readonly Uint8Array[]>();
+  /** By list of distinct values, the flags of those that match a value; undefined: none matches. */
+  readonly matches = new Map<ValueMatcher, Map<Texts, Uint8Array | undefined>>();
+}
+
+/** Views of the groups of `block`, in the order of their rows. */
+export function viewsOf(block: BlockReader): BlockView[] {
+  const shared = new SharedViews();
+  return block.groups.map((group) => new BlockView(group, shared));
+}
+
 export class BlockView {
-  readonly block: BlockReader;
-  /** Constants and values. Names have their own arena: it must not move while views of them are used. */
-  readonly #values = new TextArena();
-  readonly #names = new TextArena();
-  readonly #lists = new Map<number, readonly Uint8Array[]>();
-  readonly #templates: (SectionReader | undefined)[] = [];
+  readonly group: GroupReader;
+  readonly #shared: SharedViews;
+  /** Text of values that no other group has. */
+  readonly #arena = new TextArena();
   readonly #rows: (SectionReader | undefined)[] = [];
-  readonly #constants: ({ a: Uint32Array; b: Uint32Array } | undefined)[] = [];
-  readonly #columns = new Map<number, ValueColumn>();
+  readonly #columns = new Map<number, FieldValues>();
   readonly #childStarts: (Uint32Array | undefined)[] = [];
   #traceColumns: TraceColumns | undefined;
 
-  constructor(block: BlockReader) {
-    this.block = block;
+  constructor(group: GroupReader, shared: SharedViews = new SharedViews()) {
+    this.group = group;
+    this.#shared = shared;
   }
 
-  /** Templates of a section without its rows: rowCount and valueStart are not valid. */
+  /** Templates of a section of the block. */
   templates(section: number): readonly StoredTemplate[] {
-    return this.#templateReader(section).templates;
+    return this.group.block.templates(section);
   }
 
-  #templateReader(section: number): SectionReader {
-    return (this.#templates[section] ??= new SectionReader(this.block, section, 'templates'));
-  }
-
-  /** A section with its rows. */
+  /** A section with the group's rows. */
   rows(section: number): SectionReader {
-    return (this.#rows[section] ??= new SectionReader(this.block, section));
+    return (this.#rows[section] ??= new SectionReader(this.group, section));
   }
 
   /** First event or link of each row; the last entry is their total count. */
   childStarts(section: number): Uint32Array {
-    return (this.#childStarts[section] ??= readChildStarts(this.block, this.rows(C.SECTION_SPANS), this.rows(section)));
+    return (this.#childStarts[section] ??= readChildStarts(this.group, this.rows(C.SECTION_SPANS), this.rows(section)));
   }
 
   /** Keys and names. */
@@ -64,8 +78,9 @@ export class BlockView {
   }
 
   #texts(code: number): readonly Uint8Array[] {
-    let list = this.#lists.get(code);
-    if (list === undefined) this.#lists.set(code, (list = readTexts(this.block, code, this.#names)));
+    const { lists } = this.#shared;
+    let list = lists.get(code);
+    if (list === undefined) lists.set(code, (list = textsOf(this.group.block.list(code))));
     return list;
   }
 
@@ -74,53 +89,72 @@ export class BlockView {
     return this.strings().findIndex((text) => key.equals(text));
   }
 
-  /** Times and parents of every span. */
+  /** Times and parents of every span of the group. */
   traceColumns(): TraceColumns {
-    return (this.#traceColumns ??= readTraceColumns(this.block, this.rows(C.SECTION_SPANS)));
-  }
-
-  /** The text of all constants and columns read so far. Reading more may replace this arena; the old one stays valid. */
-  get valueBytes(): Uint8Array {
-    return this.#values.arena;
+    return (this.#traceColumns ??= readTraceColumns(this.group, this.rows(C.SECTION_SPANS)));
   }
 
   /** The text constants of a section. */
-  constants(section: number): { readonly a: Uint32Array; readonly b: Uint32Array } {
-    return (this.#constants[section] ??= this.#templateReader(section).constants(this.#values));
+  constants(section: number): Texts {
+    return this.group.block.list(C.COLUMN_CONSTANTS + section);
   }
 
   /** The values of a field that is not constant everywhere. */
-  column(section: number, field: number): ValueColumn {
+  column(section: number, field: number): FieldValues {
     const key = field * 4 + section;
     let column = this.#columns.get(key);
-    if (column === undefined) {
-      this.#columns.set(key, (column = this.rows(section).values(field, this.#values)));
-    }
+    if (column === undefined) this.#columns.set(key, (column = this.#readColumn(section, field)));
     return column;
+  }
+
+  #readColumn(section: number, field: number): FieldValues {
+    const column = this.rows(section).values(field, this.#arena);
+    if (column.kind === 'words') return column;
+    const { a, b, codes, shared } = column;
+    // The arena may be replaced when more is read; the old one stays unchanged.
+    return { kind: 'texts', a, b, codes, bytes: shared?.bytes ?? this.#arena.arena };
   }
 
   constantMatches(section: number, { field, a, b }: StoredField, value: ValueMatcher): boolean {
     const type = T.fieldType(field);
-    if (!T.isArenaType(type)) return value.matches(type, a, b, this.#values.arena);
+    if (!T.isArenaType(type)) return value.matches(type, a, b, NO_BYTES);
     const constants = this.constants(section);
     if (a >= constants.a.length) throw new StoreError('CORRUPTION', `constant ${a} of ${constants.a.length}`);
-    return value.matches(type, constants.a[a]!, constants.b[a]!, this.#values.arena);
+    return value.matches(type, constants.a[a]!, constants.b[a]!, constants.bytes);
   }
 
   /** A flag for each value of a field in the column's order: 1 if it matches `value`; undefined: no value matches. */
   columnMatches(section: number, field: number, value: ValueMatcher): Uint8Array | undefined {
-    const column = this.column(section, field);
+    // The distinct values come first: if none of them matches, the group's codes are not read.
+    const distinct = this.group.block.list(C.COLUMN_DISTINCT, section, field);
     const type = T.fieldType(field);
-    const { a, b } = column;
-    const flags = new Uint8Array(a.length);
-    let isAny = 0;
-    for (let i = 0; i < a.length; i++) {
-      if (value.matches(type, a[i]!, b[i]!, this.#values.arena)) isAny = flags[i] = 1;
-    }
-    if (isAny === 0) return undefined;
-    const codes = column.kind === 'texts' ? column.codes : undefined;
-    return codes === undefined ? flags : Uint8Array.from(codes, (code) => flags[code]!);
+    if (distinct.a.length > 0 && this.#distinctMatches(distinct, type, value) === undefined) return undefined;
+    const column = this.column(section, field);
+    if (column.kind === 'words') return matchesOf(type, { ...column, bytes: NO_BYTES }, value);
+    const isShared = column.a === distinct.a;
+    const flags = isShared ? this.#distinctMatches(distinct, type, value) : matchesOf(type, column, value);
+    const { codes } = column;
+    return flags === undefined || codes === undefined ? flags : Uint8Array.from(codes, (code) => flags[code]!);
   }
+
+  #distinctMatches(distinct: Texts, type: number, value: ValueMatcher): Uint8Array | undefined {
+    let known = this.#shared.matches.get(value);
+    if (known === undefined) this.#shared.matches.set(value, (known = new Map()));
+    if (!known.has(distinct)) known.set(distinct, matchesOf(type, distinct, value));
+    return known.get(distinct);
+  }
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** A flag for each of the values, 1 if it matches; undefined: none does. */
+function matchesOf(type: number, { a, b, bytes }: Texts, value: ValueMatcher): Uint8Array | undefined {
+  const flags = new Uint8Array(a.length);
+  let isAny = 0;
+  for (let i = 0; i < a.length; i++) {
+    if (value.matches(type, a[i]!, b[i]!, bytes)) isAny = flags[i] = 1;
+  }
+  return isAny === 0 ? undefined : flags;
 }
 
 /** Flags the names that are listed as operation `name`. */

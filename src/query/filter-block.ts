@@ -1,4 +1,4 @@
-// The values in one block that a filter's references name (contract/jaeger.md §5.5, docs/decisions/0010-filters.md). Columns
+// The values in one row group that a filter's references name (contract/jaeger.md §5.5, docs/decisions/0010-filters.md). Columns
 // and dictionaries are decoded when a reference first needs them, and kept for the filter's other references.
 import { StoreError } from '../base/errors.ts';
 import * as C from '../block/block-columns.ts';
@@ -25,6 +25,8 @@ interface Column {
   readonly entries: Entries;
   readonly codes: ArrayLike<number> | undefined;
 }
+
+const NO_BYTES = new Uint8Array(0);
 
 export class FilterBlock {
   readonly view: BlockView;
@@ -108,11 +110,11 @@ export class FilterBlock {
   }
 
   #eventField(name: FieldName): Run[] {
-    const { rowCount } = this.view.block.header;
+    const { rowCount } = this.view.group;
     if (name === 'event.name') {
       return this.#ofHeads(C.SECTION_EVENTS, T.EVENT_NAME, (id) => [oneText(entryOf(this.view.strings(), id))]);
     }
-    const offsets = this.view.block.numbers(C.COLUMN_EVENT_TIMES);
+    const offsets = this.view.group.numbers(C.COLUMN_EVENT_TIMES);
     const rows = ownersOf(this.view.childStarts(C.SECTION_EVENTS), rowCount);
     const times = name === 'event.time' ? Times.sums(this.#startTimes, offsets, rows) : Times.of(offsets);
     this.#eachWords(C.SECTION_EVENTS, T.FIELD_TIME, (event, time) =>
@@ -126,7 +128,7 @@ export class FilterBlock {
     const isTrace = name === 'link.traceID';
     const field = isTrace ? T.FIELD_LINK_TRACE_ID : T.FIELD_LINK_SPAN_ID;
     const odd = this.#intrinsic(C.SECTION_LINKS, field);
-    return everyRow(linkIds(this.view.block.fixed(C.COLUMN_LINK_IDS, 24), isTrace, odd));
+    return everyRow(linkIds(this.view.group.fixed(C.COLUMN_LINK_IDS, 24), isTrace, odd));
   }
 
   #name(id: number): string {
@@ -152,12 +154,15 @@ export class FilterBlock {
 
   #ofFields(section: number, fieldsOf: (template: StoredTemplate) => readonly StoredField[]): Run[] {
     const { templates, starts, rows } = this.view.rows(section);
-    return templates.flatMap((template, id) =>
-      fieldsOf(template).map((field): Run => {
-        const place = { rows, from: starts[id]!, to: starts[id + 1]! };
-        return field.isConstant ? this.#constantRun(section, field, place) : this.#columnRun(section, field, place);
-      }),
-    );
+    return templates.flatMap((template, id) => {
+      const place = { rows, from: starts[id]!, to: starts[id + 1]! };
+      if (place.from === place.to) return [];
+      return fieldsOf(template).map((field): Run => {
+        if (field.isConstant) return this.#constantRun(section, field, place);
+        const first = this.view.rows(section).valueStart(id, template.fields.indexOf(field));
+        return this.#columnRun(section, field, { ...place, first });
+      });
+    });
   }
 
   #constantRun(section: number, { field, a, b }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
@@ -167,25 +172,26 @@ export class FilterBlock {
     const key = section * 8 + type;
     let entries = this.#constants.get(key);
     if (entries === undefined) {
-      const words = this.view.constants(section);
-      this.#constants.set(key, (entries = { type, ...words, bytes: this.view.valueBytes }));
+      this.#constants.set(key, (entries = { type, ...this.view.constants(section) }));
     }
     if (a >= entries.a.length) throw new StoreError('CORRUPTION', `constant ${a} of ${entries.a.length}`);
     return { ...place, entries, first: a, isConstant: true };
   }
 
-  #columnRun(section: number, { field, valueStart }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
+  #columnRun(section: number, { field }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to' | 'first'>): Run {
     const key = field * 4 + section;
     let column = this.#columns.get(key);
     if (column === undefined) {
       const values = this.view.column(section, field);
-      // The arena may be replaced when it grows; the old bytes stay unchanged.
-      const entries = { type: T.fieldType(field), a: values.a, b: values.b, bytes: this.view.valueBytes };
-      column = { entries, codes: values.kind === 'texts' ? values.codes : undefined };
+      const type = T.fieldType(field);
+      column =
+        values.kind === 'texts'
+          ? { entries: { type, ...values }, codes: values.codes }
+          : { entries: { type, a: values.a, b: values.b, bytes: NO_BYTES }, codes: undefined };
       this.#columns.set(key, column);
     }
     const { entries, codes } = column;
-    const run = { ...place, entries, first: valueStart };
+    const run = { ...place, entries };
     return codes === undefined ? run : { ...run, codes };
   }
 
@@ -225,7 +231,7 @@ export class FilterBlock {
   }
 
   get #startTimes(): Times {
-    return (this.#starts ??= Times.ofDay(this.view.block.header.day, this.view.traceColumns().starts));
+    return (this.#starts ??= Times.ofDay(this.view.group.block.header.day, this.view.traceColumns().starts));
   }
 
   #endTimes(): Times {
@@ -241,15 +247,15 @@ export class FilterBlock {
   }
 
   #ids(name: 'span.traceID' | 'span.spanID' | 'span.parentSpanID'): Run[] {
-    const { rowCount } = this.view.block.header;
+    const { rowCount } = this.view.group;
     const { firsts, parents } = this.view.traceColumns();
     const rows = { rows: countUp(rowCount), from: 0, to: rowCount, first: 0 };
     if (name === 'span.traceID') {
-      return [{ ...rows, entries: hexIds(this.view.block.traceIds(), 16), codes: ownersOf(firsts, firsts.length - 1) }];
+      return [{ ...rows, entries: hexIds(this.view.group.traceIds(), 16), codes: ownersOf(firsts, firsts.length - 1) }];
     }
-    const spanIds = this.view.block.fixed(C.COLUMN_SPAN_IDS, 8);
+    const spanIds = this.view.group.fixed(C.COLUMN_SPAN_IDS, 8);
     if (name === 'span.spanID') return [{ ...rows, entries: hexIds(spanIds, 8) }];
-    const orphanIds = this.view.block.fixed(C.COLUMN_ORPHAN_PARENTS, 8);
+    const orphanIds = this.view.group.fixed(C.COLUMN_ORPHAN_PARENTS, 8);
     // Ids of rows, then of parents outside the block, then eight zero bytes for no parent.
     const entries = hexIds(Buffer.concat([spanIds, orphanIds, Buffer.alloc(8)]), 8);
     let orphan = rowCount;
@@ -261,7 +267,7 @@ export class FilterBlock {
 
   /** Whether a span is in error, as in tags: by its status, or by an attribute `error` that is true. */
   #errors(): Run[] {
-    const { rowCount } = this.view.block.header;
+    const { rowCount } = this.view.group;
     const flags = testRuns(this.#attribute(C.SECTION_SPANS, ERROR_KEY), rowCount, isTrue);
     const statuses = this.#ofHeads(C.SECTION_SPANS, T.SPAN_STATUS, (code) => [oneEntry(T.TYPE_INT, code, 0)]);
     const failed = testRuns(statuses, rowCount, (_type, code) => code === STATUS_ERROR);

@@ -4,12 +4,14 @@
 import { assert } from '../base/assert.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
+import type { GroupReader } from '../block/group-reader.ts';
 import { readStored } from '../block/read-names.ts';
+import type { GroupBounds } from '../block/row-group.ts';
 import { serviceName } from '../trace/service-name.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import type { Filter } from '../trace/filter.ts';
 import * as T from '../trace/templates.ts';
-import { BlockView, operationIds } from './block-view.ts';
+import { operationIds, viewsOf, type BlockView } from './block-view.ts';
 import { DescriptorMemo } from './descriptor-memo.ts';
 import { BY_ROW, NEVER, setRows, TagMatcher } from './match-tag.ts';
 import { compileFilter, matchFilter, type CompiledFilter } from './match-filter.ts';
@@ -25,9 +27,17 @@ export interface BlockTimes {
 
 /** A trace with a matching span, and the latest start of such a span. */
 export interface BlockMatch {
-  /** Index of the trace in the block. */
+  /** Index of the trace in its group. */
   readonly trace: number;
   readonly start: number;
+}
+
+/** What a search wants of the groups of a block. */
+export interface GroupVisitor {
+  /** Asked before the rows of a group are read: whether a match in it may count. */
+  wants(bounds: GroupBounds): boolean;
+  /** Takes the matches of a group: at least one. */
+  take(group: GroupReader, matches: readonly BlockMatch[]): void;
 }
 
 /** What decided: templates alone, the values of rows, or their times. */
@@ -59,12 +69,15 @@ export class SpanMatcher {
     this.filter = filter && compileFilter(filter, check);
   }
 
-  /** The traces of `block` with a span that meets all conditions inside `times`. Throws CORRUPTION. */
-  match(block: BlockReader, times: BlockTimes): { matches: BlockMatch[]; decidedBy: DecidedBy } {
+  /**
+   * Finds the traces of `block` with a span that meets all conditions inside `times`, group by group, newest first. Throws
+   * CORRUPTION.
+   */
+  match(block: BlockReader, times: BlockTimes, visitor: GroupVisitor): DecidedBy {
     return readStored(() => {
-      const view = new BlockView(block);
-      const alive = this.#templates(view);
-      const verdicts = this.tags.map((tag) => tag.verdicts(view));
+      const views = viewsOf(block);
+      const alive = this.#templates(views[0]!);
+      const verdicts = this.tags.map((tag) => tag.verdicts(views[0]!));
       for (const verdict of verdicts) {
         assert(
           verdict.length === alive.length,
@@ -72,15 +85,23 @@ export class SpanMatcher {
         );
         for (let id = 0; id < alive.length; id++) if (verdict[id] === NEVER) alive[id] = 0;
       }
-      if (!alive.includes(1)) return { matches: [], decidedBy: 'templates' };
-      const flags = this.#rows(view, alive, verdicts);
-      if (this.filter !== undefined) {
-        const met = matchFilter(view, this.filter);
-        assert(met.length === flags.length, `a filter judged ${met.length} of ${flags.length} rows`);
-        for (let row = 0; row < flags.length; row++) flags[row] = flags[row]! & met[row]!;
+      if (!alive.includes(1)) return 'templates';
+      let decidedBy: DecidedBy = 'values';
+      for (const view of views.sort((x, y) => y.group.bounds.startMax - x.group.bounds.startMax)) {
+        const { group } = view;
+        if (!visitor.wants(group.bounds)) continue;
+        const flags = this.#rows(view, alive, verdicts);
+        if (this.filter !== undefined && flags.includes(1)) {
+          const met = matchFilter(view, this.filter);
+          assert(met.length === flags.length, `a filter judged ${met.length} of ${flags.length} rows`);
+          for (let row = 0; row < flags.length; row++) flags[row] = flags[row]! & met[row]!;
+        }
+        if (!flags.includes(1)) continue;
+        decidedBy = 'spanTimes';
+        const matches = matchTimes(view, flags, times);
+        if (matches.length > 0) visitor.take(group, matches);
       }
-      if (!flags.includes(1)) return { matches: [], decidedBy: 'values' };
-      return { matches: matchTimes(view, flags, times), decidedBy: 'spanTimes' };
+      return decidedBy;
     });
   }
 

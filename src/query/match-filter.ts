@@ -1,4 +1,4 @@
-// Evaluates a filter over the rows of one block, with a flag array for each node of its tree. A comparison is evaluated on
+// Evaluates a filter over the rows of one row group, with a flag array for each node of its tree. A comparison is evaluated on
 // dictionaries, templates and columns, once for all rows (filter-runs.ts). Its flags, per span, event or link, are then
 // mapped to the places where the filter is evaluated: every span, or, inside `some`, every event or link with its span.
 import { assert } from '../base/assert.ts';
@@ -24,10 +24,10 @@ import {
   type ValueTest,
 } from './filter-value.ts';
 
-/** A flag per row of the block, set if the filter holds. */
+/** A flag per row of the group, set if the filter holds. */
 export function matchFilter(view: BlockView, filter: CompiledFilter): Uint8Array {
   return new FilterMatcher(new FilterBlock(view), filter).flags(filter.filter, {
-    count: view.block.header.rowCount,
+    count: view.group.rowCount,
     spans: undefined,
     children: [],
   });

@@ -208,7 +208,8 @@ function applyFields(view: BlockView, section: SectionReader, asked: AskedRows, 
   const columns = new Map<number, Uint8Array | undefined>();
   section.templates.forEach(({ fields }, id) => {
     if (verdicts !== undefined && verdicts[id] !== BY_ROW) return;
-    for (const field of fields) {
+    if (section.starts[id] === section.starts[id + 1]) return;
+    for (const [position, field] of fields.entries()) {
       if (!isAsked(field.field)) continue;
       if (field.isConstant) {
         if (view.constantMatches(section.section, field, value)) setRows(section, id, flags);
@@ -216,7 +217,7 @@ function applyFields(view: BlockView, section: SectionReader, asked: AskedRows, 
       }
       if (!columns.has(field.field)) columns.set(field.field, view.columnMatches(section.section, field.field, value));
       const matches = columns.get(field.field);
-      if (matches !== undefined) copyFlags(section, { id, from: field.valueStart }, matches, flags);
+      if (matches !== undefined) copyFlags(section, { id, from: section.valueStart(id, position) }, matches, flags);
     }
   });
 }

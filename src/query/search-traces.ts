@@ -33,13 +33,10 @@ export function searchTraces(source: BlockSource, query: TraceQuery, deadline: D
       : new FilterPruner(matcher.filter);
   const { fates } = source.work;
   const blocks = source.newestFirst(query);
-  let hits: Hit[] = [];
+  let hits: readonly Hit[] = [];
   for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
     deadline.check();
-    const size = answerSize(hits, query);
-    const last = size === undefined ? undefined : hits[size - 1]!;
-    // Not >=: a match that starts together with the last hit may still win by its trace id.
-    if (last !== undefined && (last.day - block.day || last.start - block.startMax) > 0) {
+    if (isCertain(hits, query, block)) {
       fates.limit += 1 + blocks.passRest();
       break;
     }
@@ -55,10 +52,9 @@ export function searchTraces(source: BlockSource, query: TraceQuery, deadline: D
       fates[prunedBy]++;
       continue;
     }
-    const found = matchCandidate(block, matcher, times);
+    const found = matchCandidate(block, { matcher, times, query, hits });
     fates[found.fate]++;
-    hits = mergeHits(hits, found.hits);
-    hits.length = answerSize(hits, query) ?? hits.length;
+    ({ hits } = found);
   }
   assert(
     hits.length <= Math.max(query.limit, query.lastUnit?.tracesMax ?? 0),
@@ -83,34 +79,63 @@ function answerSize(hits: readonly Hit[], { limit, lastUnit }: TraceQuery): numb
   return hits.length >= tracesMax ? tracesMax : undefined;
 }
 
-/** Which of the query's times no span of the block can meet, if any. */
-function missedTimes(block: CandidateBlock, times: BlockTimes): 'time' | 'duration' | undefined {
-  if (block.startMax < times.startMin || block.startMin > times.startMax) return 'time';
-  return block.durationMax < times.durationMin || block.durationMin > times.durationMax ? 'duration' : undefined;
+/** Whether no span that starts at `startMax` or before can change the answer. */
+function isCertain(
+  hits: readonly Hit[],
+  query: TraceQuery,
+  { day, startMax }: Pick<CandidateBlock, 'day' | 'startMax'>,
+): boolean {
+  const size = answerSize(hits, query);
+  if (size === undefined) return false;
+  const last = hits[size - 1]!;
+  // Not >=: a match that starts together with the last hit may still win by its trace id.
+  return (last.day - day || last.start - startMax) > 0;
+}
+
+/** Which of the query's times no span of a block or group can meet, if any. */
+function missedTimes(bounds: BlockTimes, times: BlockTimes): 'time' | 'duration' | undefined {
+  if (bounds.startMax < times.startMin || bounds.startMin > times.startMax) return 'time';
+  return bounds.durationMax < times.durationMin || bounds.durationMin > times.durationMax ? 'duration' : undefined;
 }
 
 interface Found {
+  /** The hits before, and those of the block. */
   readonly hits: readonly Hit[];
   readonly fate: BlockFate;
 }
 
-const DAMAGED: Found = { hits: [], fate: 'damaged' };
+interface Search {
+  readonly matcher: SpanMatcher;
+  readonly times: BlockTimes;
+  readonly query: TraceQuery;
+  readonly hits: readonly Hit[];
+}
 
-function matchCandidate(candidate: CandidateBlock, matcher: SpanMatcher, times: BlockTimes): Found {
+function matchCandidate(candidate: CandidateBlock, { matcher, times, query, ...before }: Search): Found {
+  const { day } = candidate;
   const found = candidate.read((block): Found => {
-    const { matches, decidedBy } = matcher.match(block, times);
-    if (matches.length === 0) return { hits: [], fate: decidedBy };
-    // Otherwise damage elsewhere in the block would leave a hit whose trace cannot be read.
-    block.verify();
-    const ids = block.traceIds();
-    const hits = matches.map(({ trace, start }) => ({
-      traceId: ids.slice(trace * 16, trace * 16 + 16),
-      day: candidate.day,
-      start,
-    }));
-    return { hits, fate: 'matched' };
+    let { hits } = before;
+    let isMatched = false;
+    const decidedBy = matcher.match(block, times, {
+      wants: (bounds) =>
+        missedTimes(bounds, times) === undefined && !isCertain(hits, query, { day, startMax: bounds.startMax }),
+      take: (group, matches) => {
+        isMatched = true;
+        // Read whole: damage elsewhere in the group would leave a hit whose trace cannot be read.
+        group.load();
+        const ids = group.traceIds();
+        const more = matches.map(({ trace, start }) => ({
+          traceId: ids.slice(trace * 16, trace * 16 + 16),
+          day,
+          start,
+        }));
+        const merged = mergeHits(hits, more);
+        hits = merged.slice(0, answerSize(merged, query));
+      },
+    });
+    return { hits, fate: isMatched ? 'matched' : decidedBy };
   });
-  return found ?? DAMAGED;
+  return found ?? { hits: before.hits, fate: 'damaged' };
 }
 
 /** One hit per trace, its latest; sorted newest first. */

@@ -2,7 +2,9 @@
 // writes data depends on it.
 import * as C from '../block/block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN } from '../block/block-header.ts';
-import { TextArena, type BlockReader, type ColumnEntry } from '../block/block-reader.ts';
+import type { BlockReader } from '../block/block-reader.ts';
+import type { ColumnEntry } from '../block/group-reader.ts';
+import { textsOf } from '../block/read-names.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import { SECTION_LEVELS } from '../trace/attribute-levels.ts';
 import * as T from '../trace/templates.ts';
@@ -71,10 +73,7 @@ export function inspectBlock(block: BlockReader): InspectedColumn[] {
 
 function inspectColumn(block: BlockReader, column: ColumnEntry, strings: readonly string[]): InspectedColumn {
   const { codec, storedBytes } = block.storedShare(column);
-  const [name, encoding] =
-    column.code === C.COLUMN_VALUES
-      ? ([fieldName(column, strings), valueEncoding(T.fieldType(column.field))] as const)
-      : (COLUMNS.get(column.code) ?? ([`column ${column.code}`, plain] as const));
+  const [name, encoding] = describe(column, strings);
   return {
     name,
     encoding: column.count === 0 ? '' : encoding(block.open(column)),
@@ -85,6 +84,12 @@ function inspectColumn(block: BlockReader, column: ColumnEntry, strings: readonl
   };
 }
 
+function describe(column: ColumnEntry, strings: readonly string[]): readonly [name: string, encoding: Encoding] {
+  if (column.code === C.COLUMN_VALUES) return [fieldName(column, strings), valueEncoding(T.fieldType(column.field))];
+  if (column.code === C.COLUMN_DISTINCT) return [`${fieldName(column, strings)} distinct`, textList];
+  return COLUMNS.get(column.code) ?? [`column ${column.code}`, plain];
+}
+
 /** "span http.method (string)"; an intrinsic field by its own name. */
 function fieldName({ section, field }: ColumnEntry, strings: readonly string[]): string {
   const id = T.fieldId(field);
@@ -93,9 +98,7 @@ function fieldName({ section, field }: ColumnEntry, strings: readonly string[]):
 }
 
 function readStrings(block: BlockReader): string[] {
-  const arena = new TextArena();
-  const { a, b } = block.texts(C.COLUMN_STRINGS, arena);
-  return Array.from(a, (at, i) => Buffer.from(arena.arena.buffer, at, b[i]).toString('utf8'));
+  return textsOf(block.list(C.COLUMN_STRINGS)).map((text) => Buffer.from(text).toString('utf8'));
 }
 
 /** Reads a column's first bytes: docs/format/block.md, Column encodings. */
@@ -122,7 +125,9 @@ function valueEncoding(type: number): Encoding {
 }
 
 function textColumn(reader: ByteReader): string {
-  if (reader.u8() === 0) return `list, ${textList(reader)}`;
+  const kind = reader.u8();
+  if (kind === 0) return `list, ${textList(reader)}`;
+  if (kind === 2) return `codes, ${numbers(reader)}`;
   const distinct = reader.varint();
   return `dictionary of ${distinct}, ${textList(reader)}`;
 }

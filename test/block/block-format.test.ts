@@ -4,15 +4,16 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { BLOCK_VERSION } from '../../src/block/block-header.ts';
 import { BlockReader, verifyBlock } from '../../src/block/block-reader.ts';
-import type { BlockProfile } from '../../src/block/encode-block.ts';
 import type { OtlpRequest } from '../support/otlp-proto.ts';
 import { root } from '../support/source-tree.ts';
 import {
   attribute,
   batchOf,
   blockOf,
-  BLOCK_PROFILES,
+  BLOCK_KINDS,
+  type BlockKind,
   decoded,
   idOf,
   NOON_NS,
@@ -106,6 +107,7 @@ const COLUMN_NAMES = new Map([
   [23, 'event times'],
   [24, 'link ids'],
   [32, 'values'],
+  [33, 'distinct values'],
 ]);
 
 /** Bytes as lines of 32: offset, hex, and what of it is printable. */
@@ -130,7 +132,7 @@ function listing(block: Uint8Array): string[] {
     const { code, section, field, count, frame } = entry;
     const bytes = reader.open(entry);
     const name = COLUMN_NAMES.get(code) ?? 'unknown';
-    const which = code === 32 ? `, section ${section}, field ${field}` : '';
+    const which = code >= 32 ? `, section ${section}, field ${field}` : '';
     return [
       '',
       `column ${code} ${name}${which}: ${count} entries, ${bytes.left} bytes, frame ${frame}`,
@@ -140,47 +142,52 @@ function listing(block: Uint8Array): string[] {
   return ['fixed header, without sizes and checksum', ...fixed, ...columns];
 }
 
-const pathOf = (profile: BlockProfile): string => join(root, 'fixtures', 'format', `block-v1-${profile}.hex`);
+/** The versions with fixtures; what is written now is the last. Version 1 had no groups. */
+const VERSIONS = [1, BLOCK_VERSION];
+const kindsOf = (version: number): readonly BlockKind[] =>
+  BLOCK_KINDS.filter((kind) => version > 1 || kind !== 'groups');
+const pathOf = (version: number, kind: BlockKind): string =>
+  join(root, 'fixtures', 'format', `block-v${version}-${kind}.hex`);
 const STORED = 'stored';
 
-function writeFixture(profile: BlockProfile, block: Uint8Array): void {
+function writeFixture(kind: BlockKind, block: Uint8Array): void {
   const lines = [
-    `A block of format 1, profile ${profile}: see README.md`,
+    `A block of format ${BLOCK_VERSION}, ${kind}: see README.md`,
     '',
     ...listing(block),
     '',
     STORED,
     ...dump(block),
   ];
-  writeFileSync(pathOf(profile), `${lines.join('\n')}\n`);
+  writeFileSync(pathOf(BLOCK_VERSION, kind), `${lines.join('\n')}\n`);
 }
 
-function readFixture(profile: BlockProfile): { listing: string[]; stored: Uint8Array } {
-  const lines = readFileSync(pathOf(profile), 'utf8').trimEnd().split('\n');
+function readFixture(version: number, kind: BlockKind): { listing: string[]; stored: Uint8Array } {
+  const lines = readFileSync(pathOf(version, kind), 'utf8').trimEnd().split('\n');
   const at = lines.lastIndexOf(STORED);
   const hex = lines.slice(at + 1).map((line) => line.slice(8, 72).trim());
   return { listing: lines.slice(2, at - 1), stored: Buffer.from(hex.join(''), 'hex') };
 }
 
-describe.each(BLOCK_PROFILES)('a %s block', (profile) => {
-  const batch = batchOf(shop, other);
-  const block = blockOf(batch, profile);
-  if (process.env['TRACELITH_WRITE_FIXTURES'] === '1') writeFixture(profile, block);
+const batch = batchOf(shop, other);
 
-  test('is written as its fixture says', () => {
-    expect(existsSync(pathOf(profile))).toBe(true);
-    expect(listing(block).join('\n')).toBe(readFixture(profile).listing.join('\n'));
-  });
+test.each(BLOCK_KINDS)('a block (%s) is written as its fixture says', (kind) => {
+  const block = blockOf(batch, kind);
+  if (process.env['TRACELITH_WRITE_FIXTURES'] === '1') writeFixture(kind, block);
+  expect(existsSync(pathOf(BLOCK_VERSION, kind))).toBe(true);
+  expect(listing(block).join('\n')).toBe(readFixture(BLOCK_VERSION, kind).listing.join('\n'));
+});
 
-  test('stored by an earlier program is read, span by span', () => {
-    const { stored } = readFixture(profile);
+describe.each(VERSIONS)('a block of version %i, stored by an earlier program,', (version) => {
+  test.each(kindsOf(version))('%s, is read, span by span', (kind) => {
+    const { stored, listing: written } = readFixture(version, kind);
     verifyBlock(stored);
     expect(spansOf(decoded(stored))).toEqual(spansOf(batch));
-    expect(listing(stored)).toEqual(readFixture(profile).listing);
+    expect(listing(stored)).toEqual(written);
   });
 });
 
 test('the fixtures have every column the format knows', () => {
-  const codes = new Set(new BlockReader(blockOf(batchOf(shop, other))).columns.map(({ code }) => code));
+  const codes = new Set(new BlockReader(blockOf(batch, 'groups')).columns.map(({ code }) => code));
   expect([...codes].toSorted((x, y) => x - y)).toEqual([...COLUMN_NAMES.keys()]);
 });

@@ -10,6 +10,7 @@ import { crc32 } from '../../src/bytes/crc32.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
 
 const header: BlockHeader = {
+  version: 2,
   sizeBytes: 5000,
   directoryBytes: 300,
   tenant: '4294967295:7' as Tenant,
@@ -59,9 +60,9 @@ describe('refused:', () => {
     ['another file', new Uint8Array(100), 'CORRUPTION', /wrong magic/],
     [
       'a newer version',
-      forged((view) => view.setUint8(3, 2)),
+      forged((view) => view.setUint8(3, 3)),
       'FORMAT_TOO_NEW',
-      /block format 2, newest known 1; upgrade/,
+      /block format 3, newest known 2; upgrade/,
     ],
     [
       'a size beyond any block',

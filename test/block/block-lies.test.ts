@@ -8,7 +8,7 @@ import { appendBlock, appendTraces } from '../../src/block/decode-block.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import { createRandom, printedSeed, randomRequest, type Random } from '../support/random-request.ts';
 import { putTogether, takeApart, type LooseBlock } from './loose-block.ts';
-import { batchOf, blockOf, BLOCK_PROFILES, NOON_NS, spansOf } from './scanned.ts';
+import { batchOf, blockOf, BLOCK_KINDS, NOON_NS, spansOf } from './scanned.ts';
 
 const COUNTS = [0, 1, 2, 1000, 2 ** 31, 2 ** 32 - 1];
 const NUMBERS = [-1, 0.5, NaN, Infinity, 2 ** 31, 2 ** 32, 2 ** 53, -(2 ** 53), 1e300];
@@ -17,12 +17,12 @@ function pick<T>(random: Random, items: readonly T[]): T {
   return items[Math.floor(random() * items.length)]!;
 }
 
-/** One lie: a byte, a length, a number put over others, a count, or a number of the header. */
+/** One lie: a byte, a length, a number put over others, a count, or a number of the header or of a group. */
 function lie(random: Random, block: LooseBlock): void {
   const column = pick(random, block.columns);
   const { bytes } = column;
   const at = Math.floor(random() * bytes.length);
-  const kind = Math.floor(random() * 7);
+  const kind = Math.floor(random() * 8);
   if (kind === 0) column.count = pick(random, [...COUNTS, 2 ** 53]);
   else if (kind === 1) column.bytes = bytes.slice(0, at);
   else if (kind === 2) block.columns.splice(block.columns.indexOf(column), 1);
@@ -31,6 +31,10 @@ function lie(random: Random, block: LooseBlock): void {
   else if (kind === 4 && bytes.length > 9) {
     // A number column that is one constant: base of planes, or the constant itself, lies in bytes 1 to 9 or 2 to 10.
     column.bytes = Uint8Array.from([0, ...new Uint8Array(Float64Array.of(pick(random, NUMBERS)).buffer)]);
+  } else if (kind === 7) {
+    const group = Math.floor(random() * block.groups.length);
+    const bound = pick(random, ['rowCount', 'traceCount', 'startMin', 'startMax', 'durationMin', 'durationMax']);
+    block.groups[group] = { ...block.groups[group]!, [bound]: pick(random, COUNTS) };
   } else if (kind === 5 && bytes.length > 18) {
     new DataView(bytes.buffer).setFloat64(2 + 8 * Math.floor(random() * 2), pick(random, NUMBERS), true);
   } else if (bytes.length > 0) bytes[at] = Math.floor(random() * 256);
@@ -55,7 +59,7 @@ test('taken apart and put together, a block is the same spans', () => {
   expect(spansOf(back)).toEqual(spansOf(batch));
 });
 
-test.each(BLOCK_PROFILES)('lies in a %s block', (profile) => {
+test.each(BLOCK_KINDS)('lies in a %s block', (profile) => {
   const random = createRandom(printedSeed(`lies, ${profile}`));
   let refused = 0;
   for (let round = 0; round < 400; round++) {

@@ -22,10 +22,11 @@ test('trace ids are in block order, 16 bytes each', () => {
 test('columns a block does not have are empty, or CORRUPTION where every block has them', () => {
   const reader = new BlockReader(block);
   expect(reader.find(C.COLUMN_LINK_IDS)).toBeUndefined();
-  expect(reader.numbers(C.COLUMN_EVENT_TIMES).length).toBe(0);
-  expect(reader.fixed(C.COLUMN_LINK_IDS, 24).length).toBe(0);
-  expect(reader.texts(C.COLUMN_CONSTANTS + C.SECTION_LINKS, new TextArena()).a.length).toBe(0);
-  expect(() => reader.require(C.COLUMN_LINK_IDS)).toThrow('a block without column 24');
+  const group = reader.groups[0]!;
+  expect(group.numbers(C.COLUMN_EVENT_TIMES).length).toBe(0);
+  expect(group.fixed(C.COLUMN_LINK_IDS, 24).length).toBe(0);
+  expect(reader.list(C.COLUMN_CONSTANTS + C.SECTION_LINKS).a.length).toBe(0);
+  expect(() => group.require(C.COLUMN_LINK_IDS)).toThrow('a block without column 24');
 });
 
 test('what lies behind the block is not read', () => {
@@ -55,9 +56,9 @@ describe('damage', () => {
 
   test('in one frame leaves the columns of the others readable', () => {
     const reader = new BlockReader(damaged(C.COLUMN_SPAN_IDS));
-    expect(() => reader.fixed(C.COLUMN_SPAN_IDS, 8)).toThrow(corruption);
+    expect(() => reader.groups[0]!.fixed(C.COLUMN_SPAN_IDS, 8)).toThrow(corruption);
     expect(reader.traceIds().length).toBe(16 * 200);
-    expect(reader.texts(C.COLUMN_STRINGS, new TextArena()).a.length).toBeGreaterThan(0);
+    expect(reader.list(C.COLUMN_STRINGS).a.length).toBeGreaterThan(0);
     expect(() => reader.verify()).toThrow(/frame \d+ of a block fails its checksum/);
   });
 

@@ -15,7 +15,7 @@ import { createRandom, printedSeed, randomRequest } from '../support/random-requ
 import { spanSet } from '../support/span-set.ts';
 
 const ALL_TIME = { startMinNs: 0n, startMaxNs: 2n ** 64n - 1n };
-const BLOCK_PROFILES: BlockProfile[] = ['log', 'young', 'merged'];
+const BLOCK_KINDS: BlockProfile[] = ['log', 'young', 'merged'];
 const corpus = new URL('../../../shared/corpora/otel-demo.otlpframes', import.meta.url).pathname;
 
 /** Scans, encodes a block per day, decodes, encodes and decodes once more as a merge would, and writes OTLP. */
@@ -42,7 +42,7 @@ function recode(batch: SpanBatch, profile: BlockProfile): SpanBatch {
 
 const unique = (spans: string[]): string[] => [...new Set(spans)].sort();
 
-describe.each(BLOCK_PROFILES)('a %s block', (profile) => {
+describe.each(BLOCK_KINDS)('a %s block', (profile) => {
   test.skipIf(!existsSync(corpus))('gives back every span of the otel-demo corpus', () => {
     const bodies = [...readFrames(corpus)].map((frame) => frame.body);
     expect(unique(spanSet(roundTrip(bodies, profile)))).toEqual(unique(spanSet(bodies)));

@@ -16,11 +16,11 @@ import {
   type OtlpSpan,
 } from '../support/otlp-proto.ts';
 import { createRandom, printedSeed, randomKeyValue } from '../support/random-request.ts';
-import { attribute, batchOf, blockOf, BLOCK_PROFILES, decoded, NOON_NS, requestOf, span, spansOf } from './scanned.ts';
+import { attribute, batchOf, blockOf, BLOCK_KINDS, decoded, NOON_NS, requestOf, span, spansOf } from './scanned.ts';
 
 function checkRoundTrip(spans: readonly OtlpSpan[]): BlockReader {
   const batch = batchOf(requestOf(spans));
-  for (const profile of BLOCK_PROFILES) expect(spansOf(decoded(blockOf(batch, profile)))).toEqual(spansOf(batch));
+  for (const profile of BLOCK_KINDS) expect(spansOf(decoded(blockOf(batch, profile)))).toEqual(spansOf(batch));
   return new BlockReader(blockOf(batch));
 }
 
@@ -64,6 +64,8 @@ describe.each(VALUES)('%s', (_, one, other) => {
   });
 });
 
+const rowsOf = ({ starts }: SectionReader, template: number): number => starts[template + 1]! - starts[template]!;
+
 test('a value that every row of a template has is in the template, and has no column', () => {
   const of = (values: string[]): BlockReader =>
     checkRoundTrip(values.map((value, i) => span(i + 1, { attributes: [attribute('k', value)] })));
@@ -78,8 +80,8 @@ test('constant in one template, different in another: the column holds only the 
     ...['a', 'a', 'a'].map((value, i) => span(i + 1, { attributes: [attribute('k', value)] })),
     ...['b', 'c'].map((value, i) => span(i + 9, { name: 'other', attributes: [attribute('k', value)] })),
   ]);
-  const section = new SectionReader(block, C.SECTION_SPANS);
-  expect(section.templates.map(({ rowCount, fields }) => [rowCount, fields[0]!.isConstant])).toEqual([
+  const section = new SectionReader(block.groups[0]!, C.SECTION_SPANS);
+  expect(section.templates.map(({ fields }, id) => [rowsOf(section, id), fields[0]!.isConstant])).toEqual([
     [3, true],
     [2, false],
   ]);
@@ -145,8 +147,8 @@ test('hundreds of templates, the most frequent first', () => {
       events: random() < 0.2 ? [event({ attributes: [randomKeyValue(random)] })] : [],
     }),
   );
-  const section = new SectionReader(checkRoundTrip(spans), C.SECTION_SPANS);
-  const counts = section.templates.map(({ rowCount }) => rowCount);
+  const section = new SectionReader(checkRoundTrip(spans).groups[0]!, C.SECTION_SPANS);
+  const counts = section.templates.map((_, id) => rowsOf(section, id));
   expect(counts.length).toBeGreaterThan(300);
   expect(counts.toSorted((x, y) => y - x)).toEqual(counts);
 });
@@ -174,7 +176,7 @@ test('chosen traces of a block are the same spans as those traces in the whole b
   }
 });
 
-test.each(BLOCK_PROFILES)('a %s block is the same bytes whatever else its batch has interned', (profile) => {
+test.each(BLOCK_KINDS)('a %s block is the same bytes whatever else its batch has interned', (profile) => {
   const spans = [span(2, { attributes: [attribute('k', 'v')], events: [event()] }), span(3)];
   const used = new SpanBatch();
   const scan = (request: OtlpRequest): unknown =>

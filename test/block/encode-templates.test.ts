@@ -1,4 +1,4 @@
-// Templates come back as they were added, in their order, with where their values begin; whatever no writer wrote is refused.
+// Templates come back as they were added, in their order, with a column for each of their fields; whatever no writer wrote is refused.
 import { describe, expect, test } from 'vitest';
 import { SECTION_EVENTS, SECTION_LINKS, SECTION_SPANS } from '../../src/block/block-columns.ts';
 import { TemplateWriter, templateOrder } from '../../src/block/encode-templates.ts';
@@ -17,7 +17,6 @@ interface Field {
 interface Template {
   readonly head: readonly number[];
   readonly fields: readonly Field[];
-  readonly rows: number;
 }
 
 const HEAD_INTS = [T.SPAN_HEAD, T.EVENT_HEAD, T.LINK_HEAD];
@@ -38,35 +37,34 @@ function encoded(section: number, templates: readonly Template[]): Uint8Array {
   return out.take();
 }
 
-function rowStarts(templates: readonly Template[]): Uint32Array {
-  const starts = new Uint32Array(templates.length + 1);
-  templates.forEach(({ rows }, id) => (starts[id + 1] = starts[id]! + rows));
-  return starts;
-}
-
 function check(section: number, templates: readonly Template[]): void {
   const reader = new ByteReader(encoded(section, templates));
-  const stored: StoredTemplate[] = readTemplates(reader, section, rowStarts(templates));
+  const stored: StoredTemplate[] = readTemplates(reader, section, templates.length);
   expect(reader.left).toBe(0);
-  const next = new Map<number, number>();
-  const expected = templates.map(({ head, fields, rows }) => ({
+  const columns = new Map<number, number>();
+  for (const { fields } of stored) {
+    for (const { field, isConstant, column } of fields) {
+      if (isConstant) continue;
+      // One column a field, and one field a column.
+      expect(columns.get(field) ?? column).toBe(column);
+      columns.set(field, column);
+    }
+  }
+  expect(new Set(columns.values()).size).toBe(columns.size);
+  const expected = templates.map(({ head, fields }) => ({
     head: Int32Array.from(head),
-    rowCount: rows,
-    fields: fields.map(({ field, constant }) => {
-      if (constant !== undefined) {
-        return { field, isConstant: true, a: constant[0] >>> 0, b: constant[1] >>> 0, valueStart: 0 };
-      }
-      const valueStart = next.get(field) ?? 0;
-      next.set(field, valueStart + rows);
-      return { field, isConstant: false, a: 0, b: 0, valueStart };
-    }),
+    fields: fields.map(({ field, constant }) =>
+      constant === undefined
+        ? { field, isConstant: false, a: 0, b: 0, column: columns.get(field)! }
+        : { field, isConstant: true, a: constant[0] >>> 0, b: constant[1] >>> 0, column: 0 },
+    ),
   }));
   expect(stored).toEqual(expected);
 }
 
 const text = T.attributeField(3, T.TYPE_STRING);
 const int = T.attributeField(4, T.TYPE_INT);
-const FIRST: Template = { head: [0, 0, 0, 2, 1, 5, 0x101], fields: [{ field: text }, { field: int }], rows: 5 };
+const FIRST: Template = { head: [0, 0, 0, 2, 1, 5, 0x101], fields: [{ field: text }, { field: int }] };
 
 test('templates of spans, with constants of every type between fields that have columns', () => {
   check(SECTION_SPANS, []);
@@ -87,7 +85,6 @@ test('templates of spans, with constants of every type between fields that have 
         { field: T.intrinsicField(T.FIELD_EXTRA, T.TYPE_BYTES), constant: [300, 0] },
         { field: text, constant: [0, 0] },
       ],
-      rows: 2,
     },
     FIRST,
   ]);
@@ -95,12 +92,12 @@ test('templates of spans, with constants of every type between fields that have 
 
 test('templates of events and links', () => {
   check(SECTION_EVENTS, [
-    { head: [4], fields: [{ field: text }], rows: 1 },
-    { head: [0], fields: [], rows: 0 },
+    { head: [4], fields: [{ field: text }] },
+    { head: [0], fields: [] },
   ]);
   check(SECTION_LINKS, [
-    { head: [3, -5], fields: [{ field: int, constant: [1, 0] }], rows: 9 },
-    { head: [1, 0], fields: [{ field: int }], rows: 9 },
+    { head: [3, -5], fields: [{ field: int, constant: [1, 0] }] },
+    { head: [1, 0], fields: [{ field: int }] },
   ]);
 });
 
@@ -125,7 +122,6 @@ test('random templates', () => {
               : 0;
         return { field, constant: [a, hasWords ? number(2 ** 32) : 0] };
       }),
-      rows: number(5),
     }));
     check(SECTION_SPANS, templates);
   }
@@ -147,7 +143,7 @@ describe('bytes no writer wrote are CORRUPTION:', () => {
     ['constants cut', SECTION_EVENTS, [0, 1, 0, 1, 1, 0, 2 * (16 + 2 * T.TYPE_INT) + 1, 0, 0, 0, 0, 1, 2, 3]],
     ['more operations than templates', SECTION_SPANS, [2]],
   ])('%s', (_, section, bytes) => {
-    expect(() => readTemplates(new ByteReader(Uint8Array.from(bytes)), section, Uint32Array.of(0, 1))).toThrow(
+    expect(() => readTemplates(new ByteReader(Uint8Array.from(bytes)), section, 1)).toThrow(
       expect.objectContaining({ code: 'CORRUPTION' }),
     );
   });

@@ -6,16 +6,17 @@ import { SectionReader } from '../../src/block/read-section.ts';
 import { readTraceColumns, type TraceColumns } from '../../src/block/read-traces.ts';
 import type { OtlpSpan } from '../support/otlp-proto.ts';
 import { createRandom, printedSeed } from '../support/random-request.ts';
-import { batchOf, blockOf, BLOCK_PROFILES, decoded, idOf, NOON_NS, requestOf, span, spansOf } from './scanned.ts';
+import { batchOf, blockOf, BLOCK_KINDS, decoded, idOf, NOON_NS, requestOf, span, spansOf } from './scanned.ts';
 
 function columnsOf(spans: readonly OtlpSpan[]): TraceColumns {
   const block = new BlockReader(blockOf(batchOf(requestOf(spans))));
-  return readTraceColumns(block, new SectionReader(block, C.SECTION_SPANS));
+  const [group] = block.groups;
+  return readTraceColumns(group!, new SectionReader(group!, C.SECTION_SPANS));
 }
 
 function checkRoundTrip(spans: readonly OtlpSpan[]): void {
   const batch = batchOf(requestOf(spans));
-  for (const profile of BLOCK_PROFILES) {
+  for (const profile of BLOCK_KINDS) {
     const back = decoded(blockOf(batch, profile));
     expect(spansOf(back)).toEqual(spansOf(batch));
     // The times of rows as a search sees them, not only as OTLP prints them.

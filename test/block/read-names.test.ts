@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { readBlockNames, readTexts } from '../../src/block/read-names.ts';
-import { BlockReader, TextArena } from '../../src/block/block-reader.ts';
+import { readBlockNames, textsOf } from '../../src/block/read-names.ts';
+import { BlockReader } from '../../src/block/block-reader.ts';
 import * as C from '../../src/block/block-columns.ts';
 import type { OtlpKeyValue, OtlpRequest } from '../support/otlp-proto.ts';
 import { attribute, batchOf, blockOf, NOON_NS, requestOf, span } from './scanned.ts';
@@ -104,9 +104,6 @@ test('texts are views in the order of their list', () => {
   const block = new BlockReader(
     blockOf(batchOf(requestOf([span(1, { name: 'n', attributes: [attribute('k', 'v')] })]))),
   );
-  expect(readTexts(block, C.COLUMN_STRINGS, new TextArena()).map((text) => Buffer.from(text).toString())).toEqual([
-    'n',
-    'k',
-  ]);
-  expect(readTexts(block, C.COLUMN_LINK_IDS, new TextArena())).toEqual([]);
+  expect(textsOf(block.list(C.COLUMN_STRINGS)).map((text) => Buffer.from(text).toString())).toEqual(['n', 'k']);
+  expect(textsOf(block.list(C.COLUMN_LINK_IDS))).toEqual([]);
 });

@@ -9,7 +9,9 @@ import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { encodeRequest, type OtlpKeyValue, type OtlpRequest, type OtlpSpan } from '../support/otlp-proto.ts';
 import { spanSet } from '../support/span-set.ts';
 
-export const BLOCK_PROFILES: readonly BlockProfile[] = ['log', 'young', 'merged'];
+/** Profiles, and groups: a merged block with a row group for every second row or so. */
+export type BlockKind = BlockProfile | 'groups';
+export const BLOCK_KINDS: readonly BlockKind[] = ['log', 'young', 'merged', 'groups'];
 /** 2026-11-20T12:00:00Z. */
 export const NOON_NS: bigint = BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n;
 
@@ -47,8 +49,10 @@ export function batchOf(...requests: readonly OtlpRequest[]): SpanBatch {
 }
 
 /** All rows of the batch, which are of one day, as one block. */
-export function blockOf(batch: SpanBatch, profile: BlockProfile = 'merged'): Uint8Array<ArrayBuffer> {
-  return encodeBlock(batch, regroupByTrace(batch).rows, { tenant: DEFAULT_TENANT, day: batch.day[0]!, profile });
+export function blockOf(batch: SpanBatch, kind: BlockKind = 'merged'): Uint8Array<ArrayBuffer> {
+  const options = { tenant: DEFAULT_TENANT, day: batch.day[0]! };
+  const how = kind === 'groups' ? ({ profile: 'merged', groupRowsTarget: 2 } as const) : { profile: kind };
+  return encodeBlock(batch, regroupByTrace(batch).rows, { ...options, ...how });
 }
 
 export function decoded(...blocks: readonly Uint8Array[]): SpanBatch {

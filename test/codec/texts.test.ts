@@ -25,7 +25,8 @@ function textsOf(values: readonly Buffer[]): Texts {
 
 function columnOf(values: readonly Buffer[], dictionary: boolean): Uint8Array {
   const out = new ByteWriter();
-  encodeTextColumn(out, textsOf(values), values.length, dictionary);
+  const pieces = { outs: [out], ends: [values.length], shared: new ByteWriter() };
+  encodeTextColumn(pieces, textsOf(values), dictionary);
   return out.take();
 }
 

@@ -35,7 +35,7 @@ afterAll(() => {
 });
 
 const place = (number: number) => ({ file, range: { offset: number * block.length, sizeBytes: block.length } });
-const spanIds = (reader: BlockReader): number => reader.fixed(C.COLUMN_SPAN_IDS, 8).length;
+const spanIds = (reader: BlockReader): number => reader.groups[0]!.fixed(C.COLUMN_SPAN_IDS, 8).length;
 
 test('a frame that was looked at is not read again, and counts for every user', () => {
   const cache = new BlockCache(1 << 20);

@@ -1,9 +1,9 @@
 // Which spans of a block meet a search: every level, every type, and all conditions on one span.
 import { describe, expect, test } from 'vitest';
-import { BLOCK_PROFILES, attribute, batchOf, blockOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
-import { BlockReader } from '../../src/block/block-reader.ts';
+import { BLOCK_KINDS, attribute, batchOf, blockOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { SpanMatcher, type BlockMatch, type BlockTimes, type SpanConditions } from '../../src/query/match-block.ts';
 import { compileTag } from '../../src/query/tag-condition.ts';
+import { blockMatches } from './block-matches.ts';
 import type { OtlpAnyValue, OtlpRequest } from '../support/otlp-proto.ts';
 
 type BlockQuery = SpanConditions & BlockTimes;
@@ -20,16 +20,17 @@ const ANY: BlockQuery = {
 };
 
 function matchBlock(block: Uint8Array, query: BlockQuery): BlockMatch[] {
-  return new SpanMatcher(query).match(new BlockReader(block), query).matches;
+  return blockMatches(new SpanMatcher(query), block, query);
 }
 
 /** Traces (numbered by their index in the block) with a matching span, in every kind of block. */
 function matching(requests: readonly OtlpRequest[], query: Partial<BlockQuery>): number[] {
-  const found = BLOCK_PROFILES.map((profile) =>
+  const found = BLOCK_KINDS.map((profile) =>
     matchBlock(blockOf(batchOf(...requests), profile), { ...ANY, ...query }).map(({ trace }) => trace),
   );
   expect(found[1]).toEqual(found[0]);
   expect(found[2]).toEqual(found[0]);
+  expect(found[3]).toEqual(found[0]);
   return found[0]!;
 }
 

@@ -8,7 +8,6 @@ import { buildFuseFilter, FuseFilter } from '../../src/codec/fuse-filter.ts';
 import { decodeOutlines, OutlinesBuilder, type PartOutlines } from '../../src/part/outlines.ts';
 import { scanRequest } from '../../src/otlp/scan-request.ts';
 import { readAttributes, textOf } from '../../src/trace/attributes.ts';
-import { BlockReader } from '../../src/block/block-reader.ts';
 import { SpanMatcher } from '../../src/query/match-block.ts';
 import { BlockPruner } from '../../src/query/prune-blocks.ts';
 import { compileTag } from '../../src/query/tag-condition.ts';
@@ -17,6 +16,7 @@ import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import type { TagCondition } from '../../src/trace/trace-query.ts';
 import { encodeRequest, spansOf, type OtlpKeyValue, type OtlpRequest } from '../support/otlp-proto.ts';
 import { createRandom, printedSeed, randomRequest } from '../support/random-request.ts';
+import { blockMatches } from './block-matches.ts';
 
 const NOW_NS = 1_790_000_000_000_000_000n;
 
@@ -88,7 +88,7 @@ function isHeld(
   let held = false;
   let admitted = false;
   for (const { block, filter, outlines } of blocks) {
-    const isHere = matcher.match(new BlockReader(block), anyTime).matches.length > 0;
+    const isHere = blockMatches(matcher, block, anyTime).length > 0;
     const mayBeHere = pruner.reject({ outlines, block: 0 }, () => filter) === undefined;
     if (isHere) expect(mayBeHere, `${tag.key}=${tag.value}`).toBe(true);
     held ||= isHere;
