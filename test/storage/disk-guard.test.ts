@@ -23,7 +23,7 @@ test('the disk guard looks once a second, also after the clock was set back', ()
 });
 
 test('the disk guard of a node that is to take nothing refuses, however much room there is', () => {
-  const disk = { ...nodeDisk, freeBytes: () => 1_000 };
+  const disk = { ...nodeDisk, freeBytes: () => 1_000, totalBytes: () => 2_000 };
   const given = { disk, clock: new FakeClock(), path: '/data', freeDiskBytesMin: 100, diskBytesMax: 0 };
   const guard = new DiskGuard({ ...given, logBytes: () => 0, isReadOnly: true });
   expect([guard.isReadOnly, guard.freeBytes > 0]).toEqual([true, true]);
