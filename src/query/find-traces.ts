@@ -49,12 +49,13 @@ export function findTraces(
 /** Which of `traceIds` exist, in the given order. */
 export function existingTraces(source: BlockSource, traceIds: readonly Uint8Array[], deadline: Deadline): Uint8Array[] {
   const missing = new Set(traceIds.map(idKey));
+  const wanted = new WantedTraces(traceIds);
   for (const candidate of source.blocksOfTraces(traceIds)) {
     if (missing.size === 0) break;
     deadline.check();
     candidate.read((block) => {
       const ids = block.traceIds();
-      for (const trace of tracesIn(block, missing)) missing.delete(idKey(ids.subarray(trace * 16, trace * 16 + 16)));
+      for (const trace of tracesIn(block, wanted)) missing.delete(idKey(ids.subarray(trace * 16, trace * 16 + 16)));
     });
   }
   return traceIds.filter((traceId) => !missing.has(idKey(traceId)) || source.isArchived(traceId));
