@@ -110,7 +110,7 @@ export class BodyReader {
   async read(size: number): Promise<Buffer | undefined> {
     if (this.#rest.length < size) await this.#fill(size);
     if (this.#rest.length === 0 && size > 0) return undefined;
-    if (this.#rest.length < size) throw this.#brokenOff();
+    if (this.#rest.length < size) throw this.brokenOff();
     const bytes = this.#rest.subarray(0, size);
     this.#rest = this.#rest.subarray(size);
     return bytes;
@@ -121,7 +121,7 @@ export class BodyReader {
     let length = this.#rest.length;
     while (length < size) {
       const next = await this.#chunks.next().catch((cause: unknown) => {
-        throw this.#brokenOff(cause);
+        throw this.brokenOff(cause);
       });
       if (next.done === true) break;
       pieces.push(Buffer.from(next.value.buffer, next.value.byteOffset, next.value.length));
@@ -130,7 +130,8 @@ export class BodyReader {
     this.#rest = Buffer.concat(pieces);
   }
 
-  #brokenOff(cause?: unknown): StoreError {
+  /** The error of a body that ended too early. */
+  brokenOff(cause?: unknown): StoreError {
     return new StoreError('UNAVAILABLE', `${this.#url}: the answer broke off; run it again`, { cause });
   }
 }

@@ -2,6 +2,7 @@
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { acceptLoss } from './accept-loss.ts';
 import { inspect } from './inspect.ts';
+import { move, MOVE_HELP } from './move.ts';
 import { rebuildIndexes } from './rebuild-index.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts';
 import { sync, SYNC_HELP } from './sync.ts';
@@ -41,6 +42,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       'The node must be stopped; of a running one ask POST /internal/partition/accept_loss. Restore first what can be restored.\n',
     run: (args, terminal) => acceptLoss(onlyArgument(args), terminal),
   },
+  move: { usage: 'move --from URL --data DIR [options]', help: MOVE_HELP, run: move },
   sync: { usage: 'sync --from URL [options]', help: SYNC_HELP, run: sync },
   'rebuild-index': {
     usage: 'rebuild-index <dir>',

@@ -21,8 +21,7 @@ Exit code: 0 the target has every span of the source (with --both also the other
 `;
 
 /** Totals over days and tenants. */
-interface SyncSums {
-  days: number;
+export interface SyncSums {
   spans: number;
   copied: number;
   bytes: number;
@@ -55,12 +54,10 @@ export async function sync(args: readonly string[], terminal: Terminal): Promise
   const from = new NodeClient({ url: given['from'], authKey });
   const to = new NodeClient({ url: typeof given['to'] === 'string' ? given['to'] : DEFAULT_URL, authKey });
   const nodes = { from, to, isBoth: given['both'] === true };
-  const sums: SyncSums = { days: 0, spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
-  for (const day of await daysOf(nodes, prefix)) {
-    sums.days++;
-    await syncDay(nodes, day, { terminal, sums });
-  }
-  terminal.out(summaryOf(sums));
+  const sums: SyncSums = { spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
+  const days = await daysOf(nodes, prefix);
+  for (const day of days) await syncDay(nodes, day, { terminal, sums });
+  terminal.out(summaryOf(days.length, sums));
   return sums.left === 0 && sums.warnings === 0 ? EXIT_OK : EXIT_FAILED;
 }
 
@@ -73,7 +70,7 @@ export async function listDays(node: NodeClient): Promise<string[]> {
   return await node.callJson<string[]>('/internal/partition/list');
 }
 
-function summaryOf({ days, spans, copied, bytes, left, extra, warnings }: SyncSums): string {
+function summaryOf(days: number, { spans, copied, bytes, left, extra, warnings }: SyncSums): string {
   const end = [
     left === 0 ? 'nothing is missing' : `${left} traces still differ: run it again`,
     ...(extra === 0 ? [] : [`${extra} traces are only in the target (--both copies them too)`]),
@@ -87,7 +84,7 @@ export interface SyncReport {
   readonly sums: SyncSums;
 }
 
-/** Copies what is missing of a day, of every tenant. */
+/** Copies what is missing of a day, of every tenant, and adds it to the sums. */
 export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport): Promise<void> {
   const workPath = join(tmpdir(), `tracelith-sync-${randomBytes(6).toString('hex')}`);
   nodeDisk.makeDir(workPath);

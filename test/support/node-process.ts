@@ -46,7 +46,7 @@ export async function runProgram(
 
 export class TestNode implements AsyncDisposable {
   readonly dataPath: string;
-  readonly #flags: readonly string[];
+  #flags: readonly string[];
   readonly #command: readonly string[];
   readonly #isOwnPath: boolean;
   #child: Child | undefined;
@@ -121,9 +121,10 @@ export class TestNode implements AsyncDisposable {
     await this.stop('SIGKILL');
   }
 
-  /** Ends the process with `signal` and starts another one on the same directory. */
-  async restart(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
+  /** Ends the process with `signal` and starts another one on the same directory; with `flags` instead of its own, if given. */
+  async restart(signal: NodeJS.Signals = 'SIGTERM', flags?: readonly string[]): Promise<void> {
     await this.stop(signal);
+    if (flags !== undefined) this.#flags = flags;
     await this.start();
   }
 

@@ -4,47 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { fill, hexOf, piece, TODAY, YESTERDAY } from '../support/day-traces.ts';
 import { force, readLedger, sendTo } from '../support/node-client.ts';
 import { runProgram, startNode, type TestNode } from '../support/node-process.ts';
-import type { OtlpRequest } from '../support/otlp-proto.ts';
 import { answersOf, startTool } from '../support/two-nodes.ts';
 
-const DAY_MS = 86_400_000;
-/** Fixed at the start: a test that runs over midnight goes on with the same days. */
-const todayMs = Math.floor(Date.now() / DAY_MS) * DAY_MS;
-const dayName = (ms: number): string => new Date(ms).toISOString().slice(0, 10).replaceAll('-', '');
 const TENANTS = ['0:0', '7:1'];
-
-const idOf = (n: number): Buffer => Buffer.from(n.toString(16).padStart(32, '0'), 'hex');
-const hexOf = (n: number): string => idOf(n).toString('hex');
-
-/** Spans [from, end) of trace `n`; every seventh trace crosses midnight. */
-function piece(n: number, from: number, end: number): OtlpRequest {
-  const startMs = n % 7 === 0 ? todayMs - 2 : todayMs - (n % 2) * DAY_MS;
-  const spans = Array.from({ length: end - from }, (_, i) => {
-    const startTimeUnixNano = BigInt(startMs + from + i) * 1_000_000n + BigInt(n);
-    return {
-      traceId: idOf(n),
-      spanId: Buffer.from((n * 100 + from + i).toString(16).padStart(16, '0'), 'hex'),
-      name: `op-${n % 5}`,
-      kind: 2,
-      startTimeUnixNano,
-      endTimeUnixNano: startTimeUnixNano + 7_000n,
-      attributes: [{ key: 'order', value: { stringValue: `${n}-${'x'.repeat(n % 90)}` } }],
-    };
-  });
-  const resource = { attributes: [{ key: 'service.name', value: { stringValue: `shop-${n % 3}` } }] };
-  return { resourceSpans: [{ resource, scopeSpans: [{ spans }] }] };
-}
-
-/** Sends whole traces [from, end) of four spans to the nodes, many a request. */
-async function fill(nodes: readonly TestNode[], from: number, end: number, tenant = '0:0'): Promise<void> {
-  for (let n = from; n < end; n += 200) {
-    const pieces = Array.from({ length: Math.min(200, end - n) }, (_, i) => piece(n + i, 0, 4).resourceSpans!);
-    const request = { resourceSpans: pieces.flat() };
-    for (const node of nodes) await sendTo(node, request, { headers: { 'x-tenant': tenant } });
-  }
-}
 
 async function sync(
   from: TestNode,
@@ -78,7 +43,7 @@ describe('sync', () => {
 
     const { code, output } = await sync(a, b, '--both');
     expect([code, output]).toEqual([0, expect.stringContaining('nothing is missing\n')]);
-    expect(output).toMatch(new RegExp(`^${dayName(todayMs)} 7:1: \\d+ spans, \\d+ traces copied, equal$`, 'm'));
+    expect(output).toMatch(new RegExp(`^${TODAY} 7:1: \\d+ spans, \\d+ traces copied, equal$`, 'm'));
     const answers = await answersOf(a, asked);
     expect(answers.get(`0:0 /api/v3/traces/${hexOf(160)}`)).toMatch(/^404/);
     expect(answers.get(`7:1 /api/v3/traces/${hexOf(5)}`)).toMatch(/^200/);
@@ -96,9 +61,8 @@ describe('sync', () => {
     await using b = await startNode();
     await fill([a], 1, 21);
     await fill([b], 100, 110);
-    const yesterday = dayName(todayMs - DAY_MS);
     const before = await storedOn(a);
-    const one = await sync(a, b, '--day', yesterday);
+    const one = await sync(a, b, '--day', YESTERDAY);
     expect([one.code, one.output]).toEqual([0, expect.stringMatching(/^sync: 1 days, .*are only in the target/m)]);
     const asked = { tenants: ['0:0'], traceIds: Array.from({ length: 21 }, (_, n) => hexOf(n)) };
     expect((await answersOf(b, asked)).get(`0:0 /api/traces/${hexOf(2)}`)).toMatch(/^404/);

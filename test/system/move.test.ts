@@ -1,0 +1,142 @@
+// `tracelith move` between real nodes: days go from one to the other, whoever is killed meanwhile, and at no moment is a span
+// answered by neither.
+import { appendFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { fill, hexOf, piece, TODAY, YESTERDAY } from '../support/day-traces.ts';
+import { ask, force, sendTo } from '../support/node-client.ts';
+import { runProgram, startNode, type TestNode } from '../support/node-process.ts';
+import { answersOf, startTool } from '../support/two-nodes.ts';
+
+/** A node with two days of traces 1 to 199 that takes no more spans. */
+async function fullNode(): Promise<TestNode> {
+  const node = await startNode();
+  await fill([node], 1, 200);
+  await force(node, 'flush');
+  await fill([node], 150, 200, '7:1');
+  await node.restart('SIGTERM', ['-storage.readOnly']);
+  return node;
+}
+
+async function post(node: TestNode, path: string): Promise<unknown> {
+  const response = await fetch(`${node.url}/internal/partition/${path}`, { method: 'POST' });
+  return JSON.parse(await response.text()) as unknown;
+}
+
+function argsOf(from: TestNode, to: TestNode): string[] {
+  return ['move', '--from', from.url, '--to', to.url, '--data', to.dataPath];
+}
+
+async function move(
+  from: TestNode,
+  to: TestNode,
+  ...more: string[]
+): Promise<{ code: number | undefined; output: string }> {
+  const { exitCode, output } = await runProgram([...argsOf(from, to), ...more]);
+  return { code: exitCode, output };
+}
+
+const asked = { tenants: ['0:0', '7:1'], traceIds: Array.from({ length: 40 }, (_, n) => hexOf(5 * n)) };
+
+describe('move', () => {
+  test('days are copied as files, attached here and detached there; both answered the same before', async () => {
+    await using a = await fullNode();
+    await using b = await startNode();
+    const before = await answersOf(a, asked);
+    const { code, output } = await move(a, b);
+    expect([code, output]).toEqual([0, expect.stringContaining('move: 2 days moved')]);
+    for (const day of [TODAY, YESTERDAY])
+      expect(output).toMatch(new RegExp(`^${day}: \\d+ files, .* copied and verified$`, 'm'));
+    expect(output.match(/ 0 traces copied, equal$/gm)?.length).toBe(4);
+    expect([await post(a, 'list'), await post(b, 'list')]).toEqual([[], [YESTERDAY, TODAY]]);
+    expect(await answersOf(b, asked)).toEqual(before);
+    expect([await post(a, 'snapshot/list'), existsSync(join(b.dataPath, 'restore', TODAY))]).toEqual([[], false]);
+    await b.restart();
+    expect(await answersOf(b, asked)).toEqual(before);
+  });
+
+  test('a day that the target has too gets the spans that it lacks, while it takes spans', async () => {
+    await using a = await fullNode();
+    await using b = await startNode();
+    await fill([b], 180, 230);
+    await sendTo(b, piece(2, 3, 6));
+    let isOver = false;
+    const load = (async (): Promise<void> => {
+      for (let n = 1_000; !isOver; n++) await sendTo(b, piece(n, 0, 2));
+    })();
+    const { code, output } = await move(a, b);
+    isOver = true;
+    await load;
+    expect([code, output]).toEqual([0, expect.stringContaining('2 days moved')]);
+    expect(await post(a, 'list')).toEqual([]);
+    const [, , trace] = await ask(b, `/api/traces/${hexOf(2)}`);
+    expect((JSON.parse(trace) as { data: { spans: unknown[] }[] }).data[0]!.spans).toHaveLength(6);
+    for (const n of [1, 100, 199, 229, 1_000])
+      expect([n, (await ask(b, `/api/traces/${hexOf(n)}`))[0]]).toEqual([n, 200]);
+  });
+
+  test('killed at any moment and begun again, it ends with everything on the target', async () => {
+    await using a = await fullNode();
+    await using b = await startNode();
+    const before = await answersOf(a, asked);
+    const restore = join(b.dataPath, 'restore');
+    // Killed when the copy has begun, then when the first day is in place, then not at all.
+    const moments = [
+      () => existsSync(restore) && readdirSync(restore).length > 0,
+      () => existsSync(join(b.dataPath, 'partitions', YESTERDAY)),
+    ];
+    for (const isReached of moments) {
+      const tool = await startTool(...argsOf(a, b));
+      await expect.poll(isReached, { interval: 1, timeout: 20_000 }).toBe(true);
+      await tool.kill();
+      for (const n of [1, 2, 199]) {
+        const answers = await Promise.all([a, b].map((node) => ask(node, `/api/traces/${hexOf(n)}`)));
+        expect(answers.map(([status]) => status)).toContain(200);
+      }
+    }
+    expect((await move(a, b)).code).toBe(0);
+    expect(await answersOf(b, asked)).toEqual(before);
+    // A kill between the snapshot and its note leaves the snapshot to -snapshotsMaxAge.
+    expect([await post(a, 'list'), readdirSync(restore)]).toEqual([[], []]);
+  });
+
+  test('a file that broke off goes on, one that is damaged is refused, and the day stays where it was', async () => {
+    await using a = await fullNode();
+    await using b = await startNode();
+    const stage = join(b.dataPath, 'restore', TODAY);
+    const parts = join(a.dataPath, 'partitions', TODAY, 'parts');
+    const part = readdirSync(parts)[0]!;
+    mkdirSync(join(stage, 'parts', part), { recursive: true });
+    // Begins as the file does, for the first bytes are its magic; the rest is wrong.
+    appendFileSync(join(stage, 'parts', part, 'data'), 'not what the snapshot has there');
+    const refused = await move(a, b, '--day', TODAY);
+    expect([refused.code, refused.output]).toEqual([
+      1,
+      expect.stringMatching(/damaged: .*data.*\n.*the copy is damaged and was removed/s),
+    ]);
+    expect([await post(a, 'list'), existsSync(stage)]).toEqual([[YESTERDAY, TODAY], false]);
+    expect((await move(a, b, '--day', TODAY)).code).toBe(0);
+    expect([await post(a, 'list'), await post(b, 'list')]).toEqual([[YESTERDAY], [TODAY]]);
+  });
+
+  test('a day that was put in place but not attached is attached', async () => {
+    await using a = await fullNode();
+    await using b = await startNode();
+    expect((await move(a, b)).code).toBe(0);
+    await post(b, `detach?name=${TODAY}`).catch(() => undefined);
+    await a.restart();
+    expect(await post(a, 'list')).toEqual([YESTERDAY, TODAY]);
+    expect((await move(a, b)).code).toBe(0);
+    expect([await post(a, 'list'), await post(b, 'list')]).toEqual([[], [YESTERDAY, TODAY]]);
+  });
+
+  test('a source that takes spans, and wrong options, are refused', async () => {
+    await using a = await startNode();
+    await sendTo(a, piece(2, 0, 4));
+    const refused = await move(a, a);
+    expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('start it with -storage.readOnly')]);
+    expect((await runProgram(['move', '--from', a.url])).exitCode).toBe(2);
+    expect((await runProgram(['move', '--from', a.url, '--data', '/nowhere'])).exitCode).toBe(2);
+    expect((await runProgram(['move', '--help'])).output).toContain('--data DIR');
+  });
+});
