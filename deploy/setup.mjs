@@ -1,4 +1,4 @@
-// Runs before `npm start` and `npm test`: makes node_modules match the lock file, and `node` the newest one at hand.
+// Runs before `npm start` and `npm test`: makes node_modules match the lock file, `node` the newest one at hand, and builds the page.
 // Plain JavaScript without dependencies, because on a fresh machine an older Node (20) runs it, before anything is installed.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
@@ -10,6 +10,7 @@ const modules = join(root, 'node_modules');
 
 if (isStale()) install();
 chooseNode();
+buildPage();
 
 /** npm writes node_modules/.package-lock.json when an installation is complete. */
 function isStale() {
@@ -50,6 +51,14 @@ function chooseNode() {
     rmSync(link, { force: true }); // a link to nowhere
     symlinkSync(join('..', target, 'bin', 'node'), link);
   }
+}
+
+/** The page at `/`. A node without it serves everything else, so a failure is told and no more. */
+function buildPage() {
+  const own = join(modules, '.bin', 'node');
+  const node = existsSync(own) ? own : process.execPath;
+  const { status } = spawnSync(node, [join(root, 'deploy', 'build-ui.mjs')], { cwd: root, stdio: ['ignore', 2, 2] });
+  if (status !== 0) process.stderr.write('tracelith: the first page could not be built; see the messages above\n');
 }
 
 function versionOf(file) {

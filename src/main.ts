@@ -3,6 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
 import { Closing } from './base/closing.ts';
 import {
@@ -37,6 +38,8 @@ import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 
 const SYSTEM_MEMORY = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
 
+/** The first page, as deploy/build-ui.mjs builds it. */
+const UI_DIR = fileURLToPath(new URL('../build/ui', import.meta.url));
 const EXIT_FAILED = 1;
 const EXIT_CONFIG = 2;
 /** Time to close a store without its flush: the commit under way and LMDB. If it takes longer, the disk hangs. */
@@ -94,14 +97,25 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     connectionCaps,
     readiness,
   };
-  const listeners = await openListeners({ ...parts, explainer: reader, digester: reader, admin: store, version });
+  let addresses: Readonly<Record<string, string>> = {};
+  const listeners = await openListeners({
+    ...parts,
+    explainer: reader,
+    digester: reader,
+    inventory: { listDays: () => store.listDays(), countServices: (call) => reader.countServices(call) },
+    admin: store,
+    version,
+    uiDir: UI_DIR,
+    addresses: () => addresses,
+  });
+  addresses = listeners.addresses;
   closing.add('listeners', () => listeners.close());
   // Closed first, so that nothing new is accepted while the listeners drain.
   closing.add('readiness', () => readiness.close());
   closing.add('the wait for load balancers', () => leave(readiness, config.shutdownDelayMs));
   readiness.begin();
-  logAddresses(logger, config, listeners.addresses);
-  logStart(logger, config, store, listeners.addresses);
+  logAddresses(logger, config, addresses);
+  logStart(logger, config, store, addresses);
   return closing;
 }
 

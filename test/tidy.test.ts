@@ -10,7 +10,7 @@ import { flagTable } from '../src/config.ts';
 import { NOT_TESTED, TESTS_OF_SEVERAL } from './support/tested-files.ts';
 import { blank, findCycle, listFiles, readSource, root, type SourceFile } from './support/source-tree.ts';
 
-const sources = listFiles('src', '.ts').map(readSource);
+const sources = [...listFiles('src', '.ts'), ...listFiles('src', '.tsx')].map(readSource);
 
 /** Bottom to top. `api`, `cluster` and `tools` share a rank and never import each other. */
 const LAYERS = [
@@ -29,6 +29,7 @@ const LAYERS = [
   'partition',
   'storage',
   'query',
+  'ui',
   'api',
 ];
 /** The rooms of `api`, bottom to top: a file imports from its own room or one below. */
@@ -41,6 +42,7 @@ const API_ROOMS = [
   'grpc',
   'otlp-in',
   'operations',
+  'home',
   'jaeger-http',
   'jaeger-grpc',
   'listeners',
@@ -132,19 +134,26 @@ function roomOf(path: string): string | undefined {
   return room !== undefined && API_ROOMS.includes(room) ? room : undefined;
 }
 
-function mayImport(path: string, target: string): boolean {
+/** Whether both are files of api, and `target` of a room above. */
+function isRoomAbove(path: string, target: string): boolean {
   const [room, targetRoom] = [roomOf(path), roomOf(target)];
-  if (room !== undefined && targetRoom !== undefined && API_ROOMS.indexOf(targetRoom) > API_ROOMS.indexOf(room))
-    return false;
+  return room !== undefined && targetRoom !== undefined && API_ROOMS.indexOf(targetRoom) > API_ROOMS.indexOf(room);
+}
+
+function mayImport(path: string, target: string): boolean {
+  if (isRoomAbove(path, target)) return false;
   if (!target.startsWith('src/') || target === 'src/main.ts') return false;
   // config.ts knows no layer but base and flags; the layers below api get what they need as arguments.
   if (path === 'src/config.ts') return ['base', 'flags'].includes(layerOf(target));
-  if (layerOf(target) === 'flags') return layerOf(path) === 'flags';
+  // What runs in a browser knows nothing else, and the server knows only the messages between them.
+  const [layer, targetLayer] = [layerOf(path), layerOf(target)];
+  if (layer === 'ui' && targetLayer !== 'ui') return false;
+  if (layer !== targetLayer && ['ui', 'flags'].includes(targetLayer)) return target === 'src/ui/home-status.ts';
   if (target === 'src/config.ts') return path.startsWith('src/api/');
   const [folder, targetFolder] = [path, target].map((file) => file.split('/')[1]);
-  if (folder !== targetFolder && layerOf(path) === layerOf(target)) return false; // api and cluster
-  if (PURE_LAYERS.includes(layerOf(path)) && ['disk', 'quarantine'].includes(layerOf(target))) return false;
-  return LAYERS.indexOf(layerOf(target)) <= LAYERS.indexOf(layerOf(path));
+  if (folder !== targetFolder && layer === targetLayer) return false; // api and cluster
+  if (PURE_LAYERS.includes(layer) && ['disk', 'quarantine'].includes(targetLayer)) return false;
+  return LAYERS.indexOf(targetLayer) <= LAYERS.indexOf(layer);
 }
 
 describe('names and sizes', () => {
@@ -157,7 +166,9 @@ describe('names and sizes', () => {
     const vague =
       /^(index|utils?|helpers?|types|constants|common|shared|misc)\.(test\.)?ts$|(util|helper|manager)s?\.ts$/i;
     expect(paths.filter((path) => vague.test(basename(path)))).toEqual([]);
-    expect(paths.filter((path) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.ts$/.test(basename(path)))).toEqual([]);
+    expect(paths.filter((path) => !/^[a-z0-9]+(-[a-z0-9]+)*(\.(test|config))?\.tsx?$/.test(basename(path)))).toEqual(
+      [],
+    );
     expect(paths.filter((path) => /(^|\/)(utils?|helpers?|common|shared|lib)\//.test(path))).toEqual([]);
   });
 
@@ -233,7 +244,7 @@ describe('the source', () => {
 
 describe('the tests', () => {
   const paths = sources.map((file) => file.path);
-  const own = (path: string): string => path.replace(/^src\//, 'test/').replace(/\.ts$/, '.test.ts');
+  const own = (path: string): string => path.replace(/^src\//, 'test/').replace(/\.tsx?$/, '.test.ts');
   const hasOwn = (path: string): boolean => existsSync(join(root, own(path)));
   const covered = Object.values(TESTS_OF_SEVERAL).flat();
 

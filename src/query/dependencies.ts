@@ -8,12 +8,14 @@ import { SpanCounter } from '../part/count-spans.ts';
 import { CountedParts, type LentPart } from '../part/counted-spans.ts';
 import { HOUR_MINUTES } from '../part/rollup-frame.ts';
 import type { RollupReader } from '../part/rollup-reader.ts';
+import type { CountedService } from '../trace/inventory.ts';
 import type { CallSeries, Dependency, MetricsQuery } from '../trace/store.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { CallCache } from './call-cache.ts';
 import { SeriesTotals } from './call-series.ts';
 import { DependencyTotals, minutesOf, type CallTotals } from './call-totals.ts';
 import type { Deadline } from './deadline.ts';
+import { ServiceCounts } from './service-counts.ts';
 
 const DAY_MINUTES = 1440;
 
@@ -30,6 +32,11 @@ export function listDependencies(
 /** Series of the services and kinds of `query`, sorted by (service, operation). */
 export function listCallSeries(source: BlockSource, query: MetricsQuery, deadline: Deadline): CallSeries[] {
   return new CallCount(source, deadline).add(() => new SeriesTotals(query)).result(() => deadline.check());
+}
+
+/** What is stored of each service, day by day, in the days of `source`. */
+export function countServices(source: BlockSource, deadline: Deadline): CountedService[] {
+  return new CallCount(source, deadline).add(() => new ServiceCounts()).result();
 }
 
 /** The roll-ups of a day are damaged. */

@@ -22,6 +22,7 @@ import type {
   Operation,
   TraceReader,
 } from '../trace/store.ts';
+import type { CountedServices } from '../trace/inventory.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { DigestPage, SpanDigester } from '../trace/span-digests.ts';
@@ -111,6 +112,7 @@ const SHOWN_KINDS: Readonly<Record<QueryKind, RunQuery['kind']>> = {
   dependencies: 'dependencies',
   metrics: 'metrics',
   digest: 'digest',
+  services: 'services',
 };
 
 /** Warnings remembered as already logged; when there are more, all are logged once again. */
@@ -251,6 +253,12 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
     } finally {
       source.releaseView(taken.id);
     }
+  }
+
+  /** As StoreInventory says. */
+  async countServices(call: CallContext): Promise<CountedServices> {
+    const { result } = await this.#run<'services'>(call, {}, { kind: 'services' });
+    return { services: result.services, warnings: result.warnings };
   }
 
   /** Waits for a turn before it takes a view, so that a waiting query pins no files. */

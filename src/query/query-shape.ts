@@ -22,6 +22,8 @@ export function queryShape(task: QueryTask): Record<string, unknown> {
       return { query: 'metrics', rangeSeconds: secondsOf(task.query.startNs, task.query.endNs) };
     case 'digest':
       return { query: 'digest' };
+    case 'services':
+      return { query: 'services' };
     default:
       return task satisfies never;
   }

@@ -3,13 +3,14 @@
 import { Pulse, type SharedPulse } from '../base/pulse.ts';
 import { ownThreadId } from '../disk/thread-state.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
+import type { CountedService } from '../trace/inventory.ts';
 import type { CallSeries, Dependency, FoundTrace, MetricsQuery, SearchHit } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import { BlockSource, type ViewFiles } from './block-source.ts';
 import type { PartCache } from './part-cache.ts';
 import { Deadline } from './deadline.ts';
-import { listCallSeries, listDependencies } from './dependencies.ts';
+import { countServices, listCallSeries, listDependencies } from './dependencies.ts';
 import { digestSpans, type DigestedBlocks } from './digest-spans.ts';
 import { existingTraces, findTraces } from './find-traces.ts';
 import { newWork, type QueryWork } from './query-work.ts';
@@ -36,6 +37,7 @@ interface QueryTasks {
   readonly metrics: { readonly kind: 'metrics'; readonly query: MetricsQuery };
   /** `from`: the first block. */
   readonly digest: { readonly kind: 'digest'; readonly from: number };
+  readonly services: { readonly kind: 'services' };
 }
 
 interface QueryAnswers {
@@ -47,6 +49,7 @@ interface QueryAnswers {
   readonly dependencies: { readonly kind: 'dependencies'; readonly dependencies: Dependency[] };
   readonly metrics: { readonly kind: 'metrics'; readonly series: CallSeries[] };
   readonly digest: { readonly kind: 'digest' } & DigestedBlocks;
+  readonly services: { readonly kind: 'services'; readonly services: CountedService[] };
 }
 
 export type QueryKind = keyof QueryTasks;
@@ -72,6 +75,7 @@ const QUERIES: {
   }),
   metrics: (source, { query }, deadline) => ({ kind: 'metrics', series: listCallSeries(source, query, deadline) }),
   digest: (source, { from }, deadline) => ({ kind: 'digest', ...digestSpans(source, from, deadline) }),
+  services: (source, _task, deadline) => ({ kind: 'services', services: countServices(source, deadline) }),
 };
 
 export interface QueryJob {

@@ -15,6 +15,7 @@ export const ENGINE_CALLS = [
   'forceMerge',
   'purge',
   'acceptLosses',
+  'listDays',
   'listPartitions',
   'listTenants',
   'detachPartition',

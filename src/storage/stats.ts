@@ -4,6 +4,8 @@ import type { Disk } from '../disk/disk.ts';
 import { formatDay } from '../partition/day.ts';
 import { isParked } from '../partition/log-file.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { StoredDay } from '../trace/inventory.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
 import { DAY_STATES, type DayState, type ParkedParts, type StoreStats } from '../trace/store.ts';
 import type { PartitionSet } from './partition-set.ts';
 
@@ -77,6 +79,27 @@ export function collectStats(disk: Disk, partitions: PartitionSet): PartitionSta
     if (count > 0) parkedLogFiles.set(formatDay(day), count);
   }
   return { ...sums, ...counters, partitions: partitions.all.length, quarantinedFiles, days, parked, parkedLogFiles };
+}
+
+/** What is stored of each day that the store knows, by day. */
+export function listStoredDays(disk: Disk, partitions: PartitionSet): StoredDay[] {
+  const open = new Map(partitions.all.map((partition) => [partition.day, partition]));
+  return partitions.days
+    .map(({ day, name, state }) => {
+      const partition = open.get(day);
+      if (partition === undefined) return { name, state, spans: 0, bytes: 0, newestMs: undefined };
+      const spans = partition.parts.reduce((sum, { entry }) => sum + entry.rows, partition.log.rowCount);
+      return { name, state, spans, bytes: partitionBytes(disk, partition), newestMs: newestMsOf(partition) };
+    })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+/** Start of the newest span, ms since the epoch. */
+function newestMsOf({ day, parts, log }: Partition): number | undefined {
+  const inParts = parts.map(({ entry }) => Number(entry.maxStartNs / 1_000_000n));
+  const inLog = log.files.flatMap(({ blocks }) => blocks.map(({ header }) => header.startMax));
+  const newest = Math.max(...inParts, ...inLog.map((startMax) => (day * DAY_NS + startMax) / 1e6));
+  return newest === -Infinity ? undefined : Math.floor(newest);
 }
 
 function parkedParts({ day, parts }: Partition): ParkedParts[] {

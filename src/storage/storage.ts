@@ -15,6 +15,7 @@ import type { MergeRunner } from '../partition/merge-runner.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Forget } from '../partition/partition-place.ts';
 import type { ViewFilter } from '../partition/view.ts';
+import type { StoredDay } from '../trace/inventory.ts';
 import type { Listed, Marked, Operation, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
@@ -28,7 +29,7 @@ import { acceptedStarts } from './retention.ts';
 import { RecentWrites } from './recent-writes.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import { Views, type StoreView } from './views.ts';
-import { collectStats } from './stats.ts';
+import { collectStats, listStoredDays } from './stats.ts';
 import { Tenants } from './tenants.ts';
 
 export interface StorageOptions {
@@ -239,6 +240,11 @@ export class Storage implements StoreAdmin {
     const accepted: string[] = [];
     for (const partition of matching) accepted.push(...(await partition.acceptLosses()));
     return accepted;
+  }
+
+  /** What is stored, by day. */
+  listDays(): StoredDay[] {
+    return listStoredDays(this.#options.disk, this.#partitions);
   }
 
   /** Names of the partitions that are read and written, by day. */

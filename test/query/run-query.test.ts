@@ -10,6 +10,7 @@ const TASKS: readonly QueryTask[] = [
   { kind: 'search', query: ANY_TRACE },
   { kind: 'newest', query: ANY_TRACE },
   { kind: 'dependencies', startNs: 0n, endNs: 2n ** 63n },
+  { kind: 'services' },
 ];
 
 test.each(TASKS.map((task) => [task.kind, task] as const))(
@@ -36,5 +37,6 @@ test('an answer says what it is', () => {
     { kind: 'hits', hits: [{ traceId: idOf(1, 16) }] },
     { kind: 'traces', traces: [{ traceId: idOf(1, 16) }], isWhole: true },
     { kind: 'dependencies', dependencies: [] },
+    { kind: 'services', services: [{ days: [{ spans: 1 }] }] },
   ]);
 });

@@ -17,6 +17,8 @@ import { RecordingStore } from './recording-store.ts';
 export interface EdgeOptions {
   /** Flags beside the addresses. */
   readonly flags?: readonly string[];
+  /** The folder of a built first page. */
+  readonly uiDir?: string;
   /** Bytes of all bodies in flight. */
   readonly intakeBytesMax?: number;
 }
@@ -93,7 +95,12 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     logger,
     readiness: ready.readiness,
   };
-  const http = await openHttpServer({ ...parts, admin: store, digester: store });
+  const http = await openHttpServer({
+    ...parts,
+    admin: store,
+    digester: store,
+    ...(options.uiDir === undefined ? {} : { uiDir: options.uiDir }),
+  });
   const grpc = (await openOtlpGrpc(parts).catch(async (error: unknown) => {
     await http.close();
     throw error;

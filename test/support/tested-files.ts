@@ -3,6 +3,16 @@
 /** Source files without a test file of their own because nothing in them can be tested alone. */
 export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/base/flag-row.ts': 'what the tables of flags/ are made of; test/config.test.ts tests each flag',
+  'src/ui/home-status.ts': 'types',
+  'src/ui/endpoints.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/home-page.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/main.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/name.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/newest-trace.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/send-trace.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/status.ts': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/stored-days.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/stored-services.tsx': 'test/system/first-page.test.ts renders it in a real browser',
   'src/flags/http-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/ingest-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/process-flags.ts': 'a table; test/config.test.ts tests each flag',
@@ -17,6 +27,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/tools/move.ts': 'test/system/move.test.ts runs it on real nodes',
   'src/tools/sync.ts': 'test/system/sync.test.ts runs it on real nodes',
   'src/tools/copy-day.ts': 'test/system/sync.test.ts runs it on real nodes',
+  'src/trace/inventory.ts': 'an interface',
   'src/trace/filter.ts':
     'types and words; test/api/jaeger/parse-filter.test.ts and test/query/match-filter.test.ts use each',
   'src/trace/trace-query.ts': 'an interface',
@@ -30,6 +41,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
 
 /** Tests that have no source file of their name, and the source files they are the test of. */
 export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
+  'test/api/home/home-page.test.ts': ['src/api/home/endpoints.ts'],
   'test/api/jaeger-http/jaeger-transform.test.ts': ['src/api/jaeger-http/jaeger-v1.ts'],
   'test/block/block-round-trip.test.ts': [
     'src/block/block-columns.ts',
@@ -101,7 +113,6 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/storage/maintenance.ts',
     'src/storage/partition-set.ts',
     'src/storage/views.ts',
-    'src/storage/stats.ts',
   ],
   'test/storage/snapshot-folder.test.ts': [
     'src/disk/walk-files.ts',

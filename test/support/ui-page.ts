@@ -5,14 +5,14 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { chromium, type Browser, type Page } from 'playwright-core';
 
-const browserPath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+export const BROWSER_PATH: string = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
 const pictures = process.env['UI_SCREENSHOTS'];
 const pageMs = 20_000;
 
 /** The builds there are, when there is a browser: those that ask for summaries (2.19 and later) and those before. */
 export const UI_BUILDS: { readonly new: readonly string[]; readonly old: readonly string[] } = (() => {
   const named = (process.env['JAEGER_UI_DIR'] ?? '').split(':').filter((dir) => dir !== '');
-  const dirs = existsSync(browserPath) ? named : [];
+  const dirs = existsSync(BROWSER_PATH) ? named : [];
   return { new: dirs.filter(asksForSummaries), old: dirs.filter((dir) => !asksForSummaries(dir)) };
 })();
 
@@ -23,7 +23,7 @@ function asksForSummaries(dir: string): boolean {
 }
 
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: browserPath, args: ['--no-sandbox'] });
+  return chromium.launch({ executablePath: BROWSER_PATH, args: ['--no-sandbox'] });
 }
 
 export class UiPage {

@@ -8,10 +8,13 @@ import { CONNECTIONS_USEFUL, type ConnectionCaps } from '../../base/descriptors.
 import type { ListenAddress } from '../../base/flag-value.ts';
 import type { Logger } from '../../base/logger.ts';
 import { nodeDisk } from '../../disk/node-disk.ts';
+import type { StoreInventory } from '../../trace/inventory.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
+import { loadHome, registerHome } from '../home/home-page.ts';
+import { HomeStatusReader, type HomeStatusOptions } from '../home/home-status.ts';
 import type { Intake } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import type { OpenServer } from '../edge/open-server.ts';
@@ -26,20 +29,21 @@ import { openHttpListener } from './http-listener.ts';
 
 export interface HttpServerOptions {
   /** The keys of Config that these listeners use. */
-  readonly config: OperationsOptions['config'] & {
-    readonly httpListenAddr: ListenAddress;
-    readonly otlpHttpListenAddr: ListenAddress | undefined;
-    readonly httpPathPrefix: string;
-    readonly shutdownMaxMs: number;
-    readonly searchTracesMax: number;
-    readonly hasTagExpressions: boolean;
-    readonly corsOrigins: readonly string[];
-    readonly allowedHosts: readonly string[];
-    readonly isMonitorOff: boolean;
-    readonly archiveDeleteAuthKey: string;
-    readonly jaegerUiDir: string;
-    readonly jaegerUiConfig: string;
-  };
+  readonly config: OperationsOptions['config'] &
+    HomeStatusOptions['config'] & {
+      readonly httpListenAddr: ListenAddress;
+      readonly otlpHttpListenAddr: ListenAddress | undefined;
+      readonly httpPathPrefix: string;
+      readonly shutdownMaxMs: number;
+      readonly searchTracesMax: number;
+      readonly hasTagExpressions: boolean;
+      readonly corsOrigins: readonly string[];
+      readonly allowedHosts: readonly string[];
+      readonly isMonitorOff: boolean;
+      readonly archiveDeleteAuthKey: string;
+      readonly jaegerUiDir: string;
+      readonly jaegerUiConfig: string;
+    };
   readonly intake: Intake;
   readonly bodies: BodyPool;
   readonly reader: TraceReader;
@@ -47,6 +51,12 @@ export interface HttpServerOptions {
   readonly explainer?: SearchExplainer;
   /** undefined: traces are stored elsewhere. */
   readonly digester?: SpanDigester;
+  /** What is stored, in numbers; undefined: it is stored elsewhere. */
+  readonly inventory?: StoreInventory;
+  /** The folder of the built first page; undefined: there is none. */
+  readonly uiDir?: string;
+  /** Where the listeners of this process listen, by name. */
+  readonly addresses?: () => Readonly<Record<string, string>>;
   /** undefined: nothing can be archived. */
   readonly archive: TraceArchive | undefined;
   /** The budget of answers, shared with gRPC. */
@@ -84,7 +94,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
     mounts,
     register: (scope) => registerRoutes(scope, options, ui),
     ...(ui && { sendUnknown: (request, reply) => sendUnknownPage(request, reply, { ui, paths: mounts }) }),
-    hint: `OTLP goes to POST ${pathPrefix}/v1/traces, Jaeger's API is below ${pathPrefix}/select/jaeger/api/`,
+    hint: `GET ${pathPrefix}/ui lists what is served here`,
   });
 }
 
@@ -144,6 +154,7 @@ async function registerRoutes(
     guardOrigin(scope, { hosts, origins: [] });
     await compressReplies(scope);
     await registerOperationsRoutes(scope, options);
+    registerHomePage(scope, options);
   });
   await app.register(async (scope) => {
     await registerOtlp(scope, options, hosts);
@@ -166,6 +177,17 @@ async function registerRoutes(
     for (const prefix of JAEGER_PREFIXES) {
       await registerJaegerUi(scope, ui, { prefix, path: config.httpPathPrefix + prefix });
     }
+  });
+}
+
+function registerHomePage(scope: FastifyInstance, options: HttpServerOptions): void {
+  const { config, version, uiDir, inventory, addresses = () => ({}) } = options;
+  registerHome(scope, {
+    files: uiDir === undefined ? undefined : loadHome(nodeDisk, uiDir),
+    status: new HomeStatusReader({ ...options, inventory, addresses }),
+    version,
+    path: config.httpPathPrefix,
+    isAtRoot: config.jaegerUiDir === '',
   });
 }
 

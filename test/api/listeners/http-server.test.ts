@@ -23,14 +23,14 @@ describe('paths', () => {
     expect([response.status, response.headers['content-type'], response.text]).toEqual([
       404,
       'text/plain; charset=utf-8',
-      `unknown path "/no/such"; OTLP goes to POST /v1/traces, Jaeger's API is below /select/jaeger/api/\n`,
+      'unknown path "/no/such"; GET /ui lists what is served here\n',
     ]);
   });
 
   test('one that is nearly right is told what was meant', async () => {
     expect((await edge.send({ method: 'POST', path: '/v1/trace' })).text).toMatch(/; did you mean \/v1\/traces\? /);
     expect((await get('/metric')).text).toMatch(/; did you mean \/metrics\? /);
-    expect((await get(`/${'x'.repeat(10_000)}`)).text).toMatch(/^unknown path "\/x{199}"; OTLP goes to /);
+    expect((await get(`/${'x'.repeat(10_000)}`)).text).toMatch(/^unknown path "\/x{199}"; GET /);
   });
 
   test('GET on the ingest path is 405 with Allow', async () => {

@@ -1,0 +1,62 @@
+// What the server tells the first page: the answer of GET /ui/status.json. Types alone, for both sides.
+
+export interface HomeStatus {
+  readonly version: string;
+  readonly uptimeSeconds: number;
+  /** Why spans or queries are refused now, for people; undefined: they are not. */
+  readonly refusal?: string | undefined;
+  readonly store: {
+    readonly bytes: number;
+    readonly freeDiskBytes: number;
+    readonly totalDiskBytes: number;
+    /** Spans accepted and refused since the start, of all tenants. */
+    readonly storedSpans: number;
+    readonly rejectedSpans: number;
+    readonly tenants: number;
+    readonly losses: number;
+  };
+  /** Where each listener listens, as host:port, by the name in the ready line. */
+  readonly addresses: Readonly<Record<string, string>>;
+  /** Flags that are set, secrets masked; undefined: a key protects them. */
+  readonly flags: readonly { readonly name: string; readonly value: string }[] | undefined;
+  readonly hasJaegerUi: boolean;
+  /** Of all tenants; undefined: traces are stored elsewhere. */
+  readonly days: readonly HomeDay[] | undefined;
+  /** Of the tenant that the request names, 0:0 without one. */
+  readonly services: readonly HomeService[];
+  /** Damage that the counts may lack, a line each. */
+  readonly warnings: readonly string[];
+  readonly endpoints: readonly HomeEndpoint[];
+}
+
+export interface HomeDay {
+  /** YYYYMMDD */
+  readonly name: string;
+  readonly state: string;
+  readonly spans: number;
+  readonly bytes: number;
+  /** ms since the epoch */
+  readonly newestMs?: number | undefined;
+}
+
+export interface HomeService {
+  readonly service: string;
+  /** Empty where nothing is counted. */
+  readonly days: readonly {
+    readonly day: string;
+    readonly spans: number;
+    readonly errors: number;
+    /** The minute of the newest span, ms since the epoch. */
+    readonly newestMs: number;
+  }[];
+}
+
+export interface HomeEndpoint {
+  readonly group: string;
+  readonly method: string;
+  /** Below the page's mount, without a slash at its beginning. */
+  readonly path: string;
+  readonly meaning: string;
+  /** A GET without parameters leads to an answer. */
+  readonly isLink: boolean;
+}
