@@ -1,7 +1,7 @@
 // The one registry of a node's metrics. Events are counted when they happen, by instruments of prom-client; states are read
 // at a scrape from sources, each once, so that the figures of one source fit together. It knows nothing of how metrics are
 // written (exposition.ts). Every metric has a unit and a meaning, which docs/METRICS.md lists.
-import { Counter, Histogram, Summary } from 'prom-client';
+import { Counter, Histogram } from 'prom-client';
 import { assert } from '../../base/assert.ts';
 
 export type MetricKind = 'counter' | 'gauge' | 'histogram' | 'summary';
@@ -39,15 +39,12 @@ export interface MetricSource<T> {
   gauge(spec: MetricSpec, read: Read<T>): void;
   /** `read` gives samples by bucketSamples(). */
   histogram(spec: MetricSpec, read: (state: T) => Iterable<Sample>): void;
+  /** `read` gives samples of RecentQuantiles. */
+  summary(spec: MetricSpec, read: (state: T) => Iterable<Sample>): void;
 }
 
 /** Seconds, for everything that a client waits for. */
 export const DURATION_BUCKETS: readonly number[] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
-
-/** As VictoriaMetrics' summaries; over the last minutes. */
-const QUANTILES = [0.5, 0.9, 0.97, 0.99, 1];
-const SUMMARY_AGE_SECONDS = 300;
-const SUMMARY_AGE_BUCKETS = 5;
 
 export class MetricRegistry {
   readonly #rows = new Map<string, MetricRow>();
@@ -68,12 +65,6 @@ export class MetricRegistry {
     return this.#collect(row, new Histogram({ ...optionsOf(row), buckets: [...buckets] }));
   }
 
-  summary(spec: MetricSpec): Summary {
-    const row = this.#add(spec, 'summary');
-    const window = { maxAgeSeconds: SUMMARY_AGE_SECONDS, ageBuckets: SUMMARY_AGE_BUCKETS, pruneAgedBuckets: true };
-    return this.#collect(row, new Summary({ ...optionsOf(row), percentiles: QUANTILES, ...window }));
-  }
-
   /** Metrics of a state; `read` is called once a scrape, and what it throws fails the scrape. */
   source<T>(read: () => T | Promise<T>): MetricSource<T> {
     const metrics: { readonly row: MetricRow; readonly samples: (state: T) => readonly Sample[] }[] = [];
@@ -85,7 +76,12 @@ export class MetricRegistry {
       (kind: MetricKind) =>
       (spec: MetricSpec, value: Read<T>): void =>
         void metrics.push({ row: this.#add(spec, kind), samples: (state) => samplesOf(value(state)) });
-    return { counter: adder('counter'), gauge: adder('gauge'), histogram: adder('histogram') };
+    return {
+      counter: adder('counter'),
+      gauge: adder('gauge'),
+      histogram: adder('histogram'),
+      summary: adder('summary'),
+    };
   }
 
   /** All metrics as they are now. Rejects with what a source throws. */
@@ -101,7 +97,7 @@ export class MetricRegistry {
     return row;
   }
 
-  #collect<T extends Counter | Histogram | Summary>(row: MetricRow, instrument: T): T {
+  #collect<T extends Counter | Histogram>(row: MetricRow, instrument: T): T {
     this.#collectors.push(async () => {
       const { values } = (await instrument.get()) as { values: (Sample & { readonly metricName?: string })[] };
       return [

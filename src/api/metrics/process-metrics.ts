@@ -90,7 +90,6 @@ function createNodeMetrics(registry: MetricRegistry): void {
     cpu: process.cpuUsage(),
     memory: process.memoryUsage(),
     resources: process.resourceUsage(),
-    descriptorsMax: descriptorLimit(),
   }));
   type Used = Parameters<Parameters<typeof used.gauge>[1]>[0];
   const cpu = (what: string, help: string, value: (used: Used['cpu']) => number): void =>
@@ -110,7 +109,9 @@ function createNodeMetrics(registry: MetricRegistry): void {
   const heap = { name: 'tracelith_heap_bytes', unit: 'bytes', help: 'JavaScript heap of the main thread, in use' };
   used.gauge(heap, ({ memory }) => memory.heapUsed);
   const most = { name: 'process_max_fds', unit: 'descriptors', help: 'Files and sockets that may be open' };
-  used.gauge(most, ({ descriptorsMax }) => descriptorsMax);
+  // Once: it takes some 15 ms, and nobody changes it.
+  const limit = descriptorLimit();
+  used.gauge(most, () => limit);
 }
 
 function createMemoryMetrics(kernel: MetricSource<ProcessFigures | undefined>): void {

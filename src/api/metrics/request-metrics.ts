@@ -2,6 +2,7 @@
 // intake. Labels are route patterns, media types and HTTP statuses: never a path, header or attribute that a client chose.
 import type { WriteResult } from '../../trace/store.ts';
 import type { MetricRegistry, MetricSource, Sample } from './metric-registry.ts';
+import { RecentQuantiles } from './recent-quantiles.ts';
 
 /** The `type` label of ingest counters, as VictoriaTraces names it. */
 export type IngestType = `opentelemetry_traces_${'otlphttp_protobuf' | 'otlphttp_json' | 'otlpgrpc'}`;
@@ -91,12 +92,12 @@ function createAnswerCounter(registry: MetricRegistry): RequestCounters['countRe
     help,
     labels: ['path'],
   });
-  const recent = registry.summary({
-    name: 'vt_http_request_duration_seconds',
-    unit: 'seconds',
-    help: `${help}, of the last five minutes`,
-    labels: ['path'],
-  });
+  const name = 'vt_http_request_duration_seconds';
+  const recent = new RecentQuantiles(name, 'path');
+  const recentHelp = `${help}; quantiles of the last minutes, an eighth too high at most`;
+  registry
+    .source(() => recent)
+    .summary({ name, unit: 'seconds', help: recentHelp, labels: ['path'] }, (quantiles) => quantiles.samples());
   all.inc(0);
   return ({ path, format, status, seconds }) => {
     const series = format === undefined ? { path } : { path, format };
@@ -109,7 +110,7 @@ function createAnswerCounter(registry: MetricRegistry): RequestCounters['countRe
     // An unknown trace is a 404 of a known path.
     if (reason !== undefined && (status !== 404 || path === '*')) unserved.inc({ path, reason });
     durations.observe({ path }, seconds);
-    recent.observe({ path }, seconds);
+    recent.observe(path, seconds);
   };
 }
 

@@ -145,7 +145,7 @@ function createTroubleMetrics(store: MetricSource<StoreStats>): void {
     ({ parked }) => parked.map(({ partition, reason, parts }) => ({ labels: { partition, reason }, value: parts })),
   );
   const days = 'UTC days the store knows, by state; only open ones are read';
-  store.gauge({ name: 'tracelith_days', unit: 'days', help: days, labels: ['state'] }, (s) =>
+  store.gauge({ name: 'tracelith_partitions', unit: 'days', help: days, labels: ['state'] }, (s) =>
     DAY_STATES.map((state) => ({ labels: { state }, value: s.days[state] })),
   );
 }
@@ -162,7 +162,7 @@ function createRetentionMetrics(store: MetricSource<StoreStats>): void {
   dropped('rows', 'spans', 'Spans dropped by retention');
   dropped('bytes', 'bytes', 'Bytes dropped by retention');
   const waiting = 'Days due for their age that wait because the clock jumped; look at the clock';
-  const waitingDays = { name: 'tracelith_retention_waiting_days', unit: 'days', help: waiting };
+  const waitingDays = { name: 'tracelith_retention_waiting_partitions', unit: 'days', help: waiting };
   store.gauge(waitingDays, (s) => s.retentionWaitingDays);
   const excess = 'Bytes above the limit of retention that stay: of the newest days, or kept by snapshots';
   const excessBytes = { name: 'tracelith_retention_excess_bytes', unit: 'bytes', help: excess };

@@ -43,7 +43,7 @@ test('rows and bytes are counted by protocol, requests by route', async () => {
     [`tracelith_requests_refused_total{${path},code="415"}`]: 1,
     'tracelith_requests_refused_total{path="*",code="404"}': 2,
     [`vt_http_request_duration_seconds_count{${path}}`]: 5,
-    [`vt_http_request_duration_seconds{quantile="0.99",${path}}`]: expect.any(Number) as number,
+    [`vt_http_request_duration_seconds{${path},quantile="0.99"}`]: expect.any(Number) as number,
     vm_http_requests_all_total: 7,
     'vm_http_request_errors_total{path="*",reason="unsupported"}': 2,
     'vm_tcplistener_accepts_total{name="httpListenAddr"}': 8,
@@ -107,12 +107,12 @@ test('the states of days, what is parked and what retention cannot do are shown,
     retentionExcessBytes: 77,
   };
   const samples = await shown();
-  expect(samples.get('tracelith_days{state="open"}')).toBe(3);
-  expect(samples.get('tracelith_days{state="failed"}')).toBe(1);
-  expect(samples.get('tracelith_days{state="dropping"}')).toBe(0);
+  expect(samples.get('tracelith_partitions{state="open"}')).toBe(3);
+  expect(samples.get('tracelith_partitions{state="failed"}')).toBe(1);
+  expect(samples.get('tracelith_partitions{state="dropping"}')).toBe(0);
   expect(samples.get('tracelith_parked_parts{partition="20261120",reason="out_of_memory"}')).toBe(8);
   expect(samples.get('tracelith_parked_log_files{partition="20261121"}')).toBe(2);
-  expect(samples.get('tracelith_retention_waiting_days')).toBe(5);
+  expect(samples.get('tracelith_retention_waiting_partitions')).toBe(5);
   expect(samples.get('tracelith_retention_excess_bytes')).toBe(77);
   edge.store.stats_ = {};
   expect([...(await shown()).keys()].filter((name) => name.includes('parked'))).toEqual([]);

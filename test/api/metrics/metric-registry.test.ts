@@ -29,21 +29,18 @@ test('a source that cannot be read fails the scrape', async () => {
   await expect(registry.collect()).rejects.toThrow('gone');
 });
 
-test('events are summed from one scrape to the next; a summary shows what is recent', async () => {
+test('events are summed from one scrape to the next', async () => {
   const registry = new MetricRegistry();
   const counter = registry.counter(spec('events_total', ['kind']));
   const histogram = registry.histogram(spec('sizes'), [1, 10]);
-  const summary = registry.summary(spec('times'));
   for (let i = 0; i < 2; i++) {
     counter.inc({ kind: 'a' });
     histogram.observe(5);
-    summary.observe(3);
     await registry.collect();
   }
   const lines = await linesOf(registry);
   expect(lines).toContain('events_total{kind="a"} 2');
   expect(lines).toEqual(expect.arrayContaining(['sizes_bucket{le="1"} 0', 'sizes_bucket{le="10"} 2', 'sizes_sum 10']));
-  expect(lines).toEqual(expect.arrayContaining(['times{quantile="0.99"} 3', 'times_sum 6', 'times_count 2']));
 });
 
 test('two metrics of one name are a bug', () => {
