@@ -84,7 +84,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const archive = archived && new LocalArchive({ folder: archived, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
-  const intake = new Intake({ ...config, ...memory, writer: store, metrics });
+  const intake = new Intake({ ...config, ...memory, writer: store, metrics, logger });
   const parts = {
     config,
     intake,

@@ -40,7 +40,7 @@ export const searchFlags = {
   }),
   slowQueryMs: flag('search', 'search.logSlowQueryDuration', duration({ min: '0ms', max: '1h' }), {
     default: '5s',
-    meaning: 'Queries that run longer are logged with their shape, never with values; 0 logs none.',
+    meaning: 'Queries that run longer are logged with their question, never with values of tags; 0 logs none.',
     reason: 'As in VictoriaTraces.',
     example: '-search.logSlowQueryDuration=500ms',
   }),

@@ -82,6 +82,7 @@ const HUNG_MAX_SECONDS = 30;
 
 /** One query as metrics see it. */
 export interface RunQuery {
+  readonly tenant: Tenant;
   readonly kind: Exclude<QueryKind, 'exists' | 'newest'>;
   /** From the request for a turn to the answer. */
   readonly seconds: number;
@@ -275,7 +276,7 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
         const durationMaxMs = Math.min(this.#options.durationMaxMs, leftMs(call));
         const reply = await this.#ask({ task, tenant, view, durationMaxMs, bytesMax }, signal);
         const times = { waitedMs: startMs - askedMs, tookMs: performance.now() - startMs };
-        this.#tell(task, reply, times);
+        this.#tell(tenant, task, reply, times);
         const answer = this.#take<K>(reply);
         this.#report(answer.result.damaged);
         return { ...answer, ...times };
@@ -315,16 +316,16 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
   }
 
   /** Updates metrics and logs slow queries. */
-  #tell(task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Times): void {
+  #tell(tenant: Tenant, task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Times): void {
     const { observe, slowMs = 0, logger } = this.#options;
     const { bytes, fates } = reply.work;
     const outcome = reply.kind === 'done' ? 'ok' : reply.code;
     const isSlow = slowMs > 0 && tookMs >= slowMs;
-    observe?.({ kind: SHOWN_KINDS[task.kind], seconds: (waitedMs + tookMs) / 1000, bytes, outcome, isSlow });
+    observe?.({ tenant, kind: SHOWN_KINDS[task.kind], seconds: (waitedMs + tookMs) / 1000, bytes, outcome, isSlow });
     if (!isSlow) return;
     const blocks = Object.entries(fates).flatMap(([fate, count]) => (count > 0 ? [`${fate}:${count}`] : []));
     const times = { tookMs: Math.round(tookMs), waitedMs: Math.round(waitedMs) };
-    logger.warn('a slow query', { ...queryShape(task), ...times, outcome, bytes, blocks });
+    logger.warn('a slow query', { tenant, ...queryShape(task), ...times, outcome, bytes, blocks });
   }
 
   /** Warnings not logged yet: a loss is in every answer until an operator accepts it. */

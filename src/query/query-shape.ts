@@ -1,7 +1,8 @@
-// The conditions of a query without their values: for the log of slow queries, which more people can read than the traces.
+// The question of a query for the log of slow queries: enough to ask it again, but no values of tags and no trace ids,
+// because more people can read the log than the traces.
 import type { QueryTask } from './run-query.ts';
 
-/** The kinds of conditions, with the keys of tags, but never the values they are compared with. */
+/** Service, operation, the kinds of the other conditions, the keys of tags, but never the values they are compared with. */
 export function queryShape(task: QueryTask): Record<string, unknown> {
   switch (task.kind) {
     case 'find':
@@ -11,10 +12,11 @@ export function queryShape(task: QueryTask): Record<string, unknown> {
     case 'newest': {
       const { service, operation, tags, filter, durationMinNs, durationMaxNs, startMinNs, startMaxNs, limit } =
         task.query;
-      const given = { service, operation, filter, durationMin: durationMinNs, durationMax: durationMaxNs };
+      const given = { filter, durationMin: durationMinNs, durationMax: durationMaxNs };
       const conditions = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]));
       const keys = tags.map(({ key }) => key);
-      return { query: 'search', conditions, tags: keys, rangeSeconds: secondsOf(startMinNs, startMaxNs), limit };
+      const rangeSeconds = secondsOf(startMinNs, startMaxNs);
+      return { query: 'search', service, operation, conditions, tags: keys, rangeSeconds, limit };
     }
     case 'dependencies':
       return { query: 'dependencies', rangeSeconds: secondsOf(task.startNs, task.endNs) };

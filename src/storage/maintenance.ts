@@ -32,6 +32,9 @@ export interface MaintenanceOptions {
 export class Maintenance {
   readonly #options: MaintenanceOptions;
   readonly #retention: Lane;
+  readonly #disk: Lane;
+  /** Why no spans are taken, as last logged; undefined: they are. */
+  #refusal: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #isStopped = false;
   #retainedMs: number;
@@ -52,6 +55,7 @@ export class Maintenance {
   constructor(options: MaintenanceOptions) {
     this.#options = options;
     this.#retention = new Lane({ what: 'retention', ...options });
+    this.#disk = new Lane({ what: 'the look at the free space', ...options });
     this.#flushedMs = this.#retainedMs = options.clock.nowMs();
   }
 
@@ -108,9 +112,20 @@ export class Maintenance {
       // After a failure only the lane's pause counts: the interval may be an hour.
       if (hasLargeLog(day) || (hasRows && (isIntervalOver || day.flushes.lastError !== undefined))) this.#flush(day);
     }
+    if (this.#disk.isReady) this.#start(this.#disk.run(async () => this.#tellRefusal()));
     this.#retain(nowMs);
     this.#merged.clear();
     this.#startMerges();
+  }
+
+  /** Logs when the store becomes read-only, and when it takes spans again. */
+  #tellRefusal(): void {
+    const { guard, logger } = this.#options;
+    const { refusal } = guard;
+    if ((refusal === undefined) === (this.#refusal === undefined)) return;
+    this.#refusal = refusal;
+    if (refusal === undefined) logger.info('writable again: spans are taken');
+    else logger.warn('read-only: spans are refused until this ends', { why: refusal });
   }
 
   #flush(day: Day): void {

@@ -1,4 +1,4 @@
-// The shape of a query names its conditions and tells none of their values.
+// The question of a query names service, operation and conditions, and tells no values of tags.
 import { expect, test } from 'vitest';
 import { queryShape } from '../../src/query/query-shape.ts';
 import type { QueryTask } from '../../src/query/run-query.ts';
@@ -16,8 +16,8 @@ test.each<[QueryTask, Record<string, unknown>]>([
       kind: 'search',
       query: {
         ...ANY_TRACE,
-        service: 'secret',
-        operation: 'secret',
+        service: 'shop',
+        operation: 'buy',
         tags: [{ key: 'user.id', value: 'secret' }],
         startMinNs: 5n * NS,
         startMaxNs: 65n * NS,
@@ -26,7 +26,9 @@ test.each<[QueryTask, Record<string, unknown>]>([
     },
     {
       query: 'search',
-      conditions: ['service', 'operation', 'durationMin'],
+      service: 'shop',
+      operation: 'buy',
+      conditions: ['durationMin'],
       tags: ['user.id'],
       rangeSeconds: 60,
       limit: 100,

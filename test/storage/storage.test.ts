@@ -419,18 +419,26 @@ describe('with too little free space', () => {
     const clock = new FakeClock();
     let freeBytes = 1_000;
     const disk = { ...nodeDisk, freeBytes: () => freeBytes };
-    const storage = openStore(folder.path, { clock, disk, freeDiskBytesMin: 500 });
+    const lines: string[] = [];
+    const storage = openStore(folder.path, { clock, disk, freeDiskBytesMin: 500, logger: memoryLog(lines) });
     await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 4 }));
     freeBytes = 499;
     clock.advance(1_000);
+    for (let i = 0; i < 3; i++) await storage.runMaintenance();
     expect(await codeOf(storage.write(DEFAULT_TENANT, requestOf({ first: 4, count: 4 })))).toBe('READ_ONLY');
     expect(stored(storage)).toHaveLength(4);
     expect((await storage.stats()).isReadOnly).toBe(true);
     await storage.forceFlush();
     freeBytes = 500;
     clock.advance(1_000);
+    await storage.runMaintenance();
     await storage.write(DEFAULT_TENANT, requestOf({ first: 4, count: 4 }));
     expect(stored(storage)).toHaveLength(8);
+    const told = lines.filter((line) => /read-only|writable/.test(line));
+    expect(told).toEqual([
+      expect.stringMatching(/ WARN {2}read-only: spans are refused until this ends why="\/.*: 499 bytes free, .*"\n$/),
+      expect.stringMatching(/ INFO {2}writable again: spans are taken\n$/),
+    ]);
     await storage.close();
   });
 });

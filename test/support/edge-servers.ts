@@ -80,7 +80,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const { storageDataPath, shownFlags } = config;
   const metrics = testMetrics({ admin: store, storageDataPath, shownFlags });
   const { intakeBytesMax = 256 << 20 } = options;
-  const intake = new Intake({ ...config, writer: store, metrics, intakeBytesMax });
+  const intake = new Intake({ ...config, writer: store, metrics, logger, intakeBytesMax });
   const bodies = new BodyPool();
   const parts = {
     config,

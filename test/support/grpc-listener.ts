@@ -44,7 +44,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
   const logger = createLogger({ write: (line) => void logLines.push(line) });
   const { storageDataPath, shownFlags } = config;
   const metrics = testMetrics({ admin: store, storageDataPath, shownFlags });
-  const intake = new Intake({ ...config, writer: store, metrics });
+  const intake = new Intake({ ...config, writer: store, metrics, logger });
   const answers = new AnswerBudget();
   const ready = new FakeReadiness();
   const listener = (await openJaegerGrpc({

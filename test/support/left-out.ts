@@ -32,6 +32,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
   'test/system/round-trip.test.ts': CAPTURE,
+  'test/system/watch.test.ts': 'needs promtool (Debian package prometheus)',
 };
 
 /** A run of so many files is a whole one: a single file need not be told of the others. */

@@ -26,7 +26,8 @@ a metric of the same meaning, it has the same name here (\`vt_*\`, \`vm_*\`, \`p
 since the start of the process. Figures of one scrape that come from the store are of one moment, so the ledger can be checked:
 \`tracelith_rows_received_total\` = \`tracelith_rows_stored_total\` + the sum of \`vt_rows_dropped_total\`.
 
-This page is generated: \`npx vitest run --config test/vitest.config.ts test/metrics-page.test.ts -u\`.
+Dashboards: [\`deploy/grafana\`](../deploy/grafana); rules: [\`deploy/alerts\`](../deploy/alerts), each with a section of the
+[runbook](operations/runbook.md). This page is generated: \`npx vitest run --config test/vitest.config.ts test/metrics-page.test.ts -u\`.
 `;
 
 const GROUPS: readonly (readonly [string, RegExp])[] = [

@@ -7,13 +7,16 @@ import { FairBudget } from '../../base/fair-budget.ts';
 import { FairQueue } from '../../base/fair-queue.ts';
 import { collectIdle } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { CallContext } from '../../trace/call-context.ts';
 import type { SpanWriter, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import type { IngestType } from '../metrics/request-metrics.ts';
 import type { Metrics } from './metrics.ts';
+import { RejectionLog } from './rejection-log.ts';
 
 export interface IntakeOptions {
+  readonly logger: Logger;
   readonly writer: SpanWriter;
   readonly metrics: Metrics;
   /** Bytes of one body after decompression. */
@@ -46,6 +49,7 @@ export class Intake {
   readonly #budget: FairBudget;
   readonly #idle = setTimeout(collectIdle, IDLE_MS).unref();
   #writing = 0;
+  readonly #rejections: RejectionLog;
   #limitReached = 0;
   #limitTimeouts = 0;
   readonly #waiting = new FairQueue<() => void>();
@@ -53,6 +57,7 @@ export class Intake {
   constructor(options: IntakeOptions) {
     this.requestBytesMax = options.requestBytesMax;
     this.#options = options;
+    this.#rejections = new RejectionLog(options.logger);
     this.jsonBytesMax = options.jsonBytesMax ?? options.requestBytesMax;
     this.#budget = new FairBudget(options.intakeBytesMax ?? limits.intakeBytesMax);
     options.metrics.watchIntake(() => ({
@@ -95,7 +100,8 @@ export class Intake {
     try {
       const bytes = body.length;
       const result = await writer.write({ ...call, tenant: account.tenant }, transferable(body), key);
-      metrics.countIngest(type, result, bytes);
+      metrics.countIngest(type, { tenant: account.tenant, result, bytes });
+      this.#rejections.add(account.tenant, result.rejected);
       return result;
     } finally {
       held[Symbol.dispose]();

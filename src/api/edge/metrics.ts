@@ -3,7 +3,8 @@
 // VictoriaTraces' dashboards and alerts work; the others are tracelith_*. docs/METRICS.md lists them all.
 import type { LogCount } from '../../base/logger.ts';
 import type { SharedMeter } from '../../base/thread-meter.ts';
-import type { StoreAdmin, StoreStats } from '../../trace/store.ts';
+import type { StoreAdmin, StoreStats, WriteResult } from '../../trace/store.ts';
+import type { Tenant } from '../../trace/tenant.ts';
 import { PROMETHEUS, type Exposition } from '../metrics/exposition.ts';
 import { MetricRegistry, type MetricRow } from '../metrics/metric-registry.ts';
 import { createLogMetrics, createProcessMetrics, type ProcessMetricsOptions } from '../metrics/process-metrics.ts';
@@ -13,14 +14,24 @@ import {
   createIntakeMetrics,
   createRequestMetrics,
   type ConnectionGauges,
+  type IngestType,
   type IntakeGauges,
   type RequestCounters,
 } from '../metrics/request-metrics.ts';
 import { createStoreMetrics } from '../metrics/store-metrics.ts';
+import { createTenantMetrics } from '../metrics/tenant-metrics.ts';
 import { createThreadMetrics } from '../metrics/thread-metrics.ts';
 
 export interface ArchiveGauges {
   readonly traces: number;
+  readonly bytes: number;
+}
+
+/** One request that was written. */
+export interface Ingest {
+  readonly tenant: Tenant;
+  readonly result: WriteResult;
+  /** Of its body. */
   readonly bytes: number;
 }
 
@@ -32,8 +43,9 @@ export interface MetricsOptions extends Omit<ProcessMetricsOptions, 'logCounts'>
   readonly meters: Readonly<Record<string, SharedMeter>>;
 }
 
-export interface Metrics extends RequestCounters {
-  countQuery(query: RanQuery): void;
+export interface Metrics extends Omit<RequestCounters, 'countIngest'> {
+  countIngest(type: IngestType, ingest: Ingest): void;
+  countQuery(query: RanQuery & { readonly tenant: Tenant }): void;
   /** Registers the source of the intake's gauges, read at scrape time. */
   watchIntake(read: () => IntakeGauges): void;
   /** Registers the source of the turns of queries. */
@@ -53,6 +65,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const { admin, logCounts, meters, storageDataPath } = options;
   const requests = createRequestMetrics(registry);
   const countQuery = createQueryMetrics(registry);
+  const tenants = createTenantMetrics(registry);
   // One reading a scrape for all that the store tells.
   let stats: Promise<StoreStats> | undefined;
   const readStats = (): Promise<StoreStats> => (stats ??= admin.stats());
@@ -61,8 +74,15 @@ export function createMetrics(options: MetricsOptions): Metrics {
   createProcessMetrics(registry, options);
   createThreadMetrics(registry, meters);
   return {
-    ...requests,
-    countQuery,
+    countRequest: requests.countRequest,
+    countIngest: (type, { tenant, result, bytes }) => {
+      requests.countIngest(type, result, bytes);
+      tenants.countIngest(tenant, result, bytes);
+    },
+    countQuery: ({ tenant, ...query }) => {
+      countQuery(query);
+      tenants.countQuery(tenant, query.seconds);
+    },
     watchIntake: (read) => createIntakeMetrics(registry, read),
     watchTurns: (read) => createTurnMetrics(registry, read),
     watchConnections: createConnectionMetrics(registry),

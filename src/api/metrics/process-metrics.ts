@@ -1,7 +1,7 @@
 // Probes of the process: what the kernel and V8 tell of it at a scrape, its version and flags, and the lines of its log.
 import { availableParallelism } from 'node:os';
 import { descriptorLimit } from '../../base/descriptors.ts';
-import type { LogCount } from '../../base/logger.ts';
+import { LOG_LEVELS, type LogCount } from '../../base/logger.ts';
 import { deletedFilesHeld, type DeletedFiles } from '../../disk/deleted-files.ts';
 import {
   PRESSED_RESOURCES,
@@ -49,6 +49,13 @@ export function createLogMetrics(registry: MetricRegistry, read: () => Promise<r
       labels: { level: level.toLowerCase(), location: message },
       value: count,
     })),
+  );
+  const lines = 'Log lines by level, repeats left out included; 0 from the start, so that an alert sees the first one';
+  log.counter({ name: 'tracelith_log_lines_total', unit: 'lines', help: lines, labels: ['level'] }, (counts) =>
+    LOG_LEVELS.map((level) => {
+      const own = counts.filter((one) => one.level === level);
+      return { labels: { level: level.toLowerCase() }, value: own.reduce((sum, { count }) => sum + count, 0) };
+    }),
   );
   const suppressed = {
     name: 'tracelith_log_lines_suppressed_total',

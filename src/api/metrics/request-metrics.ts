@@ -105,7 +105,8 @@ function createAnswerCounter(registry: MetricRegistry): RequestCounters['countRe
     all.inc();
     requests.inc(series);
     if (isRefused) refused.inc({ path, code: String(status) });
-    if (status >= 400 && (!isRefused || format !== undefined)) errors.inc(series);
+    // 0 from the first request on, so that an alert sees the first error.
+    errors.inc(series, Number(status >= 400 && (!isRefused || format !== undefined)));
     const reason = SERVER_ERRORS[status];
     // An unknown trace is a 404 of a known path.
     if (reason !== undefined && (status !== 404 || path === '*')) unserved.inc({ path, reason });

@@ -54,7 +54,7 @@ test('rows and bytes are counted by protocol, requests by route', async () => {
     'vm_app_version{version="tracelith-0.0.0",short_version="v0.0.0"}': 1,
     'flag{name="retentionPeriod",value="7d",is_set="false"}': 1,
   };
-  expect(samples.has('vt_http_errors_total{path="*"}')).toBe(false);
+  expect(samples.get('vt_http_errors_total{path="*"}')).toBe(0);
   for (const [name, value] of Object.entries(expected)) expect([name, samples.get(name)]).toEqual([name, value]);
   expect(response.text).not.toContain('evil');
 });
@@ -91,6 +91,8 @@ test('the ledger of the store is shown as it is at each scrape, and balances', a
     expect(rawBytes).toBe((100 * 5_000) / (stored + 3));
     expect(samples.get('vm_log_messages_total{level="error",location="a merge failed twice"}')).toBe(3);
     expect(samples.get('tracelith_log_lines_suppressed_total')).toBe(1);
+    expect(samples.get('tracelith_log_lines_total{level="error"}')).toBe(3);
+    expect(samples.get('tracelith_log_lines_total{level="warn"}')).toBe(0);
   }
 });
 

@@ -1,0 +1,125 @@
+// For each rule of deploy/alerts: two hours of samples, one a minute, at whose end it fires, and others at whose end it does not.
+
+interface AlertCase {
+  /** promtool's notation by series. */
+  readonly fires: Readonly<Record<string, string>>;
+  readonly quiet: Readonly<Record<string, string>>;
+}
+
+const AT = 'job="tracelith", instance="a:10428"';
+const steady = (value: number): string => `${value}x120`;
+const growing = (by: number): string => `0+${by}x120`;
+/** Grows once in the last minutes. */
+const late = '0x115 1x5';
+
+export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
+  TracelithNodeMissing: {
+    fires: { [`up{${AT}}`]: '1x100 0x20' },
+    quiet: { [`up{${AT}}`]: '1x100 0x1 1x19', 'up{job="other", instance="b"}': steady(0) },
+  },
+  TracelithRestarts: {
+    fires: { [`process_start_time_seconds{${AT}}`]: '1x110 2 2 3 3 4 4 5 5 5 5' },
+    quiet: { [`process_start_time_seconds{${AT}}`]: '1x110 2x10' },
+  },
+  TracelithErrors: {
+    fires: { [`tracelith_log_lines_total{${AT}, level="error"}`]: late },
+    quiet: {
+      [`tracelith_log_lines_total{${AT}, level="error"}`]: steady(3),
+      [`tracelith_log_lines_total{${AT}, level="warn"}`]: growing(1),
+    },
+  },
+  TracelithRequestsFail: {
+    fires: { [`vt_http_errors_total{${AT}, path="/v1/traces", format="json"}`]: growing(2) },
+    quiet: { [`vt_http_errors_total{${AT}, path="/v1/traces", format="json"}`]: steady(9) },
+  },
+  TracelithOverloaded: {
+    fires: {
+      [`vm_concurrent_insert_limit_timeout_total{${AT}}`]: late,
+      [`vt_concurrent_select_limit_timeout_total{${AT}}`]: steady(0),
+    },
+    quiet: {
+      [`vm_concurrent_insert_limit_timeout_total{${AT}}`]: steady(7),
+      [`vt_concurrent_select_limit_timeout_total{${AT}}`]: steady(0),
+    },
+  },
+  TracelithThreadBlocked: {
+    fires: { [`tracelith_event_loop_delay_max_seconds{${AT}, thread="engine"}`]: steady(3) },
+    quiet: { [`tracelith_event_loop_delay_max_seconds{${AT}, thread="engine"}`]: '0.1x110 3x1 0.1x9' },
+  },
+  TracelithMemory: {
+    fires: {
+      [`process_resident_memory_anon_bytes{${AT}}`]: steady(95),
+      [`vm_available_memory_bytes{${AT}}`]: steady(100),
+    },
+    quiet: {
+      [`process_resident_memory_anon_bytes{${AT}}`]: '50x118 95 95',
+      [`vm_available_memory_bytes{${AT}}`]: steady(100),
+    },
+  },
+  TracelithDescriptors: {
+    fires: { [`process_open_fds{${AT}}`]: steady(95), [`process_max_fds{${AT}}`]: steady(100) },
+    quiet: { [`process_open_fds{${AT}}`]: steady(80), [`process_max_fds{${AT}}`]: steady(100) },
+  },
+  TracelithSpansDropped: {
+    fires: {
+      [`vt_rows_dropped_total{${AT}, reason="too_large"}`]: growing(1),
+      [`vt_rows_dropped_total{${AT}, reason="too_deep"}`]: steady(0),
+    },
+    quiet: { [`vt_rows_dropped_total{${AT}, reason="too_large"}`]: steady(1_000) },
+  },
+  TracelithDiskForecast: {
+    fires: {
+      [`vt_free_disk_space_bytes{${AT}, path="d"}`]: '40000-100x120',
+      [`vt_total_disk_space_bytes{${AT}, path="d"}`]: steady(100_000),
+    },
+    quiet: {
+      [`vt_free_disk_space_bytes{${AT}, path="d"}`]: '40000-1x120',
+      [`vt_total_disk_space_bytes{${AT}, path="d"}`]: steady(100_000),
+    },
+  },
+  TracelithReadOnly: {
+    fires: { [`vt_storage_is_read_only{${AT}, path="d"}`]: '0x110 1x10' },
+    quiet: { [`vt_storage_is_read_only{${AT}, path="d"}`]: steady(0) },
+  },
+  TracelithRetentionExceeded: {
+    fires: { [`tracelith_retention_excess_bytes{${AT}}`]: steady(5) },
+    quiet: { [`tracelith_retention_excess_bytes{${AT}}`]: '0x110 5x10' },
+  },
+  TracelithMergeBacklog: {
+    fires: { [`tracelith_merge_waiting_parts{${AT}}`]: steady(16) },
+    quiet: { [`tracelith_merge_waiting_parts{${AT}}`]: '16x100 0 16x19' },
+  },
+  TracelithParkedWork: {
+    fires: { [`tracelith_parked_log_files{${AT}, partition="20261120"}`]: '_x110 1x10' },
+    quiet: { [`tracelith_parked_parts{${AT}, partition="20261120", reason="out_of_memory"}`]: '8x100 _x20' },
+  },
+  TracelithPartitionFailed: {
+    fires: { [`tracelith_partitions{${AT}, state="failed"}`]: steady(1) },
+    quiet: {
+      [`tracelith_partitions{${AT}, state="failed"}`]: steady(0),
+      [`tracelith_partitions{${AT}, state="open"}`]: steady(7),
+    },
+  },
+  TracelithSlowQueries: {
+    fires: {
+      [`tracelith_slow_queries_total{${AT}, kind="search"}`]: growing(1),
+      [`tracelith_queries_total{${AT}, kind="search", outcome="ok"}`]: growing(10),
+    },
+    quiet: {
+      [`tracelith_slow_queries_total{${AT}, kind="search"}`]: growing(1),
+      [`tracelith_queries_total{${AT}, kind="search", outcome="ok"}`]: growing(100),
+    },
+  },
+  TracelithQuarantine: {
+    fires: { [`tracelith_quarantined_files{${AT}}`]: '2x100 3x20' },
+    quiet: { [`tracelith_quarantined_files{${AT}}`]: steady(3) },
+  },
+  TracelithLosses: {
+    fires: { [`tracelith_losses{${AT}}`]: '0x119 1' },
+    quiet: { [`tracelith_losses{${AT}}`]: '1x119 0' },
+  },
+  TracelithClockHeldBack: {
+    fires: { [`tracelith_retention_waiting_partitions{${AT}}`]: '0x119 6' },
+    quiet: { [`tracelith_retention_waiting_partitions{${AT}}`]: steady(0) },
+  },
+};
