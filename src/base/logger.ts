@@ -148,7 +148,8 @@ function textLine(ts: string, level: LogLevel, message: string, fields: ShownFie
 
 function jsonLine(ts: string, level: LogLevel, message: string, fields: ShownFields): string {
   const shown = fields.map(([name, value]) => [name, jsonValue(value)] as const);
-  return `${JSON.stringify({ ts, level, msg: cut(message), ...Object.fromEntries(shown) })}\n`;
+  // What JSON leaves as it is stands inside strings only, where an escape means the same.
+  return `${escapeControls(JSON.stringify({ ts, level, msg: cut(message), ...Object.fromEntries(shown) }))}\n`;
 }
 
 function jsonValue(value: unknown): string | number | boolean | null {
@@ -160,7 +161,7 @@ function jsonValue(value: unknown): string | number | boolean | null {
 /** Bare if it is unambiguous for a reader and for a split at spaces, else quoted as JSON. */
 function textValue(value: unknown): string {
   const text = cut(plain(value));
-  return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : escapeControls(JSON.stringify(text));
+  return /^[^\s"=\p{Cc}\p{Cf}]+$/u.test(text) ? text : escapeControls(JSON.stringify(text));
 }
 
 function plain(value: unknown): string {
@@ -193,7 +194,13 @@ function cut(text: string): string {
   return text.length <= VALUE_CHARS_MAX ? text : `${text.slice(0, VALUE_CHARS_MAX)}… (${text.length} characters)`;
 }
 
-/** A line break in a message would let a client forge log lines; JSON leaves U+0085 and U+2028 unescaped. */
+/**
+ * A line break would let a client forge log lines, an escape sequence could change what a terminal shows, and so could a mark
+ * that turns the direction of text. JSON leaves U+0085, U+2028 and these marks unescaped.
+ */
 function escapeControls(text: string): string {
-  return text.replace(/[\p{Cc}\u2028\u2029]/gu, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return text.replace(
+    /[\p{Cc}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\u061c\ufeff]/gu,
+    (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

@@ -225,6 +225,7 @@ export class Storage implements StoreAdmin {
         await partition.flush();
         await partition.mergeAll();
       }
+      this.#options.logger.info('forced merge done', { partitions: matching.length });
     } finally {
       this.#forceMerges--;
     }
@@ -233,6 +234,7 @@ export class Storage implements StoreAdmin {
   async purge(): Promise<void> {
     this.#assertOpen();
     await this.#partitions.purge();
+    this.#options.logger.info('everything stored was removed');
   }
 
   async acceptLosses(partitionPrefix: string): Promise<string[]> {

@@ -58,6 +58,15 @@ describe('a text line', () => {
     ]);
   });
 
+  test('shows no escape sequence and no mark that turns text around, in either form', () => {
+    for (const format of ['default', 'json'] as const) {
+      const { logger, lines } = record(format);
+      logger.info('a\u001b[2Jb', { name: '\u202eGNP.EXE\u202c', other: '\u2066x\u2069\u200f\ufeff\u0085\u2028' });
+      expect(lines.join('')).toMatch(/^[\x20-\x7e]+\n$/);
+      expect(lines[0]).toContain('\\u202eGNP.EXE');
+    }
+  });
+
   test('cuts a huge value and says how long it was', () => {
     const { logger, lines } = record();
     logger.info('body', { text: 'x'.repeat(1 << 20) });

@@ -10,7 +10,7 @@ import { Intake } from '../../src/api/edge/intake.ts';
 import type { Metrics } from '../../src/api/edge/metrics.ts';
 import { testMetrics } from './test-metrics.ts';
 import { parseConfig, type Config } from '../../src/config.ts';
-import { createLogger, type Logger } from '../../src/base/logger.ts';
+import { createLogger, type LineLogger } from '../../src/base/logger.ts';
 import { FakeReadiness } from './fake-readiness.ts';
 import { RecordingStore } from './recording-store.ts';
 
@@ -30,7 +30,7 @@ export class EdgeServers implements AsyncDisposable {
   readonly intake: Intake;
   readonly bodies: BodyPool;
   readonly metrics: Metrics;
-  readonly logger: Logger;
+  readonly logger: LineLogger;
   readonly config: Config;
   readonly logLines: string[];
   readonly ready: FakeReadiness;

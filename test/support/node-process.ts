@@ -87,7 +87,10 @@ export class TestNode implements AsyncDisposable {
     const [program = launcher, ...before] = this.#command;
     const child = await Child.start(program, [...before, ...args]);
     this.#child = child;
-    const ready = / tracelith is ready .*\bhttp=(\S+) otlpGrpc=(\S+) grpc=(\S+) otlpHttp=(\S+)/;
+    // As text or as JSON.
+    const address = (name: string): string => String.raw`\b${name}"?[=:]"?([^\s",]+).*`;
+    const names = ['http', 'otlpGrpc', 'grpc', 'otlpHttp'];
+    const ready = new RegExp(`tracelith is ready.*${names.map(address).join('')}`);
     await waitFor('the start line', () => !child.isRunning || ready.test(child.output));
     const [, http, grpc, jaeger, otlp] = ready.exec(child.output) ?? [];
     if (http === undefined || grpc === undefined || jaeger === undefined)

@@ -13,6 +13,7 @@ import { messageOf, notReady, statusOf } from '../edge/status.ts';
 import { cannotListen, type OpenServer } from '../edge/open-server.ts';
 import { guardHost } from '../http/browser-guard.ts';
 import { RouteTable } from '../http/route-table.ts';
+import { isAudited, logCall } from '../operations/audit-log.ts';
 import { ALWAYS_OPEN_PATHS } from '../operations/operations-routes.ts';
 import { OTLP_HTTP_PATHS, otlpEncodingOf } from '../otlp-in/otlp-http.ts';
 
@@ -70,7 +71,7 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
     // Only OTLP checks the media type of a body; fastify would refuse an unknown one on any path.
     if (!isOtlpPath(routes.shortPattern(request.routeOptions.url))) delete request.raw.headers['content-type'];
   });
-  app.addHook('onResponse', async (request, reply) => countAnswer(request, reply, { routes, metrics }));
+  app.addHook('onResponse', async (request, reply) => countAnswer(request, reply, { routes, metrics, logger }));
   app.setErrorHandler((error, _request, reply) => sendFailure(error, reply, logger));
   app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, { ...options, routes }));
   await app.register(options.register, { prefix: pathPrefix });
@@ -133,8 +134,13 @@ function isOtlpPath(path: string): boolean {
   return (OTLP_HTTP_PATHS as readonly string[]).includes(path);
 }
 
-function countAnswer(request: FastifyRequest, reply: FastifyReply, to: { routes: RouteTable; metrics: Metrics }): void {
+function countAnswer(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  to: { readonly routes: RouteTable; readonly metrics: Metrics; readonly logger: Logger },
+): void {
   const path = to.routes.shortPattern(request.routeOptions.url);
+  if (isAudited(request.method, path)) logCall(to.logger, { path, who: 'anyone' }, { request, reply });
   const isOtlp = isOtlpPath(path);
   to.metrics.countRequest({
     path,
