@@ -1,7 +1,9 @@
 // Flags and environment → one frozen Config. The tables of flags/ hold every setting of the program once, with its unit,
 // default and reason; the names are VictoriaTraces' where it has the flag. Nothing else reads process.argv or process.env.
+import { readFileSync } from 'node:fs';
 import { isStoreError, StoreError } from './base/errors.ts';
 import type { Flag, FlagRow } from './base/flag-row.ts';
+import { resolveFlag } from './base/flag-source.ts';
 import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
 import { httpFlags } from './flags/http-flags.ts';
 import { ingestFlags } from './flags/ingest-flags.ts';
@@ -35,6 +37,7 @@ export const flagTable: readonly FlagRow[] = Object.values(flags).map((entry) =>
  */
 export function parseConfig(argv: readonly string[] = process.argv.slice(2), env: Environment = process.env): Config {
   const given = readArguments(argv, flagTable);
+  resolveAll(given, env);
   if (valueOf(flags.envflagEnable, given)) {
     const prefix = valueOf(flags.envflagPrefix, given);
     addEnvironment(
@@ -43,12 +46,43 @@ export function parseConfig(argv: readonly string[] = process.argv.slice(2), env
       env,
       prefix,
     );
+    resolveAll(given, env);
   }
   const values = Object.entries(flags).map(([key, entry]) => [key, valueOf<unknown>(entry, given)] as const);
   refuseTwoLimits(given);
   refuseLateStop(given);
   const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
   return Object.freeze({ ...Object.fromEntries(values), shownFlags }) as Config;
+}
+
+/** Puts values from files and variables in place; those that are in place already stay. */
+function resolveAll(given: Map<string, GivenFlag>, env: Environment): void {
+  for (const [name, flag] of given) {
+    if (flag.written === undefined)
+      given.set(
+        name,
+        resolveFlag(flag, env, (path) => readFileSync(path, 'utf8')),
+      );
+  }
+}
+
+/**
+ * The command line with secrets masked, for the title of the process, which every user of the machine can read; undefined if
+ * there is none on it.
+ */
+export function maskedArguments(argv: readonly string[] = process.argv.slice(2)): string[] | undefined {
+  const secrets = new Set(flagTable.filter((row) => row.isSecret).map((row) => row.name));
+  let isValue = false;
+  let hasSecret = false;
+  const masked = argv.map((arg) => {
+    const [, dashes = '', name = '', rest] = /^(--?)([^=]+)(=.*)?$/s.exec(arg) ?? [];
+    const isMasked = isValue || (secrets.has(name) && rest !== undefined);
+    isValue = !isValue && secrets.has(name) && rest === undefined;
+    hasSecret ||= isMasked;
+    if (!isMasked) return arg;
+    return rest !== undefined && secrets.has(name) ? `${dashes}${name}=secret` : 'secret';
+  });
+  return hasSecret ? masked : undefined;
 }
 
 /** Two limits on the same thing would leave it open which of them dropped what. */
@@ -81,16 +115,18 @@ function valueOf<T>(entry: Flag<T>, given: ReadonlyMap<string, GivenFlag>): T {
     return entry.parse(found?.text ?? entry.default);
   } catch (error) {
     if (!isStoreError(error, 'CONFIG')) throw error;
-    throw new StoreError('CONFIG', `${found?.source ?? `default of -${entry.row.name}`}: ${error.message}`, {
-      cause: error,
-    });
+    const isHidden = entry.row.isSecret || found?.written !== undefined;
+    // The message ends with what was found.
+    const message = isHidden ? error.message.replace(/, got ".*$/s, '') : error.message;
+    const source = found?.source ?? `default of -${entry.row.name}`;
+    throw new StoreError('CONFIG', `${source}: ${message}`, isHidden ? {} : { cause: error });
   }
 }
 
 function showFlag(entry: Flag<unknown>, given: ReadonlyMap<string, GivenFlag>): ShownFlag {
   const { name, isSecret } = entry.row;
-  const value = isSecret ? 'secret' : (given.get(name)?.text ?? entry.default);
-  return Object.freeze({ name, value, isSet: given.has(name) });
+  const { written, text = entry.default } = given.get(name) ?? {};
+  return Object.freeze({ name, value: isSecret ? 'secret' : (written ?? text), isSet: given.has(name) });
 }
 
 /** What -help prints: every flag with its unit, default and meaning. */

@@ -18,7 +18,7 @@ import { LOOK_MS, Pulse } from './base/pulse.ts';
 import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from './base/memory.ts';
 import { newMeter, startMeter } from './base/thread-meter.ts';
 import { formatAddress } from './base/flag-value.ts';
-import { helpText, parseConfig, splitArguments, type Config } from './config.ts';
+import { helpText, maskedArguments, parseConfig, splitArguments, type Config } from './config.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc } from './api/listeners/grpc-listeners.ts';
 import { BodyPool } from './api/http/body-pool.ts';
@@ -28,6 +28,7 @@ import { createMetrics, type Metrics } from './api/edge/metrics.ts';
 import { Readiness } from './api/edge/readiness.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { pulsingDisk } from './disk/pulsing-disk.ts';
+import { closeToOthers, createPrivately } from './disk/private-folder.ts';
 import { ownThreadId } from './disk/thread-state.ts';
 import { NAME_BOUNDS } from './index/names.ts';
 import { LocalArchive } from './query/local-archive.ts';
@@ -334,6 +335,7 @@ async function runAsTool(name: string, args: readonly string[]): Promise<void> {
 }
 
 async function main(): Promise<void> {
+  createPrivately();
   const { first, rest } = splitArguments();
   if (isTool(first)) return await runAsTool(first, rest);
   const config = parseConfig();
@@ -345,7 +347,12 @@ async function main(): Promise<void> {
     process.stdout.write(`tracelith ${version}\n`);
     return;
   }
+  const masked = maskedArguments();
+  if (masked !== undefined) process.title = ['tracelith', ...masked].join(' ');
   const logger = createLogger({ level: config.loggerLevel, format: config.loggerFormat });
+  const { storageDataPath } = config;
+  if (!closeToOthers(storageDataPath))
+    logger.warn('other users may enter the data directory: give it to the user of this process', { storageDataPath });
   const stop = new StopClock(config.shutdownDelayMs + config.stopMaxMs);
   closeOnSignal(await openNode(config, logger, stop), logger, stop);
 }

@@ -1,7 +1,18 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../src/base/errors.ts';
 import { limits } from '../src/base/limits.ts';
-import { flagTable, helpText, parseBytes, parseConfig, parseDurationMs, type Config } from '../src/config.ts';
+import {
+  flagTable,
+  helpText,
+  maskedArguments,
+  parseBytes,
+  parseConfig,
+  parseDurationMs,
+  type Config,
+} from '../src/config.ts';
+import { TemporaryFolder } from './storage/open-store.ts';
 
 const dayMs = 86_400_000;
 
@@ -250,6 +261,41 @@ describe('secrets', () => {
       { name: 'metricsAuthKey', value: 'secret', isSet: true },
       { name: 'flagsAuthKey', value: 'secret', isSet: false },
     ]);
+  });
+
+  test('come from files and variables, which are shown as written, for every flag', () => {
+    using folder = new TemporaryFolder();
+    const file = join(folder.path, 'key');
+    writeFileSync(file, 'hunter2\n');
+    const argv = [`-metricsAuthKey=file://${file}`, '-search.maxTraces=%{MOST}', '-envflag.enable'];
+    const config = parseConfig(argv, { MOST: '7', flagsAuthKey: '%{KEY}', KEY: 'hunter3' });
+    expect(config).toMatchObject({ metricsAuthKey: 'hunter2', flagsAuthKey: 'hunter3', searchTracesMax: 7 });
+    expect(JSON.stringify(config.shownFlags)).not.toContain('hunter');
+    expect(config.shownFlags).toContainEqual({ name: 'search.maxTraces', value: '%{MOST}', isSet: true });
+  });
+
+  test('from a file or a variable are not part of a refusal', () => {
+    const message = refusal(['-search.maxTraces=%{SECRET}'], { SECRET: 'hunter2' });
+    expect(message).toBe('flag -search.maxTraces: expected a whole number from 1 to 10000');
+    expect(refusal(['-metricsAuthKey=file:///no/such'])).toMatch(
+      /^flag -metricsAuthKey: cannot read .* \/no\/such: ENOENT/,
+    );
+    expect(refusal(['-metricsAuthKey=%{NONE}'])).toContain('the environment variable "NONE" in it is not set');
+  });
+
+  test('are masked in the title of the process', () => {
+    expect(maskedArguments(['-metricsAuthKey=a=b', '--flagsAuthKey', '-retentionPeriod=7d'])).toEqual([
+      '-metricsAuthKey=secret',
+      '--flagsAuthKey',
+      'secret',
+    ]);
+    expect(maskedArguments(['-retentionPeriod=7d', '--flagsAuthKey', 'x', '-help'])).toEqual([
+      '-retentionPeriod=7d',
+      '--flagsAuthKey',
+      'secret',
+      '-help',
+    ]);
+    expect(maskedArguments(['-retentionPeriod=7d', 'verify', '/x'])).toBeUndefined();
   });
 
   test('are not repeated in an error', () => {

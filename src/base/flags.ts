@@ -15,6 +15,8 @@ export interface FlagName {
 export interface GivenFlag {
   readonly text: string;
   readonly source: string;
+  /** The text as it was given, if the value came from a file or a variable that it names (flag-source.ts). */
+  readonly written?: string;
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>;

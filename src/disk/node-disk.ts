@@ -33,6 +33,10 @@ const WRITEV_CHUNKS_MAX = 1024;
 /** One read() or write() of Linux moves at most 0x7ffff000 bytes; asking for 1 GiB stays clear of that and of int32. */
 const TRANSFER_BYTES_MAX = 1 << 30;
 
+/** What is stored is for the user of the process alone, whatever the umask. */
+const PRIVATE_FOLDER = 0o700;
+const PRIVATE_FILE = 0o600;
+
 /** The file system of this machine. */
 export const nodeDisk: Disk = {
   openAppend: (path) => new NodeAppendFile(path),
@@ -118,7 +122,7 @@ function makeDirs(path: string): void {
   const missing: string[] = [];
   for (let at = path; statSync(at, { throwIfNoEntry: false }) === undefined; at = dirname(at)) missing.push(at);
   for (let i = missing.length - 1; i >= 0; i--) {
-    mkdirSync(missing[i]!);
+    mkdirSync(missing[i]!, PRIVATE_FOLDER);
     if (i > 0) syncFolder(dirname(missing[i]!));
   }
   if (missing.length === 0 && !statSync(path).isDirectory()) {
@@ -165,7 +169,7 @@ class NodeAppendFile implements AppendFile {
 
   constructor(path: string) {
     this.path = path;
-    this.#fd = attempt('openAppend', path, () => openSync(path, 'a'));
+    this.#fd = attempt('openAppend', path, () => openSync(path, 'a', PRIVATE_FILE));
     this.#sizeBytes = attempt('openAppend', path, () => sizeOf(this.#fd));
   }
 
@@ -247,7 +251,7 @@ class NodeWriteFile implements WriteFile {
 
   constructor(path: string) {
     this.path = path;
-    this.#fd = attempt('createFile', path, () => openSync(path, 'wx'));
+    this.#fd = attempt('createFile', path, () => openSync(path, 'wx', PRIVATE_FILE));
   }
 
   get sizeBytes(): number {

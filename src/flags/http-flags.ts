@@ -38,6 +38,19 @@ export const httpFlags = {
     reason: 'A page whose name is pointed at this machine must not read the traces of whoever opens it.',
     example: '-http.allowedHosts=traces.example',
   }),
+  cspHeader: flag('http', 'http.header.csp', text, {
+    default: '',
+    meaning:
+      'Content-Security-Policy of every answer, instead of the ones that forbid all but the UI’s own files, also in frames. Empty: those.',
+    reason: 'A script that came in with a span must not run in the page that shows it.',
+    example: "-http.header.csp=default-src 'self'; frame-ancestors https://grafana.example",
+  }),
+  hstsHeader: flag('http', 'http.header.hsts', text, {
+    default: '',
+    meaning: 'Strict-Transport-Security of every answer. Empty: none is sent.',
+    reason: 'It binds every service of the host name, so it is the operator’s to choose.',
+    example: '-http.header.hsts=max-age=31536000',
+  }),
   isPurgeOn: flag('http', 'purge.enable', boolean, {
     default: 'false',
     meaning: 'Serve POST /internal/purge, which removes everything stored, of all tenants. For test suites alone.',

@@ -1,10 +1,10 @@
-// Hangs a thread of a running node from outside: SIGUSR1 opens Node's inspector, which evaluates a loop without end there.
+// Hangs a thread of a running node from outside: Node's inspector, which is asked for, evaluates a loop without end there.
 import { once } from 'node:events';
 import { expect } from 'vitest';
 import type { TestNode } from './node-process.ts';
 
-/** Starts the node so that its inspector takes a free port. */
-export const INSPECTED: readonly string[] = ['env', 'NODE_OPTIONS=--inspect-port=127.0.0.1:0'];
+/** Starts the node with an inspector on a free port. */
+export const INSPECTED: readonly string[] = ['env', 'NODE_OPTIONS=--inspect=127.0.0.1:0'];
 
 interface Message {
   readonly id?: number;
@@ -16,7 +16,6 @@ const LOOP = { method: 'Runtime.evaluate', params: { expression: 'for (;;);' } }
 
 /** Ends the turns of the main thread, or of the engine's. While the result is open, a process that ends waits for it. */
 export async function hang(node: TestNode, thread: 'main' | 'engine'): Promise<WebSocket> {
-  process.kill(node.pid, 'SIGUSR1');
   const listening = /Debugger listening on (ws:\S+)/;
   await expect.poll(() => node.log(), { timeout: 10_000 }).toMatch(listening);
   const inspector = new WebSocket(listening.exec(node.log())![1]!);

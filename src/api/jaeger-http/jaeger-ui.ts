@@ -8,6 +8,7 @@ import { isStoreError, StoreError } from '../../base/errors.ts';
 import { readWholeFile } from '../../disk/atomic-write.ts';
 import type { Disk } from '../../disk/disk.ts';
 import { leadsInside } from '../../disk/walk-files.ts';
+import { pagePolicy } from '../http/security-headers.ts';
 
 export interface JaegerUiOptions {
   readonly disk: Disk;
@@ -15,6 +16,8 @@ export interface JaegerUiOptions {
   readonly dir: string;
   /** A UI configuration as Jaeger takes it, .json or .js; '' for none. */
   readonly configFile: string;
+  /** -http.header.csp: replaces the page's own policy; '' keeps it. */
+  readonly cspHeader?: string;
   readonly version: string;
   readonly capabilities: { readonly archiveStorage: boolean; readonly metricsStorage: boolean };
 }
@@ -25,6 +28,8 @@ export interface JaegerUi {
   readonly staticPath: string;
   /** The page, with `base` as the path of the UI's mount relative to the page's own URL: './', '../'. */
   readonly page: (base: string) => string;
+  /** Content-Security-Policy of the page and its files. */
+  readonly policy: string;
 }
 
 /** Every version has some 10 KB. */
@@ -47,7 +52,7 @@ const YEAR_SECONDS = 31_536_000;
 
 /** Reads the build's page and the configuration, once. Throws CONFIG, naming the flag. */
 export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
-  const { disk, dir, configFile, version, capabilities } = options;
+  const { disk, dir, configFile, version, capabilities, cspHeader = '' } = options;
   const html = readText(disk, join(dir, 'index.html'), `-jaegerui.dir=${dir}: expected an unpacked build of Jaeger UI`);
   const staticPath = join(dir, 'static');
   if (disk.stat(staticPath)?.isDirectory !== true) {
@@ -74,7 +79,8 @@ export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
     ],
   ];
   const injected = replacements.reduce((text, [pattern, put]) => text.replace(pattern, () => put), html);
-  return { dir, staticPath, page: (base) => withBase(injected, base) };
+  const policy = cspHeader === '' ? pagePolicy(injected) : cspHeader;
+  return { dir, staticPath, page: (base) => withBase(injected, base), policy };
 }
 
 /**
@@ -138,7 +144,7 @@ export interface UiMount {
 /** Registers the pages and files of the UI at one of its mounts. */
 export async function registerJaegerUi(app: FastifyInstance, ui: JaegerUi, { prefix, path }: UiMount): Promise<void> {
   const send = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> =>
-    sendPage(reply, ui.page(baseOf(request, path)));
+    sendPage(reply, ui, baseOf(request, path));
   for (const page of PAGES) app.get(`${prefix}/${page}`, send);
   app.get(`${prefix}/`, { prefixTrailingSlash: 'slash' }, send);
   // Without the final slash, the page's relative links would lead to the parent path.
@@ -153,7 +159,7 @@ export async function registerJaegerUi(app: FastifyInstance, ui: JaegerUi, { pre
     cacheControl: false,
     setHeaders: (reply, file) => {
       const seconds = HASHED_NAME.test(file) ? `max-age=${YEAR_SECONDS}, immutable` : 'no-cache';
-      void reply.header('cache-control', seconds).header('x-content-type-options', 'nosniff');
+      void reply.header('cache-control', seconds).header('content-security-policy', ui.policy);
     },
   });
 }
@@ -171,7 +177,7 @@ export function sendUnknownPage(
   const below = paths.filter((path) => request.url.startsWith(`${path}/`));
   const [mount] = below.toSorted((a, b) => b.length - a.length);
   if (!isBrowser || mount === undefined) return false;
-  sendPage(reply, ui.page(baseOf(request, mount)));
+  sendPage(reply, ui, baseOf(request, mount));
   return true;
 }
 
@@ -182,13 +188,12 @@ function baseOf(request: FastifyRequest, path: string): string {
 }
 
 /** The page must be revalidated; its scripts, whose names contain a hash of their content, need not. */
-function sendPage(reply: FastifyReply, page: string): FastifyReply {
+function sendPage(reply: FastifyReply, ui: JaegerUi, base: string): FastifyReply {
   return reply
     .headers({
       'content-type': 'text/html; charset=utf-8',
       'cache-control': 'no-cache',
-      'x-content-type-options': 'nosniff',
-      'referrer-policy': 'same-origin',
+      'content-security-policy': ui.policy,
     })
-    .send(page);
+    .send(ui.page(base));
 }

@@ -14,6 +14,7 @@ import { cannotListen, type OpenServer } from '../edge/open-server.ts';
 import { guardHost } from '../http/browser-guard.ts';
 import { RouteTable } from '../http/route-table.ts';
 import { isAudited, logCall } from '../operations/audit-log.ts';
+import { sendSecurityHeaders, type SecurityHeaders } from '../http/security-headers.ts';
 import { ALWAYS_OPEN_PATHS } from '../operations/operations-routes.ts';
 import { OTLP_HTTP_PATHS, otlpEncodingOf } from '../otlp-in/otlp-http.ts';
 
@@ -34,6 +35,7 @@ export interface HttpListenerOptions {
   readonly sendUnknown?: (request: FastifyRequest, reply: FastifyReply) => boolean;
   /** What an unknown path is told: where to look instead. */
   readonly hint: string;
+  readonly config: SecurityHeaders;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** While it does not answer, all paths except probes, metrics and flags get 503. */
@@ -62,6 +64,7 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
     // The CORS plugin answers OPTIONS on every path, but that does not make a path known.
     if (method !== 'OPTIONS') routes.add(method, url);
   });
+  sendSecurityHeaders(app, options.config);
   guardHost(app, hosts);
   app.addHook('onRequest', async (request) => {
     if (!options.readiness.isAnswering && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url)))

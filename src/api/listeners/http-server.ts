@@ -21,6 +21,7 @@ import type { OpenServer } from '../edge/open-server.ts';
 import type { Readiness } from '../edge/readiness.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { guardOrigin, ownHosts } from '../http/browser-guard.ts';
+import type { SecurityHeaders } from '../http/security-headers.ts';
 import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
 import { JAEGER_PREFIXES, registerJaegerRoutes } from '../jaeger-http/jaeger-v1.ts';
 import { registerOperationsRoutes, type OperationsOptions } from '../operations/operations-routes.ts';
@@ -30,7 +31,8 @@ import { openHttpListener } from './http-listener.ts';
 export interface HttpServerOptions {
   /** The keys of Config that these listeners use. */
   readonly config: OperationsOptions['config'] &
-    HomeStatusOptions['config'] & {
+    HomeStatusOptions['config'] &
+    SecurityHeaders & {
       readonly httpListenAddr: ListenAddress;
       readonly otlpHttpListenAddr: ListenAddress | undefined;
       readonly httpPathPrefix: string;
@@ -203,10 +205,10 @@ async function registerOtlp(
 }
 
 function openUi({ config, archive, version }: HttpServerOptions): JaegerUi | undefined {
-  const { jaegerUiDir: dir, jaegerUiConfig: configFile, isMonitorOff } = config;
+  const { jaegerUiDir: dir, jaegerUiConfig: configFile, isMonitorOff, cspHeader } = config;
   if (dir === '') return undefined;
   const capabilities = { archiveStorage: archive !== undefined, metricsStorage: !isMonitorOff };
-  return loadJaegerUi({ disk: nodeDisk, dir: resolve(dir), configFile, version, capabilities });
+  return loadJaegerUi({ disk: nodeDisk, dir: resolve(dir), configFile, version, capabilities, cspHeader });
 }
 
 async function compressReplies(scope: FastifyInstance): Promise<void> {
