@@ -5,6 +5,7 @@ import { isStoreError, StoreError } from './base/errors.ts';
 import type { Flag, FlagRow } from './base/flag-row.ts';
 import { resolveFlag } from './base/flag-source.ts';
 import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
+import { accessFlags } from './flags/access-flags.ts';
 import { httpFlags } from './flags/http-flags.ts';
 import { ingestFlags } from './flags/ingest-flags.ts';
 import { processFlags } from './flags/process-flags.ts';
@@ -13,7 +14,14 @@ import { storageFlags } from './flags/storage-flags.ts';
 
 export { parseBytes, parseDurationMs } from './base/flag-value.ts';
 
-const flags = { ...storageFlags, ...ingestFlags, ...searchFlags, ...httpFlags, ...processFlags } as const;
+const flags = {
+  ...storageFlags,
+  ...ingestFlags,
+  ...searchFlags,
+  ...httpFlags,
+  ...accessFlags,
+  ...processFlags,
+} as const;
 
 /** A flag's value as /flags may show it: secrets masked. */
 export interface ShownFlag {

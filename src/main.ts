@@ -19,6 +19,7 @@ import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from '
 import { newMeter, startMeter } from './base/thread-meter.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, maskedArguments, parseConfig, splitArguments, type Config } from './config.ts';
+import { openAccess } from './api/access/open-access.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc } from './api/listeners/grpc-listeners.ts';
 import { BodyPool } from './api/http/body-pool.ts';
@@ -55,6 +56,8 @@ const version = String(
 /** Opens everything that `config` asks for; the returned stack holds it in order of opening. */
 async function openNode(config: Config, logger: LineLogger, stop: StopClock): Promise<Closing> {
   const closing = new Closing();
+  const logins = openAccess({ config, logger, countFailure: (reason) => metrics.countLoginFailure(reason) });
+  closing.add('logins', () => logins[Symbol.dispose]());
   const connectionCaps = shareConnections(config, logger);
   const allowedBytes = allowedMemory({ percent: config.memoryPercent, bytes: config.memoryBytes }, SYSTEM_MEMORY);
   const memory = shareMemoryOf(allowedBytes, config, logger);
@@ -88,6 +91,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const intake = new Intake({ ...config, ...memory, writer: store, metrics, logger });
   const parts = {
     config,
+    access: logins.access,
     intake,
     bodies,
     reader,

@@ -250,6 +250,7 @@ describe('secrets', () => {
       'archiveDeleteAuthKey',
       'metricsAuthKey',
       'flagsAuthKey',
+      'httpAuth.password',
     ]);
     const config = parseConfig(['-metricsAuthKey=hunter2'], {});
     expect(JSON.stringify(config.shownFlags)).not.toContain('hunter2');
@@ -260,6 +261,7 @@ describe('secrets', () => {
       { name: 'archiveDeleteAuthKey', value: 'secret', isSet: false },
       { name: 'metricsAuthKey', value: 'secret', isSet: true },
       { name: 'flagsAuthKey', value: 'secret', isSet: false },
+      { name: 'httpAuth.password', value: 'secret', isSet: false },
     ]);
   });
 

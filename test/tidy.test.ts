@@ -37,6 +37,7 @@ const API_ROOMS = [
   'go',
   'metrics',
   'edge',
+  'access',
   'jaeger',
   'http',
   'grpc',

@@ -2,6 +2,8 @@
 
 export const STORE_ERROR_CODES = [
   'INVALID_REQUEST', // the client sent something malformed: 400, INVALID_ARGUMENT
+  'UNAUTHENTICATED', // no credential, or one that is not valid: 401, UNAUTHENTICATED
+  'FORBIDDEN', // who asks is known and may not: 403, PERMISSION_DENIED
   'UNSUPPORTED_TYPE', // media type or content encoding we do not speak: 415, UNIMPLEMENTED
   'LIMIT_EXCEEDED', // a body, a message or an answer above its bound: 413, RESOURCE_EXHAUSTED without RetryInfo
   'OVERLOADED', // a queue is full: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo

@@ -169,6 +169,11 @@ export interface ListenAddress {
   readonly port: number;
 }
 
+/** Whether only programs on this machine reach the address. */
+export function isLoopback(host: string): boolean {
+  return /^(127\.|::1$|localhost$)/.test(host);
+}
+
 /** `host:port`, `[ipv6]:port`, or `:port` for every IPv4 address (as in VictoriaMetrics; `[::]`: IPv4 and IPv6). */
 export const listenAddress: FlagKind<ListenAddress> = {
   unit: 'address',

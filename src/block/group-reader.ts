@@ -1,6 +1,6 @@
 // Reads the columns of one row group of a block; the columns that all groups share come from the block.
 import { StoreError } from '../base/errors.ts';
-import { ByteReader } from '../bytes/byte-reader.ts';
+import type { ByteReader } from '../bytes/byte-reader.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import type { BlockHeader } from './block-header.ts';

@@ -3,6 +3,7 @@ import { isStoreError, StoreError } from '../base/errors.ts';
 import { acceptLoss } from './accept-loss.ts';
 import { inspect } from './inspect.ts';
 import { move, MOVE_HELP } from './move.ts';
+import { makePassword, makeToken } from './make-credential.ts';
 import { rebuildIndexes } from './rebuild-index.ts';
 import { EXIT_FAILED, EXIT_OK, EXIT_USAGE, type Terminal } from './terminal.ts';
 import { sync, SYNC_HELP } from './sync.ts';
@@ -44,6 +45,18 @@ const TOOLS: Readonly<Record<string, Tool>> = {
   },
   move: { usage: 'move --from URL --data DIR [options]', help: MOVE_HELP, run: move },
   sync: { usage: 'sync --from URL [options]', help: SYNC_HELP, run: sync },
+  token: {
+    usage: 'token <name> [-scopes=ingest,query,admin] [-tenants=0:0,…|*] [-days=N]',
+    help:
+      'Makes a bearer token and prints it, once, and the entry with its hash for the file of -auth.config.\n' +
+      'Without options it may send spans of the default tenant, and does not expire.\n',
+    run: makeToken,
+  },
+  password: {
+    usage: 'password <user> [-scopes=ingest,query,admin] [-tenants=0:0,…|*] [-days=N]',
+    help: 'Makes a password for a user and prints it, once, and the entry with its hash for the file of -auth.config.\n',
+    run: makePassword,
+  },
   'rebuild-index': {
     usage: 'rebuild-index <dir>',
     help:

@@ -1,16 +1,13 @@
 // What every call of the ports carries, whatever it asks for. Plain data and a signal: an edge (HTTP, gRPC) makes it once for
 // each request, and each implementation of a port passes it on.
+import type { Principal } from './principal.ts';
 import type { Tenant } from './tenant.ts';
-
-/** Who asks. Edges that authenticate set it; ports pass it on and decide nothing by it. */
-export interface Principal {
-  readonly name: string;
-}
 
 export interface CallContext {
   /** Whose data. */
   readonly tenant: Tenant;
-  readonly principal?: Principal | undefined;
+  /** Who asks. Edges set it; ports pass it on and decide nothing by it. */
+  readonly principal?: Pick<Principal, 'name'> | undefined;
   /** Fires when nobody waits for the answer any more: no further work is needed. */
   readonly signal?: AbortSignal | undefined;
   /**

@@ -1,6 +1,7 @@
 // The real HTTP and gRPC listeners on free loopback ports over a RecordingStore, and a raw HTTP client that shows exactly
 // what came back (fetch would decompress, retry and rewrite headers).
 import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
+import { openAccess, type OpenedAccess } from '../../src/api/access/open-access.ts';
 import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
 import { openOtlpGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import type { OpenServer } from '../../src/api/edge/open-server.ts';
@@ -24,6 +25,7 @@ export interface EdgeOptions {
 }
 
 export class EdgeServers implements AsyncDisposable {
+  readonly logins: OpenedAccess;
   readonly store: RecordingStore;
   readonly http: OpenServer;
   readonly grpc: OpenServer;
@@ -36,6 +38,7 @@ export class EdgeServers implements AsyncDisposable {
   readonly ready: FakeReadiness;
 
   constructor(parts: Omit<EdgeServers, typeof Symbol.asyncDispose | 'url' | 'post' | 'send'>) {
+    this.logins = parts.logins;
     this.store = parts.store;
     this.http = parts.http;
     this.grpc = parts.grpc;
@@ -64,6 +67,7 @@ export class EdgeServers implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all([this.http.close(), this.grpc.close()]);
     await this.bodies.close();
+    this.logins[Symbol.dispose]();
   }
 }
 
@@ -82,8 +86,11 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const { intakeBytesMax = 256 << 20 } = options;
   const intake = new Intake({ ...config, writer: store, metrics, logger, intakeBytesMax });
   const bodies = new BodyPool();
+  const logins = openAccess({ config, logger, countFailure: metrics.countLoginFailure });
+  const { access } = logins;
   const parts = {
     config,
+    access,
     intake,
     bodies,
     reader: store,
@@ -105,7 +112,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     await http.close();
     throw error;
   }))!;
-  return new EdgeServers({ store, http, grpc, intake, bodies, metrics, logger, config, logLines, ready });
+  return new EdgeServers({ logins, store, http, grpc, intake, bodies, metrics, logger, config, logLines, ready });
 }
 
 export interface RawRequest {

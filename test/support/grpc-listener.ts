@@ -1,4 +1,5 @@
 // The listener of Jaeger's gRPC APIs on a free port over a MapReader, with a client.
+import { openAccess } from '../../src/api/access/open-access.ts';
 import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
 import { openJaegerGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
@@ -49,6 +50,7 @@ export async function openGrpcListener(options: GrpcListenerOptions = {}): Promi
   const ready = new FakeReadiness();
   const listener = (await openJaegerGrpc({
     config,
+    access: openAccess({ config, logger, countFailure: metrics.countLoginFailure }).access,
     intake,
     bodies: new BodyPool(),
     reader,

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { fastify } from 'fastify';
 import { FairBudget } from '../../src/base/fair-budget.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
+import { guardNothing } from '../../src/api/access/guard-routes.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { IntakeAccount } from '../../src/api/edge/intake.ts';
 import type { JaegerOptions } from '../../src/api/jaeger-http/jaeger-http.ts';
@@ -43,6 +44,7 @@ export async function openJaegerServer(more: Partial<JaegerOptions> = {}): Promi
   const intake = { jsonBytesMax: 1 << 20, open: (tenant: Tenant) => new IntakeAccount(budget, tenant) };
   const bodies = new BodyPool();
   const answers = new AnswerBudget();
+  guardNothing(app);
   registerJaegerRoutes(app, { reader, intake, bodies, answers, maxTraces: 50, now: () => NOW_MS, logger, ...more });
   await app.listen({ host: '127.0.0.1', port: 0 });
   const origin = `http://127.0.0.1:${(app.server.address() as AddressInfo).port}`;

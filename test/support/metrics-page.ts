@@ -35,7 +35,7 @@ const GROUPS: readonly (readonly [string, RegExp])[] = [
     'Ingest and the ledger',
     /rows_|bytes_ingested|bytes_received|requests_(failed|malformed|with)|insert|intake|commit|pending/,
   ],
-  ['Requests and connections', /http|tcplistener|connections|requests_refused/],
+  ['Requests and connections', /http|tcplistener|connections|requests_refused|login/],
   ['Queries', /quer|select/],
   ['What is stored, and the work on it', /^vt_|merge|flush|duplicates|names|tenants|archive|days|retention/],
   ['Damage', /corrupt|quarantin|loss|lost|parked/],

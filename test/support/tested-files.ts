@@ -13,6 +13,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/ui/status.ts': 'test/system/first-page.test.ts renders it in a real browser',
   'src/ui/stored-days.tsx': 'test/system/first-page.test.ts renders it in a real browser',
   'src/ui/stored-services.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/flags/access-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/http-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/ingest-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/process-flags.ts': 'a table; test/config.test.ts tests each flag',
@@ -42,6 +43,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
 /** Tests that have no source file of their name, and the source files they are the test of. */
 export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/home/home-page.test.ts': ['src/api/home/endpoints.ts'],
+  'test/api/access/access-matrix.test.ts': ['src/api/access/guard-routes.ts', 'src/api/access/route-needs.ts'],
   'test/api/jaeger-http/jaeger-transform.test.ts': ['src/api/jaeger-http/jaeger-v1.ts'],
   'test/block/block-round-trip.test.ts': [
     'src/block/block-columns.ts',
@@ -140,6 +142,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/jaeger-grpc/storage-grpc.test.ts': ['src/api/jaeger-grpc/grpc-answers.ts'],
   'test/api/jaeger-http/jaeger-v1.test.ts': ['src/api/jaeger-http/jaeger-envelope.ts'],
   'test/api/edge/metrics.test.ts': [
+    'src/api/metrics/login-metrics.ts',
     'src/api/metrics/process-metrics.ts',
     'src/api/metrics/request-metrics.ts',
     'src/api/metrics/store-metrics.ts',

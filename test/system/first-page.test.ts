@@ -183,7 +183,7 @@ describe.runIf(existsSync(BROWSER_PATH))('the first page', () => {
 
   test('below a prefix, with and without the slash, every link leads to an answer', async () => {
     await using node = await startNode({ flags: ['-http.pathPrefix=/a/b'] });
-    await sendTo({ ...node, url: `${node.url}/a/b` } as TestNode, traceOf(1, services));
+    await sendTo(Object.assign(Object.create(node) as TestNode, { url: `${node.url}/a/b` }), traceOf(1, services));
     for (const path of ['/a/b', '/a/b/', '/a/b/ui', '/a/b/ui/']) {
       await using visit = await Visit.begin(node.url + path);
       await visit.see('3 services');

@@ -6,6 +6,7 @@ import type { SharedMeter } from '../../base/thread-meter.ts';
 import type { StoreAdmin, StoreStats, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import { PROMETHEUS, type Exposition } from '../metrics/exposition.ts';
+import { createLoginMetrics, type LoginCounters } from '../metrics/login-metrics.ts';
 import { MetricRegistry, type MetricRow } from '../metrics/metric-registry.ts';
 import { createLogMetrics, createProcessMetrics, type ProcessMetricsOptions } from '../metrics/process-metrics.ts';
 import { createQueryMetrics, createTurnMetrics, type QueryTurns, type RanQuery } from '../metrics/query-metrics.ts';
@@ -43,7 +44,7 @@ export interface MetricsOptions extends Omit<ProcessMetricsOptions, 'logCounts'>
   readonly meters: Readonly<Record<string, SharedMeter>>;
 }
 
-export interface Metrics extends Omit<RequestCounters, 'countIngest'> {
+export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCounters {
   countIngest(type: IngestType, ingest: Ingest): void;
   countQuery(query: RanQuery & { readonly tenant: Tenant }): void;
   /** Registers the source of the intake's gauges, read at scrape time. */
@@ -74,6 +75,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   createProcessMetrics(registry, options);
   createThreadMetrics(registry, meters);
   return {
+    ...createLoginMetrics(registry),
     countRequest: requests.countRequest,
     countIngest: (type, { tenant, result, bytes }) => {
       requests.countIngest(type, result, bytes);

@@ -2,7 +2,16 @@
 import { StoreError } from '../../base/errors.ts';
 import { formatAddress, type ListenAddress } from '../../base/flag-value.ts';
 
+/** A route or method that a listener serves. */
+export interface ServedRoute {
+  readonly method: string;
+  /** As registered: for gRPC the path of the method. */
+  readonly pattern: string;
+}
+
 export interface OpenServer {
+  /** Everything that is served, so that tests can try all of it. */
+  readonly routes: readonly ServedRoute[];
   readonly address: string;
   readonly port: number;
   /** Stops accepting, and closes the connections. */

@@ -25,6 +25,8 @@ function failure(http: number, grpcCode: number, retrySeconds?: number): Failure
 
 export const FAILURE_STATUS: Readonly<Record<StoreErrorCode, FailureStatus>> = {
   INVALID_REQUEST: failure(400, grpc.INVALID_ARGUMENT),
+  UNAUTHENTICATED: failure(401, grpc.UNAUTHENTICATED),
+  FORBIDDEN: failure(403, grpc.PERMISSION_DENIED),
   UNSUPPORTED_TYPE: failure(415, grpc.UNIMPLEMENTED),
   LIMIT_EXCEEDED: failure(413, grpc.RESOURCE_EXHAUSTED),
   OVERLOADED: failure(429, grpc.RESOURCE_EXHAUSTED, QUEUE_RETRY_SECONDS),

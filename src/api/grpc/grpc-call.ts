@@ -4,7 +4,6 @@ import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { CallContext } from '../../trace/call-context.ts';
 import type { Marked } from '../../trace/store.ts';
-import { tenantOfHeaders } from '../../trace/tenant.ts';
 import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
 import { notReady } from '../edge/status.ts';
 import type { GrpcMethodTable, ReceivedCall } from './grpc-server.ts';
@@ -70,7 +69,7 @@ export function registerService<Options extends GrpcCallOptions>(
     const schema = methodSchema(name, method);
     server.add(schema.path, async (call) => {
       const sink = sinkOf(call.stream, options);
-      const scope = scopeOf(call.stream, sink, options);
+      const scope = scopeOf(call, sink, options);
       const reply = await answer(options, await readRequest(schema, call), scope);
       await sink.send(bytesOf(schema, reply));
       await sink.taken();
@@ -80,7 +79,7 @@ export function registerService<Options extends GrpcCallOptions>(
     const schema = methodSchema(name, method);
     server.add(schema.path, async (call) => {
       const sink = sinkOf(call.stream, options);
-      const scope = scopeOf(call.stream, sink, options);
+      const scope = scopeOf(call, sink, options);
       const replies = answer(options, await readRequest(schema, call), scope);
       for await (const reply of replies) await sink.send(bytesOf(schema, reply));
       await sink.taken();
@@ -105,8 +104,12 @@ function bytesOf(schema: MethodSchema, reply: Reply): Uint8Array {
   return reply instanceof Uint8Array ? reply : encodeMessage(schema.response, reply);
 }
 
-/** Throws UNAVAILABLE before the store is open, INVALID_REQUEST if the tenant cannot be determined. */
-function scopeOf(stream: GrpcStream, sink: MessageSink, { isReady, callMaxMs }: GrpcCallOptions): GrpcCall {
+/** Throws UNAVAILABLE before the store is open. */
+function scopeOf(
+  { stream, tenant, principal }: ReceivedCall,
+  sink: MessageSink,
+  { isReady, callMaxMs }: GrpcCallOptions,
+): GrpcCall {
   if (!isReady()) throw notReady();
   if (callMaxMs !== undefined) stream.bound(callMaxMs);
   const told: string[] = [];
@@ -122,7 +125,7 @@ function scopeOf(stream: GrpcStream, sink: MessageSink, { isReady, callMaxMs }: 
     if (partial !== undefined) stream.trailer[PARTIAL_HEADER] = partial;
   };
   const { signal, deadlineNs } = stream;
-  return { tenant: tenantOfHeaders(stream.headers), signal, deadlineNs, warn, mark, taken: () => sink.taken() };
+  return { tenant, principal, signal, deadlineNs, warn, mark, taken: () => sink.taken() };
 }
 
 /** Sends messages at the pace at which the client takes them. */

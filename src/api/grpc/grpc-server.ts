@@ -13,13 +13,17 @@ import { StoreError } from '../../base/errors.ts';
 import type { ListenAddress } from '../../base/flag-value.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { LogIns } from '../access/access.ts';
+import { callerOf } from '../access/guard-routes.ts';
+import { ANYONE, requireScope, tenantFor, type Principal } from '../../trace/principal.ts';
+import { grpcNeed, UNKNOWN_NEED, type RouteNeed } from '../access/route-needs.ts';
 import { Connections } from '../edge/connections.ts';
 import type { Intake, IntakeAccount } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { statusOf } from '../edge/status.ts';
 import { cannotListen, type OpenServer } from '../edge/open-server.ts';
 import type { BodyPool } from '../http/body-pool.ts';
-import { tenantOfHeaders, type Tenant } from '../../trace/tenant.ts';
+import type { Tenant } from '../../trace/tenant.ts';
 import { GrpcStream, type ReadOptions } from './grpc-stream.ts';
 
 export interface GrpcServerOptions {
@@ -30,6 +34,7 @@ export interface GrpcServerOptions {
   readonly connectionsMax: number;
   /** How long close() lets calls under way finish. */
   readonly shutdownMaxMs: number;
+  readonly access: LogIns;
   /** The budget of received data, shared with HTTP. */
   readonly intake: Pick<Intake, 'open'>;
   /** Decompresses large messages. */
@@ -58,6 +63,8 @@ const LOOK_INTERVAL_MS = 30_000;
 /** One call as its method sees it. */
 export interface ReceivedCall {
   readonly stream: GrpcStream;
+  readonly tenant: Tenant;
+  readonly principal: Principal;
   /** Counts the bytes that the call holds. */
   readonly account: IntakeAccount;
   /** The only message of the request, held until the call ends. Throws as GrpcStream.next. */
@@ -70,6 +77,7 @@ export interface ReceivedCall {
 export type GrpcMethod = (call: ReceivedCall) => Promise<void>;
 
 interface Registered {
+  readonly need: RouteNeed;
   readonly answer: GrpcMethod;
   readonly format: 'protobuf' | undefined;
 }
@@ -81,7 +89,12 @@ export class GrpcMethodTable {
   /** `format` is the label of an ingest method in the metrics. */
   add(path: string, answer: GrpcMethod, format?: 'protobuf'): void {
     assert(!this.#methods.has(path), `gRPC method ${path} is registered twice`);
-    this.#methods.set(path, { answer, format });
+    this.#methods.set(path, { answer, format, need: grpcNeed(path) });
+  }
+
+  /** Paths of all methods. */
+  get paths(): string[] {
+    return [...this.#methods.keys()];
   }
 
   find(path: string): Registered | undefined {
@@ -124,10 +137,11 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
     closing.abort();
     await connections.close(sessions.close(), shutdownMaxMs);
   };
-  return { address: listenAddr.host, port: bound.port, close };
+  const routes = methods.paths.map((pattern) => ({ method: 'POST', pattern }));
+  return { address: listenAddr.host, port: bound.port, routes, close };
 }
 
-interface Acceptance extends Pick<GrpcServerOptions, 'intake' | 'bodies' | 'metrics' | 'logger'> {
+interface Acceptance extends Pick<GrpcServerOptions, 'access' | 'intake' | 'bodies' | 'metrics' | 'logger'> {
   readonly methods: GrpcMethodTable;
 }
 
@@ -161,16 +175,28 @@ async function answer(
   to: { readonly path: string; readonly method: Registered | undefined; readonly options: Acceptance },
 ): Promise<void> {
   const { path, method, options } = to;
+  const principal = await letIn(call, method?.need ?? UNKNOWN_NEED, options.access);
   if (method === undefined) throw new StoreError('DISABLED', `this server has no method ${path.slice(0, 200)}`);
   call.startDeadline();
   const { intake, bodies } = options;
-  using account = intake.open(ownerOf(method, tenantOfHeaders(call.headers)));
+  const tenant = tenantFor(principal, call.headers);
+  using account = intake.open(ownerOf(method, tenant));
   await method.answer({
     stream: call,
+    tenant,
+    principal,
     account,
     only: async (bytesMax) => await onlyMessage(call, { bytesMax, account, bodies }),
     each: (bytesMax) => eachMessage(call, { bytesMax, account, bodies }),
   });
+}
+
+/** Throws UNAUTHENTICATED, FORBIDDEN, OVERLOADED, UNAVAILABLE. */
+async function letIn(call: GrpcStream, { scope }: RouteNeed, access: LogIns): Promise<Principal> {
+  if (scope === 'open' || access.isOpen) return ANYONE;
+  const principal = await access.logIn(callerOf(call));
+  requireScope(principal, scope);
+  return principal;
 }
 
 /**

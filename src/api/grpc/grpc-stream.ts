@@ -1,6 +1,7 @@
 // One gRPC call on its HTTP/2 stream: its request's messages, counted before they are held and decompressed as over HTTP, its
 // answers, and its one status (decisions/0026). The caller reads at its own pace; HTTP/2 flow control slows the client.
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import { status } from '@grpc/grpc-js';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
@@ -62,6 +63,13 @@ export class GrpcStream {
     stream.on('readable', this.#onReadable).on('end', this.#onReadable);
     // Every error is followed by a close.
     stream.on('error', () => undefined).on('close', () => this.#leave());
+  }
+
+  /** The connection's, or HTTP/2's view of it. Throws CANCELLED when it is gone. */
+  get socket(): Socket {
+    const { session } = this.#stream;
+    if (session === undefined || session.destroyed) throw clientLeft();
+    return session.socket;
   }
 
   /** Starts the timer for the client's grpc-timeout. Throws INVALID_REQUEST. */

@@ -4,8 +4,8 @@ import { extname, join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readWholeFile } from '../../disk/atomic-write.ts';
 import type { Disk } from '../../disk/disk.ts';
-import { tenantOfHeaders } from '../../trace/tenant.ts';
 import type { HomeStatus } from '../../ui/home-status.ts';
+import { tenantOf } from '../access/guard-routes.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import type { HomeStatusReader } from './home-status.ts';
 
@@ -36,8 +36,6 @@ const POLICY = [
 ].join('; ');
 const HEADERS = {
   'content-security-policy': POLICY,
-  'x-content-type-options': 'nosniff',
-  'referrer-policy': 'same-origin',
   'cache-control': 'no-cache',
 };
 
@@ -73,7 +71,7 @@ export function registerHome(app: FastifyInstance, options: HomeOptions): void {
   }
   app.get('/ui/status.json', async (request, reply): Promise<HomeStatus> => {
     void reply.header('cache-control', 'no-store');
-    return await status.read(tenantOfHeaders(request.headers));
+    return await status.read(tenantOf(request));
   });
   for (const [name, bytes] of files?.assets ?? []) {
     const type = MEDIA_TYPES[extname(name)]!;

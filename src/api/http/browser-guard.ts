@@ -1,10 +1,11 @@
 // Refuses requests that a foreign web page made a browser send: any page opened on this machine can make its browser call a
 // server on loopback. If the page's name was pointed at this address (DNS rebinding), the Host header shows it; if the page
 // sends requests from its own site, Sec-Fetch-Site and Origin show it. Other programs send neither of these two headers.
-// This guard decides nothing else: authentication is a proxy's task.
+// This guard decides nothing else: access/ logs callers in.
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
 import type { FastifyInstance, FastifyReply } from 'fastify';
+import { isLoopback } from '../../base/flag-value.ts';
 
 /** These methods change nothing, and a foreign page cannot read their answers. */
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
@@ -14,8 +15,7 @@ const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
  * loopback accepts no other name, and any other listener accepts all: only its operator knows its names.
  */
 export function ownHosts(listenHost: string, hosts: readonly string[]): ReadonlySet<string> | undefined {
-  const isLoopback = /^(127\.|::1$|localhost$)/.test(listenHost);
-  if (hosts.includes('*') || (hosts.length === 0 && !isLoopback)) return undefined;
+  if (hosts.includes('*') || (hosts.length === 0 && !isLoopback(listenHost))) return undefined;
   return new Set(hosts);
 }
 

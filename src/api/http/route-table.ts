@@ -25,6 +25,13 @@ export class RouteTable {
     for (const one of typeof method === 'string' ? [method] : method) methods.add(one);
   }
 
+  /** Every route, HEAD left out where it goes with GET. */
+  all(): { readonly method: string; readonly pattern: string }[] {
+    return [...this.#methods].flatMap(([pattern, methods]) =>
+      [...methods].filter((method) => method !== 'HEAD').map((method) => ({ method, pattern })),
+    );
+  }
+
   /** Methods of the routes whose pattern matches `path`, sorted; [] for an unknown path. */
   methodsOf(path: string): string[] {
     const known = path.replace(/\/{2,}/g, '/');

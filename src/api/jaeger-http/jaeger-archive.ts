@@ -8,7 +8,6 @@ import type { TraceArchive } from '../../trace/store.ts';
 import { NotConfigured, registerLegacyRoute, UnknownPath, type LegacyHandler } from './jaeger-envelope.ts';
 import { pathRest, type JaegerOptions, type JaegerRequest } from './jaeger-http.ts';
 import { parsePathTraceId, parseTraceOptions } from '../jaeger/jaeger-params.ts';
-import { requireKey } from '../operations/operations-routes.ts';
 
 const MARKER = '/api/archive/';
 
@@ -23,8 +22,7 @@ export function registerArchiveRoutes(
   const url = `${prefix}${MARKER}*`;
   registerLegacyRoute(app, { method: 'POST', url, handler: archiveTrace, options });
   registerLegacyRoute(app, { method: 'GET', url, handler: showArchived(show), options });
-  const onRequest = requireKey('archiveDeleteAuthKey', options.archiveDeleteAuthKey ?? '');
-  registerLegacyRoute(app, { method: 'DELETE', url, handler: deleteArchived, options, onRequest });
+  registerLegacyRoute(app, { method: 'DELETE', url, handler: deleteArchived, options });
 }
 
 /** The trace id of a path below /api/archive/ or /api/traces/. Throws UnknownPath, INVALID_REQUEST. */

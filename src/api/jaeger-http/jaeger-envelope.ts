@@ -19,12 +19,10 @@ interface LegacyRoute {
   readonly url: string;
   readonly handler: LegacyHandler;
   readonly options: JaegerOptions;
-  /** Lets a request pass, or answers it. */
-  readonly onRequest?: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 }
 
 export function registerLegacyRoute(app: FastifyInstance, route: LegacyRoute): void {
-  const { method, url, handler, options, onRequest } = route;
+  const { method, url, handler, options } = route;
   const errorHandler = (error: unknown, _request: unknown, reply: FastifyReply): void => {
     if (error instanceof UnknownPath) sendUnknownPath(reply);
     else if (error instanceof NotConfigured) sendNotConfigured(reply, error);
@@ -36,7 +34,7 @@ export function registerLegacyRoute(app: FastifyInstance, route: LegacyRoute): v
     const marked = asked.told.length === 0 ? chunks : withWarnings(chunks, asked.told);
     return sendJsonChunks(reply, { chunks: marked, isPretty: asked.isPretty, logger: options.logger });
   };
-  app.route({ method, url, errorHandler, handler: answer, ...(onRequest === undefined ? {} : { onRequest }) });
+  app.route({ method, url, errorHandler, handler: answer });
 }
 
 /** Warnings in a body; the log has all of them. */

@@ -14,7 +14,7 @@ import type {
 } from '../../trace/store.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import { kindNumber } from '../../trace/span-kinds.ts';
-import { tenantOfHeaders } from '../../trace/tenant.ts';
+import { principalOf, tenantOf } from '../access/guard-routes.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
@@ -43,8 +43,6 @@ export interface JaegerOptions {
   readonly answers: AnswerBudget;
   /** Absent: nothing can be archived. */
   readonly archive?: TraceArchive | undefined;
-  /** The key that DELETE /api/archive/… must carry; '' requires none. */
-  readonly archiveDeleteAuthKey?: string;
   /** Refuses the metrics endpoints, for users whose Monitor reads another source. */
   readonly isMonitorOff?: boolean;
 }
@@ -85,7 +83,7 @@ export function readRequest(
   { answers }: Pick<JaegerOptions, 'answers'>,
   conditions: ReadonlySet<string> = new Set(),
 ): JaegerRequest {
-  const tenant = tenantOfHeaders(request.headers);
+  const tenant = tenantOf(request);
   const params = queryOf(request);
   refuseUnknownNarrowing(params, conditions);
   const pretty = params.first('prettyPrint');
@@ -103,6 +101,7 @@ export function readRequest(
   };
   return {
     tenant,
+    principal: principalOf(request),
     params,
     signal: controller.signal,
     isPretty: pretty !== '' && pretty !== 'false',

@@ -5,6 +5,7 @@ import type { ListenAddress } from '../../base/flag-value.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Config } from '../../config.ts';
 import type { TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { LogIns } from '../access/access.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
 import type { OpenServer } from '../edge/open-server.ts';
@@ -21,6 +22,7 @@ import { registerStorageServices } from '../jaeger-grpc/storage-grpc.ts';
 
 export interface GrpcParts {
   readonly config: Config;
+  readonly access: LogIns;
   readonly intake: Intake;
   readonly bodies: BodyPool;
   readonly reader: TraceReader;

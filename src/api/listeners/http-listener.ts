@@ -6,6 +6,9 @@ import type { ListenAddress } from '../../base/flag-value.ts';
 import { nearestName } from '../../base/flags.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { LogIns } from '../access/access.ts';
+import { callerName, guardRoutes, type RouteKeys } from '../access/guard-routes.ts';
+import { httpNeed, UNKNOWN_NEED, type RouteNeed } from '../access/route-needs.ts';
 import { Connections } from '../edge/connections.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import type { Readiness } from '../edge/readiness.ts';
@@ -35,7 +38,8 @@ export interface HttpListenerOptions {
   readonly sendUnknown?: (request: FastifyRequest, reply: FastifyReply) => boolean;
   /** What an unknown path is told: where to look instead. */
   readonly hint: string;
-  readonly config: SecurityHeaders;
+  readonly config: SecurityHeaders & RouteKeys;
+  readonly access: LogIns;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** While it does not answer, all paths except probes, metrics and flags get 503. */
@@ -62,7 +66,9 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
   const routes = new RouteTable(pathPrefix);
   app.addHook('onRoute', ({ method, url }) => {
     // The CORS plugin answers OPTIONS on every path, but that does not make a path known.
-    if (method !== 'OPTIONS') routes.add(method, url);
+    if (method === 'OPTIONS') return;
+    routes.add(method, url);
+    for (const one of [method].flat()) httpNeed(one, routes.shortPattern(url));
   });
   sendSecurityHeaders(app, options.config);
   guardHost(app, hosts);
@@ -70,6 +76,9 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
     if (!options.readiness.isAnswering && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url)))
       throw notReady();
   });
+  const needOf = ({ method, routeOptions: { url } }: FastifyRequest): RouteNeed =>
+    url === undefined ? UNKNOWN_NEED : httpNeed(method, routes.shortPattern(url));
+  guardRoutes(app, { access: options.access, keys: options.config, needOf });
   app.addHook('onRequest', async (request) => {
     // Only OTLP checks the media type of a body; fastify would refuse an unknown one on any path.
     if (!isOtlpPath(routes.shortPattern(request.routeOptions.url))) delete request.raw.headers['content-type'];
@@ -90,6 +99,7 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
   return {
     address: bound.address,
     port: bound.port,
+    routes: routes.all(),
     close: () => connections.close(app.close(), options.shutdownMaxMs),
   };
 }
@@ -143,7 +153,7 @@ function countAnswer(
   to: { readonly routes: RouteTable; readonly metrics: Metrics; readonly logger: Logger },
 ): void {
   const path = to.routes.shortPattern(request.routeOptions.url);
-  if (isAudited(request.method, path)) logCall(to.logger, { path, who: 'anyone' }, { request, reply });
+  if (isAudited(request.method, path)) logCall(to.logger, { path, who: callerName(request) }, { request, reply });
   const isOtlp = isOtlpPath(path);
   to.metrics.countRequest({
     path,

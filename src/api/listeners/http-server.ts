@@ -12,6 +12,8 @@ import type { StoreInventory } from '../../trace/inventory.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../../trace/store.ts';
+import type { LogIns } from '../access/access.ts';
+import type { RouteKeys } from '../access/guard-routes.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { loadHome, registerHome } from '../home/home-page.ts';
 import { HomeStatusReader, type HomeStatusOptions } from '../home/home-status.ts';
@@ -32,7 +34,8 @@ export interface HttpServerOptions {
   /** The keys of Config that these listeners use. */
   readonly config: OperationsOptions['config'] &
     HomeStatusOptions['config'] &
-    SecurityHeaders & {
+    SecurityHeaders &
+    RouteKeys & {
       readonly httpListenAddr: ListenAddress;
       readonly otlpHttpListenAddr: ListenAddress | undefined;
       readonly httpPathPrefix: string;
@@ -42,10 +45,10 @@ export interface HttpServerOptions {
       readonly corsOrigins: readonly string[];
       readonly allowedHosts: readonly string[];
       readonly isMonitorOff: boolean;
-      readonly archiveDeleteAuthKey: string;
       readonly jaegerUiDir: string;
       readonly jaegerUiConfig: string;
     };
+  readonly access: LogIns;
   readonly intake: Intake;
   readonly bodies: BodyPool;
   readonly reader: TraceReader;
@@ -161,7 +164,7 @@ async function registerRoutes(
   await app.register(async (scope) => {
     await registerOtlp(scope, options, hosts);
     await compressReplies(scope);
-    const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff, archiveDeleteAuthKey } = config;
+    const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff } = config;
     registerJaegerRoutes(scope, {
       reader,
       ...(options.explainer === undefined ? {} : { explainer: options.explainer }),
@@ -172,7 +175,6 @@ async function registerRoutes(
       maxTraces,
       hasTagExpressions,
       isMonitorOff,
-      archiveDeleteAuthKey,
       logger,
     });
     if (ui === undefined) return;

@@ -1,5 +1,5 @@
 // What another node, or `tracelith sync` and `tracelith move`, read of this one to copy its days: digests of a day's spans,
-// traces as OTLP, files of snapshots. Behind -partitionManageAuthKey. Formats: docs/format/copy-protocol.md.
+// traces as OTLP, files of snapshots. Formats: docs/format/copy-protocol.md.
 import { resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import fastifyStatic from '@fastify/static';
@@ -10,8 +10,8 @@ import type { Logger } from '../../base/logger.ts';
 import { parseDay } from '../../partition/day.ts';
 import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { FoundTrace, StoreAdmin, TraceReader } from '../../trace/store.ts';
-import { tenantOfHeaders } from '../../trace/tenant.ts';
 import { TRACE_ID_BYTES } from '../../trace/ids.ts';
+import { tenantOf } from '../access/guard-routes.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import { receiveBody } from '../http/request-body.ts';
@@ -24,8 +24,6 @@ export interface CopyRoutesOptions {
   readonly answers: AnswerBudget;
   readonly logger: Logger;
   readonly storageDataPath: string;
-  /** Lets a request pass, or answers it. */
-  readonly hook: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
 }
 
 /** Traces of one request. */
@@ -33,23 +31,18 @@ const TRACES_MAX = 1_024;
 const BINARY = 'application/octet-stream';
 
 export async function registerCopyRoutes(app: FastifyInstance, options: CopyRoutesOptions): Promise<void> {
-  const { admin, hook: onRequest } = options;
-  app.post('/internal/partition/tenants', { onRequest }, async (request, reply) => {
+  const { admin } = options;
+  app.post('/internal/partition/tenants', async (request, reply) => {
     return reply.type('application/json').send(JSON.stringify(await admin.listTenants(readDay(request).name)));
   });
-  app.post('/internal/partition/digests', { onRequest }, async (request, reply) =>
-    sendDigests(request, reply, options),
-  );
-  app.post('/internal/partition/traces', { onRequest }, async (request, reply) => sendTraces(request, reply, options));
-  await app.register(async (scope) => {
-    scope.addHook('onRequest', onRequest);
-    await scope.register(fastifyStatic, {
-      root: resolve(options.storageDataPath, 'snapshots'),
-      prefix: '/internal/partition/snapshot/file/',
-      decorateReply: false,
-      index: false,
-      cacheControl: false,
-    });
+  app.post('/internal/partition/digests', async (request, reply) => sendDigests(request, reply, options));
+  app.post('/internal/partition/traces', async (request, reply) => sendTraces(request, reply, options));
+  await app.register(fastifyStatic, {
+    root: resolve(options.storageDataPath, 'snapshots'),
+    prefix: '/internal/partition/snapshot/file/',
+    decorateReply: false,
+    index: false,
+    cacheControl: false,
   });
 }
 
@@ -70,7 +63,7 @@ function signalOf(reply: FastifyReply): AbortSignal {
 }
 
 function sendDigests(request: FastifyRequest, reply: FastifyReply, options: CopyRoutesOptions): FastifyReply {
-  const tenant = tenantOfHeaders(request.headers);
+  const tenant = tenantOf(request);
   const pages = options.digester.digestSpans({ tenant, signal: signalOf(reply) }, readDay(request).day);
   const stall = setTimeout(() => {
     stream.destroy(new StoreError('CANCELLED', `the client took nothing for ${limits.answerStallMsMax} ms`));
@@ -104,7 +97,7 @@ async function sendTraces(
   reply: FastifyReply,
   { intake, reader, answers }: CopyRoutesOptions,
 ): Promise<FastifyReply> {
-  const tenant = tenantOfHeaders(request.headers);
+  const tenant = tenantOf(request);
   using account = intake.open(tenant);
   const { bytes } = await receiveBody(request.raw, { sizeMax: TRACES_MAX * TRACE_ID_BYTES, account });
   if (bytes.length % TRACE_ID_BYTES !== 0)

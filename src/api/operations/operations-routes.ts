@@ -1,7 +1,7 @@
 // Routes for operators and their tools: health, metrics, flags, forced flush and merge. Routes that change the store accept
-// only POST, so that no link, image or crawler can trigger them, and answer when the work is done.
-import { createHash, timingSafeEqual } from 'node:crypto';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+// only POST, so that no link, image or crawler can trigger them, and answer when the work is done. access/route-needs.ts says who
+// may use each.
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
 import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive } from '../../trace/store.ts';
@@ -20,11 +20,6 @@ export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'i
   readonly readiness: Readiness;
   readonly config: {
     readonly storageDataPath: string;
-    readonly forceFlushAuthKey: string;
-    readonly forceMergeAuthKey: string;
-    readonly partitionManageAuthKey: string;
-    readonly metricsAuthKey: string;
-    readonly flagsAuthKey: string;
     readonly isPurgeOn: boolean;
     readonly shownFlags: readonly { readonly name: string; readonly value: string; readonly isSet: boolean }[];
   };
@@ -55,12 +50,12 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
     else void reply.code(503).send('the server is starting or closing, or its store does not answer');
   });
 
-  app.get('/metrics', { onRequest: requireKey('metricsAuthKey', config.metricsAuthKey) }, async (request, reply) => {
+  app.get('/metrics', async (request, reply) => {
     const exposition = chooseExposition(request.headers.accept);
     return reply.type(exposition.contentType).send(await metrics.render(exposition));
   });
 
-  app.get('/flags', { onRequest: requireKey('flagsAuthKey', config.flagsAuthKey) }, (_request, reply) => {
+  app.get('/flags', (_request, reply) => {
     const lines = config.shownFlags.map(({ name, value }) => `-${name}=${JSON.stringify(value)}\n`);
     void reply.type(text).send(lines.join(''));
   });
@@ -77,14 +72,12 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
     });
   }
 
-  const flushKey = requireKey('forceFlushAuthKey', config.forceFlushAuthKey);
-  app.post('/internal/force_flush', { onRequest: flushKey }, async (_request, reply) => {
+  app.post('/internal/force_flush', async (_request, reply) => {
     await admin.forceFlush();
     return reply.type(text).send('OK\n');
   });
 
-  const mergeKey = requireKey('forceMergeAuthKey', config.forceMergeAuthKey);
-  app.post('/internal/force_merge', { onRequest: mergeKey }, async (request, reply) => {
+  app.post('/internal/force_merge', async (request, reply) => {
     await admin.forceMerge(readPartitionPrefix(request));
     return reply.type(text).send('OK\n');
   });
@@ -97,10 +90,9 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
     });
   }
 
-  const hook = requireKey('partitionManageAuthKey', config.partitionManageAuthKey);
-  registerPartitionRoutes(app, { admin, hook, readPartitionPrefix });
+  registerPartitionRoutes(app, { admin, readPartitionPrefix });
   const { digester } = options;
-  if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, digester, hook });
+  if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, digester });
 }
 
 /** The beginning of a partition's name (YYYYMMDD); if absent, all partitions. Throws INVALID_REQUEST. */
@@ -114,25 +106,4 @@ function readPartitionPrefix(request: FastifyRequest): string {
 function queryValue(request: FastifyRequest, name: string): string | undefined {
   const value = (request.query as Readonly<Record<string, unknown>>)[name];
   return typeof value === 'string' ? value : undefined;
-}
-
-/** A hook that lets a request pass if `key` is empty, or if the request has it as authKey= in the query or as a header. */
-export function requireKey(flag: string, key: string): (request: FastifyRequest, reply: FastifyReply) => Promise<void> {
-  return async (request, reply) => {
-    if (key === '') return;
-    const header = request.headers['authkey'];
-    const given = queryValue(request, 'authKey') ?? (typeof header === 'string' ? header : undefined);
-    if (given !== undefined && isSameSecret(given, key)) return;
-    const problem = given === undefined ? 'missing' : 'wrong';
-    await reply
-      .code(401)
-      .type('text/plain; charset=utf-8')
-      .send(`${problem} authKey: this path is protected by -${flag}\n`);
-  };
-}
-
-/** Takes the same time for all texts, because it compares digests, which have equal lengths. */
-function isSameSecret(given: string, expected: string): boolean {
-  const digest = (text: string): Buffer => createHash('sha256').update(text).digest();
-  return timingSafeEqual(digest(given), digest(expected));
 }

@@ -1,26 +1,23 @@
-// Partitions and snapshots for the operator: list, detach, attach, accept losses; create, list, delete snapshots. POST only, behind
-// -partitionManageAuthKey; paths, parameters and answers are VictoriaTraces'. Names are checked here.
+// Partitions and snapshots for the operator: list, detach, attach, accept losses; create, list, delete snapshots. POST only; paths, parameters and answers are VictoriaTraces'. Names are checked here.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
 import type { StoreAdmin } from '../../trace/store.ts';
 
 export interface PartitionRoutesOptions {
   readonly admin: StoreAdmin;
-  /** Lets a request pass, or answers it. */
-  readonly hook: (request: FastifyRequest, reply: FastifyReply) => Promise<void>;
   /** The parameter partition_prefix; '' without it. Throws INVALID_REQUEST. */
   readonly readPartitionPrefix: (request: FastifyRequest) => string;
 }
 
 export function registerPartitionRoutes(app: FastifyInstance, options: PartitionRoutesOptions): void {
-  const { admin, hook, readPartitionPrefix } = options;
+  const { admin, readPartitionPrefix } = options;
   const text = 'text/plain; charset=utf-8';
   const json = 'application/json';
   const post = (
     path: string,
     answer: (request: FastifyRequest, reply: FastifyReply) => Promise<FastifyReply>,
   ): void => {
-    app.post(`/internal/partition/${path}`, { onRequest: hook }, answer);
+    app.post(`/internal/partition/${path}`, answer);
   };
 
   post('list', async (_request, reply) => reply.type(json).send(JSON.stringify(await admin.listPartitions())));

@@ -16,11 +16,11 @@ export const OTLP_GRPC_PATH = '/opentelemetry.proto.collector.trace.v1.TraceServ
 export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, callMaxMs }: OtlpGrpcOptions): void {
   server.add(
     OTLP_GRPC_PATH,
-    async ({ stream, account, only }) => {
+    async ({ stream, account, principal, only }) => {
       if (!isReady()) throw notReady();
       if (callMaxMs !== undefined) stream.bound(callMaxMs);
       const message = await only(intake.requestBytesMax);
-      const result = await intake.write(account, message, 'opentelemetry_traces_otlpgrpc');
+      const result = await intake.write(account, message, 'opentelemetry_traces_otlpgrpc', { principal });
       stream.write(encodeWriteResult(result, 'protobuf'), () => undefined);
     },
     'protobuf',

@@ -6,7 +6,7 @@ import { StoreError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import { encodeWriteResult } from '../../otlp/partial-success.ts';
 import { encodeRpcStatus, type OtlpEncoding } from '../../otlp/rpc-messages.ts';
-import { tenantOfHeaders } from '../../trace/tenant.ts';
+import { principalOf, tenantOf } from '../access/guard-routes.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { ACCEPTED_ENCODINGS } from '../http/decode-body.ts';
 import type { Intake } from '../edge/intake.ts';
@@ -73,14 +73,14 @@ async function exportTraces(
   { intake, bodies }: OtlpRouteOptions,
 ): Promise<FastifyReply> {
   const encoding = requireEncoding(request);
-  using account = intake.open(tenantOfHeaders(request.headers));
+  using account = intake.open(tenantOf(request));
   const isJson = encoding === 'json';
   const sizeMax = isJson ? intake.jsonBytesMax : intake.requestBytesMax;
   const body = await receiveBody(request.raw, { sizeMax, account });
   const receivedBytes = body.bytes.length;
   const otlp = await bodies.toOtlp(body, { sizeMax, isJson });
   account.exchange(receivedBytes, otlp.length);
-  const result = await intake.write(account, otlp, INGEST_TYPE[encoding]);
+  const result = await intake.write(account, otlp, INGEST_TYPE[encoding], { principal: principalOf(request) });
   return reply.type(mediaTypeOf(request.headers['content-type'])).send(encodeWriteResult(result, encoding));
 }
 

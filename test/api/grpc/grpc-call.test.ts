@@ -6,6 +6,7 @@ import { connect } from 'node:http2';
 import { setTimeout as delay } from 'node:timers/promises';
 import { status, type ServiceError } from '@grpc/grpc-js';
 import { FairBudget } from '../../../src/base/fair-budget.ts';
+import { OPEN_ACCESS } from '../../../src/api/access/access.ts';
 import { BodyPool } from '../../../src/api/http/body-pool.ts';
 import { IntakeAccount } from '../../../src/api/edge/intake.ts';
 import { registerService } from '../../../src/api/grpc/grpc-call.ts';
@@ -263,6 +264,7 @@ describe('a stream', () => {
       listenAddr: { host: '127.0.0.1', port: 0 },
       connectionsMax: 10,
       shutdownMaxMs: 0,
+      access: OPEN_ACCESS,
       intake: { open: (tenant) => new IntakeAccount(new FairBudget(1 << 20), tenant) },
       bodies: new BodyPool(),
       metrics: { countRequest: () => undefined, watchConnections: () => undefined },

@@ -81,9 +81,11 @@ describe('the Host of a request', () => {
   });
 
   test('is any on other addresses, until names are given', async () => {
-    await using wide = await openEdgeServers({ flags: ['-httpListenAddr=0.0.0.0:0'] });
+    await using wide = await openEdgeServers({ flags: ['-insecure', '-httpListenAddr=0.0.0.0:0'] });
     expect((await get('pod.example', undefined, wide)).status).toBe(200);
-    await using named = await openEdgeServers({ flags: ['-httpListenAddr=0.0.0.0:0', '-http.allowedHosts=a.example'] });
+    await using named = await openEdgeServers({
+      flags: ['-insecure', '-httpListenAddr=0.0.0.0:0', '-http.allowedHosts=a.example'],
+    });
     expect([
       (await get('pod.example', undefined, named)).status,
       (await get('a.example', undefined, named)).status,

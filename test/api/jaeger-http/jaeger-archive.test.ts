@@ -1,4 +1,4 @@
-// /api/archive at the socket, over an archive that is a set of ids: statuses, envelopes, the key of DELETE.
+// /api/archive at the socket, over an archive that is a set of ids: statuses, envelopes.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { StoreError } from '../../../src/base/errors.ts';
 import type { TraceArchive } from '../../../src/trace/store.ts';
@@ -82,17 +82,6 @@ test('GET shows a kept trace and no other; DELETE keeps it no longer', async () 
   expect(await ask('DELETE')).toMatchObject({ status: 200, text: DONE });
   expect((await ask('DELETE')).status).toBe(404);
   expect((await ask('GET')).status).toBe(404);
-});
-
-test('DELETE wants the key of -archiveDeleteAuthKey', async () => {
-  await using locked = await openJaegerServer({ archive, archiveDeleteAuthKey: 'secret' });
-  kept.add(`0:0 ${RICH_HEX}`);
-  const remove = (headers: Record<string, string>): ReturnType<JaegerServer['get']> =>
-    locked.get(`/api/archive/${RICH_HEX}`, { method: 'DELETE', headers });
-  expect((await remove({})).status).toBe(401);
-  expect((await remove({ authKey: 'wrong' })).status).toBe(401);
-  expect(kept.size).toBe(1);
-  expect((await remove({ authKey: 'secret' })).status).toBe(200);
 });
 
 test('without an archive it is Jaeger’s 500, which is no failure of the server', async () => {

@@ -2,6 +2,7 @@
 import { isUtf8 } from 'node:buffer';
 import { expect, test } from 'vitest';
 import { status } from '@grpc/grpc-js';
+import { OPEN_ACCESS } from '../../../src/api/access/access.ts';
 import { AnswerBudget } from '../../../src/api/edge/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc } from '../../../src/api/listeners/grpc-listeners.ts';
 import { parseConfig } from '../../../src/config.ts';
@@ -30,6 +31,7 @@ test('an empty address opens nothing, and one that is taken says by which flag',
   await using edge = await openEdgeServers();
   const { store: reader, metrics } = edge;
   const parts = {
+    access: OPEN_ACCESS,
     archive: undefined,
     answers: new AnswerBudget(),
     intake: edge.intake,

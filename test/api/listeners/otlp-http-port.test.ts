@@ -15,6 +15,7 @@ function open(edge: EdgeServers, ...flags: string[]) {
   const { intake, bodies, store, metrics, logger } = edge;
   return openOtlpHttp({
     config: parseConfig(flags, {}),
+    access: edge.logins.access,
     intake,
     bodies,
     reader: store,

@@ -14,9 +14,9 @@ test('who, from where, what, with what outcome; reading metrics is no call', asy
   for (const path of ['/metrics', '/health', '/internal', '/api/services']) await call('GET', path);
   const text = edge.logLines.join('');
   expect(edge.logLines.map((line) => line.slice(25).replace(/tookMs=\d+/, 'tookMs=N'))).toEqual([
-    'INFO  an admin call who=anyone from=127.0.0.1 what="POST /internal/force_merge" with="partition_prefix=2026" status=200 tookMs=N\n',
-    'INFO  an admin call who=anyone from=127.0.0.1 what="POST /internal/force_merge" with="partition_prefix=20\\n26\\u001b" status=400 tookMs=N\n',
-    'WARN  an admin call was refused who=anyone from=127.0.0.1 what="POST /internal/force_merge" status=401 tookMs=N\n',
+    'INFO  an admin call who="key forceMergeAuthKey" from=127.0.0.1 what="POST /internal/force_merge" with="partition_prefix=2026" status=200 tookMs=N\n',
+    'INFO  an admin call who="key forceMergeAuthKey" from=127.0.0.1 what="POST /internal/force_merge" with="partition_prefix=20\\n26\\u001b" status=400 tookMs=N\n',
+    'WARN  an admin call was refused who=nobody from=127.0.0.1 what="POST /internal/force_merge" status=401 tookMs=N\n',
     'INFO  an admin call who=anyone from=127.0.0.1 what="POST /internal/partition/detach" with="name=20261120" status=200 tookMs=N\n',
     'INFO  an admin call who=anyone from=127.0.0.1 what="GET /flags" status=200 tookMs=N\n',
     'INFO  an admin call who=anyone from=127.0.0.1 what="DELETE /api/archive/*" with="*=00000000000000000000000000000001" status=500 tookMs=N\n',
