@@ -31,6 +31,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/backup.test.ts': TOOLS,
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
+  'test/system/proxy.test.ts': 'needs haproxy or nginx',
   'test/system/round-trip.test.ts': CAPTURE,
   'test/system/watch.test.ts': 'needs promtool (Debian package prometheus)',
 };

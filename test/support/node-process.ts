@@ -15,6 +15,8 @@ export interface NodeOptions {
   /** A temporary directory of its own, removed at the end, when absent. */
   readonly dataPath?: string;
   readonly flags?: readonly string[];
+  /** Ports of the listeners in the order of LISTENERS, the same after each start; any free port where there is none. */
+  readonly ports?: readonly number[];
   /** A command that starts the program, which comes behind it: ['env', 'NAME=value']. */
   readonly through?: readonly string[];
   /** Another program than this checkout's. */
@@ -48,6 +50,7 @@ export class TestNode implements AsyncDisposable {
   readonly dataPath: string;
   #flags: readonly string[];
   readonly #command: readonly string[];
+  readonly #ports: readonly number[];
   readonly #isOwnPath: boolean;
   #child: Child | undefined;
   #earlierLog = '';
@@ -64,6 +67,7 @@ export class TestNode implements AsyncDisposable {
     this.#isOwnPath = options.dataPath === undefined;
     this.dataPath = options.dataPath ?? mkdtempSync(join(tmpdir(), 'tracelith-node-'));
     this.#flags = options.flags ?? [];
+    this.#ports = options.ports ?? [];
     this.#command = [...(options.through ?? []), options.program ?? launcher];
   }
 
@@ -82,7 +86,7 @@ export class TestNode implements AsyncDisposable {
 
   /** Resolves when /health answers 200. Throws with the log when the process ends or is not ready in time. */
   async start(): Promise<void> {
-    const addresses = LISTENERS.map((flag) => `${flag}=127.0.0.1:0`);
+    const addresses = LISTENERS.map((flag, i) => `${flag}=127.0.0.1:${this.#ports[i] ?? 0}`);
     const args = [`-storageDataPath=${this.dataPath}`, ...addresses, ...this.#flags];
     const [program = launcher, ...before] = this.#command;
     const child = await Child.start(program, [...before, ...args]);
