@@ -6,6 +6,7 @@ import type { Flag, FlagRow } from './base/flag-row.ts';
 import { resolveFlag } from './base/flag-source.ts';
 import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
 import { accessFlags } from './flags/access-flags.ts';
+import { clusterFlags } from './flags/cluster-flags.ts';
 import { httpFlags } from './flags/http-flags.ts';
 import { ingestFlags } from './flags/ingest-flags.ts';
 import { processFlags } from './flags/process-flags.ts';
@@ -20,8 +21,13 @@ const flags = {
   ...searchFlags,
   ...httpFlags,
   ...accessFlags,
+  ...clusterFlags,
   ...processFlags,
 } as const;
+
+/** HTTP ports of the roles of a cluster. */
+const INSERT_PORT = 10_481;
+const SELECT_PORT = 10_471;
 
 /** A flag's value as /flags may show it: secrets masked. */
 export interface ShownFlag {
@@ -59,8 +65,18 @@ export function parseConfig(argv: readonly string[] = process.argv.slice(2), env
   const values = Object.entries(flags).map(([key, entry]) => [key, valueOf<unknown>(entry, given)] as const);
   refuseTwoLimits(given);
   refuseLateStop(given);
+  refuseIdleRole(given);
   const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
-  return Object.freeze({ ...Object.fromEntries(values), shownFlags }) as Config;
+  return Object.freeze({ ...Object.fromEntries(values), ...addressOfRole(given), shownFlags }) as Config;
+}
+
+/** A node that only inserts, or only selects, has VictoriaTraces' port of its role, unless another is given. */
+function addressOfRole(given: ReadonlyMap<string, GivenFlag>): object {
+  const { storageNodes, isInsertOff, isSelectOff, httpListenAddr } = flags;
+  if (given.has(httpListenAddr.row.name) || valueOf(storageNodes, given).length === 0) return {};
+  const [insertOff, selectOff] = [valueOf(isInsertOff, given), valueOf(isSelectOff, given)];
+  if (insertOff === selectOff) return {};
+  return { httpListenAddr: httpListenAddr.parse(`127.0.0.1:${insertOff ? SELECT_PORT : INSERT_PORT}`) };
 }
 
 /** Puts values from files and variables in place; those that are in place already stay. */
@@ -107,6 +123,14 @@ function refuseLateStop(given: ReadonlyMap<string, GivenFlag>): void {
   if (valueOf(shutdownMaxMs, given) <= valueOf(stopMaxMs, given)) return;
   const [requestsName, stopName] = [shutdownMaxMs.row.name, stopMaxMs.row.name];
   throw new StoreError('CONFIG', `-${requestsName} is longer than -${stopName}, which it is a part of; set both`);
+}
+
+/** A node that serves nothing would start, look healthy, and do nothing. */
+function refuseIdleRole(given: ReadonlyMap<string, GivenFlag>): void {
+  const { isInsertOff, isSelectOff, storageListenAddr } = flags;
+  if (!valueOf(isInsertOff, given) || !valueOf(isSelectOff, given)) return;
+  if (valueOf(storageListenAddr, given) !== undefined) return;
+  throw new StoreError('CONFIG', '-insert.disable and -select.disable leave nothing to serve: set -storage.listenAddr');
 }
 
 /** The program's first argument, which names a tool or begins a flag, and those behind it. */

@@ -21,12 +21,14 @@ import { formatAddress } from './base/flag-value.ts';
 import { helpText, maskedArguments, parseConfig, splitArguments, type Config } from './config.ts';
 import { openAccess } from './api/access/open-access.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
-import { openJaegerGrpc, openOtlpGrpc } from './api/listeners/grpc-listeners.ts';
+import { openJaegerGrpc, openOtlpGrpc, openStorageGrpc } from './api/listeners/grpc-listeners.ts';
 import { BodyPool } from './api/http/body-pool.ts';
 import { openHttpServer, openOtlpHttp } from './api/listeners/http-server.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics, type Metrics } from './api/edge/metrics.ts';
 import { Readiness } from './api/edge/readiness.ts';
+import { hostName, openCluster } from './cluster/open-cluster.ts';
+import { PROTOCOL_VERSION, type NodeDescription } from './cluster/protocol.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { pulsingDisk } from './disk/pulsing-disk.ts';
 import { closeToOthers, createPrivately } from './disk/private-folder.ts';
@@ -35,7 +37,13 @@ import { NAME_BOUNDS } from './index/names.ts';
 import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
+import { takeNodeId } from './storage/node-id.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
+import type { SearchExplainer } from './trace/search-explanation.ts';
+import type { CallContext } from './trace/call-context.ts';
+import type { StoreInventory } from './trace/inventory.ts';
+import type { SpanDigester } from './trace/span-digests.ts';
+import type { SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
 import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 
 const SYSTEM_MEMORY = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
@@ -48,10 +56,35 @@ const EXIT_CONFIG = 2;
 const STORE_CLOSE_MS = 5_000;
 /** While a thread waits for the disk, it may take this many times -stallTimeout: a slow disk is no fault of the process. */
 const DISK_PATIENCE = 10;
+/** Queries at once on a select node, in multiples of -search.maxConcurrentRequests. */
+const SELECT_QUERIES = 4;
 
 const version = String(
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version,
 );
+
+/** Where spans are written and read: the store of this process, or the storage nodes of a cluster. */
+interface Backend {
+  readonly writer: SpanWriter;
+  readonly reader: TraceReader & SearchExplainer;
+  readonly archive: TraceArchive | undefined;
+  /** undefined: there is no store here. */
+  readonly store: ThreadedStore | undefined;
+  readonly metrics: Metrics;
+  /** What only a node with a store serves. */
+  readonly local: { readonly digester?: SpanDigester; readonly inventory?: StoreInventory; readonly uiDir?: string };
+  readonly readiness: Readiness;
+  readonly describe: () => Promise<NodeDescription>;
+}
+
+interface Opening {
+  readonly config: Config;
+  readonly logger: LineLogger;
+  readonly stop: StopClock;
+  readonly closing: Closing;
+  readonly allowedBytes: number;
+  readonly memory: MemoryShares;
+}
 
 /** Opens everything that `config` asks for; the returned stack holds it in order of opening. */
 async function openNode(config: Config, logger: LineLogger, stop: StopClock): Promise<Closing> {
@@ -61,34 +94,12 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const connectionCaps = shareConnections(config, logger);
   const allowedBytes = allowedMemory({ percent: config.memoryPercent, bytes: config.memoryBytes }, SYSTEM_MEMORY);
   const memory = shareMemoryOf(allowedBytes, config, logger);
-  const mainPulse = new Pulse();
-  mainPulse.start(ownThreadId());
-  const store = await openThreadedStore({
-    ...engineOptions(config),
-    mergeBytes: memory.mergeBytes,
-    onFatal: (error) => fail(logger, 'the store has failed', error),
-    onSilent: (seconds) => kill(logger, 'the store does not answer, the process ends', { seconds }),
-    mainPulse: mainPulse.shared,
-  });
-  closing.add('store', () => store.close(stop.leftMs()));
-  const readiness = readinessOf(store);
+  const opening = { config, logger, stop, closing, allowedBytes, memory };
+  const backend = config.storageNodes.length > 0 ? await openRemote(opening) : await openOwn(opening);
   const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
-  const archived = openArchiveFolder(config, mainPulse);
-  const metrics = openMetrics(config, { store, allowedBytes, logger });
-  const reader = new LocalReader({
-    source: store,
-    archive: archived,
-    logger,
-    ...queryBounds(config, memory),
-    observe: (query) => metrics.countQuery(query),
-  });
-  closing.add('query workers', () => reader.close());
-  metrics.watchTurns(() => reader.turns);
-  const archive = archived && new LocalArchive({ folder: archived, reader });
-  if (archive !== undefined) closing.add('archive', () => archive.close());
-  if (archived !== undefined) metrics.watchArchive(() => archived);
-  const intake = new Intake({ ...config, ...memory, writer: store, metrics, logger });
+  const { reader, archive, metrics, store, readiness } = backend;
+  const intake = new Intake({ ...config, ...memory, writer: backend.writer, metrics, logger });
   const parts = {
     config,
     access: logins.access,
@@ -105,12 +116,11 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   let addresses: Readonly<Record<string, string>> = {};
   const listeners = await openListeners({
     ...parts,
+    ...backend.local,
+    describe: backend.describe,
     explainer: reader,
-    digester: reader,
-    inventory: { listDays: () => store.listDays(), countServices: (call) => reader.countServices(call) },
     admin: store,
     version,
-    uiDir: UI_DIR,
     addresses: () => addresses,
   });
   addresses = listeners.addresses;
@@ -120,8 +130,77 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   closing.add('the wait for load balancers', () => leave(readiness, config.shutdownDelayMs));
   readiness.begin();
   logAddresses(logger, config, addresses);
-  logStart(logger, config, store, addresses);
+  if (store === undefined) logger.info('tracelith is ready', { version, ...addresses });
+  else logStart(logger, config, store, addresses);
   return closing;
+}
+
+/** The store of this process. */
+async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: Opening): Promise<Backend> {
+  const mainPulse = new Pulse();
+  mainPulse.start(ownThreadId());
+  const store = await openThreadedStore({
+    ...engineOptions(config),
+    mergeBytes: memory.mergeBytes,
+    onFatal: (error) => fail(logger, 'the store has failed', error),
+    onSilent: (seconds) => kill(logger, 'the store does not answer, the process ends', { seconds }),
+    mainPulse: mainPulse.shared,
+  });
+  closing.add('store', () => store.close(stop.leftMs()));
+  const archived = openArchiveFolder(config, mainPulse);
+  const metrics = openMetrics(config, { store, allowedBytes, logger });
+  const reader = new LocalReader({
+    source: store,
+    archive: archived,
+    logger,
+    ...queryBounds(config, memory),
+    observe: (query) => metrics.countQuery(query),
+  });
+  closing.add('query workers', () => reader.close());
+  metrics.watchTurns(() => reader.turns);
+  const archive = archived && new LocalArchive({ folder: archived, reader });
+  if (archive !== undefined) closing.add('archive', () => archive.close());
+  if (archived !== undefined) metrics.watchArchive(() => archived);
+  const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
+  const describe = async (): Promise<NodeDescription> => {
+    const isReadOnly = (await store.writeRefusal()) !== undefined;
+    return { name, version, protocol: PROTOCOL_VERSION, isReadOnly };
+  };
+  const inventory = {
+    listDays: () => store.listDays(),
+    countServices: (call: CallContext) => reader.countServices(call),
+  };
+  const local = { digester: reader, inventory, uiDir: UI_DIR };
+  return { writer: store, reader, archive, store, local, metrics, readiness: readinessOf(store), describe };
+}
+
+/** The storage nodes of a cluster. */
+async function openRemote({ config, logger, closing, allowedBytes, memory }: Opening): Promise<Backend> {
+  const metrics = openMetrics(config, { store: undefined, allowedBytes, logger });
+  const cluster = await openCluster({
+    sources: config.storageNodes,
+    disk: nodeDisk,
+    logger,
+    token: config.nodeBearerToken,
+    forgetAfterMs: config.forgetNodeAfterMs,
+    writeTimeoutMs: config.nodeWriteMaxMs,
+    // They wait for other nodes, not for a core of this one.
+    concurrentMax: SELECT_QUERIES * config.concurrentSearchesMax,
+    durationMaxMs: config.searchMaxMs,
+    allowsPartial: config.allowsPartial,
+    answerBytesMax: memory.answerBytesMax,
+    answersBytesMax: memory.answersBytesMax,
+  });
+  closing.add('storage nodes', () => cluster.close());
+  metrics.watchCluster(cluster.state);
+  const { writer, reader, archive, isReachable } = cluster;
+  const readiness = new Readiness({
+    isAlive: () => true,
+    refusalOf: async () => (isReachable() ? undefined : 'no storage node answers (-storageNode)'),
+  });
+  const name = config.nodeName || hostName((config.storageListenAddr ?? config.httpListenAddr).port);
+  const describe = async (): Promise<NodeDescription> => ({ name, version, protocol: PROTOCOL_VERSION });
+  return { writer, reader, archive, store: undefined, local: {}, metrics, readiness, describe };
 }
 
 function readinessOf(store: ThreadedStore): Readiness {
@@ -144,13 +223,14 @@ interface Listeners {
 }
 
 async function openListeners(
-  parts: Parameters<typeof openHttpServer>[0] & Parameters<typeof openOtlpGrpc>[0],
+  parts: Parameters<typeof openHttpServer>[0] & Parameters<typeof openStorageGrpc>[0],
 ): Promise<Listeners> {
   const opened = [
     ['http', await openHttpServer(parts)],
     ['otlpGrpc', await openOtlpGrpc(parts)],
     ['grpc', await openJaegerGrpc(parts)],
     ['otlpHttp', await openOtlpHttp(parts)],
+    ['storage', await openStorageGrpc(parts)],
   ] as const;
   const listeners = opened.flatMap(([name, listener]) => (listener === undefined ? [] : [{ name, listener }]));
   const shown = listeners.map(({ name, listener: { address: host, port } }) => [name, formatAddress({ host, port })]);
@@ -171,7 +251,7 @@ function openArchiveFolder(config: Config, mainPulse: Pulse): ArchiveFolder | un
 /** The metrics of the node; measures the main thread from now on. */
 function openMetrics(
   { storageDataPath, shownFlags }: Config,
-  parts: { readonly store: ThreadedStore; readonly allowedBytes: number; readonly logger: LineLogger },
+  parts: { readonly store: ThreadedStore | undefined; readonly allowedBytes: number; readonly logger: LineLogger },
 ): Metrics {
   const { store, allowedBytes, logger } = parts;
   const mainMeter = newMeter();
@@ -183,7 +263,7 @@ function openMetrics(
     shownFlags,
     memory: { allowedBytes, availableBytes: availableMemory(SYSTEM_MEMORY) },
     logCounts: () => logger.counts(),
-    meters: { main: mainMeter, engine: store.meter },
+    meters: { main: mainMeter, ...(store === undefined ? {} : { engine: store.meter }) },
   });
 }
 

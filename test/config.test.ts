@@ -251,6 +251,7 @@ describe('secrets', () => {
       'metricsAuthKey',
       'flagsAuthKey',
       'httpAuth.password',
+      'storageNode.bearerToken',
     ]);
     const config = parseConfig(['-metricsAuthKey=hunter2'], {});
     expect(JSON.stringify(config.shownFlags)).not.toContain('hunter2');

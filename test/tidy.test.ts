@@ -12,7 +12,7 @@ import { blank, findCycle, listFiles, readSource, root, type SourceFile } from '
 
 const sources = [...listFiles('src', '.ts'), ...listFiles('src', '.tsx')].map(readSource);
 
-/** Bottom to top. `api`, `cluster` and `tools` share a rank and never import each other. */
+/** Bottom to top. `api` and `tools` share a rank and never import each other. */
 const LAYERS = [
   'base',
   'flags',
@@ -29,6 +29,7 @@ const LAYERS = [
   'partition',
   'storage',
   'query',
+  'cluster',
   'ui',
   'api',
 ];
@@ -46,6 +47,7 @@ const API_ROOMS = [
   'home',
   'jaeger-http',
   'jaeger-grpc',
+  'cluster-grpc',
   'listeners',
 ];
 const PURE_LAYERS = ['bytes', 'codec', 'trace', 'otlp', 'block'];
@@ -62,7 +64,7 @@ const CLOCKS_IN_TESTS: Readonly<Record<string, string>> = {
 
 function layerOf(path: string): string {
   const [, folder = '', file] = path.split('/');
-  return file === undefined ? folder : folder.replace(/^(cluster|tools)$/, 'api');
+  return file === undefined ? folder : folder.replace(/^tools$/, 'api');
 }
 
 /** Offending lines of `file` as path:line: text; comments and strings do not offend. */
@@ -80,9 +82,7 @@ function offencesExcept(pattern: RegExp, allowed: readonly string[]): string[] {
 describe('the layers', () => {
   test('every folder of src is one of them', () => {
     const folders = readdirSync(join(root, 'src'), { withFileTypes: true }).filter((entry) => entry.isDirectory());
-    expect(
-      folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'cluster', 'tools'].includes(name)),
-    ).toEqual([]);
+    expect(folders.map((entry) => entry.name).filter((name) => ![...LAYERS, 'tools'].includes(name))).toEqual([]);
     const deep = sources.filter((file) => file.path.split('/').length > 3 && roomOf(file.path) === undefined);
     expect(
       deep.map((file) => file.path),
@@ -153,7 +153,7 @@ function mayImport(path: string, target: string): boolean {
   if (layer !== targetLayer && ['ui', 'flags'].includes(targetLayer)) return target === 'src/ui/home-status.ts';
   if (target === 'src/config.ts') return path.startsWith('src/api/');
   const [folder, targetFolder] = [path, target].map((file) => file.split('/')[1]);
-  if (folder !== targetFolder && layer === targetLayer) return false; // api and cluster
+  if (folder !== targetFolder && layer === targetLayer) return false; // api and tools
   if (PURE_LAYERS.includes(layer) && ['disk', 'quarantine'].includes(targetLayer)) return false;
   return LAYERS.indexOf(targetLayer) <= LAYERS.indexOf(layer);
 }
@@ -289,7 +289,7 @@ describe('the tests', () => {
   });
 
   test('each lies where its source file does', () => {
-    const folders = [...LAYERS, 'cluster', 'tools'].map((layer) => `test/${layer}/`);
+    const folders = [...LAYERS, 'tools'].map((layer) => `test/${layer}/`);
     const tests = listFiles('test', '.test.ts').filter((path) => folders.some((folder) => path.startsWith(folder)));
     const owned = new Set(paths.map(own));
     expect(tests.filter((path) => !owned.has(path) && TESTS_OF_SEVERAL[path] === undefined)).toEqual([]);

@@ -32,6 +32,8 @@ export const limits = {
   intakeBytesMax: 256 << 20,
   /** Added to the body's size of every request (stream, headers, buffers); also bounds a flood of empty requests. */
   requestOverheadBytes: 16 << 10,
+  /** Bytes of slices that insert sends a storage node in one call; a larger slice goes alone, as OTLP. */
+  forwardBytesMax: 8 << 20,
   /** Characters of the key of a write (SpanWriter.write). */
   writeKeyCharsMax: 128,
   /** Frames of one zstd body; clients use one, and each costs a call. */

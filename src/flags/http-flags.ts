@@ -15,7 +15,8 @@ function authKey(name: string, meaning: string): Flag<string> {
 export const httpFlags = {
   httpListenAddr: flag('http', 'httpListenAddr', listenAddress, {
     default: '127.0.0.1:10428',
-    meaning: 'Where OTLP over HTTP, the query API, /metrics and /health are served.',
+    meaning:
+      'Where OTLP over HTTP, the query API, /metrics and /health are served. With -storageNode, the port is 10481 on a node that only inserts, 10471 on one that only selects.',
     reason: "VictoriaTraces' port; loopback, because there is no authentication unless a proxy adds it.",
     example: '-httpListenAddr=:10428',
   }),

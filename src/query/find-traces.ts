@@ -48,17 +48,28 @@ export function findTraces(
 
 /** Which of `traceIds` exist, in the given order. */
 export function existingTraces(source: BlockSource, traceIds: readonly Uint8Array[], deadline: Deadline): Uint8Array[] {
-  const missing = new Set(traceIds.map(idKey));
   const wanted = new WantedTraces(traceIds);
+  const found = new Set<string>();
   for (const candidate of source.blocksOfTraces(traceIds)) {
-    if (missing.size === 0) break;
     deadline.check();
     candidate.read((block) => {
       const ids = block.traceIds();
-      for (const trace of tracesIn(block, wanted)) missing.delete(idKey(ids.subarray(trace * 16, trace * 16 + 16)));
+      for (const trace of tracesIn(block, wanted)) found.add(idKey(ids.subarray(trace * 16, trace * 16 + 16)));
     });
   }
-  return traceIds.filter((traceId) => !missing.has(idKey(traceId)) || source.isArchived(traceId));
+  return traceIds.filter((traceId) => found.has(idKey(traceId)) || source.isArchived(traceId));
+}
+
+/**
+ * Joins the pieces of one trace, TracesData each, that several stores hold: the bytes of one store with all these spans.
+ * Throws INVALID_REQUEST if a piece is malformed.
+ */
+export function joinTrace(pieces: readonly Uint8Array[]): Uint8Array {
+  const batch = new SpanBatch();
+  for (const piece of pieces) scanRequest(batch, piece, ANY_SPAN);
+  const { rows, traceEnds } = regroupByTrace(batch);
+  assert(traceEnds.length === 1, `${traceEnds.length} traces in the pieces of one`);
+  return writeTraces(batch, rows);
 }
 
 /** The size of a growing answer, so that it is refused before it uses up memory. */

@@ -29,6 +29,7 @@ import type { DigestPage, SpanDigester } from '../trace/span-digests.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { ViewFiles } from './block-source.ts';
+import { findPage } from './find-page.ts';
 import { wholeDays } from './call-totals.ts';
 import { piecesOf } from './digest-spans.ts';
 import type { QueryReply, QueryThread } from './query-worker.ts';
@@ -181,26 +182,8 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
     } catch (error) {
       if (query.lastUnit === undefined || !isStoreError(error, 'LIMIT_EXCEEDED')) throw error;
     }
-    return this.#searchThenFind(call, query);
-  }
-
-  /** In two views. The second includes archived files, which are known by trace id only. */
-  async #searchThenFind(call: CallContext, query: TraceQuery): Promise<FoundTraces> {
-    const { hits, warnings } = await this.searchTraces(call, query);
-    const traceIds = hits.map(({ traceId }) => traceId);
-    const found = await this.#findPage(call, traceIds, query);
-    return { traces: found.traces, warnings: [...new Set([...warnings, ...found.warnings])] };
-  }
-
-  /** If the answer would be too large, traces beyond its limit (TraceQuery.lastUnit) are left out. */
-  async #findPage(call: CallContext, traceIds: readonly Uint8Array[], { limit }: TraceQuery): Promise<FoundTraces> {
-    try {
-      return await this.findTraces(call, traceIds);
-    } catch (error) {
-      if (traceIds.length <= limit || !isStoreError(error, 'LIMIT_EXCEEDED')) throw error;
-      const { traces, warnings } = await this.findTraces(call, traceIds.slice(0, limit));
-      return { traces, warnings: [...warnings, tooLargeToGive(traceIds.length - limit)] };
-    }
+    // In two views; the second includes archived files, which are known by trace id only.
+    return await findPage(this, call, query);
   }
 
   #isAnyArchived(tenant: Tenant, traces: readonly FoundTrace[]): boolean {
@@ -355,11 +338,6 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
   async close(): Promise<void> {
     await this.#threads.close();
   }
-}
-
-/** The warning of an answer without `left` traces that begin in its last unit of time (TraceQuery.lastUnit). */
-export function tooLargeToGive(left: number): string {
-  return `${left} traces more begin in the last ms or us of the time range and are too large to be given with these`;
 }
 
 function assertWanted({ signal }: CallContext): void {

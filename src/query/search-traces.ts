@@ -5,7 +5,7 @@ import { assert } from '../base/assert.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { BlockFate } from '../trace/search-explanation.ts';
 import type { SearchHit } from '../trace/store.ts';
-import type { TraceQuery } from '../trace/trace-query.ts';
+import { answerSize, type TraceQuery } from '../trace/trace-query.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 import { idKey } from './find-traces.ts';
@@ -66,17 +66,11 @@ export function searchTraces(source: BlockSource, query: TraceQuery, deadline: D
   }));
 }
 
-/** How many of `hits`, newest first, the answer has; undefined: all of them, and perhaps more. */
-function answerSize(hits: readonly Hit[], { limit, lastUnit }: TraceQuery): number | undefined {
-  if (hits.length < limit) return undefined;
-  if (lastUnit === undefined) return limit;
-  const { startNs, tracesMax } = lastUnit;
-  assert(limit <= tracesMax, 'a search asks for more traces than an answer may have');
+/** As answerSize, of these hits. */
+function sizeOf(hits: readonly Hit[], query: TraceQuery): number | undefined {
+  const { startNs } = query.lastUnit ?? { startNs: 0n };
   const unit = { day: Number(startNs / DAY_NS_BIG), start: Number(startNs % DAY_NS_BIG) };
-  for (let i = limit - 1; i < hits.length; i++) {
-    if ((hits[i]!.day - unit.day || hits[i]!.start - unit.start) < 0) return Math.min(i + 1, tracesMax);
-  }
-  return hits.length >= tracesMax ? tracesMax : undefined;
+  return answerSize(query, hits.length, (i) => (hits[i]!.day - unit.day || hits[i]!.start - unit.start) < 0);
 }
 
 /** Whether no span that starts at `startMax` or before can change the answer. */
@@ -85,7 +79,7 @@ function isCertain(
   query: TraceQuery,
   { day, startMax }: Pick<CandidateBlock, 'day' | 'startMax'>,
 ): boolean {
-  const size = answerSize(hits, query);
+  const size = sizeOf(hits, query);
   if (size === undefined) return false;
   const last = hits[size - 1]!;
   // Not >=: a match that starts together with the last hit may still win by its trace id.
@@ -130,7 +124,7 @@ function matchCandidate(candidate: CandidateBlock, { matcher, times, query, ...b
           start,
         }));
         const merged = mergeHits(hits, more);
-        hits = merged.slice(0, answerSize(merged, query));
+        hits = merged.slice(0, sizeOf(merged, query));
       },
     });
     return { hits, fate: isMatched ? 'matched' : decidedBy };

@@ -15,6 +15,8 @@ export interface CallContext {
    * The callee's own limits apply as well.
    */
   readonly deadlineNs?: bigint | undefined;
+  /** An answer without the nodes that cannot be reached will do (Marked.missing). Absent: as the reader is set. */
+  readonly allowsPartial?: boolean | undefined;
 }
 
 /** The deadline `ms` from now; undefined if that is never. */

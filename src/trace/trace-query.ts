@@ -1,6 +1,7 @@
 // The one form of a trace search; Jaeger v1, v3 and gRPC are three spellings of it.
 // Every condition must hold on ONE span (contract/jaeger.md §7.1); the answer is the whole trace of such a span.
 
+import { assert } from '../base/assert.ts';
 import type { Filter } from './filter.ts';
 
 /** A tag condition: key and string form of the value, as clients send it. The query applies contract/jaeger.md §4.3. */
@@ -27,6 +28,8 @@ export interface TraceQuery {
   readonly durationMaxNs: bigint | undefined;
   /** Replaces service, operation, tags and durations, which are then undefined or empty; times and limit stay. */
   readonly filter?: Filter;
+  /** The filter as it came, a jaeger.expression.v1.Call in protobuf: for a reader that asks other nodes. */
+  readonly filterMessage?: Uint8Array;
   /** Maximum number of traces, 1 … limits.searchTracesMax. */
   readonly limit: number;
   /**
@@ -35,4 +38,21 @@ export interface TraceQuery {
    * starts before the unit. Otherwise a client that pages by start times rounded to the unit could never get past it.
    */
   readonly lastUnit?: { readonly startNs: bigint; readonly tracesMax: number };
+}
+
+/**
+ * How many of `hitCount` hits, newest first, the answer has; undefined: all of them, and more if there are more.
+ * `startsBefore(i)`: hit i starts before the query's last unit.
+ */
+export function answerSize(
+  { limit, lastUnit }: TraceQuery,
+  hitCount: number,
+  startsBefore: (i: number) => boolean,
+): number | undefined {
+  if (hitCount < limit) return undefined;
+  if (lastUnit === undefined) return limit;
+  const { tracesMax } = lastUnit;
+  assert(limit <= tracesMax, 'a search asks for more traces than an answer may have');
+  for (let i = limit - 1; i < hitCount; i++) if (startsBefore(i)) return Math.min(i + 1, tracesMax);
+  return hitCount >= tracesMax ? tracesMax : undefined;
 }

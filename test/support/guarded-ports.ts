@@ -10,10 +10,12 @@ import { Intake } from '../../src/api/edge/intake.ts';
 import { testMetrics } from './test-metrics.ts';
 import type { OpenServer, ServedRoute } from '../../src/api/edge/open-server.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
-import { openJaegerGrpc, openOtlpGrpc } from '../../src/api/listeners/grpc-listeners.ts';
+import { openJaegerGrpc, openOtlpGrpc, openStorageGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import { openHttpServer, openOtlpHttp } from '../../src/api/listeners/http-server.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { parseConfig } from '../../src/config.ts';
+import { StoreError } from '../../src/base/errors.ts';
+import type { SearchExplainer } from '../../src/trace/search-explanation.ts';
 import type { SpanDigester } from '../../src/trace/span-digests.ts';
 import type { TraceArchive, TraceReader, SpanWriter } from '../../src/trace/store.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
@@ -23,7 +25,9 @@ import { encodeRequest } from './otlp-proto.ts';
 import { RecordingStore } from './recording-store.ts';
 import { RICH_TRACE } from './rich-trace.ts';
 
-export type PortName = 'http' | 'otlpHttp' | 'otlpGrpc' | 'grpc';
+export type PortName = 'http' | 'otlpHttp' | 'otlpGrpc' | 'grpc' | 'storage';
+/** Those that speak gRPC. */
+export const GRPC_PORTS: readonly PortName[] = ['otlpGrpc', 'grpc', 'storage'];
 /**
  * 401 and UNAUTHENTICATED, and the same after too many failures (429); 403 and PERMISSION_DENIED; everything else is an answer of
  * what lies behind.
@@ -55,7 +59,7 @@ export class GuardedPorts implements AsyncDisposable {
   async ask(port: PortName, { method, pattern }: ServedRoute, headers: Headers): Promise<Verdict> {
     const path = pattern.replace(/\*$/, 'a1b2c3d4e5f60718293a4b5c6d7e8f90').replaceAll(/:\w+/g, 'x') || '/';
     const number = this.ports.get(port)!.port;
-    return port === 'grpc' || port === 'otlpGrpc'
+    return GRPC_PORTS.includes(port)
       ? await this.#askGrpc(number, path, headers)
       : await this.#askHttp(number, { method, path }, headers);
   }
@@ -105,7 +109,7 @@ function lower([name, value]: [string, string]): [string, string] {
   return [name.toLowerCase(), value];
 }
 
-/** Opens all four listeners with `auth` as the file of -auth.config; undefined: without one. */
+/** Opens all listeners with `auth` as the file of -auth.config; undefined: without one. */
 export async function openGuardedPorts(auth: object | undefined, flags: readonly string[] = []): Promise<GuardedPorts> {
   const folder = new TemporaryFolder();
   const ui = new MadeUi();
@@ -115,7 +119,13 @@ export async function openGuardedPorts(auth: object | undefined, flags: readonly
   mkdirSync(join(folder.path, 'ui'));
   writeFileSync(join(folder.path, 'index.html'), '<base href="./">');
   writeFileSync(join(folder.path, 'ui', 'main-1a2b3c4d.js'), '');
-  const addresses = ['httpListenAddr', 'otlpHTTPListenAddr', 'otlpGRPCListenAddr', 'grpc.listenAddr'];
+  const addresses = [
+    'httpListenAddr',
+    'otlpHTTPListenAddr',
+    'otlpGRPCListenAddr',
+    'grpc.listenAddr',
+    'storage.listenAddr',
+  ];
   const all = [
     ...addresses.map((name) => `-${name}=127.0.0.1:0`),
     '-purge.enable',
@@ -153,6 +163,7 @@ export async function openGuardedPorts(auth: object | undefined, flags: readonly
     ['otlpHttp', (await openOtlpHttp(parts))!],
     ['otlpGrpc', (await openOtlpGrpc(parts))!],
     ['grpc', (await openJaegerGrpc(parts))!],
+    ['storage', (await openStorageGrpc({ ...parts, explainer: NO_SEARCH, describe: () => ({ name: 'one' }) }))!],
   ]);
   return new GuardedPorts({ ports, touched, lines }, async () => {
     await Promise.all([...ports.values()].map((port) => port.close()));
@@ -167,6 +178,10 @@ const EMPTY_DAYS: SpanDigester = {
   digestSpans: async function* () {
     yield { records: new Uint8Array(0), spans: 0, warnings: [] };
   },
+};
+
+const NO_SEARCH: SearchExplainer = {
+  explainSearch: () => Promise.reject(new StoreError('UNAVAILABLE', 'nothing is searched here')),
 };
 
 const EMPTY_ARCHIVE: TraceArchive = {

@@ -15,6 +15,7 @@ export function allMetrics(): readonly MetricRow[] {
   metrics.watchTurns(unread);
   metrics.watchArchive(unread);
   metrics.watchConnections('httpListenAddr', unread);
+  metrics.watchCluster(unread);
   return metrics.rows;
 }
 
@@ -31,6 +32,7 @@ Dashboards: [\`deploy/grafana\`](../deploy/grafana); rules: [\`deploy/alerts\`](
 `;
 
 const GROUPS: readonly (readonly [string, RegExp])[] = [
+  ['Cluster', /cluster|insert_remote/],
   [
     'Ingest and the ledger',
     /rows_|bytes_ingested|bytes_received|requests_(failed|malformed|with)|insert|intake|commit|pending/,

@@ -14,6 +14,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/ui/stored-days.tsx': 'test/system/first-page.test.ts renders it in a real browser',
   'src/ui/stored-services.tsx': 'test/system/first-page.test.ts renders it in a real browser',
   'src/flags/access-flags.ts': 'a table; test/config.test.ts tests each flag',
+  'src/flags/cluster-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/http-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/ingest-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/process-flags.ts': 'a table; test/config.test.ts tests each flag',
@@ -31,7 +32,6 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/trace/inventory.ts': 'an interface',
   'src/trace/filter.ts':
     'types and words; test/api/jaeger/parse-filter.test.ts and test/query/match-filter.test.ts use each',
-  'src/trace/trace-query.ts': 'an interface',
   'src/api/http/body-worker.ts': 'a thread entry, named by URL; test/api/http/body-pool.test.ts runs it',
   'src/query/query-worker.ts': 'a thread entry, named by URL; test/query/local-reader.test.ts runs it',
   'src/storage/engine-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
@@ -44,6 +44,24 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
 export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/home/home-page.test.ts': ['src/api/home/endpoints.ts'],
   'test/api/access/access-matrix.test.ts': ['src/api/access/guard-routes.ts', 'src/api/access/route-needs.ts'],
+  'test/contract/store-ports.test.ts': [
+    'src/api/cluster-grpc/storage-node-grpc.ts',
+    'src/api/edge/write-key.ts',
+    'src/cluster/ask-nodes.ts',
+    'src/cluster/cluster-archive.ts',
+    'src/cluster/cluster-reader.ts',
+    'src/cluster/cluster-writer.ts',
+    'src/cluster/grpc-caller.ts',
+    'src/cluster/node-queue.ts',
+    'src/cluster/open-cluster.ts',
+    'src/cluster/remote-store.ts',
+    'src/cluster/request-check.ts',
+    'src/cluster/resolve-nodes.ts',
+    'src/cluster/storage-node.ts',
+    'src/cluster/storage-nodes.ts',
+    'src/query/find-page.ts',
+  ],
+  'test/cluster/merge-answers.test.ts': ['src/trace/trace-query.ts'],
   'test/api/jaeger-http/jaeger-transform.test.ts': ['src/api/jaeger-http/jaeger-v1.ts'],
   'test/block/block-round-trip.test.ts': [
     'src/block/block-columns.ts',
@@ -143,6 +161,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/jaeger-http/jaeger-v1.test.ts': ['src/api/jaeger-http/jaeger-envelope.ts'],
   'test/api/edge/metrics.test.ts': [
     'src/api/metrics/login-metrics.ts',
+    'src/api/metrics/cluster-metrics.ts',
     'src/api/metrics/process-metrics.ts',
     'src/api/metrics/request-metrics.ts',
     'src/api/metrics/store-metrics.ts',

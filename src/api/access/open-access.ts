@@ -21,6 +21,7 @@ export interface OpenAccessOptions {
     | 'otlpHttpListenAddr'
     | 'otlpGrpcListenAddr'
     | 'grpcListenAddr'
+    | 'storageListenAddr'
   >;
   readonly logger: Logger;
   readonly countFailure: (reason: LoginFailure) => void;
@@ -64,12 +65,13 @@ export function openAccess({ config, logger, countFailure }: OpenAccessOptions):
 /** Throws CONFIG if other machines reach a listener and nobody has to log in. */
 function refuseOpenAddresses(config: OpenAccessOptions['config'], isOpen: boolean): void {
   if (!isOpen || config.isInsecure) return;
-  const { httpListenAddr, otlpHttpListenAddr, otlpGrpcListenAddr, grpcListenAddr } = config;
+  const { httpListenAddr, otlpHttpListenAddr, otlpGrpcListenAddr, grpcListenAddr, storageListenAddr } = config;
   const addresses: readonly (readonly [flag: string, address: ListenAddress | undefined])[] = [
     ['httpListenAddr', httpListenAddr],
     ['otlpHTTPListenAddr', otlpHttpListenAddr],
     ['otlpGRPCListenAddr', otlpGrpcListenAddr],
     ['grpc.listenAddr', grpcListenAddr],
+    ['storage.listenAddr', storageListenAddr],
   ];
   for (const [flag, address] of addresses) {
     if (address === undefined || isLoopback(address.host)) continue;

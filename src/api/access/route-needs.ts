@@ -106,6 +106,8 @@ const GRPC_NEEDS: Readonly<Record<string, RouteNeed>> = {
   'jaeger.api_v3.QueryService': query,
   'jaeger.api_v2.QueryService': query,
   'jaeger.api_v2.metrics.MetricsQueryService': query,
+  // Nodes of one cluster: they read and write for every tenant, and remove what is archived.
+  'tracelith.cluster.v1.StorageNode': admin(),
   'grpc.health.v1.Health': open,
   'grpc.reflection.v1.ServerReflection': query,
   'grpc.reflection.v1alpha.ServerReflection': query,

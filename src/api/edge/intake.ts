@@ -39,6 +39,14 @@ export interface WriteCall extends Pick<CallContext, 'principal' | 'deadlineNs'>
   readonly key?: string | undefined;
 }
 
+/** A request that came with others in one call. */
+export interface ReceivedSlice {
+  readonly tenant: Tenant;
+  readonly body: Uint8Array;
+  /** As SpanWriter.write. */
+  readonly key?: string;
+}
+
 /** After this long without a request, the main thread is idle. */
 const IDLE_MS = 10_000;
 
@@ -85,24 +93,42 @@ export class Intake {
    */
   async write(account: IntakeAccount, body: Uint8Array, type: IngestType, call: WriteCall = {}): Promise<WriteResult> {
     await this.#takeSlot(account.tenant);
-    return await this.#inTime(this.#writeInSlot(account, body, type, call));
+    const { key, ...context } = call;
+    const write = (): Promise<WriteResult> =>
+      this.#writeCounted({ ...context, tenant: account.tenant }, body, type, key);
+    return await this.#inTime(this.#inSlot(account, write));
+  }
+
+  /**
+   * As write, for requests that came together, in one slot: each has its own result, in the given order, and they share a commit.
+   * `account` holds all of them.
+   */
+  async writeSlices(
+    account: IntakeAccount,
+    slices: readonly ReceivedSlice[],
+    type: IngestType,
+  ): Promise<PromiseSettledResult<WriteResult>[]> {
+    await this.#takeSlot(account.tenant);
+    const write = ({ tenant, body, key }: ReceivedSlice): Promise<WriteResult> =>
+      this.#writeCounted({ tenant }, body, type, key);
+    return await this.#inTime(this.#inSlot(account, () => Promise.allSettled(slices.map(write))));
+  }
+
+  async #writeCounted(call: CallContext, body: Uint8Array, type: IngestType, key?: string): Promise<WriteResult> {
+    const { writer, metrics } = this.#options;
+    const { tenant } = call;
+    const bytes = body.length;
+    const result = await writer.write(call, transferable(body), key);
+    metrics.countIngest(type, { tenant, result, bytes });
+    this.#rejections.add(tenant, result.rejected);
+    return result;
   }
 
   /** Holds slot and bytes until the writer has answered, even if nobody waits any more: the writer is still at work. */
-  async #writeInSlot(
-    account: IntakeAccount,
-    body: Uint8Array,
-    type: IngestType,
-    { key, ...call }: WriteCall,
-  ): Promise<WriteResult> {
-    const { writer, metrics } = this.#options;
+  async #inSlot<T>(account: IntakeAccount, write: () => Promise<T>): Promise<T> {
     const held = account.handOver();
     try {
-      const bytes = body.length;
-      const result = await writer.write({ ...call, tenant: account.tenant }, transferable(body), key);
-      metrics.countIngest(type, { tenant: account.tenant, result, bytes });
-      this.#rejections.add(account.tenant, result.rejected);
-      return result;
+      return await write();
     } finally {
       held[Symbol.dispose]();
       this.#idle.refresh();
@@ -110,7 +136,7 @@ export class Intake {
     }
   }
 
-  #inTime(written: Promise<WriteResult>): Promise<WriteResult> {
+  #inTime<T>(written: Promise<T>): Promise<T> {
     const { writeMaxMs } = this.#options;
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {

@@ -8,6 +8,8 @@ import type { Tenant } from '../../trace/tenant.ts';
 import { PROMETHEUS, type Exposition } from '../metrics/exposition.ts';
 import { createLoginMetrics, type LoginCounters } from '../metrics/login-metrics.ts';
 import { MetricRegistry, type MetricRow } from '../metrics/metric-registry.ts';
+import type { ClusterState } from '../../cluster/open-cluster.ts';
+import { createClusterMetrics } from '../metrics/cluster-metrics.ts';
 import { createLogMetrics, createProcessMetrics, type ProcessMetricsOptions } from '../metrics/process-metrics.ts';
 import { createQueryMetrics, createTurnMetrics, type QueryTurns, type RanQuery } from '../metrics/query-metrics.ts';
 import {
@@ -37,7 +39,8 @@ export interface Ingest {
 }
 
 export interface MetricsOptions extends Omit<ProcessMetricsOptions, 'logCounts'> {
-  readonly admin: Pick<StoreAdmin, 'stats'>;
+  /** undefined: the node has no store. */
+  readonly admin?: Pick<StoreAdmin, 'stats'> | undefined;
   /** Lines of the main thread's log; the store tells its own. */
   readonly logCounts: () => readonly LogCount[];
   /** Threads by name. */
@@ -55,6 +58,8 @@ export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCoun
   watchConnections(listener: string, read: () => ConnectionGauges): void;
   /** Registers the source of the archive's size, read at scrape time. */
   watchArchive(read: () => ArchiveGauges): void;
+  /** Registers the source of what is known of the storage nodes. */
+  watchCluster(read: () => ClusterState): void;
   /** Every metric that may have samples. */
   readonly rows: readonly MetricRow[];
   /** The text of a scrape. Rejects with what StoreAdmin.stats() throws. */
@@ -69,9 +74,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const tenants = createTenantMetrics(registry);
   // One reading a scrape for all that the store tells.
   let stats: Promise<StoreStats> | undefined;
-  const readStats = (): Promise<StoreStats> => (stats ??= admin.stats());
-  createStoreMetrics(registry.source(readStats), storageDataPath);
-  createLogMetrics(registry, async () => addCounts(logCounts(), (await readStats()).logCounts));
+  if (admin === undefined) createLogMetrics(registry, () => Promise.resolve(logCounts()));
+  else {
+    const readStats = (): Promise<StoreStats> => (stats ??= admin.stats());
+    createStoreMetrics(registry.source(readStats), storageDataPath);
+    createLogMetrics(registry, async () => addCounts(logCounts(), (await readStats()).logCounts));
+  }
   createProcessMetrics(registry, options);
   createThreadMetrics(registry, meters);
   return {
@@ -88,6 +96,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     watchIntake: (read) => createIntakeMetrics(registry, read),
     watchTurns: (read) => createTurnMetrics(registry, read),
     watchConnections: createConnectionMetrics(registry),
+    watchCluster: (read) => createClusterMetrics(registry.source(read)),
     watchArchive: (read) => createArchiveMetrics(registry, read),
     get rows() {
       return registry.rows;

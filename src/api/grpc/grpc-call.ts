@@ -3,7 +3,8 @@
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { CallContext } from '../../trace/call-context.ts';
-import type { Marked } from '../../trace/store.ts';
+import { ALLOW_PARTIAL_KEY, encodeMarks, EXACT_KEY, MARKS_KEY } from '../../cluster/protocol.ts';
+import type { Marked, Missing } from '../../trace/store.ts';
 import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
 import { notReady } from '../edge/status.ts';
 import type { GrpcMethodTable, ReceivedCall } from './grpc-server.ts';
@@ -23,6 +24,8 @@ const WINDOW_BYTES = 1 << 20;
 export interface GrpcCall extends CallContext {
   /** Fires when the client leaves or cancels, or its deadline passes: no further work is needed. */
   readonly signal: AbortSignal;
+  /** The answer is for another node (docs/format/cluster-protocol.md): text as it is stored, traces in one piece, all marks. */
+  readonly isExact: boolean;
   /** Tells the client what the answer lacks. */
   warn(warnings: readonly string[]): void;
   /** Warns of what `found` lacks, and names the nodes that it was made without. */
@@ -119,13 +122,25 @@ function scopeOf(
     }
     if (told.length > 0) stream.trailer[WARNING_KEY] = told;
   };
+  const { headers } = stream;
+  const isExact = headers[EXACT_KEY] === '1';
+  const marks = { warnings: [] as string[], missing: [] as Missing[] };
   const mark = (found: Marked): void => {
+    if (isExact) {
+      marks.warnings.push(...found.warnings);
+      marks.missing.push(...(found.missing ?? []));
+      const encoded = encodeMarks(marks);
+      if (encoded !== undefined) stream.trailer[MARKS_KEY] = encoded;
+      return;
+    }
     warn(warningsOf(found));
     const partial = partialHeader(found);
     if (partial !== undefined) stream.trailer[PARTIAL_HEADER] = partial;
   };
   const { signal, deadlineNs } = stream;
-  return { tenant, principal, signal, deadlineNs, warn, mark, taken: () => sink.taken() };
+  const allowsPartial = headers[ALLOW_PARTIAL_KEY] === undefined ? undefined : headers[ALLOW_PARTIAL_KEY] === '1';
+  const context = { tenant, principal, signal, deadlineNs, allowsPartial };
+  return { ...context, isExact, warn, mark, taken: () => sink.taken() };
 }
 
 /** Sends messages at the pace at which the client takes them. */

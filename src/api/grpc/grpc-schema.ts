@@ -3,6 +3,7 @@
 // it, and server reflection shows it. Payloads that exist as bytes (TracesData, api_v2 spans) never go through these codecs:
 // they are written by hand and only described here.
 import protobuf from 'protobufjs';
+import { CLUSTER_PROTO } from '../../cluster/protocol.ts';
 import { SPAN_KINDS } from '../../trace/span-kinds.ts';
 import { expressionNamespace } from '../jaeger/expression-messages.ts';
 
@@ -271,6 +272,7 @@ const PROTO_FILES: readonly string[] = [
   API_V3,
   API_V2,
   METRICS,
+  CLUSTER_PROTO,
 ];
 
 function parseAll(keepCase: boolean): protobuf.Root {

@@ -3,8 +3,9 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { status } from '@grpc/grpc-js';
-import { StoreError } from '../../base/errors.ts';
+import { isStoreError, StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
+import { CODE_KEY } from '../../cluster/protocol.ts';
 import { encodeRpcStatus } from '../../otlp/rpc-messages.ts';
 import { deadlineAfter } from '../../trace/call-context.ts';
 import type { IntakeAccount } from '../edge/intake.ts';
@@ -174,7 +175,9 @@ export class GrpcStream {
     // encodeURI throws on unpaired surrogates.
     const message = messageOf(error).toWellFormed();
     const details = encodeRpcStatus({ code, message, retrySeconds }, 'protobuf').toString('base64');
-    this.#end({ http, grpc: code }, { 'grpc-message': encodeURI(message), [STATUS_DETAILS_KEY]: details });
+    const storeCode = isStoreError(error) ? error.code : 'BUG';
+    const metadata = { 'grpc-message': encodeURI(message), [STATUS_DETAILS_KEY]: details, [CODE_KEY]: storeCode };
+    this.#end({ http, grpc: code }, metadata);
   }
 
   #end({ http, grpc }: { readonly http: number; readonly grpc: number }, metadata: OutgoingHttpHeaders): void {

@@ -128,9 +128,9 @@ export async function* eachTrace<Part>(
   }
 }
 
-/** The traces as messages of TracesData. */
+/** The traces as messages of TracesData; for another node one each, unchanged. */
 export function sendOtlp(options: JaegerGrpcOptions, found: FoundTraces, call: GrpcCall): Replies {
-  return eachTrace(options, found, call, (trace) => validMessages(trace, call));
+  return eachTrace(options, found, call, (trace) => (call.isExact ? [trace.otlp] : validMessages(trace, call)));
 }
 
 function* validMessages({ traceId, otlp }: FoundTrace, call: GrpcCall): Generator<Uint8Array, void, undefined> {

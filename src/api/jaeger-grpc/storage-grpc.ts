@@ -2,6 +2,7 @@
 // spans of one trace; the next may continue it; none is empty. Traces that do not exist yield nothing. Time hints are
 // ignored: a trace is read whole, from every day.
 import { StoreError } from '../../base/errors.ts';
+import { limits } from '../../base/limits.ts';
 import { textOfAnyValue } from '../../trace/attributes.ts';
 import { formatTraceId } from '../../trace/ids.ts';
 import { ATTRIBUTE_LEVELS } from '../../trace/attribute-levels.ts';
@@ -24,6 +25,8 @@ import type { Search } from '../jaeger/search-bounds.ts';
 
 /** Traces read at a time if the request names them: bounds the memory of one call. */
 const TRACES_PER_READ = 16;
+/** For another node: its memory bounds how much it asks at a time. */
+const TRACES_PER_EXACT_READ: number = limits.searchTracesMax;
 
 /** Registers TraceReader, DependencyReader and Capabilities. */
 export function registerStorageServices(server: GrpcMethodTable, options: JaegerGrpcOptions): void {
@@ -43,7 +46,10 @@ interface GetTracesRequest {
 }
 
 async function* getTraces(options: JaegerGrpcOptions, { query }: GetTracesRequest, call: GrpcCall): Replies {
-  const { reader, maxTraces } = options;
+  const { reader } = options;
+  const [maxTraces, perRead] = call.isExact
+    ? [limits.searchTracesMax, TRACES_PER_EXACT_READ]
+    : [options.maxTraces, TRACES_PER_READ];
   const ids = [
     ...new Map(query.map(({ traceId }) => traceIdOf(traceId)).map((id) => [formatTraceId(id), id])).values(),
   ];
@@ -53,8 +59,8 @@ async function* getTraces(options: JaegerGrpcOptions, { query }: GetTracesReques
       `query: at most ${maxTraces} traces (-search.maxTraces) may be named, received: ${ids.length}`,
     );
   }
-  for (let from = 0; from < ids.length; from += TRACES_PER_READ) {
-    const found = await reader.findTraces(call, ids.slice(from, from + TRACES_PER_READ));
+  for (let from = 0; from < ids.length; from += perRead) {
+    const found = await reader.findTraces(call, ids.slice(from, from + perRead));
     yield* sendOtlp(options, found, call);
   }
 }

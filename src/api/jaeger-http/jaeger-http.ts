@@ -104,6 +104,7 @@ export function readRequest(
     principal: principalOf(request),
     params,
     signal: controller.signal,
+    allowsPartial: allowsPartialOf(params),
     isPretty: pretty !== '' && pretty !== 'false',
     warn,
     mark,
@@ -126,6 +127,12 @@ export async function operationsOf(reader: TraceReader, asked: JaegerRequest): P
   const service = params.first('service');
   const kind = kindNumber(anyParam(params, 'spanKind', 'span_kind')[1]);
   return service === '' || kind < 0 ? [] : items(await reader.listOperations(asked, service, kind || undefined));
+}
+
+/** As VictoriaTraces' argument. undefined: as the node is set. */
+function allowsPartialOf(params: QueryString): boolean | undefined {
+  const text = params.first('allow_partial_response');
+  return text === '' ? undefined : text === '1' || text === 'true';
 }
 
 /** Printable ASCII, bounded; the log has the complete warnings. */

@@ -1,6 +1,7 @@
 // The messages of `jaeger.expression.v1` as received, one description for both encodings: protobufjs reads the binary one with
 // it, and the output of JSON.parse is checked against it as strictly as by Go's jsonpb. decodeCall turns either into terms;
 // parse-filter.ts interprets well-formed terms.
+import protobuf from 'protobufjs/light.js';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { goQuote } from '../go/go-quote.ts';
@@ -74,6 +75,13 @@ export interface CallTerm {
  */
 export function decodeCall(message: unknown): CallTerm {
   return new Decoder().call(message, 1);
+}
+
+const callType = protobuf.Root.fromJSON({ nested: expressionNamespace }).lookupType('jaeger.expression.v1.Call');
+
+/** A Call that decodeCall has accepted, in protobuf. */
+export function encodeCall(message: object): Uint8Array {
+  return callType.encode(callType.fromObject(message)).finish();
 }
 
 export function invalid(why: string): never {

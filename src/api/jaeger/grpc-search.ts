@@ -2,6 +2,7 @@
 // §5.1–5.3). Both ends of a window are inclusive, the last one with its whole unit; Go's zero time means no time. Pure.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
+import { encodeCall } from './expression-messages.ts';
 import { checkFilterStandsAlone, parseFilter } from './parse-filter.ts';
 import { makeSearch, TIME_MAX_NS, UNIT_NS, windowEnd, type Search } from './search-bounds.ts';
 import { tagConditions } from './tag-expressions.ts';
@@ -80,7 +81,10 @@ export function toSearch(
   const search = makeSearch(parts, maxTraces);
   if (message.filter === undefined) return search;
   checkFilterStandsAlone(search.query);
-  return { ...search, query: { ...search.query, filter: parseFilter(message.filter) } };
+  return {
+    ...search,
+    query: { ...search.query, filter: parseFilter(message.filter), filterMessage: encodeCall(message.filter) },
+  };
 }
 
 /**

@@ -1,11 +1,11 @@
 // The parameters of a v3 search (contract/jaeger.md §1.5): canonical camelCase, or their deprecated snake_case twins. Pure.
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import type { TagCondition } from '../../trace/trace-query.ts';
-import type { CallTerm } from './expression-messages.ts';
 import { parseGoDuration } from '../go/go-duration.ts';
 import { parseGoStringMap } from '../go/go-json.ts';
 import { rfc3339Error, rfc3339Ns } from '../go/go-time.ts';
 import { parseGoBool, parseInteger } from './jaeger-params.ts';
+import { encodeCall, type CallTerm } from './expression-messages.ts';
 import { checkFilterStandsAlone, finalizeFilter, readFilterJson } from './parse-filter.ts';
 import type { QueryString } from '../go/query-string.ts';
 import { makeSearch, UNIT_NS, windowEnd, type GivenTime, type Search } from './search-bounds.ts';
@@ -97,7 +97,8 @@ export function parseV3Search(params: QueryString, maxTraces: number, hasTagExpr
   const search = makeSearch(parts, maxTraces);
   if (filter === undefined) return search;
   checkFilterStandsAlone(search.query);
-  return { ...search, query: { ...search.query, filter: finalizeFilter(filter) } };
+  const filterMessage = encodeCall(JSON.parse(params.first('query.filter')) as object);
+  return { ...search, query: { ...search.query, filter: finalizeFilter(filter), filterMessage } };
 }
 
 /** `query.filter`: the JSON form of a jaeger.expression.v1.Call. */

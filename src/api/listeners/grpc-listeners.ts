@@ -9,6 +9,9 @@ import type { LogIns } from '../access/access.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
 import type { OpenServer } from '../edge/open-server.ts';
+import { registerStorageNode } from '../cluster-grpc/storage-node-grpc.ts';
+import { STORAGE_NODE, type NodeDescription } from '../../cluster/protocol.ts';
+import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import { openGrpcServer, type GrpcMethodTable, type GrpcServerOptions } from '../grpc/grpc-server.ts';
 import type { Intake } from '../edge/intake.ts';
 import type { BodyPool } from '../http/body-pool.ts';
@@ -37,25 +40,23 @@ export interface GrpcParts {
   readonly readiness: Readiness;
 }
 
-const TRACE_SERVICE = 'opentelemetry.proto.collector.trace.v1.TraceService';
-const SERVICES = [
+const STORAGE_SERVICES = [
   'jaeger.storage.v2.TraceReader',
   'jaeger.storage.v2.DependencyReader',
   'jaeger.storage.v2.Capabilities',
-  API_V3,
-  API_V2,
-  METRICS,
-  TRACE_SERVICE,
 ];
+const OTLP_SERVICE = 'opentelemetry.proto.collector.trace.v1.TraceService';
+const QUERY_SERVICES = [...STORAGE_SERVICES, API_V3, API_V2, METRICS];
 /** Jaeger checks the health of its writer under this name, although it writes with OTLP. */
 const TRACE_WRITER = 'jaeger.storage.v2.TraceWriter';
 
 /** The listener of -otlpGRPCListenAddr; undefined when it is off. Throws CONFIG. */
 export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { otlpGrpcListenAddr: listenAddr, grpcCallMaxMs: callMaxMs } = parts.config;
+  const { otlpGrpcListenAddr: listenAddr, grpcCallMaxMs: callMaxMs, isInsertOff } = parts.config;
+  if (isInsertOff) return undefined;
   const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
     registerOtlpService(server, { ...parts, callMaxMs, isReady: () => parts.readiness.isAnswering });
-    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: [TRACE_SERVICE] });
+    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: [OTLP_SERVICE] });
   };
   const { otlpGrpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
   return listen(parts, { flag: 'otlpGRPCListenAddr', listenAddr, connectionsMax, register });
@@ -63,7 +64,8 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
 
 /** The listener of -grpc.listenAddr; undefined when it is off. Throws CONFIG. */
 export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | undefined> {
-  const { grpcListenAddr: listenAddr, hasTagExpressions, isMonitorOff } = parts.config;
+  const { grpcListenAddr: listenAddr, hasTagExpressions, isMonitorOff, isInsertOff, isSelectOff } = parts.config;
+  if (isSelectOff) return undefined;
   const { searchTracesMax: maxTraces, grpcCallMaxMs: callMaxMs } = parts.config;
   const isReady = (): boolean => parts.readiness.isAnswering;
   const options = { ...parts, isReady, maxTraces, hasTagExpressions, callMaxMs };
@@ -72,16 +74,37 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
     registerApiV3(server, options);
     registerApiV2(server, options);
     registerMetricsService(server, { ...options, isMonitorOff });
-    registerOtlpService(server, options);
-    registerHealth(server, {
-      isReady: () => parts.readiness.isReady,
-      closing,
-      services: [...SERVICES, TRACE_WRITER],
-    });
-    registerReflection(server, SERVICES);
+    if (!isInsertOff) registerOtlpService(server, options);
+    const services = isInsertOff ? QUERY_SERVICES : [...QUERY_SERVICES, OTLP_SERVICE];
+    const healthy = isInsertOff ? services : [...services, TRACE_WRITER];
+    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: healthy });
+    registerReflection(server, services);
   };
   const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
   return listen(parts, { flag: 'grpc.listenAddr', listenAddr, connectionsMax, register });
+}
+
+export interface StorageParts extends GrpcParts {
+  readonly explainer: SearchExplainer;
+  readonly describe: () => NodeDescription | Promise<NodeDescription>;
+}
+
+/** The listener of -storage.listenAddr, for the other roles of a cluster; undefined when it is off. Throws CONFIG. */
+export async function openStorageGrpc(parts: StorageParts): Promise<OpenServer | undefined> {
+  const { storageListenAddr: listenAddr, hasTagExpressions } = parts.config;
+  const { searchTracesMax: maxTraces, grpcCallMaxMs: callMaxMs } = parts.config;
+  const isReady = (): boolean => parts.readiness.isAnswering;
+  const options = { ...parts, isReady, maxTraces, hasTagExpressions, callMaxMs };
+  const services = [...STORAGE_SERVICES, STORAGE_NODE, OTLP_SERVICE];
+  const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
+    registerStorageServices(server, options);
+    registerStorageNode(server, options);
+    registerOtlpService(server, options);
+    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: [...services, TRACE_WRITER] });
+    registerReflection(server, services);
+  };
+  const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
+  return listen(parts, { flag: 'storage.listenAddr', listenAddr, connectionsMax, register });
 }
 
 type Listening = Pick<GrpcServerOptions, 'flag' | 'connectionsMax' | 'register'> & {

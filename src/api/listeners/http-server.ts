@@ -47,6 +47,8 @@ export interface HttpServerOptions {
       readonly isMonitorOff: boolean;
       readonly jaegerUiDir: string;
       readonly jaegerUiConfig: string;
+      readonly isInsertOff: boolean;
+      readonly isSelectOff: boolean;
     };
   readonly access: LogIns;
   readonly intake: Intake;
@@ -66,7 +68,8 @@ export interface HttpServerOptions {
   readonly archive: TraceArchive | undefined;
   /** The budget of answers, shared with gRPC. */
   readonly answers: AnswerBudget;
-  readonly admin: StoreAdmin;
+  /** undefined: the node has no store. */
+  readonly admin: StoreAdmin | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** Connections that each listener may have; by default as many as are useful. */
@@ -99,7 +102,10 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
     mounts,
     register: (scope) => registerRoutes(scope, options, ui),
     ...(ui && { sendUnknown: (request, reply) => sendUnknownPage(request, reply, { ui, paths: mounts }) }),
-    hint: `GET ${pathPrefix}/ui lists what is served here`,
+    hint:
+      options.admin === undefined
+        ? 'this node stores nothing: insert nodes take OTLP at /v1/traces, select nodes answer below /select/jaeger/api/'
+        : `GET ${pathPrefix}/ui lists what is served here`,
   });
 }
 
@@ -108,8 +114,8 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
  * another program has the port. Throws CONFIG if it cannot listen on the address that was asked for.
  */
 export async function openOtlpHttp(options: HttpServerOptions): Promise<OpenServer | undefined> {
-  const { otlpHttpListenAddr: listenAddr, shownFlags } = options.config;
-  if (listenAddr === undefined) return undefined;
+  const { otlpHttpListenAddr: listenAddr, shownFlags, isInsertOff } = options.config;
+  if (listenAddr === undefined || isInsertOff) return undefined;
   try {
     return await listenForOtlp(options, listenAddr);
   } catch (error) {
@@ -159,10 +165,12 @@ async function registerRoutes(
     guardOrigin(scope, { hosts, origins: [] });
     await compressReplies(scope);
     await registerOperationsRoutes(scope, options);
-    registerHomePage(scope, options);
+    if (options.admin !== undefined) registerHomePage(scope, options.admin, options);
   });
   await app.register(async (scope) => {
-    await registerOtlp(scope, options, hosts);
+    if (config.isInsertOff) await guardPages(scope, options, hosts);
+    else await registerOtlp(scope, options, hosts);
+    if (config.isSelectOff) return;
     await compressReplies(scope);
     const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff } = config;
     registerJaegerRoutes(scope, {
@@ -184,11 +192,11 @@ async function registerRoutes(
   });
 }
 
-function registerHomePage(scope: FastifyInstance, options: HttpServerOptions): void {
+function registerHomePage(scope: FastifyInstance, admin: StoreAdmin, options: HttpServerOptions): void {
   const { config, version, uiDir, inventory, addresses = () => ({}) } = options;
   registerHome(scope, {
     files: uiDir === undefined ? undefined : loadHome(nodeDisk, uiDir),
-    status: new HomeStatusReader({ ...options, inventory, addresses }),
+    status: new HomeStatusReader({ ...options, admin, inventory, addresses }),
     version,
     path: config.httpPathPrefix,
     isAtRoot: config.jaegerUiDir === '',
@@ -198,17 +206,27 @@ function registerHomePage(scope: FastifyInstance, options: HttpServerOptions): v
 /** OTLP, for pages of the origins that may send too. Replies are not compressed: acknowledgements are small. */
 async function registerOtlp(
   scope: FastifyInstance,
-  { config, intake, bodies, logger }: HttpServerOptions,
+  options: HttpServerOptions,
+  hosts: ReadonlySet<string> | undefined,
+): Promise<void> {
+  const { intake, bodies, logger } = options;
+  await guardPages(scope, options, hosts);
+  registerOtlpRoutes(scope, { intake, bodies, logger });
+}
+
+/** Lets pages of the allowed origins pass. */
+async function guardPages(
+  scope: FastifyInstance,
+  { config }: HttpServerOptions,
   hosts: ReadonlySet<string> | undefined,
 ): Promise<void> {
   guardOrigin(scope, { hosts, origins: config.corsOrigins });
   if (config.corsOrigins.length > 0) await allowOrigins(scope, config.corsOrigins);
-  registerOtlpRoutes(scope, { intake, bodies, logger });
 }
 
 function openUi({ config, archive, version }: HttpServerOptions): JaegerUi | undefined {
   const { jaegerUiDir: dir, jaegerUiConfig: configFile, isMonitorOff, cspHeader } = config;
-  if (dir === '') return undefined;
+  if (dir === '' || config.isSelectOff) return undefined;
   const capabilities = { archiveStorage: archive !== undefined, metricsStorage: !isMonitorOff };
   return loadJaegerUi({ disk: nodeDisk, dir: resolve(dir), configFile, version, capabilities, cspHeader });
 }
@@ -226,7 +244,7 @@ async function allowOrigins(scope: FastifyInstance, origins: readonly string[]):
   await scope.register(cors, {
     origin: origins.includes('*') ? '*' : [...origins],
     methods: ['GET', 'POST', 'DELETE'],
-    exposedHeaders: ['Retry-After', 'Tracelith-Warnings'],
+    exposedHeaders: ['Retry-After', 'Tracelith-Warnings', 'X-Tracelith-Partial'],
     maxAge: PREFLIGHT_MAX_AGE_SECONDS,
   });
 }

@@ -5,12 +5,16 @@ import type { MetricRegistry, MetricSource, Sample } from './metric-registry.ts'
 import { RecentQuantiles } from './recent-quantiles.ts';
 
 /** The `type` label of ingest counters, as VictoriaTraces names it. */
-export type IngestType = `opentelemetry_traces_${'otlphttp_protobuf' | 'otlphttp_json' | 'otlpgrpc'}`;
+export type IngestType =
+  | `opentelemetry_traces_${'otlphttp_protobuf' | 'otlphttp_json' | 'otlpgrpc'}`
+  // Several requests in one call of an insert node.
+  | 'internalinsert';
 
 const INGEST_TYPES: readonly IngestType[] = [
   'opentelemetry_traces_otlphttp_protobuf',
   'opentelemetry_traces_otlphttp_json',
   'opentelemetry_traces_otlpgrpc',
+  'internalinsert',
 ];
 
 /** One answered request, over HTTP or gRPC. */

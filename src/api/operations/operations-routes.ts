@@ -14,7 +14,8 @@ import { registerPartitionRoutes } from './partition-routes.ts';
 export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'intake' | 'answers' | 'logger'> {
   /** undefined: traces are stored elsewhere, and nothing of them can be copied from here. */
   readonly digester?: SpanDigester;
-  readonly admin: StoreAdmin;
+  /** undefined: the node has no store. */
+  readonly admin: StoreAdmin | undefined;
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
@@ -72,6 +73,12 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
     });
   }
 
+  if (admin !== undefined) await registerStoreRoutes(app, admin, options);
+}
+
+async function registerStoreRoutes(app: FastifyInstance, admin: StoreAdmin, options: OperationsOptions): Promise<void> {
+  const { config } = options;
+  const text = 'text/plain; charset=utf-8';
   app.post('/internal/force_flush', async (_request, reply) => {
     await admin.forceFlush();
     return reply.type(text).send('OK\n');
@@ -92,7 +99,7 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
 
   registerPartitionRoutes(app, { admin, readPartitionPrefix });
   const { digester } = options;
-  if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, digester });
+  if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, admin, digester });
 }
 
 /** The beginning of a partition's name (YYYYMMDD); if absent, all partitions. Throws INVALID_REQUEST. */

@@ -1,7 +1,9 @@
 // OTLP over gRPC: opentelemetry.proto.collector.trace.v1.TraceService/Export. The message is passed on as bytes: the
 // store's scan is the only decoder.
+import { encodeSliceResult, EXACT_KEY, WRITE_KEY_KEY, WRITE_RESULT_KEY } from '../../cluster/protocol.ts';
 import { encodeWriteResult } from '../../otlp/partial-success.ts';
 import type { Intake } from '../edge/intake.ts';
+import { checkWriteKey } from '../edge/write-key.ts';
 import { notReady } from '../edge/status.ts';
 import type { GrpcCallOptions } from '../grpc/grpc-call.ts';
 import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
@@ -20,7 +22,16 @@ export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, 
       if (!isReady()) throw notReady();
       if (callMaxMs !== undefined) stream.bound(callMaxMs);
       const message = await only(intake.requestBytesMax);
-      const result = await intake.write(account, message, 'opentelemetry_traces_otlpgrpc', { principal });
+      const given = stream.headers[WRITE_KEY_KEY];
+      const key = given === undefined ? undefined : checkWriteKey(String(given));
+      const { deadlineNs } = stream;
+      const result = await intake.write(account, message, 'opentelemetry_traces_otlpgrpc', {
+        principal,
+        key,
+        deadlineNs,
+      });
+      if (stream.headers[EXACT_KEY] === '1' && (result.rejected.size > 0 || result.unknownField !== undefined))
+        stream.trailer[WRITE_RESULT_KEY] = encodeSliceResult(result);
       stream.write(encodeWriteResult(result, 'protobuf'), () => undefined);
     },
     'protobuf',

@@ -5,6 +5,7 @@ import { grpcNeed, httpNeed, listedNeeds, shortPattern, type RouteNeed } from '.
 import type { ServedRoute } from '../../../src/api/edge/open-server.ts';
 import { hashPassword, hashSecret } from '../../../src/base/password-hash.ts';
 import {
+  GRPC_PORTS,
   openGuardedPorts,
   type GuardedPorts,
   type Headers,
@@ -13,7 +14,7 @@ import {
 } from '../../support/guarded-ports.ts';
 import { TokenIssuer } from '../../support/token-issuer.ts';
 
-const PORTS: readonly PortName[] = ['http', 'otlpHttp', 'otlpGrpc', 'grpc'];
+const PORTS: readonly PortName[] = ['http', 'otlpHttp', 'otlpGrpc', 'grpc', 'storage'];
 const bearer = (token: string): string => `Bearer ${token}`;
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
@@ -84,7 +85,7 @@ afterAll(async () => {
 });
 
 function needOf(port: PortName, { method, pattern }: ServedRoute): RouteNeed {
-  return port === 'grpc' || port === 'otlpGrpc' ? grpcNeed(pattern) : httpNeed(method, pattern);
+  return GRPC_PORTS.includes(port) ? grpcNeed(pattern) : httpNeed(method, pattern);
 }
 
 function expected(need: RouteNeed, { scopes, headers }: Credential): Verdict {
@@ -181,7 +182,7 @@ describe('the table of needs', () => {
 });
 
 function rowOf(port: PortName, { method, pattern }: ServedRoute): string {
-  if (port === 'grpc' || port === 'otlpGrpc') return pattern.split('/')[1]!;
+  if (GRPC_PORTS.includes(port)) return pattern.split('/')[1]!;
   const short = shortPattern(pattern);
   return short === '/api/*' ? '* /api/*' : `${method} ${short}`;
 }

@@ -1,0 +1,157 @@
+// The SpanWriter of an insert node: checks a request, cuts it by trace, and sends each slice to the first node of its ranking that
+// takes it (placement.ts). Acknowledged when every slice is. It keeps nothing: what no node takes is refused, and the sender
+// has it still.
+import { randomUUID } from 'node:crypto';
+import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
+import type { CallContext } from '../trace/call-context.ts';
+import type { RejectReason, SpanWriter, WriteResult } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
+import { cutRequest } from './cut-request.ts';
+import { NoAnswer } from './grpc-caller.ts';
+import { NodeQueue } from './node-queue.ts';
+import { RequestCheck } from './request-check.ts';
+import type { StorageNode } from './storage-node.ts';
+import type { StorageNodes } from './storage-nodes.ts';
+
+/** The request's own faults: every node would refuse it for them. */
+const FINAL: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
+  'INVALID_REQUEST',
+  'UNSUPPORTED_TYPE',
+  'LIMIT_EXCEEDED',
+  'BUG',
+]);
+/** The node has stored nothing of the slice. */
+const NOT_STORED: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
+  'OVERLOADED',
+  'READ_ONLY',
+  'DISABLED',
+  'UNAUTHENTICATED',
+  'FORBIDDEN',
+]);
+
+const TRACE_ID_BYTES = 16;
+
+/** A request, or a slice of one. */
+interface Spans {
+  readonly tenant: Tenant;
+  readonly body: Uint8Array;
+  /** A node gets one slice under it. */
+  readonly key: string;
+  /** Names of nodes that did not take the slice. */
+  readonly tried: ReadonlySet<string>;
+}
+
+export interface ClusterWriterOptions {
+  readonly nodes: Pick<StorageNodes, 'all' | 'placement' | 'nodeAt'>;
+  /** -storageNode.writeTimeout */
+  readonly timeoutMs: number;
+}
+
+/** Counted since the start. */
+export interface WriterCounters {
+  /** Slices that another node took than the first of their ranking, because that one refused or did not answer. */
+  rerouted: number;
+  /** Of these: slices that the node which did not answer may have stored. They are shown once. */
+  possiblyTwice: number;
+  /** Slices that no node took. */
+  refused: number;
+}
+
+export class ClusterWriter implements SpanWriter {
+  readonly counters: WriterCounters = { rerouted: 0, possiblyTwice: 0, refused: 0 };
+  readonly #options: ClusterWriterOptions;
+  readonly #check = new RequestCheck();
+  readonly #queues = new Map<StorageNode, NodeQueue>();
+
+  constructor(options: ClusterWriterOptions) {
+    this.#options = options;
+  }
+
+  get queues(): Iterable<NodeQueue> {
+    return this.#queues.values();
+  }
+
+  async write(call: CallContext, body: Uint8Array, key: string = randomUUID()): Promise<WriteResult> {
+    const checked = await this.#check.check(body);
+    if (checked.stored === 0) return checked;
+    const results = await this.#send({ tenant: call.tenant, body, key, tried: new Set() });
+    const sum = sumResults(results);
+    // Of the whole request: a node names places in its slice.
+    return checked.unknownField === undefined ? sum : { ...sum, unknownField: checked.unknownField };
+  }
+
+  /** Waits for all slices even if one fails: until then their bytes are in use. */
+  async #send(spans: Spans): Promise<readonly WriteResult[]> {
+    const slices = this.#cut(spans);
+    const sent = [...slices].map(([node, body]) => this.#sendSlice(node, { ...spans, body }));
+    const outcomes = await Promise.allSettled(sent);
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []));
+  }
+
+  /** By node, each with the spans for which it is the first in the ranking that may take them. Throws UNAVAILABLE. */
+  #cut({ body, tried }: Spans): Map<StorageNode, Uint8Array> {
+    const { nodes } = this.#options;
+    const { placement } = nodes;
+    const isOpen = Uint8Array.from(placement.names, (name, i) => (nodes.nodeAt(i).isOpen && !tried.has(name) ? 1 : 0));
+    const fallback = isOpen.indexOf(1);
+    if (fallback < 0) {
+      this.counters.refused++;
+      throw this.#refusal();
+    }
+    const slices = cutRequest(body, (bytes, start, end) =>
+      // A span without a valid id is rejected by whichever node gets it.
+      end - start === TRACE_ID_BYTES ? placement.first(bytes, start, isOpen) : fallback,
+    );
+    return new Map([...slices].map(([index, slice]) => [nodes.nodeAt(index), slice]));
+  }
+
+  #refusal(): StoreError {
+    const states = this.#options.nodes.all.map((node) => {
+      const state = node.isUp ? (node.isReadOnly ? 'read-only' : 'full or not answering') : node.reason;
+      return `${node.shownName}: ${state}`;
+    });
+    const shown = states.length === 0 ? 'none is known (-storageNode)' : states.join('; ').slice(0, 1_000);
+    return new StoreError('UNAVAILABLE', `no storage node takes the spans (${shown}); send them again`);
+  }
+
+  async #sendSlice(node: StorageNode, slice: Spans): Promise<readonly WriteResult[]> {
+    try {
+      return [await this.#queueOf(node).write(slice.tenant, slice.body, slice.key)];
+    } catch (error) {
+      if (!isStoreError(error) || FINAL.has(error.code)) throw error;
+      this.counters.rerouted++;
+      if (NOT_STORED.has(error.code)) node.markFull();
+      else if (!(error instanceof NoAnswer && error.isUnsent)) this.counters.possiblyTwice++;
+      // Another node may have a slice under the key already.
+      return await this.#send({ ...slice, key: randomUUID(), tried: new Set([...slice.tried, node.shownName]) });
+    }
+  }
+
+  #queueOf(node: StorageNode): NodeQueue {
+    let queue = this.#queues.get(node);
+    if (queue === undefined) {
+      this.#forgetQueues();
+      queue = new NodeQueue(node, this.#options.timeoutMs);
+      this.#queues.set(node, queue);
+    }
+    return queue;
+  }
+
+  /** Those of nodes that are no longer listed. */
+  #forgetQueues(): void {
+    const listed = new Set(this.#options.nodes.all);
+    for (const [node, { waitingBytes }] of this.#queues)
+      if (!listed.has(node) && waitingBytes === 0) this.#queues.delete(node);
+  }
+}
+
+function sumResults(results: readonly WriteResult[]): WriteResult {
+  let stored = 0;
+  const rejected = new Map<RejectReason, number>();
+  for (const result of results) {
+    stored += result.stored;
+    for (const [reason, count] of result.rejected) rejected.set(reason, (rejected.get(reason) ?? 0) + count);
+  }
+  return { stored, rejected };
+}

@@ -1,0 +1,384 @@
+// tracelith.cluster.v1 (docs/format/cluster-protocol.md): what select and insert ask a storage node beyond OTLP and
+// jaeger.storage.v2, and the metadata with which these two are exact. As protobuf text, from which protobufjs makes the codecs
+// of both sides. Fields are only ever added: a node answers callers of the version before and after its own.
+import protobuf from 'protobufjs';
+import { assert } from '../base/assert.ts';
+import { StoreError } from '../base/errors.ts';
+import type { CallSeries, Dependency, Marked, MetricsQuery, Missing, RejectReason, SearchHit } from '../trace/store.ts';
+import type { WriteResult } from '../trace/store.ts';
+import { BLOCK_FATES, type SearchExplanation } from '../trace/search-explanation.ts';
+import type { TraceQuery } from '../trace/trace-query.ts';
+
+/** Raised when a caller must know what a node can do. */
+export const PROTOCOL_VERSION = 1;
+
+/** Request metadata: the answer is for another node, so it is exact. `1`. */
+export const EXACT_KEY = 'tracelith-exact';
+/** Request metadata: an answer without some nodes will do. `1`. */
+export const ALLOW_PARTIAL_KEY = 'tracelith-allow-partial';
+/** Request metadata of Export: as the key of SpanWriter.write. */
+export const WRITE_KEY_KEY = 'tracelith-write-key';
+/** Trailer of an exact answer that may lack something: a Marks message. */
+export const MARKS_KEY = 'tracelith-marks-bin';
+/** Trailer of an exact Export of which something was not stored: a SliceResult. */
+export const WRITE_RESULT_KEY = 'tracelith-write-result-bin';
+/** Trailer of a failure: its StoreErrorCode. */
+export const CODE_KEY = 'tracelith-code';
+
+export const STORAGE_NODE = 'tracelith.cluster.v1.StorageNode';
+
+/** For api/grpc/grpc-schema.ts, and docs/format/cluster-protocol.md, which a test compares. */
+export const CLUSTER_PROTO = `syntax = "proto3"; package tracelith.cluster.v1;
+message DescribeRequest {}
+message DescribeResponse { string name = 1; string version = 2; uint32 protocol = 3; bool is_read_only = 4; }
+message Slice { string tenant = 1; string key = 2; bytes body = 3; }
+message WriteSlicesRequest { repeated Slice slices = 1; }
+message SliceResult {
+  uint64 stored = 1; map<string, uint64> rejected = 2; string unknown_field = 3; string code = 4; string message = 5;
+}
+message WriteSlicesResponse { repeated SliceResult results = 1; }
+message Tag { string key = 1; string value = 2; bool is_pattern = 3; bool is_negated = 4; }
+message LastUnit { fixed64 start_ns = 1; uint32 traces_max = 2; }
+message Query {
+  optional string service = 1; optional string operation = 2; repeated Tag tags = 3; fixed64 start_min_ns = 4;
+  fixed64 start_max_ns = 5; optional fixed64 duration_min_ns = 6; optional fixed64 duration_max_ns = 7;
+  bytes filter = 8; uint32 limit = 9; LastUnit last_unit = 10;
+}
+message SearchRequest { Query query = 1; }
+message Hit { bytes trace_id = 1; fixed64 matched_start_ns = 2; }
+message SearchResponse { repeated Hit hits = 1; }
+message TraceIds { repeated bytes trace_ids = 1; }
+message DependenciesRequest { fixed64 start_ns = 1; fixed64 end_ns = 2; }
+message Link { string parent = 1; string child = 2; uint64 call_count = 3; uint64 error_count = 4; }
+message DependenciesResponse { repeated Link links = 1; }
+message CallSeriesRequest {
+  repeated string services = 1; repeated uint32 kinds = 2; fixed64 start_ns = 3; fixed64 end_ns = 4;
+  bool is_by_operation = 5;
+}
+message Series {
+  string service = 1; optional string operation = 2; repeated double minutes = 3; repeated double calls = 4;
+  repeated double errors = 5; repeated uint32 bucket_ends = 6; repeated uint32 buckets = 7; repeated double counts = 8;
+}
+message ExplainResponse {
+  uint64 partitions = 1; uint64 parts = 2; uint64 blocks = 3; uint64 log_blocks = 4; map<string, uint64> fates = 5;
+  uint64 bytes = 6; uint64 traces = 7; double waited_ms = 8; double took_ms = 9;
+}
+message ArchiveRequest { bytes trace_id = 1; }
+message ArchiveResponse { bool is_found = 1; }
+message Missing { string node = 1; string reason = 2; }
+message Marks { repeated string warnings = 1; repeated Missing missing = 2; }
+service StorageNode {
+  rpc Describe(DescribeRequest) returns (DescribeResponse);
+  rpc WriteSlices(WriteSlicesRequest) returns (WriteSlicesResponse);
+  rpc Search(SearchRequest) returns (SearchResponse);
+  rpc HasTraces(TraceIds) returns (TraceIds);
+  rpc GetDependencies(DependenciesRequest) returns (DependenciesResponse);
+  rpc GetCallSeries(CallSeriesRequest) returns (stream Series);
+  rpc Explain(SearchRequest) returns (ExplainResponse);
+  rpc ArchiveTrace(ArchiveRequest) returns (ArchiveResponse);
+  rpc IsArchived(ArchiveRequest) returns (ArchiveResponse);
+  rpc DeleteArchived(ArchiveRequest) returns (ArchiveResponse);
+}`;
+
+/** What a caller of jaeger.storage.v2 needs of it. */
+const JAEGER_PROTO = `syntax = "proto3"; package jaeger.storage.v2;
+message GetTraceParams { bytes trace_id = 1; }
+message GetTracesRequest { repeated GetTraceParams query = 1; }
+message GetServicesRequest {}
+message GetServicesResponse { repeated string services = 1; }
+message GetOperationsRequest { string service = 1; string span_kind = 2; }
+message Operation { string name = 1; string span_kind = 2; }
+message GetOperationsResponse { repeated Operation operations = 1; }`;
+
+const root = new protobuf.Root();
+for (const text of [CLUSTER_PROTO, JAEGER_PROTO]) protobuf.parse(text, root);
+root.resolveAll();
+
+/** Codec of a message. 64-bit integers are bigint; lists and maps always exist; absent scalars are absent. */
+export interface MessageCodec<T> {
+  encode(message: T): Uint8Array;
+  /** Throws UNAVAILABLE if the bytes are not such a message: a node of another version, or none. */
+  decode(bytes: Uint8Array): T;
+}
+
+/** The codec of a message of either package, by full name; `T` is its form here. */
+export function codecOf<T extends object>(name: string): MessageCodec<T> {
+  const type = root.lookupType(name);
+  return {
+    encode: (message) => type.encode(type.fromObject(plain(message) as object)).finish(),
+    decode: (bytes) => {
+      try {
+        return type.toObject(type.decode(bytes), { longs: BigInt, arrays: true, objects: true }) as T;
+      } catch (cause) {
+        throw new StoreError('UNAVAILABLE', `a storage node sent what is no ${name}: ${String(cause)}`, { cause });
+      }
+    },
+  };
+}
+
+/** protobufjs takes 64-bit integers as decimal texts, and no undefined. */
+function plain(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return value.map(plain);
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, member]) => (member === undefined ? [] : [[key, plain(member)]])),
+  );
+}
+
+export interface NodeDescription {
+  readonly name?: string;
+  readonly version?: string;
+  readonly protocol?: number;
+  readonly isReadOnly?: boolean;
+}
+
+export interface SliceMessage {
+  readonly tenant?: string;
+  readonly key?: string;
+  readonly body?: Uint8Array;
+}
+
+export interface SliceResultMessage {
+  readonly stored?: bigint;
+  readonly rejected: Readonly<Record<string, bigint>>;
+  readonly unknownField?: string;
+  /** A StoreErrorCode; absent: the slice is stored. */
+  readonly code?: string;
+  readonly message?: string;
+}
+
+export function sliceResultOf({ stored, rejected, unknownField }: WriteResult): SliceResultMessage {
+  const counts = [...rejected].map(([reason, count]): [string, bigint] => [reason, BigInt(count)]);
+  const result = { stored: BigInt(stored), rejected: Object.fromEntries(counts) };
+  return unknownField === undefined ? result : { ...result, unknownField };
+}
+
+/** Reasons of a newer node pass as they are: they are only counted and shown. */
+export function writeResultOf({ stored = 0n, rejected, unknownField = '' }: SliceResultMessage): WriteResult {
+  const counts = Object.entries(rejected).map(([reason, count]) => [reason as RejectReason, Number(count)] as const);
+  const result = { stored: Number(stored), rejected: new Map(counts) };
+  return unknownField === '' ? result : { ...result, unknownField };
+}
+
+const sliceResult = codecOf<SliceResultMessage>('tracelith.cluster.v1.SliceResult');
+
+/** The trailer WRITE_RESULT_KEY, base64. */
+export function encodeSliceResult(result: WriteResult): string {
+  return Buffer.from(sliceResult.encode(sliceResultOf(result))).toString('base64');
+}
+
+export function decodeSliceResult(bytes: Uint8Array): WriteResult {
+  return writeResultOf(sliceResult.decode(bytes));
+}
+
+export interface QueryMessage {
+  readonly service?: string | undefined;
+  readonly operation?: string | undefined;
+  readonly tags: readonly {
+    readonly key?: string;
+    readonly value?: string;
+    readonly isPattern?: boolean | undefined;
+    readonly isNegated?: boolean | undefined;
+  }[];
+  readonly startMinNs?: bigint;
+  readonly startMaxNs?: bigint;
+  readonly durationMinNs?: bigint | undefined;
+  readonly durationMaxNs?: bigint | undefined;
+  /** A jaeger.expression.v1.Call. */
+  readonly filter?: Uint8Array | undefined;
+  readonly limit?: number;
+  readonly lastUnit?: { readonly startNs?: bigint; readonly tracesMax?: number } | undefined;
+}
+
+/** Of a query with a filter, the filter as it came. */
+export function queryMessageOf({ filterMessage, ...query }: TraceQuery): QueryMessage {
+  assert(query.filter === undefined || filterMessage !== undefined, 'a filter that came without its message');
+  return { ...query, filter: filterMessage };
+}
+
+/** The query without its filter, which the caller parses. */
+export function queryOfMessage(message: QueryMessage): TraceQuery {
+  const {
+    service,
+    operation,
+    tags,
+    startMinNs = 0n,
+    startMaxNs = 0n,
+    durationMinNs,
+    durationMaxNs,
+    limit = 0,
+  } = message;
+  const query = { service, operation, startMinNs, startMaxNs, durationMinNs, durationMaxNs, limit };
+  const { startNs = 0n, tracesMax = 0 } = message.lastUnit ?? {};
+  return {
+    ...query,
+    tags: tags.map(({ key = '', value = '', isPattern = false, isNegated = false }) => ({
+      key,
+      value,
+      isPattern,
+      isNegated,
+    })),
+    ...(message.lastUnit === undefined ? {} : { lastUnit: { startNs, tracesMax } }),
+  };
+}
+
+export interface HitsMessage {
+  readonly hits: readonly { readonly traceId?: Uint8Array; readonly matchedStartNs?: bigint }[];
+}
+
+export function hitsOf({ hits }: HitsMessage): SearchHit[] {
+  return hits.map(({ traceId = new Uint8Array(16), matchedStartNs = 0n }) => ({ traceId, matchedStartNs }));
+}
+
+export interface LinksMessage {
+  readonly links: readonly {
+    readonly parent?: string;
+    readonly child?: string;
+    readonly callCount?: bigint;
+    readonly errorCount?: bigint;
+  }[];
+}
+
+export function linksMessageOf(links: readonly Dependency[]): LinksMessage {
+  return {
+    links: links.map(({ parent, child, callCount, errorCount }) => {
+      return { parent, child, callCount: BigInt(callCount), errorCount: BigInt(errorCount) };
+    }),
+  };
+}
+
+export function linksOf({ links }: LinksMessage): Dependency[] {
+  return links.map(({ parent = '', child = '', callCount = 0n, errorCount = 0n }) => {
+    return { parent, child, callCount: Number(callCount), errorCount: Number(errorCount) };
+  });
+}
+
+export interface SeriesMessage {
+  readonly service?: string;
+  readonly operation?: string | undefined;
+  readonly minutes: readonly number[];
+  readonly calls: readonly number[];
+  readonly errors: readonly number[];
+  readonly bucketEnds: readonly number[];
+  readonly buckets: readonly number[];
+  readonly counts: readonly number[];
+}
+
+export function seriesMessageOf(series: CallSeries): SeriesMessage {
+  const { service, operation, minutes, calls, errors, bucketEnds, buckets, counts } = series;
+  return {
+    service,
+    operation,
+    minutes: [...minutes],
+    calls: [...calls],
+    errors: [...errors],
+    bucketEnds: [...bucketEnds],
+    buckets: [...buckets],
+    counts: [...counts],
+  };
+}
+
+export function seriesOf({ service = '', operation, ...lists }: SeriesMessage): CallSeries {
+  return {
+    service,
+    operation,
+    minutes: Float64Array.from(lists.minutes),
+    calls: Float64Array.from(lists.calls),
+    errors: Float64Array.from(lists.errors),
+    bucketEnds: Uint32Array.from(lists.bucketEnds),
+    buckets: Uint16Array.from(lists.buckets),
+    counts: Float64Array.from(lists.counts),
+  };
+}
+
+export interface SeriesRequestMessage {
+  readonly services: readonly string[];
+  readonly kinds: readonly number[];
+  readonly startNs?: bigint;
+  readonly endNs?: bigint;
+  readonly isByOperation?: boolean;
+}
+
+export function metricsQueryOf(message: SeriesRequestMessage): MetricsQuery {
+  const { services, kinds, startNs = 0n, endNs = 0n, isByOperation = false } = message;
+  return { services, kinds, startNs, endNs, isByOperation };
+}
+
+export interface ExplainMessage {
+  readonly partitions?: bigint;
+  readonly parts?: bigint;
+  readonly blocks?: bigint;
+  readonly logBlocks?: bigint;
+  readonly fates: Readonly<Record<string, bigint>>;
+  readonly bytes?: bigint;
+  readonly traces?: bigint;
+  readonly waitedMs?: number;
+  readonly tookMs?: number;
+}
+
+export function explainMessageOf(explanation: SearchExplanation): ExplainMessage {
+  const { partitions, parts, blocks, logBlocks, fates, bytes, traces, waitedMs, tookMs } = explanation;
+  return {
+    partitions: BigInt(partitions),
+    parts: BigInt(parts),
+    blocks: BigInt(blocks),
+    logBlocks: BigInt(logBlocks),
+    fates: Object.fromEntries(Object.entries(fates).map(([fate, count]) => [fate, BigInt(count)])),
+    bytes: BigInt(bytes),
+    traces: BigInt(traces),
+    waitedMs,
+    tookMs,
+  };
+}
+
+export function explanationOf(message: ExplainMessage, marked: Marked): SearchExplanation {
+  const { partitions = 0n, parts = 0n, blocks = 0n, logBlocks = 0n, fates, bytes = 0n, traces = 0n } = message;
+  return {
+    partitions: Number(partitions),
+    parts: Number(parts),
+    blocks: Number(blocks),
+    logBlocks: Number(logBlocks),
+    fates: Object.fromEntries(
+      BLOCK_FATES.map((fate) => [fate, Number(fates[fate] ?? 0n)]),
+    ) as SearchExplanation['fates'],
+    bytes: Number(bytes),
+    traces: Number(traces),
+    waitedMs: message.waitedMs ?? 0,
+    tookMs: message.tookMs ?? 0,
+    warnings: marked.warnings,
+  };
+}
+
+interface MarksMessage {
+  readonly warnings: readonly string[];
+  readonly missing: readonly Partial<Missing>[];
+}
+
+const marks = codecOf<MarksMessage>('tracelith.cluster.v1.Marks');
+/** Trailers are headers, and receivers take 64 KiB of them. */
+const MARKS_CHARS_MAX = 24_000;
+const MARKS_TEXT_MAX = 1_000;
+
+/** The trailer MARKS_KEY, base64; undefined if nothing is lacking. Lines that do not fit are counted in a last one. */
+export function encodeMarks({ warnings, missing = [] }: Marked): string | undefined {
+  if (warnings.length === 0 && missing.length === 0) return undefined;
+  const lines: string[] = [];
+  let chars = 0;
+  for (const warning of warnings) {
+    const line = warning.slice(0, MARKS_TEXT_MAX);
+    chars += line.length;
+    if (chars > MARKS_CHARS_MAX) break;
+    lines.push(line);
+  }
+  if (lines.length < warnings.length) lines.push(`${warnings.length - lines.length} more warnings`);
+  const absent = missing.slice(0, 100).map(({ node, reason }) => ({ node, reason: reason.slice(0, 100) }));
+  return Buffer.from(marks.encode({ warnings: lines, missing: absent })).toString('base64');
+}
+
+export function decodeMarks(bytes: Uint8Array | undefined): Marked {
+  if (bytes === undefined) return { warnings: [] };
+  const { warnings, missing } = marks.decode(bytes);
+  if (missing.length === 0) return { warnings };
+  return { warnings, missing: missing.map(({ node = '', reason = '' }) => ({ node, reason })) };
+}

@@ -1,0 +1,50 @@
+// The store's own scan of a whole request, before any of it is sent on: a malformed request must store nothing, wherever its spans
+// would go, and what is rejected by itself is known. Stores nothing: the scanned rows are dropped. It takes some 1.4 us a
+// span (one thread of a fast machine); dictionaries are kept between requests.
+import { setImmediate as turn } from 'node:timers/promises';
+import { limits } from '../base/limits.ts';
+import { RequestScan, type ScanBounds } from '../otlp/scan-request.ts';
+import { SpanBatch } from '../trace/span-batch.ts';
+import type { WriteResult } from '../trace/store.ts';
+
+/** Limits that may differ from node to node are left to the nodes. */
+const ANY_LIMITS: ScanBounds = {
+  startMinNs: -(2n ** 63n),
+  startMaxNs: 2n ** 63n - 1n,
+  spanAttributesMax: limits.attributesPerSpanMost,
+  spanBytesMax: limits.spanBytesMost,
+};
+/** Bytes of usual spans that take some 20 ms; larger requests are scanned in such steps, in a batch of their own. */
+const STEP_WORK: number = 4 << 20;
+/** Names and templates that are kept for the next requests. */
+const DICTIONARY_BYTES_MAX: number = 8 << 20;
+
+export class RequestCheck {
+  readonly #batch = new SpanBatch();
+
+  /** What a store without limits of its own answers. Throws INVALID_REQUEST, LIMIT_EXCEEDED. */
+  async check(body: Uint8Array): Promise<WriteResult> {
+    if (body.length > STEP_WORK) return await checkInSteps(body);
+    const batch = this.#batch;
+    // An empty arena takes over the body instead of copying it.
+    batch.arena = new Uint8Array(0);
+    try {
+      return new RequestScan(batch, body, ANY_LIMITS).step(Infinity)!;
+    } finally {
+      batch.clearRows();
+      batch.arena = new Uint8Array(0);
+      if (batch.dictionaryBytes > DICTIONARY_BYTES_MAX) batch.clear();
+    }
+  }
+}
+
+async function checkInSteps(body: Uint8Array): Promise<WriteResult> {
+  const batch = new SpanBatch();
+  batch.arena = new Uint8Array(0);
+  const scan = new RequestScan(batch, body, ANY_LIMITS);
+  for (;;) {
+    const result = scan.step(STEP_WORK);
+    if (result !== undefined) return result;
+    await turn();
+  }
+}

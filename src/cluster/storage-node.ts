@@ -1,0 +1,138 @@
+// One storage node as the other roles see it: where it is, what it is called, whether it answers. It is asked for its name every
+// second; that is also how it counts as up or down, so that nobody waits for a node that does not answer.
+import type { CallContext } from '../trace/call-context.ts';
+import { deadlineAfter } from '../trace/call-context.ts';
+import { isStoreError, type StoreError } from '../base/errors.ts';
+import { DEFAULT_TENANT } from '../trace/tenant.ts';
+import { GrpcCaller, NoAnswer } from './grpc-caller.ts';
+import type { NodeDescription } from './protocol.ts';
+import { RemoteStore } from './remote-store.ts';
+
+const PROBE_INTERVAL_MS = 1_000;
+const PROBE_TIMEOUT_MS = 3_000;
+/** Questions in a row without an answer until the node counts as down. A refused connection counts at once. */
+const SILENT_MAX = 2;
+/** How long a node that refused spans gets no further ones. */
+const FULL_MS = 1_000;
+
+export interface StorageNodeOptions {
+  readonly address: string;
+  /** Called when the name, or whether it is up, has changed. */
+  readonly onChange: (node: StorageNode) => void;
+  readonly answerBytesMax?: number;
+  readonly probeTimeoutMs?: number;
+  /** -storageNode.bearerToken */
+  readonly token?: string;
+}
+
+export class StorageNode {
+  readonly address: string;
+  /** Calls to it, and calls on another connection. */
+  readonly store: RemoteStore;
+  readonly repeat: RemoteStore;
+  readonly #options: StorageNodeOptions;
+  readonly #caller: GrpcCaller;
+  readonly #timer: NodeJS.Timeout;
+  #description: NodeDescription = {};
+  #isUp = false;
+  #reason = 'it was not reached yet';
+  #silent = 0;
+  #fullUntilMs = 0;
+  #down = new AbortController();
+  #probing: Promise<void> | undefined;
+  #isClosed = false;
+
+  constructor(options: StorageNodeOptions) {
+    this.#options = options;
+    this.address = options.address;
+    this.#caller = new GrpcCaller(options.address, options.token);
+    const { answerBytesMax } = options;
+    const shared = { caller: this.#caller, ...(answerBytesMax === undefined ? {} : { answerBytesMax }) };
+    this.store = new RemoteStore(shared);
+    this.repeat = new RemoteStore({ ...shared, isRepeat: true });
+    this.#timer = setInterval(() => void this.probe(), PROBE_INTERVAL_MS);
+  }
+
+  /** undefined until it has answered once. */
+  get name(): string | undefined {
+    return this.#description.name;
+  }
+
+  /** For people and for Missing. */
+  get shownName(): string {
+    return this.name ?? this.address;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  get isReadOnly(): boolean {
+    return this.#description.isReadOnly ?? false;
+  }
+
+  /** Why it is not up. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** It takes spans now, as far as is known. */
+  get isOpen(): boolean {
+    return this.#isUp && !this.isReadOnly && performance.now() >= this.#fullUntilMs;
+  }
+
+  /** Fires when it goes down: nobody should wait for it any longer. */
+  get downSignal(): AbortSignal {
+    return this.#down.signal;
+  }
+
+  /** It refused spans for a reason that passes. */
+  markFull(): void {
+    this.#fullUntilMs = performance.now() + FULL_MS;
+  }
+
+  /** Asks for its description. Resolves when it has answered, or has not within the time for it. */
+  probe(): Promise<void> {
+    this.#probing ??= this.#probe().finally(() => (this.#probing = undefined));
+    return this.#probing;
+  }
+
+  async #probe(): Promise<void> {
+    const timeoutMs = this.#options.probeTimeoutMs ?? PROBE_TIMEOUT_MS;
+    const call: CallContext = { tenant: DEFAULT_TENANT, deadlineNs: deadlineAfter(timeoutMs) };
+    try {
+      const description = await this.store.describe(call);
+      if (this.#isClosed) return;
+      const wasNamed = this.name;
+      this.#description = description;
+      this.#silent = 0;
+      if (this.#isUp && wasNamed === this.name) return;
+      if (!this.#isUp) this.#down = new AbortController();
+      this.#isUp = true;
+      this.#options.onChange(this);
+    } catch (error) {
+      if (this.#isClosed) return;
+      if (!isStoreError(error)) throw error;
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: StoreError): void {
+    this.#silent++;
+    // A node that says it is not ready, or refuses the connection, is known not to serve.
+    const isCertain = !(error instanceof NoAnswer) || error.isUnsent;
+    if (!isCertain && this.#silent < SILENT_MAX) return;
+    this.#reason = error.message;
+    if (!this.#isUp) return;
+    this.#isUp = false;
+    this.#down.abort();
+    this.#options.onChange(this);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    this.#down.abort();
+    this.#caller.close();
+  }
+}

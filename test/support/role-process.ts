@@ -1,0 +1,93 @@
+// A process of a cluster: the real program in any role, on ports that stay through its restarts. Black box, as node-process.ts.
+// Waits are long: several processes start on a machine that may have two busy cores.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Child, findFreePort } from '../../native-bench/harness/child.ts';
+import { launcher } from '../../native-bench/harness/node-process.ts';
+
+const WAIT_MS = 120_000;
+const POLL_MS = 20;
+/** Every other listener is off: a test reaches a role by its HTTP port. */
+const OFF = ['-otlpGRPCListenAddr=', '-otlpHTTPListenAddr=', '-grpc.listenAddr='];
+
+export type Role = 'storage' | 'insert' | 'select' | 'single';
+
+export class RoleProcess implements AsyncDisposable {
+  readonly name: string;
+  readonly url: string;
+  /** For -storageNode. */
+  readonly address: string;
+  readonly #args: readonly string[];
+  readonly #dataPath: string | undefined;
+  #child: Child | undefined;
+  #isStopped = false;
+  #earlierLog = '';
+
+  private constructor(name: string, ports: readonly [number, number], args: readonly string[], dataPath?: string) {
+    this.name = name;
+    this.url = `http://127.0.0.1:${ports[0]}`;
+    this.address = `127.0.0.1:${ports[1]}`;
+    this.#args = [`-httpListenAddr=127.0.0.1:${ports[0]}`, ...OFF, ...args];
+    this.#dataPath = dataPath;
+  }
+
+  /** A storage node called `name`, or a single node without that listener. Not started yet. */
+  static async storing(name: string, isSingle = false, flags: readonly string[] = []): Promise<RoleProcess> {
+    const ports = [await findFreePort(), await findFreePort()] as const;
+    const dataPath = mkdtempSync(join(tmpdir(), `tracelith-${name}-`));
+    const role = isSingle ? [] : [`-storage.listenAddr=127.0.0.1:${ports[1]}`, `-storageNode.name=${name}`];
+    return new RoleProcess(name, ports, [`-storageDataPath=${dataPath}`, ...role, ...flags], dataPath);
+  }
+
+  /** An insert or select node in front of `nodes`, as -storageNode has them. Not started yet. */
+  static async inFront(role: 'insert' | 'select', nodes: string, flags: readonly string[] = []): Promise<RoleProcess> {
+    const ports = [await findFreePort(), await findFreePort()] as const;
+    const off = role === 'insert' ? '-select.disable' : '-insert.disable';
+    return new RoleProcess(role, ports, [`-storageNode=${nodes}`, off, ...flags]);
+  }
+
+  get isRunning(): boolean {
+    return this.#child?.isRunning === true;
+  }
+
+  /** Everything printed so far. */
+  log(): string {
+    return this.#earlierLog + (this.#child?.output ?? '');
+  }
+
+  /** Resolves when the process says that it is ready. */
+  async start(): Promise<this> {
+    const child = await Child.start(launcher, this.#args);
+    this.#child = child;
+    await waitFor(`the start of ${this.name}`, () => !child.isRunning || child.output.includes('tracelith is ready'));
+    if (!child.isRunning) throw new Error(`${this.name} did not start:\n${child.output}`);
+    return this;
+  }
+
+  /** Sends the signal; of one that ends the process, resolves when it has ended. */
+  async signal(signal: 'SIGKILL' | 'SIGTERM' | 'SIGSTOP' | 'SIGCONT'): Promise<void> {
+    const child = this.#child!;
+    process.kill(child.pid, signal);
+    this.#isStopped = signal === 'SIGSTOP';
+    if (signal === 'SIGSTOP' || signal === 'SIGCONT') return;
+    await waitFor(`the end of ${this.name}`, () => !child.isRunning);
+    this.#earlierLog += child.output;
+    await child.stop();
+    this.#child = undefined;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.isRunning && this.#isStopped) await this.signal('SIGCONT');
+    if (this.isRunning) await this.signal('SIGKILL');
+    if (this.#dataPath !== undefined) rmSync(this.#dataPath, { recursive: true, force: true });
+  }
+}
+
+export async function waitFor(what: string, isDone: () => boolean | Promise<boolean>): Promise<void> {
+  for (let waitedMs = 0; !(await isDone()); waitedMs += POLL_MS) {
+    if (waitedMs > WAIT_MS) throw new Error(`waited in vain for ${what}`);
+    await delay(POLL_MS);
+  }
+}
