@@ -5,6 +5,7 @@ import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
+import { systemClock } from './base/clock.ts';
 import { Closing } from './base/closing.ts';
 import {
   CONNECTIONS_USEFUL,
@@ -19,6 +20,8 @@ import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from '
 import { newMeter, startMeter } from './base/thread-meter.ts';
 import { formatAddress } from './base/flag-value.ts';
 import { helpText, maskedArguments, parseConfig, splitArguments, type Config } from './config.ts';
+import { QueryString } from './api/go/query-string.ts';
+import { parseSpanSelection } from './api/jaeger/jaeger-params.ts';
 import { openAccess } from './api/access/open-access.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
 import { openJaegerGrpc, openOtlpGrpc, openStorageGrpc } from './api/listeners/grpc-listeners.ts';
@@ -38,12 +41,13 @@ import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
 import { takeNodeId } from './storage/node-id.ts';
+import { DeleteTasks } from './deletion/delete-tasks.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
 import type { SearchExplainer } from './trace/search-explanation.ts';
 import type { CallContext } from './trace/call-context.ts';
 import type { StoreInventory } from './trace/inventory.ts';
 import type { SpanDigester } from './trace/span-digests.ts';
-import type { SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
+import type { SpanSelection, SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
 import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
 
 const SYSTEM_MEMORY = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
@@ -72,7 +76,12 @@ interface Backend {
   readonly store: ThreadedStore | undefined;
   readonly metrics: Metrics;
   /** What only a node with a store serves. */
-  readonly local: { readonly digester?: SpanDigester; readonly inventory?: StoreInventory; readonly uiDir?: string };
+  readonly local: {
+    readonly digester?: SpanDigester;
+    readonly inventory?: StoreInventory;
+    readonly uiDir?: string;
+    readonly deletions?: DeleteTasks | undefined;
+  };
   readonly readiness: Readiness;
   readonly describe: () => Promise<NodeDescription>;
 }
@@ -158,9 +167,11 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: 
   });
   closing.add('query workers', () => reader.close());
   metrics.watchTurns(() => reader.turns);
-  const archive = archived && new LocalArchive({ folder: archived, reader });
+  const archive = archived && new LocalArchive({ folder: archived, disk: nodeDisk, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
+  const deletions = openDeletions(config, { store, reader, archive, logger });
+  if (deletions !== undefined) closing.add('delete tasks', () => deletions.close());
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   const describe = async (): Promise<NodeDescription> => {
     const isReadOnly = (await store.writeRefusal()) !== undefined;
@@ -170,8 +181,25 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: 
     listDays: () => store.listDays(),
     countServices: (call: CallContext) => reader.countServices(call),
   };
-  const local = { digester: reader, inventory, uiDir: UI_DIR };
+  const local = { digester: reader, inventory, uiDir: UI_DIR, deletions };
   return { writer: store, reader, archive, store, local, metrics, readiness: readinessOf(store), describe };
+}
+
+/** undefined: nothing may be deleted. Goes on with the tasks of the last run. */
+function openDeletions(
+  { isDeleteOn, storageDataPath: path, searchTracesMax: maxTraces, hasTagExpressions }: Config,
+  parts: {
+    readonly store: ThreadedStore;
+    readonly reader: LocalReader;
+    readonly archive: LocalArchive | undefined;
+    readonly logger: LineLogger;
+  },
+): DeleteTasks | undefined {
+  if (!isDeleteOn) return undefined;
+  const { store: admin, reader: selector, archive, logger } = parts;
+  const parse = (query: string, nowMs: number): SpanSelection =>
+    parseSpanSelection(new QueryString(query), { nowMs, maxTraces, hasTagExpressions });
+  return new DeleteTasks({ path, disk: nodeDisk, clock: systemClock, logger, admin, selector, archive, parse });
 }
 
 /** The storage nodes of a cluster. */

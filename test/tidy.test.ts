@@ -31,6 +31,7 @@ const LAYERS = [
   'query',
   'cluster',
   'ui',
+  'deletion',
   'api',
 ];
 /** The rooms of `api`, bottom to top: a file imports from its own room or one below. */

@@ -1,7 +1,7 @@
 // Traces that people chose to keep, one file each: `<data path>/archive/<account>-<project>/<2 hex digits>/<trace
 // id>.trace`. Retention never removes them. A file gets its name once whole and fsynced; archiving again replaces it in
 // one step. It runs on the main thread, so all slow work is asynchronous. Bounded by bytes and by number.
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
 import { StoreError } from '../base/errors.ts';
@@ -98,6 +98,15 @@ export class ArchiveFolder {
     disk.rename(temporary, path);
     disk.syncDir(dirname(path));
     this.#count(sizeBytes, before);
+  }
+
+  /** Ids of the tenant's archived traces. Throws DISK. */
+  list(tenant: Tenant): Uint8Array[] {
+    const folder = join(this.#path, tenant.replace(':', '-'));
+    const paths = archiveFiles(this.#options.disk, this.#path).filter((path) => path.startsWith(`${folder}/`));
+    return paths
+      .filter((path) => FILE.test(basename(path)))
+      .map((path) => Buffer.from(basename(path).slice(0, 32), 'hex'));
   }
 
   /** Removes the trace's file; false when there is none. Throws DISK. */

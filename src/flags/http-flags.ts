@@ -58,6 +58,12 @@ export const httpFlags = {
     reason: "Jaeger's integration suite asks for it between its tests; nobody else may find such a path.",
     example: '-purge.enable',
   }),
+  isDeleteOn: flag('http', 'delete.enable', boolean, {
+    default: 'false',
+    meaning: 'Serve /delete/run_task, which deletes traces, or the spans that a query selects, of one tenant for good.',
+    reason: 'As in VictoriaTraces: nobody deletes by accident what a node was not meant to delete.',
+    example: '-delete.enable',
+  }),
   jaegerUiDir: flag('http', 'jaegerui.dir', text, {
     default: '',
     meaning:
@@ -90,6 +96,7 @@ export const httpFlags = {
   forceMergeAuthKey: authKey('forceMergeAuthKey', 'POST /internal/force_merge'),
   partitionManageAuthKey: authKey('partitionManageAuthKey', 'POST /internal/partition/*'),
   archiveDeleteAuthKey: authKey('archiveDeleteAuthKey', 'DELETE /api/archive/*'),
+  deleteAuthKey: authKey('deleteAuthKey', 'POST /delete/*'),
   metricsAuthKey: authKey('metricsAuthKey', 'GET /metrics'),
   flagsAuthKey: authKey('flagsAuthKey', 'GET /flags'),
 } as const;

@@ -4,7 +4,7 @@
 // never behind the data, and every loss is recorded.
 import { Packr } from 'msgpackr';
 import { assert } from '../base/assert.ts';
-import { StoreError } from '../base/errors.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import {
   verifyEnvironment,
@@ -130,6 +130,21 @@ export function commitParts(env: Environment, change: CatalogChange): number {
     writeHead(txn, { flushedLogSeq, generation });
     return generation;
   });
+}
+
+/**
+ * As commitParts, but a commit that failed and reached the disk nevertheless counts as done. Calls `onMissing` only if it is
+ * certainly not there. Throws DISK.
+ */
+export function commitSurely(env: Environment, change: CatalogChange, onMissing: () => void): void {
+  try {
+    commitParts(env, change);
+  } catch (error) {
+    if (!isStoreError(error, 'DISK')) throw error;
+    if (isCommitted(readCatalog(env), change)) return;
+    onMissing();
+    throw error;
+  }
 }
 
 /**

@@ -252,6 +252,32 @@ export class Environment implements IndexReader, Disposable {
     }
   }
 
+  /**
+   * Replaces data.mdb by a new file with the same entries, so that nothing of removed ones is left in unused pages. A crash
+   * leaves the old file or the new one. The environment must be idle. Throws DISK, CORRUPTION.
+   */
+  rewrite(): void {
+    assert(this.isIdle, `${this.path}: rewritten while it is used`);
+    const disk = this.#disk;
+    const fresh = `${this.path}.tmp`;
+    disk.remove(fresh);
+    disk.makeDir(fresh);
+    const copy = new Environment({ path: fresh, disk });
+    try {
+      copy.transaction('rewrite', (txn) => {
+        for (const { key, payload } of this.scan(EVERY_KEY)) txn.put(key, payload);
+      });
+    } finally {
+      copy.close();
+    }
+    disk.syncDir(fresh);
+    this.#closeDatabase();
+    disk.rename(join(fresh, 'data.mdb'), join(this.path, 'data.mdb'));
+    disk.syncDir(this.path);
+    this.#restedBytes = this.#fileBytes();
+    disk.remove(fresh);
+  }
+
   /** Closes LMDB; every commit is durable already. Any later use is a bug, except closing again. */
   close(): void {
     assert(!this.#isInTransaction, `${this.path}: closed inside a transaction`);
@@ -320,6 +346,9 @@ export class Environment implements IndexReader, Disposable {
     }
   }
 }
+
+/** Keys are at most 1,978 bytes, and the first one is a kind of entry. */
+const EVERY_KEY: KeyRange = { start: Uint8Array.of(0), end: Uint8Array.of(0xff) };
 
 const NOTHING = Symbol('nothing thrown');
 

@@ -285,6 +285,29 @@ function kindOfOther(kind: number): number {
   return kind >= 0 && kind <= KIND_MAX ? kind : 0;
 }
 
+/**
+ * Removes the services and operations of `tenant` that `kept` does not have; OTHER_NAMES stays. Returns how many went.
+ * Throws CORRUPTION.
+ */
+export function eraseNames(txn: IndexTransaction, tenant: Tenant, kept: NameSet): number {
+  const services = new Set(kept.services(tenant));
+  const gone: Uint8Array[] = [];
+  for (const { key, payload } of txn.scan(serviceRange(tenant))) {
+    const service = textOf(payload, 0);
+    const isGone = isListed(service) && !services.has(service);
+    if (isGone) gone.push(key);
+    const operations = new Set(
+      isGone ? [] : kept.operations(tenant, service).map(({ name, kind }) => `${kind} ${name}`),
+    );
+    for (const one of txn.scan(operationRange(tenant, service))) {
+      const { name, kind } = decodeOperation(one.payload);
+      if (isListed(name) && isListed(service) && !operations.has(`${kind} ${name}`)) gone.push(one.key);
+    }
+  }
+  for (const key of gone) txn.remove(key);
+  return gone.length;
+}
+
 /** Sorted by UTF-8 bytes. Throws CORRUPTION. */
 export function listServices(index: IndexReader, tenant: Tenant): string[] {
   const names: string[] = [];

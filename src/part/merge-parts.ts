@@ -58,6 +58,8 @@ export interface MergeBlock extends BlockRange {
   readonly tenant: Tenant;
   /** ns since the day's midnight. */
   readonly startMin: number;
+  /** A flag per row that is not to be in the new part. */
+  readonly leftOut?: Uint8Array | undefined;
 }
 
 /** A file of blocks: a log file or a part's data. */
@@ -118,7 +120,10 @@ class Merge implements Disposable {
   readonly #damaged: DamagedPlace[] = [];
   readonly #memoryBytes: number;
   readonly #windowBytesMax: number;
+  /** Rows of the window that are not to be written. */
+  readonly #leftOut = new Set<number>();
   #rowsRead = 0;
+  #rowsKept = 0;
   #duplicates = 0;
   /** Size of the window's dictionaries before the rows in it were read. */
   #dictionaryBytes = 0;
@@ -145,7 +150,7 @@ class Merge implements Disposable {
 
   run(): MergeResult {
     for (const [tenant, sources] of sourcesByTenant(this.#job.inputs)) this.#mergeTenant(tenant, sources);
-    const hasRows = this.#rowsRead > 0;
+    const hasRows = this.#rowsKept > 0;
     if (hasRows) this.#rollups.finish();
     return {
       part: hasRows ? this.#writer.finish(this.#job.day, this.#job.origin) : undefined,
@@ -189,6 +194,7 @@ class Merge implements Disposable {
       const columns = this.#rollups.readColumns(source.tenant, block);
       appendBlock(window, block);
       if (columns !== undefined) this.#rollups.add(columns, (names) => readColumns(file, source, names));
+      source.leftOut?.forEach((flag, row) => flag === 0 || this.#leftOut.add(rowCount + row));
       this.#rowsRead += window.rowCount - rowCount;
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
@@ -198,7 +204,8 @@ class Merge implements Disposable {
 
   #writeWindow(tenant: Tenant): void {
     const window = this.#window;
-    if (window.rowCount > 0) this.#writeBlocks(tenant, window);
+    if (window.rowCount > this.#leftOut.size) this.#writeBlocks(tenant, window);
+    this.#leftOut.clear();
     // Even if no row was read: a damaged block may have added names before its decoding failed.
     if (window.dictionaryBytes > this.#windowBytesMax * DICTIONARY_SHARE) window.clear();
     else window.clearRows();
@@ -206,8 +213,9 @@ class Merge implements Disposable {
   }
 
   #writeBlocks(tenant: Tenant, window: SpanBatch): void {
-    const { rows, traceEnds, duplicates } = regroupByTrace(window);
+    const { rows, traceEnds, duplicates } = regroupByTrace(window, this.#keptRows(window));
     this.#duplicates += duplicates;
+    this.#rowsKept += rows.length;
     const rowBytes = (window.arenaBytes + window.dictionaryBytes - this.#dictionaryBytes) / window.rowCount;
     const blockBytesMax = Math.min(BLOCK_BYTES_TARGET, this.#windowBytesMax / 4);
     const rowsMax = Math.max(1, Math.min(BLOCK_ROWS_TARGET, Math.floor(blockBytesMax / (rowBytes + 1))));
@@ -219,6 +227,15 @@ class Merge implements Disposable {
       this.#writer.addBlock(block, terms);
       start = end;
     }
+  }
+
+  /** undefined: all of them. */
+  #keptRows({ rowCount }: SpanBatch): Uint32Array | undefined {
+    if (this.#leftOut.size === 0) return undefined;
+    const kept = new Uint32Array(rowCount - this.#leftOut.size);
+    let count = 0;
+    for (let row = 0; row < rowCount; row++) if (!this.#leftOut.has(row)) kept[count++] = row;
+    return kept;
   }
 
   #putAside(path: string, { offset, sizeBytes }: BlockRange, message: string): void {

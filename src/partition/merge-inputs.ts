@@ -7,6 +7,7 @@ import { PART_DATA_FORMAT } from '../part/format-version.ts';
 import type { MergeBlock } from '../part/merge-parts.ts';
 import { openBlocks } from '../part/part-reader.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
+import type { SpanRows } from '../trace/store.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import type { LogFile } from './log-file.ts';
 import type { KnownBlock, KnownInput } from './loss-records.ts';
@@ -20,8 +21,11 @@ export function logInput({ path, blocks }: LogFile): KnownInput {
   return { path, blocks: blocks.map(({ offset, header }) => knownBlock({ ...header, offset })) };
 }
 
-export function partInput({ path, metadata }: LivePart): KnownInput {
-  return { path: join(path, DATA_FILE), blocks: metadata.blocks.map(knownBlock) };
+/** Without the rows of it in `leftOut`. */
+export function partInput({ path, metadata, identity }: LivePart, leftOut: readonly SpanRows[] = []): KnownInput {
+  const flags = new Map(leftOut.filter(({ part }) => part === identity).map((rows) => [rows.block, rows.flags]));
+  const blocks = metadata.blocks.map((block, number) => ({ ...knownBlock(block), leftOut: flags.get(number) }));
+  return { path: join(path, DATA_FILE), blocks };
 }
 
 function knownBlock(block: MergeBlock & KnownBlock): MergeBlock & KnownBlock {

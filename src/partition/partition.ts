@@ -5,7 +5,7 @@
 import { basename, join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
-import { commitParts, isCommitted, listLogs, readCatalog, type CatalogChange } from '../index/catalog.ts';
+import { commitSurely, listLogs, type CatalogChange } from '../index/catalog.ts';
 import type { Environment } from '../index/environment.ts';
 import type { Loss } from '../index/losses.ts';
 import { listOperations, listServices, NameSet } from '../index/names.ts';
@@ -13,12 +13,14 @@ import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
-import type { Listed, Operation } from '../trace/store.ts';
+import type { Listed, Operation, SpanRows } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { isParked, parkedName, type LogAppend, type LogFile } from './log-file.ts';
 import { Log } from './log.ts';
 import { ENDLESS_ROOM, parkReasonOf, type MergeRoom, type MergeRunner, type ParkReason } from './merge-runner.ts';
 import { forgetLosses, openPartitionFiles, readLogs, type ReadLogs, type RecoveryReport } from './open-partition.ts';
+import { noCounters, type PartitionCounters } from './counters.ts';
+import { eraseUnusedNames } from './erase-names.ts';
 import { KnownLosses } from './known-losses.ts';
 import { lossesOf, type KnownInput } from './loss-records.ts';
 import { livePart, partEntry, PartSet, pinAll, type LivePart } from './part-set.ts';
@@ -41,31 +43,13 @@ type Merged = MergeResult & { readonly id: Identity; readonly losses: readonly L
 
 type MergeHow = Pick<MergeJob, 'profile' | 'origin' | 'rollups'>;
 
-/** What flushes and merges of a partition have done since it was opened. */
-export interface PartitionCounters {
-  flushes: number;
-  merges: number;
-  rowsMerged: number;
-  duplicatesRemoved: number;
-  corruptBlocks: number;
-  /** How often a name was not listed because of the bounds. */
-  namesFolded: number;
-}
-
 export class Partition {
   readonly day: number;
   readonly path: string;
   readonly report: RecoveryReport;
   /** Every view that reads from the partition pins it. */
   readonly pinned: Pinned;
-  readonly counters: PartitionCounters = {
-    flushes: 0,
-    merges: 0,
-    rowsMerged: 0,
-    duplicatesRemoved: 0,
-    corruptBlocks: 0,
-    namesFolded: 0,
-  };
+  readonly counters: PartitionCounters = noCounters();
   readonly #options: PartitionOptions;
   readonly #disk: Disk;
   readonly #env: Environment;
@@ -191,6 +175,25 @@ export class Partition {
     }
   }
 
+  /**
+   * Writes the parts as one without `rows`, counts the day's calls anew, and removes what is then unused from the lists of
+   * `tenant`. 'changed': a part of `rows` is not there any more, nothing was done. Flushes wait meanwhile: they count their
+   * spans relative to the parts. Throws READ_ONLY, WORKER_FAILED, DISK.
+   */
+  async deleteRows(tenant: Tenant, rows: readonly SpanRows[]): Promise<'done' | 'changed'> {
+    let outcome: 'done' | 'changed' = 'changed';
+    const work = async (): Promise<void> => {
+      const live = new Set<string>(this.#parts.idle.map(({ identity }) => identity));
+      if (rows.some(({ part }) => !live.has(part))) return;
+      if (rows.length > 0) await this.#mergeAll(rows);
+      await this.#mergeAll();
+      await this.#commits.run(async () => eraseUnusedNames(this.#disk, this.#env, { tenant, parts: this.#parts.all }));
+      outcome = 'done';
+    };
+    await this.#flushes.run(() => this.#merges.run(() => this.#unlessClosed(work)));
+    return outcome;
+  }
+
   /** On a closed partition `action` does nothing; if the partition closes meanwhile, `action` is given up. */
   async #unlessClosed(action: () => Promise<void>): Promise<void> {
     if (this.#isClosed) return;
@@ -210,10 +213,10 @@ export class Partition {
     return parts.filter(({ entry }) => ids.includes(entry.id));
   }
 
-  async #mergeAll(): Promise<void> {
+  async #mergeAll(leftOut?: readonly SpanRows[]): Promise<void> {
     const parts = this.#parts.idle;
     const isMerged = parts.length === 0 || (parts.length === 1 && this.#isFinal(parts[0]!));
-    if (isMerged) return;
+    if (isMerged && leftOut === undefined) return;
     const sizeBytes = bytesOf(parts);
     const { freeBytes } = this.#room;
     if (sizeBytes > freeBytes)
@@ -221,13 +224,13 @@ export class Partition {
         'READ_ONLY',
         `${this.path}: merging ${sizeBytes} bytes needs as much free space, ${freeBytes} may be used; free space, then retry`,
       );
-    await this.#mergeOrPark(parts, true);
+    await this.#mergeOrPark(parts, true, leftOut);
   }
 
   /** A merge that can only fail parks its parts: they stay readable, but background merges skip them. */
-  async #mergeOrPark(parts: readonly LivePart[], isForced = false): Promise<void> {
+  async #mergeOrPark(parts: readonly LivePart[], isForced = false, leftOut?: readonly SpanRows[]): Promise<void> {
     try {
-      await this.#merge(parts);
+      await this.#merge(parts, leftOut);
     } catch (error) {
       const reason = parkReasonOf(error);
       if (reason === undefined || this.#isClosed) throw error;
@@ -412,22 +415,24 @@ export class Partition {
     return entry.level > 1 && hasRollups(this.#disk, path);
   }
 
-  async #merge(parts: readonly LivePart[]): Promise<void> {
+  async #merge(parts: readonly LivePart[], leftOut?: readonly SpanRows[]): Promise<void> {
     const unreadable = parts.filter((part) => this.#loseIfUnreadable(part));
     if (unreadable.length > 0) {
       const rest = parts.filter((part) => !unreadable.includes(part));
-      return rest.length === 0 ? undefined : this.#merge(rest);
+      return rest.length === 0 ? undefined : this.#merge(rest, leftOut);
     }
     using _reserved = this.#parts.reserve(parts);
     using _room = this.#room.reserve(bytesOf(parts));
-    const inputs = parts.map(partInput);
+    const inputs = parts.map((part) => partInput(part, leftOut));
     const origin = {
       logSeqMax: Math.max(...parts.map(({ metadata }) => metadata.origin.logSeqMax)),
       partIds: parts.map(({ entry }) => entry.id),
     };
     // A flush that commits meanwhile counted its spans relative to all these parts.
     const isWholeDay = parts.length === this.#parts.count;
-    const rollups = this.#rollups({ kind: 'sum', parts: parts.map(({ path }) => path), isWholeDay });
+    const paths = parts.map(({ path }) => path);
+    // What is left out may be a caller of what stays: nothing can be summed up.
+    const rollups = this.#rollups(leftOut === undefined ? { kind: 'sum', parts: paths, isWholeDay } : { kind: 'none' });
     const { part, id, losses } = await this.#run(inputs, { profile: 'merged', origin, rollups });
     const level = 1 + Math.max(...parts.map(({ entry }) => entry.level));
     const added = part === undefined ? undefined : this.#livePart(id, level, part);
@@ -456,20 +461,10 @@ export class Partition {
     return { ...result, id, losses: lossesOf(this.path, result.damaged, inputs) };
   }
 
-  /**
-   * The only commit point. A failed commit may still have reached the disk, so this asks the catalog. It removes the new
-   * part's files only if they are certainly not committed.
-   */
+  /** The only commit point. Removes the new part's files only if they are certainly not committed. */
   #commit({ losses = [], ...change }: CatalogChange, added: LivePart | undefined): void {
-    try {
-      commitParts(this.#env, { ...change, losses: this.#losses.toRecord(losses) });
-    } catch (error) {
-      if (!isStoreError(error, 'DISK')) throw error;
-      if (!isCommitted(readCatalog(this.#env), change)) {
-        added?.pinned.doom();
-        throw error;
-      }
-    }
+    const recorded = { ...change, losses: this.#losses.toRecord(losses) };
+    commitSurely(this.#env, recorded, () => added?.pinned.doom());
     this.#losses.recorded(losses);
   }
 

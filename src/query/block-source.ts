@@ -40,6 +40,12 @@ export interface ViewFiles {
   readonly archived?: readonly { readonly traceId: Uint8Array; readonly path: string }[];
 }
 
+export interface PlaceInPart {
+  readonly part: Identity;
+  /** Number of the block in the part. */
+  readonly block: number;
+}
+
 /** A block that may match, judged without reading it. */
 export interface CandidateBlock {
   readonly day: number;
@@ -52,6 +58,8 @@ export interface CandidateBlock {
   filter(): FuseFilter | undefined;
   /** The part's outlines of the block, if it has them. */
   outlined(): OutlinedBlock | undefined;
+  /** Where it lies in a part; undefined: in the log. */
+  readonly place: PlaceInPart | undefined;
   /** Runs `work` on the block; undefined, with a warning, if data that `work` reads is damaged. */
   read<T>(work: (block: BlockReader) => T): T | undefined;
 }
@@ -257,7 +265,8 @@ export class BlockSource implements Disposable {
       range: block,
       useFile: (work) => this.#cache.use(place, (part) => work(part.dataFile())),
     });
-    return { day, startMin, startMax, durationMin, durationMax, filter, outlined, read };
+    const inPart = { part: place.identity, block: number };
+    return { day, startMin, startMax, durationMin, durationMax, filter, outlined, place: inPart, read };
   }
 
   #logBlock(day: number, place: ViewLogBlock): CandidateBlock {
@@ -270,7 +279,8 @@ export class BlockSource implements Disposable {
       useFile: (work) => this.#logs.use(identity, openLog, work),
     });
     const [durationMin, durationMax] = [-Infinity, Infinity];
-    return { day, startMin, startMax, durationMin, durationMax, filter: unknown, outlined: unknown, read };
+    const range = { startMin, startMax, durationMin, durationMax };
+    return { day, ...range, filter: unknown, outlined: unknown, place: undefined, read };
   }
 
   #readerOf({ key, path, range, useFile }: BlockPlace): CandidateBlock['read'] {

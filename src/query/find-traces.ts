@@ -14,7 +14,7 @@ import type { BlockSource } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
 
 /** Archived spans were accepted once, so the present bounds do not apply. */
-const ANY_SPAN: ScanBounds = {
+export const ANY_SPAN: ScanBounds = {
   startMinNs: -(2n ** 63n),
   startMaxNs: 2n ** 63n - 1n,
   spanAttributesMax: limits.attributesPerSpanMost,
@@ -138,7 +138,7 @@ export function idKey(traceId: Uint8Array): string {
 }
 
 /** Finds wanted ids among many: compares their last four bytes first, which are random in all common kinds of ids. */
-class WantedTraces {
+export class WantedTraces {
   readonly #byTail = new Map<number, Uint8Array[]>();
 
   constructor(traceIds: readonly Uint8Array[]) {
@@ -161,7 +161,8 @@ function tailOf(ids: Uint8Array, at: number): number {
   return ids[at + 12]! | (ids[at + 13]! << 8) | (ids[at + 14]! << 16) | (ids[at + 15]! << 24);
 }
 
-function tracesIn(block: BlockReader, wanted: WantedTraces): number[] {
+/** The numbers of the traces of `block` that are wanted. */
+export function tracesIn(block: BlockReader, wanted: WantedTraces): number[] {
   const ids = block.traceIds();
   const traces: number[] = [];
   for (let trace = 0; trace < block.header.traceCount; trace++) if (wanted.has(ids, trace * 16)) traces.push(trace);

@@ -20,6 +20,9 @@ import type {
   Listed,
   MetricsQuery,
   Operation,
+  SpanRows,
+  SpanSelection,
+  SpanSelector,
   TraceReader,
 } from '../trace/store.ts';
 import type { CountedServices } from '../trace/inventory.ts';
@@ -84,7 +87,7 @@ const HUNG_MAX_SECONDS = 30;
 /** One query as metrics see it. */
 export interface RunQuery {
   readonly tenant: Tenant;
-  readonly kind: Exclude<QueryKind, 'exists' | 'newest'>;
+  readonly kind: Exclude<QueryKind, 'exists' | 'newest' | 'rows'>;
   /** From the request for a turn to the answer. */
   readonly seconds: number;
   /** Stored bytes that it read. */
@@ -111,6 +114,7 @@ const SHOWN_KINDS: Readonly<Record<QueryKind, RunQuery['kind']>> = {
   exists: 'find',
   search: 'search',
   newest: 'search',
+  rows: 'search',
   dependencies: 'dependencies',
   metrics: 'metrics',
   digest: 'digest',
@@ -120,7 +124,7 @@ const SHOWN_KINDS: Readonly<Record<QueryKind, RunQuery['kind']>> = {
 /** Warnings remembered as already logged; when there are more, all are logged once again. */
 const LOGGED_MAX = 1_000;
 
-export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
+export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, SpanSelector {
   readonly #options: LocalReaderOptions;
   readonly #threads: ThreadPool<QueryJob & PulsingJob, QueryReply>;
   readonly #turns: Turns;
@@ -249,25 +253,71 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester {
   async #run<K extends QueryKind>(call: CallContext, filter: ViewFilter, task: QueryTask<K>): Promise<Answer<K>> {
     const { source, bytesMax = Infinity } = this.#options;
     const { tenant, signal } = call;
-    const askedMs = performance.now();
-    await this.#turns.take(signal);
-    const startMs = performance.now();
-    try {
+    return await this.#inTurn(signal, async (waitedMs) => {
       const taken = await source.takeView(tenant, filter);
       try {
-        const view = { ...taken, archived: this.#archived(tenant, filter) };
-        const durationMaxMs = Math.min(this.#options.durationMaxMs, leftMs(call));
-        const reply = await this.#ask({ task, tenant, view, durationMaxMs, bytesMax }, signal);
-        const times = { waitedMs: startMs - askedMs, tookMs: performance.now() - startMs };
-        this.#tell(tenant, task, reply, times);
-        const answer = this.#take<K>(reply);
-        this.#report(answer.result.damaged);
-        return { ...answer, ...times };
+        return await this.#answer<K>(call, {
+          task,
+          view: { ...taken, archived: this.#archived(tenant, filter) },
+          waitedMs,
+          bytesMax,
+        });
       } finally {
         source.releaseView(taken.id);
       }
+    });
+  }
+
+  async #inTurn<T>(signal: AbortSignal | undefined, work: (waitedMs: number) => Promise<T>): Promise<T> {
+    const askedMs = performance.now();
+    await this.#turns.take(signal);
+    try {
+      return await work(performance.now() - askedMs);
     } finally {
       this.#turns.release();
+    }
+  }
+
+  async #answer<K extends QueryKind>(
+    call: CallContext,
+    asked: {
+      readonly task: QueryTask<K>;
+      readonly view: ViewFiles;
+      readonly waitedMs: number;
+      readonly bytesMax: number;
+    },
+  ): Promise<Answer<K>> {
+    const { task, view, waitedMs, bytesMax } = asked;
+    const startMs = performance.now();
+    const durationMaxMs = Math.min(this.#options.durationMaxMs, leftMs(call));
+    const reply = await this.#ask({ task, tenant: call.tenant, view, durationMaxMs, bytesMax }, call.signal);
+    const times = { waitedMs, tookMs: performance.now() - startMs };
+    this.#tell(call.tenant, task, reply, times);
+    const answer = this.#take<K>(reply);
+    this.#report(answer.result.damaged);
+    return { ...answer, ...times };
+  }
+
+  /** As SpanSelector.selectRows. In steps, each with a turn of its own, so that queries are answered in between. */
+  async selectRows(call: CallContext, day: number, selection: SpanSelection): Promise<SpanRows[]> {
+    const { source } = this.#options;
+    const startMinNs = BigInt(day) * BigInt(DAY_NS);
+    const taken = await source.takeView(call.tenant, { startMinNs, startMaxNs: startMinNs + BigInt(DAY_NS) - 1n });
+    try {
+      const found: SpanRows[] = [];
+      for (let from: number | undefined = 0; from !== undefined;) {
+        const task: QueryTask<'rows'> = { kind: 'rows', selection, from };
+        const { result } = await this.#inTurn(call.signal, (waitedMs) =>
+          this.#answer<'rows'>(call, { task, view: taken, waitedMs, bytesMax: Infinity }),
+        );
+        const [warning] = result.warnings;
+        if (warning !== undefined) throw new StoreError('CORRUPTION', `${warning}; it may hold what is to be deleted`);
+        found.push(...result.rows);
+        from = result.next;
+      }
+      return found;
+    } finally {
+      source.releaseView(taken.id);
     }
   }
 

@@ -76,26 +76,13 @@ export class SpanMatcher {
   match(block: BlockReader, times: BlockTimes, visitor: GroupVisitor): DecidedBy {
     return readStored(() => {
       const views = viewsOf(block);
-      const alive = this.#templates(views[0]!);
-      const verdicts = this.tags.map((tag) => tag.verdicts(views[0]!));
-      for (const verdict of verdicts) {
-        assert(
-          verdict.length === alive.length,
-          `a tag says ${verdict.length} times what it means to ${alive.length} templates`,
-        );
-        for (let id = 0; id < alive.length; id++) if (verdict[id] === NEVER) alive[id] = 0;
-      }
-      if (!alive.includes(1)) return 'templates';
+      const judge = this.#judge(views[0]!);
+      if (judge === undefined) return 'templates';
       let decidedBy: DecidedBy = 'values';
       for (const view of views.sort((x, y) => y.group.bounds.startMax - x.group.bounds.startMax)) {
         const { group } = view;
         if (!visitor.wants(group.bounds)) continue;
-        const flags = this.#rows(view, alive, verdicts);
-        if (this.filter !== undefined && flags.includes(1)) {
-          const met = matchFilter(view, this.filter);
-          assert(met.length === flags.length, `a filter judged ${met.length} of ${flags.length} rows`);
-          for (let row = 0; row < flags.length; row++) flags[row] = flags[row]! & met[row]!;
-        }
+        const flags = judge(view);
         if (!flags.includes(1)) continue;
         decidedBy = 'spanTimes';
         const matches = matchTimes(view, flags, times);
@@ -103,6 +90,48 @@ export class SpanMatcher {
       }
       return decidedBy;
     });
+  }
+
+  /** A flag per row of `block` whose span meets all conditions inside `times`; undefined: none does. Throws CORRUPTION. */
+  rows(block: BlockReader, times: BlockTimes): Uint8Array | undefined {
+    return readStored(() => {
+      const views = viewsOf(block);
+      const judge = this.#judge(views[0]!);
+      if (judge === undefined) return undefined;
+      const all = new Uint8Array(block.header.rowCount);
+      let first = 0;
+      for (const view of views) {
+        const flags = judge(view);
+        const { starts, durations } = view.traceColumns();
+        for (let row = 0; row < flags.length; row++)
+          all[first + row] = flags[row]! & Number(isInside(times, starts[row]!, durations[row]!));
+        first += flags.length;
+      }
+      assert(first === all.length, `the groups of a block of ${all.length} rows have ${first}`);
+      return all.includes(1) ? all : undefined;
+    });
+  }
+
+  /** What flags the rows of a group that meet all conditions but the times; undefined: no row of the block does. */
+  #judge(view: BlockView): ((view: BlockView) => Uint8Array) | undefined {
+    const alive = this.#templates(view);
+    const verdicts = this.tags.map((tag) => tag.verdicts(view));
+    for (const verdict of verdicts) {
+      assert(
+        verdict.length === alive.length,
+        `a tag says ${verdict.length} times what it means to ${alive.length} templates`,
+      );
+      for (let id = 0; id < alive.length; id++) if (verdict[id] === NEVER) alive[id] = 0;
+    }
+    if (!alive.includes(1)) return undefined;
+    return (group) => {
+      const flags = this.#rows(group, alive, verdicts);
+      if (this.filter === undefined || !flags.includes(1)) return flags;
+      const met = matchFilter(group, this.filter);
+      assert(met.length === flags.length, `a filter judged ${met.length} of ${flags.length} rows`);
+      for (let row = 0; row < flags.length; row++) flags[row] = flags[row]! & met[row]!;
+      return flags;
+    };
   }
 
   /** A flag per template with the requested service and operation. */
@@ -145,17 +174,17 @@ function matchTimes(view: BlockView, flags: Uint8Array, times: BlockTimes): Bloc
     for (let row = firsts[trace]!; row < firsts[trace + 1]!; row++) {
       if (flags[row] === 0) continue;
       const start = starts[row]!;
-      const duration = durations[row]!;
-      if (
-        start < times.startMin ||
-        start > times.startMax ||
-        duration < times.durationMin ||
-        duration > times.durationMax
-      )
-        continue;
-      if (start > latest) latest = start;
+      if (start > latest && isInside(times, start, durations[row]!)) latest = start;
     }
     if (latest >= 0) out.push({ trace, start: latest });
   }
   return out;
+}
+
+function isInside(
+  { startMin, startMax, durationMin, durationMax }: BlockTimes,
+  start: number,
+  duration: number,
+): boolean {
+  return start >= startMin && start <= startMax && duration >= durationMin && duration <= durationMax;
 }

@@ -18,6 +18,10 @@ export function queryShape(task: QueryTask): Record<string, unknown> {
       const rangeSeconds = secondsOf(startMinNs, startMaxNs);
       return { query: 'search', service, operation, conditions, tags: keys, rangeSeconds, limit };
     }
+    case 'rows':
+      return 'traceIds' in task.selection
+        ? { query: 'delete', traces: task.selection.traceIds.length }
+        : { ...queryShape({ kind: 'search', query: task.selection.query }), query: 'delete' };
     case 'dependencies':
       return { query: 'dependencies', rangeSeconds: secondsOf(task.startNs, task.endNs) };
     case 'metrics':

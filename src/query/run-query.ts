@@ -4,7 +4,7 @@ import { Pulse, type SharedPulse } from '../base/pulse.ts';
 import { ownThreadId } from '../disk/thread-state.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import type { CountedService } from '../trace/inventory.ts';
-import type { CallSeries, Dependency, FoundTrace, MetricsQuery, SearchHit } from '../trace/store.ts';
+import type { CallSeries, Dependency, FoundTrace, MetricsQuery, SearchHit, SpanSelection } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import { BlockSource, type ViewFiles } from './block-source.ts';
@@ -13,6 +13,7 @@ import { Deadline } from './deadline.ts';
 import { countServices, listCallSeries, listDependencies } from './dependencies.ts';
 import { digestSpans, type DigestedBlocks } from './digest-spans.ts';
 import { existingTraces, findTraces } from './find-traces.ts';
+import { matchingRows, type FoundRows } from './matching-rows.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 import { searchTraces } from './search-traces.ts';
 
@@ -33,6 +34,8 @@ interface QueryTasks {
     readonly query: TraceQuery;
     readonly bytesMax?: number | undefined;
   };
+  /** A step of selecting spans to be deleted: from block number `from` of the view on. */
+  readonly rows: { readonly kind: 'rows'; readonly selection: SpanSelection; readonly from: number };
   readonly dependencies: { readonly kind: 'dependencies'; readonly startNs: bigint; readonly endNs: bigint };
   readonly metrics: { readonly kind: 'metrics'; readonly query: MetricsQuery };
   /** `from`: the first block. */
@@ -46,6 +49,7 @@ interface QueryAnswers {
   readonly search: { readonly kind: 'hits'; readonly hits: SearchHit[] };
   /** `isWhole`: false if the view has losses: which of them concern the answer is known only by its window and its ids. */
   readonly newest: { readonly kind: 'traces'; readonly traces: FoundTrace[]; readonly isWhole: boolean };
+  readonly rows: { readonly kind: 'rows' } & FoundRows;
   readonly dependencies: { readonly kind: 'dependencies'; readonly dependencies: Dependency[] };
   readonly metrics: { readonly kind: 'metrics'; readonly series: CallSeries[] };
   readonly digest: { readonly kind: 'digest' } & DigestedBlocks;
@@ -69,6 +73,7 @@ const QUERIES: {
     const traceIds = searchTraces(source, query, deadline).map(({ traceId }) => traceId);
     return { kind: 'traces', traces: findTraces(source, traceIds, deadline, bytesMax), isWhole: true };
   },
+  rows: (source, task, deadline) => ({ kind: 'rows', ...matchingRows(source, task, deadline) }),
   dependencies: (source, { startNs, endNs }, deadline) => ({
     kind: 'dependencies',
     dependencies: listDependencies(source, startNs, endNs, deadline),

@@ -25,12 +25,7 @@ interface Hit {
 
 /** The newest matching traces, newest matching span first. */
 export function searchTraces(source: BlockSource, query: TraceQuery, deadline: Deadline): SearchHit[] {
-  const check = (): void => deadline.check();
-  const matcher = new SpanMatcher({ ...query, tags: query.tags.map((tag) => compileTag(tag, check)), check });
-  const pruner =
-    matcher.filter === undefined
-      ? new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n))
-      : new FilterPruner(matcher.filter);
+  const { matcher, pruner } = compileQuery(query, () => deadline.check());
   const { fates } = source.work;
   const blocks = source.newestFirst(query);
   let hits: readonly Hit[] = [];
@@ -66,6 +61,19 @@ export function searchTraces(source: BlockSource, query: TraceQuery, deadline: D
   }));
 }
 
+/** What judges the spans of a block, and what judges a block by its part's outlines and filter. */
+export function compileQuery(
+  query: TraceQuery,
+  check: () => void,
+): { matcher: SpanMatcher; pruner: Pick<BlockPruner, 'reject'> } {
+  const matcher = new SpanMatcher({ ...query, tags: query.tags.map((tag) => compileTag(tag, check)), check });
+  const pruner =
+    matcher.filter === undefined
+      ? new BlockPruner(query, matcher.tags, Number(query.durationMinNs ?? -1n))
+      : new FilterPruner(matcher.filter);
+  return { matcher, pruner };
+}
+
 /** As answerSize, of these hits. */
 function sizeOf(hits: readonly Hit[], query: TraceQuery): number | undefined {
   const { startNs } = query.lastUnit ?? { startNs: 0n };
@@ -87,7 +95,7 @@ function isCertain(
 }
 
 /** Which of the query's times no span of a block or group can meet, if any. */
-function missedTimes(bounds: BlockTimes, times: BlockTimes): 'time' | 'duration' | undefined {
+export function missedTimes(bounds: BlockTimes, times: BlockTimes): 'time' | 'duration' | undefined {
   if (bounds.startMax < times.startMin || bounds.startMin > times.startMax) return 'time';
   return bounds.durationMax < times.durationMin || bounds.durationMin > times.durationMax ? 'duration' : undefined;
 }
@@ -144,7 +152,7 @@ function mergeHits(hits: readonly Hit[], more: readonly Hit[]): Hit[] {
 }
 
 /** The query's window on a block's day, in the block's own numbers. */
-function blockTimes(day: number, query: TraceQuery): BlockTimes {
+export function blockTimes(day: number, query: TraceQuery): BlockTimes {
   const midnight = BigInt(day) * DAY_NS_BIG;
   return {
     startMin: Number(query.startMinNs - midnight),

@@ -13,7 +13,8 @@ import type { Disk } from '../disk/disk.ts';
 import { formatDay } from '../partition/day.ts';
 import type { RecoveryReport } from '../partition/open-partition.ts';
 import type { LogAppend } from '../partition/log-file.ts';
-import { Partition, type PartitionCounters, type PartitionOptions } from '../partition/partition.ts';
+import { addCounters, noCounters, type PartitionCounters } from '../partition/counters.ts';
+import { Partition, type PartitionOptions } from '../partition/partition.ts';
 import type { Pinned } from '../partition/pinned.ts';
 import type { DayState } from '../trace/store.ts';
 import { Lane } from './lane.ts';
@@ -269,17 +270,4 @@ export class Day {
     if (this.#state === 'dropping') return 'is being dropped; retry later';
     return 'is detached and takes no spans until it is attached; retry later';
   }
-}
-
-export function noCounters(): PartitionCounters {
-  return { flushes: 0, merges: 0, rowsMerged: 0, duplicatesRemoved: 0, corruptBlocks: 0, namesFolded: 0 };
-}
-
-export function addCounters(sum: PartitionCounters, more: PartitionCounters): void {
-  sum.flushes += more.flushes;
-  sum.merges += more.merges;
-  sum.rowsMerged += more.rowsMerged;
-  sum.duplicatesRemoved += more.duplicatesRemoved;
-  sum.corruptBlocks += more.corruptBlocks;
-  sum.namesFolded += more.namesFolded;
 }

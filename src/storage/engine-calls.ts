@@ -14,6 +14,7 @@ export const ENGINE_CALLS = [
   'forceFlush',
   'forceMerge',
   'purge',
+  'deleteRows',
   'acceptLosses',
   'listDays',
   'listPartitions',

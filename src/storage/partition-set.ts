@@ -12,10 +12,11 @@ import { checkRestored } from '../partition/check-restored.ts';
 import { DAY_MS, formatDay, parseDay } from '../partition/day.ts';
 import type { LogAppend } from '../partition/log-file.ts';
 import type { MergeRoom, MergeRunner } from '../partition/merge-runner.ts';
-import type { Partition, PartitionCounters } from '../partition/partition.ts';
+import { addCounters, noCounters, type PartitionCounters } from '../partition/counters.ts';
+import type { Partition } from '../partition/partition.ts';
 import type { Forget } from '../partition/partition-place.ts';
 import { AgeGate } from './age-gate.ts';
-import { addCounters, Day, noCounters, type DayOptions } from './day.ts';
+import { Day, type DayOptions } from './day.ts';
 import { daysInFuture, daysToDrop, type Retention } from './retention.ts';
 import { isTrash, Trash } from './trash.ts';
 

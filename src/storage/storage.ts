@@ -16,7 +16,7 @@ import type { Partition } from '../partition/partition.ts';
 import type { Forget } from '../partition/partition-place.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type { StoredDay } from '../trace/inventory.ts';
-import type { Listed, Marked, Operation, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type { Listed, Marked, Operation, SpanRows, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { Dropper } from './dropper.ts';
@@ -235,6 +235,13 @@ export class Storage implements StoreAdmin {
     this.#assertOpen();
     await this.#partitions.purge();
     this.#options.logger.info('everything stored was removed');
+  }
+
+  async deleteRows(tenant: Tenant, name: string, rows: readonly SpanRows[]): Promise<'done' | 'changed'> {
+    this.#assertOpen();
+    const partition = this.#partitions.find(dayOf(name))?.partition;
+    if (partition === undefined) throw new StoreError('NOT_FOUND', `partition ${name} is not there, or not attached`);
+    return await partition.deleteRows(tenant, rows);
   }
 
   async acceptLosses(partitionPrefix: string): Promise<string[]> {

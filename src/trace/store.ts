@@ -2,6 +2,7 @@
 // them. Spans cross them as OTLP protobuf bytes, the one lossless form that every role and client knows.
 import type { LogCount } from '../base/logger.ts';
 import type { CallContext } from './call-context.ts';
+import type { Tenant } from './tenant.ts';
 import type { TraceQuery } from './trace-query.ts';
 
 export type RejectReason =
@@ -127,6 +128,31 @@ export interface FoundHits extends Marked {
 /** 16 bytes each. */
 export interface FoundIds extends Marked {
   readonly traceIds: readonly Uint8Array[];
+}
+
+/** Spans to be deleted: whole traces (16 bytes each), or those that meet every condition of a query, whose limit is ignored. */
+export type SpanSelection = { readonly traceIds: readonly Uint8Array[] } | { readonly query: TraceQuery };
+
+/** Rows of one block of a part. */
+export interface SpanRows {
+  /** The part's identity. */
+  readonly part: string;
+  /** Number of the block in the part. */
+  readonly block: number;
+  /** A flag per row. */
+  readonly flags: Uint8Array;
+}
+
+/** Finds what a deletion takes out. */
+export interface SpanSelector {
+  /** The selected rows of one day's parts, log left out. Throws if any block of them cannot be read: it may hold such spans. */
+  selectRows(call: CallContext, day: number, selection: SpanSelection): Promise<SpanRows[]>;
+}
+
+/** Deletes selected spans of archived traces. */
+export interface ArchiveEraser {
+  /** Returns how many spans are gone, durably. Throws CORRUPTION if a file that may hold some cannot be read; DISK, LIMIT_EXCEEDED. */
+  erase(call: CallContext, selection: SpanSelection): Promise<number>;
 }
 
 /** Links between services. */
@@ -278,6 +304,12 @@ export interface StoreAdmin {
    * these days fail with UNAVAILABLE. Detached days are unaffected.
    */
   purge(): Promise<void>;
+  /**
+   * Writes the partition `name` again without `rows`, spans of `tenant`, durably. The tenant's names that no span has any more
+   * go too. 'changed': some of the parts are not there any more, and nothing was done. Throws NOT_FOUND, READ_ONLY,
+   * WORKER_FAILED, DISK.
+   */
+  deleteRows(tenant: Tenant, name: string, rows: readonly SpanRows[]): Promise<'done' | 'changed'>;
   /**
    * Removes the recorded losses of the partitions whose names begin with `partitionPrefix`: answers no longer warn of
    * them. Returns them, a line each.

@@ -34,7 +34,7 @@ beforeAll(() => {
   };
   const logger = createLogger({ write: () => undefined });
   reader = new LocalReader({ source, archive: folder, logger, workers: 1, concurrentMax: 2, durationMaxMs: 60_000 });
-  archive = new LocalArchive({ folder, reader });
+  archive = new LocalArchive({ folder, disk: nodeDisk, reader });
 });
 afterAll(async () => {
   await archive.close();

@@ -106,6 +106,11 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin, Span
     this.adminCalls.push(`merge ${partitionPrefix}`);
   }
 
+  async deleteRows(tenant: Tenant, name: string): Promise<'done'> {
+    this.adminCalls.push(`deleteRows ${tenant} ${name}`);
+    return 'done';
+  }
+
   async purge(): Promise<void> {
     this.adminCalls.push('purge');
   }

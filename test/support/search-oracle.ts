@@ -59,7 +59,8 @@ function pageSize(hits: readonly [string, bigint][], { limit, lastUnit }: TraceQ
   return size;
 }
 
-function isMatch(known: KnownSpan, query: TraceQuery): boolean {
+/** Whether the span meets every condition. */
+export function isMatch(known: KnownSpan, query: TraceQuery): boolean {
   const start = known.span.startTimeUnixNano ?? 0n;
   const duration = (known.span.endTimeUnixNano ?? 0n) - start;
   return (

@@ -37,6 +37,11 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/storage/engine-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
   'src/storage/merge-worker.ts': 'a thread entry, named by URL; test/storage/threaded-store.test.ts runs it',
   'src/partition/merge-inputs.ts': 'three mappings; test/partition/partition.test.ts flushes and merges by them',
+  'src/api/operations/delete-routes.ts': 'test/system/deletion.test.ts asks each route of a real node',
+  'src/partition/counters.ts': 'sums; test/partition/partition.test.ts reads them',
+  'src/partition/erase-names.ts': 'test/deletion/delete-tasks.test.ts compares what is listed then',
+  'src/query/matching-rows.ts': 'test/deletion/delete-tasks.test.ts compares what it selects with the oracle of searches',
+  'src/query/without-selected.ts': 'test/deletion/delete-tasks.test.ts deletes from archived traces',
   'src/storage/merge-job.ts': 'messages of merge-pool.ts and merge-worker.ts',
 };
 

@@ -9,6 +9,7 @@ export type KeyFlag =
   | 'forceMergeAuthKey'
   | 'partitionManageAuthKey'
   | 'archiveDeleteAuthKey'
+  | 'deleteAuthKey'
   | 'metricsAuthKey'
   | 'flagsAuthKey';
 
@@ -46,6 +47,9 @@ const HTTP_NEEDS: Readonly<Record<string, RouteNeed>> = {
   'POST /internal/partition/snapshot/create': partitions,
   'POST /internal/partition/snapshot/list': partitions,
   'POST /internal/partition/snapshot/delete': partitions,
+  'POST /delete/run_task': admin('deleteAuthKey'),
+  'POST /delete/active_tasks': admin('deleteAuthKey'),
+  'POST /delete/stop_task': admin('deleteAuthKey'),
   // Copies of whole days: spans of any tenant of the principal's, and files with those of all.
   'POST /internal/partition/tenants': partitions,
   'POST /internal/partition/digests': partitions,

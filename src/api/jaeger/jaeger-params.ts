@@ -3,6 +3,7 @@
 // values count as absent everywhere. Pure: the clock is an argument.
 import { StoreError } from '../../base/errors.ts';
 import { parseTraceId } from '../../trace/ids.ts';
+import type { SpanSelection } from '../../trace/store.ts';
 import type { TagCondition, TraceQuery } from '../../trace/trace-query.ts';
 import { parseGoDuration } from '../go/go-duration.ts';
 import { parseGoStringMap } from '../go/go-json.ts';
@@ -65,6 +66,46 @@ export function parseTraceSearch(params: QueryString, context: SearchContext): T
     limit,
   };
   return { ...makeSearch(parts, context.maxTraces), traceIds, isRaw };
+}
+
+const SELECTION_PARAMS: ReadonlySet<string> = new Set([
+  ...['traceID', 'service', 'operation', 'tag', 'tags', 'minDuration', 'maxDuration', 'start', 'end', 'authKey'],
+]);
+
+/**
+ * POST /delete/run_task: whole traces (`traceID`), or the spans that meet every condition of a search without a default
+ * window and without a limit. Throws INVALID_REQUEST for anything that could select more than was meant: a parameter that is
+ * not known, no condition at all.
+ */
+export function parseSpanSelection(params: QueryString, context: SearchContext): SpanSelection {
+  const unknown = [...params.names()].find((name) => !SELECTION_PARAMS.has(name));
+  if (unknown !== undefined) {
+    const known = [...SELECTION_PARAMS].join(', ');
+    invalid(`unknown parameter ${JSON.stringify(unknown.slice(0, 100))}: nothing is deleted; known are ${known}`);
+  }
+  const conditions = [...params.names()].filter((name) => name !== 'authKey' && params.all(name).length > 0);
+  if (conditions.length === 0) invalid('no condition: give traceID, or conditions as of /api/traces');
+  const traceIds = uniqueIds(params.all('traceID').map(parseTraceIdParam));
+  if (traceIds.length > 0) {
+    if (conditions.length > 1) invalid("'traceID' selects whole traces: give no other condition with it");
+    checkCounts(1, traceIds.length, context.maxTraces);
+    return { traceIds };
+  }
+  const end = parseTime(params, 'end');
+  const [min, max] = [parseDuration(params, 'minDuration'), parseDuration(params, 'maxDuration')];
+  const parts = {
+    service: params.first('service') || undefined,
+    operation: params.first('operation') || undefined,
+    tags: parseTags(params, context),
+    startNs: parseTime(params, 'start')?.ns ?? 0n,
+    end: { startMaxNs: end === undefined ? TIME_MAX_NS : lastNsOf(end) },
+    min,
+    max,
+    limit: 1,
+  };
+  const { query, isHopeless } = makeSearch(parts, context.maxTraces);
+  if (isHopeless) invalid('no span can meet these conditions: is start after end, or minDuration above maxDuration?');
+  return { query };
 }
 
 /** `now` lasts to the end of its millisecond, so spans acknowledged within it are found. Later starts are not, as in Jaeger. */

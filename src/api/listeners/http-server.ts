@@ -26,6 +26,7 @@ import { guardOrigin, ownHosts } from '../http/browser-guard.ts';
 import type { SecurityHeaders } from '../http/security-headers.ts';
 import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
 import { JAEGER_PREFIXES, registerJaegerRoutes } from '../jaeger-http/jaeger-v1.ts';
+import type { Deletions } from '../operations/delete-routes.ts';
 import { registerOperationsRoutes, type OperationsOptions } from '../operations/operations-routes.ts';
 import { registerOtlpRoutes } from '../otlp-in/otlp-http.ts';
 import { openHttpListener } from './http-listener.ts';
@@ -70,6 +71,8 @@ export interface HttpServerOptions {
   readonly answers: AnswerBudget;
   /** undefined: the node has no store. */
   readonly admin: StoreAdmin | undefined;
+  /** undefined: deletion is off. */
+  readonly deletions?: Deletions | undefined;
   readonly metrics: Metrics;
   readonly logger: Logger;
   /** Connections that each listener may have; by default as many as are useful. */

@@ -9,6 +9,7 @@ import type { Metrics } from '../edge/metrics.ts';
 import { chooseExposition } from '../metrics/exposition.ts';
 import type { Duty, Readiness } from '../edge/readiness.ts';
 import { registerCopyRoutes, type CopyRoutesOptions } from './copy-routes.ts';
+import { registerDeleteRoutes, type Deletions } from './delete-routes.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
 export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'intake' | 'answers' | 'logger'> {
@@ -19,6 +20,8 @@ export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'i
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  /** undefined: deletion is off. */
+  readonly deletions?: Deletions | undefined;
   readonly config: {
     readonly storageDataPath: string;
     readonly isPurgeOn: boolean;
@@ -97,6 +100,7 @@ async function registerStoreRoutes(app: FastifyInstance, admin: StoreAdmin, opti
     });
   }
 
+  registerDeleteRoutes(app, { deletions: options.deletions });
   registerPartitionRoutes(app, { admin, readPartitionPrefix });
   const { digester } = options;
   if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, admin, digester });

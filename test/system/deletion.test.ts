@@ -1,0 +1,91 @@
+// Delete tasks on the real program: off by default, POST only, exact, across kill -9, and of the tenant alone.
+import { expect, test } from 'vitest';
+import { askJson, sendTo } from '../support/node-client.ts';
+import { startNode, type TestNode } from '../support/node-process.ts';
+import { attribute, spanId, traceOf } from '../support/rich-trace.ts';
+
+async function post(
+  node: TestNode,
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; text: string }> {
+  const response = await fetch(`${node.url}/delete/${path}`, { method: 'POST', headers });
+  return { status: response.status, text: await response.text() };
+}
+
+async function sendUsers(node: TestNode, users: readonly string[]): Promise<void> {
+  const startTimeUnixNano = BigInt(Date.now()) * 1_000_000n;
+  const spans = users.map((user, n) => ({
+    traceId: Buffer.alloc(16, n + 1),
+    spanId: spanId(n + 1),
+    name: `GET ${user}`,
+    startTimeUnixNano,
+    endTimeUnixNano: startTimeUnixNano + 1_000n,
+    attributes: [attribute('user', user)],
+  }));
+  await sendTo(node, traceOf(spans));
+}
+
+const idOf = (n: number): string => Buffer.alloc(16, n + 1).toString('hex');
+const statusOf = async (node: TestNode, n: number): Promise<number> =>
+  (await fetch(`${node.url}/api/traces/${idOf(n)}`)).status;
+
+async function run(node: TestNode, query: string): Promise<void> {
+  const { status, text } = await post(node, `run_task?${query}`);
+  expect([status, text]).toEqual([200, expect.stringContaining('task_id')]);
+  const { task_id: id } = JSON.parse(text) as { task_id: string };
+  const ended = async (): Promise<unknown> => {
+    const tasks = JSON.parse((await post(node, 'active_tasks')).text) as {
+      ended: { task_id: string; state: string }[];
+    };
+    return tasks.ended.find((task) => task.task_id === id)?.state;
+  };
+  await expect.poll(ended, { timeout: 30_000 }).toBe('done');
+}
+
+test('deletes what is selected, once it may', async () => {
+  await using node = await startNode({ flags: ['-delete.enable'] });
+  await sendUsers(node, ['alice', 'bob', 'carol']);
+  await run(node, `service=shop&tags=${encodeURIComponent('{"user":"alice"}')}`);
+  await run(node, `traceID=${idOf(1)}`);
+  expect([await statusOf(node, 0), await statusOf(node, 1), await statusOf(node, 2)]).toEqual([404, 404, 200]);
+  const { data } = (await askJson(node, '/api/services/shop/operations')) as { data: string[] };
+  expect(data).toEqual(['GET carol']);
+  await node.kill9();
+  await using again = await startNode({ dataPath: node.dataPath, flags: ['-delete.enable'] });
+  expect([await statusOf(again, 0), await statusOf(again, 1), await statusOf(again, 2)]).toEqual([404, 404, 200]);
+}, 60_000);
+
+test('refuses what could delete more than was meant', async () => {
+  await using node = await startNode({ flags: ['-delete.enable', '-deleteAuthKey=k'] });
+  await sendUsers(node, ['alice']);
+  for (const [query, text] of [
+    ['', 'no condition'],
+    ['sevice=shop', 'unknown parameter "sevice"'],
+    [`traceID=${idOf(0)}&service=shop`, 'no other condition'],
+    ['traceID=xyz', 'cannot parse traceID'],
+    ['start=2000000000&end=1000000000', 'no span can meet'],
+    ['service=shop&limit=5', 'unknown parameter "limit"'],
+  ] as const) {
+    const answer = await post(node, `run_task?authKey=k&${query}`);
+    expect([answer.status, answer.text]).toEqual([400, expect.stringContaining(text)]);
+  }
+  expect((await post(node, `run_task?traceID=${idOf(0)}`)).status).toBe(401);
+  expect((await fetch(`${node.url}/delete/run_task?authKey=k&traceID=${idOf(0)}`)).status).toBe(405);
+  expect((await post(node, 'stop_task?authKey=k&task_id=1')).status).toBe(404);
+  // Another tenant deletes nothing of this one.
+  expect((await post(node, `run_task?authKey=k&traceID=${idOf(0)}`, { AccountID: '5' })).status).toBe(200);
+  await expect
+    .poll(async () => (await post(node, 'active_tasks?authKey=k', { AccountID: '5' })).text)
+    .toContain('done');
+  expect((await post(node, 'active_tasks?authKey=k')).text).toBe('{"active":[],"ended":[]}');
+  expect(await statusOf(node, 0)).toBe(200);
+}, 60_000);
+
+test('is off by default', async () => {
+  await using node = await startNode();
+  expect(await post(node, `run_task?traceID=${idOf(0)}`)).toMatchObject({
+    status: 400,
+    text: expect.stringContaining('-delete.enable'),
+  });
+});
