@@ -51,7 +51,6 @@ describe('a block is', () => {
   test.each<[Partial<TraceQuery>, BlockFate]>([
     [{}, 'matched'],
     [{ service: 'cart', operation: 'read', ...tags('http.method', 'GET') }, 'matched'],
-    [{ startMinNs: NOON_NS + 1n }, 'time'],
     [{ durationMinNs: 60_000_000n }, 'duration'],
     [{ service: 'cart', operation: 'write' }, 'operation'],
     [{ service: 'mart' }, 'operation'],
@@ -70,6 +69,16 @@ describe('a block is', () => {
   ])('%o: %s', (query, expected) => {
     expect(fateOf(store, query)).toEqual([expected]);
   });
+});
+
+test('a block outside the time range is not read, of a part that is inside', () => {
+  using store = new MadeStore();
+  const later = lasting(1_000n, 2, {
+    startTimeUnixNano: NOON_NS + 10n ** 9n,
+    endTimeUnixNano: NOON_NS + 2n * 10n ** 9n,
+  });
+  store.addPart([requestOf([lasting(1_000n, 1)], 'cart'), requestOf([later], 'cart')]);
+  expect(fateOf(store, { startMinNs: NOON_NS + 1n })).toEqual(['time', 'matched']);
 });
 
 describe('of values in columns', () => {
