@@ -267,6 +267,7 @@ describe('secrets', () => {
       { name: 'metricsAuthKey', value: 'secret', isSet: true },
       { name: 'flagsAuthKey', value: 'secret', isSet: false },
       { name: 'httpAuth.password', value: 'secret', isSet: false },
+      { name: 'storageNode.bearerToken', value: 'secret', isSet: false },
     ]);
   });
 

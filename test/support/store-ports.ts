@@ -56,7 +56,7 @@ export class LocalPorts implements Ports {
     };
     const bounds = { workers: 1, concurrentMax: 4, durationMaxMs: 60_000 };
     this.reader = new LocalReader({ source, archive: folder, logger, ...bounds });
-    this.archive = new LocalArchive({ folder, reader: this.reader });
+    this.archive = new LocalArchive({ folder, disk: nodeDisk, reader: this.reader });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -68,9 +68,17 @@ export function parseTraceSearch(params: QueryString, context: SearchContext): T
   return { ...makeSearch(parts, context.maxTraces), traceIds, isRaw };
 }
 
-const SELECTION_PARAMS: ReadonlySet<string> = new Set([
-  ...['traceID', 'service', 'operation', 'tag', 'tags', 'minDuration', 'maxDuration', 'start', 'end', 'authKey'],
-]);
+const SELECTION_PARAMS = [
+  'traceID',
+  'service',
+  'operation',
+  'tag',
+  'tags',
+  'minDuration',
+  'maxDuration',
+  'start',
+  'end',
+];
 
 /**
  * POST /delete/run_task: whole traces (`traceID`), or the spans that meet every condition of a search without a default
@@ -78,12 +86,13 @@ const SELECTION_PARAMS: ReadonlySet<string> = new Set([
  * not known, no condition at all.
  */
 export function parseSpanSelection(params: QueryString, context: SearchContext): SpanSelection {
-  const unknown = [...params.names()].find((name) => !SELECTION_PARAMS.has(name));
+  const given = [...params.names()].filter((name) => name !== 'authKey');
+  const unknown = given.find((name) => !SELECTION_PARAMS.includes(name));
   if (unknown !== undefined) {
-    const known = [...SELECTION_PARAMS].join(', ');
+    const known = SELECTION_PARAMS.join(', ');
     invalid(`unknown parameter ${JSON.stringify(unknown.slice(0, 100))}: nothing is deleted; known are ${known}`);
   }
-  const conditions = [...params.names()].filter((name) => name !== 'authKey' && params.all(name).length > 0);
+  const conditions = given.filter((name) => params.all(name).length > 0);
   if (conditions.length === 0) invalid('no condition: give traceID, or conditions as of /api/traces');
   const traceIds = uniqueIds(params.all('traceID').map(parseTraceIdParam));
   if (traceIds.length > 0) {
