@@ -44,7 +44,8 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
   return { child, url, grpcAddress, startMs: performance.now() - startedMs };
 }
 
-async function waitUntilHealthy(child: Child, url: string): Promise<void> {
+/** Throws with the last output of the process when it does not answer in time. */
+export async function waitUntilHealthy(child: Child, url: string): Promise<void> {
   using client = new HttpClient(url, 1);
   const deadlineMs = performance.now() + startTimeoutMs;
   while (performance.now() < deadlineMs && child.isRunning) {

@@ -7,7 +7,13 @@ import { ask, askJson, callExport, exportText, readLedger, sendTo } from '../sup
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { EXPORTER_CASES, exportOnce, openExporter } from '../support/otlp-exporters.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
-import { hasProxy, startProxy, type NodeAddresses, type Proxy, type ProxyName } from '../support/proxy.ts';
+import {
+  hasProxy,
+  startProxy,
+  type NodeAddresses,
+  type Proxy,
+  type ProxyName,
+} from '../../native-bench/harness/proxy.ts';
 import { StorageClient } from '../support/storage-client.ts';
 
 const PROXIES = ['haproxy', 'nginx'] as const satisfies readonly ProxyName[];

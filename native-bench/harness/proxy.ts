@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Child, findFreePort } from '../../native-bench/harness/child.ts';
+import { Child, findFreePort } from './child.ts';
 
 const root = new URL('../../', import.meta.url).pathname;
 const TRIES = 200;
