@@ -18,6 +18,12 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/conformance/jaeger-suite.test.ts': SUITE,
   'test/conformance/reply-shapes.test.ts': SUITE,
   'test/conformance/search.test.ts': SUITE,
+  'test/deploy/charts.test.ts':
+    'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
+  'test/deploy/collector.test.ts': 'needs an OpenTelemetry Collector with file_storage in OTELCOL',
+  'test/deploy/compose.test.ts': 'needs the schema of the Compose specification in COMPOSE_SCHEMA',
+  'test/deploy/image.test.ts': 'needs podman, buildah and the images of test/deploy/tools/base-images.sh',
+  'test/deploy/systemd.test.ts': 'needs systemd-analyze',
   'test/disk/deleted-files.test.ts': LINUX,
   'test/disk/process-figures.test.ts': LINUX,
   'test/disk/thread-state.test.ts': LINUX,

@@ -1,0 +1,70 @@
+// deploy/compose/compose.yaml: every file that it mounts is there, every flag and address in it is one of the program or of another
+// service; against the schema of the Compose specification when COMPOSE_SCHEMA names it.
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { expect, test } from 'vitest';
+import { flagTable } from '../../src/config.ts';
+import { root } from '../support/source-tree.ts';
+import { readYaml } from '../support/yaml-files.ts';
+
+interface Service {
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly volumes?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly depends_on?: readonly string[] | Readonly<Record<string, object>>;
+  readonly build?: { readonly context: string; readonly dockerfile: string };
+}
+
+interface ComposeFile {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, null>>;
+}
+
+const folder = join(root, 'deploy/compose');
+const compose = readYaml('deploy/compose/compose.yaml') as ComposeFile;
+const services = Object.values(compose.services);
+
+test('each volume is a file of the repository, or one that the file declares', () => {
+  for (const volume of services.flatMap(({ volumes = [] }) => volumes)) {
+    const [source = ''] = volume.split(':');
+    if (source.startsWith('.')) expect(existsSync(join(folder, source)), source).toBe(true);
+    else expect(Object.keys(compose.volumes)).toContain(source);
+  }
+  const { build } = compose.services['tracelith'] ?? {};
+  expect(existsSync(join(folder, build?.context ?? '', build?.dockerfile ?? ''))).toBe(true);
+});
+
+test('each address names a service of the file, and each published port is on loopback and published once', () => {
+  const datasources = readFileSync(join(folder, 'grafana/datasources.yaml'), 'utf8');
+  const texts = [datasources, ...services.flatMap(({ environment = {} }) => Object.values(environment))];
+  const hosts = texts.flatMap((text) => [...text.matchAll(/http:\/\/([a-z]+):\d+/g)].map(([, host]) => host));
+  expect(hosts.length).toBeGreaterThan(2);
+  for (const host of hosts) expect(Object.keys(compose.services)).toContain(host);
+  const ports = services.flatMap(({ ports = [] }) => ports);
+  for (const port of ports) expect(port).toMatch(/^127\.0\.0\.1:(\d+):\1$/);
+  expect(new Set(ports).size).toBe(ports.length);
+});
+
+test('its flags are the program’s, its images have a version', () => {
+  const flags = compose.services['tracelith']?.command ?? [];
+  expect(flags.length).toBeGreaterThan(0);
+  for (const flag of flags) expect(flagTable.map(({ name }) => `-${name}`)).toContain(flag.split('=')[0]);
+  for (const { image } of services) expect(image).toMatch(/:v?\d+\.\d+\.\d+$/);
+});
+
+test('the data source of Grafana is of type Jaeger', () => {
+  expect(readYaml('deploy/compose/grafana/datasources.yaml')).toMatchObject({
+    datasources: [{ type: 'jaeger', url: 'http://tracelith:10428/select/jaeger' }],
+  });
+});
+
+const schema = process.env['COMPOSE_SCHEMA'];
+test.skipIf(schema === undefined)('it is valid by the Compose specification', () => {
+  const { $schema: _, ...rules } = JSON.parse(readFileSync(schema ?? '', 'utf8')) as Record<string, unknown>;
+  const validate = new Ajv2020({ strict: false, allErrors: true, validateFormats: false }).compile(rules);
+  expect(validate(compose) ? [] : validate.errors).toEqual([]);
+  expect(validate({ services: { a: { imag: 'x' } } }), 'and a misspelt key is not').toBe(false);
+});

@@ -1,0 +1,123 @@
+// The image, built by deploy/Dockerfile and run: as no root, on a root file system that it cannot write to, without capabilities. It
+// takes a trace, keeps it over another container, says its health, runs the tools and ends by SIGTERM. Needs root, buildah, and the
+// base images of test/deploy/tools/base-images.sh.
+import { execFileSync } from 'node:child_process';
+import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Child, findFreePort } from '../../native-bench/harness/child.ts';
+import { encodeRequest } from '../support/otlp-proto.ts';
+import { oneSpan } from '../support/one-span.ts';
+import { hasProgram, run } from '../support/repository-copy.ts';
+import { root } from '../support/source-tree.ts';
+
+const [NODE, BASE] = ['localhost/tracelith-test/node', 'localhost/tracelith-test/base'];
+const IMAGE = 'localhost/tracelith-test/tracelith';
+const USER = 10001;
+const canBuild =
+  hasProgram('buildah', '--version') && [NODE, BASE].every((image) => hasProgram('podman', 'image', 'exists', image));
+// Debian's crun refuses a machine with both kinds of cgroups; runc takes each.
+const RUNTIME = hasProgram('runc', '--version') ? ['--runtime=runc'] : [];
+/** As tight as deploy/compose/compose.yaml and the charts; the limits are those that any machine may set. */
+const TIGHT = [
+  ...['--read-only', '--read-only-tmpfs=false', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--init'],
+  ...['--network=host', '--rm', '--no-healthcheck', '--ulimit=nofile=8192:8192', '--ulimit=nproc=4096:4096'],
+];
+
+function runImage(...args: readonly string[]): string {
+  return run(root, 'podman', ...RUNTIME, 'run', ...TIGHT, ...args);
+}
+
+describe.skipIf(!canBuild)('the image', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'tracelith-image-'));
+  const data = join(folder, 'data');
+
+  beforeAll(() => {
+    mkdirSync(data);
+    chownSync(data, USER, USER);
+    const bases = [`--build-arg=NODE_IMAGE=${NODE}`, `--build-arg=BASE_IMAGE=${BASE}`];
+    // buildah writes its steps to stderr, for whoever looks at a failure.
+    execFileSync(
+      'buildah',
+      [...RUNTIME, 'bud', '--format=docker', '--network=host', ...bases, '-f', 'deploy/Dockerfile', '-t', IMAGE, '.'],
+      {
+        cwd: root,
+        stdio: ['ignore', 'ignore', 'pipe'],
+      },
+    );
+  }, 600_000);
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  test('has no npm, no compiler, no root, and a health check', () => {
+    const [inspected] = JSON.parse(run(root, 'podman', 'image', 'inspect', IMAGE)) as [
+      { Config: object; Healthcheck: object },
+    ];
+    expect(inspected).toMatchObject({
+      Config: { User: '10001:10001', Volumes: { '/data': {} } },
+      Healthcheck: { Test: ['CMD', 'node', '/app/healthcheck.mjs'] },
+    });
+    const found = run(
+      root,
+      'podman',
+      'run',
+      ...TIGHT,
+      '--entrypoint=sh',
+      IMAGE,
+      '-c',
+      'id -u; ls /app/node_modules/typescript; command -v npm tsc; true',
+    );
+    expect(found).toBe('10001\n');
+  });
+
+  test('runs a tool, and refuses a wrong flag with exit code 2', () => {
+    expect(runImage(IMAGE, '-version')).toBe('tracelith 0.1.0\n');
+    expect(() => runImage(IMAGE, '-retentionPeriods=7d')).toThrow(/did you mean -retentionPeriod/);
+    expect(() => runImage(IMAGE, 'verify', '/nowhere')).toThrow(/\/nowhere/);
+  });
+
+  test('takes a trace, is healthy, ends by SIGTERM with 0, and finds the trace again in another container', async () => {
+    const port = await findFreePort();
+    const url = `http://127.0.0.1:${port}`;
+    const off = ['otlpGRPCListenAddr', 'otlpHTTPListenAddr', 'grpc_listenAddr'].map(
+      (name) => `--env=TRACELITH_${name}=`,
+    );
+    const health = `--env=HEALTH_URL=${url}/health`;
+    const start = async (): Promise<Child> => {
+      const flags = [`-httpListenAddr=127.0.0.1:${port}`, '-retentionPeriod=30d'];
+      const options = [...TIGHT, ...off, health, '--name=tracelith-test', `--volume=${data}:/data`];
+      const child = await Child.start('podman', [...RUNTIME, 'run', ...options, IMAGE, ...flags]);
+      await until(child, async () => (await fetch(`${url}/health`)).status === 200);
+      return child;
+    };
+    let child = await start();
+    try {
+      const body = Buffer.from(encodeRequest(oneSpan(1)));
+      const reply = await fetch(`${url}/v1/traces`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/x-protobuf' },
+        body,
+      });
+      expect(reply.status, await reply.text()).toBe(200);
+      expect(await (await fetch(`${url}/flags`)).text()).toContain('-retentionPeriod="30d"');
+      expect(run(root, 'podman', 'exec', 'tracelith-test', 'node', '/app/healthcheck.mjs')).toBe('');
+      expect(await child.stop()).toBe(0);
+      child = await start();
+      const found = await fetch(`${url}/api/traces/${'1'.padStart(32, '0')}`);
+      expect(found.status, await found.text()).toBe(200);
+    } finally {
+      expect(await child.stop(), child.output).toBe(0);
+    }
+  });
+});
+
+/** Throws with the container's log when it ends, or is not ready in time. */
+async function until(child: Child, isDone: () => Promise<boolean>): Promise<void> {
+  for (let asked = 0; asked < 300 && child.isRunning; asked++) {
+    if (await isDone().catch(() => false)) return;
+    await delay(100);
+  }
+  await child.stop();
+  throw new Error(`the container is not ready:\n${child.output}`);
+}
