@@ -6,6 +6,8 @@ import { fileURLToPath } from 'node:url';
 const root = fileURLToPath(new URL('../../', import.meta.url));
 
 if (!existsSync(`${root}node_modules/.bin/tsc`)) throw new Error(`${root}: there is no compiler: run npm ci first`);
+// Whatever the caller's is: another one builds a page for debugging, with the paths of this machine in it.
+process.env.NODE_ENV = 'production';
 await import('../build-ui.mjs');
 rmSync(`${root}dist`, { recursive: true, force: true });
 const { status, error } = spawnSync('tsc', ['-p', 'deploy/package'], { cwd: root, stdio: ['ignore', 2, 2] });

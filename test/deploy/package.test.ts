@@ -1,6 +1,7 @@
 // The package as its user gets it: packed, installed into an empty folder, started from there, sent a trace. It runs compiled
 // JavaScript, so that every thread must find its file among it.
 import {
+  cpSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
@@ -81,9 +82,8 @@ describe('the program', () => {
 
   test('is found by npx, and runs the tools', () => {
     expect(run(home, 'npx', '--no-install', 'tracelith', '-version')).toBe('tracelith 0.1.0\n');
-    expect(run(home, 'npx', '--no-install', 'tracelith', 'verify', join(root, 'fixtures/format/v2/store'))).toMatch(
-      /: intact\n$/,
-    );
+    cpSync(join(root, 'fixtures/format/v2/store'), join(folder, 'store'), { recursive: true });
+    expect(run(home, 'npx', '--no-install', 'tracelith', 'verify', join(folder, 'store'))).toMatch(/: intact\n$/);
   });
 
   test('is installed globally, and started through the link in bin/', async () => {
