@@ -22,9 +22,9 @@ const canBuild =
 const RUNTIME = hasProgram('runc', '--version') ? ['--runtime=runc'] : [];
 /** As tight as deploy/compose/compose.yaml and the charts; the limits are those that any machine may set. */
 const TIGHT = [
-  ...['--read-only', '--read-only-tmpfs=false', '--cap-drop=ALL', '--security-opt=no-new-privileges', '--init'],
-  ...['--network=host', '--rm', '--no-healthcheck', '--ulimit=nofile=8192:8192', '--ulimit=nproc=4096:4096'],
-];
+  '--read-only --read-only-tmpfs=false --cap-drop=ALL --security-opt=no-new-privileges --init --network=host --rm',
+  '--no-healthcheck --ulimit=nofile=8192:8192 --ulimit=nproc=4096:4096',
+].flatMap((options) => options.split(' '));
 
 function runImage(...args: readonly string[]): string {
   return run(root, 'podman', ...RUNTIME, 'run', ...TIGHT, ...args);
