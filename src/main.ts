@@ -1,5 +1,6 @@
 // Composition root: config → store → listeners → signal → close; or a tool, if the first argument names one. The only file
 // that sees every layer; it decides only the order in which things start and stop.
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -62,6 +63,8 @@ const STORE_CLOSE_MS = 5_000;
 const DISK_PATIENCE = 10;
 /** Queries at once on a select node, in multiples of -search.maxConcurrentRequests. */
 const SELECT_QUERIES = 4;
+/** Tells this process from an earlier one of the same node, and from another one of the same name. */
+const INSTANCE = randomUUID();
 
 const version = String(
   (JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: unknown }).version,
@@ -175,7 +178,7 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: 
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   const describe = async (): Promise<NodeDescription> => {
     const isReadOnly = (await store.writeRefusal()) !== undefined;
-    return { name, version, protocol: PROTOCOL_VERSION, isReadOnly };
+    return { name, version, protocol: PROTOCOL_VERSION, isReadOnly, instance: INSTANCE };
   };
   const inventory = {
     listDays: () => store.listDays(),
@@ -227,7 +230,12 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
     refusalOf: async () => (isReachable() ? undefined : 'no storage node answers (-storageNode)'),
   });
   const name = config.nodeName || hostName((config.storageListenAddr ?? config.httpListenAddr).port);
-  const describe = async (): Promise<NodeDescription> => ({ name, version, protocol: PROTOCOL_VERSION });
+  const describe = async (): Promise<NodeDescription> => ({
+    name,
+    version,
+    protocol: PROTOCOL_VERSION,
+    instance: INSTANCE,
+  });
   return { writer, reader, archive, store: undefined, local: {}, metrics, readiness, describe };
 }
 

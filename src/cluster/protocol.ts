@@ -30,7 +30,9 @@ export const STORAGE_NODE = 'tracelith.cluster.v1.StorageNode';
 /** For api/grpc/grpc-schema.ts, and docs/format/cluster-protocol.md, which a test compares. */
 export const CLUSTER_PROTO = `syntax = "proto3"; package tracelith.cluster.v1;
 message DescribeRequest {}
-message DescribeResponse { string name = 1; string version = 2; uint32 protocol = 3; bool is_read_only = 4; }
+message DescribeResponse {
+  string name = 1; string version = 2; uint32 protocol = 3; bool is_read_only = 4; string instance = 5;
+}
 message Slice { string tenant = 1; string key = 2; bytes body = 3; }
 message WriteSlicesRequest { repeated Slice slices = 1; }
 message SliceResult {
@@ -131,6 +133,8 @@ export interface NodeDescription {
   readonly version?: string;
   readonly protocol?: number;
   readonly isReadOnly?: boolean;
+  /** Another one with each start of the process. */
+  readonly instance?: string;
 }
 
 export interface SliceMessage {

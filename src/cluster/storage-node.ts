@@ -58,6 +58,11 @@ export class StorageNode {
     return this.#description.name;
   }
 
+  /** undefined until it has answered once; another one with each start of its process. */
+  get instance(): string | undefined {
+    return this.#description.instance;
+  }
+
   /** For people and for Missing. */
   get shownName(): string {
     return this.name ?? this.address;

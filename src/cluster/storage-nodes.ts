@@ -40,6 +40,8 @@ export class StorageNodes {
   #placement = new Placement([]);
   #byIndex: StorageNode[] = [];
   #members: StorageNode[] = [];
+  /** Names that were reported as those of two nodes. */
+  readonly #doubles = new Set<string>();
   #isClosed = false;
 
   private constructor(options: StorageNodesOptions) {
@@ -141,17 +143,37 @@ export class StorageNodes {
     this.#arrange();
   }
 
-  /** Of two addresses with one name, one that is up. */
+  /**
+   * Of several addresses with one name: one that is up, because the node has moved there. Two that are up are one node with two
+   * addresses, or two nodes of one name: then both are read, and the first gets the spans.
+   */
   #arrange(): void {
-    const byName = new Map<string, StorageNode>();
+    const byName = new Map<string, StorageNode[]>();
     const unnamed: StorageNode[] = [];
     for (const { node } of this.#listed.values()) {
       if (node.name === undefined) unnamed.push(node);
-      else if (byName.get(node.name)?.isUp !== true) byName.set(node.name, node);
+      else byName.set(node.name, [...(byName.get(node.name) ?? []), node]);
     }
-    this.#members = [...byName.values(), ...unnamed];
+    const named = [...byName].map(([name, nodes]): [string, readonly StorageNode[]] => [
+      name,
+      this.#choose(name, nodes),
+    ]);
+    this.#members = [...named.flatMap(([, nodes]) => nodes), ...unnamed];
     this.#placement = new Placement(byName.keys());
-    this.#byIndex = this.#placement.names.map((name) => byName.get(name)!);
+    const first = new Map(named.map(([name, [node]]) => [name, node!]));
+    this.#byIndex = this.#placement.names.map((name) => first.get(name)!);
+  }
+
+  #choose(name: string, nodes: readonly StorageNode[]): readonly StorageNode[] {
+    const up = nodes.filter(({ isUp }) => isUp);
+    if (up.length === 0) return nodes.slice(0, 1);
+    const instances = [...new Map(up.map((node) => [node.instance ?? node.address, node])).values()];
+    if (instances.length > 1 && !this.#doubles.has(name)) {
+      const addresses = instances.map(({ address }) => address);
+      this.#options.logger.error('two storage nodes have one name; set -storageNode.name', { node: name, addresses });
+      this.#doubles.add(name);
+    }
+    return instances;
   }
 
   close(): void {

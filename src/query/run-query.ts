@@ -70,7 +70,7 @@ const QUERIES: {
   search: (source, { query }, deadline) => ({ kind: 'hits', hits: searchTraces(source, query, deadline) }),
   newest: (source, { query, bytesMax }, deadline) => {
     if (source.hasLosses) return { kind: 'traces', traces: [], isWhole: false };
-    const traceIds = searchTraces(source, query, deadline).map(({ traceId }) => traceId);
+    const traceIds = searchTraces(source, query, deadline, query).map(({ traceId }) => traceId);
     return { kind: 'traces', traces: findTraces(source, traceIds, deadline, bytesMax), isWhole: true };
   },
   rows: (source, task, deadline) => ({ kind: 'rows', ...matchingRows(source, task, deadline) }),

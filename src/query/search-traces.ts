@@ -4,6 +4,7 @@
 import { assert } from '../base/assert.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { BlockFate } from '../trace/search-explanation.ts';
+import type { ViewFilter } from '../partition/view.ts';
 import type { SearchHit } from '../trace/store.ts';
 import { answerSize, type TraceQuery } from '../trace/trace-query.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
@@ -23,11 +24,16 @@ interface Hit {
   readonly start: number;
 }
 
-/** The newest matching traces, newest matching span first. */
-export function searchTraces(source: BlockSource, query: TraceQuery, deadline: Deadline): SearchHit[] {
+/** The newest matching traces, newest matching span first. `window`: the query's, if the view has more than that. */
+export function searchTraces(
+  source: BlockSource,
+  query: TraceQuery,
+  deadline: Deadline,
+  window: ViewFilter = {},
+): SearchHit[] {
   const { matcher, pruner } = compileQuery(query, () => deadline.check());
   const { fates } = source.work;
-  const blocks = source.newestFirst(query);
+  const blocks = source.newestFirst(window);
   let hits: readonly Hit[] = [];
   for (let block = blocks.next(); block !== undefined; block = blocks.next()) {
     deadline.check();

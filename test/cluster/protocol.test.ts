@@ -63,7 +63,7 @@ const link = { parent: 'a', child: 'b', callCount: 2 ** 40, errorCount: 1 };
 
 /** A message of each type with every field set. */
 const SAMPLES: Readonly<Record<string, object>> = {
-  DescribeResponse: { name: 'store-1', version: '1.2.3', protocol: 1, isReadOnly: true },
+  DescribeResponse: { name: 'store-1', version: '1.2.3', protocol: 1, isReadOnly: true, instance: 'i' },
   WriteSlicesRequest: { slices: [{ tenant: '1:2', key: 'k', body: Uint8Array.of(1, 2) }] },
   WriteSlicesResponse: {
     results: [
