@@ -219,6 +219,31 @@ describe('a deletion', () => {
     expect(again).toMatchObject({ state: 'done', spans: 0, notes: [expect.stringContaining('snapshots/')] });
   });
 
+  test('takes rows out of full blocks, which merges copy as they are', async () => {
+    await using store = new DeletingStore();
+    const [count, half] = [40_000, 20_000];
+    for (const first of [0, half]) {
+      const spans = Array.from({ length: half }, (_, i) => ({
+        traceId: Buffer.from((first + i + 1).toString(16).padStart(32, '0'), 'hex'),
+        spanId: spanId(1),
+        name: (first + i) % 1_000 === 7 ? 'secret' : 'plain',
+        startTimeUnixNano: NOON_NS + BigInt(first + i) * 1_000n,
+        endTimeUnixNano: NOON_NS + BigInt(first + i) * 1_000n + 10n,
+      }));
+      await store.storage.write(DEFAULT_TENANT, encodeRequest(traceOf(spans)));
+      await store.storage.forceFlush();
+    }
+    await store.storage.forceMerge('');
+    const query = { service: 'shop', operation: 'secret', tags: [], startMinNs: 0n, startMaxNs: 2n ** 63n - 1n };
+    const task = await store.delete({
+      query: { ...query, durationMinNs: undefined, durationMaxNs: undefined, limit: 1 },
+    });
+    expect(task).toMatchObject({ state: 'done', spans: count / 1_000 });
+    const left = storedSpans(store.storage, nodeDisk, DEFAULT_TENANT);
+    expect([left.length, left.filter((line) => line.includes('secret')).length]).toEqual([count - count / 1_000, 0]);
+    expect(store.storage.listOperations(DEFAULT_TENANT, 'shop').items.map(({ name }) => name)).toEqual(['plain']);
+  });
+
   test('goes on after a restart, also when its rows went and their names did not', async () => {
     await using store = new DeletingStore();
     const random = createRandom(9);
