@@ -12,6 +12,7 @@ import { ingestFlags } from './flags/ingest-flags.ts';
 import { processFlags } from './flags/process-flags.ts';
 import { searchFlags } from './flags/search-flags.ts';
 import { storageFlags } from './flags/storage-flags.ts';
+import { tlsFlags } from './flags/tls-flags.ts';
 
 export { parseBytes, parseDurationMs } from './base/flag-value.ts';
 
@@ -22,6 +23,7 @@ const flags = {
   ...httpFlags,
   ...accessFlags,
   ...clusterFlags,
+  ...tlsFlags,
   ...processFlags,
 } as const;
 

@@ -358,11 +358,14 @@ function engineOptions(
 /** For a person at a terminal: where to click, and the next step. */
 function logAddresses(logger: LineLogger, config: Config, addresses: Readonly<Record<string, string>>): void {
   // An address of every interface is none that a browser can open.
-  const urlOf = (address: string, path = ''): string =>
-    `http://${address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, 'localhost')}${path}`;
+  const urlOf = (address: string, isTls: boolean, path = ''): string =>
+    `http${isTls ? 's' : ''}://${address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, 'localhost')}${path}`;
   const { http = '', otlpHttp, otlpGrpc } = addresses;
-  const senders = [otlpHttp && `${urlOf(otlpHttp)} (HTTP)`, otlpGrpc && `${urlOf(otlpGrpc)} (gRPC)`].filter(Boolean);
-  const page = urlOf(http, `${config.httpPathPrefix}/`);
+  const senders = [
+    otlpHttp && `${urlOf(otlpHttp, config.otlpHttpTls)} (HTTP)`,
+    otlpGrpc && `${urlOf(otlpGrpc, config.otlpGrpcTls)} (gRPC)`,
+  ].filter(Boolean);
+  const page = urlOf(http, config.httpTls, `${config.httpPathPrefix}/`);
   const target = senders.length === 0 ? `${page}v1/traces` : senders.join(' or ');
   logger.info(`open ${page} to see what is stored; next: send OTLP traces to ${target}`);
 }

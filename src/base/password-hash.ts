@@ -1,6 +1,6 @@
 // Hashes of passwords (scrypt) and of tokens (SHA-256). Passwords are guessable, so that their hash must be slow; a token has 256
 // random bits, so that a fast one tells nobody anything.
-import { createHash, randomBytes, scrypt, scryptSync, timingSafeEqual } from 'node:crypto';
+import { hash, randomBytes, scrypt, scryptSync, timingSafeEqual } from 'node:crypto';
 
 /** 2^15 × 8 × 128 bytes: 32 MiB and some 80 ms a guess. */
 const COST = 15;
@@ -43,7 +43,7 @@ function optionsOf(cost: number, r: number, p: number) {
 
 /** SHA-256, 32 bytes. */
 export function hashSecret(secret: string): Buffer {
-  return createHash('sha256').update(secret).digest();
+  return hash('sha256', secret, 'buffer');
 }
 
 /** Compares in the same time for all texts, because it compares digests, which have equal lengths. */

@@ -8,9 +8,11 @@ const CAPTURE = 'the capture of the OpenTelemetry demo is not beside this reposi
 const SUITE = "Jaeger's storage suite is not beside this repository";
 const LINUX = 'needs Linux (/proc)';
 const TOOLS = 'needs rsync and curl';
+const OPENSSL = 'needs openssl, which makes the certificates';
 
 /** Why tests of a file may be skipped; left-out.test.ts holds it against the sources. */
 export const SKIP_REASONS: Readonly<Record<string, string>> = {
+  'test/api/access/listener-tls.test.ts': OPENSSL,
   'test/block/block-round-trip.test.ts': CAPTURE,
   'test/conformance/browser.test.ts': 'needs builds of Jaeger UI in JAEGER_UI_DIR, and chromium',
   'test/conformance/discovery.test.ts': SUITE,
@@ -39,6 +41,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
   'test/system/round-trip.test.ts': CAPTURE,
+  'test/system/tls.test.ts': OPENSSL,
   'test/system/watch.test.ts': 'needs promtool (Debian package prometheus)',
 };
 

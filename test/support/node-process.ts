@@ -99,10 +99,13 @@ export class TestNode implements AsyncDisposable {
     const [, http, grpc, jaeger, otlp] = ready.exec(child.output) ?? [];
     if (http === undefined || grpc === undefined || jaeger === undefined)
       throw new Error(`the node did not start:\n${child.output}`);
-    this.url = `http://${http}`;
+    const isTls = this.#flags.includes('-tls');
+    this.url = `http${isTls ? 's' : ''}://${http}`;
     this.grpcAddress = grpc;
     this.jaegerAddress = jaeger;
     this.otlpUrl = `http://${otlp}`;
+    // The test has the certificates that a client needs.
+    if (isTls) return;
     const prefix = this.#flags.find((flag) => flag.startsWith('-http.pathPrefix='))?.split('=')[1] ?? '';
     const health = await fetch(`${this.url}${prefix}/health`);
     if ((await health.text()) !== 'OK') throw new Error(`/health said ${health.status} after the start line`);

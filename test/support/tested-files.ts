@@ -19,6 +19,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/flags/ingest-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/process-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/search-flags.ts': 'a table; test/config.test.ts tests each flag',
+  'src/flags/tls-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/storage-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/base/limits.ts': 'constants; each is tested where it bites',
   'src/main.ts': 'wiring; test/system starts the real process',

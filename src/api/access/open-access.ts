@@ -9,6 +9,7 @@ import type { Config } from '../../config.ts';
 import type { LoginFailure } from '../metrics/login-metrics.ts';
 import { Access } from './access.ts';
 import { parseAuthConfig } from './auth-config.ts';
+import { takesCertificates, type TlsConfig } from './listener-tls.ts';
 
 export interface OpenAccessOptions {
   readonly config: Pick<
@@ -22,7 +23,8 @@ export interface OpenAccessOptions {
     | 'otlpGrpcListenAddr'
     | 'grpcListenAddr'
     | 'storageListenAddr'
-  >;
+  > &
+    TlsConfig;
   readonly logger: Logger;
   readonly countFailure: (reason: LoginFailure) => void;
 }
@@ -36,7 +38,7 @@ export function openAccess({ config, logger, countFailure }: OpenAccessOptions):
   const { authConfigPath: path, httpAuthUsername: username, httpAuthPassword: password } = config;
   if (username !== '' && password === '') throw new StoreError('CONFIG', '-httpAuth.username needs -httpAuth.password');
   const hasAuthConfig = path !== '';
-  const options = { username, password, hasAuthConfig, hasCertificates: false, clock: systemClock };
+  const options = { username, password, hasAuthConfig, hasCertificates: takesCertificates(config), clock: systemClock };
   const access = new Access({ ...options, logger, countFailure });
   refuseOpenAddresses(config, access.isOpen);
   if (!hasAuthConfig) return { access, [Symbol.dispose]: () => undefined };

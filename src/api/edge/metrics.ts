@@ -13,6 +13,7 @@ import { createClusterMetrics } from '../metrics/cluster-metrics.ts';
 import { createLogMetrics, createProcessMetrics, type ProcessMetricsOptions } from '../metrics/process-metrics.ts';
 import { createQueryMetrics, createTurnMetrics, type QueryTurns, type RanQuery } from '../metrics/query-metrics.ts';
 import {
+  createCertificateMetric,
   createConnectionMetrics,
   createIntakeMetrics,
   createRequestMetrics,
@@ -56,6 +57,8 @@ export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCoun
   watchTurns(read: () => QueryTurns): void;
   /** Registers the source of a listener's connection gauges; the listener is named by its flag. */
   watchConnections(listener: string, read: () => ConnectionGauges): void;
+  /** Registers the end of a listener's certificate, seconds since the epoch. */
+  watchCertificate(listener: string, read: () => number): void;
   /** Registers the source of the archive's size, read at scrape time. */
   watchArchive(read: () => ArchiveGauges): void;
   /** Registers the source of what is known of the storage nodes. */
@@ -97,6 +100,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     watchTurns: (read) => createTurnMetrics(registry, read),
     watchConnections: createConnectionMetrics(registry),
     watchCluster: (read) => createClusterMetrics(registry.source(read)),
+    watchCertificate: createCertificateMetric(registry),
     watchArchive: (read) => createArchiveMetrics(registry, read),
     get rows() {
       return registry.rows;

@@ -12,6 +12,8 @@ export interface ServedRoute {
 export interface OpenServer {
   /** Everything that is served, so that tests can try all of it. */
   readonly routes: readonly ServedRoute[];
+  /** Its clients speak TLS. */
+  readonly isTls: boolean;
   readonly address: string;
   readonly port: number;
   /** Stops accepting, and closes the connections. */

@@ -1,11 +1,14 @@
 // A gRPC listener over HTTP/2: its methods, the limits of its connections and calls, and how they end (decisions/0026).
 // grpc-stream.ts handles the messages of one call.
 import {
+  createSecureServer,
   createServer,
+  type Http2SecureServer,
   type Http2Server,
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  type ServerOptions,
 } from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { assert } from '../../base/assert.ts';
@@ -15,6 +18,7 @@ import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { LogIns } from '../access/access.ts';
 import { callerOf } from '../access/guard-routes.ts';
+import type { ListenerTls } from '../access/listener-tls.ts';
 import { ANYONE, requireScope, tenantFor, type Principal } from '../../trace/principal.ts';
 import { grpcNeed, UNKNOWN_NEED, type RouteNeed } from '../access/route-needs.ts';
 import { Connections } from '../edge/connections.ts';
@@ -34,12 +38,14 @@ export interface GrpcServerOptions {
   readonly connectionsMax: number;
   /** How long close() lets calls under way finish. */
   readonly shutdownMaxMs: number;
+  /** undefined: clients speak without TLS. */
+  readonly tls?: ListenerTls | undefined;
   readonly access: LogIns;
   /** The budget of received data, shared with HTTP. */
   readonly intake: Pick<Intake, 'open'>;
   /** Decompresses large messages. */
   readonly bodies: BodyPool;
-  readonly metrics: Pick<Metrics, 'countRequest' | 'watchConnections'>;
+  readonly metrics: Pick<Metrics, 'countRequest' | 'watchConnections' | 'watchCertificate'>;
   readonly logger: Logger;
   /** Adds the methods of the server; `closing` fires when close() is called. */
   readonly register: (server: GrpcMethodTable, closing: AbortSignal) => void;
@@ -105,7 +111,8 @@ export class GrpcMethodTable {
 /** Throws CONFIG if it cannot listen on the address. */
 export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenServer> {
   const { flag, listenAddr, connectionsMax, shutdownMaxMs, metrics } = options;
-  const server = createServer({
+  const { tls } = options;
+  const server = openPlainOrTls(tls, {
     settings: { maxConcurrentStreams: limits.grpcStreamsPerConnectionMax, initialWindowSize: CALL_WINDOW_BYTES },
     // No limit per connection: the intake bounds requests; the budget of answers and the pace of clients bound answers.
     maxSessionMemory: Number.MAX_SAFE_INTEGER,
@@ -133,12 +140,21 @@ export async function openGrpcServer(options: GrpcServerOptions): Promise<OpenSe
   const bound = server.address();
   assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
   metrics.watchConnections(flag, () => connections.gauges);
+  if (tls !== undefined) metrics.watchCertificate(flag, () => tls.expiresMs / 1000);
   const close = async (): Promise<void> => {
     closing.abort();
+    tls?.[Symbol.dispose]();
     await connections.close(sessions.close(), shutdownMaxMs);
   };
   const routes = methods.paths.map((pattern) => ({ method: 'POST', pattern }));
-  return { address: listenAddr.host, port: bound.port, routes, close };
+  return { address: listenAddr.host, port: bound.port, routes, isTls: tls !== undefined, close };
+}
+
+function openPlainOrTls(tls: ListenerTls | undefined, options: ServerOptions): Http2Server | Http2SecureServer {
+  if (tls === undefined) return createServer(options);
+  const server = createSecureServer({ ...options, ...tls.options });
+  tls.serve(server);
+  return server;
 }
 
 interface Acceptance extends Pick<GrpcServerOptions, 'access' | 'intake' | 'bodies' | 'metrics' | 'logger'> {
@@ -235,13 +251,13 @@ interface Connection {
 
 /** The connections of one server, from accept to close. */
 class Sessions {
-  readonly #server: Http2Server;
+  readonly #server: Http2Server | Http2SecureServer;
   readonly #open = new Map<ServerHttp2Session, Connection>();
   readonly #looking: NodeJS.Timeout;
   readonly #onTimeout: () => void;
 
   /** `onTimeout` is called for each connection that is ended because it no longer answers. */
-  constructor(server: Http2Server, onTimeout: () => void) {
+  constructor(server: Http2Server | Http2SecureServer, onTimeout: () => void) {
     this.#server = server;
     this.#onTimeout = onTimeout;
     server.on('session', (session) => {

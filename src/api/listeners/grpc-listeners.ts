@@ -6,6 +6,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { Config } from '../../config.ts';
 import type { TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { LogIns } from '../access/access.ts';
+import { listenerTls, type TlsListener } from '../access/listener-tls.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
 import type { OpenServer } from '../edge/open-server.ts';
@@ -59,7 +60,7 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
     registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: [OTLP_SERVICE] });
   };
   const { otlpGrpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
-  return listen(parts, { flag: 'otlpGRPCListenAddr', listenAddr, connectionsMax, register });
+  return listen(parts, { flag: 'otlpGRPCListenAddr', tlsListener: 'otlpGrpc', listenAddr, connectionsMax, register });
 }
 
 /** The listener of -grpc.listenAddr; undefined when it is off. Throws CONFIG. */
@@ -81,7 +82,7 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
     registerReflection(server, services);
   };
   const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
-  return listen(parts, { flag: 'grpc.listenAddr', listenAddr, connectionsMax, register });
+  return listen(parts, { flag: 'grpc.listenAddr', tlsListener: 'grpc', listenAddr, connectionsMax, register });
 }
 
 export interface StorageParts extends GrpcParts {
@@ -104,14 +105,18 @@ export async function openStorageGrpc(parts: StorageParts): Promise<OpenServer |
     registerReflection(server, services);
   };
   const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
-  return listen(parts, { flag: 'storage.listenAddr', listenAddr, connectionsMax, register });
+  return listen(parts, { flag: 'storage.listenAddr', tlsListener: 'storage', listenAddr, connectionsMax, register });
 }
 
 type Listening = Pick<GrpcServerOptions, 'flag' | 'connectionsMax' | 'register'> & {
   readonly listenAddr: ListenAddress | undefined;
+  readonly tlsListener: TlsListener;
 };
 
-async function listen(parts: GrpcParts, { listenAddr, ...own }: Listening): Promise<OpenServer | undefined> {
+async function listen(parts: GrpcParts, listening: Listening): Promise<OpenServer | undefined> {
+  const { listenAddr, tlsListener, ...own } = listening;
+  if (listenAddr === undefined) return undefined;
   const { shutdownMaxMs } = parts.config;
-  return listenAddr && openGrpcServer({ ...parts, ...own, listenAddr, shutdownMaxMs });
+  const tls = listenerTls(parts.config, tlsListener, parts.logger);
+  return await openGrpcServer({ ...parts, ...own, listenAddr, shutdownMaxMs, tls });
 }

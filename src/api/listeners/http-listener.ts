@@ -1,5 +1,6 @@
 // One HTTP listener, whatever it serves: limits, the guard of hosts, readiness, errors as text, 404 and 405, counters. There is no
 // request log: it costs a fifth of a request's time, and the counters carry the same information.
+import type { Server as TlsServer } from 'node:tls';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { assert } from '../../base/assert.ts';
 import type { ListenAddress } from '../../base/flag-value.ts';
@@ -8,6 +9,7 @@ import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { LogIns } from '../access/access.ts';
 import { callerName, guardRoutes, type RouteKeys } from '../access/guard-routes.ts';
+import { listenerTls, type ListenerTls, type TlsConfig, type TlsListener } from '../access/listener-tls.ts';
 import { httpNeed, UNKNOWN_NEED, type RouteNeed } from '../access/route-needs.ts';
 import { Connections } from '../edge/connections.ts';
 import type { Metrics } from '../edge/metrics.ts';
@@ -38,7 +40,8 @@ export interface HttpListenerOptions {
   readonly sendUnknown?: (request: FastifyRequest, reply: FastifyReply) => boolean;
   /** What an unknown path is told: where to look instead. */
   readonly hint: string;
-  readonly config: SecurityHeaders & RouteKeys;
+  readonly tlsListener: TlsListener;
+  readonly config: SecurityHeaders & RouteKeys & TlsConfig;
   readonly access: LogIns;
   readonly metrics: Metrics;
   readonly logger: Logger;
@@ -53,10 +56,18 @@ const REQUEST_TIMEOUT_MS = 60_000;
 /** How often Node checks for requests that exceed these two. */
 const TIMEOUT_CHECK_MS = 5_000;
 
+const SERVER_OPTIONS = {
+  maxHeaderSize: limits.httpHeaderBytesMax,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
+  connectionsCheckingInterval: TIMEOUT_CHECK_MS,
+};
+
 /** Listens with all routes registered. Throws CONFIG if it cannot listen on the address. */
 export async function openHttpListener(options: HttpListenerOptions): Promise<OpenServer> {
   const { flag, listenAddr, pathPrefix, hosts, metrics, logger } = options;
-  const app = createApp(options.mounts);
+  const tls = listenerTls(options.config, options.tlsListener, logger);
+  const app = createApp(options.mounts, tls);
   const connections = new Connections(options.connectionsMax);
   app.server.on('connection', (socket) => connections.add(socket));
   app.server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
@@ -94,27 +105,27 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
     throw cannotListen(flag, listenAddr, cause);
   }
   metrics.watchConnections(flag, () => connections.gauges);
+  if (tls !== undefined) metrics.watchCertificate(flag, () => tls.expiresMs / 1000);
   const bound = app.server.address();
   assert(typeof bound === 'object' && bound !== null, 'a TCP listener has an address');
   return {
     address: bound.address,
     port: bound.port,
     routes: routes.all(),
-    close: () => connections.close(app.close(), options.shutdownMaxMs),
+    isTls: tls !== undefined,
+    close: async () => {
+      tls?.[Symbol.dispose]();
+      await connections.close(app.close(), options.shutdownMaxMs);
+    },
   };
 }
 
-function createApp(mounts: readonly string[]): FastifyInstance {
+function createApp(mounts: readonly string[], tls: ListenerTls | undefined): FastifyInstance {
   const app = fastify({
     logger: false,
     rewriteUrl: ({ url = '/' }) => plainUrl(url, mounts),
     requestTimeout: REQUEST_TIMEOUT_MS,
-    http: {
-      maxHeaderSize: limits.httpHeaderBytesMax,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      connectionsCheckingInterval: TIMEOUT_CHECK_MS,
-    },
+    ...(tls === undefined ? { http: SERVER_OPTIONS } : { https: { ...SERVER_OPTIONS, ...tls.options } }),
     routerOptions: {
       // Exporters whose endpoint ends in a slash send //v1/traces; VictoriaTraces accepts that too.
       ignoreDuplicateSlashes: true,
@@ -122,6 +133,8 @@ function createApp(mounts: readonly string[]): FastifyInstance {
       maxParamLength: limits.httpHeaderBytesMax,
     },
   });
+  // fastify's type for it says http, whatever it was given.
+  tls?.serve(app.server as unknown as TlsServer);
   // Only routes that need a body read it, under their own budget.
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', (_request, _payload, done) => done(null));

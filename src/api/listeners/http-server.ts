@@ -14,6 +14,7 @@ import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { LogIns } from '../access/access.ts';
 import type { RouteKeys } from '../access/guard-routes.ts';
+import type { TlsConfig } from '../access/listener-tls.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import { loadHome, registerHome } from '../home/home-page.ts';
 import { HomeStatusReader, type HomeStatusOptions } from '../home/home-status.ts';
@@ -36,7 +37,8 @@ export interface HttpServerOptions {
   readonly config: OperationsOptions['config'] &
     HomeStatusOptions['config'] &
     SecurityHeaders &
-    RouteKeys & {
+    RouteKeys &
+    TlsConfig & {
       readonly httpListenAddr: ListenAddress;
       readonly otlpHttpListenAddr: ListenAddress | undefined;
       readonly httpPathPrefix: string;
@@ -97,6 +99,7 @@ export async function openHttpServer(options: HttpServerOptions): Promise<OpenSe
   return await openHttpListener({
     ...options,
     flag: 'httpListenAddr',
+    tlsListener: 'http',
     listenAddr,
     hosts: ownHosts(listenAddr.host, allowedHosts),
     connectionsMax: (options.connectionCaps ?? CONNECTIONS_USEFUL).http,
@@ -145,6 +148,7 @@ async function listenForOtlp(options: HttpServerOptions, listenAddr: ListenAddre
   return await openHttpListener({
     ...options,
     flag: OTLP_HTTP_FLAG,
+    tlsListener: 'otlpHttp',
     listenAddr,
     hosts,
     connectionsMax: (options.connectionCaps ?? CONNECTIONS_USEFUL).otlpHttp,

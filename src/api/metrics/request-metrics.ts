@@ -202,3 +202,18 @@ export function createConnectionMetrics(
   figure('counter', ['vm_http_conn_timeout_closed_conns_total', timedOut], 'timedOut');
   return (listener, read) => void listeners.set(listener, read);
 }
+
+/** The result adds a listener. */
+export function createCertificateMetric(registry: MetricRegistry): (listener: string, read: () => number) => void {
+  const listeners = new Map<string, () => number>();
+  const spec = {
+    name: 'tracelith_tls_certificate_expiry_timestamp_seconds',
+    unit: 'seconds',
+    help: 'End of the certificate in use, Unix time, by the flag of its listener',
+    labels: ['name'],
+  };
+  registry
+    .source(() => listeners)
+    .gauge(spec, (all) => [...all].map(([name, read]): Sample => ({ labels: { name }, value: read() })));
+  return (listener, read) => void listeners.set(listener, read);
+}

@@ -267,7 +267,11 @@ describe('a stream', () => {
       access: OPEN_ACCESS,
       intake: { open: (tenant) => new IntakeAccount(new FairBudget(1 << 20), tenant) },
       bodies: new BodyPool(),
-      metrics: { countRequest: () => undefined, watchConnections: () => undefined },
+      metrics: {
+        countRequest: () => undefined,
+        watchConnections: () => undefined,
+        watchCertificate: () => undefined,
+      },
       logger,
       register: (table) =>
         registerService(table, 'jaeger.storage.v2.TraceReader', methods, { isReady: () => true, stallMsMax }),
