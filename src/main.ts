@@ -15,6 +15,7 @@ import {
   storageDescriptors,
   type ConnectionCaps,
 } from './base/descriptors.ts';
+import { ownThread } from './base/diagnosed-thread.ts';
 import { isStoreError } from './base/errors.ts';
 import { LOOK_MS, Pulse } from './base/pulse.ts';
 import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from './base/memory.ts';
@@ -132,6 +133,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     describe: backend.describe,
     explainer: reader,
     admin: store,
+    threads: { main: ownThread(), engine: store.diagnosed },
     version,
     addresses: () => addresses,
   });

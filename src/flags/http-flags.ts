@@ -99,4 +99,5 @@ export const httpFlags = {
   deleteAuthKey: authKey('deleteAuthKey', 'POST /delete/*'),
   metricsAuthKey: authKey('metricsAuthKey', 'GET /metrics'),
   flagsAuthKey: authKey('flagsAuthKey', 'GET /flags'),
+  pprofAuthKey: authKey('pprofAuthKey', '/debug/*'),
 } as const;

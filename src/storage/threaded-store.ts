@@ -3,6 +3,7 @@
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
+import { workerThread, type DiagnosedThread } from '../base/diagnosed-thread.ts';
 import { StoreError } from '../base/errors.ts';
 import { LOOK_MS, Pulse, PulseWatch } from '../base/pulse.ts';
 import { newMeter, type SharedMeter } from '../base/thread-meter.ts';
@@ -92,6 +93,11 @@ class EngineThread {
   /** False if the engine thread hangs or has ended. */
   get isAnswering(): boolean {
     return this.#ended === undefined && this.#watch.silentLooks < ANSWERING_LOOKS_MAX;
+  }
+
+  /** For profiles of the engine thread. */
+  get diagnosed(): DiagnosedThread {
+    return workerThread(this.#worker);
   }
 
   /** As Storage.close, then ends the thread. Calls made meanwhile fail with UNAVAILABLE. */

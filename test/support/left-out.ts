@@ -28,6 +28,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/deploy/systemd.test.ts': 'needs systemd-analyze',
   'test/disk/deleted-files.test.ts': LINUX,
   'test/disk/process-figures.test.ts': LINUX,
+  'test/disk/thread-list.test.ts': LINUX,
   'test/disk/thread-state.test.ts': LINUX,
   'test/index/disk-full.test.ts': 'needs prlimit',
   'test/native-bench/growth.test.ts': LINUX,

@@ -11,7 +11,8 @@ export type KeyFlag =
   | 'archiveDeleteAuthKey'
   | 'deleteAuthKey'
   | 'metricsAuthKey'
-  | 'flagsAuthKey';
+  | 'flagsAuthKey'
+  | 'pprofAuthKey';
 
 export interface RouteNeed {
   /** 'open': nothing, from anybody. */
@@ -37,6 +38,9 @@ const HTTP_NEEDS: Readonly<Record<string, RouteNeed>> = {
   'POST /select/ready': open,
   'GET /metrics': admin('metricsAuthKey'),
   'GET /flags': admin('flagsAuthKey'),
+  'GET /debug/threads': admin('pprofAuthKey'),
+  'POST /debug/cpu': admin('pprofAuthKey'),
+  'POST /debug/heap': admin('pprofAuthKey'),
   'POST /internal/force_flush': admin('forceFlushAuthKey'),
   'POST /internal/force_merge': admin('forceMergeAuthKey'),
   'POST /internal/purge': admin(),

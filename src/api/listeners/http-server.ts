@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import compress from '@fastify/compress';
 import cors from '@fastify/cors';
 import type { FastifyInstance } from 'fastify';
+import type { DiagnosedThread } from '../../base/diagnosed-thread.ts';
 import { CONNECTIONS_USEFUL, type ConnectionCaps } from '../../base/descriptors.ts';
 import type { ListenAddress } from '../../base/flag-value.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -81,6 +82,8 @@ export interface HttpServerOptions {
   readonly connectionCaps?: Pick<ConnectionCaps, 'http' | 'otlpHttp'>;
   readonly version: string;
   readonly readiness: Readiness;
+  /** Threads that /debug can profile, by name; default: the main thread. */
+  readonly threads?: Readonly<Record<string, DiagnosedThread>>;
 }
 
 /** Among encodings that a client accepts equally, the best ratio per CPU first; browsers accept all, Grafana only gzip. */

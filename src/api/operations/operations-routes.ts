@@ -2,6 +2,7 @@
 // only POST, so that no link, image or crawler can trigger them, and answer when the work is done. access/route-needs.ts says who
 // may use each.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { ownThread, type DiagnosedThread } from '../../base/diagnosed-thread.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive } from '../../trace/store.ts';
@@ -9,6 +10,7 @@ import type { Metrics } from '../edge/metrics.ts';
 import { chooseExposition } from '../metrics/exposition.ts';
 import type { Duty, Readiness } from '../edge/readiness.ts';
 import { registerCopyRoutes, type CopyRoutesOptions } from './copy-routes.ts';
+import { registerDebugRoutes } from './debug-routes.ts';
 import { registerDeleteRoutes, type Deletions } from './delete-routes.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
@@ -20,8 +22,10 @@ export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'i
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
+  /** Threads that /debug can profile, by name; default: the main thread. */
   /** undefined: deletion is off. */
   readonly deletions?: Deletions | undefined;
+  readonly threads?: Readonly<Record<string, DiagnosedThread>>;
   readonly config: {
     readonly storageDataPath: string;
     readonly isPurgeOn: boolean;
@@ -103,7 +107,10 @@ async function registerStoreRoutes(app: FastifyInstance, admin: StoreAdmin, opti
   registerDeleteRoutes(app, { deletions: options.deletions });
   registerPartitionRoutes(app, { admin, readPartitionPrefix });
   const { digester } = options;
+  const { digester, threads = { main: ownThread() } } = options;
   if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, admin, digester });
+  if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, digester });
+  registerDebugRoutes(app, threads);
 }
 
 /** The beginning of a partition's name (YYYYMMDD); if absent, all partitions. Throws INVALID_REQUEST. */
