@@ -133,7 +133,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     describe: backend.describe,
     explainer: reader,
     admin: store,
-    threads: { main: ownThread(), engine: store.diagnosed },
+    threads: { main: ownThread(), ...(store && { engine: store.diagnosed }) },
     version,
     addresses: () => addresses,
   });
@@ -452,11 +452,12 @@ function closeOnSignal(closing: Closing, logger: LineLogger, stop: StopClock): v
 
 /** A tool runs and ends; it opens no store and no listener. */
 async function runAsTool(name: string, args: readonly string[]): Promise<void> {
-  process.exitCode = await runTool(name, args, {
-    out: (text) => void process.stdout.write(text),
-    err: (text) => void process.stderr.write(text),
+  const terminal = {
+    out: (text: string) => void process.stdout.write(text),
+    err: (text: string) => void process.stderr.write(text),
     isInteractive: process.stderr.isTTY,
-  });
+  };
+  process.exitCode = await runTool(name, args, terminal, { version, parseConfig: (flags) => parseConfig(flags) });
 }
 
 async function main(): Promise<void> {

@@ -104,6 +104,7 @@ describe('a flag', () => {
     ['-deleteAuthKey=k', 'deleteAuthKey', 'k'],
     ['-metricsAuthKey=k', 'metricsAuthKey', 'k'],
     ['-flagsAuthKey=k', 'flagsAuthKey', 'k'],
+    ['-pprofAuthKey=k', 'pprofAuthKey', 'k'],
     ['-loggerFormat=json', 'loggerFormat', 'json'],
     ['-loggerLevel=ERROR', 'loggerLevel', 'ERROR'],
     ['-http.maxGracefulShutdownDuration=0s', 'shutdownMaxMs', 0],
@@ -253,6 +254,7 @@ describe('secrets', () => {
       'deleteAuthKey',
       'metricsAuthKey',
       'flagsAuthKey',
+      'pprofAuthKey',
       'httpAuth.password',
       'storageNode.bearerToken',
     ]);
@@ -266,6 +268,7 @@ describe('secrets', () => {
       { name: 'deleteAuthKey', value: 'secret', isSet: false },
       { name: 'metricsAuthKey', value: 'secret', isSet: true },
       { name: 'flagsAuthKey', value: 'secret', isSet: false },
+      { name: 'pprofAuthKey', value: 'secret', isSet: false },
       { name: 'httpAuth.password', value: 'secret', isSet: false },
       { name: 'storageNode.bearerToken', value: 'secret', isSet: false },
     ]);

@@ -1,6 +1,7 @@
 // The program's other commands, for operators: their names, arguments and exit codes.
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { acceptLoss } from './accept-loss.ts';
+import { doctor, DOCTOR_HELP, type Program } from './doctor.ts';
 import { inspect } from './inspect.ts';
 import { move, MOVE_HELP } from './move.ts';
 import { makePassword, makeToken } from './make-credential.ts';
@@ -13,7 +14,7 @@ interface Tool {
   readonly usage: string;
   readonly help: string;
   /** Returns the exit code. Throws StoreError. */
-  readonly run: (args: readonly string[], terminal: Terminal) => number | Promise<number>;
+  readonly run: (args: readonly string[], terminal: Terminal, program: Program) => number | Promise<number>;
 }
 
 const TOOLS: Readonly<Record<string, Tool>> = {
@@ -43,6 +44,7 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       'The node must be stopped; of a running one ask POST /internal/partition/accept_loss. Restore first what can be restored.\n',
     run: (args, terminal) => acceptLoss(onlyArgument(args), terminal),
   },
+  doctor: { usage: 'doctor [flags]', help: DOCTOR_HELP, run: doctor },
   move: { usage: 'move --from URL --data DIR [options]', help: MOVE_HELP, run: move },
   sync: { usage: 'sync --from URL [options]', help: SYNC_HELP, run: sync },
   token: {
@@ -50,12 +52,12 @@ const TOOLS: Readonly<Record<string, Tool>> = {
     help:
       'Makes a bearer token and prints it, once, and the entry with its hash for the file of -auth.config.\n' +
       'Without options it may send spans of the default tenant, and does not expire.\n',
-    run: makeToken,
+    run: (args, terminal) => makeToken(args, terminal),
   },
   password: {
     usage: 'password <user> [-scopes=ingest,query,admin] [-tenants=0:0,…|*] [-days=N]',
     help: 'Makes a password for a user and prints it, once, and the entry with its hash for the file of -auth.config.\n',
-    run: makePassword,
+    run: (args, terminal) => makePassword(args, terminal),
   },
   'rebuild-index': {
     usage: 'rebuild-index <dir>',
@@ -63,6 +65,14 @@ const TOOLS: Readonly<Record<string, Tool>> = {
       'Writes the index of a partition, or of every partition of a data directory, anew from its parts.\n' +
       'The node must be stopped. The old index goes to quarantine/.\n',
     run: (args, terminal) => rebuildIndexes(onlyArgument(args), terminal),
+  },
+};
+
+/** For tools that read no flags. */
+const NO_PROGRAM: Program = {
+  version: 'unknown',
+  parseConfig: () => {
+    throw new StoreError('CONFIG', 'this tool reads the flags of the server, and was started without them');
   },
 };
 
@@ -79,7 +89,12 @@ export function toolsHelp(): string {
 }
 
 /** Runs the tool `name`; the exit code, promised by tools that call a running node. Prints a StoreError; throws bugs. */
-export function runTool(name: string, args: readonly string[], terminal: Terminal): number | Promise<number> {
+export function runTool(
+  name: string,
+  args: readonly string[],
+  terminal: Terminal,
+  program: Program = NO_PROGRAM,
+): number | Promise<number> {
   const tool = TOOLS[name]!;
   if (args.some((arg) => /^--?h(elp)?$/.test(arg))) {
     terminal.out(`tracelith ${tool.usage}\n${tool.help}`);
@@ -91,7 +106,7 @@ export function runTool(name: string, args: readonly string[], terminal: Termina
     return error.code === 'CONFIG' ? EXIT_USAGE : EXIT_FAILED;
   };
   try {
-    const result = tool.run(args, terminal);
+    const result = tool.run(args, terminal, program);
     return typeof result === 'number' ? result : result.catch(fail);
   } catch (error) {
     return fail(error);

@@ -147,6 +147,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/partition/write-snapshot.ts',
   ],
   'test/storage/threaded-store.test.ts': ['src/storage/engine-calls.ts', 'src/storage/engine-messages.ts'],
+  'test/tools/doctor.test.ts': ['src/disk/probe-folder.ts'],
   'test/tools/inspect.test.ts': ['src/tools/inspect-block.ts'],
   'test/tools/verify.test.ts': [
     'src/tools/find-partitions.ts',

@@ -6,8 +6,6 @@ import type { DiagnosedThread, RunningProfile } from '../../base/diagnosed-threa
 import { StoreError } from '../../base/errors.ts';
 import { listThreads } from '../../disk/thread-list.ts';
 
-
-const SECONDS_DEFAULT = 10;
 /** A proxy gives up after a minute. */
 const SECONDS_MAX = 50;
 
@@ -68,7 +66,7 @@ function readThread(
 }
 
 function readSeconds(request: FastifyRequest): number {
-  const { seconds: given = String(SECONDS_DEFAULT) } = request.query as Readonly<Record<string, unknown>>;
+  const { seconds: given = '' } = request.query as Readonly<Record<string, unknown>>;
   const seconds = typeof given === 'string' && /^\d{1,3}(\.\d{1,3})?$/.test(given) ? Number(given) : NaN;
   if (seconds > 0 && seconds <= SECONDS_MAX) return seconds;
   const got = JSON.stringify(String(given).slice(0, 40));

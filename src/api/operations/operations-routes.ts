@@ -22,9 +22,9 @@ export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'i
   readonly archive: TraceArchive | undefined;
   readonly metrics: Metrics;
   readonly readiness: Readiness;
-  /** Threads that /debug can profile, by name; default: the main thread. */
   /** undefined: deletion is off. */
   readonly deletions?: Deletions | undefined;
+  /** Threads that /debug can profile, by name; default: the main thread. */
   readonly threads?: Readonly<Record<string, DiagnosedThread>>;
   readonly config: {
     readonly storageDataPath: string;
@@ -80,6 +80,7 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
     });
   }
 
+  registerDebugRoutes(app, options.threads ?? { main: ownThread() });
   if (admin !== undefined) await registerStoreRoutes(app, admin, options);
 }
 
@@ -107,10 +108,7 @@ async function registerStoreRoutes(app: FastifyInstance, admin: StoreAdmin, opti
   registerDeleteRoutes(app, { deletions: options.deletions });
   registerPartitionRoutes(app, { admin, readPartitionPrefix });
   const { digester } = options;
-  const { digester, threads = { main: ownThread() } } = options;
   if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, admin, digester });
-  if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, digester });
-  registerDebugRoutes(app, threads);
 }
 
 /** The beginning of a partition's name (YYYYMMDD); if absent, all partitions. Throws INVALID_REQUEST. */
