@@ -64,6 +64,8 @@ export interface IndexTransaction extends IndexReader {
 export function openEnvironment(options: EnvironmentOptions): Environment {
   const { path, disk } = options;
   if (disk.stat(path) === undefined) createEnvironment(disk, path);
+  // Also of one that is there: whoever created it may have failed before its name was durable.
+  disk.syncDir(dirname(path));
   const file = join(path, 'data.mdb');
   if (disk.stat(file) === undefined) throw new StoreError('CORRUPTION', `${path}: data.mdb is missing; ${REPAIR}`);
   verifyPages(disk, file, REPAIR, (key, value) => unframe(path, key, value));
@@ -103,7 +105,6 @@ function createEnvironment(disk: Disk, path: string): void {
   }
   disk.syncDir(fresh);
   disk.rename(fresh, path);
-  disk.syncDir(dirname(path));
 }
 
 /** Sets the newest format. Every change does so: an older environment thereby gets the newest format. */

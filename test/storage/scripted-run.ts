@@ -197,11 +197,16 @@ async function reopen(client: Client, path: string, isOnce: boolean): Promise<vo
 
 /** How many calls of the disk the run makes. */
 export async function countCalls(): Promise<number> {
+  return (await callNames()).length;
+}
+
+/** The calls of the disk that the run makes, as FaultyDisk prints them. */
+export async function callNames(): Promise<readonly string[]> {
   using folder = new TemporaryFolder();
   const disk = makeDisk(folder.path);
   await run(new Client(), disk, disk.root, () => undefined);
   await disk.close();
-  return disk.callCount;
+  return disk.calls;
 }
 
 /** Dies at a call and loses power; gives what is wrong afterwards. */
