@@ -71,6 +71,7 @@ export class ClusterWriter implements SpanWriter {
     return this.#queues.values();
   }
 
+  /** As SpanWriter.write; a key is passed on to the nodes. */
   async write(call: CallContext, body: Uint8Array, key: string = randomUUID()): Promise<WriteResult> {
     const checked = await this.#check.check(body);
     if (checked.stored === 0) return checked;

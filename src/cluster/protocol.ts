@@ -231,8 +231,11 @@ export interface HitsMessage {
   readonly hits: readonly { readonly traceId?: Uint8Array; readonly matchedStartNs?: bigint }[];
 }
 
+/** With copies of the ids, so that a hit does not keep its whole message. */
 export function hitsOf({ hits }: HitsMessage): SearchHit[] {
-  return hits.map(({ traceId = new Uint8Array(16), matchedStartNs = 0n }) => ({ traceId, matchedStartNs }));
+  return hits.map(({ traceId = new Uint8Array(16), matchedStartNs = 0n }) => {
+    return { traceId: new Uint8Array(traceId), matchedStartNs };
+  });
 }
 
 export interface LinksMessage {

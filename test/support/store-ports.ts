@@ -1,5 +1,6 @@
 // The ports of a store, opened in three ways on real files, threads and sockets: in this process, through the gRPC listener of one
 // node, and as a cluster of several nodes. For test/contract: whoever holds the ports cannot tell which it is.
+import { randomUUID } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -74,6 +75,7 @@ export class ServedStore implements AsyncDisposable {
   readonly #bodies = new BodyPool();
   #server: OpenServer | undefined;
   #port = 0;
+  readonly #instance = randomUUID();
   isReadOnly = false;
 
   constructor(name: string) {
@@ -108,7 +110,13 @@ export class ServedStore implements AsyncDisposable {
       metrics,
       logger,
       readiness,
-      describe: () => ({ name: this.name, version: 'test', protocol: 1, isReadOnly: this.isReadOnly }),
+      describe: () => ({
+        name: this.name,
+        version: 'test',
+        protocol: 1,
+        isReadOnly: this.isReadOnly,
+        instance: this.#instance,
+      }),
     });
     this.#server = server;
     this.#port = server!.port;

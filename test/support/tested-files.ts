@@ -51,6 +51,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
 export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/home/home-page.test.ts': ['src/api/home/endpoints.ts'],
   'test/api/access/access-matrix.test.ts': ['src/api/access/guard-routes.ts', 'src/api/access/route-needs.ts'],
+  'test/contract/cluster-ports.test.ts': [],
   'test/contract/store-ports.test.ts': [
     'src/api/cluster-grpc/storage-node-grpc.ts',
     'src/api/edge/write-key.ts',
@@ -63,7 +64,6 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
     'src/cluster/open-cluster.ts',
     'src/cluster/remote-store.ts',
     'src/cluster/request-check.ts',
-    'src/cluster/resolve-nodes.ts',
     'src/cluster/storage-node.ts',
     'src/cluster/storage-nodes.ts',
     'src/query/find-page.ts',

@@ -1,0 +1,133 @@
+// What the ports of a cluster do beyond those of a store: when a node is away, read-only, or holds spans that another has too. Real
+// sockets and stores in this process; test/system/cluster.test.ts has the processes.
+import { afterEach, expect, test } from 'vitest';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { encodeRequest } from '../support/otlp-proto.ts';
+import { waitFor } from '../support/role-process.ts';
+import { ClusterPorts, LocalPorts } from '../support/store-ports.ts';
+import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
+import { ANY_TRACE } from '../query/made-store.ts';
+
+const call = { tenant: DEFAULT_TENANT };
+const opened: AsyncDisposable[] = [];
+afterEach(async () => {
+  for (const one of opened.splice(0)) await one[Symbol.asyncDispose]();
+});
+
+async function openCluster(names: readonly string[], allowsPartial = false): Promise<ClusterPorts> {
+  const ports = await ClusterPorts.open(names, { allowsPartial });
+  opened.push(ports);
+  return ports;
+}
+
+/** A request with one span of each of the traces. */
+const bodyOf = (traces: readonly number[], spanNumber = 1): Uint8Array =>
+  encodeRequest(
+    requestOf(traces.map((trace) => span(spanNumber, { trace, startTimeUnixNano: NOON_NS + BigInt(trace) }))),
+  );
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
+const idsOf = (traces: readonly number[]): Uint8Array[] => traces.map((trace) => idOf(trace, 16));
+
+test('a trace on several nodes is one trace, with each span once, as one store has it', async () => {
+  const cluster = await openCluster(['a', 'b', 'c']);
+  const reference = new LocalPorts();
+  opened.push(reference);
+  const bodies = [bodyOf([1, 2], 1), bodyOf([1], 2), bodyOf([1, 2], 3)];
+  for (const [i, body] of bodies.entries()) {
+    await reference.writer.write(call, body.slice());
+    // The same spans on two nodes.
+    for (const at of [i, (i + 1) % 3]) await cluster.nodes[at]!.ports.writer.write(call, body.slice());
+  }
+  const { traces } = await reference.reader.findTraces(call, idsOf([1, 2, 3]));
+  const found = await cluster.reader.findTraces(call, idsOf([1, 2, 3]));
+  expect(found.traces.map(({ otlp }) => Buffer.from(otlp))).toEqual(traces.map(({ otlp }) => Buffer.from(otlp)));
+  expect(await cluster.reader.searchTraces(call, ANY_TRACE)).toEqual(
+    await reference.reader.searchTraces(call, ANY_TRACE),
+  );
+});
+
+test('a node that is away: an error with its name, or an answer that says so', { timeout: 120_000 }, async () => {
+  const cluster = await openCluster(['a', 'b', 'c']);
+  const traces = upTo(30);
+  await cluster.writer.write(call, bodyOf(traces));
+  const [away] = cluster.nodes;
+  const kept = (await away!.ports.reader.hasTraces(call, idsOf(traces))).traceIds.length;
+  expect(kept).toBeGreaterThan(0);
+  await away!.leave();
+  const ask = (allowsPartial?: boolean) => cluster.reader.searchTraces({ ...call, allowsPartial }, ANY_TRACE);
+  await expect(ask()).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringContaining('storage node a ('),
+  });
+  const partial = await ask(true);
+  expect(partial.missing?.map(({ node }) => node)).toEqual(['a']);
+  expect(partial.hits).toHaveLength(30 - kept);
+  expect(cluster.cluster.state().partialAnswers).toBe(1);
+  // Archiving must not keep half of a trace.
+  await expect(cluster.archive.archiveTrace({ ...call, allowsPartial: true }, idOf(1, 16))).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+  });
+  // Spans of its traces go to the next of the ranking.
+  expect(await cluster.writer.write(call, bodyOf(traces, 2))).toEqual({ stored: 30, rejected: new Map() });
+  await away!.open();
+  await waitFor('the node to be up again', async () => {
+    const { hits } = await ask().catch(() => ({ hits: [] }));
+    return hits.length === 30;
+  });
+  const whole = await cluster.reader.findTraces(call, idsOf(traces));
+  expect(whole.missing).toBeUndefined();
+  expect(whole.traces).toHaveLength(30);
+});
+
+test('partial answers may be the rule, and a request may still ask for whole ones', async () => {
+  const cluster = await openCluster(['a', 'b'], true);
+  await cluster.nodes[1]!.leave();
+  expect((await cluster.reader.listServices(call)).missing?.map(({ node }) => node)).toEqual(['b']);
+  await expect(cluster.reader.listServices({ ...call, allowsPartial: false })).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+  });
+  await cluster.nodes[0]!.leave();
+  await expect(cluster.reader.listServices(call)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+});
+
+test(
+  'a read-only node gets no spans and is read; without any other nothing is acknowledged',
+  { timeout: 120_000 },
+  async () => {
+    const cluster = await openCluster(['a', 'b']);
+    await cluster.writer.write(call, bodyOf(upTo(20)));
+    const [full, other] = cluster.nodes as [ClusterPorts['nodes'][0], ClusterPorts['nodes'][0]];
+    const before = (await full.ports.storage.stats()).rowsStored;
+    expect(before).toBeGreaterThan(0);
+    full.isReadOnly = true;
+    const state = () => cluster.cluster.state().nodes.find(({ node }) => node === 'a');
+    await waitFor('the writer to know', () => state()?.isReadOnly === true);
+    await cluster.writer.write(call, bodyOf(upTo(20), 2));
+    expect((await full.ports.storage.stats()).rowsStored).toBe(before);
+    expect((await cluster.reader.hasTraces(call, idsOf(upTo(20)))).traceIds).toHaveLength(20);
+    other.isReadOnly = true;
+    await waitFor('the writer to know', () => cluster.cluster.state().nodes.every(({ isReadOnly }) => isReadOnly));
+    await expect(cluster.writer.write(call, bodyOf([1], 3))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: 'no storage node takes the spans (a: read-only; b: read-only); send them again',
+    });
+    expect(cluster.cluster.state().refused).toBe(1);
+  },
+);
+
+test('two nodes that were given one name are both read', async () => {
+  const cluster = await openCluster(['a', 'a']);
+  await cluster.nodes[0]!.ports.writer.write(call, bodyOf([1]));
+  await cluster.nodes[1]!.ports.writer.write(call, bodyOf([2]));
+  expect((await cluster.reader.hasTraces(call, idsOf([1, 2]))).traceIds).toHaveLength(2);
+});
+
+test('requests that wait for a node go together', async () => {
+  const cluster = await openCluster(['a', 'b']);
+  const results = await Promise.all(upTo(200).map((trace) => cluster.writer.write(call, bodyOf([trace]))));
+  expect(results.every(({ stored }) => stored === 1)).toBe(true);
+  const { nodes } = cluster.cluster.state();
+  expect(nodes.reduce((sum, { slices }) => sum + slices, 0)).toBe(200);
+  expect(nodes.reduce((sum, { calls }) => sum + calls, 0)).toBeLessThan(60);
+  expect((await cluster.reader.hasTraces(call, idsOf(upTo(200)))).traceIds).toHaveLength(200);
+});
