@@ -178,7 +178,9 @@ class KillScenario implements Disposable {
     const { partRows, logRows, damaged, droppedDays } = readReadyLine(this.#node.log());
     this.#checkRows(partRows + logRows);
     expect({ damaged, droppedDays }).toEqual({ damaged: 0, droppedDays: 0 });
-    const complaints = this.#node.log().match(/^\S+ (WARN|ERROR) .*$/gm) ?? [];
+    // The load has invalid spans, too, and their last lines may come from the process that was killed.
+    const warnings = this.#node.log().match(/^\S+ (WARN|ERROR) .*$/gm) ?? [];
+    const complaints = warnings.filter((line) => !line.includes('spans were rejected'));
     expect(complaints, 'lines of the log').toEqual([]);
     const { received, stored, dropped } = await this.#checkLedger();
     expect({ received, stored, dropped }, 'counted since start').toEqual({ received: 0, stored: 0, dropped: 0 });
