@@ -1,16 +1,43 @@
 // Runs before `npm start` and `npm test`: makes node_modules match the lock file, `node` the newest one at hand, and builds the page.
 // Plain JavaScript without dependencies, because on a fresh machine an older Node (20) runs it, before anything is installed.
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const modules = join(root, 'node_modules');
 
+refuseSwallowedFlags();
 if (isStale()) install();
 chooseNode();
 buildPage();
+
+/** Without `--`, npm takes flags for settings of its own, and the node would start without them. */
+function refuseSwallowedFlags() {
+  if (process.env.npm_lifecycle_event !== 'prestart') return;
+  const tables = join(root, 'src', 'flags');
+  const text = readdirSync(tables)
+    .map((name) => readFileSync(join(tables, name), 'utf8'))
+    .join('');
+  const names = [...text.matchAll(/\b(?:flag\(\s*'\w+',\s*|authKey\()'([\w.]+)'/g)].map((match) => match[1]);
+  const settings = npmSettings();
+  const name = names.find((one) => !['version', 'help'].includes(one) && settings.has(one.toLowerCase()));
+  if (name === undefined) return;
+  fail(`npm took -${name} for a setting of its own; write -- before the flags: npm start -- -${name}=…`);
+}
+
+/** Names of npm's settings, which it passes on as variables. sh drops those with a dot, but on Linux its own are seen. */
+function npmSettings() {
+  let ofShell = '';
+  try {
+    ofShell = readFileSync(`/proc/${process.ppid}/environ`, 'utf8');
+  } catch {
+    // no /proc here
+  }
+  const variables = [...Object.keys(process.env), ...ofShell.split('\0').map((entry) => entry.split('=', 1)[0])];
+  return new Set(variables.flatMap((variable) => /^npm_config_(.+)$/i.exec(variable)?.[1].toLowerCase() ?? []));
+}
 
 /** npm writes node_modules/.package-lock.json when an installation is complete. */
 function isStale() {

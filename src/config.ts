@@ -1,8 +1,9 @@
-// Flags and environment → one frozen Config. The tables of flags/ hold every setting of the program once, with its unit,
+// Flags, environment and a file → one frozen Config. The tables of flags/ hold every setting of the program once, with its unit,
 // default and reason; the names are VictoriaTraces' where it has the flag. Nothing else reads process.argv or process.env.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { isStoreError, StoreError } from './base/errors.ts';
 import type { Flag, FlagRow } from './base/flag-row.ts';
+import { addFile, FLAG_FILE_BYTES_MAX } from './base/flag-file.ts';
 import { resolveFlag } from './base/flag-source.ts';
 import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
 import { accessFlags } from './flags/access-flags.ts';
@@ -47,27 +48,38 @@ export type Config = { readonly [K in keyof typeof flags]: ReturnType<(typeof fl
 /** Every flag, grouped, in the order of help and docs. */
 export const flagTable: readonly FlagRow[] = Object.values(flags).map((entry) => entry.row);
 
+/** These say how the process begins; a file or a variable cannot. */
+const COMMAND_LINE_ONLY: ReadonlySet<string> = new Set(['envflag.enable', 'envflag.prefix', 'version', 'help']);
+
 /**
- * Reads the arguments after the program's name, and the environment when -envflag.enable is given. Throws CONFIG with one
- * line that says which flag is wrong, what was expected and what was found; a secret's value is never part of it.
+ * Reads the arguments after the program's name, then the environment if -envflag.enable is given, then the file of -config:
+ * what comes first wins. Throws CONFIG with one line that says which flag is wrong, what was expected and what was found; a
+ * secret's value is never part of it.
  */
-export function parseConfig(argv: readonly string[] = process.argv.slice(2), env: Environment = process.env): Config {
+export function parseConfig(
+  argv: readonly string[] = process.argv.slice(2),
+  env: Environment = process.env,
+  readFile: (path: string) => string = readFlagFile,
+): Config {
   const given = readArguments(argv, flagTable);
   resolveAll(given, env);
+  const elsewhere = flagTable.filter(({ name }) => !COMMAND_LINE_ONLY.has(name));
   if (valueOf(flags.envflagEnable, given)) {
     const prefix = valueOf(flags.envflagPrefix, given);
-    addEnvironment(
-      given,
-      flagTable.filter((row) => !row.name.startsWith('envflag.')),
-      env,
-      prefix,
-    );
+    addEnvironment(given, elsewhere, env, prefix);
+    resolveAll(given, env);
+  }
+  const path = valueOf(flags.configFile, given);
+  if (path !== '') {
+    const inFile = elsewhere.filter(({ name }) => name !== flags.configFile.row.name);
+    addFile(given, inFile, { path, text: readGivenFile(path, readFile) });
     resolveAll(given, env);
   }
   const values = Object.entries(flags).map(([key, entry]) => [key, valueOf<unknown>(entry, given)] as const);
   refuseTwoLimits(given);
   refuseLateStop(given);
   refuseIdleRole(given);
+  refuseLoneUiConfig(given);
   const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
   return Object.freeze({ ...Object.fromEntries(values), ...addressOfRole(given), shownFlags }) as Config;
 }
@@ -111,6 +123,23 @@ export function maskedArguments(argv: readonly string[] = process.argv.slice(2))
   return hasSecret ? masked : undefined;
 }
 
+function readFlagFile(path: string): string {
+  if (statSync(path).size > FLAG_FILE_BYTES_MAX) throw new Error(`more than ${FLAG_FILE_BYTES_MAX} bytes`);
+  return readFileSync(path, 'utf8');
+}
+
+function readGivenFile(path: string, readFile: (path: string) => string): string {
+  try {
+    return readFile(path);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    const way = 'name a YAML file with lines such as `retentionPeriod: 30d`';
+    throw new StoreError('CONFIG', `-${flags.configFile.row.name}=${path}: cannot be read: ${reason}; ${way}`, {
+      cause,
+    });
+  }
+}
+
 /** Two limits on the same thing would leave it open which of them dropped what. */
 function refuseTwoLimits(given: ReadonlyMap<string, GivenFlag>): void {
   const { diskBytesMax, diskPercentMax } = flags;
@@ -133,6 +162,33 @@ function refuseIdleRole(given: ReadonlyMap<string, GivenFlag>): void {
   if (!valueOf(isInsertOff, given) || !valueOf(isSelectOff, given)) return;
   if (valueOf(storageListenAddr, given) !== undefined) return;
   throw new StoreError('CONFIG', '-insert.disable and -select.disable leave nothing to serve: set -storage.listenAddr');
+}
+
+/** Without the UI, its configuration would be ignored. */
+function refuseLoneUiConfig(given: ReadonlyMap<string, GivenFlag>): void {
+  const { jaegerUiConfig, jaegerUiDir } = flags;
+  if (valueOf(jaegerUiConfig, given) === '' || valueOf(jaegerUiDir, given) !== '') return;
+  const [configName, dirName] = [jaegerUiConfig.row.name, jaegerUiDir.row.name];
+  throw new StoreError('CONFIG', `-${configName} is of no use without -${dirName}; set both`);
+}
+
+/** Flags that a running process takes over when it reads its sources again (SIGHUP). */
+const RELOADED = ['searchMaxMs', 'searchBytesMax', 'slowQueryMs'] as const satisfies readonly (keyof typeof flags)[];
+export type Reloaded = Pick<Config, (typeof RELOADED)[number]>;
+
+export interface ConfigChange {
+  /** Names of flags that have another value and can be taken over; then of those that need a restart. */
+  readonly taken: readonly string[];
+  readonly left: readonly string[];
+}
+
+/** What has changed between two configurations of one process. */
+export function compareConfigs(before: Config, after: Config): ConfigChange {
+  const keys = Object.keys(flags) as (keyof typeof flags)[];
+  const changed = keys.filter((key) => JSON.stringify(before[key]) !== JSON.stringify(after[key]));
+  const isTaken = (key: keyof typeof flags): boolean => (RELOADED as readonly string[]).includes(key);
+  const namesOf = (some: readonly (keyof typeof flags)[]): string[] => some.map((key) => flags[key].row.name);
+  return { taken: namesOf(changed.filter(isTaken)), left: namesOf(changed.filter((key) => !isTaken(key))) };
 }
 
 /** The program's first argument, which names a tool or begins a flag, and those behind it. */

@@ -8,20 +8,26 @@ import { fileURLToPath } from 'node:url';
 import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
 import { systemClock } from './base/clock.ts';
 import { Closing } from './base/closing.ts';
-import {
-  CONNECTIONS_USEFUL,
-  descriptorLimit,
-  shareDescriptors,
-  storageDescriptors,
-  type ConnectionCaps,
-} from './base/descriptors.ts';
+import { shareConnections } from './base/descriptors.ts';
 import { ownThread } from './base/diagnosed-thread.ts';
 import { isStoreError } from './base/errors.ts';
 import { LOOK_MS, Pulse } from './base/pulse.ts';
+import { StopClock } from './base/stop-clock.ts';
+import { welcomeLine } from './base/welcome.ts';
 import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from './base/memory.ts';
 import { newMeter, startMeter } from './base/thread-meter.ts';
 import { formatAddress } from './base/flag-value.ts';
-import { helpText, maskedArguments, parseConfig, splitArguments, type Config } from './config.ts';
+import { completionFor } from './base/completion.ts';
+import {
+  compareConfigs,
+  flagTable,
+  helpText,
+  maskedArguments,
+  parseConfig,
+  splitArguments,
+  type Config,
+  type Reloaded,
+} from './config.ts';
 import { QueryString } from './api/go/query-string.ts';
 import { parseSpanSelection } from './api/jaeger/jaeger-params.ts';
 import { openAccess } from './api/access/open-access.ts';
@@ -50,7 +56,7 @@ import type { CallContext } from './trace/call-context.ts';
 import type { StoreInventory } from './trace/inventory.ts';
 import type { SpanDigester } from './trace/span-digests.ts';
 import type { SpanSelection, SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
-import { isTool, runTool, toolsHelp } from './tools/run-tool.ts';
+import { isTool, runTool, TOOL_NAMES, toolsHelp } from './tools/run-tool.ts';
 
 const SYSTEM_MEMORY = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
 
@@ -88,6 +94,8 @@ interface Backend {
   };
   readonly readiness: Readiness;
   readonly describe: () => Promise<NodeDescription>;
+  /** Takes over flags that have changed; undefined: they need a restart. */
+  readonly take?: (reloaded: Reloaded) => void;
 }
 
 interface Opening {
@@ -143,7 +151,8 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   closing.add('readiness', () => readiness.close());
   closing.add('the wait for load balancers', () => leave(readiness, config.shutdownDelayMs));
   readiness.begin();
-  logAddresses(logger, config, addresses);
+  reloadOnHangup(config, logger, backend.take);
+  logger.info(welcomeLine(addresses, { ...config, pathPrefix: config.httpPathPrefix }));
   if (store === undefined) logger.info('tracelith is ready', { version, ...addresses });
   else logStart(logger, config, store, addresses);
   return closing;
@@ -187,7 +196,8 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: 
     countServices: (call: CallContext) => reader.countServices(call),
   };
   const local = { digester: reader, inventory, uiDir: UI_DIR, deletions };
-  return { writer: store, reader, archive, store, local, metrics, readiness: readinessOf(store), describe };
+  const take = (reloaded: Reloaded): void => reader.rebound(reboundOf(reloaded));
+  return { writer: store, reader, archive, store, local, metrics, readiness: readinessOf(store), describe, take };
 }
 
 /** undefined: nothing may be deleted. Goes on with the tasks of the last run. */
@@ -305,18 +315,6 @@ function openMetrics(
   });
 }
 
-/** The connections that each listener may have. Throws CONFIG if the process may open too few files. */
-function shareConnections(config: Config, logger: LineLogger): ConnectionCaps {
-  const limit = descriptorLimit();
-  const caps = shareDescriptors(limit, storageDescriptors(config));
-  if (caps.http < CONNECTIONS_USEFUL.http)
-    logger.warn('few file descriptors: the listeners take fewer connections; raise the hard limit of open files', {
-      limit,
-      ...caps,
-    });
-  return caps;
-}
-
 /** How much memory each part of the process may hold, out of what it is allowed. */
 function shareMemoryOf(allowedBytes: number, config: Config, logger: LineLogger): MemoryShares {
   const memory = shareMemory(allowedBytes, config);
@@ -328,15 +326,19 @@ function shareMemoryOf(allowedBytes: number, config: Config, logger: LineLogger)
   return memory;
 }
 
+/** The bounds of a query that may change while the node runs. */
+function reboundOf({ searchMaxMs: durationMaxMs, searchBytesMax: bytesMax, slowQueryMs: slowMs }: Reloaded) {
+  return { durationMaxMs, bytesMax, slowMs };
+}
+
 function queryBounds(config: Config, memory: MemoryShares) {
   return {
+    ...reboundOf(config),
     workers: config.queryWorkers,
     concurrentMax: config.concurrentSearchesMax,
-    durationMaxMs: config.searchMaxMs,
-    bytesMax: config.searchBytesMax,
+    waitMaxMs: config.searchQueueMaxMs,
     cacheBytes: memory.queryCacheBytes,
     answerBytesMax: memory.answerBytesMax,
-    slowMs: config.slowQueryMs,
   };
 }
 
@@ -355,21 +357,6 @@ function engineOptions(
     logFormat,
     patience: { looksMax, waitingLooksMax: looksMax * DISK_PATIENCE },
   };
-}
-
-/** For a person at a terminal: where to click, and the next step. */
-function logAddresses(logger: LineLogger, config: Config, addresses: Readonly<Record<string, string>>): void {
-  // An address of every interface is none that a browser can open.
-  const urlOf = (address: string, isTls: boolean, path = ''): string =>
-    `http${isTls ? 's' : ''}://${address.replace(/^(0\.0\.0\.0|\[::\])(?=:)/, 'localhost')}${path}`;
-  const { http = '', otlpHttp, otlpGrpc } = addresses;
-  const senders = [
-    otlpHttp && `${urlOf(otlpHttp, config.otlpHttpTls)} (HTTP)`,
-    otlpGrpc && `${urlOf(otlpGrpc, config.otlpGrpcTls)} (gRPC)`,
-  ].filter(Boolean);
-  const page = urlOf(http, config.httpTls, `${config.httpPathPrefix}/`);
-  const target = senders.length === 0 ? `${page}v1/traces` : senders.join(' or ');
-  logger.info(`open ${page} to see what is stored; next: send OTLP traces to ${target}`);
 }
 
 function logStart(
@@ -403,24 +390,6 @@ function kill(logger: LineLogger, what: string, fields: LogFields): never {
 function fail(logger: LineLogger, what: string, error: unknown): never {
   logger.error(what, { error: describeError(error) });
   process.exit(EXIT_FAILED);
-}
-
-/** The time left for a stop. */
-class StopClock {
-  readonly #maxMs: number;
-  #startMs = Infinity;
-
-  constructor(maxMs: number) {
-    this.#maxMs = maxMs;
-  }
-
-  start(): void {
-    this.#startMs = performance.now();
-  }
-
-  leftMs(): number {
-    return Math.max(0, this.#startMs + this.#maxMs - performance.now());
-  }
 }
 
 /**
@@ -460,11 +429,40 @@ async function runAsTool(name: string, args: readonly string[]): Promise<void> {
   process.exitCode = await runTool(name, args, terminal, { version, parseConfig: (flags) => parseConfig(flags) });
 }
 
+/** Reads the flags' sources again on SIGHUP. What can be taken over is; what cannot, and what is wrong, is logged. */
+function reloadOnHangup(started: Config, logger: LineLogger, take: Backend['take']): void {
+  let config = started;
+  process.on('SIGHUP', () => {
+    try {
+      const next = parseConfig();
+      const changed = compareConfigs(config, next);
+      config = next;
+      take?.(next);
+      const taken = take === undefined ? [] : changed.taken;
+      const left = take === undefined ? [...changed.taken, ...changed.left] : changed.left;
+      if (left.length > 0) logger.warn('flags have changed that need a restart', { flags: left });
+      logger.info('flags were read again', { taken });
+    } catch (error) {
+      logger.error('flags were read again and refused; the node goes on with those it has', { error });
+    }
+  });
+}
+
+/** The first arguments that are neither a tool nor a flag, as people try them, and what they mean. */
+const ASKED: Readonly<Record<string, string>> = { help: '-help', '-h': '-help', '--h': '-help', version: '-version' };
+
 async function main(): Promise<void> {
   createPrivately();
-  const { first, rest } = splitArguments();
+  const { first = '', rest } = splitArguments();
   if (isTool(first)) return await runAsTool(first, rest);
-  const config = parseConfig();
+  if (first === 'help' && isTool(rest[0])) return await runAsTool(rest[0], ['-help']);
+  if (first === 'completion') {
+    const commands = [...TOOL_NAMES, 'completion', 'help', 'version'];
+    process.stdout.write(completionFor(rest[0], { flags: flagTable, commands }));
+    return;
+  }
+  const asked = ASKED[first];
+  const config = asked === undefined ? parseConfig() : parseConfig([asked]);
   if (config.help) {
     process.stdout.write(`${helpText()}\n${toolsHelp()}`);
     return;

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { StoreError } from '../src/base/errors.ts';
+import { isStoreError, StoreError } from '../src/base/errors.ts';
 import { limits } from '../src/base/limits.ts';
 import {
+  compareConfigs,
   flagTable,
   helpText,
   maskedArguments,
@@ -214,6 +215,75 @@ describe('the environment', () => {
   });
 });
 
+describe('the file of -config', () => {
+  const inFile = (text: string) => (path: string) => {
+    if (path !== '/f.yaml') throw new Error(`ENOENT: no such file or directory, open '${path}'`);
+    return text;
+  };
+  const fileRefusal = (argv: readonly string[], text: string): string => {
+    try {
+      parseConfig(argv, {}, inFile(text));
+    } catch (error) {
+      if (isStoreError(error, 'CONFIG')) return error.message;
+      throw error;
+    }
+    throw new Error('nothing was refused');
+  };
+
+  test('gives what neither command line nor environment gives', () => {
+    const text = 'retentionPeriod: 30d\nsearch: { maxTraces: 5, maxQueryDuration: 9s }\nqueryWorkers: 3';
+    const argv = ['-config=/f.yaml', '-retentionPeriod=2d', '-envflag.enable'];
+    expect(parseConfig(argv, { search_maxTraces: '6' }, inFile(text))).toMatchObject({
+      retentionMs: 2 * dayMs,
+      searchTracesMax: 6,
+      searchMaxMs: 9_000,
+      queryWorkers: 3,
+    });
+  });
+
+  test('may be named by the environment', () => {
+    expect(parseConfig(['-envflag.enable'], { config: '/f.yaml' }, inFile('queryWorkers: 3')).queryWorkers).toBe(3);
+  });
+
+  test('cannot name another file, nor say what only the command line can', () => {
+    for (const name of ['config', 'envflag.enable', 'version', 'help'])
+      expect(fileRefusal(['-config=/f.yaml'], `${name}: x`)).toMatch(
+        new RegExp(`^/f.yaml, line 1: unknown flag ${name};`),
+      );
+  });
+
+  test('a wrong value is told by its line, a secret is not repeated', () => {
+    expect(fileRefusal(['-config=/f.yaml'], '\nqueryWorkers: many')).toBe(
+      '/f.yaml, line 2: queryWorkers: expected a whole number from 1 to 64, got "many"',
+    );
+    const secret = parseConfig(['-config=/f.yaml'], {}, inFile('metricsAuthKey: hunter2'));
+    expect(secret.metricsAuthKey).toBe('hunter2');
+    expect(JSON.stringify(secret.shownFlags)).not.toContain('hunter2');
+  });
+
+  test('a file that cannot be read says what is wrong and what to do', () => {
+    expect(fileRefusal(['-config=/g.yaml'], '')).toBe(
+      "-config=/g.yaml: cannot be read: ENOENT: no such file or directory, open '/g.yaml'; " +
+        'name a YAML file with lines such as `retentionPeriod: 30d`',
+    );
+    expect(refusal(['-config=/nowhere/at/all.yaml'])).toMatch(
+      /^-config=\/nowhere\/at\/all\.yaml: cannot be read: ENOENT/,
+    );
+    expect(refusal(['-config=/'])).toMatch(/^-config=\/: cannot be read: /);
+  });
+
+  test('what has changed since is told apart by what can be taken over', () => {
+    const before = parseConfig(['-config=/f.yaml'], {}, inFile('queryWorkers: 3'));
+    const after = parseConfig(['-config=/f.yaml'], {}, inFile('search.maxQueryDuration: 9s\nqueryWorkers: 4'));
+    expect(compareConfigs(before, after)).toEqual({ taken: ['search.maxQueryDuration'], left: ['queryWorkers'] });
+    expect(compareConfigs(after, after)).toEqual({ taken: [], left: [] });
+  });
+});
+
+test('a configuration of Jaeger UI without the UI is refused', () => {
+  expect(refusal(['-jaegerui.config=/x.json'])).toBe('-jaegerui.config is of no use without -jaegerui.dir; set both');
+});
+
 test('the requests of a stop cannot be given longer than the whole of it', () => {
   const requests = '-http.maxGracefulShutdownDuration=20s';
   const message = '-http.maxGracefulShutdownDuration is longer than -shutdownTimeout, which it is a part of; set both';
@@ -326,12 +396,16 @@ describe('the table', () => {
 
   test('every example works, and changes the default', () => {
     const defaults = parseConfig([], {});
+    const empty = (): string => '';
+    const ui = parseConfig(['-jaegerui.dir=x'], {}).jaegerUiDir;
     for (const row of flagTable) {
-      const config = parseConfig([row.example], {});
+      const more = row.name === 'jaegerui.config' ? ['-jaegerui.dir=x'] : [];
+      const config = parseConfig([row.example, ...more], {}, empty);
       expect(config.shownFlags.find((flag) => flag.name === row.name)).toMatchObject({ isSet: true });
       const changed = Object.keys(config).filter((key) => {
         return (
           key !== 'shownFlags' &&
+          config[key as keyof Config] !== ui &&
           JSON.stringify(config[key as keyof Config]) !== JSON.stringify(defaults[key as keyof Config])
         );
       });

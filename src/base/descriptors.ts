@@ -1,6 +1,7 @@
 // Sockets and storage share one budget of file descriptors of the process. Storage gets the most it may need first,
 // because a flush that cannot open a file is worse than a closed connection; the listeners share the rest.
 import { StoreError } from './errors.ts';
+import type { Logger } from './logger.ts';
 
 /** Connections each listener may have at once. */
 export interface ConnectionCaps {
@@ -68,4 +69,15 @@ export function shareDescriptors(limit: number, storage: number): ConnectionCaps
     `this process may open ${limit} files and sockets, with these flags it needs ${needed} at least: ` +
       'raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile= of Docker)',
   );
+}
+
+/** The connections that each listener of this process may have; few are logged. Throws CONFIG if it may open too few files. */
+export function shareConnections(threads: StorageThreads, logger: Logger): ConnectionCaps {
+  const limit = descriptorLimit();
+  const caps = shareDescriptors(limit, storageDescriptors(threads));
+  if (caps.http < CONNECTIONS_USEFUL.http) {
+    const what = 'few file descriptors: the listeners take fewer connections; raise the hard limit of open files';
+    logger.warn(what, { limit, ...caps });
+  }
+  return caps;
 }

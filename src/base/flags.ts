@@ -101,9 +101,8 @@ function refuseUnknown(name: string, known: readonly FlagName[]): never {
 }
 
 function refuseArgument(argument: string): never {
-  refuse(
-    `unexpected argument ${JSON.stringify(argument.slice(0, 60))}; a flag is written -name=value, -help lists every flag`,
-  );
+  const shown = JSON.stringify(argument.slice(0, 60));
+  refuse(`unexpected argument ${shown}; a flag is written -name=value, -help lists every flag`);
 }
 
 function refuse(message: string): never {

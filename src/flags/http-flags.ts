@@ -85,6 +85,24 @@ export const httpFlags = {
     reason: 'As in VictoriaTraces: without a load balancer it would only delay the stop.',
     example: '-http.shutdownDelay=5s',
   }),
+  idleConnectionMaxMs: flag('http', 'http.idleConnTimeout', duration({ min: '1s', max: '1h' }), {
+    default: '1m',
+    meaning: 'A connection that has had no request for so long is closed.',
+    reason: 'As in VictoriaTraces.',
+    example: '-http.idleConnTimeout=5m',
+  }),
+  isKeepAliveOff: flag('http', 'http.disableKeepAlive', boolean, {
+    default: 'false',
+    meaning: 'Close each connection after its first answer.',
+    reason: 'As in VictoriaTraces: for load balancers that spread connections, not requests.',
+    example: '-http.disableKeepAlive',
+  }),
+  isCompressionOff: flag('http', 'http.disableResponseCompression', boolean, {
+    default: 'false',
+    meaning: 'Never compress answers, whatever the client accepts.',
+    reason: 'As in VictoriaTraces: saves CPU where clients are near.',
+    example: '-http.disableResponseCompression',
+  }),
   shutdownMaxMs: flag('http', 'http.maxGracefulShutdownDuration', duration({ min: '0ms', max: '1h' }), {
     default: '7s',
     meaning:

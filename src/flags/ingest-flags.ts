@@ -45,6 +45,12 @@ export const ingestFlags = {
       example: '-insert.maxSpanBytes=16MiB',
     },
   ),
+  backfillMaxMs: flag('ingest', 'maxBackfillAge', duration({ min: '0s', max: '100y' }), {
+    default: '0s',
+    meaning: 'Spans that started longer ago are rejected, within -retentionPeriod. 0s: retention alone decides.',
+    reason: 'Off as in VictoriaTraces.',
+    example: '-maxBackfillAge=2h',
+  }),
   tenantsMax: flag('ingest', 'maxTenants', count('tenants', { min: 1, max: 1_000_000 }), {
     default: '10000',
     meaning: 'Tenants that may have something stored; spans of a further one are refused (429, Retry-After).',

@@ -50,6 +50,13 @@ export const processFlags = {
     reason: 'INFO is a few lines in the life of a process.',
     example: '-loggerLevel=WARN',
   }),
+  configFile: flag('process', 'config', text, {
+    default: '',
+    meaning:
+      'YAML file with further flags, such as `retentionPeriod: 30d`; the command line and the environment win. Read again on SIGHUP. Empty: none.',
+    reason: 'One way to start is enough for most; a file is for who keeps settings in a repository or a ConfigMap.',
+    example: '-config=/etc/tracelith.yaml',
+  }),
   envflagEnable: flag('process', 'envflag.enable', boolean, {
     default: 'false',
     meaning: 'Also take flags from environment variables of the same names, `_` for `.`; the command line wins.',

@@ -32,6 +32,12 @@ export const searchFlags = {
     reason: 'As in VictoriaTraces: beyond it the person who asked has gone.',
     example: '-search.maxQueryDuration=1m',
   }),
+  searchQueueMaxMs: flag('search', 'search.maxQueueDuration', duration({ min: '1ms', max: '1h' }), {
+    default: '10s',
+    meaning: 'How long a query waits for one of -search.maxConcurrentRequests before it is told to come back (503).',
+    reason: 'As in VictoriaTraces.',
+    example: '-search.maxQueueDuration=3s',
+  }),
   searchBytesMax: flag('search', 'search.maxScannedBytes', bytes({ min: '1MiB', max: '1024TiB' }), {
     default: '8GiB',
     meaning: 'Stored bytes one query may look at; one that needs more is ended (503).',

@@ -65,7 +65,9 @@ export interface LocalReaderOptions {
   readonly workers: number;
   /** Queries that hold a view, running or about to run; further ones wait. */
   readonly concurrentMax: number;
-  /** Wall-clock limit of one query, and separately of its wait before it, ms. */
+  /** How long a query waits for its turn, ms; default durationMaxMs. */
+  readonly waitMaxMs?: number;
+  /** Wall-clock limit of one query, without its wait, ms. */
   readonly durationMaxMs: number;
   /** Stored bytes one query may read; undefined: no limit. */
   readonly bytesMax?: number;
@@ -125,14 +127,14 @@ const SHOWN_KINDS: Readonly<Record<QueryKind, RunQuery['kind']>> = {
 const LOGGED_MAX = 1_000;
 
 export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, SpanSelector {
-  readonly #options: LocalReaderOptions;
+  #options: LocalReaderOptions;
   readonly #threads: ThreadPool<QueryJob & PulsingJob, QueryReply>;
   readonly #turns: Turns;
   readonly #logged = new Set<string>();
 
   constructor(options: LocalReaderOptions) {
     this.#options = options;
-    const { concurrentMax: runningMax, durationMaxMs: waitMaxMs } = options;
+    const { concurrentMax: runningMax, waitMaxMs = options.durationMaxMs } = options;
     this.#turns = new Turns({ runningMax, waitingMax: limits.queriesWaitingMax, waitMaxMs });
     this.#threads = new ThreadPool({
       workerUrl: new URL(`./query-worker${extname(import.meta.filename)}`, import.meta.url),
@@ -145,6 +147,11 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
       looksMax: options.hungMaxSeconds ?? HUNG_MAX_SECONDS,
       isWaiting: waitsForDisk,
     });
+  }
+
+  /** Queries that begin from now on have these bounds. */
+  rebound(bounds: Pick<LocalReaderOptions, 'durationMaxMs' | 'bytesMax' | 'slowMs'>): void {
+    this.#options = { ...this.#options, ...bounds };
   }
 
   async listServices(call: CallContext): Promise<Listed<string>> {

@@ -1,7 +1,6 @@
 // The store of one node, on one thread: partitions by day, the group commit in front of them, and clock-driven flushes, merges
 // and retention. It owns the data directory from open to close. It knows no threads and no sockets: in the program the
 // engine worker hosts it; tests and tools use it directly.
-import { dirname } from 'node:path';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { LineLogger } from '../base/logger.ts';
@@ -18,6 +17,7 @@ import type { ViewFilter } from '../partition/view.ts';
 import type { StoredDay } from '../trace/inventory.ts';
 import type { Listed, Marked, Operation, SpanRows, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { makeDataFolder } from './data-folder.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { Dropper } from './dropper.ts';
 import { FailedRequests } from './failed-requests.ts';
@@ -40,6 +40,8 @@ export interface StorageOptions {
   readonly logger: LineLogger;
   readonly retentionMs: number;
   readonly futureRetentionMs: number;
+  /** Older spans are rejected, before they reach the age of retention; 0 or absent: they are not. */
+  readonly backfillMaxMs?: number;
   /** Limit per span; see ScanBounds. */
   readonly spanAttributesMax?: number;
   readonly spanBytesMax?: number;
@@ -98,10 +100,7 @@ export class Storage implements StoreAdmin {
   private constructor(options: StorageOptions) {
     this.#options = options;
     const { disk, path, clock } = options;
-    if (disk.stat(path) === undefined) {
-      disk.makeDir(path);
-      disk.syncDir(dirname(path));
-    }
+    makeDataFolder(disk, path);
     this.#lock = options.takeLock(path);
     try {
       this.#guard = new DiskGuard({ ...options, logBytes: () => this.#unflushedBytes });
@@ -126,9 +125,16 @@ export class Storage implements StoreAdmin {
     this.#tenants = new Tenants({ ...options, listStored: () => this.#storedTenants() });
     const { spanAttributesMax, spanBytesMax } = options;
     const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
+    const retentionMs = Math.min(options.retentionMs, options.backfillMaxMs || Infinity);
+    const accepted = { ...options, retentionMs };
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.append(day, blocks),
-      acceptedSpans: () => ({ ...acceptedStarts(clock.nowNs(), options), acceptsDay, spanAttributesMax, spanBytesMax }),
+      acceptedSpans: () => ({
+        ...acceptedStarts(clock.nowNs(), accepted),
+        acceptsDay,
+        spanAttributesMax,
+        spanBytesMax,
+      }),
       assertWritable: (days) => this.#partitions.assertWritable(days),
       onFailedRequest: (failed) => this.#failed.report(failed),
     });

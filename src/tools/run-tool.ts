@@ -81,11 +81,14 @@ export function isTool(name: string | undefined): name is string {
   return name !== undefined && Object.hasOwn(TOOLS, name);
 }
 
+/** Names of the tools. */
+export const TOOL_NAMES: readonly string[] = Object.keys(TOOLS);
+
 /** The tools' part of -help. */
 export function toolsHelp(): string {
   return `Tools: ${Object.values(TOOLS)
     .map(({ usage }) => usage)
-    .join(', ')}; each says more with -help.\n`;
+    .join(', ')}; each says more with -help.\nAlso: completion bash, completion zsh; help, version.\n`;
 }
 
 /** Runs the tool `name`; the exit code, promised by tools that call a running node. Prints a StoreError; throws bugs. */

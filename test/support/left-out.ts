@@ -13,6 +13,7 @@ const OPENSSL = 'needs openssl, which makes the certificates';
 /** Why tests of a file may be skipped; left-out.test.ts holds it against the sources. */
 export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/api/access/listener-tls.test.ts': OPENSSL,
+  'test/base/completion.test.ts': 'needs zsh',
   'test/block/block-round-trip.test.ts': CAPTURE,
   'test/conformance/browser.test.ts': 'needs builds of Jaeger UI in JAEGER_UI_DIR, and chromium',
   'test/conformance/discovery.test.ts': SUITE,

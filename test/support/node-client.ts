@@ -21,7 +21,7 @@ export interface Rejected {
 
 /** Sends `request` and returns what was rejected of it. Throws when it was not accepted. */
 export async function sendTo(
-  node: TestNode,
+  node: Pick<TestNode, 'url' | 'grpcAddress'>,
   request: OtlpRequest | Uint8Array,
   { protocol = 'http/protobuf', headers = {} }: { protocol?: Protocol; headers?: Headers } = {},
 ): Promise<Rejected | undefined> {
@@ -39,7 +39,11 @@ export async function sendTo(
 }
 
 /** Sends OTLP JSON text. */
-export async function sendJson(node: TestNode, text: string, headers: Headers = {}): Promise<Rejected | undefined> {
+export async function sendJson(
+  node: Pick<TestNode, 'url'>,
+  text: string,
+  headers: Headers = {},
+): Promise<Rejected | undefined> {
   const reply = await post(node, text, { 'content-type': 'application/json', ...headers });
   const { partialSuccess } = JSON.parse(Buffer.from(reply).toString()) as {
     partialSuccess?: { rejectedSpans?: string; errorMessage?: string };
@@ -48,7 +52,7 @@ export async function sendJson(node: TestNode, text: string, headers: Headers = 
   return rejectedSpans === undefined ? undefined : { count: Number(rejectedSpans), text: errorMessage };
 }
 
-async function post(node: TestNode, body: Uint8Array | string, headers: Headers): Promise<Uint8Array> {
+async function post(node: Pick<TestNode, 'url'>, body: Uint8Array | string, headers: Headers): Promise<Uint8Array> {
   const response = await fetch(node.url + OTLP_PATH, { method: 'POST', headers, body: Buffer.from(body) });
   const bytes = new Uint8Array(await response.arrayBuffer());
   if (response.status !== 200)

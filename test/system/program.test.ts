@@ -40,6 +40,17 @@ describe('flags', () => {
     expect(output).toMatch(new RegExp(`^tracelith: flag ${flag.split('=')[0]}\\b.*\\n$`));
   });
 
+  test.each([
+    [['help'], /^Tracelith stores .*\n {2}-retentionPeriod .*Tools: verify/s],
+    [['-h'], /^Tracelith stores /],
+    [['version'], /^tracelith \d+\.\d+\.\d+\n$/],
+    [['help', 'verify'], /^tracelith verify <dir>\n/],
+    [['completion', 'bash'], /complete -F _tracelith tracelith\n$/],
+  ])('%j is understood', async (args, expected) => {
+    const { exitCode, output } = await runProgram(args);
+    expect([exitCode, output]).toEqual([0, expect.stringMatching(expected)]);
+  });
+
   test('-version and -help print and exit 0', async () => {
     expect(await runProgram(['-version'])).toEqual({
       exitCode: 0,
@@ -95,7 +106,9 @@ describe('what stands in the way of a start is said in one line', () => {
     writeFileSync(path, 'mine');
     const { exitCode, output } = await runProgram([`-storageDataPath=${path}`, ...freePorts]);
     expect(exitCode).toBe(1);
-    expect(output).toContain(path);
+    expect(output).toBe(
+      `tracelith: -storageDataPath=${path}: it is a file; name a folder; it is created if it is absent\n`,
+    );
   });
 });
 

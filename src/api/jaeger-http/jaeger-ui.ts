@@ -47,16 +47,17 @@ const PAGES = [
 ];
 /** File names that contain a hash of the content, so that the file never changes under its name. */
 const HASHED_NAME = /[-.][\w-]{8,}\.\w+$/;
+const EXPECTED_BUILD = 'expected the folder into which assets.tar.gz of a jaeger-ui release was unpacked';
 const MARKED_BASE = '<base href="/"';
 const YEAR_SECONDS = 31_536_000;
 
 /** Reads the build's page and the configuration, once. Throws CONFIG, naming the flag. */
 export function loadJaegerUi(options: JaegerUiOptions): JaegerUi {
   const { disk, dir, configFile, version, capabilities, cspHeader = '' } = options;
-  const html = readText(disk, join(dir, 'index.html'), `-jaegerui.dir=${dir}: expected an unpacked build of Jaeger UI`);
+  const html = readText(disk, join(dir, 'index.html'), `-jaegerui.dir=${dir}: ${EXPECTED_BUILD}`);
   const staticPath = join(dir, 'static');
   if (disk.stat(staticPath)?.isDirectory !== true) {
-    throw new StoreError('CONFIG', `-jaegerui.dir=${dir}: expected an unpacked build of Jaeger UI, static/ is missing`);
+    throw new StoreError('CONFIG', `-jaegerui.dir=${dir}: ${EXPECTED_BUILD}: static/ is missing`);
   }
   for (const path of [join(dir, 'index.html'), staticPath]) {
     if (!leadsInside(dir, path))

@@ -31,6 +31,10 @@ export interface HttpListenerOptions {
   readonly hosts: ReadonlySet<string> | undefined;
   readonly connectionsMax: number;
   readonly shutdownMaxMs: number;
+  /** A connection without a request for so long is closed. */
+  readonly idleConnectionMaxMs: number;
+  /** Connections are closed after their first answer. */
+  readonly isKeepAliveOff: boolean;
   /** Put before every path; '' for none. */
   readonly pathPrefix: string;
   /** Paths that keep a final slash, with the prefix: there are pages. */
@@ -67,7 +71,7 @@ const SERVER_OPTIONS = {
 export async function openHttpListener(options: HttpListenerOptions): Promise<OpenServer> {
   const { flag, listenAddr, pathPrefix, hosts, metrics, logger } = options;
   const tls = listenerTls(options.config, options.tlsListener, logger);
-  const app = createApp(options.mounts, tls);
+  const app = createApp(options, tls);
   const connections = new Connections(options.connectionsMax);
   app.server.on('connection', (socket) => connections.add(socket));
   app.server.on('clientError', ({ code }: NodeJS.ErrnoException) => {
@@ -120,11 +124,16 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
   };
 }
 
-function createApp(mounts: readonly string[], tls: ListenerTls | undefined): FastifyInstance {
+function createApp(
+  { mounts, idleConnectionMaxMs, isKeepAliveOff }: HttpListenerOptions,
+  tls: ListenerTls | undefined,
+): FastifyInstance {
   const app = fastify({
     logger: false,
     rewriteUrl: ({ url = '/' }) => plainUrl(url, mounts),
     requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: idleConnectionMaxMs,
+    ...(isKeepAliveOff ? { maxRequestsPerSocket: 1 } : {}),
     ...(tls === undefined ? { http: SERVER_OPTIONS } : { https: { ...SERVER_OPTIONS, ...tls.options } }),
     routerOptions: {
       // Exporters whose endpoint ends in a slash send //v1/traces; VictoriaTraces accepts that too.

@@ -44,6 +44,9 @@ export interface HttpServerOptions {
       readonly otlpHttpListenAddr: ListenAddress | undefined;
       readonly httpPathPrefix: string;
       readonly shutdownMaxMs: number;
+      readonly idleConnectionMaxMs: number;
+      readonly isKeepAliveOff: boolean;
+      readonly isCompressionOff: boolean;
       readonly searchTracesMax: number;
       readonly hasTagExpressions: boolean;
       readonly corsOrigins: readonly string[];
@@ -96,17 +99,17 @@ const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
 /** Everything over HTTP, on -httpListenAddr. Throws CONFIG if it cannot listen on the address, or cannot read the UI. */
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
-  const { httpListenAddr: listenAddr, httpPathPrefix: pathPrefix, shutdownMaxMs, allowedHosts } = options.config;
+  const { httpListenAddr: listenAddr, httpPathPrefix: pathPrefix, allowedHosts } = options.config;
   const ui = openUi(options);
   const mounts = JAEGER_PREFIXES.map((prefix) => pathPrefix + prefix);
   return await openHttpListener({
     ...options,
+    ...options.config,
     flag: 'httpListenAddr',
     tlsListener: 'http',
     listenAddr,
     hosts: ownHosts(listenAddr.host, allowedHosts),
     connectionsMax: (options.connectionCaps ?? CONNECTIONS_USEFUL).http,
-    shutdownMaxMs,
     pathPrefix,
     mounts,
     register: (scope) => registerRoutes(scope, options, ui),
@@ -146,16 +149,16 @@ function isTaken(error: unknown): boolean {
 }
 
 async function listenForOtlp(options: HttpServerOptions, listenAddr: ListenAddress): Promise<OpenServer> {
-  const { shutdownMaxMs, allowedHosts } = options.config;
+  const { allowedHosts } = options.config;
   const hosts = ownHosts(listenAddr.host, allowedHosts);
   return await openHttpListener({
     ...options,
+    ...options.config,
     flag: OTLP_HTTP_FLAG,
     tlsListener: 'otlpHttp',
     listenAddr,
     hosts,
     connectionsMax: (options.connectionCaps ?? CONNECTIONS_USEFUL).otlpHttp,
-    shutdownMaxMs,
     pathPrefix: '',
     mounts: [],
     register: (scope) => registerOtlp(scope, options, hosts),
@@ -173,7 +176,7 @@ async function registerRoutes(
   const hosts = ownHosts(config.httpListenAddr.host, config.allowedHosts);
   await app.register(async (scope) => {
     guardOrigin(scope, { hosts, origins: [] });
-    await compressReplies(scope);
+    if (!config.isCompressionOff) await compressReplies(scope);
     await registerOperationsRoutes(scope, options);
     if (options.admin !== undefined) registerHomePage(scope, options.admin, options);
   });
@@ -181,7 +184,7 @@ async function registerRoutes(
     if (config.isInsertOff) await guardPages(scope, options, hosts);
     else await registerOtlp(scope, options, hosts);
     if (config.isSelectOff) return;
-    await compressReplies(scope);
+    if (!config.isCompressionOff) await compressReplies(scope);
     const { searchTracesMax: maxTraces, hasTagExpressions, isMonitorOff } = config;
     registerJaegerRoutes(scope, {
       reader,

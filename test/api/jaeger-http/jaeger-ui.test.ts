@@ -103,7 +103,7 @@ describe('what is put into the page', () => {
     await expect(openEdgeServers({ flags: [`-jaegerui.dir=${folder}`] })).rejects.toMatchObject({
       code: 'CONFIG',
       message: expect.stringMatching(
-        /^-jaegerui\.dir=.*: expected an unpacked build of Jaeger UI: .*index\.html does not exist$/,
+        /^-jaegerui\.dir=.*: expected the folder into which assets\.tar\.gz of a jaeger-ui release was unpacked: .*index\.html does not exist$/,
       ),
     });
     expect(() => page(join(folder, 'none.json'))).toThrow(
