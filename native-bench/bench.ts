@@ -12,6 +12,7 @@ import { calls } from './scenarios/calls.ts';
 import { density } from './scenarios/density.ts';
 import { ingest } from './scenarios/ingest.ts';
 import { merge } from './scenarios/merge.ts';
+import { micro } from './scenarios/micro.ts';
 import { mixed } from './scenarios/mixed.ts';
 import { recovery } from './scenarios/recovery.ts';
 import { search } from './scenarios/search.ts';
@@ -29,6 +30,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions, command: string
   mixed,
   recovery,
   merge,
+  micro,
   'big-trace': bigTrace,
   sustain,
 };
