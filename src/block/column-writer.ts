@@ -25,11 +25,23 @@ export interface FrameLayout {
   readonly frameBytes: number;
 }
 
-/** The columns of one row group, or those that all groups of a block share. */
+/** Memory that a writer keeps for the next block: that of some 16 k usual rows. */
+const KEPT_BYTES_MAX: number = 4 << 20;
+
+/**
+ * The columns of one row group, or those that all groups of a block share. Can be used for block after block: new buffers for each
+ * would be most of an encoder's garbage.
+ */
 export class ColumnWriter {
   readonly out = new ByteWriter(1 << 16);
   readonly columns: Column[] = [];
   #start = 0;
+
+  /** Empties the writer for another block. */
+  clear(): void {
+    this.out.clear(KEPT_BYTES_MAX);
+    this.columns.length = this.#start = 0;
+  }
 
   /** Ends the column whose bytes were written to `out` since the last end(). */
   end(code: number, count: number, options: { section?: number; field?: number; isRandom?: boolean } = {}): void {
@@ -78,7 +90,10 @@ export interface BlockColumns {
   readonly groups: readonly (GroupBounds & { readonly columns: ColumnWriter })[];
 }
 
-/** The directory and frames, which follow a block's fixed header. */
+/**
+ * The directory and frames, which follow a block's fixed header. Frames may be views of the writers' memory, valid until they are
+ * used again.
+ */
 export function layOutColumns(
   { shared, groups }: BlockColumns,
   layout: FrameLayout,
@@ -103,15 +118,19 @@ export function layOutColumns(
   return { directory: directory.take(), frames: frames.stored };
 }
 
+/** The bytes of the open frame, of one block after the other. */
+const openFrame = new ByteWriter(1024);
+
 class FramePacker {
   readonly stored: Uint8Array[] = [];
   /** The directory entries of the frames. */
   readonly table = new ByteWriter();
   readonly #layout: FrameLayout;
-  readonly #open = new ByteWriter(1024);
+  readonly #open = openFrame;
 
   constructor(layout: FrameLayout) {
     this.#layout = layout;
+    this.#open.clear(KEPT_BYTES_MAX);
   }
 
   /** Bytes in the open frame, whose number is stored.length. */
@@ -120,7 +139,7 @@ class FramePacker {
   }
 
   addRandom(bytes: Uint8Array): void {
-    this.#store(bytes, { codec: CODEC_NONE, level: 0 });
+    this.#add(bytes.length, CODEC_NONE, bytes);
   }
 
   /** Adds source[start, end) to the open frame; closes the frame when it has reached its size. */
@@ -130,14 +149,18 @@ class FramePacker {
   }
 
   close(): void {
-    if (this.#open.length > 0) this.#store(this.#open.take(), this.#layout.compression);
+    if (this.#open.length === 0) return;
+    const raw = this.#open.view();
+    const { codec, stored } = compress(raw, this.#layout.compression);
+    // The next frame overwrites the bytes of this one.
+    this.#add(raw.length, codec, stored === raw ? raw.slice() : stored);
+    this.#open.length = 0;
   }
 
-  #store(raw: Uint8Array, compression: Compression): void {
-    const { codec, stored } = compress(raw, compression);
+  #add(rawBytes: number, codec: number, stored: Uint8Array): void {
     this.stored.push(stored);
     this.table.u8(codec);
-    this.table.varint(raw.length);
+    this.table.varint(rawBytes);
     this.table.varint(stored.length);
     this.table.u32(crc32(stored));
   }

@@ -46,6 +46,17 @@ export interface BlockOptions {
   readonly terms?: TermSet;
   /** Rows of a row group; default GROUP_ROWS_TARGET. Not in profile log, whose blocks have one group. */
   readonly groupRowsTarget?: number;
+  /** Receives the batch's templates that the block has, by section. */
+  readonly onTemplates?: (section: number, templates: Int32Array) => void;
+}
+
+/** Writers used for block after block: the first for what groups share, then one for each group. */
+const writers: ColumnWriter[] = [];
+
+function emptyWriter(index: number): ColumnWriter {
+  const writer = (writers[index] ??= new ColumnWriter());
+  writer.clear();
+  return writer;
 }
 
 /** Encodes `rows` (at least one, whole traces together, all of options.day) as one block. */
@@ -60,15 +71,17 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   const spans = spanRows(batch, rows);
   const { buckets, local } = bucketRows(spans);
   const groupBuckets = splitBuckets(buckets, ends);
-  const shared = new ColumnWriter();
-  const groups = groupBuckets.map((own) => {
-    const columns = ends.length === 1 ? shared : new ColumnWriter();
+  const shared = emptyWriter(0);
+  const groups = groupBuckets.map((own, group) => {
+    const columns = ends.length === 1 ? shared : emptyWriter(1 + group);
     const groupRows = rows.subarray(own.firstRow, own.firstRow + own.rows.length);
     return { columns, ...encodeTraceColumns(batch, groupRows, own, columns) };
   });
   const columns: BlockColumns = { shared, groups };
   encodeTraceIds(batch, rows, firsts, shared);
-  const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms: options.terms };
+  const { terms, onTemplates } = options;
+  onTemplates?.(C.SECTION_SPANS, buckets.templates);
+  const context: EncodeContext = { columns, ids, dictionary: layout.dictionary, terms, onTemplates };
   const encoder = new SectionEncoder(spans, outlined(batch, rows, { context, buckets }));
   assert(batch.day[rows[0]!] === options.day && batch.day[rows.at(-1)!] === options.day, 'a row of another day');
   const localHead: LocalHead = (int, position) => {
@@ -209,6 +222,7 @@ function encodeEvents(batch: SpanBatch, rows: GroupedRows, context: EncodeContex
     arena: batch.arena,
   });
   const { buckets, local } = bucketRows(section);
+  context.onTemplates?.(section.section, buckets.templates);
   const encoder = new SectionEncoder(section, context);
   encoder.encodeTemplates(buckets, { local, ends, localHead: (name) => ids.strings.id(name) });
   eachGroup(columns, ends, (group, from, end) => {
@@ -232,6 +246,7 @@ function encodeLinks(batch: SpanBatch, rows: GroupedRows, context: EncodeContext
     arena: batch.arena,
   });
   const { buckets, local } = bucketRows(section);
+  context.onTemplates?.(section.section, buckets.templates);
   const encoder = new SectionEncoder(section, context);
   encoder.encodeTemplates(buckets, { local, ends, localHead: (int) => int });
   const linkIds = new Uint8Array(batch.linkIds.buffer);

@@ -57,6 +57,8 @@ export interface EncodeContext {
   readonly dictionary: boolean;
   /** Collects the block's terms; undefined: no terms are collected. Needs `dictionary`. */
   readonly terms: TermSet | undefined;
+  /** As in BlockOptions. */
+  readonly onTemplates: ((section: number, templates: Int32Array) => void) | undefined;
   /** For spans: the operation of each template (operationKey), for the terms. */
   readonly operations?: readonly Uint8Array[];
 }
@@ -80,6 +82,9 @@ export type LocalHead = (int: number, position: number) => number;
 
 /** Maps templates; its memory is reused from section to section. */
 const templateMap = new IdMap();
+
+/** The constants of the section whose templates are being written. */
+const sharedConstants = new ByteTable();
 
 export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32Array } {
   using map = templateMap.begin(rows.templates.count);
@@ -138,7 +143,7 @@ export class SectionEncoder {
   readonly #dictionary: boolean;
   readonly #terms: TermSet | undefined;
   readonly #operations: readonly Uint8Array[] | undefined;
-  readonly #constants = new ByteTable();
+  readonly #constants = sharedConstants;
   /** Local field → its slots, in order of first appearance. */
   readonly #slots = new Map<number, Slot[]>();
 
@@ -157,6 +162,7 @@ export class SectionEncoder {
     const { section, headInts, count } = this.#rows;
     assert(buckets.rows.length === count && local.length === count, 'the buckets of other rows');
     const { out } = this.#shared;
+    this.#constants.clear();
     const writer = new TemplateWriter(section, headInts);
     for (let id = 0; id < buckets.templates.length; id++) this.#addTemplate(writer, buckets, id, localHead);
     writer.write(out);

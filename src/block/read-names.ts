@@ -7,6 +7,7 @@ import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING } from '../trace/any
 import { SECTION_LEVELS, type AttributeLevel } from '../trace/attribute-levels.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import { operationName, serviceName } from '../trace/service-name.ts';
+import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
 import { BlockReader } from './block-reader.ts';
@@ -73,6 +74,74 @@ export function readServices(block: BlockReader): string[] {
 /** Views of the texts of a list. */
 export function textsOf({ bytes, a, b }: Texts): Uint8Array[] {
   return Array.from(a, (start, i) => bytes.subarray(start, start + b[i]!));
+}
+
+/** Names of one template of a batch. */
+export interface TemplateNames {
+  /** Of a span. */
+  readonly operation: BlockNames['operations'][number] | undefined;
+  readonly tags: readonly TagName[];
+  /** The tags of its resource and scope, which other templates share. */
+  readonly shared: readonly (readonly TagName[])[];
+}
+
+/** Templates whose names are kept: those of a busy tenant. With more, nearly each span has its own, and keeping them is no gain. */
+const KNOWN_TEMPLATES_MAX = 1 << 14;
+
+/** The names of a batch's templates, each read once while its rows come and go. Equal templates have the same object. */
+export class BatchNames {
+  readonly #batch: SpanBatch;
+  readonly #known: (TemplateNames | undefined)[][] = SECTION_LEVELS.map(() => []);
+  readonly #keys: string[] = [];
+  #generation = -1;
+
+  constructor(batch: SpanBatch) {
+    this.#batch = batch;
+  }
+
+  /** Of a template of section `section` (block-columns.ts). */
+  of(section: number, template: number): TemplateNames {
+    if (this.#generation !== this.#batch.generation) this.#forget();
+    const known = this.#known[section]!;
+    if (template >= KNOWN_TEMPLATES_MAX) return this.#read(section, template);
+    return (known[template] ??= this.#read(section, template));
+  }
+
+  #forget(): void {
+    this.#generation = this.#batch.generation;
+    for (const known of this.#known) known.length = 0;
+    this.#keys.length = 0;
+  }
+
+  #read(section: number, template: number): TemplateNames {
+    const { resources, scopes, spanTemplates, eventTemplates, linkTemplates } = this.#batch;
+    const [table, headInts] = [
+      [spanTemplates, T.SPAN_HEAD] as const,
+      [eventTemplates, T.EVENT_HEAD] as const,
+      [linkTemplates, T.LINK_HEAD] as const,
+    ][section]!;
+    const ints = table.ints.subarray(table.start(template), table.end(template));
+    const tags = this.#tagsOf(ints.subarray(headInts), SECTION_LEVELS[section]!);
+    if (section !== C.SECTION_SPANS) return { operation: undefined, tags, shared: [] };
+    const resource = knownDescriptors.find(resources.bytes(ints[T.SPAN_RESOURCE]!), 'resource');
+    const scope = knownDescriptors.find(scopes.bytes(ints[T.SPAN_SCOPE]!), 'scope');
+    const name = operationName(this.#text(ints[T.SPAN_NAME]!));
+    const operation = { service: resource.service, name, kind: ints[T.SPAN_KIND]! };
+    return { operation, tags, shared: [resource.tags, scope.tags] };
+  }
+
+  #tagsOf(fields: Int32Array, level: AttributeLevel): TagName[] {
+    const attributes = Array.from(fields).filter((field) => !T.isIntrinsic(field));
+    return attributes.map((field) => ({
+      key: this.#text(T.fieldId(field)),
+      level,
+      type: FIELD_OF_TYPE[T.fieldType(field)]!,
+    }));
+  }
+
+  #text(id: number): string {
+    return (this.#keys[id] ??= this.#batch.strings.text(id));
+  }
 }
 
 interface DescriptorNames {

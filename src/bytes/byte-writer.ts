@@ -11,6 +11,12 @@ export class ByteWriter {
     this.bytes = new Uint8Array(capacityBytes);
   }
 
+  /** Empties it; keeps its memory up to `keptBytesMax`. */
+  clear(keptBytesMax = Infinity): void {
+    this.length = this.seams.length = 0;
+    if (this.bytes.length > keptBytesMax) this.bytes = new Uint8Array(keptBytesMax);
+  }
+
   /** Makes room for `sizeBytes` more; every raw write below calls it first. */
   reserve(sizeBytes: number): void {
     const need = this.length + sizeBytes;

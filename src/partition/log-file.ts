@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
 import { readBlockHeader, type BlockHeader } from '../block/block-header.ts';
 import { readBlockTraceIds } from '../block/block-reader.ts';
+import type { TemplateNames } from '../block/read-names.ts';
 import type { AppendFile, Disk } from '../disk/disk.ts';
 import { giveUp } from '../disk/give-up.ts';
 import { NameSet, type ListedNames } from '../index/names.ts';
@@ -14,7 +15,7 @@ import { formatHexId, parseHexId } from '../part/hex-id.ts';
 import { newIdentity, parseIdentity, type Identity } from '../part/identity.ts';
 import { moveToQuarantine } from '../quarantine/quarantine.ts';
 import { sortedTraceKeys } from '../part/trace-key.ts';
-import { addBlockNames } from './block-names.ts';
+import { addBlockNames, addTemplateNames } from './block-names.ts';
 import { LogMarks, MARKS_SUFFIX } from './log-marks.ts';
 import type { PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
@@ -92,6 +93,8 @@ export class LogFile {
   readonly blocks: LogBlock[] = [];
   /** Names in the published blocks. */
   readonly names: NameSet;
+  /** Templates whose names are in `names`. */
+  readonly #listed = new WeakSet<object>();
   /** Dooming it deletes the file once no view reads it. */
   readonly pinned: Pinned;
   readonly #place: LogPlace;
@@ -139,11 +142,12 @@ export class LogFile {
     else moveToQuarantine(this.#disk, kept.quarantinePath, { path: this.path, message: kept.message });
   }
 
-  /** Makes the block at `offset`, which is on disk, visible. */
-  publish(offset: number, bytes: Uint8Array): void {
+  /** Makes the block at `offset`, which is on disk, visible. `templates` has all its names, if the caller knows them. */
+  publish(offset: number, bytes: Uint8Array, templates?: readonly TemplateNames[]): void {
     const header = readBlockHeader(bytes);
     this.blocks.push({ offset, header, traceKeys: sortedTraceKeys(readBlockTraceIds(bytes)) });
-    addBlockNames(this.names, header.tenant, bytes);
+    if (templates === undefined) addBlockNames(this.names, header.tenant, bytes);
+    else addTemplateNames(this.names, header.tenant, { templates, listed: this.#listed });
     this.#rowCount += header.rowCount;
     this.#sizeBytes += header.sizeBytes;
   }
@@ -234,7 +238,7 @@ export class LogWriter {
     const start = this.#file.sizeBytes;
     const chunks = start === 0 ? [encodeFileHeader(LOG_FORMAT, this.logFile.identity), ...blocks] : blocks;
     this.#append = new LogAppend(this.#write(chunks), {
-      publish: () => this.#publish(blocks),
+      publish: (names) => this.#publish(blocks, names),
       cancel: () => this.#cancel(),
     });
     return this.#append;
@@ -255,13 +259,13 @@ export class LogWriter {
     this.#isListed = true;
   }
 
-  #publish(blocks: readonly Uint8Array[]): void {
+  #publish(blocks: readonly Uint8Array[], names: readonly (readonly TemplateNames[])[] = []): void {
     let offset = this.#file.sizeBytes;
     assert(this.#isListed, `${this.logFile.path}: blocks published that nobody would miss`);
     this.#marks.add(offset);
     for (const block of blocks) offset -= block.length;
-    for (const block of blocks) {
-      this.logFile.publish(offset, block);
+    for (const [i, block] of blocks.entries()) {
+      this.logFile.publish(offset, block, names[i]);
       offset += block.length;
     }
     this.#goodBytes = offset;
@@ -283,16 +287,18 @@ export class LogWriter {
   }
 }
 
+type PublishBlocks = (names?: readonly (readonly TemplateNames[])[]) => void;
+
 /** Blocks on their way to disk. */
 export class LogAppend {
   /** Resolves when the blocks are on disk; rejects with DISK. */
   readonly synced: Promise<void>;
   /** Resolves when the append was published or cancelled. */
   readonly ended: Promise<void>;
-  readonly #actions: { publish: () => void; cancel: () => void };
+  readonly #actions: { publish: PublishBlocks; cancel: () => void };
   readonly #end: () => void;
 
-  constructor(synced: Promise<void>, actions: { publish: () => void; cancel: () => void }) {
+  constructor(synced: Promise<void>, actions: { publish: PublishBlocks; cancel: () => void }) {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.synced = synced;
     this.ended = promise;
@@ -300,9 +306,9 @@ export class LogAppend {
     this.#end = resolve;
   }
 
-  /** When this returns, the next view sees the blocks. */
-  publish(): void {
-    this.#actions.publish();
+  /** When this returns, the next view sees the blocks. `names` has those of each block, which are read from it otherwise. */
+  publish(names?: readonly (readonly TemplateNames[])[]): void {
+    this.#actions.publish(names);
     this.#end();
   }
 

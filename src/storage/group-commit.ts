@@ -11,6 +11,7 @@ import { FairQueue } from '../base/fair-queue.ts';
 import { collectIdle } from '../base/idle-memory.ts';
 import { limits } from '../base/limits.ts';
 import { encodeBlock } from '../block/encode-block.ts';
+import { BatchNames, type TemplateNames } from '../block/read-names.ts';
 import { regroupByTrace } from '../block/regroup.ts';
 import { RequestScan, type ScanBounds } from '../otlp/scan-request.ts';
 import { cutBlocks } from '../part/cut-blocks.ts';
@@ -70,7 +71,11 @@ interface Request {
 /** Without the body, so that it can be freed. */
 type Waiter = Pick<Request, 'resolve' | 'reject'> & { readonly result: WriteResult };
 
-type DayBlocks = Map<number, Uint8Array[]>;
+/** Blocks of a day, and the templates in each. */
+interface DayBlocks {
+  readonly blocks: Uint8Array[];
+  readonly names: TemplateNames[][];
+}
 
 export class GroupCommit {
   readonly #options: GroupCommitOptions;
@@ -229,9 +234,9 @@ export class GroupCommit {
     clearTimeout(this.#release);
     try {
       for (;;) {
-        const blocks = await this.#seal();
+        const days = await this.#seal();
         this.#fill();
-        this.#answer(await this.#write(blocks));
+        this.#answer(await this.#write(days));
         if (this.#waiters.length === 0) break;
         this.#enter('filling');
       }
@@ -249,24 +254,23 @@ export class GroupCommit {
   }
 
   /** Encodes the open commit and opens the next one. */
-  async #seal(): Promise<DayBlocks> {
+  async #seal(): Promise<Map<number, DayBlocks>> {
     this.#enter('sealing');
     assert(this.#committing.length === 0, 'a commit was sealed before the last one was answered');
     this.#committing = this.#waiters;
     this.#waiters = [];
-    const blocks: DayBlocks = new Map();
-    for (const each of this.#batches.open())
-      for (const { day, block } of encodeBlocks(each)) addBlock(blocks, day, block);
+    const days = new Map<number, DayBlocks>();
+    for (const each of this.#batches.open()) for (const encoded of encodeBlocks(each)) addBlock(days, encoded);
     const closed = this.#batches.takeClosed();
     this.#batches.clear();
     assert(this.#batches.isEmpty, 'rows stayed behind in a commit that was sealed');
     for (const each of closed) {
-      for (const { day, block } of encodeBlocks(each)) {
-        addBlock(blocks, day, block);
+      for (const encoded of encodeBlocks(each)) {
+        addBlock(days, encoded);
         await turn();
       }
     }
-    return blocks;
+    return days;
   }
 
   #answer(failure: StoreError | undefined): void {
@@ -284,12 +288,12 @@ export class GroupCommit {
   }
 
   /** All days or none: if one day's log fails, the writes of the others are cancelled too. Returns the failure, if any. */
-  async #write(blocks: DayBlocks): Promise<StoreError | undefined> {
+  async #write(days: ReadonlyMap<number, DayBlocks>): Promise<StoreError | undefined> {
     this.#enter('writing');
     const appends: LogAppend[] = [];
     const failures: unknown[] = [];
     try {
-      for (const [day, dayBlocks] of blocks) appends.push(this.#options.append(day, dayBlocks));
+      for (const [day, { blocks }] of days) appends.push(this.#options.append(day, blocks));
     } catch (error) {
       failures.push(error);
     }
@@ -302,9 +306,10 @@ export class GroupCommit {
       for (const append of appends) append.cancel();
       return failures[0] as StoreError;
     }
-    for (const append of appends) append.publish();
+    const written = [...days.values()];
+    appends.forEach((append, i) => append.publish(written[i]!.names));
     this.#commits++;
-    for (const dayBlocks of blocks.values()) for (const block of dayBlocks) this.#commitBytes += block.length;
+    for (const { blocks } of written) for (const block of blocks) this.#commitBytes += block.length;
     return undefined;
   }
 
@@ -322,20 +327,36 @@ export class GroupCommit {
   }
 }
 
-function addBlock(blocks: DayBlocks, day: number, block: Uint8Array): void {
-  const dayBlocks = blocks.get(day);
-  if (dayBlocks === undefined) blocks.set(day, [block]);
-  else dayBlocks.push(block);
+interface EncodedBlock {
+  readonly day: number;
+  readonly block: Uint8Array;
+  readonly names: TemplateNames[];
 }
 
+function addBlock(days: Map<number, DayBlocks>, { day, block, names }: EncodedBlock): void {
+  let of = days.get(day);
+  if (of === undefined) days.set(day, (of = { blocks: [], names: [] }));
+  of.blocks.push(block);
+  of.names.push(names);
+}
+
+const namesOfBatches = new WeakMap<SpanBatch, BatchNames>();
+
 /** A log block may be as large as a commit: it is short-lived, and one block is cheaper to write than many. */
-function* encodeBlocks({ tenant, batch }: TenantBatch): Generator<{ day: number; block: Uint8Array }> {
+function* encodeBlocks({ tenant, batch }: TenantBatch): Generator<EncodedBlock> {
+  let known = namesOfBatches.get(batch);
+  if (known === undefined) namesOfBatches.set(batch, (known = new BatchNames(batch)));
+  const readNames = known;
   for (const [day, rows] of rowsByDay(batch)) {
     const regrouped = regroupByTrace(batch, rows);
     let start = 0;
     for (const end of cutBlocks(regrouped.traceEnds, limits.commitRowsMax)) {
-      const block = encodeBlock(batch, regrouped.rows.subarray(start, end), { tenant, day, profile: 'log' });
-      yield { day, block };
+      const names: TemplateNames[] = [];
+      const onTemplates = (section: number, templates: Int32Array): void => {
+        for (const template of templates) names.push(readNames.of(section, template));
+      };
+      const options = { tenant, day, profile: 'log', onTemplates } as const;
+      yield { day, block: encodeBlock(batch, regrouped.rows.subarray(start, end), options), names };
       start = end;
     }
   }
