@@ -144,6 +144,11 @@ export class BlockReader implements GroupedBlock {
     return this.#frames.length + this.columns.length;
   }
 
+  /** Whether a frame is compressed with `codec`. */
+  usesCodec(codec: number): boolean {
+    return this.#frames.some((frame) => frame.codec === codec);
+  }
+
   /** From now on, counts the bytes read on `meter`. */
   charge(meter: ByteMeter): this {
     this.#meter = meter;

@@ -22,6 +22,7 @@ import { readIntact } from './counted-spans.ts';
 import { cutBlocks } from './cut-blocks.ts';
 import { LOG_FORMAT, PART_DATA_FORMAT } from './format-version.ts';
 import type { PartMetadata, PartOrigin } from './part-metadata.ts';
+import { MovableBlocks } from './movable-blocks.ts';
 import { openBlocks, readBlockAt, type BlockRange } from './part-reader.ts';
 import { PartRollups, type RollupPlan } from './part-rollups.ts';
 import { PartWriter } from './part-writer.ts';
@@ -51,6 +52,8 @@ const MERGE_BYTES_MIN: number = 1 << 20;
 const WINDOW_SHARE = 3 / 8;
 const WRITER_SHARE = 1 / 4;
 const ROLLUPS_SHARE = 1 / 8;
+/** Of the inputs' outlines as they are stored, which take some ten times as much in memory. */
+const MOVED_OUTLINES_SHARE = 1 / 128;
 /** Share of the window: above it, a window's end clears names and templates; below, the next window reuses them. */
 const DICTIONARY_SHARE = 1 / 4;
 
@@ -66,6 +69,8 @@ export interface MergeBlock extends BlockRange {
 export interface MergeInput {
   readonly path: string;
   readonly blocks: readonly MergeBlock[];
+  /** The file is the data of a whole part and `blocks` are all its blocks, in its order: some may be copied as they are. */
+  readonly isPart?: boolean;
 }
 
 export interface MergeJob {
@@ -89,6 +94,8 @@ export interface MergeResult {
   /** undefined: the inputs had no intact row, so no part was made. */
   readonly part: PartMetadata | undefined;
   readonly rowsRead: number;
+  /** Of them, those in blocks that were copied as they are. */
+  readonly rowsCopied: number;
   readonly duplicates: number;
   /** The damaged blocks, which were left out. Copies of them are in quarantine. */
   readonly damaged: readonly DamagedPlace[];
@@ -102,6 +109,8 @@ export function mergeParts(disk: Disk, job: MergeJob): MergeResult {
 
 interface Source extends MergeBlock {
   readonly input: number;
+  /** Number of the block in its input. */
+  readonly block: number;
 }
 
 /**
@@ -122,7 +131,11 @@ class Merge implements Disposable {
   readonly #windowBytesMax: number;
   /** Rows of the window that are not to be written. */
   readonly #leftOut = new Set<number>();
+  #movable: MovableBlocks | undefined;
+  /** A place in the merge's order up to which the window's traces have rows in further blocks; -1: in no further one. */
+  #windowReach = -1;
   #rowsRead = 0;
+  #rowsCopied = 0;
   #rowsKept = 0;
   #duplicates = 0;
   /** Size of the window's dictionaries before the rows in it were read. */
@@ -149,12 +162,19 @@ class Merge implements Disposable {
   }
 
   run(): MergeResult {
-    for (const [tenant, sources] of sourcesByTenant(this.#job.inputs)) this.#mergeTenant(tenant, sources);
-    const hasRows = this.#rowsKept > 0;
+    const byTenant = sourcesByTenant(this.#job.inputs);
+    this.#movable = this.#findMovable([...byTenant.values()]);
+    let place = 0;
+    for (const [tenant, sources] of byTenant) {
+      this.#mergeTenant(tenant, sources, place);
+      place += sources.length;
+    }
+    const hasRows = this.#rowsKept + this.#rowsCopied > 0;
     if (hasRows) this.#rollups.finish();
     return {
       part: hasRows ? this.#writer.finish(this.#job.day, this.#job.origin) : undefined,
       rowsRead: this.#rowsRead,
+      rowsCopied: this.#rowsCopied,
       duplicates: this.#duplicates,
       damaged: this.#damaged,
     };
@@ -164,38 +184,65 @@ class Merge implements Disposable {
   [Symbol.dispose](): void {
     this.#window.clear();
     spareWindow = this.#window;
+    this.#movable?.[Symbol.dispose]();
     this.#rollups[Symbol.dispose]();
     this.#writer.abandon();
     for (const file of this.#files.values()) file.close();
   }
 
-  #mergeTenant(tenant: Tenant, sources: readonly Source[]): void {
+  #findMovable(byTenant: readonly Source[][]): MovableBlocks | undefined {
+    const { inputs } = this.#job;
+    if (!inputs.every(({ isPart }) => isPart === true)) return undefined;
+    const order = byTenant.flat();
+    const tenants = Int32Array.from(byTenant.flatMap((sources, tenant) => sources.map(() => tenant)));
+    const outlinesBytesMax = this.#memoryBytes * MOVED_OUTLINES_SHARE;
+    return MovableBlocks.find(
+      this.#disk,
+      inputs.map(({ path }) => path),
+      { order, tenants, outlinesBytesMax },
+    );
+  }
+
+  /** `place`: the place of the first source in the merge's order. */
+  #mergeTenant(tenant: Tenant, sources: readonly Source[], place: number): void {
     const window = this.#window;
     const { windowRowsMax = WINDOW_ROWS_MAX } = this.#job;
-    for (const source of sources) {
+    for (const [i, source] of sources.entries()) {
       assert(this.#usedBytes <= this.#memoryBytes, 'a merge beyond its memory');
-      this.#readInto(window, source);
-      if (window.rowCount >= windowRowsMax || window.usedBytes >= this.#windowBytesMax) this.#writeWindow(tenant);
+      this.#read(source, place + i);
+      // Beside copied blocks, a window ends once it fills a block and its traces are whole: a later one is far in time.
+      const isWhole = this.#movable !== undefined && this.#windowReach <= place + i;
+      const rowsMax = isWhole ? Math.min(BLOCK_ROWS_TARGET, windowRowsMax) : windowRowsMax;
+      if (window.rowCount >= rowsMax || window.usedBytes >= this.#windowBytesMax) this.#writeWindow(tenant);
     }
     this.#writeWindow(tenant);
     window.clear();
     this.#dictionaryBytes = 0;
   }
 
-  #readInto(window: SpanBatch, source: Source): void {
-    const { rowCount } = window;
+  /** Copies the block to the part, or reads its rows into the window. */
+  #read(source: Source, place: number): void {
     const { path } = this.#job.inputs[source.input]!;
     try {
       const file = this.#open(source.input);
-      const block = new BlockReader(readBlockAt(file, source));
-      const { day } = block.header;
+      const bytes = readBlockAt(file, source);
+      const block = new BlockReader(bytes);
+      const { day, rowCount } = block.header;
       if (day !== this.#job.day)
         throw new StoreError('CORRUPTION', `a block of day ${day} among those of ${this.#job.day}`);
       const columns = this.#rollups.readColumns(source.tenant, block);
-      appendBlock(window, block);
+      const moved = this.#movable?.indexOf(place, source, block);
+      if (moved === undefined) {
+        const before = this.#window.rowCount;
+        appendBlock(this.#window, block);
+        source.leftOut?.forEach((flag, row) => flag === 0 || this.#leftOut.add(before + row));
+        this.#windowReach = Math.max(this.#windowReach, this.#movable?.reach(place) ?? -1);
+      } else {
+        this.#writer.addMoved(bytes, moved);
+        this.#rowsCopied += rowCount;
+      }
       if (columns !== undefined) this.#rollups.add(columns, (names) => readColumns(file, source, names));
-      source.leftOut?.forEach((flag, row) => flag === 0 || this.#leftOut.add(rowCount + row));
-      this.#rowsRead += window.rowCount - rowCount;
+      this.#rowsRead += rowCount;
     } catch (error) {
       if (!isStoreError(error, 'CORRUPTION')) throw error;
       this.#putAside(path, source, error.message);
@@ -210,6 +257,7 @@ class Merge implements Disposable {
     if (window.dictionaryBytes > this.#windowBytesMax * DICTIONARY_SHARE) window.clear();
     else window.clearRows();
     this.#dictionaryBytes = window.dictionaryBytes;
+    this.#windowReach = -1;
   }
 
   #writeBlocks(tenant: Tenant, window: SpanBatch): void {
@@ -263,10 +311,11 @@ function readColumns(file: ReadFile, range: BlockRange, names: CallNames): CallC
 function sourcesByTenant(inputs: readonly MergeInput[]): Map<Tenant, Source[]> {
   const byTenant = new Map<Tenant, Source[]>();
   inputs.forEach(({ blocks }, input) => {
-    for (const block of blocks) {
+    for (const [number, block] of blocks.entries()) {
+      const source = { ...block, input, block: number };
       const sources = byTenant.get(block.tenant);
-      if (sources === undefined) byTenant.set(block.tenant, [{ ...block, input }]);
-      else sources.push({ ...block, input });
+      if (sources === undefined) byTenant.set(block.tenant, [source]);
+      else sources.push(source);
     }
   });
   for (const sources of byTenant.values()) {

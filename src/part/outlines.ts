@@ -69,9 +69,15 @@ export class OutlinesBuilder {
   }
 
   /** Adds the next block. Leaves out names, then the whole outline, if the limit would be exceeded. */
-  addBlock(outline: BlockOutline): void {
+  addBlock({ operations, resources, scopes }: BlockOutline): void {
+    // Steps keep the order of durations, so the longest of equal names has the greatest step.
+    const steps = Array.from(operations, ([operation, longest]) => [operation, durationStep(longest)] as const);
+    this.addSteps({ operations: new Map(steps), resources, scopes });
+  }
+
+  /** As addBlock, of an outline whose durations are steps already (outlineAt). */
+  addSteps({ resources, scopes, ...outline }: BlockOutline): void {
     this.#blockCount++;
-    const { resources, scopes } = outline;
     const left = this.#bytesMax - this.usedBytes;
     let { operations } = outline;
     let size = sizeOf(operations);
@@ -88,10 +94,10 @@ export class OutlinesBuilder {
 
   #add({ operations, resources, scopes }: BlockOutline): void {
     const steps = new Map<number, number>();
-    for (const [operation, longest] of operations) {
+    for (const [operation, step] of operations) {
       const id = this.#operation(operation);
       // Names that differ as bytes may have the same listed form: an empty name, or invalid UTF-8.
-      steps.set(id, Math.max(steps.get(id) ?? 0, durationStep(longest)));
+      steps.set(id, Math.max(steps.get(id) ?? 0, step));
     }
     const ids = [...steps.keys()].sort((x, y) => x - y);
     this.#writeIds(ids);
@@ -187,6 +193,21 @@ export interface PartOutlines {
   readonly durationSteps: Uint8Array;
   readonly resourceIds: BlockIds;
   readonly scopeIds: BlockIds;
+}
+
+/** The outline of block number `block`, with the durationStep of each operation in place of its longest span. */
+export function outlineAt(outlines: PartOutlines, block: number): BlockOutline {
+  const { operationIds, durationSteps } = outlines;
+  const operations = new Map<OutlineOperation, number>();
+  for (let i = operationIds.starts[block]!; i < operationIds.starts[block + 1]!; i++)
+    operations.set(outlines.operations[operationIds.ids[i]!]!, durationSteps[i]!);
+  const entries = (list: readonly Uint8Array[], { starts, ids }: BlockIds): Uint8Array[] =>
+    Array.from(ids.subarray(starts[block]!, starts[block + 1]!), (id) => list[id]!);
+  return {
+    operations,
+    resources: entries(outlines.resources, outlines.resourceIds),
+    scopes: entries(outlines.scopes, outlines.scopeIds),
+  };
 }
 
 /** True when the block has no outline. */

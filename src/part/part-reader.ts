@@ -26,7 +26,14 @@ import { decodeOutlines, type PartOutlines } from './outlines.ts';
 import { decodePartMetadata, type PartMetadata } from './part-metadata.ts';
 import { DATA_FILE, FILTERS_FILE, METADATA_FILE, TRACES_FILE } from './part-writer.ts';
 import { openRollups, type RollupReader } from './rollup-reader.ts';
-import { lookUpTrace, lookUpTraces, needsMost, visitKeys, type LookupPages, type TraceProbes } from './trace-lookup.ts';
+import {
+  LookupCursor,
+  lookUpTrace,
+  lookUpTraces,
+  needsMost,
+  type LookupPages,
+  type TraceProbes,
+} from './trace-lookup.ts';
 import { TraceSets } from './trace-set.ts';
 
 /** 56 bytes a block of some 16 k rows: a part of 10^9 rows has 3.5 MB. A larger length is itself damage. */
@@ -171,17 +178,22 @@ export class PartReader implements Disposable {
     const isWorthMaking = pages.fences.length >= SET_PAGES_MIN && needsMost(pages, probes.keys.length);
     if (!isWorthMaking && !traceSets.has(identity)) return probes;
     const entries = blocks.reduce((sum, { traceCount }) => sum + traceCount, 0);
-    const set = traceSets.find(identity, entries, (made) => visitKeys(pages, (key) => made.add(key)));
+    const set = traceSets.find(identity, entries, (made) => {
+      for (const entry = new LookupCursor(pages); entry.next();) made.add(entry.key);
+    });
     return set === undefined ? probes : { keys: probes.keys.filter((key) => set.mayHave(key)) };
   }
 
   #lookUp(find: (pages: LookupPages) => number[]): number[] {
-    const { identity, fences, blocks } = this.metadata;
-    const found = this.#unlessDamaged(() => {
-      const file = (this.#traces ??= this.#openFile(TRACES_FILE, PART_TRACES_FORMAT));
-      return find({ file, start: fileHeaderSize(identity), fences });
-    });
-    return Array.isArray(found) ? found : blocks.map((_, block) => block);
+    const found = this.#unlessDamaged(() => find(this.lookup()));
+    return Array.isArray(found) ? found : this.metadata.blocks.map((_, block) => block);
+  }
+
+  /** The trace lookup. Throws DISK, CORRUPTION. */
+  lookup(): LookupPages {
+    const { identity, fences } = this.metadata;
+    const file = (this.#traces ??= this.#openFile(TRACES_FILE, PART_TRACES_FORMAT));
+    return { file, start: fileHeaderSize(identity), fences };
   }
 
   /** Counts of calls by minute. Throws DISK; CORRUPTION, also when the part has none. */
@@ -217,12 +229,24 @@ export class PartReader implements Disposable {
 
   #readFilter(block: number): FuseFilter | typeof DAMAGED | undefined {
     return this.#unlessDamaged(() => {
-      this.#filterStarts ??= filterStarts(this.metadata);
-      const { filterBytes } = this.metadata.blocks[block]!;
-      const bytes = this.#filtersFile().read(this.#filterStarts[block]!, filterBytes + 4);
-      const filter = bytes.subarray(0, filterBytes);
-      return new ByteReader(bytes, filterBytes).u32() === crc32(filter) ? new FuseFilter(filter) : DAMAGED;
+      const bytes = this.#storedFilter(block);
+      return bytes === undefined ? DAMAGED : new FuseFilter(bytes);
     });
+  }
+
+  /** Bytes of the filter of block number `block` as they are stored; undefined when they are damaged or missing. */
+  filterBytes(block: number): Uint8Array | undefined {
+    const bytes = this.#unlessDamaged(() => this.#storedFilter(block));
+    return bytes === DAMAGED ? undefined : bytes;
+  }
+
+  /** undefined: they fail their checksum. */
+  #storedFilter(block: number): Uint8Array | undefined {
+    this.#filterStarts ??= filterStarts(this.metadata);
+    const { filterBytes } = this.metadata.blocks[block]!;
+    const bytes = this.#filtersFile().read(this.#filterStarts[block]!, filterBytes + 4);
+    const filter = bytes.subarray(0, filterBytes);
+    return new ByteReader(bytes, filterBytes).u32() === crc32(filter) ? filter : undefined;
   }
 
   /** Outlines of the blocks; undefined when they are damaged: the answer is then slower but exact. */

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import { readBlockHeader } from '../block/block-header.ts';
 import { readBlockTraceIds } from '../block/block-reader.ts';
+import type { BlockOutline } from '../block/outline.ts';
 import type { TermSet } from '../block/terms.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import { buildFuseFilter } from '../codec/fuse-filter.ts';
@@ -81,14 +82,23 @@ export class PartWriter {
 
   /** Appends one whole encoded block; `terms` has all of its terms. */
   addBlock(bytes: Uint8Array, terms: TermSet): void {
+    this.#add(bytes, buildFuseFilter(terms));
+    this.#outlines.addBlock(terms.outline);
+  }
+
+  /** Appends a block of another part as it is, with its filter there and its outline (outlineAt). */
+  addMoved(bytes: Uint8Array, { filter, outline }: { filter: Uint8Array; outline: BlockOutline }): void {
+    this.#add(bytes, filter);
+    this.#outlines.addSteps(outline);
+  }
+
+  #add(bytes: Uint8Array, filter: Uint8Array): void {
     assert(!this.#isFinished, 'a block added to a finished part');
     const { tenant, sizeBytes, rowCount, traceCount, startMin, startMax, durationMin, durationMax } =
       readBlockHeader(bytes);
     assert(sizeBytes === bytes.length, 'a block of another length than its header says');
     this.#traces.addBlock(this.#blocks.length, readBlockTraceIds(bytes));
     const offset = this.#data.sizeBytes;
-    const filter = buildFuseFilter(terms);
-    this.#outlines.addBlock(terms.outline);
     this.#filters.append(filter);
     this.#filters.append(new Uint8Array(Uint32Array.of(crc32(filter)).buffer));
     this.#blocks.push({

@@ -281,17 +281,40 @@ export function needsMost({ fences }: LookupPages, count: number): boolean {
   return 8 * count > fences.length;
 }
 
-/** Calls `visit` with the key of every entry. Throws CORRUPTION. */
-export function visitKeys(lookup: LookupPages, visit: (key: number) => void): void {
-  const pages = new PageReader(lookup, PAGES_PER_READ);
-  for (let page = 0; page < lookup.fences.length; page++) {
-    const { words, count, keyBits, blockBits } = pages.read(page);
-    let key = words[2]! * 256 + words[3]!;
-    for (let i = 0, bit = 32 * PAGE_HEADER_WORDS; i < count; i++, bit += keyBits + blockBits) {
-      key += getBits(words, bit, Math.min(32, keyBits));
-      if (keyBits > 32) key += getBits(words, bit + 32, keyBits - 32) * TWO_32;
-      visit(key);
+/** Goes through the entries of a lookup, ascending by key, then by block. */
+export class LookupCursor {
+  /** The current entry, after next() has returned true. */
+  key = 0;
+  block = 0;
+  readonly #lookup: LookupPages;
+  readonly #pages: PageReader;
+  #next = 0;
+  #page: Page | undefined;
+  #left = 0;
+  #bit = 0;
+
+  constructor(lookup: LookupPages) {
+    this.#lookup = lookup;
+    this.#pages = new PageReader(lookup, PAGES_PER_READ);
+  }
+
+  /** False at the end. Throws CORRUPTION. */
+  next(): boolean {
+    while (this.#left === 0) {
+      if (this.#next === this.#lookup.fences.length) return false;
+      this.#page = this.#pages.read(this.#next++);
+      const { words, count } = this.#page;
+      this.key = words[2]! * 256 + words[3]!;
+      this.#left = count;
+      this.#bit = 32 * PAGE_HEADER_WORDS;
     }
+    const { words, keyBits, blockBits } = this.#page!;
+    this.key += getBits(words, this.#bit, Math.min(32, keyBits));
+    if (keyBits > 32) this.key += getBits(words, this.#bit + 32, keyBits - 32) * TWO_32;
+    this.block = getBits(words, this.#bit + keyBits, blockBits);
+    this.#bit += keyBits + blockBits;
+    this.#left--;
+    return true;
   }
 }
 

@@ -25,7 +25,7 @@ export function logInput({ path, blocks }: LogFile): KnownInput {
 export function partInput({ path, metadata, identity }: LivePart, leftOut: readonly SpanRows[] = []): KnownInput {
   const flags = new Map(leftOut.filter(({ part }) => part === identity).map((rows) => [rows.block, rows.flags]));
   const blocks = metadata.blocks.map((block, number) => ({ ...knownBlock(block), leftOut: flags.get(number) }));
-  return { path: join(path, DATA_FILE), blocks };
+  return { path: join(path, DATA_FILE), blocks, isPart: true };
 }
 
 function knownBlock(block: MergeBlock & KnownBlock): MergeBlock & KnownBlock {

@@ -8,7 +8,7 @@ import { runMerge } from '../../src/partition/run-merge.ts';
 import { DAY } from '../part/made-blocks.ts';
 import { memoryLog, TemporaryFolder } from '../storage/open-store.ts';
 
-const DONE: MergeResult = { part: undefined, rowsRead: 7, duplicates: 0, damaged: [] };
+const DONE: MergeResult = { part: undefined, rowsRead: 7, rowsCopied: 0, duplicates: 0, damaged: [] };
 
 /** Attempts end with `codes` in turn, leaving a folder; then they succeed. */
 async function attempts(codes: readonly StoreErrorCode[]): Promise<{ tried: string[]; left: string[]; end: unknown }> {

@@ -10,7 +10,7 @@ export function runMergeJob({ partPath }: MergeJob): MergeReply {
   if (name === 'bug') throw new Error('BUG: made for a test');
   if (name === 'endless') writeForEver(partPath);
   if (name === 'disk') return { kind: 'failed', code: 'DISK', message: 'no space' };
-  return { kind: 'done', result: { part: undefined, rowsRead: 0, duplicates: 0, damaged: [] } };
+  return { kind: 'done', result: { part: undefined, rowsRead: 0, rowsCopied: 0, duplicates: 0, damaged: [] } };
 }
 
 function exhaustHeap(): never {
