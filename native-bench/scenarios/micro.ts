@@ -118,7 +118,7 @@ function measureRound(frames: readonly Frame[], folder: string, { watch, sizes }
   const paths = jobs.map(({ partPath }) => partPath);
   const merge: MergeJob = {
     ...jobOf(paths.map(partInput), join(folder, 'merged'), day),
-    profile: 'merged',
+    origin: { logSeqMax: 1, partIds: paths.map(() => newIdentity()) },
     rollups: { kind: 'sum', parts: paths, isWholeDay: true },
   };
   const rows = logs.reduce((sum, log) => sum + log.rows, 0);
@@ -152,7 +152,7 @@ function measureFlushSteps({ blocks, rows }: Log, watch: Stopwatch): void {
   let start = 0;
   for (const end of cutBlocks(regrouped.traceEnds, BLOCK_ROWS_TARGET)) {
     const picked = regrouped.rows.subarray(start, end);
-    for (const profile of ['young', 'merged'] as const) {
+    for (const profile of ['log', 'merged'] as const) {
       const options = { tenant: DEFAULT_TENANT, day, profile };
       watch.time(`  encode a ${profile} block`, picked.length, () => encodeBlock(window, picked, options));
     }
@@ -177,7 +177,7 @@ function writeLog(path: string, blocks: readonly Uint8Array[]): MergeInput {
 }
 
 function partInput(path: string): MergeInput {
-  return { path: join(path, DATA_FILE), blocks: readPartMetadata(nodeDisk, path).blocks };
+  return { path: join(path, DATA_FILE), blocks: readPartMetadata(nodeDisk, path).blocks, isPart: true };
 }
 
 function jobOf(inputs: readonly MergeInput[], partPath: string, day: number): MergeJob {
@@ -187,7 +187,6 @@ function jobOf(inputs: readonly MergeInput[], partPath: string, day: number): Me
     inputs,
     partPath,
     day,
-    profile: 'young',
     origin: { logSeqMax: 1, partIds: [] },
     rollups: { kind: 'count', counted: [] },
     quarantinePath,

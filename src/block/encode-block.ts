@@ -25,13 +25,12 @@ import { outlineOf } from './outline.ts';
 import { cutGroups, type GroupBounds } from './row-group.ts';
 import { operationKey, type TermSet } from './terms.ts';
 
-/** log: one LZ4 frame, no dictionaries, least CPU · young: LZ4 · merged: zstd; both with dictionaries, many frames. */
-export type BlockProfile = 'log' | 'young' | 'merged';
+/** log: one LZ4 frame, no dictionaries, least CPU · merged, of parts: zstd, dictionaries, many frames. */
+export type BlockProfile = 'log' | 'merged';
 
 const LAYOUTS: Readonly<Record<BlockProfile, FrameLayout & { dictionary: boolean; hasGroups: boolean }>> = {
   // A log block is a commit's few hundred rows, read whole by recovery and flush and short-lived: one frame.
   log: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 1 << 30, dictionary: false, hasGroups: false },
-  young: { compression: { codec: CODEC_LZ4, level: 0 }, frameBytes: 16 << 10, dictionary: true, hasGroups: true },
   // Measured on the shop workload, one run: level 3 and 16 KiB 25.91 B a span, level 5 and 4 KiB 25.66, at the same CPU
   // within noise; level 9 would save 0.2 more for a third more CPU. Small frames keep unlike columns apart.
   merged: { compression: { codec: CODEC_ZSTD, level: 5 }, frameBytes: 32 << 10, dictionary: true, hasGroups: true },

@@ -12,7 +12,7 @@ import { BlockReader } from '../block/block-reader.ts';
 import { CallColumns } from '../block/call-columns.ts';
 import type { CallNames } from '../block/call-counts.ts';
 import { appendBlock } from '../block/decode-block.ts';
-import { encodeBlock, type BlockProfile } from '../block/encode-block.ts';
+import { encodeBlock } from '../block/encode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
 import { TermSet } from '../block/terms.ts';
 import type { Disk, ReadFile } from '../disk/disk.ts';
@@ -79,7 +79,6 @@ export interface MergeJob {
   readonly partPath: string;
   /** Days since 1970-01-01 UTC. */
   readonly day: number;
-  readonly profile: BlockProfile;
   readonly origin: PartOrigin;
   readonly rollups: RollupPlan;
   /** Folder for copies of damaged blocks. */
@@ -88,6 +87,11 @@ export interface MergeJob {
   readonly windowRowsMax?: number;
   /** Memory of the merge besides its current block, at least 1 MiB. Default MERGE_BYTES_DEFAULT. */
   readonly memoryBytes?: number | undefined;
+}
+
+/** Whether the job turns log files into a part; a merge or a repair replaces parts. */
+export function isFlush({ origin }: Pick<MergeJob, 'origin'>): boolean {
+  return origin.partIds.length === 0;
 }
 
 export interface MergeResult {
@@ -267,11 +271,11 @@ class Merge implements Disposable {
     const rowBytes = (window.arenaBytes + window.dictionaryBytes - this.#dictionaryBytes) / window.rowCount;
     const blockBytesMax = Math.min(BLOCK_BYTES_TARGET, this.#windowBytesMax / 4);
     const rowsMax = Math.max(1, Math.min(BLOCK_ROWS_TARGET, Math.floor(blockBytesMax / (rowBytes + 1))));
-    const { day, profile } = this.#job;
+    const { day } = this.#job;
     let start = 0;
     for (const end of cutBlocks(traceEnds, rowsMax)) {
       const terms = new TermSet();
-      const block = encodeBlock(window, rows.subarray(start, end), { tenant, day, profile, terms });
+      const block = encodeBlock(window, rows.subarray(start, end), { tenant, day, profile: 'merged', terms });
       this.#writer.addBlock(block, terms);
       start = end;
     }

@@ -41,7 +41,7 @@ export interface PartitionOptions extends PartitionPlace {
 
 type Merged = MergeResult & { readonly id: Identity; readonly losses: readonly Loss[] };
 
-type MergeHow = Pick<MergeJob, 'profile' | 'origin' | 'rollups'>;
+type MergeHow = Pick<MergeJob, 'origin' | 'rollups'>;
 
 export class Partition {
   readonly day: number;
@@ -392,7 +392,6 @@ export class Partition {
     const counted = this.#parts.all;
     using _counted = pinAll(counted);
     const { part, id, losses } = await this.#run(inputs, {
-      profile: 'young',
       origin: { logSeqMax: last.seq, partIds: [] },
       // Parts merged meanwhile stay readable, and the merged part has the same spans.
       rollups: this.#rollups({ kind: 'count', counted: counted.map(({ path }) => path) }),
@@ -433,7 +432,7 @@ export class Partition {
     const paths = parts.map(({ path }) => path);
     // What is left out may be a caller of what stays: nothing can be summed up.
     const rollups = this.#rollups(leftOut === undefined ? { kind: 'sum', parts: paths, isWholeDay } : { kind: 'none' });
-    const { part, id, losses } = await this.#run(inputs, { profile: 'merged', origin, rollups });
+    const { part, id, losses } = await this.#run(inputs, { origin, rollups });
     const level = 1 + Math.max(...parts.map(({ entry }) => entry.level));
     const added = part === undefined ? undefined : this.#livePart(id, level, part);
     await this.#commits.run(async () => {

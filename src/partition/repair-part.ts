@@ -36,7 +36,6 @@ export function repairPart(place: PartitionPlace, id: PartId): RepairedPart | un
     inputs: [{ path, blocks }],
     partPath: join(folder, newId),
     day,
-    profile: 'merged',
     origin,
     // The part's counts stay, including those of lost blocks.
     rollups: { kind: 'sum', parts: [join(folder, id)], isWholeDay: false },

@@ -5,7 +5,7 @@ import { getHeapStatistics } from 'node:v8';
 import { StoreError } from '../base/errors.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import { waitsForDisk } from '../disk/thread-state.ts';
-import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
+import { isFlush, type MergeJob, type MergeResult } from '../part/merge-parts.ts';
 import { cancelled, type MergeRunner, type RunOptions } from '../partition/merge-runner.ts';
 import type { ReadLog, ReadLogJob } from '../partition/recover-log.ts';
 import {
@@ -82,7 +82,7 @@ class MergePool implements MergeRunner {
   async #runNow(job: MergeJob, signal: AbortSignal | undefined): Promise<MergeResult> {
     if (this.#isClosed) throw closing(job.partPath);
     if (signal !== undefined && isAborted(signal)) throw cancelled(job);
-    const threads = job.profile === 'merged' ? this.#merges : this.#flushes;
+    const threads = isFlush(job) ? this.#flushes : this.#merges;
     try {
       const { memoryBytes = this.#memoryBytes } = job;
       return resultOf(await threads.run({ ...job, memoryBytes }, { signal }));

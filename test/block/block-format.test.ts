@@ -144,9 +144,10 @@ function listing(block: Uint8Array): string[] {
 
 /** The versions with fixtures; what is written now is the last. Version 1 had no groups. */
 const VERSIONS = [1, BLOCK_VERSION];
-const kindsOf = (version: number): readonly BlockKind[] =>
-  BLOCK_KINDS.filter((kind) => version > 1 || kind !== 'groups');
-const pathOf = (version: number, kind: BlockKind): string =>
+/** Flushes wrote blocks of a kind of their own, young, with LZ4 and dictionaries, until merges copied blocks. */
+type KindRead = BlockKind | 'young';
+const kindsOf = (version: number): readonly KindRead[] => (version > 1 ? BLOCK_KINDS : ['log', 'young', 'merged']);
+const pathOf = (version: number, kind: KindRead): string =>
   join(root, 'fixtures', 'format', `block-v${version}-${kind}.hex`);
 const STORED = 'stored';
 
@@ -162,7 +163,7 @@ function writeFixture(kind: BlockKind, block: Uint8Array): void {
   writeFileSync(pathOf(BLOCK_VERSION, kind), `${lines.join('\n')}\n`);
 }
 
-function readFixture(version: number, kind: BlockKind): { listing: string[]; stored: Uint8Array } {
+function readFixture(version: number, kind: KindRead): { listing: string[]; stored: Uint8Array } {
   const lines = readFileSync(pathOf(version, kind), 'utf8').trimEnd().split('\n');
   const at = lines.lastIndexOf(STORED);
   const hex = lines.slice(at + 1).map((line) => line.slice(8, 72).trim());

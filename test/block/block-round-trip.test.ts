@@ -15,7 +15,7 @@ import { createRandom, printedSeed, randomRequest } from '../support/random-requ
 import { spanSet } from '../support/span-set.ts';
 
 const ALL_TIME = { startMinNs: 0n, startMaxNs: 2n ** 64n - 1n };
-const BLOCK_KINDS: BlockProfile[] = ['log', 'young', 'merged'];
+const BLOCK_KINDS: BlockProfile[] = ['log', 'merged'];
 const corpus = new URL('../../../shared/corpora/otel-demo.otlpframes', import.meta.url).pathname;
 
 /** Scans, encodes a block per day, decodes, encodes and decodes once more as a merge would, and writes OTLP. */

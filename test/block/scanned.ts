@@ -11,7 +11,7 @@ import { spanSet } from '../support/span-set.ts';
 
 /** Profiles, and groups: a merged block with a row group for every second row or so. */
 export type BlockKind = BlockProfile | 'groups';
-export const BLOCK_KINDS: readonly BlockKind[] = ['log', 'young', 'merged', 'groups'];
+export const BLOCK_KINDS: readonly BlockKind[] = ['log', 'merged', 'groups'];
 /** 2026-11-20T12:00:00Z. */
 export const NOON_NS: bigint = BigInt(Date.UTC(2026, 10, 20, 12)) * 1_000_000n;
 

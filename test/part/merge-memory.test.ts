@@ -69,7 +69,7 @@ function madeBlock(block: number, { rows, names, nameBytes, services, traces }: 
 function merged(
   folder: string,
   blocks: readonly Uint8Array[],
-  how: Pick<MergeJob, 'memoryBytes' | 'profile'> & { name: string },
+  how: Pick<MergeJob, 'memoryBytes'> & { name: string },
 ): MergeResult & { path: string } {
   const file = nodeDisk.createFile(join(folder, `${how.name}.log`));
   file.write(new Uint8Array(16));
@@ -85,7 +85,6 @@ function merged(
     inputs: [{ path: file.path, blocks: places }],
     partPath: path,
     day: DAY,
-    profile: how.profile,
     origin: { logSeqMax: 1, partIds: [] },
     rollups: { kind: 'count', counted: [] },
     quarantinePath: folder,
@@ -109,10 +108,10 @@ function checkOutlines(part: PartReader): void {
 
 test('a merge with little memory gives every span, and a part that leaves none out', { timeout: 120_000 }, () => {
   fc.assert(
-    fc.property(anyCardinality, fc.constantFrom('young', 'merged'), (cardinality, profile) => {
+    fc.property(anyCardinality, (cardinality) => {
       using folder = new TemporaryFolder();
       const blocks = Array.from({ length: cardinality.blocks }, (_, block) => madeBlock(block, cardinality));
-      const { part, path } = merged(folder.path, blocks, { name: 'small', memoryBytes: 1 << 20, profile });
+      const { part, path } = merged(folder.path, blocks, { name: 'small', memoryBytes: 1 << 20 });
       using reader = openPart(nodeDisk, path);
       expect(reader.metadata).toEqual(part);
       const found = part!.blocks.flatMap((_, block) => blockSpans(reader.readBlock(block)));
@@ -127,7 +126,7 @@ test('a merge with little memory gives every span, and a part that leaves none o
       });
       expect(nodeDisk.list(path)).toEqual(['data', 'filters', 'metadata', 'rollups', 'traces']);
       // The same inputs and the same memory: the same bytes, but for the new part's identity.
-      const again = merged(folder.path, blocks, { name: 'again', memoryBytes: 1 << 20, profile });
+      const again = merged(folder.path, blocks, { name: 'again', memoryBytes: 1 << 20 });
       const { identity } = again.part!;
       expect({ ...part, identity }).toEqual(again.part);
       for (const name of ['data', 'filters', 'rollups', 'traces']) {
@@ -144,7 +143,7 @@ test('a part does not list names that are as many as spans, and lists those that
   const cardinality = { blocks: 8, rows: 500, names: 1_000_000, nameBytes: 1_000, services: 2, traces: 1_000_000 };
   const ordinary = { ...cardinality, names: 3 };
   const blocks = Array.from({ length: 16 }, (_, block) => madeBlock(block, block < 7 ? cardinality : ordinary));
-  const { path } = merged(folder.path, blocks, { name: 'small', memoryBytes: 16 << 20, profile: 'merged' });
+  const { path } = merged(folder.path, blocks, { name: 'small', memoryBytes: 16 << 20 });
   using part = openPart(nodeDisk, path);
   const { operations, operationIds } = part.outlines()!;
   expect(new Set(operations.filter(({ name }) => name === '').map(({ service }) => service))).toEqual(
@@ -162,7 +161,6 @@ test('blocks that turn out to be damaged when their names were read leave none o
   const { damaged, rowsRead } = merged(folder.path, [...blocks, good], {
     name: 'small',
     memoryBytes: 1 << 20,
-    profile: 'merged',
   });
   expect([damaged.length, rowsRead]).toEqual([12, 150]);
 });

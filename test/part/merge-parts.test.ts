@@ -41,7 +41,6 @@ function jobIn(folder: string, inputs: readonly MergeInput[], name = '1'): Merge
     inputs,
     partPath: join(folder, name),
     day: DAY,
-    profile: 'merged',
     origin: { logSeqMax: 4, partIds: [] },
     rollups: { kind: 'count', counted: [] },
     quarantinePath,

@@ -27,7 +27,6 @@ function run(folder: string, name: string, job: Pick<MergeJob, 'inputs'> & Parti
   return mergeParts(nodeDisk, {
     partPath: join(folder, name),
     day: DAY,
-    profile: 'merged',
     origin: { logSeqMax: 1, partIds: [] },
     rollups: { kind: 'count', counted: [] },
     quarantinePath: join(folder, 'quarantine'),

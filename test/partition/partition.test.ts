@@ -1,4 +1,5 @@
 // One partition by itself: what a flush or merge that goes wrong leaves.
+import { isFlush } from '../../src/part/merge-parts.ts';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
@@ -274,7 +275,7 @@ describe('a merge', () => {
     const started = Promise.withResolvers<void>();
     const gate = Promise.withResolvers<void>();
     const run: MergeRunner['run'] = async (job) => {
-      if (job.profile === 'merged') {
+      if (!isFlush(job)) {
         started.resolve();
         await gate.promise;
       }
@@ -303,8 +304,8 @@ describe('a merge', () => {
     const attempts: (boolean | undefined)[] = [];
     let isDeadly = true;
     const run: MergeRunner['run'] = async (job, options) => {
-      if (job.profile === 'merged') attempts.push(options?.isAlone);
-      if (job.profile === 'merged' && isDeadly) {
+      if (!isFlush(job)) attempts.push(options?.isAlone);
+      if (!isFlush(job) && isDeadly) {
         const cause = Object.assign(new Error('heap'), { code: 'ERR_WORKER_OUT_OF_MEMORY' });
         throw new StoreError('WORKER_FAILED', 'the thread died', { cause });
       }
@@ -347,7 +348,7 @@ describe('a merge', () => {
     const inline = inlineMergeRunner(nodeDisk);
     const started = Promise.withResolvers<void>();
     const run: MergeRunner['run'] = async (job, options = {}) => {
-      if (job.profile !== 'merged') return inline.run(job, options);
+      if (isFlush(job)) return inline.run(job, options);
       mkdirSync(job.partPath);
       started.resolve();
       return await new Promise((_resolve, reject) =>
@@ -374,7 +375,7 @@ describe('a merge', () => {
     const inline = inlineMergeRunner(nodeDisk);
     let failures = 1;
     const run: MergeRunner['run'] = async (job) => {
-      if (job.profile === 'merged' && failures-- > 0) throw new StoreError('DISK', 'no space');
+      if (!isFlush(job) && failures-- > 0) throw new StoreError('DISK', 'no space');
       return inline.run(job);
     };
     const partition = openIn(folder.path, nodeDisk, { ...inline, run });

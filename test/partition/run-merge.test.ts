@@ -18,7 +18,6 @@ async function attempts(codes: readonly StoreErrorCode[]): Promise<{ tried: stri
     inputs: [],
     partPath: join(folder.path, String(tried.length)),
     day: DAY,
-    profile: 'merged',
     origin: { logSeqMax: 0, partIds: [] },
     rollups: { kind: 'count', counted: [] },
     quarantinePath: '',

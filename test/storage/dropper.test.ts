@@ -1,4 +1,5 @@
 // Retention on a real store: what is dropped is counted, told, gone from queries and from disk, and stays gone.
+import { isFlush } from '../../src/part/merge-parts.ts';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
@@ -142,7 +143,7 @@ function gatedRunner(): { runner: MergeRunner; started: Promise<void>; go: () =>
   const gate = Promise.withResolvers<void>();
   const runner: MergeRunner = {
     run: async (job) => {
-      if (job.profile === 'merged') {
+      if (!isFlush(job)) {
         begun.resolve();
         await gate.promise;
       }

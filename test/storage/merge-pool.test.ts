@@ -17,9 +17,9 @@ const pool = createMergePool(2, { workerUrl, heapMbMax: 24 });
 afterAll(() => pool.close());
 
 function jobOf(partPath: string): MergeJob {
-  const origin = { logSeqMax: 0, partIds: [] };
+  const origin = { logSeqMax: 0, partIds: ['0000000000000001'] };
   const rollups = { kind: 'count', counted: [] } as const;
-  return { inputs: [], partPath, day: DAY, profile: 'merged', origin, rollups, quarantinePath: '' };
+  return { inputs: [], partPath, day: DAY, origin, rollups, quarantinePath: '' };
 }
 const codeOf = (run: Promise<unknown>): Promise<unknown> =>
   run.then(

@@ -1,4 +1,5 @@
 // inspect: the columns of a part add up to its bytes, and are named as their senders named them.
+import { isFlush } from '../../src/part/merge-parts.ts';
 import { cpSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -89,7 +90,7 @@ test('a part that a merge died of twice is said to be parked', async () => {
   using folder = new TemporaryFolder();
   const inline = inlineMergeRunner(nodeDisk);
   const run: MergeRunner['run'] = async (job, options) => {
-    if (job.profile === 'merged') throw new StoreError('WORKER_FAILED', 'the thread died');
+    if (!isFlush(job)) throw new StoreError('WORKER_FAILED', 'the thread died');
     return inline.run(job, options);
   };
   const storage = openStore(folder.path, { mergeRunner: { ...inline, run } });
