@@ -53,13 +53,13 @@ export async function micro(options: BenchOptions, command: string): Promise<Rep
     targets: ['least', 'first round'],
     rows: [...watch.rows(), ...[...sizes].map(([metric, least]) => ({ metric, unit: 'B/row', values: { least } }))],
     notes: [
-      `CPU of this thread without V8's own threads; the least of ${rounds - 1} rounds after the first, which compiles`,
+      `CPU of all threads, V8's own among them; the least of ${rounds - 1} rounds after the first, which compiles`,
       `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${frames.length} requests`,
     ],
   };
 }
 
-/** Thread CPU and rows of each step, round by round. */
+/** CPU and rows of each step, round by round. */
 class Stopwatch {
   readonly #rounds: Map<string, { us: number; rows: number }>[] = [];
 
@@ -68,9 +68,9 @@ class Stopwatch {
   }
 
   time<T>(step: string, rows: number, work: () => T): T {
-    const before = process.threadCpuUsage();
+    const before = process.cpuUsage();
     const result = work();
-    const { user, system } = process.threadCpuUsage(before);
+    const { user, system } = process.cpuUsage(before);
     const round = this.#rounds.at(-1)!;
     const sum = round.get(step) ?? { us: 0, rows: 0 };
     round.set(step, { us: sum.us + user + system, rows: sum.rows + rows });

@@ -2,6 +2,7 @@
 // defines terms; query/query-terms.ts makes the same ones for a search.
 import { assert } from '../base/assert.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
+import { scratch } from '../bytes/scratch.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import type { LocalIds } from './local-ids.ts';
@@ -153,7 +154,7 @@ function distinctOf({ a, b, distinct, codes }: ColumnValues): { distinct: ByteTa
   sharedWords.clear();
   const words = new Uint32Array(2);
   const bytes = new Uint8Array(words.buffer);
-  const wordCodes = new Uint32Array(a.length);
+  const wordCodes = scratch.uint32(a.length);
   for (let i = 0; i < a.length; i++) {
     words[0] = a[i]!;
     words[1] = b[i]!;
@@ -171,7 +172,7 @@ function wordAt(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
-/** For each distinct value of a column: the operations that have it, and its number of rows. */
+/** For each distinct value of a column: the operations that have it, and its number of rows. In scratch memory. */
 class Spread {
   /** Rows of each value. */
   readonly rows: Uint32Array;
@@ -182,8 +183,8 @@ class Spread {
   readonly #operations: Uint8Array[] = [];
 
   constructor(distinct: number, runs: readonly OperationRun[], codes: ArrayLike<number>) {
-    this.rows = new Uint32Array(distinct);
-    this.#first = new Uint32Array(distinct);
+    this.rows = scratch.uint32(distinct).fill(0);
+    this.#first = scratch.uint32(distinct).fill(0);
     const numbers = new Map<Uint8Array, number>();
     const first = this.#first;
     let at = 0;

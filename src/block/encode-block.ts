@@ -2,6 +2,7 @@
 // trace-major order (regroup.ts); the block's layout is in docs/format/block.md.
 import { assert } from '../base/assert.ts';
 import { CODEC_LZ4, CODEC_ZSTD } from '../bytes/compression.ts';
+import { scratch } from '../bytes/scratch.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
@@ -62,6 +63,7 @@ function emptyWriter(index: number): ColumnWriter {
 export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockOptions): Uint8Array<ArrayBuffer> {
   assert(rows.length > 0, 'a block without rows');
   const layout = LAYOUTS[options.profile];
+  scratch.giveBack(0);
   using ids = new LocalIds(batch);
   const firsts = traceFirsts(batch, rows);
   const ends = (layout.hasGroups ? cutGroups(firsts, options.groupRowsTarget) : [firsts.length - 1]).map(
@@ -96,6 +98,7 @@ export function encodeBlock(batch: SpanBatch, rows: Uint32Array, options: BlockO
   shared.end(C.COLUMN_RESOURCES, ids.resources.write(shared.out));
   shared.end(C.COLUMN_SCOPES, ids.scopes.write(shared.out));
   const { directory, frames } = layOutColumns(columns, layout);
+  scratch.giveBack(0);
   return assemble(directory, frames, { ...boundsOf(groups), ...options });
 }
 
@@ -152,8 +155,8 @@ function assemble(
 }
 
 function spanRows(batch: SpanBatch, rows: Uint32Array): SectionRows {
-  const template = new Int32Array(rows.length);
-  const valueStart = new Uint32Array(rows.length);
+  const template = scratch.int32(rows.length);
+  const valueStart = scratch.uint32(rows.length);
   for (let i = 0; i < rows.length; i++) {
     template[i] = batch.template[rows[i]!]!;
     valueStart[i] = batch.valueStart[rows[i]!]!;
@@ -188,7 +191,7 @@ function takeChildren(
 ): { children: Uint32Array; childEnds: number[] } {
   let total = 0;
   for (let i = 0; i < rows.length; i++) total += starts[rows[i]! + 1]! - starts[rows[i]!]!;
-  const children = new Uint32Array(total);
+  const children = scratch.uint32(total);
   let to = 0;
   let row = 0;
   const childEnds = ends.map((end, group) => {
@@ -225,8 +228,11 @@ function encodeEvents(batch: SpanBatch, rows: GroupedRows, context: EncodeContex
   const encoder = new SectionEncoder(section, context);
   encoder.encodeTemplates(buckets, { local, ends, localHead: (name) => ids.strings.id(name) });
   eachGroup(columns, ends, (group, from, end) => {
-    const times = Float64Array.from(children.subarray(from, end), (event) => events.time[event]!);
+    const { used } = scratch;
+    const times = scratch.float64(end - from);
+    for (let i = 0; i < times.length; i++) times[i] = events.time[children[from + i]!]!;
     encodeNumbers(group.out, times, times.length);
+    scratch.giveBack(used);
     group.end(C.COLUMN_EVENT_TIMES, times.length);
   });
   if (context.terms !== undefined) addEventTerms(context.terms, batch, buckets.templates);
@@ -279,8 +285,8 @@ function childRows(
   },
 ): SectionRows {
   const { children, rows } = source;
-  const template = new Int32Array(children.length);
-  const valueStart = new Uint32Array(children.length);
+  const template = scratch.int32(children.length);
+  const valueStart = scratch.uint32(children.length);
   for (let i = 0; i < children.length; i++) {
     template[i] = rows.template[children[i]!]!;
     valueStart[i] = rows.valueStart[children[i]!]!;

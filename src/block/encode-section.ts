@@ -7,6 +7,7 @@ import { encodeTextColumn, encodeTextList, tableTexts, type DistinctTexts } from
 import { encodeDoubles, encodeInts } from '../codec/words.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import { IdMap } from '../bytes/id-map.ts';
+import { scratch } from '../bytes/scratch.ts';
 import type { SequenceTable } from '../bytes/sequence-table.ts';
 import type { ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
@@ -71,7 +72,7 @@ interface Slot {
 
 export interface RowTemplates {
   /** Local template of each row. */
-  readonly local: Int32Array;
+  readonly local: Float64Array;
   /** For each group, the row after its last. */
   readonly ends: readonly number[];
   readonly localHead: LocalHead;
@@ -86,7 +87,8 @@ const templateMap = new IdMap();
 /** The constants of the section whose templates are being written. */
 const sharedConstants = new ByteTable();
 
-export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32Array } {
+/** The rows by template, and the block's number of each row's template. In scratch memory. */
+export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Float64Array } {
   using map = templateMap.begin(rows.templates.count);
   for (let i = 0; i < rows.count; i++) {
     const template = rows.template[i]!;
@@ -103,8 +105,8 @@ export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32A
     starts[id + 1] = starts[id]! + count;
   });
   const next = starts.slice();
-  const bucketed = new Uint32Array(rows.count);
-  const localOfRow = new Int32Array(rows.count);
+  const bucketed = scratch.uint32(rows.count);
+  const localOfRow = scratch.float64(rows.count);
   for (let i = 0; i < rows.count; i++) {
     const id = map.get(rows.template[i]!);
     localOfRow[i] = id;
@@ -113,7 +115,7 @@ export function bucketRows(rows: SectionRows): { buckets: Buckets; local: Int32A
   return { buckets: { rows: bucketed, starts, templates }, local: localOfRow };
 }
 
-/** The buckets of each group. `ends`: for each group, the row of the section after its last. */
+/** The buckets of each group, in scratch memory. `ends`: for each group, the row of the section after its last. */
 export function splitBuckets({ rows, starts }: Buckets, ends: readonly number[]): GroupBuckets[] {
   if (ends.length === 1) return [{ rows, starts, firstRow: 0 }];
   const templates = starts.length - 1;
@@ -121,8 +123,9 @@ export function splitBuckets({ rows, starts }: Buckets, ends: readonly number[])
   const next = starts.slice(0, templates);
   return ends.map((end, group) => {
     const firstRow = group === 0 ? 0 : ends[group - 1]!;
-    const own = new Uint32Array(end - firstRow);
-    const ownStarts = new Uint32Array(templates + 1);
+    const own = scratch.uint32(end - firstRow);
+    const ownStarts = scratch.uint32(templates + 1);
+    ownStarts[0] = 0;
     let to = 0;
     for (let id = 0; id < templates; id++) {
       let at = next[id]!;
@@ -169,12 +172,11 @@ export class SectionEncoder {
     this.#shared.end(COLUMN_TEMPLATES + section, writer.count);
     encodeTextList(out, tableTexts(this.#constants), this.#constants.count, this.#dictionary);
     this.#shared.end(COLUMN_CONSTANTS + section, this.#constants.count);
-    const rowTemplates = Float64Array.from(local);
     let from = 0;
     this.#groups.forEach((columns, group) => {
       const end = ends[group]!;
       if (end === from) return;
-      encodeNumbers(columns.out, rowTemplates.subarray(from, end), end - from);
+      encodeNumbers(columns.out, local.subarray(from, end), end - from);
       columns.end(COLUMN_ROW_TEMPLATES + section, end - from);
       from = end;
     });
@@ -242,6 +244,7 @@ export class SectionEncoder {
 
   /** Writes one column for each field that is not constant in every template, a piece of it to each group. */
   encodeValues(groups: readonly GroupBuckets[]): void {
+    const { used } = scratch;
     for (const [field, slots] of this.#slots) {
       const gathered = this.#gather(groups, slots);
       const texts = this.#writeValues(field, gathered);
@@ -249,6 +252,7 @@ export class SectionEncoder {
         const operations = this.#operationRuns(groups, slots);
         addColumnTerms(this.#terms, { field, ...gathered, operations, ...texts }, this.#ids);
       }
+      scratch.giveBack(used);
     }
   }
 
@@ -296,8 +300,8 @@ export class SectionEncoder {
       for (const { template } of slots) count += starts[template + 1]! - starts[template]!;
       return count;
     });
-    const a = new Uint32Array(count);
-    const b = new Uint32Array(count);
+    const a = scratch.uint32(count);
+    const b = scratch.uint32(count);
     let to = 0;
     for (const { rows, starts, firstRow } of groups) {
       for (const { template, position } of slots) {

@@ -2,6 +2,7 @@
 // a column of similar neighbouring numbers compresses well. Layout: docs/format/block.md, "Templates".
 import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
+import { scratch } from '../bytes/scratch.ts';
 import { SequenceTable } from '../bytes/sequence-table.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
 import * as T from '../trace/templates.ts';
@@ -132,5 +133,9 @@ function rankByFrequency(values: readonly number[]): Map<number, number> {
 }
 
 function writeInts(out: ByteWriter, ints: readonly number[]): void {
-  encodeNumbers(out, Float64Array.from(ints), ints.length);
+  const { used } = scratch;
+  const values = scratch.float64(ints.length);
+  for (let i = 0; i < ints.length; i++) values[i] = ints[i]!;
+  encodeNumbers(out, values, ints.length);
+  scratch.giveBack(used);
 }

@@ -2,6 +2,7 @@
 // parents as positions in it, starts as differences to a prediction (trace-clock.ts), durations by template.
 import { assert } from '../base/assert.ts';
 import { encodeNumbers } from '../codec/numbers.ts';
+import { scratch } from '../bytes/scratch.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import { SpanIds } from '../trace/span-ids.ts';
 import * as C from './block-columns.ts';
@@ -19,8 +20,9 @@ export function encodeTraceColumns(
 ): GroupBounds {
   const count = rows.length;
   assert(buckets.rows.length === count, 'the buckets of other rows');
-  const starts = new Float64Array(count);
-  const durations = new Float64Array(count);
+  const { used } = scratch;
+  const starts = scratch.float64(count);
+  const durations = scratch.float64(count);
   for (let i = 0; i < count; i++) {
     starts[i] = batch.start[rows[i]!]!;
     durations[i] = batch.duration[rows[i]!]!;
@@ -36,6 +38,7 @@ export function encodeTraceColumns(
   columns.end(C.COLUMN_SPAN_IDS, count, { isRandom: true });
   const [startMin, startMax] = range(starts);
   const [durationMin, durationMax] = range(durations);
+  scratch.giveBack(used);
   return { rowCount: count, traceCount: firsts.length - 1, startMin, startMax, durationMin, durationMax };
 }
 
@@ -55,7 +58,7 @@ export function traceFirsts(batch: SpanBatch, rows: Uint32Array): Uint32Array {
 
 /** Block position of each row's parent (first row of its trace with that span id); -1: none, -2: not in the trace. */
 function findParents(batch: SpanBatch, rows: Uint32Array, firsts: Uint32Array): Int32Array {
-  const parents = new Int32Array(rows.length);
+  const parents = scratch.int32(rows.length);
   const { parentId } = batch;
   const { spanId } = batch;
   const ids = new SpanIds();
@@ -88,8 +91,8 @@ export function encodeTraceIds(batch: SpanBatch, rows: Uint32Array, firsts: Uint
 function writeTraces(traces: { firsts: Uint32Array; starts: Float64Array; columns: ColumnWriter }): void {
   const { firsts, starts, columns } = traces;
   const count = firsts.length - 1;
-  const sizes = new Float64Array(count);
-  const gaps = new Float64Array(count);
+  const sizes = scratch.float64(count);
+  const gaps = scratch.float64(count);
   let previous = range(starts)[0];
   for (let trace = 0; trace < count; trace++) {
     const first = firsts[trace]!;
@@ -104,7 +107,7 @@ function writeTraces(traces: { firsts: Uint32Array; starts: Float64Array; column
 }
 
 function writeParents(batch: SpanBatch, rows: Uint32Array, parents: Int32Array, columns: ColumnWriter): void {
-  const codes = new Float64Array(rows.length);
+  const codes = scratch.float64(rows.length);
   const orphans: number[] = [];
   for (let i = 0; i < rows.length; i++) {
     const parent = parents[i]!;
@@ -127,7 +130,7 @@ function writeParents(batch: SpanBatch, rows: Uint32Array, parents: Int32Array, 
 }
 
 function writeDurations(durations: Float64Array, buckets: Pick<Buckets, 'rows'>, columns: ColumnWriter): void {
-  const ordered = new Float64Array(durations.length);
+  const ordered = scratch.float64(durations.length);
   for (let i = 0; i < ordered.length; i++) ordered[i] = durations[buckets.rows[i]!]!;
   encodeNumbers(columns.out, ordered, ordered.length);
   columns.end(C.COLUMN_DURATIONS, ordered.length);
@@ -140,7 +143,7 @@ function writeStarts(
 ): void {
   const { firsts, parents, columns } = traces;
   const clock = new TraceClock(starts, durations);
-  const surprises = new Float64Array(starts.length - firsts.length + 1);
+  const surprises = scratch.float64(starts.length - firsts.length + 1);
   let to = 0;
   for (let trace = 0; trace + 1 < firsts.length; trace++) {
     const first = firsts[trace]!;

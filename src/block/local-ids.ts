@@ -4,6 +4,7 @@ import { assert } from '../base/assert.ts';
 import type { ByteTable } from '../bytes/byte-table.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { IdMap } from '../bytes/id-map.ts';
+import { scratch } from '../bytes/scratch.ts';
 import { encodeTextList } from '../codec/texts.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
@@ -38,13 +39,15 @@ class LocalTable {
     const table = this.#table;
     const { used } = this.#local;
     const count = used.length;
-    const a = new Uint32Array(count);
-    const b = new Uint32Array(count);
+    const taken = scratch.used;
+    const a = scratch.uint32(count);
+    const b = scratch.uint32(count);
     used.forEach((id, local) => {
       a[local] = table.start(id);
       b[local] = table.end(id) - table.start(id);
     });
     encodeTextList(out, { bytes: table.arena, a, b }, count, false);
+    scratch.giveBack(taken);
     return count;
   }
 }

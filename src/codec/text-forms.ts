@@ -2,6 +2,7 @@
 // nothing is lost: with one exception the list stays text.
 import { StoreError } from '../base/errors.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
+import { scratch } from '../bytes/scratch.ts';
 
 /** Byte strings as (offset, length) pairs into `bytes`. */
 export interface Texts {
@@ -46,9 +47,9 @@ export function hexForm(texts: Texts, count: number): boolean {
   return true;
 }
 
-/** The values if every string is a decimal number without sign or leading zero; else undefined. */
+/** The values if every string is a decimal number without sign or leading zero; else undefined. In scratch memory. */
 export function decimalForm(texts: Texts, count: number): Float64Array | undefined {
-  const values = new Float64Array(count);
+  const values = scratch.float64(count);
   for (let i = 0; i < count; i++) {
     const start = texts.a[i]!;
     const size = texts.b[i]!;

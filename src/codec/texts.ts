@@ -7,6 +7,7 @@ import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteTable } from '../bytes/byte-table.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
+import { scratch } from '../bytes/scratch.ts';
 import { decodeNumbers, encodeNumbers } from './numbers.ts';
 import {
   DECIMAL_DIGITS_MAX,
@@ -45,6 +46,12 @@ export interface Arena {
 /** Writes texts[0, count). With `narrow` it tries the compact forms; otherwise it writes lengths and bytes. */
 export function encodeTextList(out: ByteWriter, texts: Texts, count: number, narrow: boolean): void {
   assert(count <= texts.a.length && count <= texts.b.length, 'more texts to write than there are');
+  const { used } = scratch;
+  writeTextList(out, texts, count, narrow);
+  scratch.giveBack(used);
+}
+
+function writeTextList(out: ByteWriter, texts: Texts, count: number, narrow: boolean): void {
   if (narrow && count > 0) {
     if (uuidForm(texts, count)) {
       encodeUuids(out, texts, count);
@@ -96,7 +103,7 @@ function encodeUuids(out: ByteWriter, texts: Texts, count: number): void {
 }
 
 function encodeLengths(out: ByteWriter, texts: Texts, count: number): void {
-  const lengths = new Float64Array(count);
+  const lengths = scratch.float64(count);
   for (let i = 0; i < count; i++) lengths[i] = texts.b[i]!;
   encodeNumbers(out, lengths, count);
   out.seam();
@@ -236,7 +243,7 @@ export function encodeTextColumn(pieces: TextPieces, texts: Texts, dictionary: b
   }
   const distinct = sharedTable;
   distinct.clear();
-  const codes = new Float64Array(count);
+  const codes = scratch.float64(count);
   internAll(distinct, texts, codes);
   // Codes cost about a byte a value: a dictionary pays if at least a third of the values repeat an earlier one.
   const repeats = distinct.count * 3 <= count * 2;
@@ -334,10 +341,10 @@ function entropyBits(codes: Float64Array, distinct: number): number {
 /** Reused from call to call to save memory allocations. Empty between calls. */
 const sharedTable = new ByteTable();
 
-/** The entries of a table as texts. */
+/** The entries of a table as texts, in scratch memory. */
 export function tableTexts(table: ByteTable): Texts {
-  const a = new Uint32Array(table.count);
-  const b = new Uint32Array(table.count);
+  const a = scratch.uint32(table.count);
+  const b = scratch.uint32(table.count);
   for (let id = 0; id < table.count; id++) {
     a[id] = table.start(id);
     b[id] = table.end(id) - a[id]!;

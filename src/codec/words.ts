@@ -5,6 +5,7 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
+import { scratch } from '../bytes/scratch.ts';
 import { decodeNumbers, encodeNumbers } from './numbers.ts';
 
 const RAW = 0;
@@ -23,36 +24,43 @@ export interface Words {
 /** Writes words[0, count) as signed 64-bit integers. */
 export function encodeInts(out: ByteWriter, words: Words, count: number): void {
   assert(count <= words.a.length && count <= words.b.length, 'more integers to write than there are');
-  const values = new Float64Array(count);
-  for (let i = 0; i < count; i++) {
-    const high = words.b[i]! | 0;
-    if (high >= EXACT_HIGH || high <= -EXACT_HIGH) {
-      writeRaw(out, words, count);
-      return;
-    }
-    values[i] = high * TWO_32 + words.a[i]!;
+  const { used } = scratch;
+  const values = scratch.float64(count);
+  if (toNumbers(words, values)) {
+    out.u8(INTEGERS);
+    encodeNumbers(out, values, count);
+  } else writeRaw(out, words, count);
+  scratch.giveBack(used);
+}
+
+/** False when one of them may not fit a double exactly. */
+function toNumbers({ a, b }: Words, values: Float64Array): boolean {
+  for (let i = 0; i < values.length; i++) {
+    const high = b[i]! | 0;
+    if (high >= EXACT_HIGH || high <= -EXACT_HIGH) return false;
+    values[i] = high * TWO_32 + a[i]!;
   }
-  out.u8(INTEGERS);
-  encodeNumbers(out, values, count);
+  return true;
 }
 
 /** Writes words[0, count) as IEEE doubles, bit for bit (NaN payloads and -0 included). */
 export function encodeDoubles(out: ByteWriter, words: Words, count: number): void {
   assert(count <= words.a.length && count <= words.b.length, 'more doubles to write than there are');
-  const bits = new Uint32Array(2 * count);
+  const { used } = scratch;
+  const bits = scratch.uint32(2 * count);
   for (let i = 0; i < count; i++) {
     bits[2 * i] = words.a[i]!;
     bits[2 * i + 1] = words.b[i]!;
   }
-  const doubles = new Float64Array(bits.buffer);
-  const scaled = new Float64Array(count);
-  for (let digits = 0; digits <= DECIMALS_MAX; digits++) {
-    if (!scaleExactly(doubles, scaled, 10 ** digits)) continue;
+  const doubles = new Float64Array(bits.buffer, bits.byteOffset, count);
+  const scaled = scratch.float64(count);
+  let digits = 0;
+  while (digits <= DECIMALS_MAX && !scaleExactly(doubles, scaled, 10 ** digits)) digits++;
+  if (digits <= DECIMALS_MAX) {
     out.u8(DECIMALS + digits);
     encodeNumbers(out, scaled, count);
-    return;
-  }
-  writeRaw(out, words, count);
+  } else writeRaw(out, words, count);
+  scratch.giveBack(used);
 }
 
 function scaleExactly(doubles: Float64Array, scaled: Float64Array, scale: number): boolean {
