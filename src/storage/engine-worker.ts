@@ -13,7 +13,7 @@ import { nodeDisk } from '../disk/node-disk.ts';
 import { pulsingDisk } from '../disk/pulsing-disk.ts';
 import { ownThreadId, waitsForDisk } from '../disk/thread-state.ts';
 import { openForgetChannel } from '../partition/forget-channel.ts';
-import { performCall } from './engine-calls.ts';
+import { performCall, type EngineArgs } from './engine-calls.ts';
 import type { EngineOptions, EngineReply, EngineRequest } from './engine-messages.ts';
 import { createMergePool } from './merge-pool.ts';
 import { Storage } from './storage.ts';
@@ -70,7 +70,17 @@ async function answer(storage: Storage, request: EngineRequest, post: (reply: En
   } catch (error) {
     if (!isStoreError(error)) throw error;
     post({ kind: 'failed', id, code: error.code, message: error.message });
+  } finally {
+    if (request.name === 'write') free(request.args as EngineArgs['write']);
   }
+}
+
+/**
+ * Frees the memory of a request's body, which this thread owns and has copied into columns. Left to the garbage collector, bodies
+ * would start most of its runs: 10 MB a second at 20,000 spans/s.
+ */
+function free([, { buffer }]: EngineArgs['write']): void {
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 assert(parentPort !== null, 'engine-worker.ts runs as a worker only');
