@@ -2,6 +2,7 @@
 // has. The others are decoded, regrouped and encoded again. So most spans are encoded once, by the flush, and a merge costs little
 // more than reading and writing. Filters and outlines are copied with their blocks.
 import { dirname } from 'node:path';
+import { BLOCK_VERSION } from '../block/block-header.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import type { BlockOutline } from '../block/outline.ts';
 import { CODEC_LZ4 } from '../bytes/compression.ts';
@@ -78,9 +79,10 @@ export class MovableBlocks implements Disposable {
 
   /** What is to be copied with the block; undefined: the block must be encoded again. */
   indexOf(place: number, { input, block, leftOut }: BlockSource, reader: BlockReader): MovedIndex | undefined {
-    const { rowCount, sizeBytes } = reader.header;
+    const { rowCount, sizeBytes, version } = reader.header;
     const isFull = rowCount >= FULL_ROWS_MIN || sizeBytes >= FULL_BYTES_MIN;
-    if (leftOut !== undefined || this.reach(place) >= 0 || !isFull || reader.usesCodec(CODEC_LZ4)) return undefined;
+    const isFinal = version === BLOCK_VERSION && !reader.usesCodec(CODEC_LZ4);
+    if (leftOut !== undefined || this.reach(place) >= 0 || !isFull || !isFinal) return undefined;
     const part = this.#parts[input]!;
     const outlines = part.outlines();
     if (outlines === undefined || isUnknown(outlines, block)) return undefined;
