@@ -455,6 +455,7 @@ export class Partition {
       return { inputs, ...how, day, quarantinePath, partPath: this.#partPath(id) };
     });
     this.counters.rowsMerged += result.rowsRead;
+    this.counters.rowsCopied += result.rowsCopied;
     this.counters.duplicatesRemoved += result.duplicates;
     for (const place of result.damaged) this.#losses.add(place);
     return { ...result, id, losses: lossesOf(this.path, result.damaged, inputs) };

@@ -18,6 +18,11 @@ import {
 
 /** A thread idle for this long ends and frees its memory. */
 const IDLE_MS = 30_000;
+/**
+ * A merge of fewer bytes runs on the thread of the flushes, which waits for it a second or two: 1.2 M usual spans. A second thread
+ * would compile the same code again and keep a heap and a window of its own, for a second of work a minute.
+ */
+const SMALL_MERGE_BYTES: number = 32 << 20;
 /** A merge may run this long without a disk call: between two calls it merges one window of rows, a second or two. */
 const HUNG_MAX_SECONDS = 60;
 
@@ -30,7 +35,7 @@ export interface MergePoolOptions {
   readonly heapMbMax?: number;
 }
 
-/** Separate threads for `mergeWorkers` merges, a flush, and a day that opens: none of them waits for another kind. */
+/** Separate threads for flushes and small merges, for `mergeWorkers` large merges, and for a day that opens. */
 export function createMergePool(mergeWorkers: number, options: MergePoolOptions = {}): MergeRunner {
   return new MergePool(mergeWorkers, options);
 }
@@ -49,8 +54,8 @@ class MergePool implements MergeRunner {
   constructor(mergeWorkers: number, options: MergePoolOptions) {
     this.#memoryBytes = options.memoryBytes;
     // Started in advance: a flush must not depend on whether the system grants a new thread.
-    this.#merges = openThreads('runMergeJob', { min: mergeWorkers, max: mergeWorkers }, options);
     this.#flushes = openThreads('runMergeJob', { min: 1, max: 1 }, options);
+    this.#merges = openThreads('runMergeJob', { min: 0, max: mergeWorkers }, options);
     this.#openings = openThreads('runReadLogJob', { min: 0, max: 1 }, options);
   }
 
@@ -82,7 +87,7 @@ class MergePool implements MergeRunner {
   async #runNow(job: MergeJob, signal: AbortSignal | undefined): Promise<MergeResult> {
     if (this.#isClosed) throw closing(job.partPath);
     if (signal !== undefined && isAborted(signal)) throw cancelled(job);
-    const threads = isFlush(job) ? this.#flushes : this.#merges;
+    const threads = isFlush(job) || bytesOf(job) < SMALL_MERGE_BYTES ? this.#flushes : this.#merges;
     try {
       const { memoryBytes = this.#memoryBytes } = job;
       return resultOf(await threads.run({ ...job, memoryBytes }, { signal }));
@@ -98,6 +103,12 @@ class MergePool implements MergeRunner {
     if (this.#isClosed) return closing(path, cause);
     return new StoreError('WORKER_FAILED', `${path}: the thread that worked on it failed: ${String(cause)}`, { cause });
   }
+}
+
+function bytesOf({ inputs }: MergeJob): number {
+  let sizeBytes = 0;
+  for (const { blocks } of inputs) for (const block of blocks) sizeBytes += block.sizeBytes;
+  return sizeBytes;
 }
 
 /** `name`: the task's function in the worker's module. */

@@ -269,6 +269,8 @@ export interface StoreStats {
   readonly flushes: number;
   readonly merges: number;
   readonly rowsMerged: number;
+  /** Of them, those in blocks that were copied as they were. */
+  readonly rowsCopied: number;
   readonly duplicatesRemoved: number;
   readonly corruptBlocks: number;
   readonly namesFolded: number;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import type { MergeJob } from '../../src/part/merge-parts.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { parkReasonOf } from '../../src/partition/merge-runner.ts';
 import { LogFile } from '../../src/partition/log-file.ts';
 import { readLog } from '../../src/partition/recover-log.ts';
@@ -16,10 +17,12 @@ const workerUrl = new URL('./dying-merge-worker.ts', import.meta.url);
 const pool = createMergePool(2, { workerUrl, heapMbMax: 24 });
 afterAll(() => pool.close());
 
+/** A merge of so many bytes that it does not run beside flushes. */
 function jobOf(partPath: string): MergeJob {
+  const large = { offset: 0, sizeBytes: 1 << 30, tenant: DEFAULT_TENANT, startMin: 0 };
   const origin = { logSeqMax: 0, partIds: ['0000000000000001'] };
   const rollups = { kind: 'count', counted: [] } as const;
-  return { inputs: [], partPath, day: DAY, origin, rollups, quarantinePath: '' };
+  return { inputs: [{ path: '', blocks: [large] }], partPath, day: DAY, origin, rollups, quarantinePath: '' };
 }
 const codeOf = (run: Promise<unknown>): Promise<unknown> =>
   run.then(
@@ -57,6 +60,19 @@ describe('a merge whose thread', () => {
     expect(await codeOf(pool.run(jobOf('/x/fine')))).toBe('done');
     expect(nodeDisk.stat(partPath)).toBeUndefined();
   });
+});
+
+test('a flush and a small merge wait for no large one', async () => {
+  using folder = new TemporaryFolder();
+  const stop = new AbortController();
+  const partPath = join(folder.path, 'endless');
+  const long = codeOf(pool.run(jobOf(partPath), { signal: stop.signal }));
+  await expect.poll(() => nodeDisk.stat(partPath)).toBeDefined();
+  const small = { ...jobOf('/x/fine'), inputs: [] };
+  const flush = { ...small, origin: { logSeqMax: 1, partIds: [] } };
+  expect(await Promise.all([small, flush].map((job) => codeOf(pool.run(job))))).toEqual(['done', 'done']);
+  stop.abort();
+  expect(await long).toMatchObject({ code: 'CANCELLED' });
 });
 
 test('a merge that has to be alone waits for those under way, and those that come later wait for it', async () => {

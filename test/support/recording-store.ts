@@ -182,6 +182,7 @@ const NO_STATS: StoreStats = {
   flushes: 0,
   merges: 0,
   rowsMerged: 0,
+  rowsCopied: 0,
   duplicatesRemoved: 0,
   corruptBlocks: 0,
   namesFolded: 0,

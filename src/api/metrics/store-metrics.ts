@@ -45,6 +45,12 @@ function createWorkMetrics(store: MetricSource<StoreStats>): void {
   count('tracelith_commit_bytes_total', 'bytes', bytes, (s) => s.commitBytes);
   count('tracelith_flushes_total', 'flushes', 'Logs turned into parts', (s) => s.flushes);
   count('vt_rows_merged_total', 'spans', 'Spans rewritten by merges', (s) => s.rowsMerged);
+  count(
+    'tracelith_rows_copied_total',
+    'spans',
+    'Of the spans rewritten, those in blocks copied as they were',
+    (s) => s.rowsCopied,
+  );
   const equal = 'Equal spans collapsed by merges';
   count('tracelith_duplicates_removed_total', 'spans', equal, (s) => s.duplicatesRemoved);
   const folded = 'Names met beyond what is listed (-names.…)';
