@@ -32,9 +32,13 @@ function beginFieldTerms(terms: TermSet, field: number, ids: LocalIds): boolean 
   return true;
 }
 
+interface WordPair {
+  readonly a: number;
+  readonly b: number;
+}
+
 /** Adds a bool, int or double of the current field; with `operation`, as a value of that operation's spans. */
-function addWordTerm(terms: TermSet, words: { type: number; a: number; b: number }, operation?: Uint8Array): void {
-  const { type, a, b } = words;
+function addWordTerm(terms: TermSet, type: number, { a, b }: WordPair, operation?: Uint8Array): void {
   if (type === T.TYPE_DOUBLE && Terms.isNaNWords(a, b)) terms.addWords(0, Terms.NAN_HIGH_WORD, operation);
   else terms.addWords(a, b, operation);
 }
@@ -55,9 +59,10 @@ export function addConstantTerm(terms: TermSet, { field, a, b, arena, ...value }
   // A search for a status message or trace state does not depend on the operation.
   const of = T.isIntrinsic(field) ? undefined : value.operation;
   const type = T.fieldType(field);
+  const words = { a, b };
   for (const operation of of === undefined ? [undefined] : [of, Terms.SOME_OPERATION]) {
     if (type === T.TYPE_STRING) terms.addBytes(arena, a, a + b, operation);
-    else addWordTerm(terms, { type, a, b }, operation);
+    else addWordTerm(terms, type, words, operation);
   }
   if (type === T.TYPE_STRING) terms.markBytes(arena, a, a + b);
   else terms.markWords(a, b);
@@ -113,7 +118,7 @@ export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalI
       continue;
     }
     values.add(id, Terms.SOME_OPERATION);
-    for (const operation of spread.operationsOf(id)) values.add(id, operation);
+    spread.addOperations(id, values);
   }
 }
 
@@ -122,6 +127,8 @@ class DistinctValues {
   readonly #terms: TermSet;
   readonly #type: number;
   readonly #distinct: ByteTable;
+  /** The words looked at last. */
+  readonly #words = { a: 0, b: 0 };
 
   constructor(terms: TermSet, type: number, distinct: ByteTable) {
     this.#terms = terms;
@@ -133,7 +140,14 @@ class DistinctValues {
     const { arena } = this.#distinct;
     const start = this.#distinct.start(id);
     if (this.#type === T.TYPE_STRING) this.#terms.addBytes(arena, start, this.#distinct.end(id), operation);
-    else addWordTerm(this.#terms, { type: this.#type, ...wordsAt(arena, start) }, operation);
+    else addWordTerm(this.#terms, this.#type, this.#wordsAt(start), operation);
+  }
+
+  #wordsAt(at: number): WordPair {
+    const { arena } = this.#distinct;
+    this.#words.a = wordAt(arena, at);
+    this.#words.b = wordAt(arena, at + 4);
+    return this.#words;
   }
 
   /** True when a template has the value as a constant. The value is then common, even if rare in this column. */
@@ -141,7 +155,7 @@ class DistinctValues {
     const { arena } = this.#distinct;
     const start = this.#distinct.start(id);
     if (this.#type === T.TYPE_STRING) return this.#terms.hasMarkedBytes(arena, start, this.#distinct.end(id));
-    const { a, b } = wordsAt(arena, start);
+    const { a, b } = this.#wordsAt(start);
     return this.#terms.hasMarkedWords(a, b);
   }
 }
@@ -164,29 +178,36 @@ function distinctOf({ a, b, distinct, codes }: ColumnValues): { distinct: ByteTa
   return { distinct: sharedWords, codes: wordCodes };
 }
 
-function wordsAt(bytes: Uint8Array, at: number): { a: number; b: number } {
-  return { a: wordAt(bytes, at), b: wordAt(bytes, at + 4) };
-}
-
 function wordAt(bytes: Uint8Array, at: number): number {
   return (bytes[at]! | (bytes[at + 1]! << 8) | (bytes[at + 2]! << 16) | (bytes[at + 3]! << 24)) >>> 0;
 }
 
-/** For each distinct value of a column: the operations that have it, and its number of rows. In scratch memory. */
+/** Above the number of a block's operations. With the values of a column, pairs stay small integers. */
+const PAIR_FACTOR: number = 1 << 15;
+
+/** For each distinct value of a column: the operations that have it, and its number of rows. Partly in scratch memory. */
 class Spread {
   /** Rows of each value. */
   readonly rows: Uint32Array;
-  /** For values that several operations have: all their operations. */
-  readonly #more = new Map<number, Set<Uint8Array>>();
-  /** The index of the first operation of each value, plus 1. */
-  readonly #first: Uint32Array;
+  /** The last operation seen of each value (its number plus 1), and where it stands in the list of its others. */
+  readonly #last: Uint32Array;
+  /** Operations of each value. */
+  readonly #counts: Uint32Array;
+  /** For each value, its newest entry in the lists below plus 1. */
+  readonly #newest: Uint32Array;
+  /** An operation of a value (number plus 1), and the value's entry before it plus 1. */
+  readonly #entries: number[] = [];
+  /** Pairs of a value and an operation. */
+  readonly #noted = new Set<number>();
   readonly #operations: Uint8Array[] = [];
 
   constructor(distinct: number, runs: readonly OperationRun[], codes: ArrayLike<number>) {
     this.rows = scratch.uint32(distinct).fill(0);
-    this.#first = scratch.uint32(distinct).fill(0);
+    this.#last = scratch.uint32(distinct).fill(0);
+    this.#counts = scratch.uint32(distinct).fill(0);
+    this.#newest = scratch.uint32(distinct).fill(0);
     const numbers = new Map<Uint8Array, number>();
-    const first = this.#first;
+    const last = this.#last;
     let at = 0;
     for (const { operation, count } of runs) {
       let number = numbers.get(operation);
@@ -194,28 +215,42 @@ class Spread {
       for (const end = at + count; at < end; at++) {
         const value = codes[at]!;
         this.rows[value]!++;
-        if (first[value] === 0) first[value] = number;
-        else if (first[value] !== number) this.#addMore(value, operation);
+        if (last[value] === number) continue;
+        last[value] = number;
+        this.#note(value, number);
       }
     }
   }
 
-  #addMore(value: number, operation: Uint8Array): void {
-    let more = this.#more.get(value);
-    if (more === undefined) this.#more.set(value, (more = new Set([this.#firstOf(value)])));
-    more.add(operation);
+  /** Notes that the value has the operation, unless it is noted. */
+  #note(value: number, number: number): void {
+    const count = this.#counts[value]!;
+    if (count > OPERATIONS_MAX) return;
+    const entries = this.#entries;
+    const newest = this.#newest[value]!;
+    if (count > 0) {
+      // Most values have one operation: only the others are in the set.
+      if (count === 1) this.#noted.add(value * PAIR_FACTOR + entries[2 * newest - 2]!);
+      const pair = value * PAIR_FACTOR + number;
+      if (this.#noted.has(pair)) return;
+      this.#noted.add(pair);
+    }
+    entries.push(number, newest);
+    this.#newest[value] = entries.length / 2;
+    this.#counts[value] = count + 1;
   }
 
+  /** Exact up to OPERATIONS_MAX. */
   operationCount(value: number): number {
-    return this.#more.get(value)?.size ?? 1;
+    return this.#counts[value]!;
   }
 
-  operationsOf(value: number): Iterable<Uint8Array> {
-    return this.#more.get(value) ?? [this.#firstOf(value)];
-  }
-
-  #firstOf(value: number): Uint8Array {
-    return this.#operations[this.#first[value]! - 1]!;
+  /** Adds the value once with each of its operations, in order of first occurrence. */
+  addOperations(value: number, values: DistinctValues): void {
+    const found: Uint8Array[] = [];
+    for (let entry = this.#newest[value]!; entry > 0; entry = this.#entries[2 * entry - 1]!)
+      found.push(this.#operations[this.#entries[2 * entry - 2]! - 1]!);
+    for (let i = found.length - 1; i >= 0; i--) values.add(value, found[i]!);
   }
 }
 

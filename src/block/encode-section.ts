@@ -64,12 +64,6 @@ export interface EncodeContext {
   readonly operations?: readonly Uint8Array[];
 }
 
-/** A field of a template that differs between rows: the values of all rows go to one column. */
-interface Slot {
-  readonly template: number;
-  readonly position: number;
-}
-
 export interface RowTemplates {
   /** Local template of each row. */
   readonly local: Float64Array;
@@ -147,8 +141,11 @@ export class SectionEncoder {
   readonly #terms: TermSet | undefined;
   readonly #operations: readonly Uint8Array[] | undefined;
   readonly #constants = sharedConstants;
-  /** Local field → its slots, in order of first appearance. */
-  readonly #slots = new Map<number, Slot[]>();
+  /**
+   * Local field → the templates in which it differs between rows, each followed by its position there, in order of first appearance.
+   * The values of all these rows go to one column.
+   */
+  readonly #slots = new Map<number, number[]>();
 
   constructor(rows: SectionRows, context: EncodeContext) {
     this.#rows = rows;
@@ -202,16 +199,16 @@ export class SectionEncoder {
       if (isConstant) this.#addConstant(writer, buckets, { id, position, field });
       else {
         writer.addField(field);
-        this.#addSlot(field, { template: id, position });
+        this.#addSlot(field, id, position);
       }
     }
     writer.endTemplate();
   }
 
-  #addSlot(field: number, slot: Slot): void {
+  #addSlot(field: number, template: number, position: number): void {
     const slots = this.#slots.get(field);
-    if (slots === undefined) this.#slots.set(field, [slot]);
-    else slots.push(slot);
+    if (slots === undefined) this.#slots.set(field, [template, position]);
+    else slots.push(template, position);
   }
 
   #isConstant(buckets: Buckets, id: number, position: number, type: number): boolean {
@@ -269,9 +266,11 @@ export class SectionEncoder {
     this.#groups.forEach((columns, group) => {
       const end = ends[group]!;
       if (end === from) return;
-      const words = { a: a.subarray(from, end), b: b.subarray(from, end) };
-      if (type === T.TYPE_DOUBLE) encodeDoubles(columns.out, words, end - from);
-      else if (!T.isArenaType(type)) encodeInts(columns.out, words, end - from);
+      if (!T.isArenaType(type)) {
+        const words = this.#groups.length === 1 ? { a, b } : { a: a.subarray(from, end), b: b.subarray(from, end) };
+        if (type === T.TYPE_DOUBLE) encodeDoubles(columns.out, words, end - from);
+        else encodeInts(columns.out, words, end - from);
+      }
       columns.end(COLUMN_VALUES, end - from, { section, field });
       from = end;
     });
@@ -279,32 +278,35 @@ export class SectionEncoder {
   }
 
   /** The operations of a column's values, run by run. */
-  #operationRuns(groups: readonly GroupBuckets[], slots: readonly Slot[]): OperationRun[] | undefined {
+  #operationRuns(groups: readonly GroupBuckets[], slots: readonly number[]): OperationRun[] | undefined {
     const operations = this.#operations;
-    return (
-      operations &&
-      groups.flatMap(({ starts }) =>
-        slots.map(({ template }) => ({
-          operation: operations[template]!,
-          count: starts[template + 1]! - starts[template]!,
-        })),
-      )
-    );
+    if (operations === undefined) return undefined;
+    const runs: OperationRun[] = [];
+    for (const { starts } of groups) {
+      for (let slot = 0; slot < slots.length; slot += 2) {
+        const template = slots[slot]!;
+        const count = starts[template + 1]! - starts[template]!;
+        if (count > 0) runs.push({ operation: operations[template]!, count });
+      }
+    }
+    return runs;
   }
 
   /** The values of a column, group by group, inside a group template by template. */
-  #gather(groups: readonly GroupBuckets[], slots: readonly Slot[]): Gathered {
+  #gather(groups: readonly GroupBuckets[], slots: readonly number[]): Gathered {
     const { valueStart, values } = this.#rows;
     let count = 0;
     const ends = groups.map(({ starts }) => {
-      for (const { template } of slots) count += starts[template + 1]! - starts[template]!;
+      for (let slot = 0; slot < slots.length; slot += 2) count += starts[slots[slot]! + 1]! - starts[slots[slot]!]!;
       return count;
     });
     const a = scratch.uint32(count);
     const b = scratch.uint32(count);
     let to = 0;
     for (const { rows, starts, firstRow } of groups) {
-      for (const { template, position } of slots) {
+      for (let slot = 0; slot < slots.length; slot += 2) {
+        const template = slots[slot]!;
+        const position = slots[slot + 1]!;
         for (let i = starts[template]!; i < starts[template + 1]!; i++) {
           const at = valueStart[firstRow + rows[i]!]! + position;
           a[to] = values.a[at]!;

@@ -73,9 +73,9 @@ export function ofOperation(hash: TermHash, operation: Uint8Array | undefined): 
   return operation === undefined ? hash : hash.bytes(operation, 0, operation.length);
 }
 
-/** 53 bits of the hash, as one number. */
+/** 30 bits of the hash: a small integer, so that a set of them holds no objects. */
 function keyOf({ lo, hi }: TermHash): number {
-  return (lo >>> 0) + (hi & 0x1fffff) * 2 ** 32;
+  return (lo ^ Math.imul(hi, 0x9e3779b1)) & 0x3fffffff;
 }
 
 function rotate(x: number, by: number): number {

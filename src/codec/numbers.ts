@@ -32,7 +32,7 @@ export function encodeNumbers(
     else if (value > max) max = value;
   }
   assert(count <= values.length, 'more numbers to write than there are');
-  assert([min, max].every(Number.isInteger), 'a number column of other numbers than integers');
+  assert(Number.isInteger(min) && Number.isInteger(max), 'a number column of other numbers than integers');
   if (min === max) {
     out.u8(min < 0 ? NEGATIVE_CONSTANT : CONSTANT);
     out.varint(Math.abs(min));
@@ -74,7 +74,8 @@ interface Planes {
 function writePlanes(bytes: Uint8Array, start: number, planes: Planes): void {
   const { values, count, base, divisor, isSigned, width } = planes;
   // A zigzag number may exceed 2^53, where doubles are even: two words hold it, with the sign in the lowest bit.
-  const [split, scale] = isSigned ? [TWO_31, 2] : [TWO_32, 1];
+  const split = isSigned ? TWO_31 : TWO_32;
+  const scale = isSigned ? 2 : 1;
   for (let i = 0; i < count; i++) {
     let value = (values[i]! - base) / divisor;
     let sign = 0;

@@ -278,7 +278,7 @@ function writeLists({ outs, ends }: TextPieces, texts: Texts, narrow: boolean, p
   outs.forEach((out, piece) => {
     const end = ends[piece]!;
     if (end === from && outs.length > 1) return;
-    const own = { bytes, a: texts.a.subarray(from, end), b: texts.b.subarray(from, end) };
+    const own = outs.length === 1 ? texts : { bytes, a: texts.a.subarray(from, end), b: texts.b.subarray(from, end) };
     out.u8(LIST);
     const patterns = patternsMax === undefined ? undefined : TextPatterns.of(own, end - from, patternsMax);
     if (patterns === undefined) encodeTextList(out, own, end - from, narrow);

@@ -59,6 +59,18 @@ class Sequence {
   }
 }
 
+/** Starts and ends of byte ranges. Emptied by setting the count, it keeps its memory: there are children in every other span. */
+class Ranges {
+  readonly bounds: number[] = [];
+  count = 0;
+
+  push(start: number, end: number): void {
+    this.bounds[2 * this.count] = start;
+    this.bounds[2 * this.count + 1] = end;
+    this.count++;
+  }
+}
+
 export class FieldScanner {
   readonly #batch: SpanBatch;
   readonly #span: Sequence;
@@ -71,8 +83,8 @@ export class FieldScanner {
   readonly #raw = new ByteWriter();
   /** Key ids by a cheap mix of length and three bytes: finds most keys with one comparison, without a full hash. */
   readonly #keys = new Int32Array(KEY_CACHE_SLOTS).fill(-1);
-  readonly #deferredEvents: number[] = [];
-  readonly #deferredLinks: number[] = [];
+  readonly #deferredEvents = new Ranges();
+  readonly #deferredLinks = new Ranges();
   #attributes = 0;
   #attributesMax = 0;
   #childrenMax = 0;
@@ -109,8 +121,7 @@ export class FieldScanner {
   beginSpan(): Int32Array {
     this.#attributes = 0;
     this.#hasFullChild = this.#hasManyChildren = this.#isTooDeep = false;
-    this.#deferredEvents.length = 0;
-    this.#deferredLinks.length = 0;
+    this.#deferredEvents.count = this.#deferredLinks.count = 0;
     return this.#span.begin(T.SPAN_HEAD);
   }
 
@@ -147,7 +158,7 @@ export class FieldScanner {
   /** Stores the range of an event (or link) for scanDeferred(). */
   defer(isEvent: boolean, start: number, end: number): void {
     const deferred = isEvent ? this.#deferredEvents : this.#deferredLinks;
-    if (deferred.length < 2 * this.#childrenMax) deferred.push(start, end);
+    if (deferred.count < this.#childrenMax) deferred.push(start, end);
     else this.#hasManyChildren = true;
   }
 
@@ -274,9 +285,10 @@ export class FieldScanner {
     if (this.#hasManyChildren) return 0;
     const events = this.#deferredEvents;
     const links = this.#deferredLinks;
-    for (let i = 0; i < events.length; i += 2) this.#scanEvent(events[i]!, events[i + 1]!, startLo, startHi);
-    for (let i = 0; i < links.length; i += 2) this.#scanLink(links[i]!, links[i + 1]!);
-    return (events.length > 0 ? T.HAS_EVENTS : 0) | (links.length > 0 ? T.HAS_LINKS : 0);
+    for (let i = 0; i < events.count; i++)
+      this.#scanEvent(events.bounds[2 * i]!, events.bounds[2 * i + 1]!, startLo, startHi);
+    for (let i = 0; i < links.count; i++) this.#scanLink(links.bounds[2 * i]!, links.bounds[2 * i + 1]!);
+    return (events.count > 0 ? T.HAS_EVENTS : 0) | (links.count > 0 ? T.HAS_LINKS : 0);
   }
 
   #scanEvent(start: number, end: number, startLo: number, startHi: number): void {
