@@ -129,6 +129,17 @@ describe('a merge of parts', () => {
     expect(part.metadata).toMatchObject({ rowCount: 4 * FULL });
   });
 
+  test('encodes a block again of which rows are left out', () => {
+    using folder = new TemporaryFolder();
+    const inputs = [0, 1].map((i) => flushed(folder.path, `${i}`, [{ first: i * FULL, count: FULL }]));
+    // The rows of a block stand in order of their start: the first is span 0.
+    const leftOut = new Uint8Array(FULL).fill(1, 0, 1);
+    const some = { ...inputs[0]!, blocks: inputs[0]!.blocks.map((block) => ({ ...block, leftOut })) };
+    const { part, rowsCopied } = run(folder.path, 'merged', { inputs: [some, inputs[1]!], rollups: { kind: 'none' } });
+    expect([part!.rowCount, rowsCopied]).toEqual([2 * FULL - 1, FULL]);
+    expect(spansOf(folder.path, 'merged')).toEqual(spanSet([requestOf({ first: 1, count: 2 * FULL - 1 })]));
+  });
+
   test('does not take a trace of another tenant for the same one', () => {
     using folder = new TemporaryFolder();
     const tenant = parseTenant('1', '2');
