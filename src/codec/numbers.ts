@@ -32,7 +32,8 @@ export function encodeNumbers(
     else if (value > max) max = value;
   }
   assert(count <= values.length, 'more numbers to write than there are');
-  assert(Number.isInteger(min) && Number.isInteger(max), 'a number column of other numbers than integers');
+  assert(Number.isInteger(min), 'a number column of other numbers than integers');
+  assert(Number.isInteger(max), 'a number column of other numbers than integers');
   if (min === max) {
     out.u8(min < 0 ? NEGATIVE_CONSTANT : CONSTANT);
     out.varint(Math.abs(min));

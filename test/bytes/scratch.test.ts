@@ -8,7 +8,7 @@ test('arrays taken together are apart from each other, of the length asked for, 
   a.fill(7);
   b.fill(Math.PI);
   d.fill(-1);
-  expect([...a, ...b, ...d]).toEqual([7, 7, 7, ...new Array<number>(5).fill(Math.PI), -1]);
+  expect([...a, ...b, ...d]).toEqual([7, 7, 7, ...Array.from({ length: 5 }, () => Math.PI), -1]);
   scratch.giveBack(used);
   expect(scratch.used).toBe(used);
 });
