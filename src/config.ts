@@ -95,12 +95,11 @@ function addressOfRole(given: ReadonlyMap<string, GivenFlag>): object {
 
 /** Puts values from files and variables in place; those that are in place already stay. */
 function resolveAll(given: Map<string, GivenFlag>, env: Environment): void {
+  const readText = (path: string): string => readFileSync(path, 'utf8');
+  const keepsFiles = new Set(flagTable.filter((row) => row.keepsFiles).map((row) => row.name));
   for (const [name, flag] of given) {
     if (flag.written === undefined)
-      given.set(
-        name,
-        resolveFlag(flag, env, (path) => readFileSync(path, 'utf8')),
-      );
+      given.set(name, resolveFlag(flag, env, keepsFiles.has(name) ? undefined : readText));
   }
 }
 

@@ -364,6 +364,12 @@ describe('secrets', () => {
     expect(refusal(['-metricsAuthKey=%{NONE}'])).toContain('the environment variable "NONE" in it is not set');
   });
 
+  test('a list of nodes in a file stays a file, because it is read again while the process runs', () => {
+    expect(parseConfig(['-storageNode=file:///no/such'], {}).storageNodes).toEqual([
+      { kind: 'file', path: '/no/such' },
+    ]);
+  });
+
   test('are masked in the title of the process', () => {
     expect(maskedArguments(['-metricsAuthKey=a=b', '--flagsAuthKey', '-retentionPeriod=7d'])).toEqual([
       '-metricsAuthKey=secret',

@@ -18,6 +18,8 @@ export interface FlagRow {
   readonly isBoolean: boolean;
   /** The program never shows the value. */
   readonly isSecret: boolean;
+  /** A `file://` in the value is part of its meaning, and read again while the process runs. */
+  readonly keepsFiles: boolean;
 }
 
 export interface FlagWords {
@@ -28,6 +30,7 @@ export interface FlagWords {
   readonly reason: string;
   readonly example: string;
   readonly isSecret?: boolean;
+  readonly keepsFiles?: boolean;
 }
 
 export interface Flag<T> {
@@ -37,7 +40,7 @@ export interface Flag<T> {
 }
 
 export function flag<T>(group: FlagGroup, name: string, kind: FlagKind<T>, words: FlagWords): Flag<T> {
-  const { default: value, shownDefault, meaning, reason, example, isSecret = false } = words;
+  const { default: value, shownDefault, meaning, reason, example, isSecret = false, keepsFiles = false } = words;
   const isBoolean = kind.unit === boolean.unit;
   const row = {
     name,
@@ -49,6 +52,7 @@ export function flag<T>(group: FlagGroup, name: string, kind: FlagKind<T>, words
     example,
     isBoolean,
     isSecret,
+    keepsFiles,
   };
   return { row: Object.freeze(row), default: value, parse: kind.parse };
 }

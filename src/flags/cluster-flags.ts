@@ -30,6 +30,7 @@ export const clusterFlags = {
       'The storage nodes, with commas: `host:port`, `file:///path` (one a line), `dns+srv:name`, `dns:name:port`; files and names are looked at again every 5 s. The process then stores nothing itself: it writes to and reads from them.',
     reason: 'As in VictoriaTraces, but their order means nothing: a node is known by its name.',
     example: '-storageNode=store-1:10491,store-2:10491',
+    keepsFiles: true,
   }),
   nodeName: flag('cluster', 'storageNode.name', nodeName, {
     default: '',
