@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { flagTable } from '../../src/config.ts';
+import { runProgram } from '../support/node-process.ts';
 import { hasProgram, run } from '../support/repository-copy.ts';
 import { root } from '../support/source-tree.ts';
 import { parseManifests, readYaml, type Manifest } from '../support/yaml-files.ts';
@@ -108,6 +109,13 @@ describe.skipIf(!hasHelm)('rendered by helm', () => {
       .flatMap(({ args = [] }) => args);
     expect(args.length).toBeGreaterThan(0);
     expect(args.map((arg) => arg.split('=')[0]).filter((name = '') => !known.has(name))).toEqual([]);
+  });
+
+  test('every container of the cluster has arguments that the program accepts together', async () => {
+    for (const { args = [] } of parseManifests(render('tracelith-cluster', CLUSTER_ON)).flatMap(containersOf)) {
+      if (args.length > 0)
+        expect(await runProgram([...args, '-version']), args.join(' ')).toMatchObject({ exitCode: 0 });
+    }
   });
 
   test.each(RENDERINGS)('%s %s: every port that something names is open in a container', (chart, _how, values) => {

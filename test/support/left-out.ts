@@ -23,7 +23,8 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/conformance/search.test.ts': SUITE,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
-  'test/deploy/collector.test.ts': 'needs an OpenTelemetry Collector with file_storage in OTELCOL',
+  'test/deploy/collector.test.ts':
+    'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/deploy/compose.test.ts': 'needs the schema of the Compose specification in COMPOSE_SCHEMA',
   'test/deploy/image.test.ts': 'needs podman, buildah and the images of test/deploy/tools/base-images.sh',
   'test/deploy/systemd.test.ts': 'needs systemd-analyze',
