@@ -9,6 +9,7 @@ import { formatReport, saveReport } from './harness/report.ts';
 import { bigTrace } from './scenarios/big-trace.ts';
 import { byId } from './scenarios/by-id.ts';
 import { calls } from './scenarios/calls.ts';
+import { cluster } from './scenarios/cluster.ts';
 import { density } from './scenarios/density.ts';
 import { ingest } from './scenarios/ingest.ts';
 import { merge } from './scenarios/merge.ts';
@@ -33,6 +34,7 @@ const scenarios: Readonly<Record<string, (options: BenchOptions, command: string
   micro,
   'big-trace': bigTrace,
   sustain,
+  cluster,
 };
 const resultsPath = new URL('results', import.meta.url).pathname;
 

@@ -24,7 +24,7 @@ export interface NodeProcess {
 /** What `npm start` runs, without npm in between: its environment and flags for Node belong to what is measured. */
 export const launcher = new URL('../../deploy/tracelith', import.meta.url).pathname;
 
-const startTimeoutMs = 30_000;
+const startTimeoutMs = 120_000;
 
 /** Resolves when /health answers 200. Throws with the node's last output when it does not in time. */
 export async function startNode(options: NodeOptions): Promise<NodeProcess> {

@@ -25,6 +25,8 @@ export interface BenchOptions {
   readonly rate: number;
   /** Connections that query while mixed ingests: half of them searches, half traces by id. */
   readonly readers: number;
+  /** Numbers of storage nodes that cluster measures. */
+  readonly storages: readonly number[];
   /** A node that already runs; its pid gives CPU and memory, its data path the bytes on disk. */
   readonly url: string | undefined;
   readonly pid: number | undefined;
@@ -58,6 +60,7 @@ const rows = {
     ...text,
     help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed: 20000, sustain: 100000',
   },
+  storages: { ...text, help: 'cluster: numbers of storage nodes, with commas; default 1,2,3,4,8' },
   readers: { ...text, help: 'mixed: connections that search and find by id meanwhile; default 4' },
   url: { ...text, help: 'measure the node at this address instead of starting one' },
   pid: { ...text, help: 'its process id, for CPU and memory' },
@@ -107,6 +110,7 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
     connections: number('connections', values.connections, defaults.connections),
     rate: number('rate', values.rate, defaults.rate, 0),
     readers: number('readers', values.readers, 4, 2),
+    storages: (values.storages ?? '1,2,3,4,8').split(',').map((count) => number('storages', count, 1)),
     url: values.url,
     pid: values.pid === undefined ? undefined : number('pid', values.pid, 0),
     dataPath: values['data-path'],

@@ -40,6 +40,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/storage/threaded-store.test.ts': LINUX,
   'test/system/archive.test.ts': TOOLS,
   'test/system/backup.test.ts': TOOLS,
+  'test/system/cluster-proxy.test.ts': 'needs haproxy or nginx',
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',

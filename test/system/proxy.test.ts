@@ -7,13 +7,8 @@ import { ask, askJson, callExport, exportText, readLedger, sendTo } from '../sup
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { EXPORTER_CASES, exportOnce, openExporter } from '../support/otlp-exporters.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
-import {
-  hasProxy,
-  startProxy,
-  type NodeAddresses,
-  type Proxy,
-  type ProxyName,
-} from '../../native-bench/harness/proxy.ts';
+import { hasProxy, startProxy, type NodeAddresses, type ProxyName } from '../../native-bench/harness/proxy.ts';
+import { Repeated, through } from '../support/proxy-load.ts';
 import { StorageClient } from '../support/storage-client.ts';
 
 const PROXIES = ['haproxy', 'nginx'] as const satisfies readonly ProxyName[];
@@ -42,37 +37,6 @@ function asPair(a: TestNode, b: TestNode): NodeAddresses {
 async function startSteadyNode(...flags: string[]): Promise<TestNode> {
   const ports = [await findFreePort(), await findFreePort(), await findFreePort(), await findFreePort()];
   return await startNode({ ports, flags });
-}
-
-/** A node as its clients see it through the proxy. */
-function through(proxy: Proxy): TestNode {
-  return proxy as unknown as TestNode;
-}
-
-/** Repeats `action` until it is told to stop; remembers what failed. */
-class Repeated {
-  readonly failures: string[] = [];
-  count = 0;
-  #isOver = false;
-  readonly #running: Promise<void>;
-
-  constructor(action: (n: number) => Promise<unknown>) {
-    this.#running = (async (): Promise<void> => {
-      for (; !this.#isOver; this.count++)
-        await action(this.count).catch((error: unknown) => this.failures.push(String(error)));
-    })();
-  }
-
-  /** Resolves when it has run `more` times more. */
-  async runs(more: number): Promise<void> {
-    const wanted = this.count + more;
-    await expect.poll(() => this.count, { timeout: 30_000, interval: 5 }).toBeGreaterThanOrEqual(wanted);
-  }
-
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    await this.#running;
-  }
 }
 
 describe.each(PROXIES)('%s', { timeout: 180_000 }, (name) => {

@@ -39,6 +39,11 @@ export class Readiness {
     return (this.#state === 'ready' || this.#state === 'leaving') && this.#options.isAlive();
   }
 
+  /** Whether the process answers and is about to stop. */
+  get isLeaving(): boolean {
+    return this.#state === 'leaving';
+  }
+
   /** Whether load balancers should send requests here. */
   get isReady(): boolean {
     return this.#state === 'ready' && this.#options.isAlive();

@@ -98,6 +98,10 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
     // Only OTLP checks the media type of a body; fastify would refuse an unknown one on any path.
     if (!isOtlpPath(routes.shortPattern(request.routeOptions.url))) delete request.raw.headers['content-type'];
   });
+  app.addHook('onSend', async (_request, reply) => {
+    // Otherwise a client finds out by a request that the end of the listener refuses.
+    if (options.readiness.isLeaving) reply.header('connection', 'close');
+  });
   app.addHook('onResponse', async (request, reply) => countAnswer(request, reply, { routes, metrics, logger }));
   app.setErrorHandler((error, _request, reply) => sendFailure(error, reply, logger));
   app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, { ...options, routes }));

@@ -43,7 +43,8 @@ describe('readiness', () => {
     for (const path of ['/ready', '/insert/ready', '/select/ready', '/health'])
       expect((await get(path, leaving)).status).toBe(503);
     const sent = await leaving.post(encodeRequest({}), { 'content-type': 'application/x-protobuf' });
-    expect([sent.status, (await get('/api/services', leaving)).status]).toEqual([200, 200]);
+    const asked = await get('/api/services', leaving);
+    expect([sent.status, asked.status, asked.headers['connection']]).toEqual([200, 200, 'close']);
   });
 
   test('while not ready everything else is 503 with Retry-After, metrics and flags answer', async () => {
