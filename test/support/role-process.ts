@@ -9,8 +9,8 @@ import { launcher } from '../../native-bench/harness/node-process.ts';
 
 const WAIT_MS = 120_000;
 const POLL_MS = 20;
-/** Every other listener is off: a test reaches a role by its HTTP port. */
-const OFF = ['-otlpGRPCListenAddr=', '-otlpHTTPListenAddr=', '-grpc.listenAddr='];
+/** Every other listener is off, because a test reaches a role by its HTTP port; and a busy machine is not taken for a hang. */
+const OFF = ['-otlpGRPCListenAddr=', '-otlpHTTPListenAddr=', '-grpc.listenAddr=', '-stallTimeout=2m'];
 
 export type Role = 'storage' | 'insert' | 'select' | 'single';
 
@@ -46,6 +46,10 @@ export class RoleProcess implements AsyncDisposable {
     const ports = [await findFreePort(), await findFreePort()] as const;
     const off = role === 'insert' ? '-select.disable' : '-insert.disable';
     return new RoleProcess(role, ports, [`-storageNode=${nodes}`, off, ...flags]);
+  }
+
+  get pid(): number {
+    return this.#child!.pid;
   }
 
   get isRunning(): boolean {

@@ -1,0 +1,199 @@
+// A cluster of real processes under faults that a seed chooses: nodes are killed, stopped and started, links are slow, cut, silent or
+// lose answers, while senders send and readers read. What must hold: nothing acknowledged is lost, no span is shown twice, an answer
+// that lacks a node says so or fails, and nobody waits for ever.
+import { readFileSync } from 'node:fs';
+import { formatTraceId } from '../../src/trace/ids.ts';
+import { encodeRequest } from './otlp-proto.ts';
+import { LinkProxy, type LinkState } from './link-proxy.ts';
+import { RoleProcess, waitFor } from './role-process.ts';
+import type { Random } from './random-request.ts';
+import { attribute } from './rich-trace.ts';
+
+/** Longer than any request may take: two calls to each of three nodes, and the wait for a slot. */
+const PATIENCE_MS = 60_000;
+/** Of insert or select after a schedule, in bytes. */
+const MEMORY_MAX: number = 700 << 20;
+const LINK_STATES: readonly LinkState[] = ['slow', 'cut', 'silent', 'lossy', 'open'];
+
+interface Store {
+  readonly process: RoleProcess;
+  readonly link: LinkProxy;
+  state: 'running' | 'stopped' | 'dead';
+}
+
+interface LegacyAnswer {
+  readonly data: readonly { readonly traceID: string; readonly spans: readonly { readonly spanID: string }[] }[] | null;
+}
+
+export class FaultyCluster implements AsyncDisposable {
+  readonly #stores: Store[] = [];
+  #insert!: RoleProcess;
+  #select!: RoleProcess;
+  /** Span ids of acknowledged spans, by trace. */
+  readonly #acknowledged = new Map<string, Set<string>>();
+  #nextSpan = 1;
+  /** What happened, for the failure's message. */
+  readonly events: string[] = [];
+  readonly counts = { acknowledged: 0, refused: 0, whole: 0, partial: 0, failed: 0 };
+
+  static async open(): Promise<FaultyCluster> {
+    const cluster = new FaultyCluster();
+    for (const name of ['f1', 'f2', 'f3']) {
+      const process = await RoleProcess.storing(name);
+      cluster.#stores.push({ process, link: await LinkProxy.open(process.address), state: 'running' });
+    }
+    await Promise.all(cluster.#stores.map(({ process }) => process.start()));
+    const nodes = cluster.#stores.map(({ link }) => link.address).join(',');
+    cluster.#insert = await RoleProcess.inFront('insert', nodes, ['-storageNode.writeTimeout=1s']);
+    cluster.#select = await RoleProcess.inFront('select', nodes, ['-search.maxQueryDuration=10s']);
+    await Promise.all([cluster.#insert.start(), cluster.#select.start()]);
+    return cluster;
+  }
+
+  /** One schedule: `steps` faults with sends and reads between them, then everything heals and is checked. */
+  async run(random: Random, steps: number): Promise<void> {
+    for (let step = 0; step < steps; step++) {
+      await this.#disturb(random);
+      await Promise.all(Array.from({ length: 3 }, () => this.#send(random)));
+      await Promise.all([this.#read(random, true), this.#read(random, false)]);
+    }
+    await this.#heal();
+    await this.#check();
+  }
+
+  async #disturb(random: Random): Promise<void> {
+    const store = this.#stores[Math.floor(random() * this.#stores.length)]!;
+    const { name } = store.process;
+    const dice = random();
+    if (dice < 0.4) {
+      const state = LINK_STATES[Math.floor(random() * LINK_STATES.length)]!;
+      this.events.push(`link of ${name} ${state}`);
+      store.link.set(state);
+    } else if (store.state === 'dead') {
+      this.events.push(`${name} starts`);
+      await store.process.start();
+      store.state = 'running';
+    } else if (store.state === 'stopped') {
+      this.events.push(`${name} goes on`);
+      await store.process.signal('SIGCONT');
+      store.state = 'running';
+    } else if (dice < 0.7) {
+      this.events.push(`${name} stops`);
+      await store.process.signal('SIGSTOP');
+      store.state = 'stopped';
+    } else {
+      const signal = dice < 0.85 ? 'SIGKILL' : 'SIGTERM';
+      this.events.push(`${name} ${signal}`);
+      await store.process.signal(signal);
+      store.state = 'dead';
+    }
+  }
+
+  /** A request with spans of new and known traces. */
+  async #send(random: Random): Promise<void> {
+    const known = [...this.#acknowledged.keys()];
+    const spans = Array.from({ length: 1 + Math.floor(random() * 12) }, () => {
+      const isKnown = known.length > 0 && random() < 0.3;
+      const id = isKnown ? known[Math.floor(random() * known.length)]! : newTraceId(random);
+      const spanId = new Uint8Array(Buffer.from(String(this.#nextSpan++).padStart(16, '0'), 'hex'));
+      const startTimeUnixNano = BigInt(Date.now()) * 1_000_000n;
+      return {
+        traceId: new Uint8Array(Buffer.from(id, 'hex')),
+        spanId,
+        name: 'op',
+        startTimeUnixNano,
+        endTimeUnixNano: startTimeUnixNano + 5n,
+      };
+    });
+    const resource = { attributes: [attribute('service.name', 'shop')] };
+    const body = encodeRequest({ resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 's' }, spans }] }] });
+    const headers = { 'content-type': 'application/x-protobuf' };
+    const signal = AbortSignal.timeout(PATIENCE_MS);
+    const reply = await fetch(`${this.#insert.url}/v1/traces`, { method: 'POST', headers, body, signal });
+    await reply.arrayBuffer();
+    if (reply.status !== 200) {
+      if (reply.status !== 503 && reply.status !== 429) throw new Error(`a request got ${reply.status}`);
+      this.counts.refused++;
+      return;
+    }
+    this.counts.acknowledged++;
+    for (const { traceId, spanId } of spans) {
+      const id = formatTraceId(traceId);
+      const ids = this.#acknowledged.get(id) ?? new Set();
+      this.#acknowledged.set(id, ids.add(Buffer.from(spanId).toString('hex')));
+    }
+  }
+
+  /** An acknowledged trace: whole, or said to lack something. */
+  async #read(random: Random, allowsPartial: boolean): Promise<void> {
+    const known = [...this.#acknowledged.keys()];
+    if (known.length === 0) return;
+    const id = known[Math.floor(random() * known.length)]!;
+    // What is acknowledged while it is read need not be in the answer.
+    const wanted = [...this.#acknowledged.get(id)!];
+    const path = `/api/traces/${id}?raw=true${allowsPartial ? '&allow_partial_response=1' : ''}`;
+    const reply = await fetch(`${this.#select.url}${path}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
+    const text = await reply.text();
+    const partial = reply.headers.get('x-tracelith-partial');
+    if (reply.status === 503 || reply.status === 429) {
+      this.counts.failed++;
+      return;
+    }
+    if (partial !== null && !allowsPartial) throw new Error(`an answer without ${partial} that nobody allowed`);
+    if (partial !== null) {
+      this.counts.partial++;
+      return;
+    }
+    this.counts.whole++;
+    checkSpans(id, wanted, reply.status, text);
+  }
+
+  async #heal(): Promise<void> {
+    for (const store of this.#stores) {
+      store.link.set('open');
+      if (store.state === 'stopped') await store.process.signal('SIGCONT');
+      if (store.state === 'dead') await store.process.start();
+      store.state = 'running';
+    }
+    this.events.push('healed');
+    await waitFor('whole answers again', async () => (await fetch(`${this.#select.url}/api/services`)).status === 200);
+  }
+
+  async #check(): Promise<void> {
+    for (const [id, spans] of this.#acknowledged) {
+      const reply = await fetch(`${this.#select.url}/api/traces/${id}?raw=true`);
+      checkSpans(id, [...spans], reply.status, await reply.text());
+    }
+    for (const node of [this.#insert, this.#select]) {
+      const bytes = residentBytes(node.pid);
+      if (bytes > MEMORY_MAX) throw new Error(`${node.name} has ${bytes} bytes in memory`);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of [this.#insert, this.#select]) await node[Symbol.asyncDispose]();
+    for (const { process, link } of this.#stores) {
+      await link[Symbol.asyncDispose]();
+      await process[Symbol.asyncDispose]();
+    }
+  }
+}
+
+function newTraceId(random: Random): string {
+  return Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join('');
+}
+
+function checkSpans(id: string, wanted: readonly string[], status: number, text: string): void {
+  if (status !== 200) throw new Error(`acknowledged trace ${id} got ${status}: ${text.slice(0, 300)}`);
+  const found = ((JSON.parse(text) as LegacyAnswer).data ?? []).flatMap(({ spans }) =>
+    spans.map(({ spanID }) => spanID),
+  );
+  const missing = wanted.filter((span) => !found.includes(span));
+  if (missing.length > 0) throw new Error(`trace ${id} lacks acknowledged spans ${missing.join(' ')}`);
+  if (new Set(found).size < found.length) throw new Error(`trace ${id} shows a span twice`);
+}
+
+function residentBytes(pid: number): number {
+  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}
