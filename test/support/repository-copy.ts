@@ -25,9 +25,17 @@ export function copyRepository(folder: string): void {
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'));
 }
 
+/** A list of the files of a bundle is some megabytes. */
+const OUTPUT_BYTES_MAX = 64 << 20;
+
 /** Runs a program in `folder` to its end and returns what it printed on stdout. Throws with its stderr when it fails. */
 export function run(folder: string, program: string, ...args: readonly string[]): string {
-  return execFileSync(program, args, { cwd: folder, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
+  return execFileSync(program, args, {
+    cwd: folder,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'pipe'],
+    maxBuffer: OUTPUT_BYTES_MAX,
+  });
 }
 
 /** `npm pack` of the copy in `folder`, into it. Returns the tarball's path. */

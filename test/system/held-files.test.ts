@@ -12,6 +12,7 @@ import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { idOf, requestOf, span } from '../block/scanned.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
+import { textOf } from '../support/store-answers.ts';
 import { ANY_TRACE } from '../query/made-store.ts';
 
 const NOON_NS = 20_777n * 86_400_000_000_000n + 43_200_000_000_000n;
@@ -90,9 +91,7 @@ class Run implements AsyncDisposable {
       const cancelled = new Int32Array(new SharedArrayBuffer(4));
       const result = runQuery(cache, { task, tenant: DEFAULT_TENANT, view, durationMaxMs: 60_000, cancelled });
       expect(result.warnings).toEqual([]);
-      return JSON.stringify(result, (_, value: unknown) =>
-        ArrayBuffer.isView(value) ? Buffer.from(value as Uint8Array).toString('hex') : value,
-      );
+      return textOf(result);
     });
   }
 
