@@ -1,12 +1,13 @@
 // One trace as Jaeger's legacy JSON, byte for byte as Jaeger v2.20 writes it (contract/jaeger.md §1.8, §4.2), with intended
 // differences: events are in time order, duplicate keys are all kept, NaN and infinities become strings instead of failing the
 // answer, and warnings stay with their span if span ids are duplicate. Equal input gives equal output.
-import { JsonWriter, quoteJson } from '../../bytes/json-writer.ts';
+import { JsonWriter } from '../../bytes/json-writer.ts';
 import type { Attribute } from '../../trace/attributes.ts';
 import { adjustInTurns } from './jaeger-adjusters.ts';
 import { writeReferences } from './jaeger-references.ts';
-import { processTags, readJaegerSpan } from './jaeger-span.ts';
+import { readJaegerSpan } from './jaeger-span.ts';
 import { writeTag, writeText } from './jaeger-tags.ts';
+import { processJson } from './process-json.ts';
 import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 
 /** A chunk is yielded when it reaches this size. */
@@ -46,8 +47,8 @@ class TraceEncoder {
   readonly out = new JsonWriter({ isHtmlEscaped: true, capacityBytes: CHUNK_BYTES * 2 });
   readonly #trace: TraceView;
   readonly #isRaw: boolean;
-  /** Process id by the key that equal processes share: the service and the sorted tags. */
-  readonly #idByContent = new Map<string, string>();
+  /** Process id by the key that equal processes share. */
+  readonly #idByKey = new Map<string, string>();
   readonly #idByResource = new Map<ResourceView, string>();
   readonly #jsonById = new Map<string, string>();
 
@@ -105,22 +106,14 @@ class TraceEncoder {
   #processId(resource: ResourceView): string {
     let id = this.#idByResource.get(resource);
     if (id !== undefined) return id;
-    const tags = processTags(resource, this.#isRaw).map((attribute) => this.#tagText(attribute));
-    const service = quoteJson(resource.service);
-    const content = JSON.stringify([service, ...tags.toSorted()]);
-    id = this.#idByContent.get(content);
+    const { key, json } = processJson(this.#trace.bytes, resource, this.#isRaw);
+    id = this.#idByKey.get(key);
     if (id === undefined) {
-      id = `p${this.#idByContent.size + 1}`;
-      this.#idByContent.set(content, id);
-      this.#jsonById.set(id, `{"serviceName":${service},"tags":[${tags.join(',')}]}`);
+      id = `p${this.#idByKey.size + 1}`;
+      this.#idByKey.set(key, id);
+      this.#jsonById.set(id, json);
     }
     this.#idByResource.set(resource, id);
     return id;
-  }
-
-  #tagText(attribute: Attribute): string {
-    const out = new JsonWriter({ isHtmlEscaped: true, capacityBytes: 256 });
-    writeTag(out, this.#trace.bytes, attribute);
-    return out.take().toString('utf8');
   }
 }

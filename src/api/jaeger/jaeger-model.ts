@@ -141,6 +141,8 @@ export function lastRange(bytes: Uint8Array, start: number, end: number, field: 
 function readResource(bytes: Uint8Array, start: number, end: number): ResourceView {
   const attributes = readAttributes(bytes, start, end, 1);
   return {
+    start,
+    end,
     service: serviceName(bytes.subarray(start, end)),
     attributes: attributes.filter((attribute) => attribute.key !== 'service.name'),
     moved: [],

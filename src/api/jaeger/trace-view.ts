@@ -20,6 +20,9 @@ export function withoutTurns<T>(work: Generator<Buffer, T, undefined>): T {
 }
 
 export interface ResourceView {
+  /** The Resource message in the trace's bytes. */
+  readonly start: number;
+  readonly end: number;
   readonly service: string;
   /** Without service.name, sanitized, in the order of the wire. */
   readonly attributes: readonly Attribute[];
