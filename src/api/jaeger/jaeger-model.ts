@@ -1,12 +1,8 @@
 // Reads OTLP bytes into the view from which Jaeger's JSON is made, and applies Jaeger's sanitizers (contract/jaeger.md §1.10; the
 // stored data stays unchanged). Attributes, events and links are read when the span is written (jaeger-json.ts).
 import { WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../../bytes/wire-reader.ts';
-import { serviceName } from '../../trace/service-name.ts';
 import { formatLegacyTraceId } from '../../trace/ids.ts';
-import { LIST, STRING } from '../../trace/any-value.ts';
-import { listItems, readAttributes, textOf } from '../../trace/attributes.ts';
-import type { Attribute } from '../../trace/attributes.ts';
-import { ROWS_PER_TURN, TraceView, TURN, withoutTurns, type ResourceView } from './trace-view.ts';
+import { ResourceView, ROWS_PER_TURN, TraceView, TURN, withoutTurns } from './trace-view.ts';
 
 /** An all-zero span id means none. */
 export const NO_SPAN: string = '0'.repeat(16);
@@ -50,7 +46,7 @@ function* readSpans(otlp: Uint8Array): Generator<Buffer, TraceView, undefined> {
 function* readResourceSpans(trace: TraceView, start: number, end: number): Generator<Buffer, void, undefined> {
   const { bytes } = trace;
   const [resourceStart, resourceEnd] = lastRange(bytes, start, end, 1);
-  trace.resources.push(readResource(bytes, resourceStart, resourceEnd));
+  trace.resources.push(new ResourceView(bytes, resourceStart, resourceEnd));
   const reader = new WireReader(bytes, start, end);
   while (reader.next()) {
     if (reader.field !== 2) continue;
@@ -136,31 +132,6 @@ export function lastRange(bytes: Uint8Array, start: number, end: number, field: 
     to = reader.valueEnd;
   }
   return [from, to];
-}
-
-function readResource(bytes: Uint8Array, start: number, end: number): ResourceView {
-  const attributes = readAttributes(bytes, start, end, 1);
-  return {
-    start,
-    end,
-    service: serviceName(bytes.subarray(start, end)),
-    attributes: attributes.filter((attribute) => attribute.key !== 'service.name'),
-    moved: [],
-    hostKey: hostKeyOf(bytes, attributes),
-  };
-}
-
-function hostKeyOf(bytes: Uint8Array, attributes: readonly Attribute[]): string {
-  const find = (key: string): Attribute | undefined => attributes.find((attribute) => attribute.key === key);
-  const text = (attribute: Attribute): string => (attribute.type === STRING ? textOf(bytes, attribute) : '');
-  const id = find('host.id');
-  if (id !== undefined) return text(id);
-  const ip = find('host.ip');
-  if (ip?.type === STRING) return text(ip);
-  const firstIp = ip?.type === LIST ? listItems(bytes, ip)[0] : undefined;
-  if (firstIp !== undefined) return textOf(bytes, firstIp);
-  const name = find('host.name');
-  return name === undefined ? '' : text(name);
 }
 
 function negativeDurationWarning(startNs: bigint, endNs: bigint): string {

@@ -51,7 +51,10 @@ export function readJaegerSpan({ bytes, traceId }: TraceView, span: SpanView, is
 }
 
 /** The tags of the process that stands for a resource. */
-export function processTags({ attributes, moved }: ResourceView, isRaw: boolean): Attribute[] {
+export function processTags(
+  { attributes, moved }: Pick<ResourceView, 'attributes' | 'moved'>,
+  isRaw: boolean,
+): Attribute[] {
   return [...(isRaw ? attributes : adjusted(attributes).sort(byKeyBytes)), ...moved];
 }
 

@@ -2,7 +2,8 @@
 // 100,000 spans without an object for each span. A span becomes an object only while it is written.
 import { SpanIds } from '../../trace/span-ids.ts';
 import { assert } from '../../base/assert.ts';
-import type { Attribute } from '../../trace/attributes.ts';
+import { readAttributes, type Attribute } from '../../trace/attributes.ts';
+import { knownResources, type KnownResource } from './known-resources.ts';
 
 /** Rows processed before other work gets a turn: a millisecond or two. */
 export const ROWS_PER_TURN = 4_096;
@@ -19,17 +20,38 @@ export function withoutTurns<T>(work: Generator<Buffer, T, undefined>): T {
   return step.value;
 }
 
-export interface ResourceView {
-  /** The Resource message in the trace's bytes. */
-  readonly start: number;
-  readonly end: number;
-  readonly service: string;
-  /** Without service.name, sanitized, in the order of the wire. */
-  readonly attributes: readonly Attribute[];
+export class ResourceView {
+  readonly known: KnownResource;
   /** Attributes that adjusting moved here from the spans. */
-  readonly moved: Attribute[];
+  readonly moved: Attribute[] = [];
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #end: number;
+  #attributes: readonly Attribute[] | undefined;
+
+  /** The Resource message [start, end). Throws INVALID_REQUEST if it is malformed. */
+  constructor(bytes: Buffer, start: number, end: number) {
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#end = end;
+    this.known = knownResources.find(bytes, start, end);
+  }
+
+  get service(): string {
+    return this.known.service;
+  }
+
   /** Two spans with the same key share a clock; "" = unknown. */
-  readonly hostKey: string;
+  get hostKey(): string {
+    return this.known.hostKey;
+  }
+
+  /** Without service.name, sanitized, in the order of the wire. Read on first use. */
+  get attributes(): readonly Attribute[] {
+    return (this.#attributes ??= readAttributes(this.#bytes, this.#start, this.#end, 1).filter(
+      ({ key }) => key !== 'service.name',
+    ));
+  }
 }
 
 /** Ranges of the trace's bytes; empty when start equals end. */

@@ -1,7 +1,8 @@
 // A process is written once for equal bytes, and anew where its tags are not its bytes alone.
 import { expect, test } from 'vitest';
 import { readTraceView } from '../../../src/api/jaeger/jaeger-model.ts';
-import { processJson, type ProcessJson } from '../../../src/api/jaeger/process-json.ts';
+import type { ProcessJson } from '../../../src/api/jaeger/known-resources.ts';
+import { processJson } from '../../../src/api/jaeger/process-json.ts';
 import type { TraceView } from '../../../src/api/jaeger/trace-view.ts';
 import { attribute, requestOf, span } from '../../block/scanned.ts';
 import { encodeRequest, type OtlpKeyValue } from '../../support/otlp-proto.ts';
