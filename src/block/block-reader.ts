@@ -6,6 +6,7 @@ import { ByteReader } from '../bytes/byte-reader.ts';
 import { decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
 import type { Texts } from '../codec/text-forms.ts';
+import { openTextList, type PickableTexts } from '../codec/pick-texts.ts';
 import { decodeTextList, type Arena } from '../codec/texts.ts';
 import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type BlockHeader } from './block-header.ts';
@@ -66,6 +67,8 @@ export class TextArena implements Arena {
 
 const NO_TEXTS: Texts = { bytes: new Uint8Array(0), a: new Uint32Array(0), b: new Uint32Array(0) };
 
+const NO_PICKABLE: PickableTexts = openTextList(new ByteReader(Uint8Array.of(0, 0, 0)), 0);
+
 /** Memory of a decoded template besides its fields, and of a field: measured on the heap. */
 const TEMPLATE_BYTES = 200;
 const FIELD_BYTES = 80;
@@ -85,6 +88,7 @@ export class BlockReader implements GroupedBlock {
   #rawBytes = 0;
   /** What is decoded once and kept: text lists by column, and templates by section. */
   readonly #lists = new Map<ColumnEntry, Texts>();
+  readonly #pickable = new Map<ColumnEntry, PickableTexts>();
   readonly #templates: (readonly StoredTemplate[] | undefined)[] = [];
   #keptBytes = 0;
 
@@ -137,6 +141,10 @@ export class BlockReader implements GroupedBlock {
   /** Bytes of the frames kept decompressed, and of what is kept decoded. */
   get keptBytes(): number {
     return this.#rawBytes + this.#keptBytes;
+  }
+
+  keep(bytes: number): void {
+    this.#keptBytes += bytes;
   }
 
   /** Frames and columns in the directory. */
@@ -196,6 +204,19 @@ export class BlockReader implements GroupedBlock {
       this.#lists.set(entry, list);
     }
     return list;
+  }
+
+  /** As list(), for single texts: none is printed. Opened once. */
+  pickable(code: number, section = 0, field = 0): PickableTexts {
+    const entry = this.find(code, section, field);
+    if (entry === undefined) return NO_PICKABLE;
+    let texts = this.#pickable.get(entry);
+    if (texts === undefined) {
+      texts = openTextList(this.open(entry), entry.count);
+      this.#keptBytes += 12 * entry.count;
+      this.#pickable.set(entry, texts);
+    }
+    return texts;
   }
 
   /** The templates of a section. Decoded once. */

@@ -4,10 +4,9 @@ import { StoreError } from '../base/errors.ts';
 import type { SpanBatch } from '../trace/span-batch.ts';
 import * as C from './block-columns.ts';
 import { BlockReader } from './block-reader.ts';
+import { decodedGroup } from './decoded-group.ts';
 import type { GroupReader } from './group-reader.ts';
-import { readChildStarts } from './read-children.ts';
-import { SectionReader } from './read-section.ts';
-import { readTraceColumns, type TraceColumns } from './read-traces.ts';
+import type { TraceColumns } from './read-traces.ts';
 import { AllValues, BlockEntries, SomeValues, type SectionValues } from './section-values.ts';
 
 /** Appends every row of the block at the start of `source`. Throws CORRUPTION and leaves the batch as it was. */
@@ -78,20 +77,18 @@ class RowCopier {
   constructor(entries: BlockEntries, group: GroupReader, Values: typeof AllValues | typeof SomeValues) {
     this.#batch = entries.batch;
     this.#group = group;
-    const spans = new SectionReader(group, C.SECTION_SPANS);
-    const events = new SectionReader(group, C.SECTION_EVENTS);
-    const links = new SectionReader(group, C.SECTION_LINKS);
-    this.#spans = new Values(spans, entries);
-    this.#events = new Values(events, entries);
-    this.#links = new Values(links, entries);
-    this.#columns = readTraceColumns(group, spans);
+    const decoded = decodedGroup(group);
+    this.#spans = new Values(decoded.section(C.SECTION_SPANS), entries);
+    this.#events = new Values(decoded.section(C.SECTION_EVENTS), entries);
+    this.#links = new Values(decoded.section(C.SECTION_LINKS), entries);
+    this.#columns = decoded.traceColumns();
     this.#traceIds = { bytes: group.traceIds(), words: 4 };
     this.#spanIds = { bytes: group.fixed(C.COLUMN_SPAN_IDS, 8), words: 2 };
     this.#orphans = { bytes: group.fixed(C.COLUMN_ORPHAN_PARENTS, 8), words: 2 };
     this.#linkIds = { bytes: group.fixed(C.COLUMN_LINK_IDS, 24), words: 6 };
     this.#eventTimes = group.numbers(C.COLUMN_EVENT_TIMES);
-    this.#eventStart = readChildStarts(group, spans, events);
-    this.#linkStart = readChildStarts(group, spans, links);
+    this.#eventStart = decoded.childStarts(C.SECTION_EVENTS);
+    this.#linkStart = decoded.childStarts(C.SECTION_LINKS);
     this.#orphanRank = new Uint32Array(group.rowCount);
     this.#checkIds(this.#rankOrphans());
   }

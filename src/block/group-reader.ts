@@ -2,6 +2,7 @@
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
+import type { PickableTexts } from '../codec/pick-texts.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import type { BlockHeader } from './block-header.ts';
 import type { StoredTemplate } from './read-templates.ts';
@@ -25,8 +26,11 @@ export interface GroupedBlock {
   open(entry: ColumnEntry): ByteReader;
   load(entries: readonly ColumnEntry[]): void;
   list(code: number, section?: number, field?: number): Texts;
+  pickable(code: number, section?: number, field?: number): PickableTexts;
   templates(section: number): readonly StoredTemplate[];
   traceIds(): Uint8Array;
+  /** Counts memory that is kept with the block. */
+  keep(bytes: number): void;
 }
 
 /** The entries of columns, by what they hold. */

@@ -4,7 +4,9 @@ import { StoreError } from '../base/errors.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import { decodeTextColumn, type Arena, type TextColumn } from '../codec/texts.ts';
-import { decodeDoubles, decodeInts } from '../codec/words.ts';
+import { openTextColumn, type PickableColumn, type PickableTexts } from '../codec/pick-texts.ts';
+import { decodeDoubles, decodeInts, type Words } from '../codec/words.ts';
+import type { ByteReader } from '../bytes/byte-reader.ts';
 import * as T from '../trace/templates.ts';
 import {
   COLUMN_CONSTANTS,
@@ -13,13 +15,16 @@ import {
   COLUMN_VALUES,
   SECTION_SPANS,
 } from './block-columns.ts';
-import type { GroupReader } from './group-reader.ts';
+import type { ColumnEntry, GroupReader } from './group-reader.ts';
 import type { StoredTemplate } from './read-templates.ts';
 
 /** A decoded value column: words, or text entries with codes. */
 export type ValueColumn =
   | { readonly kind: 'words'; readonly a: Uint32Array; readonly b: Uint32Array }
   | ({ readonly kind: 'texts' } & TextColumn);
+
+/** A value column of which a few values are read. */
+export type PickedColumn = ({ readonly kind: 'words' } & Words) | ({ readonly kind: 'texts' } & PickableColumn);
 
 /** The rows of a section of a group, by template. */
 export interface SectionRows {
@@ -48,6 +53,7 @@ export class SectionReader implements SectionRows {
   readonly rows: Uint32Array;
   readonly starts: Uint32Array;
   readonly #group: GroupReader;
+  #ranks: Uint32Array | undefined;
   #valueStarts: { readonly ofTemplate: Uint32Array; readonly ofField: Uint32Array } | undefined;
 
   constructor(group: GroupReader, section: number) {
@@ -65,6 +71,16 @@ export class SectionReader implements SectionRows {
   valueStart(template: number, position: number): number {
     const { ofTemplate, ofField } = (this.#valueStarts ??= this.#findValues());
     return ofField[ofTemplate[template]! + position]!;
+  }
+
+  /** Position of a row among the rows of its template. */
+  rank(row: number): number {
+    if (this.#ranks === undefined) {
+      const { rows, starts, rowTemplates } = this;
+      this.#ranks = new Uint32Array(rows.length);
+      for (let i = 0; i < rows.length; i++) this.#ranks[rows[i]!] = i - starts[rowTemplates[rows[i]!]!]!;
+    }
+    return this.#ranks[row]!;
   }
 
   #findValues(): { ofTemplate: Uint32Array; ofField: Uint32Array } {
@@ -98,18 +114,30 @@ export class SectionReader implements SectionRows {
     return this.#group.block.list(COLUMN_CONSTANTS + this.section);
   }
 
+  /** As values(), to read a few of them: of texts, none is printed. */
+  pick(field: number): PickedColumn {
+    const { entry, reader } = this.#open(field);
+    if (!T.isArenaType(T.fieldType(field))) return { kind: 'words', ...this.#words(field, reader, entry.count) };
+    const shared = (): PickableTexts => this.#group.block.pickable(COLUMN_DISTINCT, this.section, field);
+    return { kind: 'texts', ...openTextColumn(reader, entry.count, shared) };
+  }
+
   /** The values of a field that is not constant in every template; text goes to `arena` unless the groups share it. */
   values(field: number, arena: Arena): ValueColumn {
+    const { entry, reader } = this.#open(field);
+    if (!T.isArenaType(T.fieldType(field))) return { kind: 'words', ...this.#words(field, reader, entry.count) };
+    const shared = (): Texts => this.#group.block.list(COLUMN_DISTINCT, this.section, field);
+    return { kind: 'texts', ...decodeTextColumn(reader, entry.count, arena, shared) };
+  }
+
+  #open(field: number): { entry: ColumnEntry; reader: ByteReader } {
     const entry = this.#group.find(COLUMN_VALUES, this.section, field);
     if (entry === undefined) throw new StoreError('CORRUPTION', `a block without values of field ${field}`);
-    const reader = this.#group.open(entry);
-    const type = T.fieldType(field);
-    if (T.isArenaType(type)) {
-      const shared = (): Texts => this.#group.block.list(COLUMN_DISTINCT, this.section, field);
-      return { kind: 'texts', ...decodeTextColumn(reader, entry.count, arena, shared) };
-    }
-    const words = type === T.TYPE_DOUBLE ? decodeDoubles(reader, entry.count) : decodeInts(reader, entry.count);
-    return { kind: 'words', a: words.a, b: words.b };
+    return { entry, reader: this.#group.open(entry) };
+  }
+
+  #words(field: number, reader: ByteReader, count: number): Words {
+    return T.fieldType(field) === T.TYPE_DOUBLE ? decodeDoubles(reader, count) : decodeInts(reader, count);
   }
 }
 

@@ -7,8 +7,8 @@ import type { Texts } from '../codec/text-forms.ts';
 import type { SpanBatch, ValueList } from '../trace/span-batch.ts';
 import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
-import { TextArena, type BlockReader } from './block-reader.ts';
-import type { SectionReader, ValueColumn } from './read-section.ts';
+import type { BlockReader } from './block-reader.ts';
+import type { PickedColumn, SectionReader, ValueColumn } from './read-section.ts';
 import type { StoredField, StoredTemplate } from './read-templates.ts';
 
 /** Maps one of a block's dictionaries to ids of the batch; interns an entry on first use. */
@@ -115,9 +115,8 @@ export interface SectionValues {
   copy(row: number, into: ValueList): void;
 }
 
-/** Throws CORRUPTION unless the column has values up to `end`. */
-function checkLength(column: ValueColumn, end: number): void {
-  const available = column.kind === 'texts' && column.codes !== undefined ? column.codes.length : column.a.length;
+/** Throws CORRUPTION unless a column of `available` values has values up to `end`. */
+function checkLength(end: number, available: number): void {
   if (end > available) throw new StoreError('CORRUPTION', 'a value column is too short for its rows');
 }
 
@@ -153,7 +152,10 @@ export class AllValues implements SectionValues {
         if (field.isConstant) return this.#fillConstant(id, position, this.#constant(field));
         const column = this.#column(field.field);
         const valueStart = reader.valueStart(id, position);
-        checkLength(column, valueStart + rowCount);
+        checkLength(
+          valueStart + rowCount,
+          (column.kind === 'texts' ? column.codes : undefined)?.length ?? column.a.length,
+        );
         this.#fillColumn({ id, position, valueStart }, column);
       });
     });
@@ -218,26 +220,14 @@ export class AllValues implements SectionValues {
   }
 }
 
-/** A value column with its own text. */
-interface OwnColumn {
-  readonly column: ValueColumn;
-  /** The text of the column's entries. */
-  readonly texts: Texts | undefined;
-}
-
 export class SomeValues implements SectionValues {
   readonly reader: SectionReader;
   readonly #entries: BlockEntries;
-  readonly #columns = new Map<number, OwnColumn>();
-  /** Position of each row among the rows of its template. */
-  readonly #ranks: Uint32Array;
+  readonly #columns = new Map<number, PickedColumn>();
 
   constructor(reader: SectionReader, entries: BlockEntries) {
     this.reader = reader;
     this.#entries = entries;
-    const { rows, starts, rowTemplates } = reader;
-    this.#ranks = new Uint32Array(rows.length);
-    for (let i = 0; i < rows.length; i++) this.#ranks[rows[i]!] = i - starts[rowTemplates[rows[i]!]!]!;
   }
 
   template(row: number): number {
@@ -245,12 +235,14 @@ export class SomeValues implements SectionValues {
   }
 
   copy(row: number, into: ValueList): void {
-    const template = this.reader.rowTemplates[row]!;
-    const { fields } = this.reader.templates[template]!;
+    const { reader } = this;
+    const template = reader.rowTemplates[row]!;
+    const { fields } = reader.templates[template]!;
+    const rank = reader.rank(row);
     for (let position = 0; position < fields.length; position++) {
       const field = fields[position]!;
       if (field.isConstant) this.#copyConstant(field, into);
-      else this.#copyValue(field.field, this.reader.valueStart(template, position) + this.#ranks[row]!, into);
+      else this.#copyValue(field.field, reader.valueStart(template, position) + rank, into);
     }
   }
 
@@ -262,19 +254,15 @@ export class SomeValues implements SectionValues {
   }
 
   #copyValue(field: number, at: number, into: ValueList): void {
-    let own = this.#columns.get(field);
-    if (own === undefined) this.#columns.set(field, (own = this.#read(field)));
-    const { column, texts } = own;
-    checkLength(column, at + 1);
-    if (column.kind === 'words') return into.push(column.a[at]!, column.b[at]!);
-    const entry = column.codes === undefined ? at : column.codes[at]!;
-    into.push(this.#entries.placeOne(texts!, entry), column.b[entry]!);
-  }
-
-  #read(field: number): OwnColumn {
-    const arena = new TextArena();
-    const column = this.reader.values(field, arena);
-    if (column.kind === 'words') return { column, texts: undefined };
-    return { column, texts: column.shared ?? { bytes: arena.arena, a: column.a, b: column.b } };
+    let column = this.#columns.get(field);
+    if (column === undefined) this.#columns.set(field, (column = this.reader.pick(field)));
+    if (column.kind === 'words') {
+      checkLength(at + 1, column.a.length);
+      return into.push(column.a[at]!, column.b[at]!);
+    }
+    const { texts, codes } = column;
+    checkLength(at + 1, codes === undefined ? texts.count : codes.length);
+    const start = texts.print(codes === undefined ? at : codes[at]!, this.#entries.batch);
+    into.push(start, texts.size);
   }
 }

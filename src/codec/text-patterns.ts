@@ -197,6 +197,33 @@ export interface Printed {
 
 /** Reads `count` texts written by TextPatterns.write. Throws CORRUPTION. */
 export function readPatterns(reader: ByteReader, count: number): Printed {
+  const { printer, phrases, codes, textBytes } = readVariables(reader, count);
+  const text = new Uint8Array(textBytes);
+  const a = new Uint32Array(count);
+  const b = new Uint32Array(count);
+  for (let i = 0, at = 0; i < count; i++) {
+    a[i] = at;
+    at = printer.print(phrases[codes[i]!]!.bytes, text, at);
+    b[i] = at - a[i]!;
+  }
+  return { text, size: count === 0 ? 0 : a[count - 1]! + b[count - 1]!, a, b };
+}
+
+/** Opens `count` texts written by TextPatterns.write, to print some of them. Throws CORRUPTION. */
+export function openPatterns(reader: ByteReader, count: number): OpenPatterns {
+  return new OpenPatterns(readVariables(reader, count));
+}
+
+interface Variables {
+  readonly phrases: readonly Phrase[];
+  /** Phrase of each text. */
+  readonly codes: Float64Array;
+  readonly printer: Printer;
+  /** Limit of the length of all texts together. */
+  readonly textBytes: number;
+}
+
+function readVariables(reader: ByteReader, count: number): Variables {
   const phrases = readPhrases(reader);
   const codes = decodeNumbers(reader, count);
   const uses = new Uint32Array(phrases.length);
@@ -217,15 +244,58 @@ export function readPatterns(reader: ByteReader, count: number): Printed {
   });
   if (textBytes > TEXT_BYTES_MAX) throw new StoreError('CORRUPTION', 'patterns of more text than a block can hold');
   const slots = perSlot.map((values) => decodeNumbers(reader, values));
-  const printer = new Printer(slots, reader.view(idBytes), textBytes);
-  const a = new Uint32Array(count);
-  const b = new Uint32Array(count);
-  for (let i = 0, at = 0; i < count; i++) {
-    a[i] = at;
-    at = printer.print(phrases[codes[i]!]!.bytes, at);
-    b[i] = at - a[i]!;
+  return { phrases, codes, printer: new Printer(slots, reader.view(idBytes)), textBytes };
+}
+
+/** Texts between two places whose variables are known: finding those of a text takes at most so many steps. */
+const TEXTS_PER_MARK = 64;
+
+/** A list of patterns of which single texts are printed. */
+export class OpenPatterns {
+  readonly #phrases: readonly Phrase[];
+  readonly #codes: Float64Array;
+  readonly #printer: Printer;
+  /** For every TEXTS_PER_MARK-th text: where its variables begin, one number a slot, then the ids. */
+  readonly #marks: Uint32Array;
+  readonly #markSize: number;
+
+  /** Call openPatterns. */
+  constructor({ phrases, codes, printer }: Variables) {
+    this.#phrases = phrases;
+    this.#codes = codes;
+    this.#printer = printer;
+    this.#markSize = printer.next.length + 1;
+    this.#marks = new Uint32Array(Math.ceil(codes.length / TEXTS_PER_MARK) * this.#markSize);
+    printer.begin();
+    for (let i = 0; i < codes.length; i++) {
+      if (i % TEXTS_PER_MARK === 0) {
+        const at = (i / TEXTS_PER_MARK) * this.#markSize;
+        this.#marks.set(printer.next, at);
+        this.#marks[at + this.#markSize - 1] = printer.idAt;
+      }
+      printer.skip(phrases[codes[i]!]!);
+    }
   }
-  return { text: printer.text, size: count === 0 ? 0 : a[count - 1]! + b[count - 1]!, a, b };
+
+  get count(): number {
+    return this.#codes.length;
+  }
+
+  /** Limit of the length of text `index`. */
+  textBytesMax(index: number): number {
+    return this.#phrases[this.#codes[index]!]!.textBytesMax;
+  }
+
+  /** Prints text `index` at the start of `text`; returns its size. */
+  printAt(index: number, text: Uint8Array): number {
+    const printer = this.#printer;
+    const mark = Math.floor(index / TEXTS_PER_MARK);
+    const at = mark * this.#markSize;
+    printer.next.set(this.#marks.subarray(at, at + this.#markSize - 1));
+    printer.idAt = this.#marks[at + this.#markSize - 1]!;
+    for (let i = mark * TEXTS_PER_MARK; i < index; i++) printer.skip(this.#phrases[this.#codes[i]!]!);
+    return printer.print(this.#phrases[this.#codes[index]!]!.bytes, text, 0);
+  }
 }
 
 function readPhrases(reader: ByteReader): Phrase[] {
@@ -254,35 +324,45 @@ function parsePhrase(bytes: Uint8Array): Phrase {
   return { bytes, slots, idBytes, textBytesMax };
 }
 
+/** Prints phrases with their variables, one after the other. */
 class Printer {
-  readonly text: Uint8Array;
+  /** The next number of each slot, and the next byte of the ids. */
+  readonly next: Uint32Array;
+  idAt = 0;
   readonly #slots: readonly Float64Array[];
-  readonly #next: Uint32Array;
   readonly #ids: Uint8Array;
-  #idAt = 0;
 
-  constructor(slots: readonly Float64Array[], ids: Uint8Array, textBytesMax: number) {
-    this.text = new Uint8Array(textBytesMax);
+  constructor(slots: readonly Float64Array[], ids: Uint8Array) {
     this.#slots = slots;
-    this.#next = new Uint32Array(slots.length);
+    this.next = new Uint32Array(slots.length);
     this.#ids = ids;
   }
 
+  begin(): void {
+    this.next.fill(0);
+    this.idAt = 0;
+  }
+
+  /** Leaves out a text. */
+  skip({ slots, idBytes }: Phrase): void {
+    for (let slot = 0; slot < slots; slot++) this.next[slot]!++;
+    this.idAt += idBytes;
+  }
+
   /** Prints the next text with the pattern `phrase` at text[to]; returns its end. */
-  print(phrase: Uint8Array, to: number): number {
-    const { text } = this;
+  print(phrase: Uint8Array, text: Uint8Array, to: number): number {
     let slot = 0;
     for (let at = 0; at < phrase.length; at++) {
       const byte = phrase[at]!;
       if (byte >= LITERAL_MIN) text[to++] = byte;
       else if (byte === UUID) {
-        to = printUuid(text, to, this.#ids, this.#idAt);
-        this.#idAt += 16;
+        to = printUuid(text, to, this.#ids, this.idAt);
+        this.idAt += 16;
       } else if (byte === HEX) {
         const idBytes = phrase[++at]!;
-        for (let i = 0; i < idBytes; i++) to = printHex(text, to, this.#ids[this.#idAt++]!);
+        for (let i = 0; i < idBytes; i++) to = printHex(text, to, this.#ids[this.idAt++]!);
       } else {
-        to = printNumber(text, to, this.#slots[slot]![this.#next[slot]!++]!, byte);
+        to = printNumber(text, to, this.#slots[slot]![this.next[slot]!++]!, byte);
         slot++;
       }
     }

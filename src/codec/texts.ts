@@ -25,15 +25,17 @@ import {
 } from './text-forms.ts';
 import { readPatterns, TextPatterns } from './text-patterns.ts';
 
-const PLAIN = 0;
-const UUID = 1;
-const HEX = 2;
-const DECIMAL = 3;
-const RANDOM_UUID = 4;
-const PATTERNS = 5;
-const LIST = 0;
-const DICTIONARY = 1;
-const SHARED_DICTIONARY = 2;
+/** Forms of a text list. */
+export const PLAIN = 0;
+export const UUID = 1;
+export const HEX = 2;
+export const DECIMAL = 3;
+export const RANDOM_UUID = 4;
+export const PATTERNS = 5;
+/** Encodings of a text column. */
+export const LIST = 0;
+export const DICTIONARY = 1;
+export const SHARED_DICTIONARY = 2;
 
 /** A pattern is worth its space only if it has at least this many texts on average. */
 const PATTERN_TEXTS_MIN = 3;
@@ -136,6 +138,11 @@ export function decodeTextList(reader: ByteReader, count: number, arena: Arena):
     default:
       throw new StoreError('CORRUPTION', `unknown text form ${form}`);
   }
+}
+
+/** Offsets of texts with these stored lengths. Throws CORRUPTION when they exceed `max` bytes. */
+export function offsetsOf(lengths: Float64Array, max: number): { a: Uint32Array; b: Uint32Array; total: number } {
+  return offsets(lengths, 1, max);
 }
 
 /** Offsets from 0, and lengths × factor. Throws CORRUPTION when their stored bytes exceed `max`. */
@@ -385,7 +392,8 @@ export function decodeTextColumn(
   return { ...list, codes: readCodes(reader, count, distinct) };
 }
 
-function readCodes(reader: ByteReader, count: number, distinct: number): Float64Array {
+/** The codes of a text column: indexes into `distinct` texts. */
+export function readCodes(reader: ByteReader, count: number, distinct: number): Float64Array {
   const codes = decodeNumbers(reader, count);
   for (let i = 0; i < count; i++) {
     // >>> 0 changes every value that is not a uint32: negative, fraction, NaN.

@@ -4,12 +4,12 @@ import { isUtf8 } from 'node:buffer';
 import { StoreError } from '../base/errors.ts';
 import { TextArena, type BlockReader } from '../block/block-reader.ts';
 import * as C from '../block/block-columns.ts';
-import { readChildStarts } from '../block/read-children.ts';
+import { decodedGroup } from '../block/decoded-group.ts';
 import type { GroupReader } from '../block/group-reader.ts';
 import { textsOf } from '../block/read-names.ts';
-import { SectionReader } from '../block/read-section.ts';
+import type { SectionReader } from '../block/read-section.ts';
 import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
-import { readTraceColumns, type TraceColumns } from '../block/read-traces.ts';
+import type { TraceColumns } from '../block/read-traces.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import { operationName } from '../trace/service-name.ts';
 import * as T from '../trace/templates.ts';
@@ -38,10 +38,7 @@ export class BlockView {
   readonly #shared: SharedViews;
   /** Text of values that no other group has. */
   readonly #arena = new TextArena();
-  readonly #rows: (SectionReader | undefined)[] = [];
   readonly #columns = new Map<number, FieldValues>();
-  readonly #childStarts: (Uint32Array | undefined)[] = [];
-  #traceColumns: TraceColumns | undefined;
 
   constructor(group: GroupReader, shared: SharedViews = new SharedViews()) {
     this.group = group;
@@ -55,12 +52,12 @@ export class BlockView {
 
   /** A section with the group's rows. */
   rows(section: number): SectionReader {
-    return (this.#rows[section] ??= new SectionReader(this.group, section));
+    return decodedGroup(this.group).section(section);
   }
 
   /** First event or link of each row; the last entry is their total count. */
   childStarts(section: number): Uint32Array {
-    return (this.#childStarts[section] ??= readChildStarts(this.group, this.rows(C.SECTION_SPANS), this.rows(section)));
+    return decodedGroup(this.group).childStarts(section);
   }
 
   /** Keys and names. */
@@ -91,7 +88,7 @@ export class BlockView {
 
   /** Times and parents of every span of the group. */
   traceColumns(): TraceColumns {
-    return (this.#traceColumns ??= readTraceColumns(this.group, this.rows(C.SECTION_SPANS)));
+    return decodedGroup(this.group).traceColumns();
   }
 
   /** The text constants of a section. */
