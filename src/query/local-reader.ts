@@ -29,7 +29,7 @@ import type { CountedServices } from '../trace/inventory.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { DigestPage, SpanDigester } from '../trace/span-digests.ts';
-import type { Tenant } from '../trace/tenant.ts';
+import { DEFAULT_TENANT, type Tenant } from '../trace/tenant.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 import type { ViewFiles } from './block-source.ts';
 import { findPage } from './find-page.ts';
@@ -121,6 +121,7 @@ const SHOWN_KINDS: Readonly<Record<QueryKind, RunQuery['kind']>> = {
   metrics: 'metrics',
   digest: 'digest',
   services: 'services',
+  warm: 'services',
 };
 
 /** Warnings remembered as already logged; when there are more, all are logged once again. */
@@ -248,6 +249,14 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
     } finally {
       source.releaseView(taken.id);
     }
+  }
+
+  /** Compiles on every query thread what queries run. One pass; later ones let the engine optimise it. */
+  async warmUp(): Promise<void> {
+    const { workers, durationMaxMs } = this.#options;
+    const job = { task: { kind: 'warm' }, tenant: DEFAULT_TENANT, view: { partitions: [] }, durationMaxMs } as const;
+    const replies = await Promise.all(Array.from({ length: workers }, () => this.#ask(job, undefined)));
+    for (const reply of replies) this.#take<'warm'>(reply);
   }
 
   /** As StoreInventory says. */

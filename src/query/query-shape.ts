@@ -30,6 +30,8 @@ export function queryShape(task: QueryTask): Record<string, unknown> {
       return { query: 'digest' };
     case 'services':
       return { query: 'services' };
+    case 'warm':
+      return { query: 'warm' };
     default:
       return task satisfies never;
   }

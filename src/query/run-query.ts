@@ -16,6 +16,7 @@ import { existingTraces, findTraces } from './find-traces.ts';
 import { matchingRows, type FoundRows } from './matching-rows.ts';
 import { newWork, type QueryWork } from './query-work.ts';
 import { searchTraces } from './search-traces.ts';
+import { warmUp } from './warm-up.ts';
 
 /** The arguments of every query. QueryAnswers holds its answer, and QUERIES its implementation. */
 interface QueryTasks {
@@ -41,6 +42,8 @@ interface QueryTasks {
   /** `from`: the first block. */
   readonly digest: { readonly kind: 'digest'; readonly from: number };
   readonly services: { readonly kind: 'services' };
+  /** Compiles what queries run; the view is empty. */
+  readonly warm: { readonly kind: 'warm' };
 }
 
 interface QueryAnswers {
@@ -54,10 +57,22 @@ interface QueryAnswers {
   readonly metrics: { readonly kind: 'metrics'; readonly series: CallSeries[] };
   readonly digest: { readonly kind: 'digest' } & DigestedBlocks;
   readonly services: { readonly kind: 'services'; readonly services: CountedService[] };
+  readonly warm: { readonly kind: 'warm' };
 }
 
 export type QueryKind = keyof QueryTasks;
 export type QueryTask<K extends QueryKind = QueryKind> = QueryTasks[K];
+
+/** A search without conditions. */
+const NOTHING: Omit<TraceQuery, 'limit'> = {
+  service: undefined,
+  operation: undefined,
+  tags: [],
+  startMinNs: 0n,
+  startMaxNs: 0n,
+  durationMinNs: undefined,
+  durationMaxNs: undefined,
+};
 
 const QUERIES: {
   readonly [K in QueryKind]: (source: BlockSource, task: QueryTasks[K], deadline: Deadline) => QueryAnswers[K];
@@ -81,6 +96,12 @@ const QUERIES: {
   metrics: (source, { query }, deadline) => ({ kind: 'metrics', series: listCallSeries(source, query, deadline) }),
   digest: (source, { from }, deadline) => ({ kind: 'digest', ...digestSpans(source, from, deadline) }),
   services: (source, _task, deadline) => ({ kind: 'services', services: countServices(source, deadline) }),
+  warm: (source, _task, deadline) => {
+    warmUp();
+    findTraces(source, [new Uint8Array(16)], deadline);
+    searchTraces(source, { ...NOTHING, limit: 1 }, deadline);
+    return { kind: 'warm' };
+  },
 };
 
 export interface QueryJob {
