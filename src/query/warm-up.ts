@@ -63,9 +63,9 @@ export function warmUp(): void {
   assert(found > 0, 'the made-up spans match no search');
   const { traceCount } = block.header;
   // From a block not read yet, as the first trace after a start is; then several traces of one that is.
-  for (const of of [new BlockReader(bytes), block]) {
+  for (const source of [new BlockReader(bytes), block]) {
     const batch = new SpanBatch();
-    appendTraces(batch, of, [0, traceCount >> 1, traceCount - 1]);
+    appendTraces(batch, source, [0, traceCount >> 1, traceCount - 1]);
     const { rows } = regroupByTrace(batch);
     assert(writeTraces(batch, rows).length > 0, 'the made-up traces have no spans');
   }
