@@ -56,7 +56,7 @@ import type { CallContext } from './trace/call-context.ts';
 import type { StoreInventory } from './trace/inventory.ts';
 import type { SpanDigester } from './trace/span-digests.ts';
 import type { SpanSelection, SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
-import { keepWarming, warmUp } from './api/listeners/warm-up.ts';
+import { openWarmUp } from './api/listeners/warm-up.ts';
 import { isTool, runTool, TOOL_NAMES, toolsHelp } from './tools/run-tool.ts';
 
 const SYSTEM_MEMORY = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
@@ -182,7 +182,8 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: 
   });
   closing.add('query workers', () => reader.close());
   metrics.watchTurns(() => reader.turns);
-  await openWarmed(reader, logger, closing);
+  const warming = await openWarmUp(reader, (error) => fail(logger, 'a query failed on made-up spans', error));
+  closing.add('warming', () => warming.close());
   const archive = archived && new LocalArchive({ folder: archived, disk: nodeDisk, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
@@ -200,19 +201,6 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: 
   const local = { digester: reader, inventory, uiDir: UI_DIR, deletions };
   const take = (reloaded: Reloaded): void => reader.rebound(reboundOf(reloaded));
   return { writer: store, reader, archive, store, local, metrics, readiness: readinessOf(store), describe, take };
-}
-
-/** Resolves when each kind of query has run once; goes on in the background. */
-async function openWarmed(reader: LocalReader, logger: LineLogger, closing: Closing): Promise<void> {
-  await warmUp(reader);
-  const leaving = new AbortController();
-  const warming = keepWarming(reader, leaving.signal).catch((error: unknown) =>
-    fail(logger, 'a query failed on made-up spans', error),
-  );
-  closing.add('warming', async () => {
-    leaving.abort();
-    await warming;
-  });
 }
 
 /** undefined: nothing may be deleted. Goes on with the tasks of the last run. */

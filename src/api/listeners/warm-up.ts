@@ -19,8 +19,24 @@ const PAUSE_MS = 50;
 /** Traces written as JSON in a pass: a millisecond of the main thread. */
 const TRACES_PER_PASS = 4;
 
+/** Resolves when each kind of query has run once; further passes follow until close(). `onBug`: a pass failed. */
+export async function openWarmUp(
+  reader: WarmedReader,
+  onBug: (error: unknown) => void,
+): Promise<{ close(): Promise<void> }> {
+  await warmUp(reader);
+  const leaving = new AbortController();
+  const warming = keepWarming(reader, leaving.signal).catch(onBug);
+  return {
+    close: async () => {
+      leaving.abort();
+      await warming;
+    },
+  };
+}
+
 /** The passes that a node runs before it is ready: one. */
-export async function warmUp(reader: WarmedReader): Promise<void> {
+async function warmUp(reader: WarmedReader): Promise<void> {
   // @fastify/compress asks of each answer whether it is one of these; the first time, Node loads all of fetch.
   void globalThis.Response;
   writeSample(Infinity);
@@ -28,7 +44,7 @@ export async function warmUp(reader: WarmedReader): Promise<void> {
 }
 
 /** Runs further passes while no query runs or waits. `signal` ends them. Throws only for a bug. */
-export async function keepWarming(reader: WarmedReader, signal: AbortSignal): Promise<void> {
+async function keepWarming(reader: WarmedReader, signal: AbortSignal): Promise<void> {
   for (let pass = 0; pass < PASSES && !signal.aborted;) {
     await delay(PAUSE_MS, undefined, { signal, ref: false }).catch(() => undefined);
     const { running, waiting } = reader.turns;

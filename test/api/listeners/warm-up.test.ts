@@ -1,6 +1,6 @@
 // A node warms up once before it is ready, and goes on only while nobody asks anything.
 import { expect, test } from 'vitest';
-import { keepWarming, warmUp } from '../../../src/api/listeners/warm-up.ts';
+import { openWarmUp } from '../../../src/api/listeners/warm-up.ts';
 
 class CountedReader {
   passes = 0;
@@ -14,37 +14,39 @@ class CountedReader {
   }
 }
 
-test('one pass before the node is ready', async () => {
-  const reader = new CountedReader();
-  await warmUp(reader);
-  expect(reader.passes).toBe(1);
-});
+const noBug = (error: unknown): never => {
+  throw error;
+};
+const later = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 120));
 
-test('no pass while a query runs or waits; then until it is stopped', async () => {
+test('one pass before the node is ready, more while no query runs or waits, none after the end', async () => {
   const reader = new CountedReader();
   reader.turns = { running: 1, waiting: 0 };
-  const leaving = new AbortController();
-  const { promise: second, resolve } = Promise.withResolvers<void>();
-  reader.onPass = () => {
-    if (reader.passes === 1) reader.turns = { running: 0, waiting: 0 };
-    if (reader.passes === 2) resolve();
-  };
-  const warming = keepWarming(reader, leaving.signal);
-  await new Promise((later) => setTimeout(later, 120));
-  expect(reader.passes).toBe(0);
+  const warming = await openWarmUp(reader, noBug);
+  expect(reader.passes).toBe(1);
+  await later();
+  expect(reader.passes).toBe(1);
+  const { promise: third, resolve } = Promise.withResolvers<void>();
+  reader.onPass = () => (reader.passes === 3 ? resolve() : undefined);
   reader.turns = { running: 0, waiting: 0 };
-  await second;
-  leaving.abort();
-  await warming;
+  await third;
+  await warming.close();
   const { passes } = reader;
-  await new Promise((later) => setTimeout(later, 120));
+  await later();
   expect(reader.passes).toBe(passes);
 });
 
-test('a bug in a pass is thrown', async () => {
+test('a bug before the node is ready fails the start; one after it is told', async () => {
   const reader = new CountedReader();
-  reader.onPass = () => {
+  const fail = (): never => {
     throw new Error('BUG: for the test');
   };
-  await expect(keepWarming(reader, new AbortController().signal)).rejects.toThrow('for the test');
+  reader.onPass = fail;
+  await expect(openWarmUp(reader, noBug)).rejects.toThrow('for the test');
+  reader.onPass = () => undefined;
+  const { promise: told, resolve } = Promise.withResolvers<unknown>();
+  const warming = await openWarmUp(reader, resolve);
+  reader.onPass = fail;
+  expect(await told).toMatchObject({ message: 'BUG: for the test' });
+  await warming.close();
 });
