@@ -184,6 +184,7 @@ describe('names and sizes', () => {
   test('the top level is the fixed set', () => {
     const fixed = [
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
       'LICENSE',
       'README.md',
       'deploy',
@@ -365,6 +366,7 @@ describe('the documents', () => {
       ...listFiles('deploy', '.md'),
       'README.md',
       'CHANGELOG.md',
+      'CONTRIBUTING.md',
     ];
     const broken: string[] = [];
     for (const page of pages.filter((path) => existsSync(join(root, path)))) {

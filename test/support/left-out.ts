@@ -13,6 +13,7 @@ const OPENSSL = 'needs openssl, which makes the certificates';
 /** Why tests of a file may be skipped; left-out.test.ts holds it against the sources. */
 export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/api/access/listener-tls.test.ts': OPENSSL,
+  'test/deploy/jaeger.test.ts': 'needs a Jaeger (JAEGER names its program)',
   'test/base/completion.test.ts': 'needs zsh',
   'test/block/block-round-trip.test.ts': CAPTURE,
   'test/conformance/browser.test.ts': 'needs builds of Jaeger UI in JAEGER_UI_DIR, and chromium',
@@ -42,6 +43,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/backup.test.ts': TOOLS,
   'test/system/cluster-proxy.test.ts': 'needs haproxy or nginx',
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
+  'test/system/examples.test.ts': 'needs opentelemetry-sdk for Python (PYTHON names an interpreter that has it)',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
   'test/system/round-trip.test.ts': CAPTURE,
