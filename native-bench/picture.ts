@@ -1,0 +1,42 @@
+// The README's picture: node native-bench/picture.ts starts a node, sends it two days of the shop workload, and takes the first
+// page as docs/pictures/first-page.png with Debian's chromium (CHROMIUM names another browser).
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { chromium } from 'playwright-core';
+import { HttpClient } from './harness/http-client.ts';
+import { driveLoad } from './harness/load.ts';
+import { startNode } from './harness/node-process.ts';
+import { trafficStream } from './harness/traffic.ts';
+
+const spansSent = 60_000;
+const twoDaysSeconds = 2 * 86_400;
+const root = fileURLToPath(new URL('..', import.meta.url));
+const picture = join(root, 'docs', 'pictures', 'first-page.png');
+
+execFileSync(process.execPath, [join(root, 'deploy', 'build-ui.mjs')]);
+const folder = mkdtempSync(join(tmpdir(), 'tracelith-picture-'));
+process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
+const node = await startNode({ dataPath: join(folder, 'data'), grpc: false });
+try {
+  using client = new HttpClient(node.url, 4);
+  const traffic = { profile: 'shop', frames: undefined, seed: 1, batch: 500, overSeconds: twoDaysSeconds } as const;
+  const frames = trafficStream(traffic, spansSent);
+  const next = () => frames.next().value;
+  await driveLoad({ client, path: '/v1/traces', connections: 4, seconds: Infinity, rate: 0, next });
+  const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
+  const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
+  const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
+  page.setDefaultTimeout(120_000);
+  await page.goto(`${node.url}/`);
+  await page.getByRole('button', { name: 'checkout' }).first().click();
+  await page.locator('.waterfall li').nth(3).waitFor();
+  mkdirSync(dirname(picture), { recursive: true });
+  await page.screenshot({ path: picture });
+  await browser.close();
+  console.log(`written: ${picture}`);
+} finally {
+  await node.child.stop();
+}
