@@ -60,6 +60,38 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     fires: { [`process_open_fds{${AT}}`]: steady(95), [`process_max_fds{${AT}}`]: steady(100) },
     quiet: { [`process_open_fds{${AT}}`]: steady(80), [`process_max_fds{${AT}}`]: steady(100) },
   },
+  TracelithCertificateExpires: {
+    // promtool's clock is at two hours.
+    fires: {
+      [`tracelith_tls_certificate_expiry_timestamp_seconds{${AT}, name="httpListenAddr"}`]: steady(7_200 + 13 * 86_400),
+    },
+    quiet: {
+      [`tracelith_tls_certificate_expiry_timestamp_seconds{${AT}, name="httpListenAddr"}`]: steady(7_200 + 15 * 86_400),
+    },
+  },
+  TracelithLoginsFail: {
+    fires: { [`tracelith_login_failures_total{${AT}, reason="unknown"}`]: growing(5) },
+    quiet: {
+      [`tracelith_login_failures_total{${AT}, reason="unknown"}`]: growing(1),
+      [`tracelith_login_failures_total{${AT}, reason="missing"}`]: growing(50),
+    },
+  },
+  TracelithStorageNodeMissing: {
+    fires: { [`vt_insert_remote_is_reachable{${AT}, node="a", addr="a:10491"}`]: '1x110 0x10' },
+    quiet: { [`vt_insert_remote_is_reachable{${AT}, node="a", addr="a:10491"}`]: '1x110 0 1x9' },
+  },
+  TracelithStorageNodeReadOnly: {
+    fires: { [`tracelith_cluster_node_is_read_only{${AT}, node="a", addr="a:10491"}`]: steady(1) },
+    quiet: { [`tracelith_cluster_node_is_read_only{${AT}, node="a", addr="a:10491"}`]: '0x117 1x3' },
+  },
+  TracelithClusterRefusesSpans: {
+    fires: { [`tracelith_cluster_slices_refused_total{${AT}}`]: '0x117 1x3' },
+    quiet: { [`tracelith_cluster_slices_refused_total{${AT}}`]: steady(5) },
+  },
+  TracelithPartialAnswers: {
+    fires: { [`tracelith_cluster_partial_answers_total{${AT}}`]: growing(1) },
+    quiet: { [`tracelith_cluster_partial_answers_total{${AT}}`]: steady(5) },
+  },
   TracelithSpansDropped: {
     fires: {
       [`vt_rows_dropped_total{${AT}, reason="too_large"}`]: growing(1),

@@ -163,6 +163,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/block/block-damage.test.ts': [],
   'test/api/listeners/bad-input.test.ts': [],
   'test/api/listeners/grpc-bad-input.test.ts': [],
+  'test/api/listeners/hostile-clients.test.ts': [],
   'test/api/listeners/otlp-http-port.test.ts': ['src/api/listeners/http-listener.ts'],
   'test/api/jaeger/jaeger-json.test.ts': ['src/api/jaeger/jaeger-span.ts'],
   'test/api/jaeger-grpc/storage-grpc.test.ts': ['src/api/jaeger-grpc/grpc-answers.ts'],

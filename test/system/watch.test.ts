@@ -11,6 +11,7 @@ import { ask, force, PROTOCOLS, search, sendTo } from '../support/node-client.ts
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { oneSpan } from '../support/one-span.ts';
 import { promqlNames } from '../support/promql-names.ts';
+import { RoleProcess } from '../support/role-process.ts';
 import { root } from '../support/source-tree.ts';
 
 const hasPromtool = spawnSync('promtool', ['--version']).error === undefined;
@@ -56,12 +57,15 @@ const SELDOM: Readonly<Record<string, string>> = {
   up: 'Prometheus’ own',
   tracelith_parked_parts: 'only while parts are parked',
   tracelith_parked_log_files: 'only while log files are parked',
+  tracelith_tls_certificate_expiry_timestamp_seconds: 'only with TLS; test/system/tls.test.ts reads it',
 };
 
 describe('of a loaded node', () => {
   let node: TestNode;
   let scrape = '';
   let openMetrics = '';
+  let insertScrape = '';
+  const roles: RoleProcess[] = [];
 
   beforeAll(async () => {
     node = await startNode({ flags: ['-search.logSlowQueryDuration=1ms', '-insert.maxAttributesPerSpan=2'] });
@@ -77,13 +81,21 @@ describe('of a loaded node', () => {
     const [, type, text] = await ask(node, '/metrics', { accept: 'application/openmetrics-text; version=1.0.0' });
     expect(type).toBe('application/openmetrics-text; version=1.0.0; charset=utf-8');
     openMetrics = text;
+    roles.push(await RoleProcess.storing('a'));
+    await roles[0]!.start();
+    roles.push(await RoleProcess.inFront('insert', roles[0]!.address));
+    await roles[1]!.start();
+    insertScrape = await (await fetch(`${roles[1]!.url}/metrics`)).text();
+  }, 300_000);
+  afterAll(async () => {
+    await node[Symbol.asyncDispose]();
+    for (const role of roles) await role[Symbol.asyncDispose]();
   });
-  afterAll(() => node[Symbol.asyncDispose]());
 
   /** Labels by name of metric, of all its samples together. */
   function shown(): Map<string, Set<string>> {
     const found = new Map<string, Set<string>>();
-    for (const [, name = '', labels = ''] of scrape.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
+    for (const [, name = '', labels = ''] of (scrape + insertScrape).matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
       const known = found.get(name) ?? new Set();
       for (const [, label = ''] of labels.matchAll(/(\w+)="(?:[^"\\]|\\.)*"/g)) known.add(label);
       found.set(name, known);
@@ -118,8 +130,10 @@ describe('of a loaded node', () => {
   });
 
   test.skipIf(!hasPromtool)('promtool finds nothing to say about the scrape', () => {
-    const said = spawnSync('promtool', ['check', 'metrics'], { input: scrape, encoding: 'utf8' });
-    expect([said.status, said.stdout, said.stderr]).toEqual([0, '', '']);
+    for (const input of [scrape, insertScrape]) {
+      const said = spawnSync('promtool', ['check', 'metrics'], { input, encoding: 'utf8' });
+      expect([said.status, said.stdout, said.stderr]).toEqual([0, '', '']);
+    }
   });
 
   test.skipIf(!hasPromtool)('promtool reads the scrape as OpenMetrics', () => {
@@ -152,20 +166,21 @@ describe('the rules', () => {
   });
 
   test.skipIf(!hasPromtool)('promtool lets each fire, and keeps it quiet otherwise', () => {
-    const tests = Object.entries(ALERT_CASES).flatMap(([alert, { fires, quiet }]) =>
-      [fires, quiet].map((series, i) => ({
-        name: `${alert} ${i === 0 ? 'fires' : 'is quiet'}`,
+    // All together: the cases name different series.
+    const tests = (['fires', 'quiet'] as const).map((which) => {
+      const series = Object.values(ALERT_CASES).flatMap((one) => Object.entries(one[which]));
+      expect(new Set(series.map(([name]) => name)).size).toBe(series.length);
+      return {
+        name: which,
         interval: '1m',
-        input_series: Object.entries(series).map(([name, values]) => ({ series: name, values })),
-        promql_expr_test: [
-          {
-            expr: `count(ALERTS{alertname="${alert}", alertstate="firing"})`,
-            eval_time: '2h',
-            exp_samples: i === 0 ? [{ labels: '{}', value: 1 }] : [],
-          },
-        ],
-      })),
-    );
+        input_series: series.map(([name, values]) => ({ series: name, values })),
+        promql_expr_test: Object.keys(ALERT_CASES).map((alert) => ({
+          expr: `count(ALERTS{alertname="${alert}", alertstate="firing"})`,
+          eval_time: '2h',
+          exp_samples: which === 'fires' ? [{ labels: '{}', value: 1 }] : [],
+        })),
+      };
+    });
     const file = join(folder, 'rules.test.yaml');
     // JSON is YAML.
     writeFileSync(file, JSON.stringify({ rule_files: alertFiles, evaluation_interval: '1m', tests }));
