@@ -37,6 +37,7 @@ import { BodyPool } from './api/http/body-pool.ts';
 import { openHttpServer, openOtlpHttp } from './api/listeners/http-server.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics, type Metrics } from './api/edge/metrics.ts';
+import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts';
 import { Readiness } from './api/edge/readiness.ts';
 import { hostName, openCluster } from './cluster/open-cluster.ts';
 import { PROTOCOL_VERSION, type NodeDescription } from './cluster/protocol.ts';
@@ -106,6 +107,7 @@ interface Opening {
   readonly closing: Closing;
   readonly allowedBytes: number;
   readonly memory: MemoryShares;
+  readonly tenants: TenantLimits;
 }
 
 /** Opens everything that `config` asks for; the returned stack holds it in order of opening. */
@@ -113,15 +115,17 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const closing = new Closing();
   const logins = openAccess({ config, logger, countFailure: (reason) => metrics.countLoginFailure(reason) });
   closing.add('logins', () => logins[Symbol.dispose]());
+  const tenants = openTenantLimits(config.tenantsConfigPath, systemClock, logger);
+  closing.add('limits of tenants', () => tenants[Symbol.dispose]());
   const connectionCaps = shareConnections(config, logger);
   const allowedBytes = allowedMemory({ percent: config.memoryPercent, bytes: config.memoryBytes }, SYSTEM_MEMORY);
   const memory = shareMemoryOf(allowedBytes, config, logger);
-  const opening = { config, logger, stop, closing, allowedBytes, memory };
+  const opening = { config, logger, stop, closing, allowedBytes, memory, tenants: tenants.limits };
   const backend = config.storageNodes.length > 0 ? await openRemote(opening) : await openOwn(opening);
   const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
   const { reader, archive, metrics, store, readiness } = backend;
-  const intake = new Intake({ ...config, ...memory, writer: backend.writer, metrics, logger });
+  const intake = new Intake({ ...config, ...memory, writer: backend.writer, metrics, logger, tenants: tenants.limits });
   const parts = {
     config,
     access: logins.access,
@@ -160,7 +164,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
 }
 
 /** The store of this process. */
-async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: Opening): Promise<Backend> {
+async function openOwn({ config, logger, stop, closing, allowedBytes, memory, tenants }: Opening): Promise<Backend> {
   const mainPulse = new Pulse();
   mainPulse.start(ownThreadId());
   const store = await openThreadedStore({
@@ -178,6 +182,7 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory }: 
     archive: archived,
     logger,
     ...queryBounds(config, memory),
+    runningMaxOf: (tenant) => tenants.of(tenant).queriesAtOnce,
     observe: (query) => metrics.countQuery(query),
   });
   closing.add('query workers', () => reader.close());

@@ -18,9 +18,15 @@ export class FairQueue<T> {
     this.#size++;
   }
 
-  /** Takes the oldest item of the first line. */
-  take(): T | undefined {
+  /** Number of items in the owner's line. */
+  sizeOf(owner: string): number {
+    return this.#lines.get(owner)?.size ?? 0;
+  }
+
+  /** Takes the oldest item of the first line whose owner `mayTake`. */
+  take(mayTake: (owner: string) => boolean = () => true): T | undefined {
     for (const [owner, line] of this.#lines) {
+      if (!mayTake(owner)) continue;
       for (const item of line) {
         this.delete(owner, item);
         // Moves the line behind the others.

@@ -140,7 +140,7 @@ export class ClusterReader implements TraceReader, SearchExplainer {
     ask: AskNode<T>,
   ): Promise<{ readonly answers: readonly T[]; readonly marked: Marked }> {
     const { nodes, allowsPartial, observePartial } = this.#options;
-    await this.#turns.take(call.signal);
+    await this.#turns.take(call.tenant, call.signal);
     try {
       const asked = { ...call, allowsPartial: call.allowsPartial ?? allowsPartial, deadlineNs: this.#deadlineOf(call) };
       const found = await askNodes(nodes.all, asked, ask);
@@ -148,7 +148,7 @@ export class ClusterReader implements TraceReader, SearchExplainer {
       if (marked.missing !== undefined) observePartial?.(marked.missing);
       return { answers: found.answers.map(({ answer }) => answer), marked };
     } finally {
-      this.#turns.release();
+      this.#turns.release(call.tenant);
     }
   }
 }

@@ -1,7 +1,7 @@
 // Flags of what is received: the bounds of requests and spans, and the OTLP listeners.
 import { availableParallelism } from 'node:os';
 import { flag } from '../base/flag-row.ts';
-import { bytes, count, duration, optionalListenAddress } from '../base/flag-value.ts';
+import { bytes, count, duration, optionalListenAddress, text } from '../base/flag-value.ts';
 import { limits } from '../base/limits.ts';
 
 const cores = availableParallelism();
@@ -56,6 +56,13 @@ export const ingestFlags = {
     meaning: 'Tenants that may have something stored; spans of a further one are refused (429, Retry-After).',
     reason: 'Each costs some KB of memory, and a client may invent one with every request.',
     example: '-maxTenants=100',
+  }),
+  tenantsConfigPath: flag('ingest', 'tenants.config', text, {
+    default: '',
+    meaning:
+      'File with the limits of tenants (spans and bytes a second, queries at once), JSON, docs/operations/tenants.md. Read again when it changes. Empty: none.',
+    reason: 'Tenants share fairly what there is; a limit is for who must not take it even when it is free.',
+    example: '-tenants.config=/etc/tracelith/tenants.json',
   }),
   concurrentInsertsMax: flag('ingest', 'maxConcurrentInserts', count('requests', { min: 1, max: 65_536 }), {
     default: `${32 * cores}`,

@@ -65,6 +65,8 @@ export interface LocalReaderOptions {
   readonly workers: number;
   /** Queries that hold a view, running or about to run; further ones wait. */
   readonly concurrentMax: number;
+  /** Of them those of one tenant; default: all. */
+  readonly runningMaxOf?: (tenant: Tenant) => number;
   /** How long a query waits for its turn, ms; default durationMaxMs. */
   readonly waitMaxMs?: number;
   /** Wall-clock limit of one query, without its wait, ms. */
@@ -135,8 +137,9 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
 
   constructor(options: LocalReaderOptions) {
     this.#options = options;
-    const { concurrentMax: runningMax, waitMaxMs = options.durationMaxMs } = options;
-    this.#turns = new Turns({ runningMax, waitingMax: limits.queriesWaitingMax, waitMaxMs });
+    const { concurrentMax: runningMax, waitMaxMs = options.durationMaxMs, runningMaxOf } = options;
+    const waitingMax = limits.queriesWaitingMax;
+    this.#turns = new Turns({ runningMax, waitingMax, waitMaxMs, ...(runningMaxOf && { runningMaxOf }) });
     this.#threads = new ThreadPool({
       workerUrl: new URL(`./query-worker${extname(import.meta.filename)}`, import.meta.url),
       name: 'run',
@@ -235,10 +238,10 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
       for (const view of piecesOf(taken)) {
         let from: number | undefined = 0;
         while (from !== undefined) {
-          await this.#turns.take(signal);
+          await this.#turns.take(tenant, signal);
           const task: QueryTask<'digest'> = { kind: 'digest', from };
           const reply: QueryReply = await this.#ask({ task, tenant, view, durationMaxMs }, signal).finally(() =>
-            this.#turns.release(),
+            this.#turns.release(tenant),
           );
           const page = this.#take<'digest'>(reply).result;
           this.#report(page.damaged);
@@ -268,8 +271,8 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
   /** Waits for a turn before it takes a view, so that a waiting query pins no files. */
   async #run<K extends QueryKind>(call: CallContext, filter: ViewFilter, task: QueryTask<K>): Promise<Answer<K>> {
     const { source, bytesMax = Infinity } = this.#options;
-    const { tenant, signal } = call;
-    return await this.#inTurn(signal, async (waitedMs) => {
+    const { tenant } = call;
+    return await this.#inTurn(call, async (waitedMs) => {
       const taken = await source.takeView(tenant, filter);
       try {
         return await this.#answer<K>(call, {
@@ -284,13 +287,13 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
     });
   }
 
-  async #inTurn<T>(signal: AbortSignal | undefined, work: (waitedMs: number) => Promise<T>): Promise<T> {
+  async #inTurn<T>({ tenant, signal }: CallContext, work: (waitedMs: number) => Promise<T>): Promise<T> {
     const askedMs = performance.now();
-    await this.#turns.take(signal);
+    await this.#turns.take(tenant, signal);
     try {
       return await work(performance.now() - askedMs);
     } finally {
-      this.#turns.release();
+      this.#turns.release(tenant);
     }
   }
 
@@ -323,7 +326,7 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
       const found: SpanRows[] = [];
       for (let from: number | undefined = 0; from !== undefined;) {
         const task: QueryTask<'rows'> = { kind: 'rows', selection, from };
-        const { result } = await this.#inTurn(call.signal, (waitedMs) =>
+        const { result } = await this.#inTurn(call, (waitedMs) =>
           this.#answer<'rows'>(call, { task, view: taken, waitedMs, bytesMax: Infinity }),
         );
         const [warning] = result.warnings;

@@ -1,7 +1,10 @@
-// A queue of queries: a fixed number runs at once, the others wait in the order of arrival. A browser opens six connections and
-// requests a trace on each, so waiting is normal and refusing is rare; but the queue's length and the wait are bounded.
+// A queue of queries: a fixed number runs at once, the others wait. Tenants take turns, each in its order of arrival, and a tenant
+// may have a bound of its own. A browser opens six connections and requests a trace on each, so waiting is normal and refusing is
+// rare; but the queue's length and the wait are bounded.
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
+import { FairQueue } from '../base/fair-queue.ts';
+import type { Tenant } from '../trace/tenant.ts';
 
 export interface TurnsOptions {
   readonly runningMax: number;
@@ -9,7 +12,12 @@ export interface TurnsOptions {
   readonly waitingMax: number;
   /** Longest wait in ms; then UNAVAILABLE. */
   readonly waitMaxMs: number;
+  /** Queries of one tenant that run at once; default: as many as run at all. */
+  readonly runningMaxOf?: (tenant: Tenant) => number;
 }
+
+/** Of the queue, for one tenant. */
+const SHARE = 0.75;
 
 /** The turns now; the last two since start. */
 export interface TurnCounts {
@@ -25,7 +33,8 @@ export interface TurnCounts {
 export class Turns {
   readonly #options: TurnsOptions;
   #running = 0;
-  readonly #waiting = new Set<() => void>();
+  readonly #runningOf = new Map<Tenant, number>();
+  readonly #waiting = new FairQueue<() => void>();
   #limitReached = 0;
   #limitTimeouts = 0;
 
@@ -39,43 +48,57 @@ export class Turns {
     return { running: this.#running, runningMax, waiting: this.#waiting.size, limitReached, limitTimeouts };
   }
 
-  /** Resolves when it is the caller's turn; the caller must release each turn. Throws OVERLOADED, UNAVAILABLE, CANCELLED. */
-  async take(signal?: AbortSignal): Promise<void> {
+  /**
+   * Resolves when it is the turn of a query of `tenant`; the caller must release each turn. Throws OVERLOADED, UNAVAILABLE,
+   * CANCELLED.
+   */
+  async take(tenant: Tenant, signal?: AbortSignal): Promise<void> {
     const { runningMax, waitingMax } = this.#options;
-    if (this.#running < runningMax) {
-      this.#running++;
-      return;
-    }
+    // Whoever waits then is of a tenant that runs as many as it may.
+    if (this.#running < runningMax && this.#mayRun(tenant)) return this.#begin(tenant);
     this.#limitReached++;
-    if (this.#waiting.size >= waitingMax) {
+    // One tenant fills at most three quarters of the queue, so that there is room for the others.
+    const isFull = this.#waiting.size >= waitingMax || this.#waiting.sizeOf(tenant) >= Math.ceil(waitingMax * SHARE);
+    if (isFull) {
       this.#limitTimeouts++;
       throw new StoreError(
         'OVERLOADED',
-        `${waitingMax} queries wait behind ${runningMax} (-search.maxConcurrentRequests); try again later`,
+        `${this.#waiting.size} queries wait behind ${runningMax} (-search.maxConcurrentRequests); try again later`,
       );
     }
-    await this.#wait(signal);
+    await this.#wait(tenant, signal);
   }
 
   /** Passes the turn to the next in the queue, so that a newcomer cannot overtake it. */
-  release(): void {
-    assert(this.#running > 0, 'a turn is given back that nobody took');
-    const [next] = this.#waiting;
-    if (next === undefined) this.#running--;
-    else next();
+  release(tenant: Tenant): void {
+    const running = this.#runningOf.get(tenant) ?? 0;
+    assert(this.#running > 0 && running > 0, 'a turn is given back that nobody took');
+    this.#running--;
+    if (running === 1) this.#runningOf.delete(tenant);
+    else this.#runningOf.set(tenant, running - 1);
+    this.#waiting.take((owner) => this.#mayRun(owner as Tenant))?.();
   }
 
-  #wait(signal: AbortSignal | undefined): Promise<void> {
+  #mayRun(tenant: Tenant): boolean {
+    return (this.#runningOf.get(tenant) ?? 0) < (this.#options.runningMaxOf?.(tenant) ?? Infinity);
+  }
+
+  #begin(tenant: Tenant): void {
+    this.#running++;
+    this.#runningOf.set(tenant, (this.#runningOf.get(tenant) ?? 0) + 1);
+  }
+
+  #wait(tenant: Tenant, signal: AbortSignal | undefined): Promise<void> {
     const { runningMax, waitMaxMs } = this.#options;
-    assert(this.#running === runningMax, `a query waits while ${this.#running} of ${runningMax} run`);
     return new Promise((resolve, reject) => {
       const leave = (): void => {
         clearTimeout(timer);
         signal?.removeEventListener('abort', cancel);
-        this.#waiting.delete(turn);
+        this.#waiting.delete(tenant, turn);
       };
       const turn = (): void => {
         leave();
+        this.#begin(tenant);
         resolve();
       };
       const refuse = (error: StoreError): void => {
@@ -89,7 +112,7 @@ export class Turns {
         const text = `${runningMax} queries (-search.maxConcurrentRequests) are running and none had an end within ${waitMaxMs} ms`;
         refuse(new StoreError('UNAVAILABLE', `${text}; try again later`));
       }, waitMaxMs);
-      this.#waiting.add(turn);
+      this.#waiting.push(tenant, turn);
       if (signal?.aborted === true) cancel();
       else signal?.addEventListener('abort', cancel, { once: true });
     });

@@ -8,6 +8,7 @@ import type { OpenServer } from '../../src/api/edge/open-server.ts';
 import { openHttpServer } from '../../src/api/listeners/http-server.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { Intake } from '../../src/api/edge/intake.ts';
+import type { TenantLimits } from '../../src/api/edge/tenant-limits.ts';
 import type { Metrics } from '../../src/api/edge/metrics.ts';
 import { testMetrics } from './test-metrics.ts';
 import { parseConfig, type Config } from '../../src/config.ts';
@@ -20,6 +21,7 @@ export interface EdgeOptions {
   readonly flags?: readonly string[];
   /** The folder of a built first page. */
   readonly uiDir?: string;
+  readonly tenants?: TenantLimits;
   /** Bytes of all bodies in flight. */
   readonly intakeBytesMax?: number;
 }
@@ -84,7 +86,14 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
   const { storageDataPath, shownFlags } = config;
   const metrics = testMetrics({ admin: store, storageDataPath, shownFlags });
   const { intakeBytesMax = 256 << 20 } = options;
-  const intake = new Intake({ ...config, writer: store, metrics, logger, intakeBytesMax });
+  const intake = new Intake({
+    ...config,
+    writer: store,
+    metrics,
+    logger,
+    intakeBytesMax,
+    ...(options.tenants && { tenants: options.tenants }),
+  });
   const bodies = new BodyPool();
   const logins = openAccess({ config, logger, countFailure: metrics.countLoginFailure });
   const { access } = logins;

@@ -41,6 +41,7 @@ const HTTP_NEEDS: Readonly<Record<string, RouteNeed>> = {
   'GET /debug/threads': admin('pprofAuthKey'),
   'POST /debug/cpu': admin('pprofAuthKey'),
   'POST /debug/heap': admin('pprofAuthKey'),
+  'GET /internal/tenants': admin(),
   'POST /internal/force_flush': admin('forceFlushAuthKey'),
   'POST /internal/force_merge': admin('forceMergeAuthKey'),
   'POST /internal/purge': admin(),

@@ -14,10 +14,13 @@ import type { Tenant } from '../../trace/tenant.ts';
 import type { IngestType } from '../metrics/request-metrics.ts';
 import type { Metrics } from './metrics.ts';
 import { RejectionLog } from './rejection-log.ts';
+import { NO_LIMITS, type Limits, type TenantLimits } from './tenant-limits.ts';
 
 export interface IntakeOptions {
   readonly logger: Logger;
   readonly writer: SpanWriter;
+  /** What tenants may send; absent: no limits. */
+  readonly tenants?: TenantLimits;
   readonly metrics: Metrics;
   /** Bytes of one body after decompression. */
   readonly requestBytesMax: number;
@@ -78,6 +81,11 @@ export class Intake {
     }));
   }
 
+  /** What the tenant may send and ask. */
+  limitsOf(tenant: Tenant): Limits {
+    return this.#options.tenants?.of(tenant) ?? NO_LIMITS;
+  }
+
   /** Opens the account of one request. Throws OVERLOADED. */
   open(tenant: Tenant): IntakeAccount {
     this.#idle.refresh();
@@ -88,10 +96,11 @@ export class Intake {
 
   /**
    * Writes one complete request when it is its turn; the writer then owns `body` and what `account` holds. Throws what the writer
-   * throws, and UNAVAILABLE if the turn did not come within insertQueueMaxMs or the writer did not answer within writeMaxMs. In
+   * throws, OVERLOADED if the tenant sends more than it may, and UNAVAILABLE if the turn did not come within insertQueueMaxMs or the writer did not answer within writeMaxMs. In
    * the latter case the request may still be stored; sending it again is harmless.
    */
   async write(account: IntakeAccount, body: Uint8Array, type: IngestType, call: WriteCall = {}): Promise<WriteResult> {
+    this.#options.tenants?.admit(account.tenant);
     await this.#takeSlot(account.tenant);
     const { key, ...context } = call;
     const write = (): Promise<WriteResult> =>
@@ -115,10 +124,12 @@ export class Intake {
   }
 
   async #writeCounted(call: CallContext, body: Uint8Array, type: IngestType, key?: string): Promise<WriteResult> {
-    const { writer, metrics } = this.#options;
+    const { writer, metrics, tenants } = this.#options;
     const { tenant } = call;
     const bytes = body.length;
     const result = await writer.write(call, transferable(body), key);
+    const rejected = [...result.rejected.values()].reduce((sum, count) => sum + count, 0);
+    tenants?.charge(tenant, { spans: result.stored + rejected, bytes });
     metrics.countIngest(type, { tenant, result, bytes });
     this.#rejections.add(tenant, result.rejected);
     return result;

@@ -4,17 +4,22 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { ownThread, type DiagnosedThread } from '../../base/diagnosed-thread.ts';
 import { StoreError } from '../../base/errors.ts';
+import type { StoreInventory } from '../../trace/inventory.ts';
 import type { SpanDigester } from '../../trace/span-digests.ts';
 import type { StoreAdmin, TraceArchive } from '../../trace/store.ts';
+import type { Intake } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import { chooseExposition } from '../metrics/exposition.ts';
 import type { Duty, Readiness } from '../edge/readiness.ts';
 import { registerCopyRoutes, type CopyRoutesOptions } from './copy-routes.ts';
 import { registerDebugRoutes } from './debug-routes.ts';
 import { registerDeleteRoutes, type Deletions } from './delete-routes.ts';
+import { registerTenantRoutes } from './tenant-routes.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
-export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'intake' | 'answers' | 'logger'> {
+export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'answers' | 'logger'> {
+  readonly intake: Pick<Intake, 'open' | 'limitsOf'>;
+  readonly inventory?: StoreInventory;
   /** undefined: traces are stored elsewhere, and nothing of them can be copied from here. */
   readonly digester?: SpanDigester;
   /** undefined: the node has no store. */
@@ -107,6 +112,7 @@ async function registerStoreRoutes(app: FastifyInstance, admin: StoreAdmin, opti
 
   registerDeleteRoutes(app, { deletions: options.deletions });
   registerPartitionRoutes(app, { admin, readPartitionPrefix });
+  registerTenantRoutes(app, { ...options, admin });
   const { digester } = options;
   if (digester !== undefined) await registerCopyRoutes(app, { ...options, ...config, admin, digester });
 }
