@@ -22,6 +22,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/conformance/jaeger-suite.test.ts': SUITE,
   'test/conformance/reply-shapes.test.ts': SUITE,
   'test/conformance/search.test.ts': SUITE,
+  'test/crash/cluster-faults.test.ts': LINUX,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
   'test/deploy/collector.test.ts':
@@ -41,6 +42,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/storage/threaded-store.test.ts': LINUX,
   'test/system/archive.test.ts': TOOLS,
   'test/system/backup.test.ts': TOOLS,
+  'test/system/cluster-faults.test.ts': LINUX,
   'test/system/cluster-proxy.test.ts': 'needs haproxy or nginx',
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
   'test/system/examples.test.ts': 'needs opentelemetry-sdk for Python (PYTHON names an interpreter that has it)',
