@@ -1,6 +1,7 @@
 // Received bytes, in pieces as they arrived. Small pieces are merged: each piece costs some 140 bytes that no budget counts,
 // and a client may send one byte at a time.
 import { assert } from '../../base/assert.ts';
+import { freeBytes } from '../../bytes/free-bytes.ts';
 
 /** Larger pieces are never copied. */
 const SMALL_BYTES: number = 8 << 10;
@@ -22,6 +23,7 @@ export class ReceivedBytes {
     return this.#pieces.length;
   }
 
+  /** Takes over `piece`. */
   add(piece: Buffer): void {
     this.#pieces.push(piece);
     this.#length += piece.length;
@@ -31,10 +33,17 @@ export class ReceivedBytes {
     this.#small = 0;
   }
 
+  #joined(): Buffer {
+    const whole = Buffer.concat(this.#pieces, this.#length);
+    for (const piece of this.#pieces) freeBytes(piece);
+    return whole;
+  }
+
   /** Removes and returns the first `size` bytes. */
   cut(size: number): Buffer {
     assert(size <= this.#length, `${size} bytes cut from ${this.#length}`);
-    const whole = this.#pieces.length === 1 ? this.#pieces[0]! : Buffer.concat(this.#pieces, this.#length);
+    if (size === 0) return Buffer.alloc(0);
+    const whole = this.#pieces.length === 1 ? this.#pieces[0]! : this.#joined();
     this.#pieces = size < whole.length ? [whole.subarray(size)] : [];
     this.#small = 0;
     this.#length -= size;
