@@ -25,6 +25,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/crash/cluster-faults.test.ts': LINUX,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
+  'test/deploy/cluster-chart.test.ts': 'needs helm',
   'test/deploy/collector.test.ts':
     'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/deploy/compose.test.ts': 'needs the schema of the Compose specification in COMPOSE_SCHEMA',
