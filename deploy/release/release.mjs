@@ -57,7 +57,7 @@ function prepare(version) {
       edit(`deploy/helm/${chart}/Chart.yaml`, `\nappVersion: ${from}\n`, `\nappVersion: ${version}\n`);
     }
     edit('deploy/compose/compose.yaml', `image: tracelith:${from}`, `image: tracelith:${version}`);
-    for (const page of ['docs/operations/install.md']) edit(page, `tracelith-${from}.tgz`, `tracelith-${version}.tgz`);
+    for (const page of ['docs/operations/install.md']) edit(page, `tracelith-${from}`, `tracelith-${version}`);
   }
   console.log(
     `version ${version}: render deploy/kubernetes/ (deploy/kubernetes/render.sh), run the tests, commit, then: node deploy/release/release.mjs build`,

@@ -51,6 +51,7 @@ test.skipIf(!hasProgram('helm', 'version'))(
         'storage.listenAddr': `127.0.0.1:${storagePort}`,
         storageDataPath: join(folder, `data-${storagePort}`),
         storageNode: `file://${nodesFile}`,
+        'storageNode.name': `storage-${storagePort}`, // the pod's name
       };
       const given = (container?.args ?? []).map((arg) => {
         const [flag = '', value] = arg.slice(1).split(/=(.*)/s);

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Child, findFreePort } from '../../native-bench/harness/child.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { oneSpan } from '../support/one-span.ts';
-import { hasProgram, run } from '../support/repository-copy.ts';
+import { hasProgram, run, version } from '../support/repository-copy.ts';
 import { root } from '../support/source-tree.ts';
 
 const [NODE, BASE] = ['localhost/tracelith-test/node', 'localhost/tracelith-test/base'];
@@ -72,7 +72,7 @@ describe.skipIf(!canBuild)('the image', () => {
   });
 
   test('runs a tool, and refuses a wrong flag with exit code 2', () => {
-    expect(runImage(IMAGE, '-version')).toBe('tracelith 0.1.0\n');
+    expect(runImage(IMAGE, '-version')).toBe(`tracelith ${version}\n`);
     expect(() => runImage(IMAGE, '-retentionPeriods=7d')).toThrow(/did you mean -retentionPeriod/);
     expect(() => runImage(IMAGE, 'verify', '/nowhere')).toThrow(/\/nowhere/);
   });

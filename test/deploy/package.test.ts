@@ -17,7 +17,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { PROTOCOLS, sendTo } from '../support/node-client.ts';
 import { runProgram, startNode } from '../support/node-process.ts';
 import { oneSpan } from '../support/one-span.ts';
-import { copyRepository, pack, run } from '../support/repository-copy.ts';
+import { copyRepository, pack, run, version } from '../support/repository-copy.ts';
 import { root } from '../support/source-tree.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'tracelith-package-'));
@@ -81,7 +81,7 @@ describe('the program', () => {
   });
 
   test('is found by npx, and runs the tools', () => {
-    expect(run(home, 'npx', '--no-install', 'tracelith', '-version')).toBe('tracelith 0.1.0\n');
+    expect(run(home, 'npx', '--no-install', 'tracelith', '-version')).toBe(`tracelith ${version}\n`);
     cpSync(join(root, 'fixtures/format/v2/store'), join(folder, 'store'), { recursive: true });
     expect(run(home, 'npx', '--no-install', 'tracelith', 'verify', join(folder, 'store'))).toMatch(/: intact\n$/);
   });

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { sendTo } from '../support/node-client.ts';
 import { startNode } from '../support/node-process.ts';
 import { oneSpan } from '../support/one-span.ts';
-import { copyRepository, run } from '../support/repository-copy.ts';
+import { copyRepository, run, version } from '../support/repository-copy.ts';
 
 interface LockFile {
   readonly version: string;
@@ -62,10 +62,10 @@ describe('a build', () => {
     expect(first.map(([name]) => name)).toEqual([
       'RELEASE_NOTES.md',
       'SHA256SUMS',
-      'tracelith-0.1.0.cdx.json',
-      'tracelith-0.1.0.tgz',
-      'tracelith-cluster-0.1.0.chart.tgz',
-      'tracelith-single-0.1.0.chart.tgz',
+      `tracelith-${version}.cdx.json`,
+      `tracelith-${version}.tgz`,
+      `tracelith-cluster-${version}.chart.tgz`,
+      `tracelith-single-${version}.chart.tgz`,
     ]);
     expect(second).toEqual(first);
   });
@@ -75,7 +75,7 @@ describe('a build', () => {
   });
 
   test('has a bill of materials with every production dependency, and none of the development', () => {
-    const text = readFileSync(join(outputs[0] ?? '', 'tracelith-0.1.0.cdx.json'), 'utf8');
+    const text = readFileSync(join(outputs[0] ?? '', `tracelith-${version}.cdx.json`), 'utf8');
     const bill = JSON.parse(text) as {
       components: { name: string; version: string }[];
       metadata: { timestamp: string; component: object };
@@ -87,13 +87,13 @@ describe('a build', () => {
     const nameOf = (path: string): string => path.replace(/^.*node_modules\//, '');
     const expected = new Set(needed.map(([path, { version }]) => `${nameOf(path)}@${version}`));
     expect(new Set(bill.components.map(({ name, version }) => `${name}@${version}`))).toEqual(expected);
-    expect(bill.metadata.component).toMatchObject({ name: 'tracelith', version: '0.1.0' });
+    expect(bill.metadata.component).toMatchObject({ name: 'tracelith', version });
     expect(bill.metadata.timestamp).toBe(new Date(TIME * 1000).toISOString());
   });
 
   test('has the notes of its version alone', () => {
     const notes = readFileSync(join(outputs[0] ?? '', 'RELEASE_NOTES.md'), 'utf8');
-    expect(notes).toMatch(/^## 0\.1\.0 /);
+    expect(notes).toContain(`## ${version} (`);
     expect(notes.match(/^## /gm)).toHaveLength(1);
   });
 });
@@ -104,8 +104,10 @@ test('a version is set everywhere at once, and one without a changelog is refuse
   expect(() => run(copy, 'node', 'deploy/release/release.mjs', 'prepare', '9.9.9')).toThrow(
     /CHANGELOG.md: has no "## 9.9.9 \(unreleased\)"/,
   );
-  run(copy, 'node', 'deploy/release/release.mjs', 'prepare', '0.1.0');
-  expect(readFileSync(join(copy, 'CHANGELOG.md'), 'utf8')).toMatch(/^## 0\.1\.0 \(\d{4}-\d\d-\d\d\)$/m);
+  run(copy, 'node', 'deploy/release/release.mjs', 'prepare', version);
+  expect(readFileSync(join(copy, 'CHANGELOG.md'), 'utf8')).toMatch(
+    new RegExp(`^## ${version.replaceAll('.', '\\.')} \\(\\d{4}-\\d\\d-\\d\\d\\)$`, 'm'),
+  );
 });
 
 test('a bundle needs no Node: it brings its own', async () => {
@@ -113,7 +115,7 @@ test('a bundle needs no Node: it brings its own', async () => {
   copyRepository(copy);
   const platform = `linux-${process.arch}`;
   build(copy, `--platforms=${platform}`);
-  const name = `tracelith-0.1.0-${platform}`;
+  const name = `tracelith-${version}-${platform}`;
   run(folder, 'tar', 'xzf', join(copy, 'release', `${name}.tar.gz`));
   const locked = Object.entries(lockOf(join(copy, 'package-lock.json')).packages);
   const wrong = locked.flatMap(([path, { version }]) => {

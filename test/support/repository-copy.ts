@@ -1,7 +1,7 @@
 // What a release is made from, copied to a folder of its own, so that a test may pack and build in it while others run. The
 // installed packages are linked, not copied.
 import { execFileSync } from 'node:child_process';
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from './source-tree.ts';
 
@@ -15,6 +15,10 @@ const PARTS = [
   'src',
   'deploy',
 ];
+
+/** The version that package.json names. */
+export const version: string = (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string })
+  .version;
 
 /** Fills `folder`, which is created when absent. */
 export function copyRepository(folder: string): void {

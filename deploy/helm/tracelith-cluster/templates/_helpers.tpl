@@ -113,8 +113,14 @@ args:
   {{- include "tracelith.args" (merge (dict) .flags (include "tracelith.accessFlags" .root | fromYaml) $values.flags .root.Values.flags (default (dict) .defaults)) | trim | nindent 2 }}
 {{- $token := .root.Values.auth.storageTokenSecret }}
 {{- $asksStorage := and $token.name (ne .role "storage") }}
-{{- if or .root.Values.env $asksStorage }}
+{{- $isStorage := eq .role "storage" }}
+{{- if or .root.Values.env $asksStorage $isStorage }}
 env:
+  {{- if $isStorage }}
+  # The name by which a node gets its share of the traces; the pod of another volume would keep it.
+  - name: POD_NAME
+    valueFrom: { fieldRef: { fieldPath: metadata.name } }
+  {{- end }}
   {{- if $asksStorage }}
   - name: TRACELITH_storageNode_bearerToken
     valueFrom: { secretKeyRef: { name: {{ $token.name }}, key: {{ $token.key }} } }
