@@ -1,10 +1,9 @@
 // Compares a day on two running nodes, and copies traces of which one lacks a span. Copying twice changes nothing, because a
 // node stores a span once: an interrupted copy is simply begun again, and finds less to do.
-import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { decodeExportResponse } from '../otlp/rpc-messages.ts';
 import { join } from 'node:path';
-import { BodyReader, type NodeClient } from './node-client.ts';
+import { BodyReader, unbroken, type NodeClient } from './node-client.ts';
 import { BUCKETS, lackedBy, readDigests, SpanBuckets } from './span-buckets.ts';
 
 /** Traces of one request. */
@@ -70,8 +69,11 @@ export async function compareDay(pair: DayPair, found: OnDifference): Promise<Da
 }
 
 async function fill(buckets: SpanBuckets, node: NodeClient, { day, tenant }: DayPair): Promise<string[]> {
-  const answer = await node.call(`/internal/partition/digests?name=${day}`, { headers: tenantHeaders(tenant) });
-  const warnings = await readDigests(new BodyReader(answer), (record) => buckets.add(record));
+  // What came before a break is there twice, which changes nothing.
+  const warnings = await unbroken(async () => {
+    const answer = await node.call(`/internal/partition/digests?name=${day}`, { headers: tenantHeaders(tenant) });
+    return await readDigests(new BodyReader(answer), (record) => buckets.add(record));
+  });
   return warnings.map((warning) => `${node.url}: ${warning}`);
 }
 
@@ -105,14 +107,17 @@ export async function copyTraces(
     progress(batch.length, body.length);
     batch = [];
   };
-  for (let at = 0; at < copy.ids.length; at += TRACES_PER_REQUEST) {
-    for await (const otlp of readTraces(copy, copy.ids.slice(at, at + TRACES_PER_REQUEST))) {
+  const copySome = async (ids: readonly Buffer[]): Promise<void> => {
+    batch = [];
+    for await (const otlp of readTraces(copy, ids)) {
       const size = batch.reduce((bytes, { length }) => bytes + length, otlp.length);
       if (batch.length > 0 && size > WRITE_BYTES) await write();
       batch.push(otlp);
     }
-  }
-  if (batch.length > 0) await write();
+    if (batch.length > 0) await write();
+  };
+  for (let at = 0; at < copy.ids.length; at += TRACES_PER_REQUEST)
+    await unbroken(() => copySome(copy.ids.slice(at, at + TRACES_PER_REQUEST)));
   return sum;
 }
 
@@ -130,7 +135,7 @@ async function* readTraces(copy: TracesToCopy, ids: readonly Buffer[]): AsyncGen
   const body = new BodyReader(answer);
   for (let head = await body.read(4); head !== undefined; head = await body.read(4)) {
     const otlp = await body.read(head.readUInt32LE());
-    if (otlp === undefined) throw new StoreError('UNAVAILABLE', `${answer.url}: the answer broke off; run it again`);
+    if (otlp === undefined) throw body.brokenOff();
     yield otlp;
   }
 }

@@ -1,17 +1,14 @@
 // Copies a snapshot of a running node over HTTP into a folder, as rsync would: files that are there already are kept, because
 // parts and sealed log files never change, and a file that broke off goes on where it ended.
 import { dirname, join } from 'node:path';
-import { isStoreError } from '../base/errors.ts';
 import { writeWholeFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
 import { walkFiles, type FoundFile } from '../disk/walk-files.ts';
 import { MANIFEST_FILE, parseManifest } from '../partition/manifest.ts';
-import { BodyReader, type NodeClient } from './node-client.ts';
+import { BodyReader, unbroken, type NodeClient } from './node-client.ts';
 
 /** Bytes written at once. */
 const CHUNK_BYTES = 1 << 20;
-/** How often a file may break off before the copy is given up. */
-const BREAKS_MAX = 5;
 
 export interface SnapshotCopy {
   readonly disk: Disk;
@@ -64,13 +61,7 @@ async function copyFile(copy: SnapshotCopy, file: FoundFile, progress: (sizeByte
     have = 0;
   }
   progress(have);
-  for (let breaks = 0; ; breaks++) {
-    try {
-      return await appendRest(copy, file, progress);
-    } catch (error) {
-      if (!isStoreError(error, 'UNAVAILABLE') || breaks === BREAKS_MAX) throw error;
-    }
-  }
+  await unbroken(() => appendRest(copy, file, progress));
 }
 
 /** Appends what the file lacks, and syncs it. */

@@ -1,7 +1,7 @@
 // Calls of a tool to a running node over HTTP. What fails for now (no connection, 429, 502, 503, 504) is tried again for a
 // while: all calls of the tools may be repeated.
 import { setTimeout as delay } from 'node:timers/promises';
-import { StoreError } from '../base/errors.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
 
 /** Tries before a call is given up; with the waits below, some 40 seconds: a restart of the node passes. */
 const TRIES = 10;
@@ -85,8 +85,26 @@ export class NodeClient {
       return await fetch(this.url + path, init);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
-      // undici says "fetch failed" and keeps the reason in its cause.
-      return error.cause instanceof Error ? error.cause.message || String(error.cause) : error.message;
+      return reasonOf(error);
+    }
+  }
+}
+
+/** undici says "fetch failed" or "terminated" and keeps the reason in its cause. */
+function reasonOf(error: Error): string {
+  return error.cause instanceof Error ? error.cause.message || String(error.cause) : error.message;
+}
+
+/** How often an answer may break off before work is given up. */
+const BREAKS_MAX = 3;
+
+/** Runs `work` again when it ends UNAVAILABLE, because an answer broke off; it must not matter that it began before. */
+export async function unbroken<T>(work: () => Promise<T>): Promise<T> {
+  for (let breaks = 0; ; breaks++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isStoreError(error, 'UNAVAILABLE') || breaks === BREAKS_MAX) throw error;
     }
   }
 }
@@ -132,6 +150,7 @@ export class BodyReader {
 
   /** The error of a body that ended too early. */
   brokenOff(cause?: unknown): StoreError {
-    return new StoreError('UNAVAILABLE', `${this.#url}: the answer broke off; run it again`, { cause });
+    const why = cause instanceof Error ? ` (${reasonOf(cause)})` : '';
+    return new StoreError('UNAVAILABLE', `${this.#url}: the answer broke off${why}; run it again`, { cause });
   }
 }

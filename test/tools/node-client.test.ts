@@ -1,7 +1,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test } from 'vitest';
-import { BodyReader, NodeClient } from '../../src/tools/node-client.ts';
+import { StoreError } from '../../src/base/errors.ts';
+import { BodyReader, NodeClient, unbroken } from '../../src/tools/node-client.ts';
 
 /** A server that answers each request in turn. */
 async function serve(
@@ -61,6 +62,18 @@ test('the key and a login in the URL are sent as headers, and the login is in no
 
 test.each(['', 'host:1', 'ftp://host'])('%j is no URL of a node', (url) => {
   expect(() => new NodeClient({ url })).toThrow('expected the URL of a node');
+});
+
+test('work whose answer breaks off is begun again, and given up after some breaks', async () => {
+  let begun = 0;
+  const work = (breaks: number) => async (): Promise<number> => {
+    if (begun++ < breaks) throw new StoreError('UNAVAILABLE', 'broke off');
+    return begun;
+  };
+  expect(await unbroken(work(3))).toBe(4);
+  begun = 0;
+  await expect(unbroken(work(4))).rejects.toThrow('broke off');
+  await expect(unbroken(() => Promise.reject(new StoreError('DISK', 'full')))).rejects.toThrow('full');
 });
 
 test('a body is read by sizes across chunks, and one that breaks off is refused', async () => {

@@ -30,8 +30,17 @@ export interface CopyRoutesOptions {
 const TRACES_MAX = 1_024;
 const BINARY = 'application/octet-stream';
 
-export async function registerCopyRoutes(app: FastifyInstance, options: CopyRoutesOptions): Promise<void> {
+export async function registerCopyRoutes(scope: FastifyInstance, options: CopyRoutesOptions): Promise<void> {
+  await scope.register(async (app) => await registerUncompressed(app, options));
+}
+
+async function registerUncompressed(app: FastifyInstance, options: CopyRoutesOptions): Promise<void> {
   const { admin } = options;
+  // @fastify/compress takes a stream that happens to begin with 0x78 0x01 for one that is compressed already, and says so to the
+  // client. Digests do not compress, and parts are compressed.
+  app.addHook('onRequest', async (request) => {
+    request.headers['x-no-compression'] = 'true';
+  });
   app.post('/internal/partition/tenants', async (request, reply) => {
     return reply.type('application/json').send(JSON.stringify(await admin.listTenants(readDay(request).name)));
   });
@@ -65,23 +74,33 @@ function signalOf(reply: FastifyReply): AbortSignal {
 function sendDigests(request: FastifyRequest, reply: FastifyReply, options: CopyRoutesOptions): FastifyReply {
   const tenant = tenantOf(request);
   const pages = options.digester.digestSpans({ tenant, signal: signalOf(reply) }, readDay(request).day);
-  const stall = setTimeout(() => {
-    stream.destroy(new StoreError('CANCELLED', `the client took nothing for ${limits.answerStallMsMax} ms`));
-  }, limits.answerStallMsMax);
   const records = async function* (): AsyncGenerator<Uint8Array> {
     const warnings = new Set<string>();
     for await (const page of pages) {
-      stall.refresh();
       for (const warning of page.warnings) warnings.add(warning);
       if (page.records.length > 0) yield page.records;
-      stall.refresh();
     }
     yield lastRecord([...warnings]);
   };
-  const stream = Readable.from(records(), { objectMode: false });
+  return reply.type(BINARY).send(paced(records(), options.logger));
+}
+
+/** A stream that is made as fast as the client reads, and cut off when it takes nothing for too long. */
+function paced(source: AsyncIterable<Uint8Array> | Iterable<Uint8Array>, logger: Logger): Readable {
+  const stall = setTimeout(() => {
+    stream.destroy(new StoreError('CANCELLED', `the client took nothing for ${limits.answerStallMsMax} ms`));
+  }, limits.answerStallMsMax);
+  const chunks = async function* (): AsyncGenerator<Uint8Array> {
+    for await (const chunk of source) {
+      stall.refresh();
+      yield chunk;
+      stall.refresh();
+    }
+  };
+  const stream = Readable.from(chunks(), { objectMode: false });
   stream.once('close', () => clearTimeout(stall));
-  stream.once('error', (error) => options.logger.error('an answer broke off while it was being sent', { error }));
-  return reply.type(BINARY).send(stream);
+  stream.once('error', (error) => logger.error('an answer broke off while it was being sent', { error }));
+  return stream;
 }
 
 /** Follows all digests: no trace id, the length of a JSON text, the text. Without it an answer is incomplete. */
@@ -95,7 +114,7 @@ function lastRecord(warnings: readonly string[]): Uint8Array {
 async function sendTraces(
   request: FastifyRequest,
   reply: FastifyReply,
-  { intake, reader, answers }: CopyRoutesOptions,
+  { intake, reader, answers, logger }: CopyRoutesOptions,
 ): Promise<FastifyReply> {
   const tenant = tenantOf(request);
   using account = intake.open(tenant);
@@ -108,7 +127,7 @@ async function sendTraces(
   );
   const { traces } = await reader.findTraces({ tenant, signal }, ids);
   answers.hold(traces, signal);
-  return reply.type(BINARY).send(Readable.from(frames(traces), { objectMode: false }));
+  return reply.type(BINARY).send(paced(frames(traces), logger));
 }
 
 /** For each trace its length (u32, little-endian) and its OTLP. */

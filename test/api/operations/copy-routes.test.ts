@@ -63,6 +63,15 @@ test('traces come as OTLP, each with its length', async () => {
   expect((await post('traces', new Uint8Array(0))).status).toBe(200);
 });
 
+test('binary answers are never compressed: one whose length looks like the beginning of zlib is not taken for zlib', async () => {
+  const traceId = new Uint8Array(16).fill(7);
+  const traces = Array.from({ length: 8 }, () => ({ traceId, otlp: new Uint8Array(0x0178).fill(9) }));
+  edge.store.found = { traces, warnings: [] };
+  const { headers, body } = await post('traces', traceId, { 'accept-encoding': 'gzip, deflate, zstd, br' });
+  expect([headers['content-encoding'], body.length]).toEqual([undefined, 8 * (4 + 0x0178)]);
+  expect(body.toString('hex', 0, 6)).toBe('780100000909');
+});
+
 test.each(['digests', 'digests?name=', 'digests?name=20261399', 'tenants?name=..', 'digests?name=1&name=2'])(
   '%s is 400',
   async (path) => {
