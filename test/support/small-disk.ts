@@ -25,7 +25,12 @@ export class SmallDisk implements Disposable {
   /** Leaves `freeBytes` (whole pages) of the space free that is free without ballast. */
   fillUpTo(freeBytes: number): void {
     this.removeBallast();
-    writeFileSync(this.#ballastPath, new Uint8Array(Math.max(0, this.freeBytes - freeBytes)));
+    try {
+      writeFileSync(this.#ballastPath, new Uint8Array(Math.max(0, this.freeBytes - freeBytes)));
+    } catch (error) {
+      // A node that writes at the same time has taken some of it: the disk is full all the same.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+    }
   }
 
   removeBallast(): void {
