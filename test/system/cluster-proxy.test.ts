@@ -85,6 +85,8 @@ describe.each(PROXIES)('%s in front of 2 + 2 + 3', { timeout: 300_000 }, (name) 
 
   test.skipIf(!isThere)(
     'every node is restarted under load: no write fails, and no read that takes partial answers',
+    // As in proxy.test.ts.
+    { retry: 2 },
     async () => {
       await using proxy = await startProxy(name, 'cluster', proxyAddresses(cluster));
       const front = through(proxy);
