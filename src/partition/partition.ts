@@ -176,17 +176,22 @@ export class Partition {
   }
 
   /**
-   * Writes the parts as one without `rows`, counts the day's calls anew, and removes what is then unused from the lists of
-   * `tenant`. 'changed': a part of `rows` is not there any more, nothing was done. Flushes wait meanwhile: they count their
-   * spans relative to the parts. Throws READ_ONLY, WORKER_FAILED, DISK.
+   * As StoreAdmin.deleteRows; the day's calls are counted anew. Flushes wait meanwhile: they count their spans relative to
+   * the parts. Throws UNAVAILABLE while a log file is parked.
    */
   async deleteRows(tenant: Tenant, rows: readonly SpanRows[]): Promise<'done' | 'changed'> {
     let outcome: 'done' | 'changed' = 'changed';
     const work = async (): Promise<void> => {
-      const live = new Set<string>(this.#parts.idle.map(({ identity }) => identity));
-      if (rows.some(({ part }) => !live.has(part))) return;
-      if (rows.length > 0) await this.#mergeAll(rows);
-      await this.#mergeAll();
+      if (this.#log.files.some((file) => isParked(file)))
+        throw new StoreError('UNAVAILABLE', `${this.path}: a parked log file may hold such spans; see "Parked work"`);
+      const isLive = ({ part }: SpanRows): boolean => this.#parts.idle.some(({ identity }) => identity === part);
+      if (!rows.every(isLive)) return;
+      if (rows.length > 0) {
+        await this.#mergeAll(rows);
+        // Nothing was merged if retention dropped a part meanwhile, and an unreadable part stays as it is.
+        if (rows.some(isLive)) return;
+        await this.#mergeAll();
+      }
       await this.#commits.run(async () => eraseUnusedNames(this.#disk, this.#env, { tenant, parts: this.#parts.all }));
       outcome = 'done';
     };

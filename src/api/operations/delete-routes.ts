@@ -2,31 +2,20 @@
 // parameters of /api/traces. Off unless -delete.enable is given; POST only; for the tenant of the request.
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
+import type { DeleteTask } from '../../deletion/delete-tasks.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import { tenantOf } from '../access/guard-routes.ts';
 
 /** Deletes spans in the background; DeleteTasks implements it. */
 export interface Deletions {
   /** Not ended, the running one first. */
-  readonly active: readonly ShownTask[];
+  readonly active: readonly DeleteTask[];
   /** The last ones, the newest first. */
-  readonly ended: readonly ShownTask[];
+  readonly ended: readonly DeleteTask[];
   /** Returns the task's id once it is on disk. Throws INVALID_REQUEST, OVERLOADED, DISK. */
   start(tenant: Tenant, query: string): string;
   /** Throws NOT_FOUND, DISK. */
   stop(id: string): Promise<void>;
-}
-
-interface ShownTask {
-  readonly id: string;
-  readonly tenant: Tenant;
-  readonly query: string;
-  readonly acceptedMs: number;
-  readonly state: string;
-  readonly daysDone: number;
-  readonly daysTotal: number;
-  readonly spans: number;
-  readonly notes: readonly string[];
 }
 
 export interface DeleteRoutesOptions {
@@ -53,7 +42,7 @@ export function registerDeleteRoutes(app: FastifyInstance, { deletions }: Delete
   post('active_tasks', (request) => {
     const tenant = tenantOf(request);
     const { active, ended } = on();
-    const isOwn = (task: ShownTask): boolean => task.tenant === tenant;
+    const isOwn = (task: DeleteTask): boolean => task.tenant === tenant;
     return { active: active.filter(isOwn).map(shown), ended: ended.filter(isOwn).map(shown) };
   });
   post('stop_task', async (request) => {
@@ -74,7 +63,7 @@ function withoutKey(query: string): string {
     .join('&');
 }
 
-function shown(task: ShownTask): Record<string, unknown> {
+function shown(task: DeleteTask): Record<string, unknown> {
   const { id, query, acceptedMs, state, daysDone, daysTotal, spans, notes } = task;
   const startTime = new Date(acceptedMs).toISOString();
   return { task_id: id, query, start_time: startTime, state, days_done: daysDone, days_total: daysTotal, spans, notes };
