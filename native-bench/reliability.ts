@@ -66,7 +66,12 @@ export const PROMISES: readonly Promised[] = [
   {
     promise: 'A full or failing disk refuses data for a while, and loses none.',
     how: 'a real small file system filled to its end; each disk call failed with each errno',
-    tests: ['test/system/disk-full.test.ts', 'test/index/disk-full.test.ts', 'test/storage/disk-guard.test.ts'],
+    tests: [
+      'test/crash/disk-refuses.test.ts',
+      'test/system/disk-full.test.ts',
+      'test/index/disk-full.test.ts',
+      'test/storage/disk-guard.test.ts',
+    ],
   },
   {
     promise: 'One day, one merge or one request that fails holds up no other.',
@@ -92,6 +97,28 @@ export const PROMISES: readonly Promised[] = [
       'test/api/edge/connections.test.ts',
       'test/api/grpc/grpc-server.test.ts',
     ],
+  },
+  {
+    promise:
+      'A node of a cluster that is away makes answers partial and marked, or failed, as configured; never short in silence, never double.',
+    how: 'random schedules of kill -9, stops and broken links on real processes; rolling restarts behind a proxy; answers compared with one node',
+    tests: [
+      'test/crash/cluster-faults.test.ts',
+      'test/system/cluster-faults.test.ts',
+      'test/system/cluster.test.ts',
+      'test/system/cluster-proxy.test.ts',
+      'test/cluster',
+    ],
+  },
+  {
+    promise: 'Nothing is reachable without the login that it needs.',
+    how: 'each credential × scope × tenant × path or method, on every port, from the table of routes',
+    tests: ['test/api/access', 'test/system/access.test.ts', 'test/system/tls.test.ts'],
+  },
+  {
+    promise: 'When a deletion has ended, no byte of what it selected is left in the data directory.',
+    how: 'the files of the directory are searched for the deleted values, after crashes and restarts in between, too',
+    tests: ['test/deletion', 'test/system/deletion.test.ts'],
   },
 ];
 

@@ -8,6 +8,8 @@ import { LeftOut } from './support/left-out.ts';
 const slow = ['test/system/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/deploy/**/*.test.ts'];
 const conformance = ['test/conformance/**/*.test.ts'];
 const crash = ['test/crash/**/*.test.ts'];
+// Each test of these takes minutes: the run shows how far it is.
+const isCrash = process.env['npm_lifecycle_event'] === 'test:crash';
 // .ci/run asks for machine-readable results beside the readable ones.
 const reportFile = process.env['TRACELITH_TEST_REPORT'];
 
@@ -15,7 +17,7 @@ export default defineConfig({
   root: new URL('..', import.meta.url).pathname,
   test: {
     reporters: [
-      'default',
+      isCrash ? 'verbose' : 'default',
       ...(reportFile === undefined ? [] : [['json', { outputFile: reportFile }] as ['json', object]]),
       new ConformanceCount(),
       new LeftOut(),
