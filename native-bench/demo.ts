@@ -163,7 +163,7 @@ function whereToLook(node: NodeProcess, { service, traceId }: { service: string;
     `  curl '${node.url}/api/traces?service=${encodeURIComponent(service)}&limit=3'`,
     `  curl '${node.url}/api/traces/${traceId}?prettyPrint=true'`,
     `  curl ${node.url}/metrics`,
-    `  browser: ${node.url}/api/services`,
+    `  browser: ${node.url}/ (what is stored, newest traces, a waterfall)`,
     `  Grafana: a data source of type Jaeger with the URL ${node.url}/select/jaeger`,
     `  Jaeger UI: serve it with its /api proxied to ${node.url}`,
     `  your own service: OTEL_EXPORTER_OTLP_ENDPOINT=${node.url} (http/protobuf, http/json) or http://${node.grpcAddress} (grpc)`,

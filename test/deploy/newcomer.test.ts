@@ -56,8 +56,8 @@ class Walk {
 
   /** Runs a command to its end in a folder of the walk's. Throws when it fails. */
   #print(place: string, command: string): void {
-    const options = { cwd: join(this.#folder, place), encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] } as const;
-    this.printed += execFileSync('env', ['-i', ...this.#environment, 'sh', '-ec', command], options);
+    const shell = ['-i', ...this.#environment, 'sh', '-ec', command];
+    this.printed += execFileSync('env', shell, { cwd: join(this.#folder, place), encoding: 'utf8' });
   }
 
   async #start(): Promise<void> {
@@ -71,6 +71,7 @@ class Walk {
     const isReady = (): boolean => node.output.includes('tracelith is ready');
     await expect.poll(() => isReady() || !node.isRunning, { timeout: 4 * minutesMs, interval: 50 }).toBe(true);
     if (!isReady()) throw new Error(`npm start ended:\n${node.output}`);
+    expect(node.output, 'no wall of warnings').not.toMatch(/^npm (warn|error)/m);
     this.#tell('node ready');
   }
 
