@@ -16,7 +16,6 @@ import { StopClock } from './base/stop-clock.ts';
 import { welcomeLine } from './base/welcome.ts';
 import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from './base/memory.ts';
 import { newMeter, startMeter } from './base/thread-meter.ts';
-import { formatAddress } from './base/flag-value.ts';
 import { completionFor } from './base/completion.ts';
 import {
   compareConfigs,
@@ -32,9 +31,8 @@ import { QueryString } from './api/go/query-string.ts';
 import { parseSpanSelection } from './api/jaeger/jaeger-params.ts';
 import { openAccess } from './api/access/open-access.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
-import { openJaegerGrpc, openOtlpGrpc, openStorageGrpc } from './api/listeners/grpc-listeners.ts';
 import { BodyPool } from './api/http/body-pool.ts';
-import { openHttpServer, openOtlpHttp } from './api/listeners/http-server.ts';
+import { openListeners } from './api/listeners/open-listeners.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics, type Metrics } from './api/edge/metrics.ts';
 import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts';
@@ -51,6 +49,7 @@ import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
 import { takeNodeId } from './storage/node-id.ts';
 import { DeleteTasks } from './deletion/delete-tasks.ts';
+import { openRedactor } from './redaction/redactor.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
 import type { SearchExplainer } from './trace/search-explanation.ts';
 import type { CallContext } from './trace/call-context.ts';
@@ -117,6 +116,9 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   closing.add('logins', () => logins[Symbol.dispose]());
   const tenants = openTenantLimits(config.tenantsConfigPath, systemClock, logger);
   closing.add('limits of tenants', () => tenants[Symbol.dispose]());
+  const redaction = openRedactor(config, logger);
+  closing.add('rules of redaction', () => redaction[Symbol.dispose]());
+  const { redactor } = redaction;
   const connectionCaps = shareConnections(config, logger);
   const allowedBytes = allowedMemory({ percent: config.memoryPercent, bytes: config.memoryBytes }, SYSTEM_MEMORY);
   const memory = shareMemoryOf(allowedBytes, config, logger);
@@ -125,7 +127,16 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
   const { reader, archive, metrics, store, readiness } = backend;
-  const intake = new Intake({ ...config, ...memory, writer: backend.writer, metrics, logger, tenants: tenants.limits });
+  if (redactor !== undefined) metrics.watchRedactions(() => redactor.counts);
+  const intake = new Intake({
+    ...config,
+    ...memory,
+    writer: backend.writer,
+    metrics,
+    logger,
+    tenants: tenants.limits,
+    redactor,
+  });
   const parts = {
     config,
     access: logins.access,
@@ -270,31 +281,6 @@ function readinessOf(store: ThreadedStore): Readiness {
 async function leave(readiness: Readiness, delayMs: number): Promise<void> {
   readiness.leave();
   await delay(delayMs);
-}
-
-interface Listeners {
-  /** Addresses as text, by name. */
-  readonly addresses: Readonly<Record<string, string>>;
-  close(): Promise<void>;
-}
-
-async function openListeners(
-  parts: Parameters<typeof openHttpServer>[0] & Parameters<typeof openStorageGrpc>[0],
-): Promise<Listeners> {
-  const opened = [
-    ['http', await openHttpServer(parts)],
-    ['otlpGrpc', await openOtlpGrpc(parts)],
-    ['grpc', await openJaegerGrpc(parts)],
-    ['otlpHttp', await openOtlpHttp(parts)],
-    ['storage', await openStorageGrpc(parts)],
-  ] as const;
-  const listeners = opened.flatMap(([name, listener]) => (listener === undefined ? [] : [{ name, listener }]));
-  const shown = listeners.map(({ name, listener: { address: host, port } }) => [name, formatAddress({ host, port })]);
-  return {
-    addresses: Object.fromEntries(shown) as Record<string, string>,
-    // At the same time: each may take -http.maxGracefulShutdownDuration.
-    close: async () => void (await Promise.all(listeners.map(({ listener }) => listener.close()))),
-  };
 }
 
 /** undefined: nothing can be archived. */

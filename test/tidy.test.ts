@@ -32,6 +32,7 @@ const LAYERS = [
   'cluster',
   'ui',
   'deletion',
+  'redaction',
   'api',
 ];
 /** The rooms of `api`, bottom to top: a file imports from its own room or one below. */

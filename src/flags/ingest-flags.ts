@@ -64,6 +64,19 @@ export const ingestFlags = {
     reason: 'Tenants share fairly what there is; a limit is for who must not take it even when it is free.',
     example: '-tenants.config=/etc/tracelith/tenants.json',
   }),
+  redactionConfigPath: flag('ingest', 'redaction.config', text, {
+    default: '',
+    meaning:
+      'File with the rules for what is taken out of spans before they are stored (JSON, docs/operations/redaction.md). Read again when it changes. Empty: nothing.',
+    reason: 'Only who knows the data knows what must not be in it.',
+    example: '-redaction.config=/etc/tracelith/redaction.json',
+  }),
+  redactionKeyPath: flag('ingest', 'redaction.keyFile', text, {
+    default: '',
+    meaning: 'File with the key of the hashes of -redaction.config, at least 16 bytes. Read again when it changes.',
+    reason: 'Rules may be in a repository, the key must not.',
+    example: '-redaction.keyFile=/etc/tracelith/redaction.key',
+  }),
   concurrentInsertsMax: flag('ingest', 'maxConcurrentInserts', count('requests', { min: 1, max: 65_536 }), {
     default: `${32 * cores}`,
     shownDefault: '32 × CPU cores',

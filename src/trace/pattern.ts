@@ -20,14 +20,7 @@ const WORK_PER_CHECK: number = 1 << 20;
  * texts whose matching takes long in total.
  */
 export function compilePattern(text: string, check: () => void = doNothing): Pattern {
-  if (text.length > limits.patternCharsMax) {
-    invalid(`a pattern of ${text.length} characters; ${limits.patternCharsMax} are allowed`);
-  }
-  const compiled = compile(text);
-  const size = compiled.programSize();
-  if (size > limits.patternProgramMax) {
-    invalid(`a pattern of ${size} instructions, its repetitions written out; ${limits.patternProgramMax} are allowed`);
-  }
+  const { compiled, size } = compileRe2(text);
   let work = 0;
   return {
     test(bytes, start, end) {
@@ -47,6 +40,19 @@ export function compilePattern(text: string, check: () => void = doNothing): Pat
       return compiled.test(bytes.subarray(start, end));
     },
   };
+}
+
+/** A pattern within the limits, and its instructions. Throws INVALID_REQUEST. */
+export function compileRe2(text: string): { readonly compiled: RE2JS; readonly size: number } {
+  if (text.length > limits.patternCharsMax) {
+    invalid(`a pattern of ${text.length} characters; ${limits.patternCharsMax} are allowed`);
+  }
+  const compiled = compile(text);
+  const size = compiled.programSize();
+  if (size > limits.patternProgramMax) {
+    invalid(`a pattern of ${size} instructions, its repetitions written out; ${limits.patternProgramMax} are allowed`);
+  }
+  return { compiled, size };
 }
 
 function doNothing(): void {}

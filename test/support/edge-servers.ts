@@ -7,7 +7,7 @@ import { openOtlpGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import type { OpenServer } from '../../src/api/edge/open-server.ts';
 import { openHttpServer } from '../../src/api/listeners/http-server.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
-import { Intake } from '../../src/api/edge/intake.ts';
+import { Intake, type IntakeOptions } from '../../src/api/edge/intake.ts';
 import type { TenantLimits } from '../../src/api/edge/tenant-limits.ts';
 import type { Metrics } from '../../src/api/edge/metrics.ts';
 import { testMetrics } from './test-metrics.ts';
@@ -22,6 +22,7 @@ export interface EdgeOptions {
   /** The folder of a built first page. */
   readonly uiDir?: string;
   readonly tenants?: TenantLimits;
+  readonly redactor?: IntakeOptions['redactor'];
   /** Bytes of all bodies in flight. */
   readonly intakeBytesMax?: number;
 }
@@ -93,6 +94,7 @@ export async function openEdgeServers(options: EdgeOptions = {}): Promise<EdgeSe
     logger,
     intakeBytesMax,
     ...(options.tenants && { tenants: options.tenants }),
+    redactor: options.redactor,
   });
   const bodies = new BodyPool();
   const logins = openAccess({ config, logger, countFailure: metrics.countLoginFailure });

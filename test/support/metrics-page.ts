@@ -14,6 +14,7 @@ export function allMetrics(): readonly MetricRow[] {
   metrics.watchIntake(unread);
   metrics.watchTurns(unread);
   metrics.watchArchive(unread);
+  metrics.watchRedactions(unread);
   metrics.watchConnections('httpListenAddr', unread);
   metrics.watchCluster(unread);
   return metrics.rows;
@@ -35,7 +36,7 @@ const GROUPS: readonly (readonly [string, RegExp])[] = [
   ['Cluster', /cluster|insert_remote/],
   [
     'Ingest and the ledger',
-    /rows_|bytes_ingested|bytes_received|requests_(failed|malformed|with)|insert|intake|commit|pending/,
+    /rows_|bytes_ingested|bytes_received|requests_(failed|malformed|with)|insert|intake|redactions|commit|pending/,
   ],
   ['Requests and connections', /http|tcplistener|connections|requests_refused|login/],
   ['Queries', /quer|select/],

@@ -31,6 +31,8 @@ const OWN: Readonly<Record<string, string>> = {
   'jaegerui.dir': 'names a folder that must be there',
   'jaegerui.config': 'as that',
   'tenants.config': 'names a file that must be there',
+  'redaction.config': 'as that',
+  'redaction.keyFile': 'as that',
 };
 
 /** Groups whose flags ask for files, logins or other nodes: access.test.ts, tls.test.ts and cluster.test.ts start nodes with them. */

@@ -9,6 +9,7 @@ import { collectIdle } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { CallContext } from '../../trace/call-context.ts';
+import type { Redactor } from '../../redaction/redactor.ts';
 import type { SpanWriter, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import type { IngestType } from '../metrics/request-metrics.ts';
@@ -21,6 +22,8 @@ export interface IntakeOptions {
   readonly writer: SpanWriter;
   /** What tenants may send; absent: no limits. */
   readonly tenants?: TenantLimits;
+  /** Takes out what may not be stored; absent: nothing. */
+  readonly redactor?: Pick<Redactor, 'redact'> | undefined;
   readonly metrics: Metrics;
   /** Bytes of one body after decompression. */
   readonly requestBytesMax: number;
@@ -48,6 +51,13 @@ export interface ReceivedSlice {
   readonly body: Uint8Array;
   /** As SpanWriter.write. */
   readonly key?: string;
+}
+
+/** A request with the account that holds its bytes until it is written. */
+interface HeldRequest {
+  readonly body: Uint8Array;
+  readonly key: string | undefined;
+  readonly held: IntakeAccount;
 }
 
 /** After this long without a request, the main thread is idle. */
@@ -103,8 +113,8 @@ export class Intake {
     this.#options.tenants?.admit(account.tenant);
     await this.#takeSlot(account.tenant);
     const { key, ...context } = call;
-    const write = (): Promise<WriteResult> =>
-      this.#writeCounted({ ...context, tenant: account.tenant }, body, type, key);
+    const write = (held: IntakeAccount): Promise<WriteResult> =>
+      this.#writeCounted({ ...context, tenant: account.tenant }, { body, key, held }, type);
     return await this.#inTime(this.#inSlot(account, write));
   }
 
@@ -118,16 +128,18 @@ export class Intake {
     type: IngestType,
   ): Promise<PromiseSettledResult<WriteResult>[]> {
     await this.#takeSlot(account.tenant);
-    const write = ({ tenant, body, key }: ReceivedSlice): Promise<WriteResult> =>
-      this.#writeCounted({ tenant }, body, type, key);
-    return await this.#inTime(this.#inSlot(account, () => Promise.allSettled(slices.map(write))));
+    const write = (held: IntakeAccount, { tenant, body, key }: ReceivedSlice): Promise<WriteResult> =>
+      this.#writeCounted({ tenant }, { body, key, held }, type);
+    return await this.#inTime(
+      this.#inSlot(account, (held) => Promise.allSettled(slices.map((slice) => write(held, slice)))),
+    );
   }
 
-  async #writeCounted(call: CallContext, body: Uint8Array, type: IngestType, key?: string): Promise<WriteResult> {
+  async #writeCounted(call: CallContext, { body, key, held }: HeldRequest, type: IngestType): Promise<WriteResult> {
     const { writer, metrics, tenants } = this.#options;
     const { tenant } = call;
     const bytes = body.length;
-    const result = await writer.write(call, transferable(body), key);
+    const result = await writer.write(call, transferable(await this.#redacted(body, held)), key);
     const rejected = [...result.rejected.values()].reduce((sum, count) => sum + count, 0);
     tenants?.charge(tenant, { spans: result.stored + rejected, bytes });
     metrics.countIngest(type, { tenant, result, bytes });
@@ -135,11 +147,19 @@ export class Intake {
     return result;
   }
 
+  async #redacted(body: Uint8Array, held: IntakeAccount): Promise<Uint8Array> {
+    const { redactor } = this.#options;
+    if (redactor === undefined) return body;
+    const redacted = await redactor.redact(body);
+    held.exchange(body.length, redacted.length);
+    return redacted;
+  }
+
   /** Holds slot and bytes until the writer has answered, even if nobody waits any more: the writer is still at work. */
-  async #inSlot<T>(account: IntakeAccount, write: () => Promise<T>): Promise<T> {
+  async #inSlot<T>(account: IntakeAccount, write: (held: IntakeAccount) => Promise<T>): Promise<T> {
     const held = account.handOver();
     try {
-      return await write();
+      return await write(held);
     } finally {
       held[Symbol.dispose]();
       this.#idle.refresh();

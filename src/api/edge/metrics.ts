@@ -61,6 +61,8 @@ export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCoun
   watchCertificate(listener: string, read: () => number): void;
   /** Registers the source of the archive's size, read at scrape time. */
   watchArchive(read: () => ArchiveGauges): void;
+  /** Registers the source of the values redacted so far, by rule. */
+  watchRedactions(read: () => ReadonlyMap<string, number>): void;
   /** Registers the source of what is known of the storage nodes. */
   watchCluster(read: () => ClusterState): void;
   /** Every metric that may have samples. */
@@ -102,6 +104,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     watchCluster: (read) => createClusterMetrics(registry.source(read)),
     watchCertificate: createCertificateMetric(registry),
     watchArchive: (read) => createArchiveMetrics(registry, read),
+    watchRedactions: (read) => createRedactionMetric(registry, read),
     get rows() {
       return registry.rows;
     },
@@ -118,6 +121,16 @@ function createArchiveMetrics(registry: MetricRegistry, read: () => ArchiveGauge
   archive.gauge(traces, (now) => now.traces);
   const bytes = { name: 'tracelith_archive_bytes', unit: 'bytes', help: 'Bytes of the files of archived traces' };
   archive.gauge(bytes, (now) => now.bytes);
+}
+
+function createRedactionMetric(registry: MetricRegistry, read: () => ReadonlyMap<string, number>): void {
+  const spec = {
+    name: 'tracelith_redactions_total',
+    unit: 'values',
+    help: 'Attributes, names and messages of requests that a rule of -redaction.config took out or replaced',
+    labels: ['rule'],
+  };
+  registry.source(read).counter(spec, (counts) => [...counts].map(([rule, value]) => ({ labels: { rule }, value })));
 }
 
 /** Counts of two threads, summed by level and message. */

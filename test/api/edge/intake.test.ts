@@ -1,7 +1,9 @@
 // The two bounds of the intake, at the socket.
 import { describe, expect, test } from 'vitest';
 import { decodeRpcStatus, encodeRequest } from '../../support/otlp-proto.ts';
-import { openEdgeServers } from '../../support/edge-servers.ts';
+import { parseRedactionConfig } from '../../../src/redaction/redaction-config.ts';
+import { Redactor } from '../../../src/redaction/redactor.ts';
+import { openEdgeServers, type RawResponse } from '../../support/edge-servers.ts';
 
 const PROTOBUF = { 'content-type': 'application/x-protobuf' };
 const protobuf = encodeRequest({ resourceSpans: [{}] });
@@ -84,6 +86,20 @@ describe('bounds', () => {
     expect((await slow.post(protobuf, PROTOBUF)).status).toBe(200);
     expect(slow.store.writes).toHaveLength(2);
     expect(await slow.metrics.render()).toContain('\ntracelith_intake_bytes 0\n');
+  });
+
+  test('what redaction adds to a request counts, and it is written without what was taken out', async () => {
+    const redactor = new Redactor();
+    const rule = { name: 'names', values: 'x', action: 'mask', mask: 'y'.repeat(100) };
+    redactor.configure(parseRedactionConfig(JSON.stringify({ rules: [rule] })), '');
+    await using small = await openEdgeServers({ intakeBytesMax: 60_000, redactor });
+    const named = (name: string): Promise<RawResponse> =>
+      small.post(encodeRequest({ resourceSpans: [{ scopeSpans: [{ spans: [{ name }] }] }] }), PROTOBUF);
+    expect([(await named('x'.repeat(100))).status, (await named('x'.repeat(400))).status]).toEqual([200, 429]);
+    expect(small.store.writes.map(({ body }) => body.includes(120) || !body.includes(121))).toEqual([false]);
+    expect(await small.metrics.render()).toContain('\ntracelith_intake_bytes 0\n');
+    small.metrics.watchRedactions(() => redactor.counts);
+    expect(await small.metrics.render()).toContain('\ntracelith_redactions_total{rule="names"} 2\n');
   });
 
   test('a client that goes away in the middle of a body leaves nothing behind', async () => {
