@@ -37,6 +37,19 @@ test('a thread that is never idle collects what it is done with before it adds u
   expect(left).toBeGreaterThan(7 << 20);
 });
 
+test('a thread that is never idle collects old buffers, too, once they have added up', () => {
+  const code = `const spent = new SpentBuffers();
+    const answer = () => new Uint8Array(8 << 20).fill(1).length;
+    const age = () => {
+      const old = Array.from({ length: 15 }, () => new Uint8Array(8 << 20).fill(1));
+      for (let i = 0; i < 3; i++) gc({ type: 'minor', execution: 'sync' });
+      return old.length;
+    };
+    age();
+    for (let i = 0; i < 5; i++) spent.add(answer());`;
+  expect(buffersAfter(code, ['--expose-gc'])).toBeLessThanOrEqual(10 << 20);
+});
+
 test('the program is started so that it can', () => {
   expect(readFileSync(new URL('../../deploy/tracelith', import.meta.url), 'utf8')).toContain(' --expose-gc ');
 });
