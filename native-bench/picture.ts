@@ -1,9 +1,9 @@
-// The README's picture: node native-bench/picture.ts starts a node, sends it two days of the shop workload, and takes the first
-// page as docs/pictures/first-page.png with Debian's chromium (CHROMIUM names another browser).
+// The pictures of the pages: node native-bench/picture.ts starts a node, sends it two days of the shop workload, and takes the first page,
+// a list of traces and a trace into docs/pictures/ with Debian's chromium (CHROMIUM names another browser).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { HttpClient } from './harness/http-client.ts';
@@ -14,7 +14,7 @@ import { trafficStream } from './harness/traffic.ts';
 const spansSent = 60_000;
 const twoDaysSeconds = 2 * 86_400;
 const root = fileURLToPath(new URL('..', import.meta.url));
-const picture = join(root, 'docs', 'pictures', 'first-page.png');
+const pictures = join(root, 'docs', 'pictures');
 
 execFileSync(process.execPath, [join(root, 'deploy', 'build-ui.mjs')]);
 const folder = mkdtempSync(join(tmpdir(), 'tracelith-picture-'));
@@ -28,15 +28,26 @@ try {
   await driveLoad({ client, path: '/v1/traces', connections: 4, seconds: Infinity, rate: 0, next });
   const executablePath = process.env['CHROMIUM'] ?? '/usr/bin/chromium';
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox'] });
-  const page = await browser.newPage({ viewport: { width: 1000, height: 900 } });
+  const page = await browser.newPage({ viewport: { width: 1100, height: 900 } });
   page.setDefaultTimeout(120_000);
+  mkdirSync(pictures, { recursive: true });
+  const take = async (name: string): Promise<void> => {
+    await page.screenshot({ path: join(pictures, name) });
+    console.log(`written: ${join(pictures, name)}`);
+  };
   await page.goto(`${node.url}/`);
-  await page.getByRole('button', { name: 'checkout' }).first().click();
-  await page.locator('.waterfall li').nth(3).waitFor();
-  mkdirSync(dirname(picture), { recursive: true });
-  await page.screenshot({ path: picture });
+  await page.getByRole('link', { name: 'checkout' }).waitFor();
+  await take('first-page.png');
+  await page.getByRole('link', { name: 'checkout' }).click();
+  await page.locator('table.traces').getByRole('link').first().waitFor();
+  await take('traces.png');
+  await page.getByLabel('with errors').check();
+  await page.locator('table.traces .error').nth(1).waitFor();
+  await page.locator('table.traces').getByRole('link').first().click();
+  await page.getByRole('button', { name: 'Next error' }).click();
+  await page.mouse.move(0, 0);
+  await take('trace.png');
   await browser.close();
-  console.log(`written: ${picture}`);
 } finally {
   await node.child.stop();
 }

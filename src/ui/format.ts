@@ -49,6 +49,11 @@ export function formatMicroseconds(us: number): string {
   return formatSeconds(us / 1_000_000);
 }
 
+/** ms since the epoch → 2026-11-20 17:50:32.997 UTC */
+export function formatTime(ms: number): string {
+  return new Date(ms).toISOString().replace('T', ' ').replace('Z', ' UTC');
+}
+
 /** 20261120 → 2026-11-20 */
 export function formatDay(name: string): string {
   return name.replace(/^(\d{4})(\d{2})(\d{2})$/, '$1-$2-$3');

@@ -2,36 +2,42 @@
 import { useState } from 'preact/hooks';
 import type { HomeStatus } from './home-status.ts';
 import { Endpoints } from './endpoints.tsx';
-import { formatAge, formatBytes, formatCount, formatSeconds } from './format.ts';
+import { formatAge, formatBytes, formatCount, formatMinuteAge, formatSeconds } from './format.ts';
 import { NewestTrace } from './newest-trace.tsx';
+import { OpenTrace } from './open-trace.tsx';
 import { SendTrace } from './send-trace.tsx';
 import { isEmpty, newestOf, useStatus } from './status.ts';
 import { StoredDays } from './stored-days.tsx';
 import { StoredServices } from './stored-services.tsx';
+import { TenantInput } from './tenant-input.tsx';
 
-export function HomePage() {
-  const [tenant, setTenant] = useState('');
+export function HomePage({ tenant }: { readonly tenant: string }) {
   const { status, problem, hasWaited, atMs } = useStatus(tenant);
   return (
     <>
-      <Header status={status} problem={problem} />
+      <Header {...{ status, problem, tenant }} />
       <main>
         {problem !== undefined && (
           <p class="banner" role="alert">
-            The node does not answer: {problem}. The page goes on asking.
+            {problem} The page goes on asking.
           </p>
         )}
-        {status === undefined ? (
-          <p class="quiet">Asking the node…</p>
-        ) : (
-          <Stored {...{ status, tenant, setTenant, hasWaited, atMs }} />
-        )}
+        {status !== undefined && <Stored {...{ status, tenant, hasWaited, atMs }} />}
+        {status === undefined && problem === undefined && <p class="quiet">Asking the node…</p>}
+        {/* A login may have no access to the tenant that is meant without a name. */}
+        {status === undefined && problem !== undefined && <TenantInput tenant={tenant} />}
       </main>
     </>
   );
 }
 
-function Header({ status, problem }: { status: HomeStatus | undefined; problem: string | undefined }) {
+interface HeaderProps {
+  readonly status: HomeStatus | undefined;
+  readonly problem: string | undefined;
+  readonly tenant: string;
+}
+
+function Header({ status, problem, tenant }: HeaderProps) {
   return (
     <header>
       <h1>Tracelith</h1>
@@ -41,6 +47,7 @@ function Header({ status, problem }: { status: HomeStatus | undefined; problem: 
           <p class="quiet">
             version {status.version} · up for {formatSeconds(status.uptimeSeconds)}
           </p>
+          <OpenTrace tenant={tenant} />
         </>
       )}
     </header>
@@ -48,7 +55,7 @@ function Header({ status, problem }: { status: HomeStatus | undefined; problem: 
 }
 
 function Health({ status, problem }: { status: HomeStatus; problem: string | undefined }) {
-  const refusal = problem === undefined ? status.refusal : 'it does not answer';
+  const refusal = problem === undefined ? status.refusal : 'the node does not answer as it should';
   return (
     <p class={`health ${refusal === undefined ? 'good' : 'bad'}`} role="status">
       {refusal === undefined ? 'ready' : `not ready: ${refusal}`}
@@ -59,12 +66,11 @@ function Health({ status, problem }: { status: HomeStatus; problem: string | und
 interface StoredProps {
   readonly status: HomeStatus;
   readonly tenant: string;
-  readonly setTenant: (tenant: string) => void;
   readonly hasWaited: boolean;
   readonly atMs: number;
 }
 
-function Stored({ status, tenant, setTenant, hasWaited, atMs }: StoredProps) {
+function Stored({ status, tenant, hasWaited, atMs }: StoredProps) {
   const nothing = isEmpty(status);
   return (
     <>
@@ -83,7 +89,7 @@ function Stored({ status, tenant, setTenant, hasWaited, atMs }: StoredProps) {
         </section>
       )}
       {!nothing && status.days !== undefined && <StoredDays days={status.days} atMs={atMs} />}
-      {(!nothing || tenant !== '') && <StoredServices {...{ status, tenant, setTenant, atMs }} />}
+      {(!nothing || tenant !== '' || status.hasTenants) && <StoredServices {...{ status, tenant, atMs }} />}
       <Endpoints status={status} />
     </>
   );
@@ -101,18 +107,20 @@ function Waiting() {
 
 function Figures({ status, atMs }: { status: HomeStatus; atMs: number }) {
   const { days, services, store } = status;
-  const spans = days?.reduce((sum, day) => sum + day.spans, 0);
-  const newest = Math.max(...(days ?? []).map(({ newestMs = 0 }) => newestMs), 0);
-  const free = store.totalDiskBytes === 0 ? undefined : store.freeDiskBytes;
+  const ofServices = services.flatMap((service) => service.days);
+  const counted = days ?? ofServices;
+  const spans = counted.reduce((sum, day) => sum + day.spans, 0);
+  const newest = counted.reduce((latest, { newestMs = 0 }) => Math.max(latest, newestMs), 0);
+  const free = store === undefined || store.totalDiskBytes === 0 ? undefined : store.freeDiskBytes;
   const figures: (readonly [string, string | undefined])[] = [
-    ['spans', spans === undefined ? undefined : formatCount(spans)],
+    ['spans', counted.length === 0 ? undefined : formatCount(spans)],
     ['services', formatCount(services.length)],
-    ['on disk', days === undefined ? undefined : formatBytes(store.bytes)],
-    ['newest span', newest === 0 ? undefined : formatAge(newest, atMs)],
+    ['on disk', days === undefined || store === undefined ? undefined : formatBytes(store.bytes)],
+    ['newest span', newest === 0 ? undefined : (days === undefined ? formatMinuteAge : formatAge)(newest, atMs)],
     ['disk free', free === undefined ? undefined : formatBytes(free)],
-    ['tenants', store.tenants > 1 ? formatCount(store.tenants) : undefined],
-    ['rejected since the start', store.rejectedSpans > 0 ? formatCount(store.rejectedSpans) : undefined],
-    ['losses', store.losses > 0 ? formatCount(store.losses) : undefined],
+    ['tenants', (store?.tenants ?? 0) > 1 ? formatCount(store!.tenants) : undefined],
+    ['rejected since the start', aboveZero(store?.rejectedSpans)],
+    ['losses', aboveZero(store?.losses)],
   ];
   return (
     <dl class="figures">
@@ -127,6 +135,10 @@ function Figures({ status, atMs }: { status: HomeStatus; atMs: number }) {
       )}
     </dl>
   );
+}
+
+function aboveZero(count = 0): string | undefined {
+  return count > 0 ? formatCount(count) : undefined;
 }
 
 /** What the page has waited for: the newest trace of the service that sent last. */

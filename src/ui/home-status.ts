@@ -5,22 +5,27 @@ export interface HomeStatus {
   readonly uptimeSeconds: number;
   /** Why spans or queries are refused now, for people; undefined: they are not. */
   readonly refusal?: string | undefined;
-  readonly store: {
-    readonly bytes: number;
-    readonly freeDiskBytes: number;
-    readonly totalDiskBytes: number;
-    /** Spans accepted and refused since the start, of all tenants. */
-    readonly storedSpans: number;
-    readonly rejectedSpans: number;
-    readonly tenants: number;
-    readonly losses: number;
-  };
+  /** Of all tenants, so only for a login that may operate the node (scope admin). */
+  readonly store?:
+    | {
+        readonly bytes: number;
+        readonly freeDiskBytes: number;
+        readonly totalDiskBytes: number;
+        /** Spans accepted and refused since the start, of all tenants. */
+        readonly storedSpans: number;
+        readonly rejectedSpans: number;
+        readonly tenants: number;
+        readonly losses: number;
+      }
+    | undefined;
+  /** More than one tenant can be shown. */
+  readonly hasTenants: boolean;
   /** Where each listener listens, as host:port, by the name in the ready line. */
   readonly addresses: Readonly<Record<string, string>>;
-  /** Flags that are set, secrets masked; undefined: a key protects them. */
+  /** Flags that are set, secrets masked; undefined: a key or the scope admin protects them. */
   readonly flags: readonly { readonly name: string; readonly value: string }[] | undefined;
   readonly hasJaegerUi: boolean;
-  /** Of all tenants; undefined: traces are stored elsewhere. */
+  /** Of all tenants; undefined: traces are stored elsewhere, or only the scope admin may see them. */
   readonly days: readonly HomeDay[] | undefined;
   /** Of the tenant that the request names, 0:0 without one. */
   readonly services: readonly HomeService[];

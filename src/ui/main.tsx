@@ -1,6 +1,6 @@
-// Entry of the first page: mounts it.
+// Entry of the pages: mounts them.
 import { render } from 'preact';
-import { HomePage } from './home-page.tsx';
+import { Pages } from './pages.tsx';
 import './style.css';
 
-render(<HomePage />, document.getElementById('app')!);
+render(<Pages />, document.getElementById('app')!);

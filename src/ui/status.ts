@@ -1,11 +1,12 @@
 // The node's status, asked for again and again while the page is visible: every second while nothing is stored, then less often.
 import { useEffect, useState } from 'preact/hooks';
+import { askNode } from './ask-node.ts';
 import type { HomeService, HomeStatus } from './home-status.ts';
 
 export interface Heard {
   /** The newest answer; undefined: none yet. */
   readonly status: HomeStatus | undefined;
-  /** Why the last request failed; undefined: it did not. */
+  /** Why the last request failed, a sentence; undefined: it did not. */
   readonly problem: string | undefined;
   /** Nothing was stored at first: the page waits, or has waited, for the first span. */
   readonly hasWaited: boolean;
@@ -23,11 +24,6 @@ export function isEmpty({ services, days }: HomeStatus): boolean {
 /** The newest span of a service, ms since the epoch; undefined where nothing is counted. */
 export function newestOf({ days }: HomeService): number | undefined {
   return days.length === 0 ? undefined : Math.max(...days.map(({ newestMs }) => newestMs));
-}
-
-/** Headers that choose the tenant; the node's default without one. */
-export function tenantHeaders(tenant: string): Record<string, string> {
-  return tenant === '' ? {} : { 'x-tenant': tenant };
 }
 
 export function useStatus(tenant: string): Heard {
@@ -60,10 +56,9 @@ export function useStatus(tenant: string): Heard {
 
 async function ask(tenant: string, signal: AbortSignal): Promise<Omit<Heard, 'hasWaited'>> {
   try {
-    const response = await fetch('ui/status.json', { headers: tenantHeaders(tenant), signal });
-    if (!response.ok) return { status: undefined, problem: (await response.text()).trim(), atMs: Date.now() };
-    return { status: (await response.json()) as HomeStatus, problem: undefined, atMs: Date.now() };
+    const status = await askNode<HomeStatus>('ui/status.json', tenant, signal);
+    return { status, problem: undefined, atMs: Date.now() };
   } catch (error) {
-    return { status: undefined, problem: `no answer (${String(error)})`, atMs: Date.now() };
+    return { status: undefined, problem: error instanceof Error ? error.message : String(error), atMs: Date.now() };
   }
 }

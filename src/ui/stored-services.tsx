@@ -3,25 +3,25 @@ import { useState } from 'preact/hooks';
 import { formatCount, formatDay, formatMinuteAge, formatShare } from './format.ts';
 import type { HomeService, HomeStatus } from './home-status.ts';
 import { Name } from './name.tsx';
-import { NewestTrace } from './newest-trace.tsx';
+import { tracesOf } from './place.ts';
 import { newestOf } from './status.ts';
+import { TenantInput } from './tenant-input.tsx';
+import { hrefOf } from './use-place.ts';
 
 const PAGE_ROWS = 50;
 
 interface Props {
   readonly status: HomeStatus;
   readonly tenant: string;
-  readonly setTenant: (tenant: string) => void;
   readonly atMs: number;
 }
 
-export function StoredServices({ status, tenant, setTenant, atMs }: Props) {
+export function StoredServices({ status, tenant, atMs }: Props) {
   const [wanted, setWanted] = useState('');
   const [rowsMax, setRowsMax] = useState(PAGE_ROWS);
-  const [open, setOpen] = useState<string>();
   const { services } = status;
   const found = services.filter(({ service }) => service.toLowerCase().includes(wanted.toLowerCase()));
-  const days = (status.days ?? []).map(({ name }) => name);
+  const days = status.days?.map(({ name }) => name) ?? daysOf(services);
   return (
     <section aria-labelledby="services">
       <h2 id="services">Stored by service</h2>
@@ -30,7 +30,7 @@ export function StoredServices({ status, tenant, setTenant, atMs }: Props) {
           <span>Filter</span>
           <input type="search" value={wanted} onInput={(event) => setWanted(event.currentTarget.value)} />
         </label>
-        {(status.store.tenants > 1 || tenant !== '') && <TenantInput tenant={tenant} setTenant={setTenant} />}
+        {(status.hasTenants || tenant !== '') && <TenantInput tenant={tenant} />}
         <p role="status" class="quiet">
           {found.length === services.length
             ? countOf(services.length)
@@ -56,11 +56,9 @@ export function StoredServices({ status, tenant, setTenant, atMs }: Props) {
           </tr>
         </thead>
         <tbody>
-          {found.slice(0, rowsMax).map((service) => {
-            const isOpen = service.service === open;
-            const toggle = (): void => setOpen(isOpen ? undefined : service.service);
-            return <ServiceRow key={service.service} {...{ service, days, isOpen, toggle, tenant, atMs }} />;
-          })}
+          {found.slice(0, rowsMax).map((service) => (
+            <ServiceRow key={service.service} {...{ service, days, tenant, atMs }} />
+          ))}
         </tbody>
       </table>
       {found.length > rowsMax && (
@@ -76,63 +74,36 @@ function countOf(services: number): string {
   return services === 1 ? '1 service' : `${formatCount(services)} services`;
 }
 
-function TenantInput({ tenant, setTenant }: Pick<Props, 'tenant' | 'setTenant'>) {
-  return (
-    <label>
-      <span>Tenant</span>
-      <input
-        type="text"
-        value={tenant}
-        placeholder="0:0"
-        pattern="\d+(:\d+)?"
-        onChange={({ currentTarget }) => currentTarget.reportValidity() && setTenant(currentTarget.value)}
-      />
-    </label>
-  );
+/** Days with a span of any of them, oldest first. */
+function daysOf(services: readonly HomeService[]): string[] {
+  return [...new Set(services.flatMap(({ days }) => days.map(({ day }) => day)))].toSorted();
 }
 
 interface RowProps {
   readonly service: HomeService;
   readonly days: readonly string[];
-  readonly isOpen: boolean;
-  readonly toggle: () => void;
   readonly tenant: string;
   readonly atMs: number;
 }
 
-function ServiceRow({ service, days, isOpen, toggle, tenant, atMs }: RowProps) {
+function ServiceRow({ service, days, tenant, atMs }: RowProps) {
   const spans = service.days.reduce((sum, day) => sum + day.spans, 0);
   const errors = service.days.reduce((sum, day) => sum + day.errors, 0);
   const newestMs = newestOf(service);
   return (
-    <>
-      <tr>
-        <th scope="row">
-          {newestMs === undefined ? (
-            <Name text={service.service} />
-          ) : (
-            <button type="button" class="link" aria-expanded={isOpen} onClick={toggle}>
-              <Name text={service.service} />
-            </button>
-          )}
-        </th>
-        <td class="number">{newestMs === undefined ? '' : formatCount(spans)}</td>
-        <td class="wide">
-          <DayBars days={days} service={service} />
-        </td>
-        <td class={errors > 0 ? 'number error' : 'number'}>
-          {newestMs === undefined ? '' : formatShare(errors, spans)}
-        </td>
-        <td class="number">{newestMs === undefined ? '' : formatMinuteAge(newestMs, atMs)}</td>
-      </tr>
-      {isOpen && newestMs !== undefined && (
-        <tr class="opened">
-          <td colSpan={5}>
-            <NewestTrace service={service.service} newestMs={newestMs} tenant={tenant} />
-          </td>
-        </tr>
-      )}
-    </>
+    <tr>
+      <th scope="row">
+        <a href={hrefOf(tracesOf(service.service, tenant))}>
+          <Name text={service.service} />
+        </a>
+      </th>
+      <td class="number">{newestMs === undefined ? '' : formatCount(spans)}</td>
+      <td class="wide">
+        <DayBars days={days} service={service} />
+      </td>
+      <td class={errors > 0 ? 'number error' : 'number'}>{newestMs === undefined ? '' : formatShare(errors, spans)}</td>
+      <td class="number">{newestMs === undefined ? '' : formatMinuteAge(newestMs, atMs)}</td>
+    </tr>
   );
 }
 

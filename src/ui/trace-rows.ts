@@ -4,10 +4,20 @@
 export interface JaegerTrace {
   readonly traceID: string;
   readonly spans: readonly JaegerSpan[];
-  readonly processes: Readonly<Record<string, { readonly serviceName: string }>>;
+  readonly processes: Readonly<Record<string, JaegerProcess>>;
 }
 
-interface JaegerSpan {
+export interface JaegerProcess {
+  readonly serviceName: string;
+  readonly tags?: readonly JaegerTag[];
+}
+
+export interface JaegerTag {
+  readonly key: string;
+  readonly value: unknown;
+}
+
+export interface JaegerSpan {
   readonly spanID: string;
   readonly operationName: string;
   readonly references?: readonly { readonly refType: string; readonly traceID: string; readonly spanID: string }[];
@@ -16,16 +26,16 @@ interface JaegerSpan {
   /** µs */
   readonly duration: number;
   readonly processID: string;
-  readonly tags?: readonly { readonly key: string; readonly value: unknown }[];
+  readonly tags?: readonly JaegerTag[];
+  readonly logs?: readonly { readonly timestamp: number; readonly fields: readonly JaegerTag[] }[] | null;
+  readonly warnings?: readonly string[] | null;
 }
 
 export interface TraceRow {
-  readonly spanId: string;
+  readonly span: JaegerSpan;
   readonly service: string;
-  readonly operation: string;
   readonly depth: number;
   readonly isError: boolean;
-  readonly durationUs: number;
   /** Shares of the trace's duration, 0 to 1. */
   readonly from: number;
   readonly width: number;
@@ -34,26 +44,28 @@ export interface TraceRow {
 export interface TraceRows {
   readonly rows: readonly TraceRow[];
   readonly durationUs: number;
-  /** ms since the epoch */
-  readonly startMs: number;
+  /** µs since the epoch */
+  readonly startUs: number;
 }
 
 /** At most `rowsMax` rows. A span whose parent is missing, or is its own descendant, stands at the top. */
 export function traceRows({ spans, processes }: JaegerTrace, rowsMax: number): TraceRows {
-  const startUs = Math.min(...spans.map(({ startTime }) => startTime));
-  const durationUs = Math.max(...spans.map(({ startTime, duration }) => startTime + duration)) - startUs;
-  const scale = Math.max(durationUs, 1);
+  let startUs = Infinity;
+  let endUs = -Infinity;
+  for (const { startTime, duration } of spans) {
+    startUs = Math.min(startUs, startTime);
+    endUs = Math.max(endUs, startTime + duration);
+  }
+  const scale = Math.max(endUs - startUs, 1);
   const toRow = (span: JaegerSpan, depth: number): TraceRow => ({
-    spanId: span.spanID,
+    span,
     service: processes[span.processID]?.serviceName ?? '',
-    operation: span.operationName,
     depth,
     isError: span.tags?.some(({ key, value }) => key === 'error' && value === true) === true,
-    durationUs: span.duration,
     from: (span.startTime - startUs) / scale,
     width: span.duration / scale,
   });
-  return { rows: depthFirst(spans, rowsMax, toRow), durationUs, startMs: startUs / 1000 };
+  return { rows: depthFirst(spans, rowsMax, toRow), durationUs: endUs - startUs, startUs };
 }
 
 function depthFirst(
@@ -64,7 +76,7 @@ function depthFirst(
   const ordered = spans.toSorted((a, b) => a.startTime - b.startTime);
   const ids = new Set(ordered.map(({ spanID }) => spanID));
   const children = Map.groupBy(ordered, (span) => {
-    const parent = span.references?.find(({ refType }) => refType === 'CHILD_OF')?.spanID;
+    const parent = parentOf(span);
     return parent !== undefined && ids.has(parent) ? parent : '';
   });
   const rows: TraceRow[] = [];
@@ -81,4 +93,9 @@ function depthFirst(
     }
   }
   return rows;
+}
+
+/** The parent's span id, if the span names one. */
+export function parentOf({ references }: JaegerSpan): string | undefined {
+  return references?.find(({ refType }) => refType === 'CHILD_OF')?.spanID;
 }

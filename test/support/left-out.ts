@@ -49,6 +49,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
   'test/system/examples.test.ts': 'needs opentelemetry-sdk for Python (PYTHON names an interpreter that has it)',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
+  'test/system/trace-pages.test.ts': 'needs chromium (apt-get install chromium)',
   'test/system/pair.test.ts': 'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
   'test/system/round-trip.test.ts': CAPTURE,

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readWholeFile } from '../../disk/atomic-write.ts';
 import type { Disk } from '../../disk/disk.ts';
 import type { HomeStatus } from '../../ui/home-status.ts';
-import { tenantOf } from '../access/guard-routes.ts';
+import { principalOf, tenantOf } from '../access/guard-routes.ts';
 import { ENDPOINTS } from './endpoints.ts';
 import type { HomeStatusReader } from './home-status.ts';
 
@@ -71,7 +71,7 @@ export function registerHome(app: FastifyInstance, options: HomeOptions): void {
   }
   app.get('/ui/status.json', async (request, reply): Promise<HomeStatus> => {
     void reply.header('cache-control', 'no-store');
-    return await status.read(tenantOf(request));
+    return await status.read(tenantOf(request), principalOf(request));
   });
   for (const [name, bytes] of files?.assets ?? []) {
     const type = MEDIA_TYPES[extname(name)]!;

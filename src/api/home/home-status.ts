@@ -1,7 +1,9 @@
 // What the first page shows of the running node: state, days, services. Counting services reads every roll-up, so an answer is
-// reused for twenty times as long as it took, 15 s at most: open pages cost a query thread a twentieth of its time.
+// reused for twenty times as long as it took, 15 s at most: open pages cost a query thread a twentieth of its time. What is of the
+// whole node (flags, days and figures of all tenants) is for the scope admin alone, as in /flags and /metrics.
 import type { StoreInventory } from '../../trace/inventory.ts';
-import type { StoreAdmin, TraceReader } from '../../trace/store.ts';
+import type { StoreAdmin, StoreStats, TraceReader } from '../../trace/store.ts';
+import type { Principal } from '../../trace/principal.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import type { HomeService, HomeStatus } from '../../ui/home-status.ts';
 import type { Readiness } from '../edge/readiness.ts';
@@ -47,12 +49,13 @@ export class HomeStatusReader {
     this.#options = options;
   }
 
-  /** Throws what the store throws. */
-  async read(tenant: Tenant): Promise<HomeStatus> {
+  /** What `principal` may see of the node and of `tenant`. Throws what the store throws. */
+  async read(tenant: Tenant, { scopes, tenants }: Pick<Principal, 'scopes' | 'tenants'>): Promise<HomeStatus> {
+    const mayOperate = scopes.has('admin');
     const { admin, inventory, readiness, version, addresses, config } = this.#options;
     const [stats, days, counted, refusal] = await Promise.all([
       admin.stats(),
-      inventory?.listDays(),
+      mayOperate ? inventory?.listDays() : undefined,
       this.#count(tenant),
       readiness.refusalOf(['insert', 'select']),
     ]);
@@ -60,17 +63,13 @@ export class HomeStatusReader {
       version,
       uptimeSeconds: Math.floor(process.uptime()),
       refusal,
-      store: {
-        bytes: stats.diskBytes,
-        freeDiskBytes: stats.freeDiskBytes,
-        totalDiskBytes: stats.totalDiskBytes,
-        storedSpans: stats.rowsStored,
-        rejectedSpans: Object.values(stats.rowsRejected).reduce((sum, count) => sum + count, 0),
-        tenants: stats.tenants,
-        losses: stats.losses,
-      },
+      store: mayOperate ? storeFigures(stats) : undefined,
+      hasTenants: stats.tenants > 1 && tenants?.size !== 1,
       addresses: addresses(),
-      flags: config.flagsAuthKey === '' ? config.shownFlags.filter(({ isSet }) => isSet).map(nameAndValue) : undefined,
+      flags:
+        mayOperate && config.flagsAuthKey === ''
+          ? config.shownFlags.filter(({ isSet }) => isSet).map(nameAndValue)
+          : undefined,
       hasJaegerUi: config.jaegerUiDir !== '',
       days,
       ...counted,
@@ -103,6 +102,18 @@ export class HomeStatusReader {
     const { items, warnings } = await reader.listServices({ tenant });
     return { services: items.map((service) => ({ service, days: [] })), warnings };
   }
+}
+
+function storeFigures(stats: StoreStats): HomeStatus['store'] {
+  return {
+    bytes: stats.diskBytes,
+    freeDiskBytes: stats.freeDiskBytes,
+    totalDiskBytes: stats.totalDiskBytes,
+    storedSpans: stats.rowsStored,
+    rejectedSpans: Object.values(stats.rowsRejected).reduce((sum, count) => sum + count, 0),
+    tenants: stats.tenants,
+    losses: stats.losses,
+  };
 }
 
 function nameAndValue({ name, value }: { readonly name: string; readonly value: string }) {

@@ -4,6 +4,7 @@ import { HomeStatusReader } from '../../../src/api/home/home-status.ts';
 import { StoreError } from '../../../src/base/errors.ts';
 import { parseConfig } from '../../../src/config.ts';
 import type { StoreInventory } from '../../../src/trace/inventory.ts';
+import { ANYONE } from '../../../src/trace/principal.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../../src/trace/tenant.ts';
 import { RecordingStore } from '../../support/recording-store.ts';
 
@@ -44,7 +45,7 @@ function readerOf(inventory: StoreInventory | undefined, ...flags: string[]): Ho
 }
 
 test('days, services, addresses and the flags that are set', async () => {
-  const status = await readerOf(new CountedInventory(), '-retentionPeriod=30d').read(DEFAULT_TENANT);
+  const status = await readerOf(new CountedInventory(), '-retentionPeriod=30d').read(DEFAULT_TENANT, ANYONE);
   expect(status).toMatchObject({
     version: '1.2.3',
     days: [day],
@@ -56,22 +57,35 @@ test('days, services, addresses and the flags that are set', async () => {
   });
 });
 
+test('what is of the whole node is for the scope admin alone', async () => {
+  const scopes = new Set(['query'] as const);
+  const reader = readerOf(new CountedInventory(), '-retentionPeriod=30d');
+  const status = await reader.read(DEFAULT_TENANT, { scopes, tenants: new Set([DEFAULT_TENANT]) });
+  expect([status.days, status.store, status.flags, status.hasTenants]).toEqual([
+    undefined,
+    undefined,
+    undefined,
+    false,
+  ]);
+  expect(status.services).toEqual([shop]);
+});
+
 test('why spans are refused', async () => {
   refusal = 'the disk is full';
-  expect((await readerOf(new CountedInventory()).read(DEFAULT_TENANT)).refusal).toBe('the disk is full');
+  expect((await readerOf(new CountedInventory()).read(DEFAULT_TENANT, ANYONE)).refusal).toBe('the disk is full');
   refusal = undefined;
-  expect((await readerOf(new CountedInventory()).read(DEFAULT_TENANT)).refusal).toBeUndefined();
+  expect((await readerOf(new CountedInventory()).read(DEFAULT_TENANT, ANYONE)).refusal).toBeUndefined();
 });
 
 test('flags behind a key are not shown, and no secret ever is', async () => {
-  const keyed = await readerOf(new CountedInventory(), '-flagsAuthKey=s3cret').read(DEFAULT_TENANT);
+  const keyed = await readerOf(new CountedInventory(), '-flagsAuthKey=s3cret').read(DEFAULT_TENANT, ANYONE);
   expect(keyed.flags).toBeUndefined();
-  const other = await readerOf(new CountedInventory(), '-metricsAuthKey=s3cret').read(DEFAULT_TENANT);
+  const other = await readerOf(new CountedInventory(), '-metricsAuthKey=s3cret').read(DEFAULT_TENANT, ANYONE);
   expect(JSON.stringify([keyed, other])).not.toContain('s3cret');
 });
 
 test('where traces are stored elsewhere, only names are known', async () => {
-  const status = await readerOf(undefined).read(DEFAULT_TENANT);
+  const status = await readerOf(undefined).read(DEFAULT_TENANT, ANYONE);
   expect([status.days, status.services]).toEqual([undefined, []]);
 });
 
@@ -81,7 +95,11 @@ test('pages that ask at the same time share one count; a tenant has its own; a f
   inventory.gate = gate.promise;
   const reader = readerOf(inventory);
   const other = parseTenant('1', '2');
-  const answers = [reader.read(DEFAULT_TENANT), reader.read(DEFAULT_TENANT), reader.read(other)];
+  const answers = [
+    reader.read(DEFAULT_TENANT, ANYONE),
+    reader.read(DEFAULT_TENANT, ANYONE),
+    reader.read(other, ANYONE),
+  ];
   await expect.poll(() => inventory.asked.length).toBe(2);
   gate.resolve();
   await Promise.all(answers);
@@ -89,7 +107,7 @@ test('pages that ask at the same time share one count; a tenant has its own; a f
   const failing = new CountedInventory();
   failing.failure = new StoreError('OVERLOADED', 'later');
   const again = readerOf(failing);
-  await expect(again.read(DEFAULT_TENANT)).rejects.toThrow('later');
+  await expect(again.read(DEFAULT_TENANT, ANYONE)).rejects.toThrow('later');
   failing.failure = undefined;
-  expect((await again.read(DEFAULT_TENANT)).services).toEqual([shop]);
+  expect((await again.read(DEFAULT_TENANT, ANYONE)).services).toEqual([shop]);
 });

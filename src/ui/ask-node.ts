@@ -1,0 +1,51 @@
+// Questions to the node, below the page's mount, for the tenant that the page shows.
+import { useEffect, useState } from 'preact/hooks';
+
+export type Answer<T> =
+  | { readonly state: 'asking' }
+  | { readonly state: 'failed'; readonly problem: string }
+  | { readonly state: 'here'; readonly value: T };
+
+/** Headers that choose the tenant; the node's default without one. */
+export function tenantHeaders(tenant: string): Record<string, string> {
+  return tenant === '' ? {} : { 'x-tenant': tenant };
+}
+
+/** The JSON of a GET. Throws an Error with a sentence for people. */
+export async function askNode<T>(path: string, tenant: string, signal: AbortSignal): Promise<T> {
+  const response = await fetch(path, { headers: tenantHeaders(tenant), signal }).catch((error: unknown) => {
+    throw new Error(`The node does not answer: ${String(error)}.`, { cause: error });
+  });
+  if (!response.ok) throw new Error(`The node answers ${response.status}: ${reasonOf(await response.text())}.`);
+  return (await response.json()) as T;
+}
+
+/** Asks once for each `path` and `tenant`, and again when `turn` changes; what it was told stays until the next answer comes. */
+export function useAnswer<T>(path: string, tenant: string, turn = 0): Answer<T> {
+  const [heard, setHeard] = useState<{ readonly of: string; readonly answer: Answer<T> }>();
+  const of = `${tenant} ${path}`;
+  useEffect(() => {
+    const leaving = new AbortController();
+    askNode<T>(path, tenant, leaving.signal).then(
+      (value) => setHeard({ of, answer: { state: 'here', value } }),
+      (error: unknown) => {
+        const problem = error instanceof Error ? error.message : String(error);
+        if (!leaving.signal.aborted) setHeard({ of, answer: { state: 'failed', problem } });
+      },
+    );
+    return () => leaving.abort();
+  }, [of, turn]);
+  return heard?.of === of ? heard.answer : { state: 'asking' };
+}
+
+/** The text of an error in the two envelopes of Jaeger's APIs, or as plain text. */
+function reasonOf(body: string): string {
+  const text = body.trim().replace(/\.$/, '');
+  if (!text.startsWith('{')) return text;
+  try {
+    const { errors, error } = JSON.parse(text) as { errors?: { msg?: string }[]; error?: { message?: string } };
+    return errors?.[0]?.msg ?? error?.message ?? text;
+  } catch {
+    return text; // a proxy's page that begins like JSON
+  }
+}
