@@ -38,6 +38,7 @@ import { createMetrics, type Metrics } from './api/edge/metrics.ts';
 import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts';
 import { Readiness } from './api/edge/readiness.ts';
 import { hostName, openCluster } from './cluster/open-cluster.ts';
+import { archiveOfOneTenant, TenantsReader } from './cluster/tenants-reader.ts';
 import { PROTOCOL_VERSION, type NodeDescription } from './cluster/protocol.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { pulsingDisk } from './disk/pulsing-disk.ts';
@@ -126,7 +127,9 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const backend = config.storageNodes.length > 0 ? await openRemote(opening) : await openOwn(opening);
   const bodies = new BodyPool();
   closing.add('body workers', () => bodies.close());
-  const { reader, archive, metrics, store, readiness } = backend;
+  const { metrics, store, readiness } = backend;
+  const reader = new TenantsReader(backend.reader, memory.answerBytesMax);
+  const archive = backend.archive && archiveOfOneTenant(backend.archive);
   if (redactor !== undefined) metrics.watchRedactions(() => redactor.counts);
   const intake = new Intake({
     ...config,

@@ -63,6 +63,8 @@ export const limits = {
   filterDepthMax: 20,
   /** Calls, references, constants and list elements of one filter: each may cost a pass over every block. */
   filterTermsMax: 1_000,
+  /** Tenants that one question may be about; each costs as much as a question about it alone. */
+  tenantsAskedMax: 20,
   /** Regular expressions of one search; each costs up to 30 ms to compile, and a match with every distinct value. */
   patternsMax: 10,
   /** Characters of a regular expression, and its compiled size, which is the worst cost of a match per character. */

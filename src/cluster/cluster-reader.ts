@@ -162,7 +162,7 @@ function marksOf<T extends Marked>({ answers, missing }: Answers<T>): Marked {
 }
 
 /** The trace from the pieces that nodes have of it. Nearly always there is one: then its bytes are the answer. */
-function joinPieces(pieces: readonly FoundTrace[]): FoundTrace[] {
+export function joinPieces(pieces: readonly FoundTrace[]): FoundTrace[] {
   const [first, ...others] = pieces;
   if (first === undefined) return [];
   const different = others.filter(({ otlp }) => Buffer.compare(otlp, first.otlp) !== 0);

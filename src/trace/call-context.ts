@@ -6,6 +6,8 @@ import type { Tenant } from './tenant.ts';
 export interface CallContext {
   /** Whose data. */
   readonly tenant: Tenant;
+  /** Whose data if it is that of several, `tenant` among them (cluster/tenants-reader.ts). */
+  readonly tenants?: readonly Tenant[] | undefined;
   /** Who asks. Edges set it; ports pass it on and decide nothing by it. */
   readonly principal?: Pick<Principal, 'name'> | undefined;
   /** Fires when nobody waits for the answer any more: no further work is needed. */
@@ -17,6 +19,11 @@ export interface CallContext {
   readonly deadlineNs?: bigint | undefined;
   /** An answer without the nodes that cannot be reached will do (Marked.missing). Absent: as the reader is set. */
   readonly allowsPartial?: boolean | undefined;
+}
+
+/** The context's part about tenants, of which there is at least one. */
+export function ofTenants(tenants: readonly Tenant[]): Pick<CallContext, 'tenant' | 'tenants'> {
+  return { tenant: tenants[0]!, tenants: tenants.length > 1 ? tenants : undefined };
 }
 
 /** The deadline `ms` from now; undefined if that is never. */

@@ -1,7 +1,7 @@
 // Who asks, and what they may: the same for HTTP and gRPC, whatever credential they showed. The tenant of a request is one of the
 // principal's; headers only choose among these.
 import { StoreError } from '../base/errors.ts';
-import { DEFAULT_TENANT, tenantOfHeaders, type Tenant, type TenantHeaders } from './tenant.ts';
+import { DEFAULT_TENANT, tenantsOfHeaders, type Tenant, type TenantHeaders } from './tenant.ts';
 
 /** ingest: send spans. query: read them, archive and unarchive. admin: the operator's paths. None contains another. */
 export const SCOPES = ['ingest', 'query', 'admin'] as const;
@@ -33,16 +33,29 @@ export function requireScope({ name, scopes }: Principal, scope: Scope): void {
 }
 
 /**
- * The tenant of a request of `principal`: the one in the headers, if it is one of the principal's. Without such headers the only
- * one of the principal's, or the default one. Throws FORBIDDEN, and INVALID_REQUEST for headers that name no tenant.
+ * The tenants that a request of `principal` is about, one or more: those in the headers, if all are the principal's. Without such
+ * headers the only one of the principal's, or the default one. Throws FORBIDDEN, and INVALID_REQUEST for headers that name no tenant.
  */
-export function tenantFor({ name, tenants }: Principal, headers: TenantHeaders): Tenant {
-  const tenant = tenantOfHeaders(headers);
-  if (tenants === undefined || tenants.has(tenant)) return tenant;
+export function tenantsFor({ name, tenants }: Principal, headers: TenantHeaders): readonly Tenant[] {
+  const asked = tenantsOfHeaders(headers);
+  const refused = asked.find((tenant) => tenants !== undefined && !tenants.has(tenant));
+  if (tenants === undefined || refused === undefined) return asked;
   const [only] = tenants;
   const isChosen = ['accountid', 'projectid', 'x-tenant'].some((header) => headers[header] !== undefined);
-  if (!isChosen && only !== undefined && tenants.size === 1) return only;
+  if (!isChosen && only !== undefined && tenants.size === 1) return [only];
   const its = only === undefined ? 'none' : [...tenants].slice(0, 10).join(', ');
-  const wanted = isChosen ? tenant : `${DEFAULT_TENANT}, which is meant without a header`;
+  const wanted = isChosen ? refused : `${DEFAULT_TENANT}, which is meant without a header`;
   throw new StoreError('FORBIDDEN', `${name} has no access to tenant ${wanted}; it may name ${its}`);
+}
+
+/** The tenant of a request that can be about one only. Throws as tenantsFor, and INVALID_REQUEST for several. */
+export function tenantFor(principal: Principal, headers: TenantHeaders): Tenant {
+  return onlyTenant(tenantsFor(principal, headers));
+}
+
+/** The one tenant of the list. Throws INVALID_REQUEST for several. */
+export function onlyTenant(tenants: readonly Tenant[]): Tenant {
+  if (tenants.length === 1) return tenants[0]!;
+  const named = tenants.join('|');
+  throw new StoreError('INVALID_REQUEST', `${named}: several tenants can be asked, but this is about one; name one`);
 }

@@ -1,6 +1,7 @@
 // The isolation key of all data and queries: VictoriaTraces' pair of 32-bit numbers in the headers AccountID and
 // ProjectID (contract/victoriatraces.md §2), or Jaeger's x-tenant. Inside the store it is text, by default "0:0".
 import { StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 
 /** `${accountId}:${projectId}`, both decimal uint32. */
 export type Tenant = string & { readonly __tenant: unique symbol };
@@ -11,27 +12,36 @@ export const DEFAULT_TENANT = '0:0' as Tenant;
 export type TenantHeaders = Readonly<Record<string, string | readonly string[] | undefined>>;
 
 /**
- * The tenant of a request over HTTP or gRPC: AccountID and ProjectID (absent: 0), or Jaeger's x-tenant with ACCOUNT or
- * ACCOUNT:PROJECT. Throws INVALID_REQUEST for anything else, and when the two disagree: an unclear tenant must not
- * become the default one.
+ * The tenants that a request over HTTP or gRPC names, each once: AccountID and ProjectID (absent: 0), or Jaeger's x-tenant with
+ * ACCOUNT or ACCOUNT:PROJECT. Several stand in AccountID or x-tenant with | between, as in Tempo. Throws INVALID_REQUEST for
+ * anything else, and when the two disagree: an unclear tenant must not become the default one.
  */
-export function tenantOfHeaders(headers: TenantHeaders): Tenant {
+export function tenantsOfHeaders(headers: TenantHeaders): Tenant[] {
   const [account, project, combined] = ['accountid', 'projectid', 'x-tenant'].map((name) => textOf(headers[name]));
-  if (combined === undefined) return parseTenant(account, project);
-  const [, combinedAccount, combinedProject] = /^(\d+)(?::(\d+))?$/.exec(combined) ?? [];
+  const others = [...new Set(splitTenants('AccountID', account).map((one) => parseTenant(one, project)))];
+  if (combined === undefined) return others;
   const found = JSON.stringify(combined.slice(0, 40));
-  if (combinedAccount === undefined) {
+  const tenants = splitTenants('x-tenant', combined).map((one = '') => {
+    const [, oneAccount, oneProject] = /^(\d+)(?::(\d+))?$/.exec(one) ?? [];
+    if (oneAccount !== undefined) return parseTenant(oneAccount, oneProject);
     const expected = 'x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal';
     throw new StoreError('INVALID_REQUEST', `${expected}, got ${found}`);
-  }
-  const tenant = parseTenant(combinedAccount, combinedProject);
-  if (account === undefined && project === undefined) return tenant;
-  const other = parseTenant(account, project);
-  if (other === tenant) return tenant;
+  });
+  const named = [...new Set(tenants)];
+  if ((account === undefined && project === undefined) || named.join('|') === others.join('|')) return named;
   throw new StoreError(
     'INVALID_REQUEST',
-    `x-tenant ${found} and AccountID:ProjectID ${other} differ: send one of them`,
+    `x-tenant ${found} and AccountID:ProjectID ${others.join('|')} differ: send one of them`,
   );
+}
+
+function splitTenants(header: string, text: string | undefined): (string | undefined)[] {
+  if (text === undefined || !text.includes('|')) return [text];
+  const texts = text.split('|');
+  if (texts.includes('')) throw new StoreError('INVALID_REQUEST', `header ${header}: a tenant is missing beside a |`);
+  if (texts.length <= limits.tenantsAskedMax) return texts;
+  const most = `${limits.tenantsAskedMax} tenants can be asked at once`;
+  throw new StoreError('INVALID_REQUEST', `header ${header}: ${texts.length} tenants; ${most}`);
 }
 
 /** Joins the values of a repeated header, so that parsing fails: two tenants are refused, none is picked. */

@@ -12,6 +12,7 @@ import type { OpenServer, ServedRoute } from '../../src/api/edge/open-server.ts'
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { openJaegerGrpc, openOtlpGrpc, openStorageGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import { openHttpServer, openOtlpHttp } from '../../src/api/listeners/http-server.ts';
+import { archiveOfOneTenant, TenantsReader } from '../../src/cluster/tenants-reader.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { parseConfig } from '../../src/config.ts';
 import { StoreError } from '../../src/base/errors.ts';
@@ -147,8 +148,8 @@ export async function openGuardedPorts(auth: object | undefined, flags: readonly
     access: logins.access,
     intake: new Intake({ ...config, writer: store, metrics, logger }),
     bodies,
-    reader: store,
-    archive: noting<TraceArchive>(EMPTY_ARCHIVE, touched),
+    reader: new TenantsReader(noting<TraceReader & SearchExplainer>(Object.assign(admin, NO_SEARCH), touched)),
+    archive: archiveOfOneTenant(noting<TraceArchive>(EMPTY_ARCHIVE, touched)),
     answers: new AnswerBudget(),
     admin,
     metrics,

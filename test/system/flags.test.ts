@@ -145,9 +145,11 @@ test('SIGHUP takes over what it can, names what needs a restart, and survives a 
     /flags were read again taken=\S*search\.logSlowQueryDuration/,
   );
   expect(node.log()).toMatch(/flags have changed that need a restart flags=\S*queryWorkers/);
-  // A first query opens its thread, which takes longer than a millisecond.
-  await ask(node, '/api/traces/1');
-  await expect.poll(() => node.log(), { timeout: 20_000 }).toContain('a slow query');
+  const logAfterQuery = async (): Promise<string> => {
+    await ask(node, '/api/traces/1');
+    return node.log();
+  };
+  await expect.poll(logAfterQuery, { timeout: 20_000 }).toContain('a slow query');
   await reload(
     'search.logSlowQueryDuration: soon\n',
     /read again and refused.* line 1: search\.logSlowQueryDuration: expected/,

@@ -15,6 +15,7 @@ import { startNode, type TestNode } from '../support/node-process.ts';
 import { spansByTrace, spansByTraceOf } from '../support/otlp-json-set.ts';
 import type { OtlpRequest } from '../support/otlp-proto.ts';
 import { attribute, spanId } from '../support/rich-trace.ts';
+import { StorageClient, tracesOf } from '../support/storage-client.ts';
 
 const nowNs = BigInt(Date.now()) * 1_000_000n;
 const traceId = Buffer.from('00112233445566778899aabbccddeeff', 'hex');
@@ -102,5 +103,40 @@ describe.each([
     expect(await search(node, { service: 'shared' }, headers)).toEqual([]);
     expect((await ask(node, `/api/traces/${traceId.toString('hex')}`, headers))[0]).toBe(404);
     expect(await exportTrace(node, traceId.toString('hex'), headers)).toBeUndefined();
+  });
+});
+
+describe('several tenants', () => {
+  const both = { AccountID: '0|1', ProjectID: '1' };
+  const traceHex = traceId.toString('hex');
+
+  test('are asked together, over HTTP and gRPC', async () => {
+    const { data } = await askJson<{ data: string[] }>(node, '/api/services', both);
+    expect(data).toEqual(['only 0-1', 'only 1-1', 'shared']);
+    expect(spansByTrace([await exportTrace(node, traceHex, both)])).toEqual(
+      spansByTraceOf([requestOf('0-1'), requestOf('1-1')]),
+    );
+    const found = await search(node, { service: 'shared', tags: { tenant: '1-1' } }, { 'x-tenant': '0:1|1:1' });
+    expect(found.map(({ spans }) => spans.length)).toEqual([4]);
+    using client = new StorageClient(node.jaegerAddress);
+    const metadata = { 'x-tenant': '0:1|1:1' };
+    expect(await client.getServices(undefined, { metadata })).toEqual(['only 0-1', 'only 1-1', 'shared']);
+    const streamed = tracesOf(await client.getTraces([traceId], { metadata }));
+    expect(spansByTraceOf([...streamed.values()])).toEqual(spansByTraceOf([requestOf('0-1'), requestOf('1-1')]));
+  });
+
+  test.each(PROTOCOLS)('are not written to, over %s', async (protocol) => {
+    const sent = sendTo(node, requestOf('x'), { protocol, headers: { 'x-tenant': '0:1|1:1' } });
+    await expect(sent).rejects.toThrow('0:1|1:1: several tenants can be asked, but this is about one; name one');
+    const services = await askJson<{ data: string[] }>(node, '/api/services', both);
+    expect(services.data).not.toContain('only x');
+  });
+
+  test('are not what a page, an archive or a deletion is about', async () => {
+    for (const path of ['/ui/status.json', `/api/archive/${traceHex}`]) {
+      expect((await ask(node, path, both)).slice(0, 1), path).toEqual([400]);
+    }
+    const response = await fetch(`${node.url}/api/archive/${traceHex}`, { method: 'POST', headers: both });
+    expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('several tenants')]);
   });
 });

@@ -1,6 +1,6 @@
 // What a principal may, and whose data a request is about.
 import { describe, expect, test } from 'vitest';
-import { almighty, ANYONE, requireScope, tenantFor, type Principal } from '../../src/trace/principal.ts';
+import { almighty, ANYONE, requireScope, tenantFor, tenantsFor, type Principal } from '../../src/trace/principal.ts';
 import type { Tenant, TenantHeaders } from '../../src/trace/tenant.ts';
 
 const of = (...tenants: string[]): Principal => ({
@@ -34,6 +34,16 @@ describe('the tenant of a request', () => {
     [of(), {}, 'token x has no access to tenant 0:0, which is meant without a header; it may name none'],
   ])('%j may not with %j', (principal, headers, message) => {
     expect(() => tenantFor(principal, headers)).toThrow(expect.objectContaining({ code: 'FORBIDDEN', message }));
+  });
+
+  test('can be several, if all are the principal’s, where a question is asked', () => {
+    const both = { accountid: '7|8' };
+    expect(tenantsFor(of('7:0', '8:0', '9:0'), both)).toEqual(['7:0', '8:0']);
+    expect(tenantsFor(ANYONE, both)).toEqual(['7:0', '8:0']);
+    const message = 'token x has no access to tenant 8:0; it may name 7:0';
+    expect(() => tenantsFor(of('7:0'), both)).toThrow(expect.objectContaining({ code: 'FORBIDDEN', message }));
+    const one = '7:0|8:0: several tenants can be asked, but this is about one; name one';
+    expect(() => tenantFor(ANYONE, both)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST', message: one }));
   });
 
   test('that is unclear is refused, whoever asks', () => {

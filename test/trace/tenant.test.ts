@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DEFAULT_TENANT, parseTenant, tenantOfHeaders } from '../../src/trace/tenant.ts';
+import { DEFAULT_TENANT, parseTenant, tenantsOfHeaders } from '../../src/trace/tenant.ts';
 
 test.each([
   [undefined, undefined, '0:0'],
@@ -37,7 +37,16 @@ test.each([
   [{ 'x-tenant': '3:4' }, '3:4'],
   [{ 'x-tenant': '3:0', accountid: '3' }, '3:0'],
 ])('headers %j are tenant %s', (headers, tenant) => {
-  expect(tenantOfHeaders(headers)).toBe(tenant);
+  expect(tenantsOfHeaders(headers)).toEqual([tenant]);
+});
+
+test.each([
+  [{ accountid: '1|2' }, ['1:0', '2:0']],
+  [{ accountid: '1|2|1', projectid: '3' }, ['1:3', '2:3']],
+  [{ 'x-tenant': '1|2:5|1:0' }, ['1:0', '2:5']],
+  [{ 'x-tenant': '1:3|2:3', accountid: '1|2', projectid: '3' }, ['1:3', '2:3']],
+])('headers %j are the tenants %j', (headers, tenants) => {
+  expect(tenantsOfHeaders(headers)).toEqual(tenants);
 });
 
 test.each([
@@ -46,6 +55,13 @@ test.each([
   [{ 'x-tenant': ['3', '4'] }, 'x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, got "3,4"'],
   [{ 'x-tenant': '3', projectid: '1' }, 'x-tenant "3" and AccountID:ProjectID 0:1 differ: send one of them'],
   [{ accountid: ['3', '3'] }, 'header AccountID: expected a decimal number from 0 to 4294967295, got "3,3"'],
+  [{ 'x-tenant': '1|' }, 'header x-tenant: a tenant is missing beside a |'],
+  [{ accountid: '|' }, 'header AccountID: a tenant is missing beside a |'],
+  [{ accountid: '1|x' }, 'header AccountID: expected a decimal number from 0 to 4294967295, got "x"'],
+  [{ projectid: '1|2' }, 'header ProjectID: expected a decimal number from 0 to 4294967295, got "1|2"'],
+  [{ 'x-tenant': '1|2:x' }, 'x-tenant: expected ACCOUNT or ACCOUNT:PROJECT in decimal, got "1|2:x"'],
+  [{ 'x-tenant': '1|2', accountid: '1' }, 'x-tenant "1|2" and AccountID:ProjectID 1:0 differ: send one of them'],
+  [{ accountid: '1|'.repeat(20) + '1' }, 'header AccountID: 21 tenants; 20 tenants can be asked at once'],
 ])('headers %j are refused, never the default tenant', (headers, message) => {
-  expect(() => tenantOfHeaders(headers)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST', message }));
+  expect(() => tenantsOfHeaders(headers)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST', message }));
 });

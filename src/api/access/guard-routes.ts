@@ -10,7 +10,7 @@ import type { Tenant } from '../../trace/tenant.ts';
 import { messageOf, statusOf } from '../edge/status.ts';
 import type { Caller, LogIns } from './access.ts';
 import { certificateNames } from './certificate-names.ts';
-import { almighty, ANYONE, requireScope, tenantFor, type Principal } from '../../trace/principal.ts';
+import { almighty, ANYONE, requireScope, tenantFor, tenantsFor, type Principal } from '../../trace/principal.ts';
 import type { KeyFlag, RouteNeed } from './route-needs.ts';
 
 /** The keys of flags; '' for none. */
@@ -39,6 +39,11 @@ export function callerName(request: FastifyRequest): string {
 /** Whose data the request is about. Throws INVALID_REQUEST, FORBIDDEN. */
 export function tenantOf(request: FastifyRequest): Tenant {
   return tenantFor(principalOf(request), request.headers);
+}
+
+/** As tenantOf, for a question, which may be about several. */
+export function tenantsOf(request: FastifyRequest): readonly Tenant[] {
+  return tenantsFor(principalOf(request), request.headers);
 }
 
 /** Answers 401, 403, 429 or 503 to requests that may not pass; all routes of `app` that are registered later are guarded. */

@@ -2,7 +2,7 @@
 // of a stream: a message is made only when the earlier ones are on their way, so a slow client costs bounded memory.
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
-import type { CallContext } from '../../trace/call-context.ts';
+import { ofTenants, type CallContext } from '../../trace/call-context.ts';
 import { ALLOW_PARTIAL_KEY, encodeMarks, EXACT_KEY, MARKS_KEY } from '../../cluster/protocol.ts';
 import type { Marked, Missing } from '../../trace/store.ts';
 import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
@@ -109,7 +109,7 @@ function bytesOf(schema: MethodSchema, reply: Reply): Uint8Array {
 
 /** Throws UNAVAILABLE before the store is open. */
 function scopeOf(
-  { stream, tenant, principal }: ReceivedCall,
+  { stream, tenants, principal }: ReceivedCall,
   sink: MessageSink,
   { isReady, callMaxMs }: GrpcCallOptions,
 ): GrpcCall {
@@ -139,7 +139,7 @@ function scopeOf(
   };
   const { signal, deadlineNs } = stream;
   const allowsPartial = headers[ALLOW_PARTIAL_KEY] === undefined ? undefined : headers[ALLOW_PARTIAL_KEY] === '1';
-  const context = { tenant, principal, signal, deadlineNs, allowsPartial };
+  const context = { ...ofTenants(tenants), principal, signal, deadlineNs, allowsPartial };
   return { ...context, isExact, warn, mark, taken: () => sink.taken() };
 }
 

@@ -19,7 +19,7 @@ import type { Logger } from '../../base/logger.ts';
 import type { LogIns } from '../access/access.ts';
 import { callerOf } from '../access/guard-routes.ts';
 import type { ListenerTls } from '../access/listener-tls.ts';
-import { ANYONE, requireScope, tenantFor, type Principal } from '../../trace/principal.ts';
+import { ANYONE, onlyTenant, requireScope, tenantsFor, type Principal } from '../../trace/principal.ts';
 import { grpcNeed, UNKNOWN_NEED, type RouteNeed } from '../access/route-needs.ts';
 import { Connections } from '../edge/connections.ts';
 import type { Intake, IntakeAccount } from '../edge/intake.ts';
@@ -69,7 +69,8 @@ const LOOK_INTERVAL_MS = 30_000;
 /** One call as its method sees it. */
 export interface ReceivedCall {
   readonly stream: GrpcStream;
-  readonly tenant: Tenant;
+  /** One, or several if it only reads. */
+  readonly tenants: readonly Tenant[];
   readonly principal: Principal;
   /** Counts the bytes that the call holds. */
   readonly account: IntakeAccount;
@@ -195,11 +196,11 @@ async function answer(
   if (method === undefined) throw new StoreError('DISABLED', `this server has no method ${path.slice(0, 200)}`);
   call.startDeadline();
   const { intake, bodies } = options;
-  const tenant = tenantFor(principal, call.headers);
-  using account = intake.open(ownerOf(method, tenant));
+  const tenants = tenantsFor(principal, call.headers);
+  using account = intake.open(ownerOf(method, tenants));
   await method.answer({
     stream: call,
-    tenant,
+    tenants,
     principal,
     account,
     only: async (bytesMax) => await onlyMessage(call, { bytesMax, account, bodies }),
@@ -219,8 +220,8 @@ async function letIn(call: GrpcStream, { scope }: RouteNeed, access: LogIns): Pr
  * Methods that only read have their own share of the budget: probes, and queries that look for the cause of a flood, are
  * answered even when senders use up theirs.
  */
-function ownerOf({ format }: Registered, tenant: Tenant): Tenant {
-  return format === undefined ? (`questions of ${tenant}` as Tenant) : tenant;
+function ownerOf({ format }: Registered, tenants: readonly Tenant[]): Tenant {
+  return format === undefined ? (`questions of ${tenants[0]!}` as Tenant) : onlyTenant(tenants);
 }
 
 async function onlyMessage(call: GrpcStream, options: ReadOptions): Promise<Uint8Array> {

@@ -2,7 +2,7 @@
 // undecoded rest of a path, and how errors are sent.
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Logger } from '../../base/logger.ts';
-import type { CallContext } from '../../trace/call-context.ts';
+import { ofTenants, type CallContext } from '../../trace/call-context.ts';
 import type {
   FoundTrace,
   FoundTraces,
@@ -14,7 +14,7 @@ import type {
 } from '../../trace/store.ts';
 import type { SearchExplainer } from '../../trace/search-explanation.ts';
 import { kindNumber } from '../../trace/span-kinds.ts';
-import { principalOf, tenantOf } from '../access/guard-routes.ts';
+import { principalOf, tenantsOf } from '../access/guard-routes.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
@@ -83,7 +83,7 @@ export function readRequest(
   { answers }: Pick<JaegerOptions, 'answers'>,
   conditions: ReadonlySet<string> = new Set(),
 ): JaegerRequest {
-  const tenant = tenantOf(request);
+  const about = ofTenants(tenantsOf(request));
   const params = queryOf(request);
   refuseUnknownNarrowing(params, conditions);
   const pretty = params.first('prettyPrint');
@@ -100,7 +100,7 @@ export function readRequest(
     if (partial !== undefined) void reply.header(PARTIAL_HEADER, partial);
   };
   return {
-    tenant,
+    ...about,
     principal: principalOf(request),
     params,
     signal: controller.signal,
