@@ -6,7 +6,7 @@ import { WireReader } from '../bytes/wire-reader.ts';
 import { limits } from '../base/limits.ts';
 import type { CallContext } from '../trace/call-context.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
-import { KIND_MAX, kindName, kindNumber } from '../trace/span-kinds.ts';
+import { exactKindNumber, KIND_MAX, kindName } from '../trace/span-kinds.ts';
 import type {
   FoundHits,
   FoundIds,
@@ -138,7 +138,7 @@ export class RemoteStore implements SpanWriter, TraceReader, TraceArchive, Searc
     const message = CODECS.operationsRequest.encode({ service, spanKind: asked });
     const answer = await this.#call({ path, message }, call);
     const all = CODECS.operations.decode(answer.message).operations.map(({ name = '', spanKind = '' }) => {
-      return { name, kind: kindNumber(spanKind) };
+      return { name, kind: exactKindNumber(spanKind) };
     });
     const items = kind === undefined ? all : all.filter((operation) => operation.kind === kind);
     return { items, ...marksOf(answer.trailer) };

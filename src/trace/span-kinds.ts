@@ -16,3 +16,13 @@ export function kindName(kind: number): string {
 export function kindNumber(name: string): number {
   return name === '' ? 0 : (SPAN_KINDS as readonly string[]).indexOf(name, 1);
 }
+
+/** As kindName, for nodes of a cluster: a kind without a word is its number in decimal digits. */
+export function exactKindName(kind: number): string {
+  return kind > KIND_MAX ? String(kind) : kindName(kind);
+}
+
+/** The kind of exactKindName; -1 for a word that is none. */
+export function exactKindNumber(name: string): number {
+  return /^\d+$/.test(name) ? Number(name) : kindNumber(name);
+}

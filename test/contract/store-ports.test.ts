@@ -39,7 +39,13 @@ function callsOf(traces: number): OtlpRequest {
     endTimeUnixNano: startOf(n) + BigInt(n * 1_000),
   });
   const traceId = (n: number): Uint8Array => Uint8Array.from([9, n, ...idOf(n, 14)]);
-  const parents = spans('front', (n) => ({ ...span(1), ...times(n), traceId: traceId(n), kind: 3, name: 'GET' }));
+  const parents = spans('front', (n) => ({
+    ...span(1),
+    ...times(n),
+    traceId: traceId(n),
+    kind: n % 5 === 4 ? 6 : 3,
+    name: 'GET',
+  }));
   const children = spans('back', (n) => {
     const status = n % 3 === 0 ? { status: { code: 2 } } : {};
     return { ...span(2), ...times(n), ...status, traceId: traceId(n), parentSpanId: span(1).spanId!, kind: 2 };

@@ -1,5 +1,14 @@
 import { expect, test } from 'vitest';
-import { KIND_CLIENT, KIND_MAX, KIND_SERVER, kindName, kindNumber, SPAN_KINDS } from '../../src/trace/span-kinds.ts';
+import {
+  exactKindName,
+  exactKindNumber,
+  KIND_CLIENT,
+  KIND_MAX,
+  KIND_SERVER,
+  kindName,
+  kindNumber,
+  SPAN_KINDS,
+} from '../../src/trace/span-kinds.ts';
 
 test('numbers are OTLP’s', () => {
   expect(SPAN_KINDS.indexOf('server')).toBe(KIND_SERVER);
@@ -11,4 +20,6 @@ test('every kind with a word comes back by it; unspecified and unknown ones have
   for (let kind = 1; kind <= KIND_MAX; kind++) expect(kindNumber(kindName(kind))).toBe(kind);
   expect([kindName(0), kindName(-1), kindName(KIND_MAX + 1), kindNumber('')]).toEqual(['', '', '', 0]);
   expect(['unspecified', 'SERVER', 'other'].map(kindNumber)).toEqual([-1, -1, -1]);
+  for (const kind of [0, KIND_MAX, KIND_MAX + 1, 2 ** 31 - 1]) expect(exactKindNumber(exactKindName(kind))).toBe(kind);
+  expect([exactKindName(6), exactKindNumber('other')]).toEqual(['6', -1]);
 });

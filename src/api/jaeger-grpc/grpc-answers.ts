@@ -11,7 +11,7 @@ import type { GrpcCall, GrpcCallOptions, Replies, Reply } from '../grpc/grpc-cal
 import { clientLeft } from '../grpc/grpc-stream.ts';
 import { timestampNs, type ProtoTime, type SearchBounds } from '../jaeger/grpc-search.ts';
 import { overfullWarnings, TIME_MAX_NS, type Search } from '../jaeger/search-bounds.ts';
-import { kindName, kindNumber } from '../../trace/span-kinds.ts';
+import { exactKindName, kindName, kindNumber } from '../../trace/span-kinds.ts';
 import { splitTrace } from '../jaeger/split-trace.ts';
 import { summarizeTrace, type TraceSummary } from '../jaeger/trace-summary.ts';
 
@@ -53,7 +53,8 @@ export async function listOperations(
   const found = await reader.listOperations(call, service, kind === 0 ? undefined : kind);
   call.mark(found);
   // Kinds that OTLP does not know are all shown as the empty name.
-  const operations = found.items.map((operation) => ({ name: operation.name, spanKind: kindName(operation.kind) }));
+  const wordOf = call.isExact ? exactKindName : kindName;
+  const operations = found.items.map(({ name, kind }) => ({ name, spanKind: wordOf(kind) }));
   return { operations: [...new Map(operations.map((shown) => [JSON.stringify(shown), shown])).values()] };
 }
 
