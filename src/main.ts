@@ -39,6 +39,7 @@ import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts
 import { Readiness } from './api/edge/readiness.ts';
 import { hostName, openCluster } from './cluster/open-cluster.ts';
 import { archiveOfOneTenant, TenantsReader } from './cluster/tenants-reader.ts';
+import { openNodeTls } from './cluster/node-tls.ts';
 import { PROTOCOL_VERSION, type NodeDescription } from './cluster/protocol.ts';
 import { nodeDisk } from './disk/node-disk.ts';
 import { pulsingDisk } from './disk/pulsing-disk.ts';
@@ -242,11 +243,14 @@ function openDeletions(
 /** The storage nodes of a cluster. */
 async function openRemote({ config, logger, closing, allowedBytes, memory }: Opening): Promise<Backend> {
   const metrics = openMetrics(config, { store: undefined, allowedBytes, logger });
+  const tls = openNodeTls(config, logger);
+  if (tls !== undefined) closing.add('certificates for storage nodes', () => tls[Symbol.dispose]());
   const cluster = await openCluster({
     sources: config.storageNodes,
     disk: nodeDisk,
     logger,
     token: config.nodeBearerToken,
+    tls,
     forgetAfterMs: config.forgetNodeAfterMs,
     writeTimeoutMs: config.nodeWriteMaxMs,
     // They wait for other nodes, not for a core of this one.

@@ -6,12 +6,14 @@ import {
   Metadata,
   status,
   type CallOptions,
+  type ChannelCredentials,
   type ServiceError,
   type StatusObject,
 } from '@grpc/grpc-js';
 import { STORE_ERROR_CODES, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { leftMs, type CallContext } from '../trace/call-context.ts';
 import type { Marked } from '../trace/store.ts';
+import { tlsRemedy, type NodeTls } from './node-tls.ts';
 import { ALLOW_PARTIAL_KEY, CODE_KEY, decodeMarks, EXACT_KEY, MARKS_KEY } from './protocol.ts';
 
 const CLIENT_OPTIONS = {
@@ -61,14 +63,26 @@ export class NoAnswer extends StoreError {
   }
 }
 
+export interface GrpcCallerOptions {
+  /** host:port */
+  readonly address: string;
+  /** Logs in; empty: nobody asks. */
+  readonly token?: string | undefined;
+  /** undefined: without TLS. */
+  readonly tls?: Pick<NodeTls, 'credentials' | 'serverName'> | undefined;
+}
+
 export class GrpcCaller {
   readonly address: string;
   readonly #clients: (Client | undefined)[] = [undefined, undefined];
   readonly #authorization: string | undefined;
+  readonly #tls: GrpcCallerOptions['tls'];
+  #credentials: ChannelCredentials | undefined;
 
-  /** Connects with the first call. `address` is host:port; `token` logs in. */
-  constructor(address: string, token = '') {
+  /** Connects with the first call. */
+  constructor({ address, token = '', tls }: GrpcCallerOptions) {
     this.address = address;
+    this.#tls = tls;
     this.#authorization = token === '' ? undefined : `Bearer ${token}`;
   }
 
@@ -131,7 +145,16 @@ export class GrpcCaller {
 
   #client({ isRepeat = false }: CallRequest): Client {
     const at = isRepeat ? 1 : 0;
-    return (this.#clients[at] ??= new Client(this.address, credentials.createInsecure(), CLIENT_OPTIONS));
+    const { serverName, credentials: secure } = this.#tls ?? {};
+    if (this.#credentials !== secure) {
+      // Renewed. Calls under way go on.
+      this.close();
+      this.#clients.fill(undefined);
+      this.#credentials = secure;
+    }
+    const options =
+      serverName === undefined ? CLIENT_OPTIONS : { ...CLIENT_OPTIONS, 'grpc.ssl_target_name_override': serverName };
+    return (this.#clients[at] ??= new Client(this.address, secure ?? credentials.createInsecure(), options));
   }
 
   #metadata({ metadata = {} }: CallRequest, { tenant, allowsPartial }: CallContext): Metadata {
@@ -155,7 +178,9 @@ export class GrpcCaller {
     if (known !== undefined && known !== 'CANCELLED' && known !== 'TIMEOUT')
       return new StoreError(known, `${this.address}: ${error.details}`, { cause: error });
     const isUnsent = error.code === status.UNAVAILABLE && /^No connection established|ECONNREFUSED/.test(error.details);
-    const what = error.code === status.DEADLINE_EXCEEDED ? 'no answer in time' : error.details;
+    const remedy = tlsRemedy(error.details, this.#tls !== undefined);
+    const text = remedy === undefined ? error.details : `${remedy} (${error.details})`;
+    const what = error.code === status.DEADLINE_EXCEEDED ? 'no answer in time' : text;
     return new NoAnswer(`${this.address}: ${what}`, isUnsent, error);
   }
 

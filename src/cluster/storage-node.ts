@@ -4,7 +4,7 @@ import type { CallContext } from '../trace/call-context.ts';
 import { deadlineAfter } from '../trace/call-context.ts';
 import { isStoreError, type StoreError } from '../base/errors.ts';
 import { DEFAULT_TENANT } from '../trace/tenant.ts';
-import { GrpcCaller, NoAnswer } from './grpc-caller.ts';
+import { GrpcCaller, NoAnswer, type GrpcCallerOptions } from './grpc-caller.ts';
 import type { NodeDescription } from './protocol.ts';
 import { RemoteStore } from './remote-store.ts';
 
@@ -15,14 +15,11 @@ const SILENT_MAX = 2;
 /** How long a node that refused spans gets no further ones. */
 const FULL_MS = 1_000;
 
-export interface StorageNodeOptions {
-  readonly address: string;
-  /** Called when the name, or whether it is up, has changed. */
+export interface StorageNodeOptions extends GrpcCallerOptions {
+  /** Called when the name, or whether it is up, has changed; and when a node that was never up does not answer at first. */
   readonly onChange: (node: StorageNode) => void;
   readonly answerBytesMax?: number;
   readonly probeTimeoutMs?: number;
-  /** -storageNode.bearerToken */
-  readonly token?: string;
 }
 
 export class StorageNode {
@@ -35,6 +32,8 @@ export class StorageNode {
   readonly #timer: NodeJS.Timeout;
   #description: NodeDescription = {};
   #isUp = false;
+  /** Somebody was told that it is down. */
+  #isReported = false;
   #reason = 'it was not reached yet';
   #silent = 0;
   #fullUntilMs = 0;
@@ -45,7 +44,7 @@ export class StorageNode {
   constructor(options: StorageNodeOptions) {
     this.#options = options;
     this.address = options.address;
-    this.#caller = new GrpcCaller(options.address, options.token);
+    this.#caller = new GrpcCaller(options);
     const { answerBytesMax } = options;
     const shared = { caller: this.#caller, ...(answerBytesMax === undefined ? {} : { answerBytesMax }) };
     this.store = new RemoteStore(shared);
@@ -113,6 +112,7 @@ export class StorageNode {
       this.#silent = 0;
       if (this.#isUp && wasNamed === this.name) return;
       if (!this.#isUp) this.#down = new AbortController();
+      this.#isReported = false;
       this.#isUp = true;
       this.#options.onChange(this);
     } catch (error) {
@@ -128,7 +128,8 @@ export class StorageNode {
     const isCertain = !(error instanceof NoAnswer) || error.isUnsent;
     if (!isCertain && this.#silent < SILENT_MAX) return;
     this.#reason = error.message;
-    if (!this.#isUp) return;
+    if (!this.#isUp && this.#isReported) return;
+    this.#isReported = true;
     this.#isUp = false;
     this.#down.abort();
     this.#options.onChange(this);

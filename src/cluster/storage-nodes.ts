@@ -4,6 +4,7 @@
 import type { Logger } from '../base/logger.ts';
 import type { NodeSource } from '../base/node-sources.ts';
 import type { DiskReads } from '../disk/disk.ts';
+import type { NodeTls } from './node-tls.ts';
 import { Placement } from './placement.ts';
 import { resolveSources, type ResolvedSource } from './resolve-nodes.ts';
 import { StorageNode } from './storage-node.ts';
@@ -21,6 +22,8 @@ export interface StorageNodesOptions {
   readonly probeTimeoutMs?: number;
   /** -storageNode.bearerToken */
   readonly token?: string;
+  /** -storageNode.tls; undefined: without. */
+  readonly tls?: NodeTls | undefined;
 }
 
 interface Listed {
@@ -106,13 +109,14 @@ export class StorageNodes {
   }
 
   #add(address: string, isFromDns: boolean): void {
-    const { answerBytesMax, probeTimeoutMs, token } = this.#options;
+    const { answerBytesMax, probeTimeoutMs, token, tls } = this.#options;
     const node = new StorageNode({
       address,
       onChange: (changed) => this.#onChange(changed),
       ...(answerBytesMax === undefined ? {} : { answerBytesMax }),
       ...(probeTimeoutMs === undefined ? {} : { probeTimeoutMs }),
-      ...(token === undefined ? {} : { token }),
+      token,
+      tls,
     });
     this.#listed.set(address, { node, isFromDns, goneSinceMs: undefined });
     void node.probe();

@@ -47,6 +47,38 @@ export const clusterFlags = {
     example: '-storageNode.bearerToken=tlt_Xk',
     isSecret: true,
   }),
+  isNodeTlsOn: flag('cluster', 'storageNode.tls', boolean, {
+    default: 'false',
+    meaning: 'Reach the storage nodes over TLS (their -storage.tls).',
+    reason: 'A first cluster is tried on one machine.',
+    example: '-storageNode.tls',
+  }),
+  nodeTlsCaFile: flag('cluster', 'storageNode.tlsCAFile', text, {
+    default: '',
+    meaning:
+      'Authorities of which a storage node must have a certificate, as PEM; read again when it changes. Empty: those that Node.js trusts.',
+    reason: 'Nodes mostly have certificates of an authority of their own, which no program knows.',
+    example: '-storageNode.tlsCAFile=/etc/tracelith/ca.crt',
+  }),
+  nodeTlsCertFile: flag('cluster', 'storageNode.tlsCertFile', text, {
+    default: '',
+    meaning:
+      'Certificate that this node shows to storage nodes (their -storage.mtls), as PEM; read again when it changes.',
+    reason: 'Asked for only where -storage.mtls is set.',
+    example: '-storageNode.tlsCertFile=/etc/tracelith/insert.crt',
+  }),
+  nodeTlsKeyFile: flag('cluster', 'storageNode.tlsKeyFile', text, {
+    default: '',
+    meaning: 'Key of -storageNode.tlsCertFile, as PEM.',
+    reason: 'As the certificate.',
+    example: '-storageNode.tlsKeyFile=/etc/tracelith/insert.key',
+  }),
+  nodeTlsServerName: flag('cluster', 'storageNode.tlsServerName', text, {
+    default: '',
+    meaning: 'The name that a certificate of a storage node must have. Empty: the one in its address.',
+    reason: 'Addresses of pods are in no certificate.',
+    example: '-storageNode.tlsServerName=tracelith-storage',
+  }),
   forgetNodeAfterMs: flag('cluster', 'storageNode.forgetAfter', duration({ min: '0s', max: '100y' }), {
     default: '1h',
     meaning:

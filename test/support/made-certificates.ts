@@ -31,8 +31,9 @@ export class MadeCertificates implements Disposable {
     return this.#ca.cert;
   }
 
-  /** A certificate of the authority with a subject alternative name, as `DNS:localhost` or `URI:spiffe://…`. */
-  make(san: string): MadeCertificate {
+  /** A certificate of the authority with a subject alternative name, as `DNS:localhost` or `URI:spiffe://…`; valid from now on. */
+  make(san: string, days = 2): MadeCertificate {
+    if (days < 0) return this.#makeExpired(san, days);
     const signed = [
       '-CA',
       this.#ca.certFile,
@@ -51,6 +52,15 @@ export class MadeCertificates implements Disposable {
     const args = ['req', '-x509', ...key, '-out', certFile, '-days', '2', '-subj', `/CN=${name}`, ...more];
     execFileSync(openssl, args, { stdio: 'pipe' });
     return { certFile, keyFile, cert: readFileSync(certFile, 'utf8'), key: readFileSync(keyFile, 'utf8') };
+  }
+
+  #makeExpired(san: string, days: number): MadeCertificate {
+    const made = this.make(san);
+    const request = `${made.certFile}.csr`;
+    execFileSync(openssl, ['x509', '-x509toreq', '-in', made.certFile, '-signkey', made.keyFile, '-out', request]);
+    const signed = ['-CA', this.#ca.certFile, '-CAkey', this.#ca.keyFile, '-days', String(days)];
+    execFileSync(openssl, ['x509', '-req', '-in', request, ...signed, '-out', made.certFile], { stdio: 'pipe' });
+    return { ...made, cert: readFileSync(made.certFile, 'utf8') };
   }
 
   /** Puts `to` in the place of `from`, as an operator renews a certificate. */

@@ -19,17 +19,22 @@ export class RoleProcess implements AsyncDisposable {
   readonly url: string;
   /** For -storageNode. */
   readonly address: string;
-  readonly #args: readonly string[];
+  readonly #command: readonly string[];
   readonly #dataPath: string | undefined;
   #child: Child | undefined;
   #isStopped = false;
   #earlierLog = '';
 
-  private constructor(name: string, ports: readonly [number, number], args: readonly string[], dataPath?: string) {
+  private constructor(
+    name: string,
+    ports: readonly [number, number],
+    args: readonly string[],
+    { dataPath, through = [] }: { readonly dataPath?: string; readonly through?: readonly string[] } = {},
+  ) {
     this.name = name;
     this.url = `http://127.0.0.1:${ports[0]}`;
     this.address = `127.0.0.1:${ports[1]}`;
-    this.#args = [`-httpListenAddr=127.0.0.1:${ports[0]}`, ...OFF, ...args];
+    this.#command = [...through, launcher, `-httpListenAddr=127.0.0.1:${ports[0]}`, ...OFF, ...args];
     this.#dataPath = dataPath;
   }
 
@@ -38,14 +43,19 @@ export class RoleProcess implements AsyncDisposable {
     const ports = [await findFreePort(), await findFreePort()] as const;
     const dataPath = mkdtempSync(join(tmpdir(), `tracelith-${name}-`));
     const role = isSingle ? [] : [`-storage.listenAddr=127.0.0.1:${ports[1]}`, `-storageNode.name=${name}`];
-    return new RoleProcess(name, ports, [`-storageDataPath=${dataPath}`, ...role, ...flags], dataPath);
+    return new RoleProcess(name, ports, [`-storageDataPath=${dataPath}`, ...role, ...flags], { dataPath });
   }
 
-  /** An insert or select node in front of `nodes`, as -storageNode has them. Not started yet. */
-  static async inFront(role: 'insert' | 'select', nodes: string, flags: readonly string[] = []): Promise<RoleProcess> {
+  /** An insert or select node in front of `nodes`, as -storageNode has them; `through` starts the program. Not started yet. */
+  static async inFront(
+    role: 'insert' | 'select',
+    nodes: string,
+    flags: readonly string[] = [],
+    through: readonly string[] = [],
+  ): Promise<RoleProcess> {
     const ports = [await findFreePort(), await findFreePort()] as const;
     const off = role === 'insert' ? '-select.disable' : '-insert.disable';
-    return new RoleProcess(role, ports, [`-storageNode=${nodes}`, off, ...flags]);
+    return new RoleProcess(role, ports, [`-storageNode=${nodes}`, off, ...flags], { through });
   }
 
   get pid(): number {
@@ -63,7 +73,8 @@ export class RoleProcess implements AsyncDisposable {
 
   /** Resolves when the process says that it is ready. */
   async start(): Promise<this> {
-    const child = await Child.start(launcher, this.#args);
+    const [program = launcher, ...args] = this.#command;
+    const child = await Child.start(program, args);
     this.#child = child;
     await waitFor(`the start of ${this.name}`, () => !child.isRunning || child.output.includes('tracelith is ready'));
     if (!child.isRunning) throw new Error(`${this.name} did not start:\n${child.output}`);

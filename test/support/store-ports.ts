@@ -139,7 +139,7 @@ export class ServedStore implements AsyncDisposable {
 /** A node's store, asked through its listener. */
 export async function openRemotePorts(): Promise<Ports> {
   const served = await new ServedStore('one').open();
-  const caller = new GrpcCaller(served.address);
+  const caller = new GrpcCaller({ address: served.address });
   const remote = new RemoteStore({ caller });
   return {
     writer: remote,

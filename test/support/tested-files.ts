@@ -51,6 +51,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/api/operations/delete-routes.ts': 'test/system/deletion.test.ts asks each route of a real node',
   'src/partition/counters.ts': 'sums; test/partition/partition.test.ts reads them',
   'src/partition/erase-names.ts': 'test/deletion/delete-tasks.test.ts compares what is listed then',
+  'src/cluster/node-tls.ts': 'test/system/cluster-tls.test.ts connects real nodes with certificates of all kinds',
   'src/query/matching-rows.ts':
     'test/deletion/delete-tasks.test.ts compares what it selects with the oracle of searches',
   'src/query/without-selected.ts': 'test/deletion/delete-tasks.test.ts deletes from archived traces',
