@@ -1,7 +1,8 @@
-// Four projects: unit (fast, many small files in one process), system (real processes, sockets and disks, each file in
-// its own process), conformance (the contract's checks, likewise) and crash (kills and faults, minutes). `npm test` runs all but
-// the last.
+// Six projects: unit (fast, many small files in one process), system (real processes, sockets and disks, each file in
+// its own process), conformance (the contract's checks, likewise), cluster and cluster-rest (suites of the others again, asked of a
+// cluster behind HAProxy: a sample and what is left) and crash (kills and faults, minutes). `npm test` runs all but the last two.
 import { defineConfig } from 'vitest/config';
+import { hasProxy } from '../native-bench/harness/proxy.ts';
 import { ConformanceCount } from './support/conformance-count.ts';
 import { LeftOut } from './support/left-out.ts';
 
@@ -10,6 +11,17 @@ const conformance = ['test/conformance/**/*.test.ts'];
 const crash = ['test/crash/**/*.test.ts'];
 // Each test of these takes minutes: the run shows how far it is.
 const isCrash = process.env['npm_lifecycle_event'] === 'test:crash';
+// Unchanged: test/support/cluster-front.ts is what they take for a node.
+const throughCluster = [...conformance, 'test/system/search-oracle.test.ts', 'test/system/metamorphic.test.ts'];
+const clusterSample = ['search', 'grpc'].map((name) => `test/conformance/${name}.test.ts`);
+// Each file starts eight processes and more.
+const clusterRun = {
+  pool: 'forks',
+  fileParallelism: false,
+  testTimeout: 300_000,
+  hookTimeout: 300_000,
+  env: { TRACELITH_TEST_THROUGH: 'cluster' },
+} as const;
 // .ci/run asks for machine-readable results beside the readable ones.
 const reportFile = process.env['TRACELITH_TEST_REPORT'];
 
@@ -37,6 +49,15 @@ export default defineConfig({
       },
       { test: { name: 'system', include: slow, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: 'conformance', include: conformance, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } },
+      { test: { name: 'cluster', include: hasProxy('haproxy') ? clusterSample : [], ...clusterRun } },
+      {
+        test: {
+          name: 'cluster-rest',
+          include: hasProxy('haproxy') ? throughCluster : [],
+          exclude: [...clusterSample, 'test/conformance/browser.test.ts'],
+          ...clusterRun,
+        },
+      },
       // One file at a time: they measure recovery, and each loads the disk.
       {
         test: {

@@ -69,6 +69,8 @@ export interface ClusterOptions {
   readonly storages: number;
   /** Further flags of every member of a role. */
   readonly flags?: Partial<Readonly<Record<Role, readonly string[]>>>;
+  /** Select nodes can be named as storage nodes, too: a select above them can ask them. */
+  readonly areSelectsNodes?: boolean;
 }
 
 export class Cluster implements AsyncDisposable {
@@ -96,7 +98,7 @@ export class Cluster implements AsyncDisposable {
 
 /** Starts all members. Throws when one does not start, and stops the others. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
-  const { path, inserts, selects, storages, flags = {} } = options;
+  const { path, inserts, selects, storages, flags = {}, areSelectsNodes = false } = options;
   const storage = await make('storage', storages, (name, { storage: port }) => [
     `-storageDataPath=${join(path, name)}`,
     `-storageNode.name=${name}`,
@@ -112,9 +114,10 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
     `-otlpGRPCListenAddr=127.0.0.1:${otlpGrpc}`,
     ...(flags.insert ?? []),
   ]);
-  const select = await make('select', selects, (_name, { jaegerGrpc }) => [
+  const select = await make('select', selects, (_name, { jaegerGrpc, storage: port }) => [
     nodes,
     '-insert.disable',
+    ...(areSelectsNodes ? [`-storage.listenAddr=127.0.0.1:${port}`] : []),
     `-grpc.listenAddr=127.0.0.1:${jaegerGrpc}`,
     ...(flags.select ?? []),
   ]);

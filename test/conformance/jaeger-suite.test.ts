@@ -25,6 +25,7 @@ import {
   type JaegerTrace,
   type SearchTerms,
 } from '../support/node-client.ts';
+import { isThroughCluster } from '../support/cluster-front.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { spansByTrace } from '../support/otlp-json-set.ts';
 import { sendRaw } from '../support/raw-http.ts';
@@ -60,7 +61,8 @@ const STATES: readonly State[] = [
   ['after a forced flush', (node) => then(node, force(node, 'flush'))],
   ['after a forced merge', (node) => then(node, force(node, 'merge'))],
   ['after SIGTERM and a new start', (node) => then(node, node.restart())],
-  ['from a backup, in another node', restoreFrom],
+  // The files of one node.
+  ...(isThroughCluster ? [] : [['from a backup, in another node', restoreFrom] as const]),
 ];
 
 async function then(node: TestNode, move: Promise<void>): Promise<TestNode> {

@@ -23,6 +23,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/conformance/reply-shapes.test.ts': SUITE,
   'test/conformance/search.test.ts': SUITE,
   'test/crash/cluster-faults.test.ts': LINUX,
+  'test/crash/stopped-node.test.ts': LINUX,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
   'test/deploy/cluster-chart.test.ts': 'needs helm',
@@ -44,8 +45,10 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/storage/threaded-store.test.ts': LINUX,
   'test/system/archive.test.ts': TOOLS,
   'test/system/backup.test.ts': TOOLS,
+  'test/system/cluster-dns.test.ts': 'needs root, for an /etc/resolv.conf of its own',
   'test/system/cluster-faults.test.ts': LINUX,
   'test/system/cluster-proxy.test.ts': 'needs haproxy or nginx',
+  'test/system/cluster-tls.test.ts': OPENSSL,
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
   'test/system/examples.test.ts': 'needs opentelemetry-sdk for Python (PYTHON names an interpreter that has it)',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
@@ -53,19 +56,24 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/pair.test.ts': 'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
   'test/system/round-trip.test.ts': CAPTURE,
+  'test/system/stopped-node.test.ts': LINUX,
+  'test/system/through-cluster.test.ts': 'needs haproxy; so do the projects cluster and cluster-rest',
   'test/system/tls.test.ts': OPENSSL,
   'test/system/watch.test.ts': 'needs promtool (Debian package prometheus)',
 };
 
+/** Behind the file of a test that ran through a cluster. */
+const THROUGH_CLUSTER = ' through a cluster';
 /** A run of so many files is a whole one: a single file need not be told of the others. */
 const WHOLE_RUN_FILES = 50;
 
 export class LeftOut implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const skipped = new Map<string, number>();
-    for (const { relativeModuleId: file, children } of modules) {
+    for (const { relativeModuleId: file, children, project } of modules) {
       const count = Array.from(children.allTests('skipped')).length;
-      if (count > 0) skipped.set(file, count);
+      const isAgain = project.name.startsWith('cluster');
+      if (count > 0) skipped.set(isAgain ? `${file}${THROUGH_CLUSTER}` : file, count);
     }
     const isWhole = modules.length >= WHOLE_RUN_FILES;
     const hasCrash = modules.some(({ project }) => project.name === 'crash');
@@ -78,10 +86,14 @@ export class LeftOut implements Reporter {
 export function skippedLines(skipped: ReadonlyMap<string, number>): string[] {
   const total = [...skipped.values()].reduce((sum, count) => sum + count, 0);
   if (total === 0) return [];
-  const lines = [...skipped].map(
-    ([file, count]) => `  ${count} in ${file}: ${SKIP_REASONS[file] ?? 'no reason is known'}`,
-  );
+  const lines = [...skipped].map(([file, count]) => `  ${count} in ${file}: ${reasonOf(file)}`);
   return [`skipped: ${total} tests`, ...lines.sort()];
+}
+
+function reasonOf(file: string): string {
+  const [own = '', again] = file.split(THROUGH_CLUSTER);
+  const reason = SKIP_REASONS[own] ?? 'no reason is known';
+  return again === undefined ? reason : `checks of one node alone (test/conformance/check.ts), or ${reason}`;
 }
 
 /** The crash tests, each with what its file says of it first. */

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Child } from '../../native-bench/harness/child.ts';
 import { launcher } from '../../native-bench/harness/node-process.ts';
+import { ClusterFront, isThroughCluster } from './cluster-front.ts';
 
 const LISTENERS = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr', '-otlpHTTPListenAddr'];
 const waitMs = 20_000;
@@ -149,16 +150,20 @@ export class TestNode implements AsyncDisposable {
   }
 }
 
-/** Starts the real program. Bind it with `await using`, or dispose it in afterAll. */
+/**
+ * Starts the real program. Bind it with `await using`, or dispose it in afterAll. In the projects `cluster…` of vitest.config.ts a
+ * node without options of its own is a whole cluster with a node beside it, whose answers are compared.
+ */
 export async function startNode(options: NodeOptions = {}): Promise<TestNode> {
   const node = new TestNode(options);
   try {
     await node.start();
+    const isOwn = Object.keys(options).length > 0;
+    return isThroughCluster && !isOwn ? ((await ClusterFront.open(node)) as unknown as TestNode) : node;
   } catch (error) {
     await node[Symbol.asyncDispose]();
     throw error;
   }
-  return node;
 }
 
 function kill(child: Child, signal: NodeJS.Signals): void {
