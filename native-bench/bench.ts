@@ -1,10 +1,9 @@
-// Whole-system measurements: npm run bench -- <scenario> [options]. Each prints one table with the machine's own floor beside it,
-// and with --save writes a dated page. Everything started here is stopped here, at the latest when --timeout-seconds are over.
+// Whole-system measurements: npm run bench -- <scenario> [options]; without either, the short run of brief.ts. Each prints one table
+// with the machine's own floor beside it, and with --save writes a dated page. Everything started here is stopped here, at the latest when --timeout-seconds are over.
 import v8 from 'node:v8';
+import { runBrief, type Scenario } from './brief.ts';
 import { describeMachine } from './harness/machine.ts';
-import type { BenchOptions } from './harness/options.ts';
 import { parseBenchOptions, usage } from './harness/options.ts';
-import type { Report } from './harness/report.ts';
 import { formatReport, saveReport } from './harness/report.ts';
 import { bigTrace } from './scenarios/big-trace.ts';
 import { byId } from './scenarios/by-id.ts';
@@ -22,7 +21,7 @@ import { sustain } from './scenarios/sustain.ts';
 // Young buffers must not start major collections (nodejs/node 61967): the load generator would measure itself.
 v8.setFlagsFromString('--external-memory-accounted-in-global-limit');
 
-const scenarios: Readonly<Record<string, (options: BenchOptions, command: string) => Promise<Report>>> = {
+const scenarios: Readonly<Record<string, Scenario>> = {
   ingest,
   density,
   'by-id': byId,
@@ -39,7 +38,9 @@ const scenarios: Readonly<Record<string, (options: BenchOptions, command: string
 const resultsPath = new URL('results', import.meta.url).pathname;
 
 async function main(argv: readonly string[]): Promise<void> {
+  if (argv.length === 0) return await runBrief(scenarios);
   const { scenario, options } = parseBenchOptions(argv);
+  if (scenario === 'help') return console.log(usage(Object.keys(scenarios)));
   const run = scenarios[scenario ?? ''];
   if (run === undefined) throw new Error(`no scenario ${scenario ?? 'given'}\n${usage(Object.keys(scenarios))}`);
   const deadline = setTimeout(

@@ -1,12 +1,13 @@
 // The measuring instruments themselves: bodies never repeat, every body is accounted for, figures are what they say.
 import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { glossary, STEPS } from '../../native-bench/brief.ts';
 import { Child } from '../../native-bench/harness/child.ts';
 import { HttpClient } from '../../native-bench/harness/http-client.ts';
 import { Latencies, quantile } from '../../native-bench/harness/latencies.ts';
@@ -22,6 +23,7 @@ import { readyLine } from '../../native-bench/scenarios/recovery.ts';
 import { slopePerSecond } from '../../native-bench/scenarios/sustain.ts';
 import type { Frame } from '../../native-bench/workload/frames.ts';
 import { decodeRequest, spansOf } from '../support/otlp-proto.ts';
+import { root } from '../support/source-tree.ts';
 
 const servers: Server[] = [];
 afterEach(() => {
@@ -63,6 +65,14 @@ function framesOf(count: number): () => Frame | undefined {
   let made = 0;
   return () => (made < count ? { body: new Uint8Array([made++]), spans: 10 } : undefined);
 }
+
+test('the short run asks for what the command line knows, and explains the words of its tables', () => {
+  for (const { scenario, options } of STEPS) {
+    expect(parseBenchOptions([scenario, ...options]).options).toMatchObject({ spans: 100_000, save: false });
+    expect(existsSync(join(root, 'native-bench', 'scenarios', `${scenario}.ts`))).toBe(true);
+  }
+  for (const word of ['floor', 'ack p50', 'CPU all in', 'RSS', 'blocks opened']) expect(glossary()).toContain(word);
+});
 
 test('every body is sent once and its spans are counted when acknowledged', async () => {
   const { url, bodies } = await serve(() => 200);

@@ -1,6 +1,6 @@
 // The lines that say what a run has left out, and that every file that may skip tests has a reason.
 import { expect, test } from 'vitest';
-import { crashLines, SKIP_REASONS, skippedLines } from './left-out.ts';
+import { crashLines, SKIP_REASONS, skippedLines, startLines } from './left-out.ts';
 import { listFiles, readSource } from './source-tree.ts';
 
 test('what was skipped is counted by file, with the reason', () => {
@@ -13,6 +13,20 @@ test('what was skipped is counted by file, with the reason', () => {
     'skipped: 10 tests',
     '  1 in test/index/disk-full.test.ts: needs prlimit',
     '  9 in test/system/backup.test.ts: needs rsync and curl',
+  ]);
+});
+
+test('a run says first what it does', () => {
+  const [title, ...lines] = startLines(
+    new Map([
+      ['unit', 300],
+      ['conformance', 12],
+    ]),
+  );
+  expect(title).toMatch(/^tests, about 9 minutes on two cores/);
+  expect(lines).toEqual([
+    '  unit: 300 files, functions and modules, in one process',
+    "  conformance: 12 files, what Jaeger's clients ask, check by check",
   ]);
 });
 

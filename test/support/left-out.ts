@@ -1,7 +1,7 @@
-// Prints at the end of a run what it has left out: tests that were skipped, with the reason, and the crash tests, which
+// Prints at the start of a whole run what it is and about how long it takes, and at its end what it has left out: tests that were skipped, with the reason, and the crash tests, which
 // `npm test` never runs. What is green without having run would otherwise look like what has run.
 import { readdirSync, readFileSync } from 'node:fs';
-import type { Reporter, TestModule } from 'vitest/node';
+import type { Reporter, TestModule, TestSpecification } from 'vitest/node';
 
 const root = new URL('../..', import.meta.url).pathname;
 const CAPTURE = 'the capture of the OpenTelemetry demo is not beside this repository';
@@ -67,7 +67,24 @@ const THROUGH_CLUSTER = ' through a cluster';
 /** A run of so many files is a whole one: a single file need not be told of the others. */
 const WHOLE_RUN_FILES = 50;
 
+/** What a whole run does, by project, for who has never seen one. */
+const PROJECTS: Readonly<Record<string, string>> = {
+  unit: 'functions and modules, in one process',
+  system: 'the real program, over its sockets, on real disks; packages, charts, pages in a browser',
+  conformance: "what Jaeger's clients ask, check by check",
+  crash: 'kills, power losses and faults of the disk',
+};
+/** Minutes on two cores that have something else to do too, by project: they tell whether to wait. */
+const MINUTES: Readonly<Record<string, number>> = { unit: 6, system: 16, conformance: 3, crash: 25 };
+
 export class LeftOut implements Reporter {
+  onTestRunStart(specifications: readonly TestSpecification[]): void {
+    if (specifications.length < WHOLE_RUN_FILES) return;
+    const files = Map.groupBy(specifications, ({ project }) => project.name);
+    const counts = new Map(Array.from(files, ([name, ofProject]) => [name, ofProject.length]));
+    process.stdout.write(`${startLines(counts).join('\n')}\n`);
+  }
+
   onTestRunEnd(modules: readonly TestModule[]): void {
     const skipped = new Map<string, number>();
     for (const { relativeModuleId: file, children, project } of modules) {
@@ -80,6 +97,16 @@ export class LeftOut implements Reporter {
     const lines = [...skippedLines(skipped), ...(isWhole && !hasCrash ? crashLines() : [])];
     if (lines.length > 0) process.stdout.write(`${lines.join('\n')}\n`);
   }
+}
+
+/** Numbers of test files by project → what is about to happen. */
+export function startLines(files: ReadonlyMap<string, number>): string[] {
+  const minutes = Array.from(files.keys(), (name) => MINUTES[name] ?? 0).reduce((sum, some) => sum + some, 0);
+  const lines = Array.from(files, ([name, count]) => `  ${name}: ${count} files, ${PROJECTS[name] ?? ''}`);
+  return [
+    `tests, about ${minutes} minutes on two cores; what this machine lacks is skipped and named at the end:`,
+    ...lines,
+  ];
 }
 
 /** Counts by file, reasons behind them. */
