@@ -1,11 +1,17 @@
 // Compares a day on two running nodes, and copies traces of which one lacks a span. Copying twice changes nothing, because a
 // node stores a span once: an interrupted copy is simply begun again, and finds less to do.
+import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { decodeExportResponse } from '../otlp/rpc-messages.ts';
 import { join } from 'node:path';
+import { TRACE_ID_BYTES } from '../trace/ids.ts';
+import { COPY_PROTOCOL_HEADER, COPY_PROTOCOL_VERSION } from '../trace/span-digests.ts';
 import { BodyReader, unbroken, type NodeClient } from './node-client.ts';
 import { BUCKETS, lackedBy, readDigests, SpanBuckets } from './span-buckets.ts';
 
+/** In the place of a day: the traces that people chose to keep. */
+export const ARCHIVE = 'archive';
+const COPY_HEADERS = { [COPY_PROTOCOL_HEADER]: String(COPY_PROTOCOL_VERSION) };
 /** Traces of one request. */
 const TRACES_PER_REQUEST = 256;
 /** OTLP bytes of one write, unless a single trace has more. */
@@ -122,7 +128,10 @@ export async function copyTraces(
 }
 
 /** OTLP of the traces that `from` still has. An answer that would be too large is asked for in halves. */
-async function* readTraces(copy: TracesToCopy, ids: readonly Buffer[]): AsyncGenerator<Buffer, void, undefined> {
+export async function* readTraces(
+  copy: Pick<TracesToCopy, 'from' | 'tenant'>,
+  ids: readonly Buffer[],
+): AsyncGenerator<Buffer, void, undefined> {
   const headers = tenantHeaders(copy.tenant);
   const expected = ids.length > 1 ? [200, 413] : [200];
   const answer = await copy.from.call('/internal/partition/traces', { headers, body: Buffer.concat(ids), expected });
@@ -146,6 +155,36 @@ async function writeTo({ to, tenant }: TracesToCopy, body: Uint8Array): Promise<
   const answer = await to.call('/insert/opentelemetry/v1/traces', { headers, body });
   const { rejectedSpans, errorMessage } = decodeExportResponse(new Uint8Array(await answer.arrayBuffer()));
   return rejectedSpans === 0 ? undefined : `${to.url}: ${rejectedSpans} spans rejected: ${errorMessage}`;
+}
+
+/** The tenants with spans of the day, or with archived traces. Throws UNAVAILABLE, INVALID_REQUEST. */
+export async function askTenants(node: NodeClient, day: string): Promise<string[]> {
+  const answer = await node.call(`/internal/partition/tenants?name=${day}`, { headers: COPY_HEADERS });
+  checkProtocol(node, answer);
+  return (await answer.json()) as string[];
+}
+
+/** Ids of the tenant's traces of that day, or of those in the archive, each once. Throws as askTenants. */
+export async function readIds(node: NodeClient, day: string, tenant: string): Promise<Buffer[]> {
+  const ids = new Map<string, Buffer>();
+  await unbroken(async () => {
+    const headers = { ...COPY_HEADERS, ...tenantHeaders(tenant) };
+    const answer = await node.call(`/internal/partition/digests?name=${day}`, { headers });
+    await readDigests(new BodyReader(answer), (record) => {
+      const id = Buffer.from(record.subarray(0, TRACE_ID_BYTES));
+      ids.set(id.toString('hex'), id);
+    });
+  });
+  return [...ids.values()];
+}
+
+/** Throws INVALID_REQUEST unless the node speaks this version of the protocol. */
+function checkProtocol({ url }: NodeClient, { headers }: Response): void {
+  const spoken = headers.get(COPY_PROTOCOL_HEADER);
+  if (spoken === String(COPY_PROTOCOL_VERSION)) return;
+  const what = spoken === null ? 'no version' : `version ${spoken}`;
+  const text = `${url} speaks ${what} of the copy protocol, and this program version ${COPY_PROTOCOL_VERSION}`;
+  throw new StoreError('INVALID_REQUEST', `${text}: upgrade the older of the two`);
 }
 
 function tenantHeaders(tenant: string): Record<string, string> {

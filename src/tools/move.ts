@@ -6,6 +6,7 @@ import { replaceFile, readWholeFile } from '../disk/atomic-write.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { kindOf } from '../disk/walk-files.ts';
 import { copySnapshot } from './copy-snapshot.ts';
+import { moveArchive } from './move-archive.ts';
 import { NodeClient } from './node-client.ts';
 import { formatBytes, Progress } from './progress.ts';
 import { listDays, syncDay, type SyncSums } from './sync.ts';
@@ -15,8 +16,8 @@ import { verifyPartition } from './verify-partition.ts';
 
 export const MOVE_HELP = `Takes days from a node to the node on this machine: a snapshot of the day is copied over HTTP, every checksum in it is verified,
 the day is attached here, compared span by span, and only then detached there. A day that this node has already gets the
-spans that it lacks. Safe to interrupt and to repeat. The source must run with -storage.readOnly. Archived traces stay there:
-copy its archive/ with rsync.
+spans that it lacks. First the archived traces are copied, all of them whatever --day says. Safe to interrupt and to repeat. The source must
+run with -storage.readOnly.
   --from URL            the node that is emptied
   --data DIR            -storageDataPath of the node on this machine; run this as its user
   --to URL              the node on this machine, default ${DEFAULT_URL}
@@ -47,6 +48,7 @@ export async function move(args: readonly string[], terminal: Terminal): Promise
   const source = new NodeClient({ url: from, authKey });
   const job = { from: source, to: new NodeClient({ url: String(to), authKey }), dataPath, terminal };
   await assertReadOnly(source);
+  await moveArchive({ ...job, disk: nodeDisk });
   const days = (await listDays(source)).filter((day) => day.startsWith(prefix));
   for (const day of days) await moveDay(job, day);
   terminal.out(

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
-import { compareDay, copyTraces, type DayDifference, type DayPair } from './copy-day.ts';
+import { askTenants, compareDay, copyTraces, type DayDifference, type DayPair } from './copy-day.ts';
 import { NodeClient } from './node-client.ts';
 import { formatBytes, Ticker } from './progress.ts';
 import { EXIT_FAILED, EXIT_OK, type Terminal } from './terminal.ts';
@@ -99,9 +99,7 @@ export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport)
 
 async function tenantsOf({ from, to, isBoth }: SyncNodes, day: string): Promise<string[]> {
   const nodes = [from, ...(isBoth ? [to] : [])];
-  const lists = await Promise.all(
-    nodes.map((node) => node.callJson<string[]>(`/internal/partition/tenants?name=${day}`)),
-  );
+  const lists = await Promise.all(nodes.map((node) => askTenants(node, day)));
   return [...new Set(lists.flat())].sort();
 }
 

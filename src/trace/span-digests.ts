@@ -1,5 +1,9 @@
-// What two nodes tell each other to find out whether they have the same spans of a day (docs/format/sync-protocol.md).
+// What two nodes tell each other to find out whether they have the same spans of a day (docs/format/copy-protocol.md).
 import type { CallContext } from './call-context.ts';
+
+/** The version of that protocol, and the header in which both sides say it. */
+export const COPY_PROTOCOL_VERSION = 1;
+export const COPY_PROTOCOL_HEADER = 'tracelith-copy-protocol';
 
 /** Bytes of a span's digest. Two different spans of one trace share one with a probability of 2^-64. */
 export const SPAN_DIGEST_BYTES = 8;

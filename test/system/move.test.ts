@@ -1,5 +1,8 @@
 // `tracelith move` between real nodes: days go from one to the other, whoever is killed meanwhile, and at no moment is a span
 // answered by neither.
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { appendFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -34,6 +37,16 @@ async function move(
 ): Promise<{ code: number | undefined; output: string }> {
   const { exitCode, output } = await runProgram([...argsOf(from, to), ...more]);
   return { code: exitCode, output };
+}
+
+/** Something that answers as a node without a version would. */
+async function answering(texts: Readonly<Record<string, string>>): Promise<{ url: string } & Disposable> {
+  const server = createServer((request, response) => {
+    response.end(texts[request.url!.replace(/^.*\/|\?.*$/g, '')] ?? '');
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, [Symbol.dispose]: () => server.close().closeAllConnections() };
 }
 
 const asked = { tenants: ['0:0', '7:1'], traceIds: Array.from({ length: 40 }, (_, n) => hexOf(5 * n)) };
@@ -128,6 +141,47 @@ describe('move', () => {
     expect(await post(a, 'list')).toEqual([YESTERDAY, TODAY]);
     expect((await move(a, b)).code).toBe(0);
     expect([await post(a, 'list'), await post(b, 'list')]).toEqual([[], [YESTERDAY, TODAY]]);
+  });
+
+  test('archived traces go, too, each with every span that either node has of it', async () => {
+    await using a = await startNode();
+    await using b = await startNode();
+    await fill([a], 1, 20);
+    await sendTo(a, piece(30, 0, 2), { headers: { 'x-tenant': '7:1' } });
+    await sendTo(b, piece(4, 4, 6));
+    const archive = async (node: TestNode, n: number, tenant = '0:0'): Promise<number> => {
+      const init = { method: 'POST', headers: { 'x-tenant': tenant } };
+      return (await fetch(`${node.url}/api/archive/${hexOf(n)}`, init)).status;
+    };
+    expect([await archive(a, 3), await archive(a, 4), await archive(a, 30, '7:1'), await archive(b, 4)]).toEqual(
+      Array.from({ length: 4 }, () => 200),
+    );
+    await a.restart('SIGTERM', ['-storage.readOnly']);
+    expect(await move(a, b)).toMatchObject({ code: 0, output: expect.stringContaining('archive: 3 traces copied\n') });
+    // The archive alone answers.
+    for (const day of (await post(b, 'list')) as string[])
+      await fetch(`${b.url}/internal/partition/detach?name=${day}`, { method: 'POST' });
+    const spansOf = async (n: number, tenant = '0:0'): Promise<number> => {
+      const [status, , text] = await ask(b, `/api/traces/${hexOf(n)}`, { 'x-tenant': tenant });
+      return status === 200 ? (JSON.parse(text) as { data: { spans: unknown[] }[] }).data[0]!.spans.length : status;
+    };
+    expect([await spansOf(3), await spansOf(4), await spansOf(30, '7:1'), await spansOf(5)]).toEqual([4, 6, 2, 404]);
+    const [, , text] = await ask(b, '/api/services');
+    expect((JSON.parse(text) as { data: string[] }).data).toEqual([]);
+    const again = await move(a, b);
+    expect([again.code, again.output]).toEqual([0, expect.stringContaining('move: 0 days moved')]);
+    await b.stop();
+    expect((await runProgram(['verify', b.dataPath])).exitCode).toBe(0);
+  });
+
+  test('nodes and tools of another version of the protocol are refused', async () => {
+    await using a = await startNode();
+    const headers = { 'tracelith-copy-protocol': '2' };
+    const refused = await fetch(`${a.url}/internal/partition/tenants?name=${TODAY}`, { method: 'POST', headers });
+    expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining('speaks version 1')]);
+    using other = await answering({ list: `["${TODAY}"]`, tenants: '["0:0"]' });
+    const { exitCode, output } = await runProgram(['sync', '--from', other.url, '--to', a.url]);
+    expect([exitCode, output]).toEqual([1, expect.stringContaining('speaks no version of the copy protocol')]);
   });
 
   test('a source that takes spans, and wrong options, are refused', async () => {

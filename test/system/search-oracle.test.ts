@@ -3,6 +3,7 @@
 // or (project cluster-rest) on a cluster of processes behind HAProxy.
 import { describe, expect, test } from 'vitest';
 import { bucketOf } from '../../src/trace/latency-buckets.ts';
+import { encodeCall } from '../../src/api/jaeger/expression-messages.ts';
 import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
@@ -11,7 +12,7 @@ import { LocalStore, type AskedStore } from '../support/asked-store.ts';
 import { isThroughCluster } from '../support/cluster-front.ts';
 import { ClusterStore } from '../support/cluster-store.ts';
 import { callSeriesNaively, dependenciesNaively, toCallSeries } from '../support/calls-oracle.ts';
-import { meetsFilter } from '../support/filter-oracle.ts';
+import { meetsFilter, type WireCall } from '../support/filter-oracle.ts';
 import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
 import { randomFilter } from '../support/random-filter.ts';
 import { createRandom, printedSeed, type Random } from '../support/random-request.ts';
@@ -85,6 +86,11 @@ async function compareBoth(
   );
 }
 
+/** As a client's JSON, and as it goes from node to node. */
+function filterOf(wire: WireCall): Pick<TraceQuery, 'filter' | 'filterMessage'> {
+  return { filter: parseFilterJson(JSON.stringify(wire)), filterMessage: encodeCall(wire) };
+}
+
 /** The same with filters, which travel as JSON, like a client's. */
 async function compareFilters(pair: Pair, random: Random, { stage, count }: Round): Promise<number> {
   let found = 0;
@@ -98,7 +104,7 @@ async function compareFilters(pair: Pair, random: Random, { stage, count }: Roun
       durationMinNs: undefined,
       durationMaxNs: undefined,
     };
-    const query = { ...none, startMinNs, startMaxNs, limit, filter: parseFilterJson(JSON.stringify(wire)) };
+    const query = { ...none, startMinNs, startMaxNs, limit, ...filterOf(wire) };
     const expected = searchNaively(pair.spans, query, (known) => meetsFilter(known, wire));
     expect(await pair.searchIds(query), `${stage}: ${JSON.stringify(wire)} ${show(query)}`).toEqual(expected);
     found += Number(expected.length > 0);

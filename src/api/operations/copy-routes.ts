@@ -1,14 +1,16 @@
 // What another node, or `tracelith sync` and `tracelith move`, read of this one to copy its days: digests of a day's spans,
 // traces as OTLP, files of snapshots. Formats: docs/format/copy-protocol.md.
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { ARCHIVE_FOLDER, archiveFiles } from '../../archive/archive-folder.ts';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
+import { nodeDisk } from '../../disk/node-disk.ts';
 import { parseDay } from '../../partition/day.ts';
-import type { SpanDigester } from '../../trace/span-digests.ts';
+import { COPY_PROTOCOL_HEADER, COPY_PROTOCOL_VERSION, type SpanDigester } from '../../trace/span-digests.ts';
 import type { FoundTrace, StoreAdmin, TraceReader } from '../../trace/store.ts';
 import { TRACE_ID_BYTES } from '../../trace/ids.ts';
 import { tenantOf } from '../access/guard-routes.ts';
@@ -41,10 +43,17 @@ async function registerUncompressed(app: FastifyInstance, options: CopyRoutesOpt
   app.addHook('onRequest', async (request) => {
     request.headers['x-no-compression'] = 'true';
   });
+  app.addHook('onRequest', async (request, reply) => {
+    checkProtocol(request);
+    reply.header(COPY_PROTOCOL_HEADER, String(COPY_PROTOCOL_VERSION));
+  });
   app.post('/internal/partition/tenants', async (request, reply) => {
+    if (isOfArchive(request)) return reply.type('application/json').send(JSON.stringify(archivedTenants(options)));
     return reply.type('application/json').send(JSON.stringify(await admin.listTenants(readDay(request).name)));
   });
-  app.post('/internal/partition/digests', async (request, reply) => sendDigests(request, reply, options));
+  app.post('/internal/partition/digests', async (request, reply) => {
+    return isOfArchive(request) ? sendArchivedIds(request, reply, options) : sendDigests(request, reply, options);
+  });
   app.post('/internal/partition/traces', async (request, reply) => sendTraces(request, reply, options));
   await app.register(fastifyStatic, {
     root: resolve(options.storageDataPath, 'snapshots'),
@@ -53,6 +62,43 @@ async function registerUncompressed(app: FastifyInstance, options: CopyRoutesOpt
     index: false,
     cacheControl: false,
   });
+}
+
+/** A tool that says which version it speaks must speak this one. Throws INVALID_REQUEST. */
+function checkProtocol({ headers }: FastifyRequest): void {
+  const spoken = headers[COPY_PROTOCOL_HEADER] ?? String(COPY_PROTOCOL_VERSION);
+  if (spoken === String(COPY_PROTOCOL_VERSION)) return;
+  const text = `this node speaks version ${COPY_PROTOCOL_VERSION} of the copy protocol, and the tool version ${String(spoken)}`;
+  throw new StoreError('INVALID_REQUEST', `${text}: upgrade the older of the two`);
+}
+
+/** Whether the request asks for archived traces in the place of a day's. */
+function isOfArchive({ query }: FastifyRequest): boolean {
+  return (query as Readonly<Record<string, unknown>>)['name'] === ARCHIVE_FOLDER;
+}
+
+/** Ids of archived traces by tenant. */
+function listArchived({ storageDataPath }: CopyRoutesOptions): Map<string, Buffer[]> {
+  const byTenant = new Map<string, Buffer[]>();
+  for (const path of archiveFiles(nodeDisk, join(storageDataPath, ARCHIVE_FOLDER))) {
+    const [, tenant = '', id] = /(\d+-\d+)\/..\/(.{32})\.trace$/.exec(path) ?? [];
+    if (id === undefined) continue;
+    const ids = byTenant.get(tenant) ?? [];
+    byTenant.set(tenant, ids);
+    ids.push(Buffer.from(id, 'hex'));
+  }
+  return byTenant;
+}
+
+function archivedTenants(options: CopyRoutesOptions): string[] {
+  return [...listArchived(options).keys()].map((folder) => folder.replace('-', ':')).sort();
+}
+
+/** As digests without any: which spans a trace has does not matter to who copies it whole. */
+function sendArchivedIds(request: FastifyRequest, reply: FastifyReply, options: CopyRoutesOptions): FastifyReply {
+  const ids = listArchived(options).get(tenantOf(request).replace(':', '-')) ?? [];
+  const records = ids.map((id) => Buffer.concat([id, Buffer.alloc(4)]));
+  return reply.type(BINARY).send(Buffer.concat([...records, lastRecord([])]));
 }
 
 /** The parameter `name`. Throws INVALID_REQUEST unless it is a day as YYYYMMDD. */
