@@ -151,7 +151,7 @@ export class ClusterStore implements AskedStore {
   async countBlocks(): Promise<number> {
     const counts = this.cluster.of('storage').map(async ({ url }) => {
       const text = await (await fetch(`${url}/metrics`)).text();
-      return Number(/^vt_storage_blocks\{type="storage\/file"\} (\d+)$/m.exec(text)?.[1]);
+      return Number(/^vt_storage_blocks\{type="storage\/part"\} (\d+)$/m.exec(text)?.[1]);
     });
     return (await Promise.all(counts)).reduce((sum, count) => sum + count, 0);
   }
