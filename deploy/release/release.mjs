@@ -117,6 +117,7 @@ function bundle({ out, platform, version, time, tarball }) {
   run('deploy/package/install.sh', tarball, join(place, 'lib'), platform);
   cpSync(nodeOf(platform, folder), join(place, 'libexec/node'));
   cpSync(join(root, 'deploy/release/bundle-launcher.sh'), join(place, 'bin/tracelith'));
+  cpSync(join(root, 'deploy/systemd'), join(place, 'share/systemd'), { recursive: true });
   archive(join(out, `${top}.tar.gz`), { folder, member: top, time });
   rmSync(folder, { recursive: true });
 }

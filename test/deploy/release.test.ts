@@ -9,6 +9,7 @@ import { sendTo } from '../support/node-client.ts';
 import { startNode } from '../support/node-process.ts';
 import { oneSpan } from '../support/one-span.ts';
 import { copyRepository, run, version } from '../support/repository-copy.ts';
+import { root } from '../support/source-tree.ts';
 
 interface LockFile {
   readonly version: string;
@@ -123,6 +124,9 @@ test('a bundle needs no Node: it brings its own', async () => {
     return path !== '' && existsSync(file) && lockOf(file).version !== version ? [path] : [];
   });
   expect(wrong, 'another version than the lock file has').toEqual([]);
+  expect(readdirSync(join(folder, name, 'share/systemd')).sort()).toEqual(
+    readdirSync(join(root, 'deploy/systemd')).sort(),
+  );
   await using node = await startNode({
     program: join(folder, name, 'bin/tracelith'),
     through: ['env', 'PATH=/usr/bin:/bin', `HOME=${folder}`],
