@@ -51,7 +51,9 @@ import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
 import { takeNodeId } from './storage/node-id.ts';
 import { DeleteTasks } from './deletion/delete-tasks.ts';
+import { TenantRetention } from './deletion/tenant-retention.ts';
 import { openRedactor } from './redaction/redactor.ts';
+import { DAY_MS } from './partition/day.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
 import type { SearchExplainer } from './trace/search-explanation.ts';
 import type { CallContext } from './trace/call-context.ts';
@@ -209,6 +211,16 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   if (archived !== undefined) metrics.watchArchive(() => archived);
   const deletions = openDeletions(config, { store, reader, archive, logger });
   if (deletions !== undefined) closing.add('delete tasks', () => deletions.close());
+  const retention = new TenantRetention({
+    ...config,
+    admin: store,
+    selector: reader,
+    clock: systemClock,
+    logger,
+    retentionMsOf: (tenant) => tenants.of(tenant).retentionDays * DAY_MS,
+  });
+  tenants.onChange = () => void retention.look();
+  closing.add('retention of tenants', () => retention.close());
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   const describe = async (): Promise<NodeDescription> => {
     const isReadOnly = (await store.writeRefusal()) !== undefined;

@@ -9,10 +9,10 @@ import type { Logger } from '../base/logger.ts';
 import { readWholeFile, replaceFile } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { CallContext } from '../trace/call-context.ts';
-import { parseDay } from '../partition/day.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import type { ArchiveEraser, SpanSelection, SpanSelector, StoreAdmin } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { deleteFromDay, namedDays, type NamedDay } from './delete-from-day.ts';
 
 /** What a task is, as it is on disk. */
 interface StoredTask {
@@ -51,8 +51,6 @@ export const DELETE_TASKS_FILE = 'delete-tasks.json';
 /** Each waits for the one before it. */
 const TASKS_MAX = 100;
 const ENDED_KEPT = 100;
-/** A merge that replaces parts between finding the rows and removing them is rare; retention may drop some, too. */
-const ATTEMPTS_MAX = 50;
 
 type Running = { -readonly [K in keyof DeleteTask]: DeleteTask[K] };
 
@@ -146,22 +144,10 @@ export class DeleteTasks {
     task.daysTotal = days.length;
     for (const day of days) {
       if (signal.aborted) return;
-      task.spans += await this.#deleteOf(day, selection, call);
+      task.spans += await deleteFromDay(this.#options, day, { tenants: [task.tenant], selection });
       task.daysDone++;
     }
     if (!signal.aborted) task.spans += (await archive?.erase(call, selection)) ?? 0;
-  }
-
-  /** Returns how many spans it has deleted. */
-  async #deleteOf({ name, day }: NamedDay, selection: SpanSelection, call: CallContext): Promise<number> {
-    const { admin, selector } = this.#options;
-    for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const rows = await selector.selectRows({ ...call, signal: undefined }, day, selection);
-      // Also where there are no rows: an earlier run may have removed them, and been cut off before their names.
-      if ((await admin.deleteRows(call.tenant, name, rows)) === 'done')
-        return rows.reduce((sum, { flags }) => sum + flags.reduce((count, flag) => count + flag, 0), 0);
-    }
-    throw new StoreError('UNAVAILABLE', `partition ${name} changes too often; run the task again`);
   }
 
   /** Where spans may be that no task deletes. */
@@ -215,18 +201,9 @@ function waiting(task: StoredTask): Running {
   return { ...task, state: 'waiting', daysDone: 0, daysTotal: 0, spans: 0, notes: [] };
 }
 
-interface NamedDay {
-  readonly name: string;
-  /** Days since 1970-01-01 UTC. */
-  readonly day: number;
-}
-
 /** Those of `names` in which the selection may have spans. */
 function daysOf(names: readonly string[], selection: SpanSelection): NamedDay[] {
-  const days = names.flatMap((name) => {
-    const day = parseDay(name);
-    return day === undefined ? [] : [{ name, day }];
-  });
+  const days = namedDays(names);
   if ('traceIds' in selection) return days;
   const { startMinNs, startMaxNs } = selection.query;
   const dayNs = BigInt(DAY_NS);

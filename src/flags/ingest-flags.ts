@@ -60,7 +60,7 @@ export const ingestFlags = {
   tenantsConfigPath: flag('ingest', 'tenants.config', text, {
     default: '',
     meaning:
-      'File with the limits of tenants (spans and bytes a second, queries at once), JSON, docs/operations/tenants.md. Read again when it changes. Empty: none.',
+      'File with the limits of tenants (spans and bytes a second, queries at once, days of retention), JSON, docs/operations/tenants.md. Read again when it changes. Empty: none.',
     reason: 'Tenants share fairly what there is; a limit is for who must not take it even when it is free.',
     example: '-tenants.config=/etc/tracelith/tenants.json',
   }),

@@ -17,25 +17,28 @@ const UNBOUNDED: NameBounds = {
 };
 
 /**
- * Removes the unused services and operations of `tenant`, and writes the index anew, so that no byte of them is left in it.
- * Does nothing where the outlines of `parts`, all of the partition's, do not tell every name. Throws DISK.
+ * Removes the unused services and operations of `tenants`, and writes the index anew, so that no byte of them is left in it.
+ * Leaves those of a tenant for which the outlines of `parts`, all of the partition's, do not tell every name. Throws DISK.
  */
 export function eraseUnusedNames(
   disk: Disk,
   env: Environment,
-  { tenant, parts }: { readonly tenant: Tenant; readonly parts: readonly LivePart[] },
+  { tenants, parts }: { readonly tenants: readonly Tenant[]; readonly parts: readonly LivePart[] },
 ): void {
-  const names = new NameSet(UNBOUNDED);
+  const used = new Map(tenants.map((tenant) => [tenant, new NameSet(UNBOUNDED)]));
   for (const { path } of parts) {
     const part = openPart(disk, path);
     try {
-      if (!addNames(names, tenant, part)) return;
+      const unknown = [...used].filter(([tenant, names]) => !addNames(names, tenant, part));
+      for (const [tenant] of unknown) used.delete(tenant);
     } finally {
       part.close();
     }
   }
-  if (names.foldedCount > 0) return;
-  const erased = env.transaction('erase names', (txn) => eraseNames(txn, tenant, names));
+  let erased = 0;
+  for (const [tenant, names] of used) {
+    if (names.foldedCount === 0) erased += env.transaction('erase names', (txn) => eraseNames(txn, tenant, names));
+  }
   if (erased > 0) env.rewrite();
 }
 

@@ -179,7 +179,7 @@ export class Partition {
    * As StoreAdmin.deleteRows; the day's calls are counted anew. Flushes wait meanwhile: they count their spans relative to
    * the parts. Throws UNAVAILABLE while a log file is parked.
    */
-  async deleteRows(tenant: Tenant, rows: readonly SpanRows[]): Promise<'done' | 'changed'> {
+  async deleteRows(tenants: readonly Tenant[], rows: readonly SpanRows[]): Promise<'done' | 'changed'> {
     let outcome: 'done' | 'changed' = 'changed';
     const work = async (): Promise<void> => {
       if (this.#log.files.some((file) => isParked(file)))
@@ -192,7 +192,7 @@ export class Partition {
         if (rows.some(isLive)) return;
         await this.#mergeAll();
       }
-      await this.#commits.run(async () => eraseUnusedNames(this.#disk, this.#env, { tenant, parts: this.#parts.all }));
+      await this.#commits.run(async () => eraseUnusedNames(this.#disk, this.#env, { tenants, parts: this.#parts.all }));
       outcome = 'done';
     };
     await this.#flushes.run(() => this.#merges.run(() => this.#unlessClosed(work)));

@@ -243,11 +243,11 @@ export class Storage implements StoreAdmin {
     this.#options.logger.info('everything stored was removed');
   }
 
-  async deleteRows(tenant: Tenant, name: string, rows: readonly SpanRows[]): Promise<'done' | 'changed'> {
+  async deleteRows(tenants: readonly Tenant[], name: string, rows: readonly SpanRows[]): Promise<'done' | 'changed'> {
     this.#assertOpen();
     const partition = this.#partitions.find(dayOf(name))?.partition;
     if (partition === undefined) throw new StoreError('NOT_FOUND', `partition ${name} is not there, or not attached`);
-    return await partition.deleteRows(tenant, rows);
+    return await partition.deleteRows(tenants, rows);
   }
 
   async acceptLosses(partitionPrefix: string): Promise<string[]> {

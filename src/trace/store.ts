@@ -307,11 +307,11 @@ export interface StoreAdmin {
    */
   purge(): Promise<void>;
   /**
-   * Writes the partition `name` again without `rows`, spans of `tenant`, durably. The tenant's names that no span has any more
+   * Writes the partition `name` again without `rows`, spans of `tenants`, durably. Names of these that no span has any more
    * go too. 'changed': some of the parts are not there any more, and nothing was done. Throws NOT_FOUND, READ_ONLY,
    * WORKER_FAILED, DISK.
    */
-  deleteRows(tenant: Tenant, name: string, rows: readonly SpanRows[]): Promise<'done' | 'changed'>;
+  deleteRows(tenants: readonly Tenant[], name: string, rows: readonly SpanRows[]): Promise<'done' | 'changed'>;
   /**
    * Removes the recorded losses of the partitions whose names begin with `partitionPrefix`: answers no longer warn of
    * them. Returns them, a line each.

@@ -106,8 +106,8 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin, Span
     this.adminCalls.push(`merge ${partitionPrefix}`);
   }
 
-  async deleteRows(tenant: Tenant, name: string): Promise<'done'> {
-    this.adminCalls.push(`deleteRows ${tenant} ${name}`);
+  async deleteRows(tenants: readonly Tenant[], name: string): Promise<'done'> {
+    this.adminCalls.push(`deleteRows ${tenants.join(' ')} ${name}`);
     return 'done';
   }
 

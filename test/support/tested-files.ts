@@ -61,6 +61,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
 
 /** Tests that have no source file of their name, and the source files they are the test of. */
 export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
+  'test/deletion/delete-tasks.test.ts': ['src/deletion/delete-from-day.ts'],
   'test/redaction/redactor.test.ts': ['src/redaction/redact-request.ts'],
   'test/api/home/home-page.test.ts': ['src/api/home/endpoints.ts'],
   'test/api/access/access-matrix.test.ts': ['src/api/access/guard-routes.ts', 'src/api/access/route-needs.ts'],

@@ -1,5 +1,8 @@
 // Tenants see their own data and nobody else's, in every answer, over every protocol, wherever the data lies.
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { TemporaryFolder } from '../storage/open-store.ts';
 import {
   ask,
   askJson,
@@ -14,7 +17,7 @@ import {
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { spansByTrace, spansByTraceOf } from '../support/otlp-json-set.ts';
 import type { OtlpRequest } from '../support/otlp-proto.ts';
-import { attribute, spanId } from '../support/rich-trace.ts';
+import { attribute, spanId, traceOf } from '../support/rich-trace.ts';
 import { StorageClient, tracesOf } from '../support/storage-client.ts';
 
 const nowNs = BigInt(Date.now()) * 1_000_000n;
@@ -140,3 +143,28 @@ describe('several tenants', () => {
     expect([response.status, await response.text()]).toEqual([400, expect.stringContaining('several tenants')]);
   });
 });
+
+test('a tenant keeps its spans for as long as the file of -tenants.config says, from the moment when it says so', async () => {
+  using folder = new TemporaryFolder();
+  const path = join(folder.path, 'tenants.json');
+  writeFileSync(path, '{}');
+  await using kept = await startNode({ flags: [`-tenants.config=${path}`, '-retentionPeriod=30d'] });
+  const agoOf = (days: number): OtlpRequest =>
+    traceOf([
+      {
+        traceId: Buffer.alloc(16, days + 1),
+        spanId: spanId(1),
+        name: 'op',
+        startTimeUnixNano: nowNs - BigInt(days) * 86_400_000_000_000n,
+        endTimeUnixNano: nowNs - BigInt(days) * 86_400_000_000_000n,
+      },
+    ]);
+  for (const AccountID of ['1', '2']) {
+    for (const days of [0, 4]) await sendTo(kept, agoOf(days), { headers: { AccountID } });
+  }
+  const statusOf = async (AccountID: string, days: number): Promise<number> =>
+    (await ask(kept, `/api/traces/${Buffer.alloc(16, days + 1).toString('hex')}`, { AccountID }))[0];
+  writeFileSync(path, '{"tenants":{"1":{"retentionDays":2}}}');
+  await expect.poll(() => statusOf('1', 4), { timeout: 30_000 }).toBe(404);
+  expect([await statusOf('1', 0), await statusOf('2', 0), await statusOf('2', 4)]).toEqual([200, 200, 200]);
+}, 60_000);

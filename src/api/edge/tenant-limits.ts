@@ -1,4 +1,4 @@
-// What each tenant may send and ask at a time, by the file of -tenants.config, which is taken up again when it changes. Rates are
+// What each tenant may send and ask at a time, and how long it keeps its spans, by the file of -tenants.config, which is taken up again when it changes. Rates are
 // kept over a few seconds: a tenant that has sent more than its rate is told to come back, and comes back when it has paid.
 import { StoreError } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -11,6 +11,8 @@ export interface Limits {
   readonly spansPerSecond: number;
   readonly bytesPerSecond: number;
   readonly queriesAtOnce: number;
+  /** Whole days that are older go (deletion/tenant-retention.ts), if the node keeps spans for longer. */
+  readonly retentionDays: number;
 }
 
 export interface TenantsConfig {
@@ -18,7 +20,12 @@ export interface TenantsConfig {
   readonly byTenant: ReadonlyMap<Tenant, Limits>;
 }
 
-export const NO_LIMITS: Limits = { spansPerSecond: Infinity, bytesPerSecond: Infinity, queriesAtOnce: Infinity };
+export const NO_LIMITS: Limits = {
+  spansPerSecond: Infinity,
+  bytesPerSecond: Infinity,
+  queriesAtOnce: Infinity,
+  retentionDays: Infinity,
+};
 const LIMIT_NAMES = Object.keys(NO_LIMITS) as (keyof Limits)[];
 /** A tenant may use so many seconds of its rate at once: exporters send every few seconds. */
 const BURST_SECONDS = 5;
@@ -72,6 +79,8 @@ interface Balance {
 export class TenantLimits {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #config: TenantsConfig = { defaults: NO_LIMITS, byTenant: new Map() };
+  /** Called when the limits have changed. */
+  onChange: () => void = () => undefined;
   /** Used longest ago first. */
   readonly #balances = new Map<Tenant, Balance>();
 
@@ -82,6 +91,7 @@ export class TenantLimits {
   configure(config: TenantsConfig): void {
     this.#config = config;
     this.#balances.clear();
+    this.onChange();
   }
 
   of(tenant: Tenant): Limits {

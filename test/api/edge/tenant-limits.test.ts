@@ -13,7 +13,7 @@ import { encodeRequest } from '../../support/otlp-proto.ts';
 import { TemporaryFolder } from '../../storage/open-store.ts';
 
 const [A, B] = ['1:0', '2:0'] as [Tenant, Tenant];
-const none = { spansPerSecond: Infinity, bytesPerSecond: Infinity, queriesAtOnce: Infinity };
+const none = { spansPerSecond: Infinity, bytesPerSecond: Infinity, queriesAtOnce: Infinity, retentionDays: Infinity };
 
 function limitsOf(config: object, clock: FakeClock): TenantLimits {
   const limits = new TenantLimits(clock);
@@ -90,6 +90,7 @@ describe('the file', () => {
     ['{"default":{}}', 'the file: default is not one of defaults, tenants'],
     ['{"defaults":{"spans":1}}', 'defaults: spans is not one of spansPerSecond, bytesPerSecond, queriesAtOnce'],
     ['{"defaults":{"spansPerSecond":0}}', 'defaults.spansPerSecond: expected a number above 0'],
+    ['{"defaults":{"retentionDays":-1}}', 'defaults.retentionDays: expected a number above 0'],
     ['{"defaults":{"spansPerSecond":"5"}}', 'defaults.spansPerSecond: expected a number above 0'],
     ['{"tenants":{"x":{}}}', 'tenants.x: expected ACCOUNT:PROJECT'],
     ['{"tenants":{"1":5}}', 'tenants.1: expected an object'],
