@@ -27,8 +27,6 @@ import {
   type Config,
   type Reloaded,
 } from './config.ts';
-import { QueryString } from './api/go/query-string.ts';
-import { parseSpanSelection } from './api/jaeger/jaeger-params.ts';
 import { openAccess } from './api/access/open-access.ts';
 import { AnswerBudget } from './api/edge/answer-budget.ts';
 import { BodyPool } from './api/http/body-pool.ts';
@@ -37,6 +35,7 @@ import { Intake } from './api/edge/intake.ts';
 import { createMetrics, type Metrics } from './api/edge/metrics.ts';
 import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts';
 import { Readiness } from './api/edge/readiness.ts';
+import { openDeletion } from './api/operations/open-deletion.ts';
 import { hostName, openCluster } from './cluster/open-cluster.ts';
 import { archiveOfOneTenant, TenantsReader } from './cluster/tenants-reader.ts';
 import { openNodeTls } from './cluster/node-tls.ts';
@@ -50,16 +49,14 @@ import { LocalArchive } from './query/local-archive.ts';
 import { LocalReader } from './query/local-reader.ts';
 import { ArchiveFolder } from './archive/archive-folder.ts';
 import { takeNodeId } from './storage/node-id.ts';
-import { DeleteTasks } from './deletion/delete-tasks.ts';
-import { TenantRetention } from './deletion/tenant-retention.ts';
+import type { DeleteTasks } from './deletion/delete-tasks.ts';
 import { openRedactor } from './redaction/redactor.ts';
-import { DAY_MS } from './partition/day.ts';
 import { openThreadedStore, type ThreadedStore } from './storage/threaded-store.ts';
 import type { SearchExplainer } from './trace/search-explanation.ts';
 import type { CallContext } from './trace/call-context.ts';
 import type { StoreInventory } from './trace/inventory.ts';
 import type { SpanDigester } from './trace/span-digests.ts';
-import type { SpanSelection, SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
+import type { SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
 import { openWarmUp } from './api/listeners/warm-up.ts';
 import { isTool, runTool, TOOL_NAMES, toolsHelp } from './tools/run-tool.ts';
 
@@ -209,18 +206,8 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   const archive = archived && new LocalArchive({ folder: archived, disk: nodeDisk, reader });
   if (archive !== undefined) closing.add('archive', () => archive.close());
   if (archived !== undefined) metrics.watchArchive(() => archived);
-  const deletions = openDeletions(config, { store, reader, archive, logger });
-  if (deletions !== undefined) closing.add('delete tasks', () => deletions.close());
-  const retention = new TenantRetention({
-    ...config,
-    admin: store,
-    selector: reader,
-    clock: systemClock,
-    logger,
-    retentionMsOf: (tenant) => tenants.of(tenant).retentionDays * DAY_MS,
-  });
-  tenants.onChange = () => void retention.look();
-  closing.add('retention of tenants', () => retention.close());
+  const deletion = openDeletion(config, { store, reader, archive, logger, tenants });
+  closing.add('deletion', () => deletion.close());
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   const describe = async (): Promise<NodeDescription> => {
     const isReadOnly = (await store.writeRefusal()) !== undefined;
@@ -230,26 +217,9 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
     listDays: () => store.listDays(),
     countServices: (call: CallContext) => reader.countServices(call),
   };
-  const local = { digester: reader, inventory, uiDir: UI_DIR, deletions };
+  const local = { digester: reader, inventory, uiDir: UI_DIR, deletions: deletion.tasks };
   const take = (reloaded: Reloaded): void => reader.rebound(reboundOf(reloaded));
   return { writer: store, reader, archive, store, local, metrics, readiness: readinessOf(store), describe, take };
-}
-
-/** undefined: nothing may be deleted. Goes on with the tasks of the last run. */
-function openDeletions(
-  { isDeleteOn, storageDataPath: path, searchTracesMax: maxTraces, hasTagExpressions }: Config,
-  parts: {
-    readonly store: ThreadedStore;
-    readonly reader: LocalReader;
-    readonly archive: LocalArchive | undefined;
-    readonly logger: LineLogger;
-  },
-): DeleteTasks | undefined {
-  if (!isDeleteOn) return undefined;
-  const { store: admin, reader: selector, archive, logger } = parts;
-  const parse = (query: string, nowMs: number): SpanSelection =>
-    parseSpanSelection(new QueryString(query), { nowMs, maxTraces, hasTagExpressions });
-  return new DeleteTasks({ path, disk: nodeDisk, clock: systemClock, logger, admin, selector, archive, parse });
 }
 
 /** The storage nodes of a cluster. */

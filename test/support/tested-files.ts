@@ -33,6 +33,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/base/limits.ts': 'constants; each is tested where it bites',
   'src/main.ts': 'wiring; test/system starts the real process',
   'src/api/listeners/open-listeners.ts': 'wiring, as main.ts',
+  'src/api/operations/open-deletion.ts': 'wiring; test/system/deletion.test.ts and tenants.test.ts start it',
   'src/disk/disk.ts': 'an interface',
   'src/trace/store.ts': 'an interface',
   'src/trace/span-digests.ts': 'an interface',
