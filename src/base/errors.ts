@@ -8,6 +8,7 @@ export const STORE_ERROR_CODES = [
   'LIMIT_EXCEEDED', // a body, a message or an answer above its bound: 413, RESOURCE_EXHAUSTED without RetryInfo
   'OVERLOADED', // a queue is full: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'READ_ONLY', // the disk is too full to accept data: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
+  'BUSY', // no turn came in time, and nothing was begun: 503 + Retry-After, UNAVAILABLE + RetryInfo
   'UNAVAILABLE', // starting, closing, or storage failed: 503 + Retry-After, UNAVAILABLE + RetryInfo
   'NOT_FOUND', // at the API only: 404, NOT_FOUND
   'DISABLED', // a flag switches this part of the API off, or it is not served here: 501, UNIMPLEMENTED

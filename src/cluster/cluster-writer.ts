@@ -23,6 +23,7 @@ const FINAL: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
 /** The node has stored nothing of the slice. */
 const NOT_STORED: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
   'OVERLOADED',
+  'BUSY',
   'READ_ONLY',
   'DISABLED',
   'UNAUTHENTICATED',
@@ -122,8 +123,10 @@ export class ClusterWriter implements SpanWriter {
     } catch (error) {
       if (!isStoreError(error) || FINAL.has(error.code)) throw error;
       this.counters.rerouted++;
-      if (NOT_STORED.has(error.code)) node.markFull();
-      else if (!(error instanceof NoAnswer && error.isUnsent)) this.counters.possiblyTwice++;
+      const isRefused = NOT_STORED.has(error.code);
+      // One that did not answer in time, too: further requests would wait for it as long.
+      if (isRefused || error instanceof NoAnswer) node.markFull();
+      if (!isRefused && !(error instanceof NoAnswer && error.isUnsent)) this.counters.possiblyTwice++;
       // Another node may have a slice under the key already.
       return await this.#send({ ...slice, key: randomUUID(), tried: new Set([...slice.tried, node.shownName]) });
     }

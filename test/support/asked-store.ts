@@ -1,6 +1,7 @@
 // What the search oracle does with a store and asks of it: a store in this process, asked through views as a node's reader asks, or
 // (cluster-store.ts) a cluster of processes.
 import { expect } from 'vitest';
+import type { Clock } from '../../src/base/clock.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import type { ViewFilter } from '../../src/partition/view.ts';
 import { PartCache } from '../../src/query/part-cache.ts';
@@ -10,6 +11,7 @@ import type { CallSeries, Dependency, MetricsQuery, Operation } from '../../src/
 import type { Tenant } from '../../src/trace/tenant.ts';
 import type { TraceQuery } from '../../src/trace/trace-query.ts';
 import { openStore } from '../storage/open-store.ts';
+import { FakeClock } from './fake-clock.ts';
 
 export interface AskedStore extends AsyncDisposable {
   /** A request, which must be stored whole. */
@@ -32,12 +34,14 @@ export interface AskedStore extends AsyncDisposable {
 
 export class LocalStore implements AskedStore {
   readonly #path: string;
+  readonly #clock: Clock;
   readonly #cache = new PartCache(nodeDisk);
   #storage: Storage;
 
-  constructor(path: string) {
+  constructor(path: string, clock: Clock = new FakeClock()) {
     this.#path = path;
-    this.#storage = openStore(path);
+    this.#clock = clock;
+    this.#storage = openStore(path, { clock });
   }
 
   async write(tenant: Tenant, body: Uint8Array): Promise<void> {
@@ -82,7 +86,7 @@ export class LocalStore implements AskedStore {
 
   async reopen(): Promise<void> {
     await this.#storage.close();
-    this.#storage = openStore(this.#path);
+    this.#storage = openStore(this.#path, { clock: this.#clock });
   }
 
   async countBlocks(): Promise<number> {

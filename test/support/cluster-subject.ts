@@ -1,8 +1,9 @@
 // A cluster of processes for the metamorphic runner: its nodes are flushed, merged, ended and started again between the questions.
-import { tracesToJson } from '../../src/otlp/traces-to-json.ts';
+import { TemporaryFolder } from '../storage/open-store.ts';
+import type { FakeClock } from './fake-clock.ts';
 import { textOf, type Questions } from './store-answers.ts';
 import { ClusterStore } from './cluster-store.ts';
-import type { AskedStore } from './asked-store.ts';
+import { LocalStore, type AskedStore } from './asked-store.ts';
 import type { Subject, Written } from './local-subject.ts';
 import type { Random } from './random-request.ts';
 import type { Tenant } from '../../src/trace/tenant.ts';
@@ -61,7 +62,31 @@ export class ClusterSubject implements Subject {
   }
 }
 
-/** Answer by question, both as text, as Asker has them of a store in this process. */
+/** A store in this process, asked as the cluster is: its answers are what the cluster's must be. */
+export class PlainSubject implements Subject {
+  readonly steps = {};
+  readonly #folder = new TemporaryFolder();
+  readonly #store: LocalStore;
+
+  constructor(clock: FakeClock) {
+    this.#store = new LocalStore(this.#folder.path, clock);
+  }
+
+  async write(tenant: Tenant, body: Uint8Array): Promise<void> {
+    await this.#store.write(tenant, body);
+  }
+
+  answers(questions: Questions): Promise<Map<string, string>> {
+    return answersOf(this.#store, questions);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#store[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
+  }
+}
+
+/** Answer by question, both as text. */
 async function answersOf(store: AskedStore, questions: Questions): Promise<Map<string, string>> {
   const answers = new Map<string, string>();
   for (const tenant of questions.tenants) {
@@ -69,10 +94,7 @@ async function answersOf(store: AskedStore, questions: Questions): Promise<Map<s
     const services = await store.listServices(tenant);
     say('services', services);
     for (const service of services) say(`operations of ${service}`, await store.listOperations(tenant, service));
-    for (const [id, hex] of await store.findTraces(tenant, questions.traceIds)) {
-      const json = Buffer.concat([...tracesToJson(Buffer.from(hex, 'hex'))]).toString('utf8');
-      say(`trace ${id}`, { json, hex });
-    }
+    for (const [id, otlp] of await store.findTraces(tenant, questions.traceIds)) say(`trace ${id}`, otlp);
     for (const query of questions.searches) say(`search ${textOf(query)}`, await store.searchIds(tenant, query));
     for (const [startNs, endNs] of questions.windows) {
       say(`dependencies ${startNs} ${endNs}`, await store.listDependencies(tenant, startNs, endNs));

@@ -12,6 +12,9 @@ const POLL_MS = 20;
 /** Every other listener is off, because a test reaches a role by its HTTP port; and a busy machine is not taken for a hang. */
 const OFF = ['-otlpGRPCListenAddr=', '-otlpHTTPListenAddr=', '-grpc.listenAddr=', '-stallTimeout=2m'];
 
+/** See inFront. */
+export const AS_NODE = '-storage.listenAddr=';
+
 export type Role = 'storage' | 'insert' | 'select' | 'single';
 
 export class RoleProcess implements AsyncDisposable {
@@ -46,7 +49,10 @@ export class RoleProcess implements AsyncDisposable {
     return new RoleProcess(name, ports, [`-storageDataPath=${dataPath}`, ...role, ...flags], { dataPath });
   }
 
-  /** An insert or select node in front of `nodes`, as -storageNode has them; `through` starts the program. Not started yet. */
+  /**
+   * An insert or select node in front of `nodes`, as -storageNode has them; `through` starts the program. With the flag AS_NODE it
+   * can be named as a storage node itself. Not started yet.
+   */
   static async inFront(
     role: 'insert' | 'select',
     nodes: string,
@@ -55,7 +61,8 @@ export class RoleProcess implements AsyncDisposable {
   ): Promise<RoleProcess> {
     const ports = [await findFreePort(), await findFreePort()] as const;
     const off = role === 'insert' ? '-select.disable' : '-insert.disable';
-    return new RoleProcess(role, ports, [`-storageNode=${nodes}`, off, ...flags], { through });
+    const own = flags.map((flag) => (flag === AS_NODE ? `${AS_NODE}127.0.0.1:${ports[1]}` : flag));
+    return new RoleProcess(role, ports, [`-storageNode=${nodes}`, off, ...own], { through });
   }
 
   get pid(): number {

@@ -4,7 +4,7 @@
 import { expect, test } from 'vitest';
 import { parseTenant } from '../../src/trace/tenant.ts';
 import { isThroughCluster } from '../support/cluster-front.ts';
-import { ClusterSubject } from '../support/cluster-subject.ts';
+import { ClusterSubject, PlainSubject } from '../support/cluster-subject.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { LocalSubject, type Subject, type Written } from '../support/local-subject.ts';
 import { encodeRequest, type OtlpRequest } from '../support/otlp-proto.ts';
@@ -80,6 +80,11 @@ function shuffled<T>(items: readonly T[], random: Random): T[] {
     .map(({ item }) => item);
 }
 
+function openPlain(): Subject {
+  const clock = new FakeClock(Number(NOON_NS / 1_000_000n));
+  return isThroughCluster ? new PlainSubject(clock) : new LocalSubject([], Math.random, clock);
+}
+
 async function openSubject(requests: readonly Written[], random: Random): Promise<Subject> {
   return isThroughCluster ? await ClusterSubject.open(requests, random) : new LocalSubject(requests, random);
 }
@@ -90,7 +95,7 @@ test('no order of arrival and no schedule of flushes, merges, restarts and resto
   const sample = makeSample(random);
   const all = [...sample.requests, ...sample.bygone];
   // In this process, whatever it is compared with.
-  await using plain = new LocalSubject([], random, new FakeClock(Number(NOON_NS / 1_000_000n)));
+  await using plain = openPlain();
   for (const { tenant, body } of all) await plain.write(tenant, body.slice());
   const expected = await plain.answers(sample.questions);
 

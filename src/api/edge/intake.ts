@@ -195,7 +195,7 @@ export class Intake {
         this.#waiting.delete(tenant, turn);
         this.#limitTimeouts++;
         const queue = `${concurrentInsertsMax} requests (-maxConcurrentInserts) are being written`;
-        reject(new StoreError('UNAVAILABLE', `${queue} and none finished within ${insertQueueMaxMs} ms; try again`));
+        reject(new StoreError('BUSY', `${queue} and none finished within ${insertQueueMaxMs} ms; try again`));
       }, insertQueueMaxMs);
       this.#waiting.push(tenant, turn);
     });

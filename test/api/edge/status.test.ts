@@ -17,6 +17,7 @@ test.each<[StoreErrorCode, number, number, boolean]>([
   ['LIMIT_EXCEEDED', 413, grpc.RESOURCE_EXHAUSTED, false],
   ['OVERLOADED', 429, grpc.RESOURCE_EXHAUSTED, true],
   ['READ_ONLY', 429, grpc.RESOURCE_EXHAUSTED, true],
+  ['BUSY', 503, grpc.UNAVAILABLE, true],
   ['UNAVAILABLE', 503, grpc.UNAVAILABLE, true],
   ['NOT_FOUND', 404, grpc.NOT_FOUND, false],
   ['TIMEOUT', 503, grpc.DEADLINE_EXCEEDED, false],
