@@ -4,7 +4,8 @@ import { useEffect, useState } from 'preact/hooks';
 export type Answer<T> =
   | { readonly state: 'asking' }
   | { readonly state: 'failed'; readonly problem: string }
-  | { readonly state: 'here'; readonly value: T };
+  /** `atMs`: when it came, ms since the epoch. */
+  | { readonly state: 'here'; readonly value: T; readonly atMs: number };
 
 /** Headers that choose the tenant; the node's default without one. */
 export function tenantHeaders(tenant: string): Record<string, string> {
@@ -20,22 +21,24 @@ export async function askNode<T>(path: string, tenant: string, signal: AbortSign
   return (await response.json()) as T;
 }
 
-/** Asks once for each `path` and `tenant`, and again when `turn` changes; what it was told stays until the next answer comes. */
+/**
+ * Asks for each `path` and `tenant`, and again when `turn` changes. The last answer stays until the next one comes, so a component
+ * that shows something else meanwhile needs a key of its own.
+ */
 export function useAnswer<T>(path: string, tenant: string, turn = 0): Answer<T> {
-  const [heard, setHeard] = useState<{ readonly of: string; readonly answer: Answer<T> }>();
-  const of = `${tenant} ${path}`;
+  const [heard, setHeard] = useState<Answer<T>>({ state: 'asking' });
   useEffect(() => {
     const leaving = new AbortController();
     askNode<T>(path, tenant, leaving.signal).then(
-      (value) => setHeard({ of, answer: { state: 'here', value } }),
+      (value) => setHeard({ state: 'here', value, atMs: Date.now() }),
       (error: unknown) => {
         const problem = error instanceof Error ? error.message : String(error);
-        if (!leaving.signal.aborted) setHeard({ of, answer: { state: 'failed', problem } });
+        if (!leaving.signal.aborted) setHeard({ state: 'failed', problem });
       },
     );
     return () => leaving.abort();
-  }, [of, turn]);
-  return heard?.of === of ? heard.answer : { state: 'asking' };
+  }, [path, tenant, turn]);
+  return heard;
 }
 
 /** The text of an error in the two envelopes of Jaeger's APIs, or as plain text. */

@@ -1,7 +1,7 @@
-// A field for a trace id, as logs and error messages name it.
+// The way to traces from every page: a search, and a field for a trace id as logs and error messages name it.
 import { useState } from 'preact/hooks';
-import { isTraceId } from './place.ts';
-import { goTo } from './use-place.ts';
+import { isTraceId, tracesOf } from './place.ts';
+import { goTo, hrefOf } from './use-place.ts';
 
 export function OpenTrace({ tenant }: { readonly tenant: string }) {
   const [text, setText] = useState('');
@@ -12,6 +12,7 @@ export function OpenTrace({ tenant }: { readonly tenant: string }) {
   };
   return (
     <form class="open-trace" role="search" onSubmit={open}>
+      <a href={hrefOf(tracesOf('', tenant))}>Search traces</a>
       <label>
         <span>Trace id</span>
         <input

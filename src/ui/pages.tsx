@@ -20,9 +20,9 @@ export function Pages() {
       </header>
       <main>
         {place.view === 'traces' ? (
-          <TraceList search={place.search} tenant={tenant} />
+          <TraceList key={`${tenant} ${place.search.service}`} search={place.search} tenant={tenant} />
         ) : (
-          <TraceView traceId={place.traceId} tenant={tenant} />
+          <TraceView key={`${tenant} ${place.traceId}`} traceId={place.traceId} tenant={tenant} />
         )}
       </main>
     </>

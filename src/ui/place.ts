@@ -5,9 +5,11 @@
 export interface TraceSearch {
   readonly service: string;
   readonly operation: string;
+  /** As parseTags reads them. */
+  readonly tags: string;
   /** As Go writes durations: 100ms, 1.5s. */
   readonly atLeast: string;
-  /** Only traces in which a span of the service failed. */
+  /** Only traces with a failed span (of the service). */
   readonly hasError: boolean;
 }
 
@@ -15,6 +17,8 @@ export type Place =
   | { readonly view: 'home'; readonly tenant: string }
   | { readonly view: 'traces'; readonly tenant: string; readonly search: TraceSearch }
   | { readonly view: 'trace'; readonly tenant: string; readonly traceId: string };
+
+type Four = [string, string, string, string];
 
 const TRACE_ID = /^[0-9a-f]{1,32}$/i;
 
@@ -26,10 +30,9 @@ export function parsePlace(fragment: string): Place {
   const tenant = read('tenant');
   const [, view, traceId = ''] = path.split('/');
   if (view === 'trace' && isTraceId(traceId)) return { view, tenant, traceId: traceId.toLowerCase() };
-  if (view !== 'traces' || !params.has('service')) return { view: 'home', tenant };
-  const hasError = read('error') === 'true';
-  const search = { service: read('service'), operation: read('operation'), atLeast: read('atLeast'), hasError };
-  return { view, tenant, search };
+  if (view !== 'traces') return { view: 'home', tenant };
+  const [service, operation, tags, atLeast] = ['service', 'operation', 'tags', 'atLeast'].map(read) as Four;
+  return { view, tenant, search: { service, operation, tags, atLeast, hasError: read('error') === 'true' } };
 }
 
 /** The fragment with its #. parsePlace reads it back. */
@@ -39,11 +42,9 @@ export function formatPlace(place: Place): string {
   if (place.view === 'trace') path = `/trace/${place.traceId}`;
   if (place.view === 'traces') {
     path = '/traces';
-    const { service, operation, atLeast, hasError } = place.search;
-    params.set('service', service);
-    if (operation !== '') params.set('operation', operation);
-    if (atLeast !== '') params.set('atLeast', atLeast);
-    if (hasError) params.set('error', 'true');
+    const { hasError, ...texts } = place.search;
+    for (const [name, text] of Object.entries({ ...texts, error: hasError ? 'true' : '' }))
+      if (text !== '') params.set(name, text);
   }
   if (place.tenant !== '') params.set('tenant', place.tenant);
   return params.size === 0 ? `#${path}` : `#${path}?${params}`;
@@ -53,7 +54,7 @@ export function isTraceId(text: string): boolean {
   return TRACE_ID.test(text);
 }
 
-/** The list of the newest traces of a service, without further conditions. */
+/** The list of the newest traces of a service ('': of any), without further conditions. */
 export function tracesOf(service: string, tenant: string): Place {
-  return { view: 'traces', tenant, search: { service, operation: '', atLeast: '', hasError: false } };
+  return { view: 'traces', tenant, search: { service, operation: '', tags: '', atLeast: '', hasError: false } };
 }

@@ -1,11 +1,12 @@
-// The newest traces of a service, with the conditions one narrows them by.
+// The newest traces, of a service or of all, with the conditions one narrows them by.
 import { useEffect, useState } from 'preact/hooks';
 import { useAnswer } from './ask-node.ts';
 import { formatAge, formatCount, formatMicroseconds, formatTime } from './format.ts';
 import { Name } from './name.tsx';
 import type { TraceSearch } from './place.ts';
+import { SearchForm } from './search-form.tsx';
 import { traceItems, summariesPath, type SummariesAnswer, type TraceItem } from './trace-summaries.ts';
-import { goTo, hrefOf } from './use-place.ts';
+import { hrefOf } from './use-place.ts';
 
 /** A page; more are asked for as a multiple of it, up to what the node gives (-search.maxTraces, 1000 by default). */
 const PAGE_TRACES = 20;
@@ -17,77 +18,52 @@ interface Props {
 }
 
 export function TraceList({ search, tenant }: Props) {
-  const [most, setMost] = useState(PAGE_TRACES);
-  const [asked, setAsked] = useState({ turn: 0, atMs: Date.now() });
+  const { service } = search;
   useEffect(() => {
-    document.title = `${search.service} · Tracelith`;
-  }, [search.service]);
-  const answer = useAnswer<SummariesAnswer>(summariesPath(search, most, asked.atMs), tenant);
-  const refresh = (): void => setAsked({ turn: asked.turn + 1, atMs: Date.now() });
+    document.title = `${service || 'Traces'} · Tracelith`;
+  }, [service]);
   return (
     <section aria-labelledby="traces">
       <h2 id="traces">
-        Newest traces of <Name text={search.service} />
+        Newest traces
+        {service !== '' && (
+          <>
+            {' '}
+            of <Name text={service} />
+          </>
+        )}
       </h2>
-      <Conditions key={JSON.stringify(search)} {...{ search, tenant, refresh }} />
-      {answer.state === 'asking' && <p class="quiet">Searching…</p>}
-      {answer.state === 'failed' && (
-        <p class="banner" role="alert">
-          {answer.problem}
-        </p>
-      )}
-      {answer.state === 'here' && (
-        <Found items={traceItems(answer.value)} atMs={asked.atMs} {...{ tenant, most, setMost }} />
-      )}
+      <SearchForm search={search} tenant={tenant} />
+      <Results key={JSON.stringify(search)} search={search} tenant={tenant} />
     </section>
   );
 }
 
-/** The form: what is chosen becomes the page's address, which is what the list shows. */
-function Conditions({ search, tenant, refresh }: Props & { readonly refresh: () => void }) {
-  const path = `api/v3/operations?${new URLSearchParams({ service: search.service })}`;
-  const answer = useAnswer<{ operations: readonly { name: string }[] }>(path, tenant);
-  const known = answer.state === 'here' ? answer.value.operations.map(({ name }) => name) : [];
-  const operations = [...new Set([search.operation, ...known])].filter((name) => name !== '').toSorted();
-  const narrow = (change: Partial<TraceSearch>): void =>
-    goTo({ view: 'traces', tenant, search: { ...search, ...change } });
+function Results({ search, tenant }: Props) {
+  const [most, setMost] = useState(PAGE_TRACES);
+  const [turn, setTurn] = useState(0);
+  const answer = useAnswer<SummariesAnswer>(summariesPath(search, most), tenant, turn);
+  if (answer.state === 'asking') return <p class="quiet">Searching…</p>;
+  if (answer.state === 'failed') {
+    return (
+      <p class="banner" role="alert">
+        {answer.problem}
+      </p>
+    );
+  }
+  const items = traceItems(answer.value);
   return (
-    <div class="controls">
-      <label>
-        <span>Operation</span>
-        <select value={search.operation} onChange={({ currentTarget }) => narrow({ operation: currentTarget.value })}>
-          <option value="">any</option>
-          {operations.map((name) => (
-            <option key={name} value={name}>
-              {name.slice(0, 120)}
-            </option>
-          ))}
-        </select>
-      </label>
-      <label>
-        <span>A span takes at least</span>
-        <input
-          type="text"
-          class="short"
-          value={search.atLeast}
-          placeholder="100ms"
-          pattern="(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+"
-          title="a number and a unit: 100ms, 1.5s"
-          onChange={({ currentTarget }) => currentTarget.reportValidity() && narrow({ atLeast: currentTarget.value })}
-        />
-      </label>
-      <label>
-        <input
-          type="checkbox"
-          checked={search.hasError}
-          onChange={({ currentTarget }) => narrow({ hasError: currentTarget.checked })}
-        />
-        <span>with errors</span>
-      </label>
-      <button type="button" onClick={refresh}>
-        Refresh
-      </button>
-    </div>
+    <>
+      <p class="controls">
+        <span role="status">
+          {items.length === 0 ? 'No trace meets these conditions.' : `${formatCount(items.length)} shown`}
+        </span>
+        <button type="button" onClick={() => setTurn(turn + 1)}>
+          Refresh
+        </button>
+      </p>
+      {items.length > 0 && <Found {...{ items, tenant, most, setMost }} atMs={answer.atMs} />}
+    </>
   );
 }
 
@@ -100,7 +76,6 @@ interface FoundProps {
 }
 
 function Found({ items, atMs, tenant, most, setMost }: FoundProps) {
-  if (items.length === 0) return <p role="status">No trace meets these conditions.</p>;
   const longestUs = items.reduce((longest, { durationUs }) => Math.max(longest, durationUs), 1);
   return (
     <>

@@ -1,5 +1,6 @@
 // The list of traces: what GET api/v3/trace-summaries is asked, and its answer as rows. Pure.
 import type { TraceSearch } from './place.ts';
+import { parseTags } from './tags.ts';
 
 /** The answer; fields that are zero or empty are absent. */
 export interface SummariesAnswer {
@@ -30,20 +31,18 @@ export interface TraceItem {
   readonly services: number;
 }
 
-/** Clocks of clients may be ahead: no span is stored farther ahead than the node's future retention, days by default. */
-const AHEAD_MS = 7 * 86_400_000;
-
-/** The newest `most` traces of all time, as a path below the mount. */
-export function summariesPath(search: TraceSearch, most: number, nowMs: number): string {
+/** The newest `most` traces of all time (clocks of clients may be ahead), as a path below the mount. */
+export function summariesPath(search: TraceSearch, most: number): string {
   const params = new URLSearchParams({
-    'query.serviceName': search.service,
-    'query.startTimeMin': new Date(0).toISOString(),
-    'query.startTimeMax': new Date(nowMs + AHEAD_MS).toISOString(),
+    'query.startTimeMin': '1970-01-01T00:00:00Z',
+    'query.startTimeMax': '2262-01-01T00:00:00Z',
     'query.searchDepth': String(most),
   });
+  if (search.service !== '') params.set('query.serviceName', search.service);
   if (search.operation !== '') params.set('query.operationName', search.operation);
   if (search.atLeast !== '') params.set('query.durationMin', search.atLeast);
-  if (search.hasError) params.set('query.attributes', '{"error":"true"}');
+  const tags = Object.entries({ ...parseTags(search.tags), ...(search.hasError ? { error: 'true' } : {}) });
+  if (tags.length > 0) params.set('query.attributes', JSON.stringify(Object.fromEntries(tags)));
   return `api/v3/trace-summaries?${params}`;
 }
 

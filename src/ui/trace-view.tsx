@@ -21,7 +21,7 @@ export function TraceView({ traceId, tenant }: Props) {
   }, [traceId]);
   if (answer.state === 'asking') return <p class="quiet">Reading the trace…</p>;
   const trace = answer.state === 'here' ? answer.value.data[0] : undefined;
-  if (trace !== undefined) return <Shown key={traceId} trace={trace} tenant={tenant} />;
+  if (trace !== undefined) return <Shown trace={trace} tenant={tenant} />;
   return (
     <p class="banner" role="alert">
       {answer.state === 'failed' ? answer.problem : `The node has no trace ${traceId}.`}

@@ -65,6 +65,7 @@ export class Visit implements AsyncDisposable {
 
   constructor(page: Page) {
     this.page = page;
+    page.setDefaultTimeout(60_000); // a busy machine parses a large trace for a while
     page.on('pageerror', (error) => this.wrong.push(error.message));
     page.on('console', (message) => message.type() === 'error' && this.wrong.push(message.text()));
     page.on(

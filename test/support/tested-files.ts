@@ -12,6 +12,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/ui/open-trace.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/pages.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/send-trace.tsx': 'test/system/first-page.test.ts renders it in a real browser',
+  'src/ui/search-form.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/span-details.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/status.ts': 'test/system/first-page.test.ts renders it in a real browser',
   'src/ui/stored-days.tsx': 'test/system/first-page.test.ts renders it in a real browser',

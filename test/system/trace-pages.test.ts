@@ -13,6 +13,8 @@ import { PHONE, traceOf, Visits, type Visit } from '../support/page-visit.ts';
 import { BROWSER_PATH } from '../support/ui-page.ts';
 
 const services = ['frontend', 'cart', 'db'];
+/** Machines are busy: this ends what hangs. */
+const patience = { timeout: 30_000 };
 const idOf = (id: number): string => Buffer.alloc(16, id).toString('hex');
 
 /** A trace of a root and `children` spans below it. */
@@ -55,7 +57,7 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     expect(await visit.page.locator('table.traces tbody tr').count()).toBe(3);
     await visit.judge('traces');
     await visit.page.getByLabel('with errors').check();
-    await expect.poll(() => visit.page.locator('table.traces tbody tr').count()).toBe(1);
+    await expect.poll(() => visit.page.locator('table.traces tbody tr').count(), patience).toBe(1);
     await visit.page.getByLabel('at least').fill('1h');
     await visit.page.getByLabel('at least').blur();
     await visit.see('No trace meets these conditions.');
@@ -68,6 +70,35 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     await visit.page.getByLabel('Trace id').fill(idOf(2));
     await visit.page.getByRole('button', { name: 'Open' }).click();
     await visit.see(idOf(2));
+    expect(visit.wrong).toEqual([]);
+  });
+
+  test('are searched without a service, by tags, and by what is chosen from lists', async () => {
+    await using node = await startNode();
+    for (const id of [1, 2]) await sendTo(node, traceOf(id, services));
+    await sendTo(node, traceOf(3, ['batch job', 'db'], 'batch job'));
+    await using visit = await visits.begin(`${node.url}/`, { viewport: PHONE });
+    await visit.page.getByRole('link', { name: 'Search traces' }).click();
+    const lines = visit.page.locator('table.traces tbody tr');
+    await expect.poll(() => lines.count(), patience).toBe(3);
+    const type = async (label: string, text: string): Promise<void> => {
+      await visit.page.getByLabel(label).fill(text);
+      await visit.page.getByLabel(label).press('Enter');
+    };
+    await type('Tags', 'service.name="batch job" error=true');
+    await expect.poll(() => lines.count(), patience).toBe(1);
+    await visit.judge('search-phone');
+    await type('Tags', '');
+    await visit.page.getByLabel('Service').selectOption('cart');
+    await expect.poll(() => lines.count(), patience).toBe(2);
+    await visit.page.getByLabel('Operation').selectOption('GET /cart');
+    await expect.poll(() => visit.page.url(), patience).toContain('operation=GET+%2Fcart');
+    await expect.poll(() => lines.count(), patience).toBe(2);
+    await sendTo(node, traceOf(4, services));
+    await visit.page.getByRole('button', { name: 'Refresh' }).click();
+    await expect.poll(() => lines.count(), patience).toBe(3);
+    await type('Tags', 'no list');
+    expect(await visit.page.getByLabel('Tags').evaluate((input) => input.matches(':invalid'))).toBe(true);
     expect(visit.wrong).toEqual([]);
   });
 
@@ -95,7 +126,7 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
       await keyboard.press('ArrowDown');
       expect(await chosen(visit)).toContain('GET /cart');
       await keyboard.press('ArrowLeft');
-      await expect.poll(() => visit.page.getByRole('row').count()).toBe(2);
+      await expect.poll(() => visit.page.getByRole('row').count(), patience).toBe(2);
       await keyboard.press('ArrowRight');
       await keyboard.press('ArrowRight');
       expect(await chosen(visit)).toContain('GET /db');
@@ -112,7 +143,7 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     },
   );
 
-  test('a trace of 100,000 spans scrolls: only what is in sight is in the page', async () => {
+  test('a trace of 100,000 spans scrolls: only what is in sight is in the page', { timeout: 180_000 }, async () => {
     await using node = await startNode();
     await sendTo(node, wideTrace(9, 100_000));
     await using visit = await visits.begin(`${node.url}/#/trace/${idOf(9)}`);
@@ -124,7 +155,7 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
       ['Home', 'step 0'],
     ] as const) {
       await visit.page.keyboard.press(key);
-      await expect.poll(() => chosen(visit)).toMatch(name);
+      await expect.poll(() => chosen(visit), patience).toMatch(name);
       expect(await visit.page.getByRole('row').count()).toBeLessThan(100);
     }
     await visit.judge('trace-large');

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { formatPlace, parsePlace, tracesOf, type Place } from '../../src/ui/place.ts';
 
 test('each place has a fragment for people', () => {
-  const search = { service: 'a b', operation: 'GET /', atLeast: '100ms', hasError: true };
+  const search = { service: 'a b', operation: 'GET /', tags: 'k=v', atLeast: '100ms', hasError: true };
   expect(
     (
       [
@@ -12,6 +12,7 @@ test('each place has a fragment for people', () => {
         { view: 'home', tenant: '7:1' },
         { view: 'trace', tenant: '', traceId: 'ab12' },
         tracesOf('cart', ''),
+        tracesOf('', ''),
         { view: 'traces', tenant: '7:0', search },
       ] as const
     ).map(formatPlace),
@@ -20,7 +21,8 @@ test('each place has a fragment for people', () => {
     '#/?tenant=7%3A1',
     '#/trace/ab12',
     '#/traces?service=cart',
-    '#/traces?service=a+b&operation=GET+%2F&atLeast=100ms&error=true&tenant=7%3A0',
+    '#/traces',
+    '#/traces?service=a+b&operation=GET+%2F&tags=k%3Dv&atLeast=100ms&error=true&tenant=7%3A0',
   ]);
 });
 
@@ -30,7 +32,7 @@ test.each([
   '#/trace/',
   '#/trace/xyz',
   '#/trace/../../x',
-  '#/traces',
+  '#/tracesx',
   '#__proto__',
   `#/trace/${'a'.repeat(33)}`,
 ])('%j is the first page', (fragment) => expect(parsePlace(fragment)).toEqual({ view: 'home', tenant: '' }));
@@ -43,7 +45,7 @@ test('what is written is read back, whatever the names are', () => {
     fc.record({
       view: fc.constant('traces' as const),
       tenant: text,
-      search: fc.record({ service: text, operation: text, atLeast: text, hasError: fc.boolean() }),
+      search: fc.record({ service: text, operation: text, tags: text, atLeast: text, hasError: fc.boolean() }),
     }),
   );
   fc.assert(

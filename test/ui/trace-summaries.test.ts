@@ -2,23 +2,26 @@
 import { expect, test } from 'vitest';
 import { summariesPath, traceItems } from '../../src/ui/trace-summaries.ts';
 
-const plain = { service: 'cart', operation: '', atLeast: '', hasError: false };
+const plain = { service: 'cart', operation: '', tags: '', atLeast: '', hasError: false };
 const asked = (...given: Parameters<typeof summariesPath>): Record<string, string> =>
   Object.fromEntries(new URL(summariesPath(...given), 'http://node/').searchParams);
 
 test('all time is searched, with the conditions that are set', () => {
-  expect(asked(plain, 20, 0)).toEqual({
+  expect(asked(plain, 20)).toEqual({
     'query.serviceName': 'cart',
-    'query.startTimeMin': '1970-01-01T00:00:00.000Z',
-    'query.startTimeMax': '1970-01-08T00:00:00.000Z',
+    'query.startTimeMin': '1970-01-01T00:00:00Z',
+    'query.startTimeMax': '2262-01-01T00:00:00Z',
     'query.searchDepth': '20',
   });
-  expect(asked({ ...plain, operation: 'GET /?a=b&c', atLeast: '1.5s', hasError: true }, 100, 0)).toMatchObject({
+  expect(
+    asked({ ...plain, operation: 'GET /?a=b&c', tags: 'k="v w"', atLeast: '1.5s', hasError: true }, 100),
+  ).toMatchObject({
     'query.operationName': 'GET /?a=b&c',
     'query.durationMin': '1.5s',
-    'query.attributes': '{"error":"true"}',
+    'query.attributes': '{"k":"v w","error":"true"}',
     'query.searchDepth': '100',
   });
+  expect(asked({ ...plain, service: '' }, 20)).not.toHaveProperty(['query.serviceName']);
 });
 
 test('fields that are absent are zero or empty; the newest trace comes first', () => {
