@@ -1,10 +1,14 @@
 // What the ports of a cluster do beyond those of a store: when a node is away, read-only, or holds spans that another has too. Real
 // sockets and stores in this process; test/system/cluster.test.ts has the processes.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
+import { GrpcCaller } from '../../src/cluster/grpc-caller.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { waitFor } from '../support/role-process.ts';
-import { ClusterPorts, LocalPorts } from '../support/store-ports.ts';
+import { root } from '../support/source-tree.ts';
+import { ClusterPorts, LocalPorts, ServedStore } from '../support/store-ports.ts';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { ANY_TRACE } from '../query/made-store.ts';
 
@@ -130,4 +134,43 @@ test('requests that wait for a node go together', async () => {
   expect(nodes.reduce((sum, { slices }) => sum + slices, 0)).toBe(200);
   expect(nodes.reduce((sum, { calls }) => sum + calls, 0)).toBeLessThan(60);
   expect((await cluster.reader.hasTraces(call, idsOf(upTo(200)))).traceIds).toHaveLength(200);
+});
+
+/** Requests as version 1 of the protocol writes them, by the method that takes them. */
+const REQUESTS_OF_V1: Readonly<Record<string, string>> = {
+  Describe: '',
+  WriteSlices: 'WriteSlicesRequest',
+  HasTraces: 'TraceIds',
+  GetDependencies: 'DependenciesRequest',
+  GetCallSeries: 'CallSeriesRequest',
+  IsArchived: 'ArchiveRequest',
+  ArchiveTrace: 'ArchiveRequest',
+  DeleteArchived: 'ArchiveRequest',
+};
+
+test('a node answers the requests of version 1, also with fields of a later version', async () => {
+  await using served = await new ServedStore('one').open();
+  const caller = new GrpcCaller({ address: served.address });
+  const lines = readFileSync(join(root, 'fixtures/cluster/v1.txt'), 'utf8').split('\n');
+  const fixtures = new Map(lines.map((line) => line.split(' ') as [string, string]));
+  const field1000 = Buffer.from('c23e026869', 'hex');
+  try {
+    for (const [method, name] of Object.entries(REQUESTS_OF_V1)) {
+      const bytes = Buffer.from(name === '' ? '' : fixtures.get(name)!, 'hex');
+      for (const message of [bytes, Buffer.concat([bytes, field1000])]) {
+        const request = { path: `/tracelith.cluster.v1.StorageNode/${method}`, message };
+        const isStream = method === 'GetCallSeries';
+        const answer = isStream ? caller.stream(request, call, () => undefined) : caller.unary(request, call);
+        await expect(answer, method).resolves.toBeDefined();
+      }
+    }
+    // Its filter is no filter, which is the one thing that is refused.
+    const search = {
+      path: '/tracelith.cluster.v1.StorageNode/Search',
+      message: Buffer.from(fixtures.get('SearchRequest')!, 'hex'),
+    };
+    await expect(caller.unary(search, call)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+  } finally {
+    caller.close();
+  }
 });

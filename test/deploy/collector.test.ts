@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Child, findFreePort } from '../../native-bench/harness/child.ts';
+import { startCluster } from '../../native-bench/harness/cluster.ts';
 import { launcher } from '../../native-bench/harness/node-process.ts';
+import { hexOf } from '../support/day-traces.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { oneSpan } from '../support/one-span.ts';
 import { run } from '../support/repository-copy.ts';
@@ -80,6 +82,40 @@ describe.skipIf(collector === '')('with a real Collector', () => {
       rmSync(folder, { recursive: true, force: true });
     }
   });
+
+  test('cluster.yaml delivers through an insert node, and a select node answers, also what came while a node was away', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'tracelith-collector-'));
+    const host = '127.0.0.10';
+    const cluster = await startCluster({ path: folder, inserts: 1, selects: 1, storages: 2 });
+    const [[insert], [select], [away]] = [cluster.of('insert'), cluster.of('select'), cluster.of('storage')];
+    const environment = [
+      `TRACELITH_INSERT=127.0.0.1:${insert!.ports.otlpGrpc}`,
+      `COLLECTOR_QUEUE=${folder}/queue`,
+      `COLLECTOR_HOST=${host}`,
+    ];
+    const config = `--config=${root}/deploy/otel-collector/cluster.yaml`;
+    const child = await Child.start('env', [...environment, collector, config]);
+    try {
+      const deliver = (n: number): Promise<void> =>
+        until('the Collector takes a span', async () => (await send(`http://${host}:4318/v1/traces`, n)) === 200);
+      for (let n = 1; n <= 10; n++) await deliver(n);
+      await away!.kill9();
+      for (let n = 11; n <= 20; n++) await deliver(n);
+      await insert!.kill9();
+      for (let n = 21; n <= 30; n++) await deliver(n);
+      for (const member of [away!, insert!]) await member.start();
+      for (let n = 1; n <= 30; n++) {
+        const url = `${select!.url}/api/traces/${hexOf(n)}`;
+        await until(`the cluster has trace ${n}`, async () => (await fetch(url)).status === 200);
+      }
+    } catch (error) {
+      throw new Error(child.output, { cause: error });
+    } finally {
+      await child.kill();
+      await cluster[Symbol.asyncDispose]();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  }, 120_000);
 });
 
 async function send(url: string, trace: number): Promise<number> {
