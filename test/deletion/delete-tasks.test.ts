@@ -5,6 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { ArchiveFolder } from '../../src/archive/archive-folder.ts';
 import { DELETE_TASKS_FILE, DeleteTasks, type DeleteTask } from '../../src/deletion/delete-tasks.ts';
+import { StoreError } from '../../src/base/errors.ts';
+import { isFlush } from '../../src/part/merge-parts.ts';
+import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { walkFiles } from '../../src/disk/walk-files.ts';
 import { LocalArchive } from '../../src/query/local-archive.ts';
@@ -20,7 +23,7 @@ import { attribute, spanId, traceOf } from '../support/rich-trace.ts';
 import { isMatch, knownSpans, type KnownSpan } from '../support/search-oracle.ts';
 import { Asker } from '../support/store-answers.ts';
 import { memoryLog, openStore, TemporaryFolder } from '../storage/open-store.ts';
-import { DAY_NS, NOON_NS, storedSpans } from '../storage/stored-spans.ts';
+import { DAY_NS, NOON_NS, requestOf, storedSpans, traceIdOf } from '../storage/stored-spans.ts';
 
 const OTHER_TENANT = parseTenant('7', '8');
 
@@ -36,9 +39,9 @@ class DeletingStore implements AsyncDisposable {
   /** What the next tasks select; the query string only names them. */
   readonly selections = new Map<string, SpanSelection>();
 
-  constructor() {
+  constructor(options: Parameters<typeof openStore>[1] = {}) {
     const { path } = this.folder;
-    this.storage = openStore(path);
+    this.storage = openStore(path, options);
     const { storage } = this;
     this.archiveFolder = new ArchiveFolder({ path, disk: nodeDisk, bytesMax: 1 << 24, freeDiskBytesMin: 0 });
     this.reader = new LocalReader({
@@ -266,6 +269,53 @@ describe('a deletion', () => {
     });
   });
 
+  test('finds its spans again when retention drops a part of the day while it is written', async () => {
+    const clock = new FakeClock();
+    const inline = inlineMergeRunner(nodeDisk);
+    let dropped: Promise<void> | undefined;
+    let attempts = 0;
+    const run: MergeRunner['run'] = async (job, more) => {
+      if (!isFlush(job)) attempts++;
+      // Once, when the day is being written without the spans: its oldest parts go, for the limit on the disk.
+      if (!isFlush(job) && dropped === undefined) {
+        clock.advance(10_000);
+        dropped = store.storage.runMaintenance();
+        await expect.poll(async () => (await store.storage.stats()).retentionDropped.bytes.parts).toBeGreaterThan(0);
+      }
+      return await inline.run(job, more);
+    };
+    await using store: DeletingStore = new DeletingStore({
+      clock,
+      mergeRunner: { ...inline, run },
+      diskBytesMax: await dayBytes(4),
+    });
+    await writeParts(store.storage, 6);
+    const task = await store.delete({ traceIds: [traceIdOf(5)] });
+    await dropped;
+    expect(task).toMatchObject({ state: 'done', spans: 4 });
+    expect(attempts).toBeGreaterThan(2);
+    const { traceIds } = await store.reader.hasTraces({ tenant: DEFAULT_TENANT }, [4, 5].map(traceIdOf));
+    // What was dropped is gone, too, and what is left is what nobody deleted.
+    expect(traceIds.map((id) => Buffer.from(id).toString('hex'))).toEqual([Buffer.from(traceIdOf(4)).toString('hex')]);
+  });
+
+  test('fails while a log file of the day is parked, says so, and takes nothing', async () => {
+    const inline = inlineMergeRunner(nodeDisk);
+    let isDeadly = true;
+    const run: MergeRunner['run'] = async (job, more) => {
+      if (isDeadly && isFlush(job)) throw new StoreError('WORKER_FAILED', 'the thread died');
+      return await inline.run(job, more);
+    };
+    await using store = new DeletingStore({ mergeRunner: { ...inline, run } });
+    await store.storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 8 }));
+    await store.storage.forceFlush().catch(() => undefined);
+    expect((await store.storage.stats()).parkedLogFiles.size).toBe(1);
+    isDeadly = false;
+    const task = await store.delete({ traceIds: [traceIdOf(0)] });
+    expect(task).toMatchObject({ state: 'failed', spans: 0, notes: [expect.stringContaining('a parked log file')] });
+    expect((await store.reader.hasTraces({ tenant: DEFAULT_TENANT }, [traceIdOf(0)])).traceIds).toHaveLength(1);
+  });
+
   test('that was stopped ends, and a list of tasks that cannot be read is an error that says what to do', async () => {
     await using store = new DeletingStore();
     await write(store.storage, [randomSpans(createRandom(1), NOON_NS, 4)]);
@@ -285,6 +335,21 @@ describe('a deletion', () => {
     expect(() => store.open()).toThrow('remove it, and run those tasks again');
   });
 });
+
+/** A part for each of `count` requests of one trace. */
+async function writeParts(storage: Storage, count: number): Promise<void> {
+  for (let n = 0; n < count; n++) {
+    await storage.write(DEFAULT_TENANT, requestOf({ first: 4 * n, count: 4 }));
+    await storage.forceFlush();
+  }
+}
+
+/** Bytes of a day with so many of these parts. */
+async function dayBytes(parts: number): Promise<number> {
+  await using store = new DeletingStore();
+  await writeParts(store.storage, parts);
+  return (await store.storage.stats()).diskBytes;
+}
 
 /** Files and blocks with the text, snapshots left out. */
 function placesOf({ folder, storage, archiveFolder }: DeletingStore, text: string): string[] {

@@ -137,6 +137,25 @@ describe('sync', () => {
     rmSync(folder, { recursive: true });
   });
 
+  test('nodes that ask for logins take the name and password of a URL, and nothing else', async () => {
+    const flags = ['-httpAuth.username=ann', '-httpAuth.password=p@ss:word/1'];
+    await using a = await startNode({ flags });
+    await using b = await startNode({ flags });
+    const headers = { authorization: `Basic ${Buffer.from('ann:p@ss:word/1').toString('base64')}` };
+    await sendTo(a, piece(2, 0, 3), { headers });
+    const refused = await sync(a, b);
+    expect([refused.code, refused.output]).toEqual([1, expect.stringContaining('401 log in')]);
+    const named = ({ url }: TestNode, login: string): TestNode =>
+      Object.assign(Object.create(a) as TestNode, { url: url.replace('://', `://${login}@`) });
+    const wrong = await sync(named(a, 'ann:wrong'), named(b, 'ann:wrong'));
+    expect([wrong.code, wrong.output]).toEqual([1, expect.stringContaining('401 wrong user, password or token')]);
+    const login = `ann:${encodeURIComponent('p@ss:word/1')}`;
+    const copied = await sync(named(a, login), named(b, login));
+    expect([copied.code, copied.output]).toEqual([0, expect.stringContaining('nothing is missing')]);
+    expect(copied.output).not.toContain('ss:word');
+    expect((await fetch(`${b.url}/api/traces/${hexOf(2)}`, { headers })).status).toBe(200);
+  });
+
   test('it explains itself, and says what is wrong with its options', async () => {
     expect((await runProgram(['sync', '--help'])).output).toContain('--both');
     for (const args of [[], ['--from'], ['--from', 'nowhere'], ['--from', 'http://x', '--day', 'x'], ['--nonsense']])

@@ -2,9 +2,11 @@
 // is served meanwhile. Bombs of compression and patterns: bad-input.test.ts, decode-body.test.ts, test/system/bad-queries.test.ts.
 // Idle and half-open connections by the thousand: test/system/rude-clients.test.ts.
 import { once } from 'node:events';
+import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { OTLP_GRPC_PATH } from '../../../src/api/otlp-in/otlp-grpc.ts';
 import { openEdgeServers, type EdgeServers } from '../../support/edge-servers.ts';
 import { callExport } from '../../support/node-client.ts';
 import { encodeRequest } from '../../support/otlp-proto.ts';
@@ -136,6 +138,43 @@ async function openHttp2(): Promise<Attacker> {
 }
 
 describe('over HTTP/2', () => {
+  test('a message that comes a byte at a time ends with its call, and holds nothing of the others', async () => {
+    await using slow = await openEdgeServers({ flags: ['-grpc.maxCallDuration=2s'] });
+    const session = connectHttp2(`http://127.0.0.1:${slow.grpc.port}`);
+    try {
+      const calls = Array.from({ length: 50 }, () => {
+        const stream = session.request({
+          ':method': 'POST',
+          ':path': OTLP_GRPC_PATH,
+          'content-type': 'application/grpc',
+          te: 'trailers',
+        });
+        // The head of a message of 1,000 bytes, which never are all there.
+        stream.write(Buffer.from([0, 0, 0, 3, 232]));
+        const dripping = setInterval(() => stream.write('x'), 100);
+        const status = Promise.withResolvers<unknown>();
+        const ended = (headers: Readonly<Record<string, unknown>>): void => {
+          if (headers['grpc-status'] !== undefined) status.resolve(headers['grpc-status']);
+        };
+        stream
+          .on('response', ended)
+          .on('trailers', ended)
+          .on('error', () => undefined);
+        stream.on('close', () => clearInterval(dripping));
+        stream.resume();
+        return status.promise;
+      });
+      // A good client is served on the same port while they drip.
+      await callExport(`127.0.0.1:${slow.grpc.port}`, request);
+      // 4: DEADLINE_EXCEEDED.
+      expect(new Set(await Promise.all(calls))).toEqual(new Set(['4']));
+      await expect.poll(() => slow.metrics.render()).toContain('\ntracelith_intake_bytes 0\n');
+      expect(slow.store.writes).toHaveLength(1);
+    } finally {
+      session.destroy();
+    }
+  });
+
   test('streams that are reset at once, again and again: the connection ends', async () => {
     using attacker = await openHttp2();
     for (let stream = 1; stream < 20_000 && !attacker.isClosed; stream += 2) {
