@@ -5,7 +5,13 @@ export type Answer<T> =
   | { readonly state: 'asking' }
   | { readonly state: 'failed'; readonly problem: string }
   /** `atMs`: when it came, ms since the epoch. */
-  | { readonly state: 'here'; readonly value: T; readonly atMs: number };
+  | (Told<T> & { readonly state: 'here'; readonly atMs: number });
+
+export interface Told<T> {
+  readonly value: T;
+  /** What the answer lacks: damaged data, nodes of a cluster that are away; '' for nothing. */
+  readonly warnings: string;
+}
 
 /** Headers that choose the tenant; the node's default without one. */
 export function tenantHeaders(tenant: string): Record<string, string> {
@@ -13,12 +19,14 @@ export function tenantHeaders(tenant: string): Record<string, string> {
 }
 
 /** The JSON of a GET. Throws an Error with a sentence for people. */
-export async function askNode<T>(path: string, tenant: string, signal: AbortSignal): Promise<T> {
+export async function askNode<T>(path: string, tenant: string, signal: AbortSignal): Promise<Told<T>> {
   const response = await fetch(path, { headers: tenantHeaders(tenant), signal }).catch((error: unknown) => {
     throw new Error(`The node does not answer: ${String(error)}.`, { cause: error });
   });
   if (!response.ok) throw new Error(`The node answers ${response.status}: ${reasonOf(await response.text())}.`);
-  return (await response.json()) as T;
+  // The header begins with their number.
+  const warnings = response.headers.get('tracelith-warnings')?.replace(/^\d+: /, '') ?? '';
+  return { value: (await response.json()) as T, warnings };
 }
 
 /**
@@ -30,7 +38,7 @@ export function useAnswer<T>(path: string, tenant: string, turn = 0): Answer<T> 
   useEffect(() => {
     const leaving = new AbortController();
     askNode<T>(path, tenant, leaving.signal).then(
-      (value) => setHeard({ state: 'here', value, atMs: Date.now() }),
+      (told) => setHeard({ state: 'here', ...told, atMs: Date.now() }),
       (error: unknown) => {
         const problem = error instanceof Error ? error.message : String(error);
         if (!leaving.signal.aborted) setHeard({ state: 'failed', problem });

@@ -56,7 +56,7 @@ export function useStatus(tenant: string): Heard {
 
 async function ask(tenant: string, signal: AbortSignal): Promise<Omit<Heard, 'hasWaited'>> {
   try {
-    const status = await askNode<HomeStatus>('ui/status.json', tenant, signal);
+    const { value: status } = await askNode<HomeStatus>('ui/status.json', tenant, signal);
     return { status, problem: undefined, atMs: Date.now() };
   } catch (error) {
     return { status: undefined, problem: error instanceof Error ? error.message : String(error), atMs: Date.now() };

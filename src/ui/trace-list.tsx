@@ -7,6 +7,7 @@ import type { TraceSearch } from './place.ts';
 import { SearchForm } from './search-form.tsx';
 import { traceItems, summariesPath, type SummariesAnswer, type TraceItem } from './trace-summaries.ts';
 import { hrefOf } from './use-place.ts';
+import { Warnings } from './warnings.tsx';
 
 /** A page; more are asked for as a multiple of it, up to what the node gives (-search.maxTraces, 1000 by default). */
 const PAGE_TRACES = 20;
@@ -54,6 +55,7 @@ function Results({ search, tenant }: Props) {
   const items = traceItems(answer.value);
   return (
     <>
+      <Warnings text={answer.warnings} />
       <p class="controls">
         <span role="status">
           {items.length === 0 ? 'No trace meets these conditions.' : `${formatCount(items.length)} shown`}

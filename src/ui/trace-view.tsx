@@ -7,6 +7,7 @@ import { tracesOf } from './place.ts';
 import { SpanDetails } from './span-details.tsx';
 import { traceRows, type JaegerTrace } from './trace-rows.ts';
 import { hrefOf } from './use-place.ts';
+import { Warnings } from './warnings.tsx';
 import { Waterfall } from './waterfall.tsx';
 
 interface Props {
@@ -21,7 +22,14 @@ export function TraceView({ traceId, tenant }: Props) {
   }, [traceId]);
   if (answer.state === 'asking') return <p class="quiet">Reading the trace…</p>;
   const trace = answer.state === 'here' ? answer.value.data[0] : undefined;
-  if (trace !== undefined) return <Shown trace={trace} tenant={tenant} />;
+  if (answer.state === 'here' && trace !== undefined) {
+    return (
+      <>
+        <Warnings text={answer.warnings} />
+        <Shown trace={trace} tenant={tenant} />
+      </>
+    );
+  }
   return (
     <p class="banner" role="alert">
       {answer.state === 'failed' ? answer.problem : `The node has no trace ${traceId}.`}

@@ -22,6 +22,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/ui/trace-list.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/trace-view.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/use-place.ts': 'test/system/trace-pages.test.ts renders it in a real browser',
+  'src/ui/warnings.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/waterfall.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/flags/access-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/flags/cluster-flags.ts': 'a table; test/config.test.ts tests each flag',

@@ -168,7 +168,7 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     await visit.picture('trace-missing');
   });
 
-  test('below a prefix, and where Jaeger UI has the root', async () => {
+  test('below a prefix, from each address of the first page', async () => {
     await using node = await startNode({ flags: ['-http.pathPrefix=/a/b'] });
     await sendTo({ url: `${node.url}/a/b`, grpcAddress: '' }, traceOf(1, services));
     for (const path of ['/a/b/', '/a/b/ui', '/a/b/ui/']) {
@@ -179,6 +179,15 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
       expect(visit.page.url()).toBe(`${node.url}${path}#/trace/${idOf(1)}`);
       expect(visit.wrong).toEqual([]);
     }
+  });
+
+  test('what the node warns of is told', async () => {
+    await using node = await startNode({ flags: ['-search.maxTraces=2'] });
+    for (const id of [1, 2, 3]) await sendTo(node, traceOf(id, services));
+    await using visit = await visits.begin(`${node.url}/#/traces?service=cart`);
+    await visit.see('The node warns: 20 traces were asked for, at most 2 are given (-search.maxTraces)');
+    expect(await visit.page.locator('table.traces tbody tr').count()).toBe(2);
+    await visit.judge('warning');
   });
 
   test('behind a login each sees its tenants, and only an administrator the node', async () => {
