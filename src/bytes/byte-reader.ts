@@ -22,7 +22,8 @@ export class ByteReader {
     if (!(sizeBytes >= 0 && sizeBytes <= this.end - at)) {
       throw new StoreError('CORRUPTION', `a column ends ${sizeBytes - (this.end - at)} bytes too early`);
     }
-    this.pos = at + sizeBytes;
+    // A size may come from a sum of doubles; the position stays a small integer.
+    this.pos = (at + sizeBytes) | 0;
     return at;
   }
 

@@ -1,6 +1,7 @@
 // A forward-only cursor over protobuf wire bytes. It allocates nothing: length-delimited values are read as
 // [valueStart, valueEnd) offsets into the same buffer, 64-bit values as two uint32. Every length is checked against
 // its enclosing message before it is used, so hostile bytes give INVALID_REQUEST and never a wild read.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
 export const WIRE_VARINT = 0;
@@ -35,6 +36,13 @@ function malformedError(cause: Malformed, origin: number): StoreError {
   });
 }
 
+/** Positions are small integers. */
+const POSITION_MAX = 0x7fffffff;
+
+/**
+ * lo and hi are doubles to V8, as they may exceed 31 bits. Positions must not become doubles as well, which one sum with a double
+ * in it is enough for: next() then takes three times as long. Hence `| 0`.
+ */
 export class WireReader {
   readonly bytes: Uint8Array;
   pos: number;
@@ -51,15 +59,16 @@ export class WireReader {
   hi = 0;
 
   constructor(bytes: Uint8Array, start = 0, end: number = bytes.length) {
+    assert(bytes.length <= POSITION_MAX, `a message of ${bytes.length} bytes`);
     this.bytes = bytes;
-    this.pos = start;
-    this.end = end;
+    this.pos = start | 0;
+    this.end = end | 0;
   }
 
   /** Moves the cursor to another range of the same buffer, for example a nested message. */
   reset(start: number, end: number): this {
-    this.pos = start;
-    this.end = end;
+    this.pos = start | 0;
+    this.end = end | 0;
     return this;
   }
 
@@ -76,12 +85,10 @@ export class WireReader {
     if (this.field === 0) malformed('field number 0', this.fieldStart);
     switch (this.wire) {
       case WIRE_BYTES: {
-        this.varint();
-        const start = this.pos;
-        if (this.hi !== 0 || this.lo > this.end - start)
-          malformed(`field ${this.field} is longer than its message`, this.fieldStart);
-        this.valueStart = start;
-        this.pos = this.valueEnd = start + this.lo;
+        const size = this.#size();
+        if (size > this.end - this.pos) malformed(`field ${this.field} is longer than its message`, this.fieldStart);
+        this.valueStart = this.pos;
+        this.pos = this.valueEnd = (this.pos + size) | 0;
         break;
       }
       case WIRE_VARINT:
@@ -134,6 +141,28 @@ export class WireReader {
     this.varint();
     if (this.hi !== 0) malformed('field number out of range', this.fieldStart);
     return this.lo;
+  }
+
+  /**
+   * Reads the length of a value; POSITION_MAX for a longer one. Nearly every length takes one or two bytes; these are read here,
+   * without a detour by lo and hi.
+   */
+  #size(): number {
+    const { bytes, pos, end } = this;
+    if (pos + 1 < end) {
+      const first = bytes[pos]!;
+      if (first < 0x80) {
+        this.pos = pos + 1;
+        return first;
+      }
+      const second = bytes[pos + 1]!;
+      if (second < 0x80) {
+        this.pos = pos + 2;
+        return (first & 0x7f) | (second << 7);
+      }
+    }
+    this.varint();
+    return this.hi !== 0 || this.lo > POSITION_MAX ? POSITION_MAX : this.lo | 0;
   }
 
   #u32(at: number): number {

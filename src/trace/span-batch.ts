@@ -173,7 +173,8 @@ export class SpanBatch {
       this.arena = copyInto(new Uint8Array(Math.max(at + size, this.arena.length * 2)), this.arena.subarray(0, at));
     }
     this.arena.set(size === bytes.length ? bytes : bytes.subarray(start, end), at);
-    this.arenaLength = at + size;
+    // Sizes that came out of a sum with a double must not make it one: every text's place is counted from it.
+    this.arenaLength = (at + size) >>> 0;
     return at;
   }
 
