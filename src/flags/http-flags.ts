@@ -1,6 +1,15 @@
 // Flags of the HTTP listener: who may ask, pages, keys.
 import { flag, type Flag } from '../base/flag-row.ts';
-import { boolean, duration, hostNames, listenAddress, origins, text, urlPrefix } from '../base/flag-value.ts';
+import {
+  boolean,
+  duration,
+  hostNames,
+  listenAddress,
+  optionalListenAddress,
+  origins,
+  text,
+  urlPrefix,
+} from '../base/flag-value.ts';
 
 function authKey(name: string, meaning: string): Flag<string> {
   return flag('http', name, text, {
@@ -19,6 +28,14 @@ export const httpFlags = {
       'Where OTLP over HTTP, the query API, /metrics and /health are served. With -storageNode, the port is 10481 on a node that only inserts, 10471 on one that only selects.',
     reason: "VictoriaTraces' port; loopback, because there is no authentication unless a proxy adds it.",
     example: '-httpListenAddr=:10428',
+  }),
+  adminListenAddr: flag('http', 'adminListenAddr', optionalListenAddress, {
+    default: '',
+    meaning:
+      'Where everything of -httpListenAddr is served that is for operators (/metrics, /flags, /debug, /internal, /delete), beside all else, with the same certificate. -httpListenAddr then has none of these paths. Empty: it has them.',
+    reason:
+      'One address is enough on loopback; a network that users reach should not be able to ask for an operator’s path.',
+    example: '-adminListenAddr=127.0.0.1:10429',
   }),
   httpPathPrefix: flag('http', 'http.pathPrefix', urlPrefix, {
     default: '',

@@ -23,6 +23,7 @@ export interface DoctorConfig extends JudgedFlags {
   readonly otlpHttpListenAddr: ListenAddress | undefined;
   readonly otlpGrpcListenAddr: ListenAddress | undefined;
   readonly grpcListenAddr: ListenAddress | undefined;
+  readonly adminListenAddr: ListenAddress | undefined;
   readonly shownFlags: readonly { readonly name: string; readonly value: string; readonly isSet: boolean }[];
 }
 
@@ -113,6 +114,7 @@ async function checkAddresses(config: DoctorConfig): Promise<Record<string, stri
     otlpHTTPListenAddr: config.otlpHttpListenAddr,
     otlpGRPCListenAddr: config.otlpGrpcListenAddr,
     'grpc.listenAddr': config.grpcListenAddr,
+    adminListenAddr: config.adminListenAddr,
   };
   const found: Record<string, string | undefined> = {};
   for (const [flag, address] of Object.entries(addresses)) {

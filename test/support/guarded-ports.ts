@@ -11,7 +11,7 @@ import { testMetrics } from './test-metrics.ts';
 import type { OpenServer, ServedRoute } from '../../src/api/edge/open-server.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { openJaegerGrpc, openOtlpGrpc, openStorageGrpc } from '../../src/api/listeners/grpc-listeners.ts';
-import { openHttpServer, openOtlpHttp } from '../../src/api/listeners/http-server.ts';
+import { openAdminHttp, openHttpServer, openOtlpHttp } from '../../src/api/listeners/http-server.ts';
 import { archiveOfOneTenant, TenantsReader } from '../../src/cluster/tenants-reader.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { parseConfig } from '../../src/config.ts';
@@ -26,7 +26,7 @@ import { encodeRequest } from './otlp-proto.ts';
 import { RecordingStore } from './recording-store.ts';
 import { RICH_TRACE } from './rich-trace.ts';
 
-export type PortName = 'http' | 'otlpHttp' | 'otlpGrpc' | 'grpc' | 'storage';
+export type PortName = 'http' | 'admin' | 'otlpHttp' | 'otlpGrpc' | 'grpc' | 'storage';
 /** Those that speak gRPC. */
 export const GRPC_PORTS: readonly PortName[] = ['otlpGrpc', 'grpc', 'storage'];
 /**
@@ -159,8 +159,10 @@ export async function openGuardedPorts(auth: object | undefined, flags: readonly
     readiness: new FakeReadiness().readiness,
     digester: noting<SpanDigester>(EMPTY_DAYS, touched),
   };
+  const adminPort = await openAdminHttp(parts);
   const ports = new Map<PortName, OpenServer>([
     ['http', await openHttpServer(parts)],
+    ...(adminPort === undefined ? [] : ([['admin', adminPort]] as const)),
     ['otlpHttp', (await openOtlpHttp(parts))!],
     ['otlpGrpc', (await openOtlpGrpc(parts))!],
     ['grpc', (await openJaegerGrpc(parts))!],

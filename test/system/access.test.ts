@@ -110,3 +110,15 @@ test('an address that other machines reach is refused without a login, before an
   expect([exitCode, output]).toEqual([2, expect.stringContaining('nobody has to log in')]);
   expect(statSync(path, { throwIfNoEntry: false })).toBeUndefined();
 });
+
+test('with -adminListenAddr the program serves what is for operators there, and nowhere else', async () => {
+  await using node = await startNode({ flags: ['-adminListenAddr=127.0.0.1:0'] });
+  const [, admin] = /\badmin=(\S+)/.exec(node.log()) ?? [];
+  for (const path of ['/metrics', '/flags', '/internal/tenants', '/debug/threads']) {
+    const status = async (url: string): Promise<number> => (await fetch(url + path)).status;
+    expect([path, await status(node.url), await status(`http://${admin}`)]).toEqual([path, 404, 200]);
+  }
+  for (const url of [node.url, `http://${admin}`]) expect((await fetch(`${url}/api/services`)).status).toBe(200);
+  const { exitCode, output } = await runProgram(['-adminListenAddr=0.0.0.0:0', `-storageDataPath=${node.dataPath}-2`]);
+  expect([exitCode, output]).toEqual([2, expect.stringContaining('-adminListenAddr=0.0.0.0:0: other machines reach')]);
+});

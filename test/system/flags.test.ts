@@ -20,6 +20,7 @@ const OWN: Readonly<Record<string, string>> = {
   'grpc.listenAddr': 'as that',
   'retention.maxDiskUsagePercent': 'excludes -retention.maxDiskSpaceUsageBytes',
   'http.pathPrefix': 'moves the paths that the test asks',
+  adminListenAddr: 'moves the page that shows the flags',
   flagsAuthKey: 'protects the page that shows the flags',
   config: 'names the file itself',
   'envflag.enable': 'is how the environment is asked for',

@@ -23,6 +23,7 @@ export interface OpenAccessOptions {
     | 'otlpGrpcListenAddr'
     | 'grpcListenAddr'
     | 'storageListenAddr'
+    | 'adminListenAddr'
   > &
     TlsConfig;
   readonly logger: Logger;
@@ -67,13 +68,15 @@ export function openAccess({ config, logger, countFailure }: OpenAccessOptions):
 /** Throws CONFIG if other machines reach a listener and nobody has to log in. */
 function refuseOpenAddresses(config: OpenAccessOptions['config'], isOpen: boolean): void {
   if (!isOpen || config.isInsecure) return;
-  const { httpListenAddr, otlpHttpListenAddr, otlpGrpcListenAddr, grpcListenAddr, storageListenAddr } = config;
+  const { httpListenAddr, otlpHttpListenAddr, otlpGrpcListenAddr, grpcListenAddr, storageListenAddr, adminListenAddr } =
+    config;
   const addresses: readonly (readonly [flag: string, address: ListenAddress | undefined])[] = [
     ['httpListenAddr', httpListenAddr],
     ['otlpHTTPListenAddr', otlpHttpListenAddr],
     ['otlpGRPCListenAddr', otlpGrpcListenAddr],
     ['grpc.listenAddr', grpcListenAddr],
     ['storage.listenAddr', storageListenAddr],
+    ['adminListenAddr', adminListenAddr],
   ];
   for (const [flag, address] of addresses) {
     if (address === undefined || isLoopback(address.host)) continue;

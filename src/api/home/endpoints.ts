@@ -39,3 +39,12 @@ export const ENDPOINTS: readonly HomeEndpoint[] = Object.entries(GROUPS).flatMap
     return { group, method, path, meaning, isLink };
   }),
 );
+
+/** Paths of the last group that every listener with pages has. */
+const FOR_ANYBODY: readonly string[] = ['health', 'insert/ready'];
+
+/** Those of a listener: -adminListenAddr may have taken those for operators away. */
+export function endpointsOf(isForOperators: boolean): readonly HomeEndpoint[] {
+  if (isForOperators) return ENDPOINTS;
+  return ENDPOINTS.filter(({ group, path }) => group !== 'Operation' || FOR_ANYBODY.includes(path));
+}

@@ -6,7 +6,7 @@ import { readWholeFile } from '../../disk/atomic-write.ts';
 import type { Disk } from '../../disk/disk.ts';
 import type { HomeStatus } from '../../ui/home-status.ts';
 import { principalOf, tenantOf } from '../access/guard-routes.ts';
-import { ENDPOINTS } from './endpoints.ts';
+import { endpointsOf } from './endpoints.ts';
 import type { HomeStatusReader } from './home-status.ts';
 
 export interface HomeFiles {
@@ -58,6 +58,8 @@ export interface HomeOptions {
   readonly path: string;
   /** False: Jaeger UI has the root, and the page is at /ui alone. */
   readonly isAtRoot: boolean;
+  /** As HomeStatusOptions. */
+  readonly isForOperators: boolean;
 }
 
 export function registerHome(app: FastifyInstance, options: HomeOptions): void {
@@ -83,11 +85,12 @@ export function registerHome(app: FastifyInstance, options: HomeOptions): void {
 }
 
 /** Browsers get the page; other clients a text, because a person at a terminal asks too. */
-function sendPage(request: FastifyRequest, reply: FastifyReply, { files, version, path }: HomeOptions): void {
+function sendPage(request: FastifyRequest, reply: FastifyReply, options: HomeOptions): void {
+  const { files } = options;
   void reply.headers(HEADERS).header('vary', 'accept');
   const isBrowser = request.headers.accept?.includes('text/html') === true;
   if (!isBrowser || files === undefined) {
-    void reply.type('text/plain; charset=utf-8').send(pageText(version, path, isBrowser));
+    void reply.type('text/plain; charset=utf-8').send(pageText(options, isBrowser));
     return;
   }
   // The page's links are relative to the mount, whether it was asked for as /, /ui or /ui/.
@@ -95,8 +98,8 @@ function sendPage(request: FastifyRequest, reply: FastifyReply, { files, version
   void reply.type('text/html; charset=utf-8').send(isBelow ? files.html.replace(BASE, '<base href="../"') : files.html);
 }
 
-function pageText(version: string, path: string, isUnbuilt: boolean): string {
-  const rows = ENDPOINTS.map(
+function pageText({ version, path, isForOperators }: HomeOptions, isUnbuilt: boolean): string {
+  const rows = endpointsOf(isForOperators).map(
     ({ method, path: below, meaning }) => `${method.padEnd(5)}${path}/${below}  (${meaning})\n`,
   );
   const hint = isUnbuilt ? 'The page for browsers is not built: run `node deploy/build-ui.mjs`, then restart.\n\n' : '';

@@ -7,7 +7,7 @@ import type { Principal } from '../../trace/principal.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import type { HomeService, HomeStatus } from '../../ui/home-status.ts';
 import type { Readiness } from '../edge/readiness.ts';
-import { ENDPOINTS } from './endpoints.ts';
+import { endpointsOf } from './endpoints.ts';
 
 export interface HomeStatusOptions {
   readonly admin: Pick<StoreAdmin, 'stats'>;
@@ -17,6 +17,8 @@ export interface HomeStatusOptions {
   readonly readiness: Pick<Readiness, 'refusalOf'>;
   readonly version: string;
   readonly addresses: () => Readonly<Record<string, string>>;
+  /** False: the figures and paths for operators are on another listener. */
+  readonly isForOperators?: boolean;
   readonly config: {
     readonly flagsAuthKey: string;
     readonly shownFlags: readonly { readonly name: string; readonly value: string; readonly isSet: boolean }[];
@@ -51,8 +53,8 @@ export class HomeStatusReader {
 
   /** What `principal` may see of the node and of `tenant`. Throws what the store throws. */
   async read(tenant: Tenant, { scopes, tenants }: Pick<Principal, 'scopes' | 'tenants'>): Promise<HomeStatus> {
-    const mayOperate = scopes.has('admin');
-    const { admin, inventory, readiness, version, addresses, config } = this.#options;
+    const { admin, inventory, readiness, version, addresses, config, isForOperators = true } = this.#options;
+    const mayOperate = isForOperators && scopes.has('admin');
     const [stats, days, counted, refusal] = await Promise.all([
       admin.stats(),
       mayOperate ? inventory?.listDays() : undefined,
@@ -73,7 +75,7 @@ export class HomeStatusReader {
       hasJaegerUi: config.jaegerUiDir !== '',
       days,
       ...counted,
-      endpoints: ENDPOINTS,
+      endpoints: endpointsOf(isForOperators),
     };
   }
 

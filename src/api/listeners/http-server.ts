@@ -1,4 +1,5 @@
-// What the HTTP listeners serve: everything on -httpListenAddr, OTLP alone on -otlpHTTPListenAddr. http-listener.ts has what
+// What the HTTP listeners serve: everything on -httpListenAddr, or on -adminListenAddr, if that is given, and then all but the paths for
+// operators on -httpListenAddr; OTLP alone on -otlpHTTPListenAddr. http-listener.ts has what
 // listeners share.
 import { resolve } from 'node:path';
 import compress from '@fastify/compress';
@@ -29,7 +30,7 @@ import type { SecurityHeaders } from '../http/security-headers.ts';
 import { loadJaegerUi, registerJaegerUi, sendUnknownPage, type JaegerUi } from '../jaeger-http/jaeger-ui.ts';
 import { JAEGER_PREFIXES, registerJaegerRoutes } from '../jaeger-http/jaeger-v1.ts';
 import type { Deletions } from '../operations/delete-routes.ts';
-import { registerOperationsRoutes, type OperationsOptions } from '../operations/operations-routes.ts';
+import { registerOperationsRoutes, registerProbes, type OperationsOptions } from '../operations/operations-routes.ts';
 import { registerOtlpRoutes } from '../otlp-in/otlp-http.ts';
 import { openHttpListener } from './http-listener.ts';
 
@@ -42,6 +43,7 @@ export interface HttpServerOptions {
     TlsConfig & {
       readonly httpListenAddr: ListenAddress;
       readonly otlpHttpListenAddr: ListenAddress | undefined;
+      readonly adminListenAddr: ListenAddress | undefined;
       readonly httpPathPrefix: string;
       readonly shutdownMaxMs: number;
       readonly idleConnectionMaxMs: number;
@@ -97,22 +99,48 @@ const OTLP_HTTP_FLAG = 'otlpHTTPListenAddr';
 /** How long a browser may cache the answer of a preflight request. */
 const PREFLIGHT_MAX_AGE_SECONDS = 600;
 
-/** Everything over HTTP, on -httpListenAddr. Throws CONFIG if it cannot listen on the address, or cannot read the UI. */
+/** A few operators and scrapers. */
+const ADMIN_CONNECTIONS_MAX = 64;
+
+/** The listener of -httpListenAddr. Throws CONFIG if it cannot listen on the address, or cannot read the UI. */
 export async function openHttpServer(options: HttpServerOptions): Promise<OpenServer> {
-  const { httpListenAddr: listenAddr, httpPathPrefix: pathPrefix, allowedHosts } = options.config;
+  const { httpListenAddr: listenAddr, adminListenAddr } = options.config;
+  const connectionsMax = (options.connectionCaps ?? CONNECTIONS_USEFUL).http;
+  const flag = 'httpListenAddr';
+  return await openPages(options, { flag, listenAddr, connectionsMax, isForOperators: adminListenAddr === undefined });
+}
+
+/** The listener of -adminListenAddr; undefined: there is none. Throws as openHttpServer. */
+export async function openAdminHttp(options: HttpServerOptions): Promise<OpenServer | undefined> {
+  const { adminListenAddr: listenAddr } = options.config;
+  if (listenAddr === undefined) return undefined;
+  const flag = 'adminListenAddr';
+  return await openPages(options, { flag, listenAddr, connectionsMax: ADMIN_CONNECTIONS_MAX, isForOperators: true });
+}
+
+interface PagesListener {
+  readonly flag: string;
+  readonly listenAddr: ListenAddress;
+  readonly connectionsMax: number;
+  /** It has the paths for operators. */
+  readonly isForOperators: boolean;
+}
+
+async function openPages(options: HttpServerOptions, listener: PagesListener): Promise<OpenServer> {
+  const { httpPathPrefix: pathPrefix, allowedHosts } = options.config;
+  const { isForOperators, ...listening } = listener;
+  const hosts = ownHosts(listening.listenAddr.host, allowedHosts);
   const ui = openUi(options);
   const mounts = JAEGER_PREFIXES.map((prefix) => pathPrefix + prefix);
   return await openHttpListener({
     ...options,
     ...options.config,
-    flag: 'httpListenAddr',
+    ...listening,
     tlsListener: 'http',
-    listenAddr,
-    hosts: ownHosts(listenAddr.host, allowedHosts),
-    connectionsMax: (options.connectionCaps ?? CONNECTIONS_USEFUL).http,
+    hosts,
     pathPrefix,
     mounts,
-    register: (scope) => registerRoutes(scope, options, ui),
+    register: (scope) => registerRoutes(scope, options, { ui, hosts, isForOperators }),
     ...(ui && { sendUnknown: (request, reply) => sendUnknownPage(request, reply, { ui, paths: mounts }) }),
     hint:
       options.admin === undefined
@@ -170,15 +198,20 @@ async function listenForOtlp(options: HttpServerOptions, listenAddr: ListenAddre
 async function registerRoutes(
   app: FastifyInstance,
   options: HttpServerOptions,
-  ui: JaegerUi | undefined,
+  served: {
+    readonly ui: JaegerUi | undefined;
+    readonly hosts: ReadonlySet<string> | undefined;
+    readonly isForOperators: boolean;
+  },
 ): Promise<void> {
   const { config, intake, bodies, reader, archive, answers, logger } = options;
-  const hosts = ownHosts(config.httpListenAddr.host, config.allowedHosts);
+  const { ui, hosts, isForOperators } = served;
   await app.register(async (scope) => {
     guardOrigin(scope, { hosts, origins: [] });
     if (!config.isCompressionOff) await compressReplies(scope);
-    await registerOperationsRoutes(scope, options);
-    if (options.admin !== undefined) registerHomePage(scope, options.admin, options);
+    registerProbes(scope, options);
+    if (isForOperators) await registerOperationsRoutes(scope, options);
+    if (options.admin !== undefined) registerHomePage(scope, options.admin, { ...options, isForOperators });
   });
   await app.register(async (scope) => {
     if (config.isInsertOff) await guardPages(scope, options, hosts);
@@ -205,14 +238,19 @@ async function registerRoutes(
   });
 }
 
-function registerHomePage(scope: FastifyInstance, admin: StoreAdmin, options: HttpServerOptions): void {
-  const { config, version, uiDir, inventory, addresses = () => ({}) } = options;
+function registerHomePage(
+  scope: FastifyInstance,
+  admin: StoreAdmin,
+  options: HttpServerOptions & Pick<PagesListener, 'isForOperators'>,
+): void {
+  const { config, version, uiDir, inventory, isForOperators, addresses = () => ({}) } = options;
   registerHome(scope, {
     files: uiDir === undefined ? undefined : loadHome(nodeDisk, uiDir),
     status: new HomeStatusReader({ ...options, admin, inventory, addresses }),
     version,
     path: config.httpPathPrefix,
     isAtRoot: config.jaegerUiDir === '',
+    isForOperators,
   });
 }
 

@@ -1,7 +1,7 @@
 // Every listener of a node, opened and closed together.
 import { formatAddress } from '../../base/flag-value.ts';
 import { openJaegerGrpc, openOtlpGrpc, openStorageGrpc } from './grpc-listeners.ts';
-import { openHttpServer, openOtlpHttp } from './http-server.ts';
+import { openAdminHttp, openHttpServer, openOtlpHttp } from './http-server.ts';
 
 export interface Listeners {
   /** Addresses as text, by name. */
@@ -19,6 +19,7 @@ export async function openListeners(
     ['grpc', await openJaegerGrpc(parts)],
     ['otlpHttp', await openOtlpHttp(parts)],
     ['storage', await openStorageGrpc(parts)],
+    ['admin', await openAdminHttp(parts)],
   ] as const;
   const listeners = opened.flatMap(([name, listener]) => (listener === undefined ? [] : [{ name, listener }]));
   const shown = listeners.map(({ name, listener: { address: host, port } }) => [name, formatAddress({ host, port })]);

@@ -53,24 +53,14 @@ export const ALWAYS_OPEN_PATHS: ReadonlySet<string> = new Set([
   ...Object.keys(PROBES),
 ]);
 
-export async function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): Promise<void> {
-  const { admin, metrics, readiness, config } = options;
-  const text = 'text/plain; charset=utf-8';
+const TEXT = 'text/plain; charset=utf-8';
 
+/** What load balancers and containers ask, on every listener that has other paths. */
+export function registerProbes(app: FastifyInstance, { readiness }: Pick<OperationsOptions, 'readiness'>): void {
   app.get('/health', (_request, reply) => {
-    void reply.type(text);
+    void reply.type(TEXT);
     if (readiness.isReady) void reply.send('OK');
     else void reply.code(503).send('the server is starting or closing, or its store does not answer');
-  });
-
-  app.get('/metrics', async (request, reply) => {
-    const exposition = chooseExposition(request.headers.accept);
-    return reply.type(exposition.contentType).send(await metrics.render(exposition));
-  });
-
-  app.get('/flags', (_request, reply) => {
-    const lines = config.shownFlags.map(({ name, value }) => `-${name}=${JSON.stringify(value)}\n`);
-    void reply.type(text).send(lines.join(''));
   });
 
   for (const [url, duties] of Object.entries(PROBES)) {
@@ -84,6 +74,21 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
       },
     });
   }
+}
+
+/** Everything else that is for operators. */
+export async function registerOperationsRoutes(app: FastifyInstance, options: OperationsOptions): Promise<void> {
+  const { admin, metrics, config } = options;
+
+  app.get('/metrics', async (request, reply) => {
+    const exposition = chooseExposition(request.headers.accept);
+    return reply.type(exposition.contentType).send(await metrics.render(exposition));
+  });
+
+  app.get('/flags', (_request, reply) => {
+    const lines = config.shownFlags.map(({ name, value }) => `-${name}=${JSON.stringify(value)}\n`);
+    void reply.type(TEXT).send(lines.join(''));
+  });
 
   registerDebugRoutes(app, options.threads ?? { main: ownThread() });
   if (admin !== undefined) await registerStoreRoutes(app, admin, options);
@@ -91,22 +96,21 @@ export async function registerOperationsRoutes(app: FastifyInstance, options: Op
 
 async function registerStoreRoutes(app: FastifyInstance, admin: StoreAdmin, options: OperationsOptions): Promise<void> {
   const { config } = options;
-  const text = 'text/plain; charset=utf-8';
   app.post('/internal/force_flush', async (_request, reply) => {
     await admin.forceFlush();
-    return reply.type(text).send('OK\n');
+    return reply.type(TEXT).send('OK\n');
   });
 
   app.post('/internal/force_merge', async (request, reply) => {
     await admin.forceMerge(readPartitionPrefix(request));
-    return reply.type(text).send('OK\n');
+    return reply.type(TEXT).send('OK\n');
   });
 
   if (config.isPurgeOn) {
     app.post('/internal/purge', async (_request, reply) => {
       await admin.purge();
       await options.archive?.purge();
-      return reply.type(text).send('OK\n');
+      return reply.type(TEXT).send('OK\n');
     });
   }
 

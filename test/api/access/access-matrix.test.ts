@@ -15,7 +15,7 @@ import {
 } from '../../support/guarded-ports.ts';
 import { TokenIssuer } from '../../support/token-issuer.ts';
 
-const PORTS: readonly PortName[] = ['http', 'otlpHttp', 'otlpGrpc', 'grpc', 'storage'];
+const PORTS: readonly PortName[] = ['http', 'admin', 'otlpHttp', 'otlpGrpc', 'grpc', 'storage'];
 const bearer = (token: string): string => `Bearer ${token}`;
 const basic = (user: string, password: string): string =>
   `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
@@ -55,7 +55,7 @@ beforeAll(async () => {
     users: [{ name: 'ann', password: hashPassword('right'), scopes: ['query'], tenants: ['0:0', '7:0'] }],
     issuers: [{ issuer: issuer.url, audience: 'tracelith', jwks: issuer.jwks }],
   };
-  guarded = await openGuardedPorts(auth, ['-metricsAuthKey=key']);
+  guarded = await openGuardedPorts(auth, ['-metricsAuthKey=key', '-adminListenAddr=127.0.0.1:0']);
   open = await openGuardedPorts(undefined);
   const jwt = async (claims: object): Promise<string> => bearer(await issuer.sign({ ...claims }));
   credentials = {
@@ -141,7 +141,8 @@ describe.each(PORTS)('on the port %s', (port) => {
   });
 
   test('without logins everything is open', async () => {
-    for (const route of open.ports.get(port)!.routes) {
+    // Without -adminListenAddr everything is on the first port.
+    for (const route of open.ports.get(port)?.routes ?? []) {
       expect([route, await open.ask(port, route, {})]).toEqual([route, 'let in']);
     }
   });
@@ -150,8 +151,32 @@ describe.each(PORTS)('on the port %s', (port) => {
     const route = { method: 'GET', pattern: '/no.such.Service/Method' };
     expect(await guarded.ask(port, route, {})).toBe('log in');
     expect(await guarded.ask(port, route, { authorization: bearer('query') })).toBe('let in');
-    expect(await open.ask(port, route, {})).toBe('let in');
+    if (open.ports.has(port)) expect(await open.ask(port, route, {})).toBe('let in');
   });
+});
+
+test('with -adminListenAddr the paths for operators are there alone', async () => {
+  const names = (ports: GuardedPorts, port: PortName): string[] =>
+    ports.ports.get(port)!.routes.map(({ method, pattern }) => `${method} ${pattern}`);
+  const all = names(open, 'http');
+  expect(names(guarded, 'admin')).toEqual(all);
+  const kept = new Set(names(guarded, 'http'));
+  const gone = all.filter((name) => !kept.has(name));
+  expect(all.length - gone.length).toBe(kept.size);
+  const isForOperators = (name: string): boolean => {
+    const [method = '', pattern = ''] = name.split(' ');
+    // Jaeger's own path, whatever its scope.
+    return needOf('http', { method, pattern }).scope === 'admin' && !pattern.includes('/api/archive/');
+  };
+  expect(gone).toEqual(all.filter(isForOperators));
+  expect(gone.length).toBeGreaterThan(15);
+  for (const path of ['/metrics', '/flags', '/debug/threads']) {
+    const status = async (port: PortName): Promise<number> => {
+      const { port: number } = guarded.ports.get(port)!;
+      return (await fetch(`http://127.0.0.1:${number}${path}`, { headers: { authorization: bearer('all') } })).status;
+    };
+    expect([path, await status('http'), await status('admin')]).toEqual([path, 404, 200]);
+  }
 });
 
 test('the tenants of a credential are reached, without a header the only one', async () => {

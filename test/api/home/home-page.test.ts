@@ -82,6 +82,17 @@ test('the status is of the tenant that is asked for, and of nobody while the nod
   expect((await browse(edge, '/ui/status.json')).status).toBe(503);
 });
 
+test('with -adminListenAddr, the page tells nothing that is for operators', async () => {
+  await using edge = await openEdgeServers({ flags: ['-adminListenAddr=127.0.0.1:0', '-search.maxTraces=77'] });
+  const status = JSON.parse((await browse(edge, '/ui/status.json')).text) as HomeStatus;
+  expect([status.store, status.flags, status.days]).toEqual([undefined, undefined, undefined]);
+  const paths = status.endpoints.map(({ path }) => path);
+  expect(paths).toEqual(expect.arrayContaining(['v1/traces', 'api/traces', 'health']));
+  expect(paths.filter((path) => /^(internal|metrics$|flags)/.test(path))).toEqual([]);
+  const { text } = await edge.send({ method: 'GET', path: '/' });
+  expect([text.includes('/api/traces'), text.includes('/internal/')]).toEqual([true, false]);
+});
+
 test('every path that is listed is there', async () => {
   await using edge = await openEdgeServers();
   for (const { method, path } of ENDPOINTS) {
