@@ -5,6 +5,7 @@ import { formatAge, formatCount, formatMicroseconds, formatTime } from './format
 import { Name } from './name.tsx';
 import type { TraceSearch } from './place.ts';
 import { SearchForm } from './search-form.tsx';
+import { parseTags } from './tags.ts';
 import { traceItems, summariesPath, type SummariesAnswer, type TraceItem } from './trace-summaries.ts';
 import { hrefOf } from './use-place.ts';
 import { Warnings } from './warnings.tsx';
@@ -35,7 +36,13 @@ export function TraceList({ search, tenant }: Props) {
         )}
       </h2>
       <SearchForm search={search} tenant={tenant} />
-      <Results key={JSON.stringify(search)} search={search} tenant={tenant} />
+      {parseTags(search.tags) === undefined ? (
+        <p class="banner" role="alert">
+          These tags cannot be read: {search.tags}. Write key=value key="a value".
+        </p>
+      ) : (
+        <Results key={JSON.stringify(search)} search={search} tenant={tenant} />
+      )}
     </section>
   );
 }

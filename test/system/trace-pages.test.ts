@@ -161,11 +161,13 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     await visit.judge('trace-large');
   });
 
-  test('a trace that is not there, and one that is no trace id, are told', async () => {
+  test('a trace that is not there, and tags that are none, are told', async () => {
     await using node = await startNode();
     await using visit = await visits.begin(`${node.url}/#/trace/abc`);
     await visit.see('The node answers 404: trace not found');
     await visit.picture('trace-missing');
+    await visit.page.goto(`${node.url}/#/traces?tags=no+list`);
+    await visit.see('These tags cannot be read: no list.');
   });
 
   test('below a prefix, from each address of the first page', async () => {
