@@ -21,7 +21,7 @@ export const clusterFlags = {
     default: '',
     meaning:
       'Where this node serves the other roles of a cluster, over gRPC: the address that their -storageNode names. By convention port 10491.',
-    reason: 'A single node needs none; and there is no authentication on it, so it belongs into an inner network.',
+    reason: 'A single node needs none.',
     example: '-storage.listenAddr=:10491',
   }),
   storageNodes: flag('cluster', 'storageNode', nodeSources, {

@@ -57,11 +57,15 @@ export class ClusterFront implements AsyncDisposable {
   /** Starts all of it in front of and beside `single`, which runs already and is disposed with it. */
   static async open(single: TestNode): Promise<ClusterFront> {
     const folder = mkdtempSync(join(tmpdir(), 'tracelith-front-'));
+    await using opened = new AsyncDisposableStack();
+    opened.defer(() => rmSync(folder, { recursive: true, force: true }));
     const cluster = await startCluster({ path: folder, inserts: 2, selects: 2, storages: 3, flags: FRONT_FLAGS });
-    const proxy = await startProxy('haproxy', 'cluster', proxyAddresses(cluster));
+    opened.use(cluster);
+    const proxy = opened.use(await startProxy('haproxy', 'cluster', proxyAddresses(cluster)));
     const front = new ClusterFront({ folder, cluster, proxy, single });
     await Promise.all([front.#http, front.#otlp, front.#jaeger].map((mirror) => mirror.listen()));
     await front.#ready();
+    opened.move();
     return front;
   }
 
