@@ -55,7 +55,8 @@ export class ServicePlan {
 
   /** For the attribute, or entry of a map, with `key`; `path` is the keys down to it, with dots between, itself for an attribute. */
   ofKey(key: string, path: string): KeyPlan {
-    const place = key === path ? key : `${path}\n${key}`;
+    // Unlike for every pair, whatever clients put into keys.
+    const place = `${path.length} ${path}${key}`;
     const known = this.#byKey.get(place);
     if (known !== undefined) return known;
     if (this.#byKey.size >= KEYS_MAX) this.#byKey.clear();

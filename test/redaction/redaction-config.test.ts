@@ -1,6 +1,9 @@
 // The file of -redaction.config, and where its mistakes are.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parseRedactionConfig } from '../../src/redaction/redaction-config.ts';
+import { root } from '../support/source-tree.ts';
 
 const rulesOf = (...rules: object[]): string => JSON.stringify({ rules });
 
@@ -29,6 +32,21 @@ test('a rule has a name, an action, and says what it takes', () => {
   expect(cards).toMatchObject({ name: 'card-numbers', action: 'mask', takesKey: undefined });
   expect(cards!.find!('4111111111111111')).toEqual([0, 16]);
   expect(parseRedactionConfig('{}')).toEqual([]);
+});
+
+test('the example of the documentation is one', () => {
+  const page = readFileSync(join(root, 'docs/operations/redaction.md'), 'utf8');
+  const rules = parseRedactionConfig(/```json\n([^]*?)```/.exec(page)![1]!);
+  expect(rules.map(({ name, action }) => `${action} ${name}`)).toEqual([
+    'drop passwords',
+    'hash users',
+    'mask phones',
+    'mask card-numbers',
+    'mask tokens',
+    'hash emails',
+  ]);
+  expect(rules[0]!.takesKey!('db.ApiKey')).toBe(true);
+  expect(rules[1]!.takesKey!('user.id')).toBe(true);
 });
 
 describe('a mistake is refused with its place', () => {

@@ -34,8 +34,13 @@ describe('a key', () => {
       'path',
       undefined,
     ]);
-    // The same path, another key.
+    // The same path, another key; and a key that looks like both.
     expect(wholeOf('user.name', 'user.name')).toBe('path');
+    expect([wholeOf('x', 'mail.x'), wholeOf('mail', 'x.mail'), wholeOf('x.mail\nmail')]).toEqual([
+      undefined,
+      'own',
+      undefined,
+    ]);
   });
 
   test('has the rules for texts of any key, and those of its own', () => {
