@@ -1,14 +1,26 @@
 // The pages by their place: the first page, the traces of a service, one trace.
+import { useEffect, useRef } from 'preact/hooks';
 import { HomePage } from './home-page.tsx';
 import { OpenTrace } from './open-trace.tsx';
+import type { Place } from './place.ts';
 import { TraceList } from './trace-list.tsx';
 import { TraceView } from './trace-view.tsx';
 import { hrefOf, usePlace } from './use-place.ts';
 
 export function Pages() {
   const place = usePlace();
-  if (place.view === 'home') return <HomePage key={place.tenant} tenant={place.tenant} />;
+  const page = pageOf(place);
+  const main = useRef<HTMLElement>(null);
+  const shown = useRef(page);
+  // A link within the document neither scrolls nor moves the focus, as one to another document would.
+  useEffect(() => {
+    if (shown.current === page) return;
+    shown.current = page;
+    scrollTo(0, 0);
+    main.current?.focus();
+  }, [page]);
   const { tenant } = place;
+  if (place.view === 'home') return <HomePage key={tenant} tenant={tenant} />;
   return (
     <>
       <header>
@@ -18,13 +30,20 @@ export function Pages() {
         {tenant !== '' && <p class="quiet">tenant {tenant}</p>}
         <OpenTrace tenant={tenant} />
       </header>
-      <main>
+      <main ref={main} tabIndex={-1}>
         {place.view === 'traces' ? (
-          <TraceList key={`${tenant} ${place.search.service}`} search={place.search} tenant={tenant} />
+          <TraceList key={page} search={place.search} tenant={tenant} />
         ) : (
-          <TraceView key={`${tenant} ${place.traceId}`} traceId={place.traceId} tenant={tenant} />
+          <TraceView key={page} traceId={place.traceId} tenant={tenant} />
         )}
       </main>
     </>
   );
+}
+
+/** What stays one page while its conditions change. */
+function pageOf(place: Place): string {
+  const { view, tenant } = place;
+  if (place.view === 'traces') return JSON.stringify([view, tenant, place.search.service]);
+  return JSON.stringify([view, tenant, place.view === 'trace' ? place.traceId : '']);
 }

@@ -54,6 +54,7 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     await using visit = await visits.begin(`${node.url}/`);
     await visit.page.getByRole('link', { name: 'cart' }).click();
     await rowOf(visit, /^frontend GET \/frontend 3 3 1 50 ms/).waitFor();
+    expect(await visit.page.evaluate('document.activeElement.tagName')).toBe('MAIN');
     expect(await visit.page.locator('table.traces tbody tr').count()).toBe(3);
     await visit.judge('traces');
     await visit.page.getByLabel('with errors').check();
