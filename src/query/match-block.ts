@@ -137,12 +137,21 @@ export class SpanMatcher {
   /** A flag per template with the requested service and operation. */
   #templates(view: BlockView): Uint8Array {
     const services = this.#services;
-    const isService = services && view.resources().map((resource) => services.holds(resource));
     const isOperation = this.#operation && operationIds(view, this.#operation);
+    /** Only resources of templates with the operation are asked about: to ask means to hash one, and a block has some hundred. */
+    const asked = new Map<number, boolean>();
+    const isOfService = (resource: number): boolean => {
+      if (services === undefined) return true;
+      let answer = asked.get(resource);
+      if (answer === undefined) {
+        const descriptor = view.resources()[resource];
+        asked.set(resource, (answer = descriptor !== undefined && services.holds(descriptor)));
+      }
+      return answer;
+    };
     return Uint8Array.from(view.templates(C.SECTION_SPANS), ({ head }) =>
       Number(
-        (isService === undefined || isService[head[T.SPAN_RESOURCE]!] === true) &&
-          (isOperation === undefined || isOperation[head[T.SPAN_NAME]!] === 1),
+        (isOperation === undefined || isOperation[head[T.SPAN_NAME]!] === 1) && isOfService(head[T.SPAN_RESOURCE]!),
       ),
     );
   }
