@@ -53,10 +53,7 @@ export class TenantRetention {
   /** Removes what is due, as it does by itself; resolves when that has ended. Failures are logged. */
   look(): Promise<void> {
     return (this.#work ??= this.#look()
-      .catch((error: unknown) => {
-        if (!isStoreError(error)) throw error;
-        this.#options.logger.error('spans beyond the retention of their tenants stay for now', { error });
-      })
+      .catch((error: unknown) => this.#tell(error))
       .finally(() => (this.#work = undefined)));
   }
 
@@ -69,20 +66,30 @@ export class TenantRetention {
 
   async #look(): Promise<void> {
     if (this.#isClosed) return;
-    const { admin, logger } = this.#options;
+    const { admin } = this.#options;
     const due = await this.#due();
     if (due.length > 0) await admin.forceFlush();
     for (const { day, tenants } of due) {
       if (this.#isClosed) return;
-      const spans = await deleteFromDay(this.#options, day, { tenants, selection: EVERYTHING });
-      const shown = tenants.slice(0, 10).join(', ');
-      logger.info('a day has gone for tenants whose retention is over', {
-        partition: day.name,
-        spans,
-        tenants: tenants.length,
-        first: shown,
-      });
+      await this.#drop(day, tenants).catch((error: unknown) => this.#tell(error, day.name));
     }
+  }
+
+  async #drop(day: NamedDay, tenants: readonly Tenant[]): Promise<void> {
+    const spans = await deleteFromDay(this.#options, day, { tenants, selection: EVERYTHING });
+    this.#options.logger.info('a day has gone for tenants whose retention is over', {
+      partition: day.name,
+      spans,
+      tenants: tenants.length,
+      first: tenants.slice(0, 10).join(', '),
+    });
+  }
+
+  /** A day that fails holds up no other; the next look tries it again. Throws what is not a StoreError. */
+  #tell(error: unknown, partition?: string): void {
+    if (!isStoreError(error)) throw error;
+    const place = partition === undefined ? {} : { partition };
+    this.#options.logger.error('spans beyond the retention of their tenants stay for now', { ...place, error });
   }
 
   /** Days with the tenants that keep them no longer. */

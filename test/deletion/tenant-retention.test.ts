@@ -132,13 +132,16 @@ test('a clock that jumps ahead takes nothing until it has been so for an hour', 
   expect(await store.kept(SHORT)).toEqual([0]);
 });
 
-test('a day that cannot be read stays and is told, and the others are not touched', async () => {
+test('a day that cannot be read stays and is told, and holds up no other day', async () => {
   await using store = await filled();
-  const day = join(store.folder.path, 'partitions', '20261117');
+  await store.storage.forceFlush();
+  const day = join(store.folder.path, 'partitions', '20261115');
   const files = walkFiles(day).filter(({ name }) => name.endsWith('/data'));
   expect(files).not.toEqual([]);
   for (const { name, sizeBytes } of files) writeFileSync(join(day, name), Buffer.alloc(sizeBytes, 0xff));
   await store.retention.look();
   expect(store.lines.join('')).toMatch(/spans beyond the retention of their tenants stay for now.*it may hold/);
-  expect(store.storage.listTenants('20261117')).toEqual(TENANTS);
+  expect(store.storage.listTenants('20261115')).toEqual(TENANTS);
+  const gone = store.storage.listPartitions().filter((name) => !store.storage.listTenants(name).includes(SHORT));
+  expect(gone).toEqual(['20261116', '20261117']);
 });
