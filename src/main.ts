@@ -87,7 +87,7 @@ interface Backend {
   /** undefined: there is no store here. */
   readonly store: ThreadedStore | undefined;
   readonly metrics: Metrics;
-  /** What only a node with a store serves. */
+  /** What depends on where the spans are. */
   readonly local: {
     readonly digester?: SpanDigester;
     readonly inventory?: StoreInventory;
@@ -256,7 +256,7 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
     protocol: PROTOCOL_VERSION,
     instance: INSTANCE,
   });
-  return { writer, reader, archive, store: undefined, local: {}, metrics, readiness, describe };
+  return { writer, reader, archive, store: undefined, local: { uiDir: UI_DIR }, metrics, readiness, describe };
 }
 
 function readinessOf(store: ThreadedStore): Readiness {

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { requests } from '../../native-bench/workload/requests.ts';
+import type { HomeStatus } from '../../src/ui/home-status.ts';
 import { formatTraceId } from '../../src/trace/ids.ts';
 import { decodeRequest, spansOf } from '../support/otlp-proto.ts';
 import { RoleProcess, waitFor } from '../support/role-process.ts';
@@ -131,6 +132,21 @@ test('answers are those of one node, byte for byte', { timeout: 300_000 }, async
   await expectSame([byId('0123456789abcdef0123456789abcdef'), '/select/jaeger/api/traces?limit=x']);
   const own = await Promise.all(stores.map((node) => ask(node, NAMES[0]!)));
   expect(own.map(({ text }) => (JSON.parse(text) as { total: number }).total > 0)).toEqual([true, true, true]);
+});
+
+test('a select node has the pages of a node, without the figures of a store', async () => {
+  const page = await fetch(`${select.url}/`, { headers: { accept: 'text/html' } });
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  const { services, store, days, endpoints } = (await (
+    await fetch(`${select.url}/ui/status.json`)
+  ).json()) as HomeStatus;
+  const listed = (await (await fetch(`${select.url}/api/services`)).json()) as { readonly data: readonly string[] };
+  expect(services.map(({ service }) => service)).toEqual(listed.data.toSorted());
+  expect(services).not.toEqual([]);
+  expect([store, days]).toEqual([undefined, undefined]);
+  for (const { path } of endpoints.filter(({ isLink }) => isLink))
+    expect([path, (await fetch(`${select.url}/${path}`)).status]).toEqual([path, 200]);
+  expect((await fetch(`${insert.url}/ui`)).status).toBe(404);
 });
 
 test('small requests share calls, and the figures say what went where', async () => {

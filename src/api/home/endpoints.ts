@@ -43,8 +43,14 @@ export const ENDPOINTS: readonly HomeEndpoint[] = Object.entries(GROUPS).flatMap
 /** Paths of the last group that every listener with pages has. */
 const FOR_ANYBODY: readonly string[] = ['health', 'insert/ready'];
 
-/** Those of a listener: -adminListenAddr may have taken those for operators away. */
-export function endpointsOf(isForOperators: boolean): readonly HomeEndpoint[] {
-  if (isForOperators) return ENDPOINTS;
-  return ENDPOINTS.filter(({ group, path }) => group !== 'Operation' || FOR_ANYBODY.includes(path));
+/**
+ * Those of a listener. `isForOperators`: false where -adminListenAddr has taken away the paths for operators, and on a node that
+ * stores nothing. `takesSpans`: false with -insert.disable.
+ */
+export function endpointsOf(isForOperators: boolean, takesSpans: boolean): readonly HomeEndpoint[] {
+  return ENDPOINTS.filter(
+    ({ group, path }) =>
+      (takesSpans || (group !== 'Ingest' && path !== 'insert/ready')) &&
+      (isForOperators || group !== 'Operation' || FOR_ANYBODY.includes(path)),
+  );
 }

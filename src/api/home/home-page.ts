@@ -4,9 +4,8 @@ import { extname, join } from 'node:path';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { readWholeFile } from '../../disk/atomic-write.ts';
 import type { Disk } from '../../disk/disk.ts';
-import type { HomeStatus } from '../../ui/home-status.ts';
+import type { HomeEndpoint, HomeStatus } from '../../ui/home-status.ts';
 import { principalOf, tenantOf } from '../access/guard-routes.ts';
-import { endpointsOf } from './endpoints.ts';
 import type { HomeStatusReader } from './home-status.ts';
 
 export interface HomeFiles {
@@ -58,8 +57,8 @@ export interface HomeOptions {
   readonly path: string;
   /** False: Jaeger UI has the root, and the page is at /ui alone. */
   readonly isAtRoot: boolean;
-  /** As HomeStatusOptions. */
-  readonly isForOperators: boolean;
+  /** What the listener serves. */
+  readonly endpoints: readonly HomeEndpoint[];
 }
 
 export function registerHome(app: FastifyInstance, options: HomeOptions): void {
@@ -98,8 +97,8 @@ function sendPage(request: FastifyRequest, reply: FastifyReply, options: HomeOpt
   void reply.type('text/html; charset=utf-8').send(isBelow ? files.html.replace(BASE, '<base href="../"') : files.html);
 }
 
-function pageText({ version, path, isForOperators }: HomeOptions, isUnbuilt: boolean): string {
-  const rows = endpointsOf(isForOperators).map(
+function pageText({ version, path, endpoints }: HomeOptions, isUnbuilt: boolean): string {
+  const rows = endpoints.map(
     ({ method, path: below, meaning }) => `${method.padEnd(5)}${path}/${below}  (${meaning})\n`,
   );
   const hint = isUnbuilt ? 'The page for browsers is not built: run `node deploy/build-ui.mjs`, then restart.\n\n' : '';

@@ -1,16 +1,18 @@
 // What the first page shows of the running node: state, days, services. Counting services reads every roll-up, so an answer is
 // reused for twenty times as long as it took, 15 s at most: open pages cost a query thread a twentieth of its time. What is of the
 // whole node (flags, days and figures of all tenants) is for the scope admin alone, as in /flags and /metrics.
+import { isStoreError } from '../../base/errors.ts';
 import type { StoreInventory } from '../../trace/inventory.ts';
 import type { StoreAdmin, StoreStats, TraceReader } from '../../trace/store.ts';
 import type { Principal } from '../../trace/principal.ts';
 import type { Tenant } from '../../trace/tenant.ts';
-import type { HomeService, HomeStatus } from '../../ui/home-status.ts';
+import type { HomeEndpoint, HomeService, HomeStatus } from '../../ui/home-status.ts';
 import type { Readiness } from '../edge/readiness.ts';
-import { endpointsOf } from './endpoints.ts';
+import { ENDPOINTS } from './endpoints.ts';
 
 export interface HomeStatusOptions {
-  readonly admin: Pick<StoreAdmin, 'stats'>;
+  /** undefined: the node stores nothing, as a select node. */
+  readonly admin: Pick<StoreAdmin, 'stats'> | undefined;
   readonly reader: Pick<TraceReader, 'listServices'>;
   /** undefined: traces are stored elsewhere, and only names of services are known. */
   readonly inventory: StoreInventory | undefined;
@@ -19,6 +21,8 @@ export interface HomeStatusOptions {
   readonly addresses: () => Readonly<Record<string, string>>;
   /** False: the figures and paths for operators are on another listener. */
   readonly isForOperators?: boolean;
+  /** What the listener serves; default: everything. */
+  readonly endpoints?: readonly HomeEndpoint[];
   readonly config: {
     readonly flagsAuthKey: string;
     readonly shownFlags: readonly { readonly name: string; readonly value: string; readonly isSet: boolean }[];
@@ -56,7 +60,7 @@ export class HomeStatusReader {
     const { admin, inventory, readiness, version, addresses, config, isForOperators = true } = this.#options;
     const mayOperate = isForOperators && scopes.has('admin');
     const [stats, days, counted, refusal] = await Promise.all([
-      admin.stats(),
+      admin?.stats(),
       mayOperate ? inventory?.listDays() : undefined,
       this.#count(tenant),
       readiness.refusalOf(['insert', 'select']),
@@ -65,8 +69,9 @@ export class HomeStatusReader {
       version,
       uptimeSeconds: Math.floor(process.uptime()),
       refusal,
-      store: mayOperate ? storeFigures(stats) : undefined,
-      hasTenants: stats.tenants > 1 && tenants?.size !== 1,
+      store: mayOperate && stats !== undefined ? storeFigures(stats) : undefined,
+      // A node that stores nothing does not know how many there are.
+      hasTenants: (stats === undefined || stats.tenants > 1) && tenants?.size !== 1,
       addresses: addresses(),
       flags:
         mayOperate && config.flagsAuthKey === ''
@@ -75,7 +80,7 @@ export class HomeStatusReader {
       hasJaegerUi: config.jaegerUiDir !== '',
       days,
       ...counted,
-      endpoints: endpointsOf(isForOperators),
+      endpoints: this.#options.endpoints ?? ENDPOINTS,
     };
   }
 
@@ -101,8 +106,14 @@ export class HomeStatusReader {
   async #ask(tenant: Tenant): Promise<Counted> {
     const { inventory, reader } = this.#options;
     if (inventory !== undefined) return inventory.countServices({ tenant });
-    const { items, warnings } = await reader.listServices({ tenant });
-    return { services: items.map((service) => ({ service, days: [] })), warnings };
+    try {
+      const { items, warnings } = await reader.listServices({ tenant });
+      return { services: items.map((service) => ({ service, days: [] })), warnings };
+    } catch (error) {
+      // No storage node answers: the page shows the rest, and says so.
+      if (!isStoreError(error, 'UNAVAILABLE')) throw error;
+      return { services: [], warnings: [error.message] };
+    }
   }
 }
 

@@ -18,6 +18,7 @@ import type { LogIns } from '../access/access.ts';
 import type { RouteKeys } from '../access/guard-routes.ts';
 import type { TlsConfig } from '../access/listener-tls.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
+import { endpointsOf } from '../home/endpoints.ts';
 import { loadHome, registerHome } from '../home/home-page.ts';
 import { HomeStatusReader, type HomeStatusOptions } from '../home/home-status.ts';
 import type { Intake } from '../edge/intake.ts';
@@ -211,7 +212,8 @@ async function registerRoutes(
     if (!config.isCompressionOff) await compressReplies(scope);
     registerProbes(scope, options);
     if (isForOperators) await registerOperationsRoutes(scope, options);
-    if (options.admin !== undefined) registerHomePage(scope, options.admin, { ...options, isForOperators });
+    // An insert node has nothing to show.
+    if (options.admin !== undefined || !config.isSelectOff) registerHomePage(scope, { ...options, isForOperators });
   });
   await app.register(async (scope) => {
     if (config.isInsertOff) await guardPages(scope, options, hosts);
@@ -240,17 +242,17 @@ async function registerRoutes(
 
 function registerHomePage(
   scope: FastifyInstance,
-  admin: StoreAdmin,
   options: HttpServerOptions & Pick<PagesListener, 'isForOperators'>,
 ): void {
-  const { config, version, uiDir, inventory, isForOperators, addresses = () => ({}) } = options;
+  const { config, version, uiDir, admin, inventory, isForOperators, addresses = () => ({}) } = options;
+  const endpoints = endpointsOf(isForOperators && admin !== undefined, !config.isInsertOff);
   registerHome(scope, {
     files: uiDir === undefined ? undefined : loadHome(nodeDisk, uiDir),
-    status: new HomeStatusReader({ ...options, admin, inventory, addresses }),
+    status: new HomeStatusReader({ ...options, admin, inventory, addresses, endpoints }),
     version,
     path: config.httpPathPrefix,
     isAtRoot: config.jaegerUiDir === '',
-    isForOperators,
+    endpoints,
   });
 }
 
