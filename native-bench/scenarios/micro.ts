@@ -1,4 +1,4 @@
-// ns a row of each hot function on a span's way in, on one thread of this process, so that a regression shows in a minute. Each step
+// ns a row of each hot function on a span's way in, and of reading (micro-reads.ts), on one thread of this process, so that a regression shows in a minute. Each step
 // works on what the step before it made, in the sizes that a node meets at 20,000 spans/s. The least of a few rounds counts.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -27,9 +27,11 @@ import { DATA_FILE } from '../../src/part/part-writer.ts';
 import { rowsByDay, SpanBatch } from '../../src/trace/span-batch.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import type { BenchOptions } from '../harness/options.ts';
-import type { Report, Row } from '../harness/report.ts';
+import type { Report } from '../harness/report.ts';
+import { Stopwatch } from '../harness/stopwatch.ts';
 import { trafficStream } from '../harness/traffic.ts';
 import type { Frame } from '../workload/frames.ts';
+import { measureReads } from './micro-reads.ts';
 
 /** Rows of a flush (LOG_ROWS_MAX), and parts of a merge (MERGE_PARTS_MIN). */
 const flushRows = 131_072;
@@ -57,36 +59,6 @@ export async function micro(options: BenchOptions, command: string): Promise<Rep
       `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}, ${frames.length} requests`,
     ],
   };
-}
-
-/** CPU and rows of each step, round by round. */
-class Stopwatch {
-  readonly #rounds: Map<string, { us: number; rows: number }>[] = [];
-
-  beginRound(): void {
-    this.#rounds.push(new Map());
-  }
-
-  time<T>(step: string, rows: number, work: () => T): T {
-    const before = process.cpuUsage();
-    const result = work();
-    const { user, system } = process.cpuUsage(before);
-    const round = this.#rounds.at(-1)!;
-    const sum = round.get(step) ?? { us: 0, rows: 0 };
-    round.set(step, { us: sum.us + user + system, rows: sum.rows + rows });
-    return result;
-  }
-
-  rows(): Row[] {
-    const steps = [...(this.#rounds[0]?.keys() ?? [])];
-    return steps.map((metric) => {
-      const [first, ...others] = this.#rounds.map((round) => {
-        const { us, rows } = round.get(metric)!;
-        return (1000 * us) / rows;
-      });
-      return { metric, unit: 'ns/row', values: { least: Math.min(...others), 'first round': first } };
-    });
-  }
 }
 
 interface Instruments {
@@ -123,6 +95,7 @@ function measureRound(frames: readonly Frame[], folder: string, { watch, sizes }
   };
   const rows = logs.reduce((sum, log) => sum + log.rows, 0);
   watch.time('merge: parts to part, all in', rows, () => mergeParts(nodeDisk, merge));
+  measureReads(merge.partPath, watch);
   const logBytes = logs.flatMap(({ blocks }) => blocks).reduce((sum, { length }) => sum + length, 0);
   sizes.set('log', logBytes / rows);
   sizes.set('flushed parts', paths.reduce((sum, path) => sum + partBytes(path), 0) / rows);
