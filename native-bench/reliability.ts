@@ -164,10 +164,18 @@ const sum = (a: Counts, b: Counts): Counts => ({
   skipped: a.skipped + b.skipped,
 });
 
-/** Counts by file, relative to the repository. A file that ended before its tests counts as one failure. */
+/**
+ * Counts by file, relative to the repository: those of the last report that has the file, so that a run of single files adds to one
+ * of all. A file that ended before its tests counts as one failure.
+ */
 export function countsOf(reports: readonly VitestReport[], base: string = root): Map<string, Counts> {
+  return new Map(reports.flatMap((report) => [...countsIn(report, base)]));
+}
+
+/** A file that several projects run is in one report several times. */
+function countsIn({ testResults }: VitestReport, base: string): Map<string, Counts> {
   const counts = new Map<string, Counts>();
-  for (const { name, assertionResults } of reports.flatMap(({ testResults }) => testResults)) {
+  for (const { name, assertionResults } of testResults) {
     const file = relative(base, name);
     const own = assertionResults.reduce((all, { status }) => {
       if (status === 'passed') return { ...all, passed: all.passed + 1 };

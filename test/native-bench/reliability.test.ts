@@ -29,4 +29,13 @@ test('reports are counted by file and folder; a file that ended before its tests
   expect(countsFor(['test/a'], counts)).toEqual({ passed: 2, failed: 1, skipped: 2 });
   expect(countsFor(['test/a/x.test.ts', 'test/ab'], counts)).toEqual({ passed: 2, failed: 1, skipped: 1 });
   expect(countsFor(['test/none'], counts)).toEqual({ passed: 0, failed: 0, skipped: 0 });
+  // A later run of a file counts instead of an earlier one; twice in one report is by two projects.
+  const again = {
+    testResults: [result('test/a/z.test.ts', 'passed'), result('test/a/z.test.ts', 'passed')],
+  } as (typeof reports)[0];
+  expect(countsFor(['test/a/z.test.ts'], countsOf([...reports, again], '/r'))).toEqual({
+    passed: 2,
+    failed: 0,
+    skipped: 0,
+  });
 });
