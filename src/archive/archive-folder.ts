@@ -30,6 +30,20 @@ const TENANT_FOLDER = /^(\d{1,10})-(\d{1,10})$/;
 const SHARD_FOLDER = /^[0-9a-f]{2}$/;
 const FILE = /^[0-9a-f]{32}\.trace$/;
 
+/** The file of a trace of `tenant`, below ARCHIVE_FOLDER. Made of numbers and hex digits alone, never of a client's text. */
+export function archivedPath(tenant: Tenant, traceId: Uint8Array): string {
+  const id = formatTraceId(traceId);
+  return join(tenant.replace(':', '-'), id.slice(-2), `${id}.trace`);
+}
+
+/** Whose trace the file `path` is, by its name; undefined: an unfinished file. */
+export function archivedTraceOf(path: string): { readonly tenant: Tenant; readonly traceId: Buffer } | undefined {
+  const name = basename(path);
+  if (!FILE.test(name)) return undefined;
+  const tenant = basename(dirname(dirname(path))).replace('-', ':') as Tenant;
+  return { tenant, traceId: Buffer.from(name.slice(0, 32), 'hex') };
+}
+
 const compress = promisify(zstdCompress);
 
 export class ArchiveFolder {
@@ -102,11 +116,9 @@ export class ArchiveFolder {
 
   /** Ids of the tenant's archived traces. Throws DISK. */
   list(tenant: Tenant): Uint8Array[] {
-    const folder = join(this.#path, tenant.replace(':', '-'));
-    const paths = archiveFiles(this.#options.disk, this.#path).filter((path) => path.startsWith(`${folder}/`));
-    return paths
-      .filter((path) => FILE.test(basename(path)))
-      .map((path) => Buffer.from(basename(path).slice(0, 32), 'hex'));
+    return archiveFiles(this.#options.disk, this.#path)
+      .flatMap((path) => archivedTraceOf(path) ?? [])
+      .flatMap((file) => (file.tenant === tenant ? [file.traceId] : []));
   }
 
   /** Removes the trace's file; false when there is none. Throws DISK. */
@@ -132,10 +144,8 @@ export class ArchiveFolder {
     this.#bytes = 0;
   }
 
-  /** Made of numbers and hex digits alone, never of a client's text. */
   #pathOf(tenant: Tenant, traceId: Uint8Array): string {
-    const id = formatTraceId(traceId);
-    return join(this.#path, tenant.replace(':', '-'), id.slice(-2), `${id}.trace`);
+    return join(this.#path, archivedPath(tenant, traceId));
   }
 
   /** `before` is the size of the replaced file; undefined: there was none. */

@@ -4,7 +4,7 @@ import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { deadlineAfter, leftMs, type CallContext } from '../trace/call-context.ts';
 import { findPage } from '../query/find-page.ts';
-import { idKey, joinTrace } from '../query/find-traces.ts';
+import { idKey } from '../query/find-traces.ts';
 import { Turns } from '../query/turns.ts';
 import type { SearchExplainer, SearchExplanation } from '../trace/search-explanation.ts';
 import type {
@@ -12,7 +12,6 @@ import type {
   FoundIds,
   FoundLinks,
   FoundSeries,
-  FoundTrace,
   FoundTraces,
   Listed,
   Marked,
@@ -24,8 +23,10 @@ import type {
 import type { TraceQuery } from '../trace/trace-query.ts';
 import { askNodes, type Answers, type AskNode } from './ask-nodes.ts';
 import {
+  joinPieces,
   mergeExplanations,
   mergeHits,
+  mergeIds,
   mergeLinks,
   mergeOperations,
   mergeSeries,
@@ -94,8 +95,7 @@ export class ClusterReader implements TraceReader, SearchExplainer {
   async hasTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundIds> {
     if (traceIds.length === 0) return { traceIds: [], warnings: [] };
     const { answers, marked } = await this.#ask(call, (store, asked) => store.hasTraces(asked, traceIds));
-    const found = new Set(answers.flatMap((answer) => answer.traceIds.map(idKey)));
-    return { traceIds: traceIds.filter((traceId) => found.has(idKey(traceId))), ...marked };
+    return { traceIds: mergeIds(answers, traceIds), ...marked };
   }
 
   async searchTraces(call: CallContext, query: TraceQuery): Promise<FoundHits> {
@@ -126,9 +126,7 @@ export class ClusterReader implements TraceReader, SearchExplainer {
 
   async explainSearch(call: CallContext, query: TraceQuery): Promise<SearchExplanation> {
     const { answers, marked } = await this.#ask(call, (store, asked) => store.explainSearch(asked, query));
-    const found = answers.reduce((sum, { traces }) => sum + traces, 0);
-    const most = query.lastUnit === undefined ? query.limit : query.lastUnit.tracesMax;
-    return { ...mergeExplanations(answers, Math.min(found, most)), ...marked };
+    return { ...mergeExplanations(answers, query), ...marked };
   }
 
   #deadlineOf(call: CallContext): bigint | undefined {
@@ -159,13 +157,4 @@ function marksOf<T extends Marked>({ answers, missing }: Answers<T>): Marked {
   const warnings = [...new Set(ordered.flatMap(({ answer }) => answer.warnings))];
   const all = [...missing, ...ordered.flatMap(({ answer }) => answer.missing ?? [])];
   return all.length === 0 ? { warnings } : { warnings, missing: all };
-}
-
-/** The trace from the pieces that nodes have of it. Nearly always there is one: then its bytes are the answer. */
-export function joinPieces(pieces: readonly FoundTrace[]): FoundTrace[] {
-  const [first, ...others] = pieces;
-  if (first === undefined) return [];
-  const different = others.filter(({ otlp }) => Buffer.compare(otlp, first.otlp) !== 0);
-  if (different.length === 0) return [first];
-  return [{ traceId: first.traceId, otlp: joinTrace([first, ...different].map(({ otlp }) => otlp)) }];
 }

@@ -1,11 +1,11 @@
 // The answers of several nodes as one: exactly what one node with all their spans answers, as long as no trace lies on two of
 // them (a trace that does is shown whole; its calls are counted where they lie). Pure.
 import { compareOperations } from '../index/names.ts';
-import { idKey } from '../query/find-traces.ts';
+import { idKey, joinTrace } from '../query/find-traces.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
 import { LATENCY_BUCKETS } from '../trace/latency-buckets.ts';
 import { BLOCK_FATES, type SearchExplanation } from '../trace/search-explanation.ts';
-import type { CallSeries, Dependency, Operation, SearchHit } from '../trace/store.ts';
+import type { CallSeries, Dependency, FoundIds, FoundTrace, Operation, SearchHit } from '../trace/store.ts';
 import { answerSize, type TraceQuery } from '../trace/trace-query.ts';
 
 export function mergeServices(lists: readonly (readonly string[])[]): string[] {
@@ -99,10 +99,25 @@ function sumSeries(same: readonly CallSeries[]): CallSeries {
   };
 }
 
-/** Work summed, times of the slowest; `traces` are those of the merged answer. */
+/** The trace from the pieces that there are of it. Nearly always there is one: then its bytes are the answer. */
+export function joinPieces(pieces: readonly FoundTrace[]): FoundTrace[] {
+  const [first, ...others] = pieces;
+  if (first === undefined) return [];
+  const different = others.filter(({ otlp }) => Buffer.compare(otlp, first.otlp) !== 0);
+  if (different.length === 0) return [first];
+  return [{ traceId: first.traceId, otlp: joinTrace([first, ...different].map(({ otlp }) => otlp)) }];
+}
+
+/** The ids among `wanted` that one of the answers has, in that order. */
+export function mergeIds(answers: readonly Pick<FoundIds, 'traceIds'>[], wanted: readonly Uint8Array[]): Uint8Array[] {
+  const found = new Set(answers.flatMap(({ traceIds }) => traceIds.map(idKey)));
+  return wanted.filter((traceId) => found.has(idKey(traceId)));
+}
+
+/** Work summed, times of the slowest, and as many traces as one answer to `query` has. */
 export function mergeExplanations(
   explanations: readonly SearchExplanation[],
-  traces: number,
+  query: Pick<TraceQuery, 'limit' | 'lastUnit'>,
 ): Omit<SearchExplanation, 'warnings'> {
   const sum = (of: (explanation: SearchExplanation) => number): number =>
     explanations.reduce((total, explanation) => total + of(explanation), 0);
@@ -116,7 +131,10 @@ export function mergeExplanations(
       BLOCK_FATES.map((fate) => [fate, sum(({ fates }) => fates[fate])]),
     ) as SearchExplanation['fates'],
     bytes: sum(({ bytes }) => bytes),
-    traces,
+    traces: Math.min(
+      sum(({ traces }) => traces),
+      query.lastUnit?.tracesMax ?? query.limit,
+    ),
     waitedMs: slowest(({ waitedMs }) => waitedMs),
     tookMs: slowest(({ tookMs }) => tookMs),
   };

@@ -22,10 +22,11 @@ import type {
   TraceReader,
 } from '../trace/store.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
-import { joinPieces } from './cluster-reader.ts';
 import {
+  joinPieces,
   mergeExplanations,
   mergeHits,
+  mergeIds,
   mergeLinks,
   mergeOperations,
   mergeSeries,
@@ -79,10 +80,7 @@ export class TenantsReader implements Reader {
 
   hasTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundIds> {
     const ask = (one: CallContext): Promise<FoundIds> => this.#reader.hasTraces(one, traceIds);
-    return askEach(call, ask, (answers) => {
-      const found = new Set(answers.flatMap((answer) => answer.traceIds.map(idKey)));
-      return { traceIds: traceIds.filter((traceId) => found.has(idKey(traceId))) };
-    });
+    return askEach(call, ask, (answers) => ({ traceIds: mergeIds(answers, traceIds) }));
   }
 
   searchTraces(call: CallContext, query: TraceQuery): Promise<FoundHits> {
@@ -111,11 +109,7 @@ export class TenantsReader implements Reader {
 
   explainSearch(call: CallContext, query: TraceQuery): Promise<SearchExplanation> {
     const ask = (one: CallContext): Promise<SearchExplanation> => this.#reader.explainSearch(one, query);
-    return askEach(call, ask, (answers) => {
-      const found = answers.reduce((sum, { traces }) => sum + traces, 0);
-      const most = query.lastUnit === undefined ? query.limit : query.lastUnit.tracesMax;
-      return mergeExplanations(answers, Math.min(found, most));
-    });
+    return askEach(call, ask, (answers) => mergeExplanations(answers, query));
   }
 }
 

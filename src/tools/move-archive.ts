@@ -2,7 +2,7 @@
 // A file gets its name once it is whole and fsynced, as from the node itself, so a copy may be interrupted and begun again.
 import { dirname, join } from 'node:path';
 import { zstdCompressSync } from 'node:zlib';
-import { ARCHIVE_FOLDER } from '../archive/archive-folder.ts';
+import { ARCHIVE_FOLDER, archivedPath } from '../archive/archive-folder.ts';
 import { decodeArchivedTrace, encodeArchivedTrace } from '../archive/archived-trace.ts';
 import { StoreError } from '../base/errors.ts';
 import { readWholeFile, writeWholeFile } from '../disk/atomic-write.ts';
@@ -49,7 +49,7 @@ async function moveTrace({ disk, from, dataPath }: ArchiveMove, tenant: Tenant, 
       `${what}: verify its data directory, delete or restore that file, and run it again`,
     );
   }
-  const path = join(dataPath, ARCHIVE_FOLDER, tenant.replace(':', '-'), name.slice(-2), `${name}.trace`);
+  const path = join(dataPath, ARCHIVE_FOLDER, archivedPath(tenant, id));
   const own = disk.stat(path) === undefined ? [] : [decodeArchivedTrace(readWholeFile(disk, path), path).trace.otlp];
   const otlp = joinTrace([...own, ...found]);
   if (own[0] !== undefined && Buffer.compare(own[0], otlp) === 0) return;

@@ -3,8 +3,7 @@ import { isStoreError } from '../base/errors.ts';
 import { readWholeFile, TEMPORARY_SUFFIX } from '../disk/atomic-write.ts';
 import type { Disk } from '../disk/disk.ts';
 import { decodeArchivedTrace } from '../archive/archived-trace.ts';
-import { archiveFiles } from '../archive/archive-folder.ts';
-import { formatTraceId } from '../trace/ids.ts';
+import { archivedPath, archiveFiles } from '../archive/archive-folder.ts';
 import type { Findings } from './verify-part.ts';
 
 /** Returns the number of archived traces. Throws DISK, FORMAT_TOO_NEW. */
@@ -14,8 +13,7 @@ export function verifyArchive(disk: Disk, path: string, findings: Findings): num
     try {
       const bytes = readWholeFile(disk, file);
       const { tenant, trace } = decodeArchivedTrace(bytes, file);
-      const id = formatTraceId(trace.traceId);
-      const place = `${tenant.replace(':', '-')}/${id.slice(-2)}/${id}.trace`;
+      const place = archivedPath(tenant, trace.traceId);
       if (!file.endsWith(`/${place}`)) findings.damaged(`${file}: holds the trace of ${place}`);
       findings.checked(bytes.length, file);
     } catch (error) {

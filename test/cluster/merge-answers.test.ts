@@ -98,7 +98,7 @@ test('work is summed, and times are those of the slowest', () => {
     tookMs,
     warnings: [],
   });
-  const merged = mergeExplanations([explanation(10, 7), explanation(20, 3)], 6);
+  const merged = mergeExplanations([explanation(10, 7), explanation(20, 3)], { limit: 6 });
   expect(merged).toMatchObject({ partitions: 2, parts: 4, blocks: 6, bytes: 30, traces: 6, tookMs: 7 });
   expect(Object.values(merged.fates)).toEqual(BLOCK_FATES.map(() => 2));
 });

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
-import { ARCHIVE_FOLDER, archiveFiles } from '../../archive/archive-folder.ts';
+import { ARCHIVE_FOLDER, archivedTraceOf, archiveFiles } from '../../archive/archive-folder.ts';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -77,26 +77,19 @@ function isOfArchive({ query }: FastifyRequest): boolean {
   return (query as Readonly<Record<string, unknown>>)['name'] === ARCHIVE_FOLDER;
 }
 
-/** Ids of archived traces by tenant. */
-function listArchived({ storageDataPath }: CopyRoutesOptions): Map<string, Buffer[]> {
-  const byTenant = new Map<string, Buffer[]>();
-  for (const path of archiveFiles(nodeDisk, join(storageDataPath, ARCHIVE_FOLDER))) {
-    const [, tenant = '', id] = /(\d+-\d+)\/..\/(.{32})\.trace$/.exec(path) ?? [];
-    if (id === undefined) continue;
-    const ids = byTenant.get(tenant) ?? [];
-    byTenant.set(tenant, ids);
-    ids.push(Buffer.from(id, 'hex'));
-  }
-  return byTenant;
+function listArchived({ storageDataPath }: CopyRoutesOptions) {
+  const paths = archiveFiles(nodeDisk, join(storageDataPath, ARCHIVE_FOLDER));
+  return paths.flatMap((path) => archivedTraceOf(path) ?? []);
 }
 
 function archivedTenants(options: CopyRoutesOptions): string[] {
-  return [...listArchived(options).keys()].map((folder) => folder.replace('-', ':')).sort();
+  return [...new Set(listArchived(options).map(({ tenant }) => tenant))].sort();
 }
 
 /** As digests without any: which spans a trace has does not matter to who copies it whole. */
 function sendArchivedIds(request: FastifyRequest, reply: FastifyReply, options: CopyRoutesOptions): FastifyReply {
-  const ids = listArchived(options).get(tenantOf(request).replace(':', '-')) ?? [];
+  const wanted = tenantOf(request);
+  const ids = listArchived(options).flatMap(({ tenant, traceId }) => (tenant === wanted ? [traceId] : []));
   const records = ids.map((id) => Buffer.concat([id, Buffer.alloc(4)]));
   return reply.type(BINARY).send(Buffer.concat([...records, lastRecord([])]));
 }
