@@ -85,10 +85,12 @@ export class WireReader {
     if (this.field === 0) malformed('field number 0', this.fieldStart);
     switch (this.wire) {
       case WIRE_BYTES: {
-        const size = this.#size();
-        if (size > this.end - this.pos) malformed(`field ${this.field} is longer than its message`, this.fieldStart);
-        this.valueStart = this.pos;
-        this.pos = this.valueEnd = (this.pos + size) | 0;
+        this.varint();
+        const start = this.pos;
+        if (this.hi !== 0 || this.lo > this.end - start)
+          malformed(`field ${this.field} is longer than its message`, this.fieldStart);
+        this.valueStart = start;
+        this.pos = this.valueEnd = (start + this.lo) | 0;
         break;
       }
       case WIRE_VARINT:
@@ -141,28 +143,6 @@ export class WireReader {
     this.varint();
     if (this.hi !== 0) malformed('field number out of range', this.fieldStart);
     return this.lo;
-  }
-
-  /**
-   * Reads the length of a value; POSITION_MAX for a longer one. Nearly every length takes one or two bytes; these are read here,
-   * without a detour by lo and hi.
-   */
-  #size(): number {
-    const { bytes, pos, end } = this;
-    if (pos + 1 < end) {
-      const first = bytes[pos]!;
-      if (first < 0x80) {
-        this.pos = pos + 1;
-        return first;
-      }
-      const second = bytes[pos + 1]!;
-      if (second < 0x80) {
-        this.pos = pos + 2;
-        return (first & 0x7f) | (second << 7);
-      }
-    }
-    this.varint();
-    return this.hi !== 0 || this.lo > POSITION_MAX ? POSITION_MAX : this.lo | 0;
   }
 
   #u32(at: number): number {
