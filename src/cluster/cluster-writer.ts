@@ -3,6 +3,7 @@
 // has it still.
 import { randomUUID } from 'node:crypto';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
+import { freeBytes } from '../bytes/free-bytes.ts';
 import type { CallContext } from '../trace/call-context.ts';
 import type { RejectReason, SpanWriter, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
@@ -72,11 +73,13 @@ export class ClusterWriter implements SpanWriter {
     return this.#queues.values();
   }
 
-  /** As SpanWriter.write; a key is passed on to the nodes. */
+  /** As SpanWriter.write; a key is passed on to the nodes. `body` is freed when its spans are acknowledged. */
   async write(call: CallContext, body: Uint8Array, key: string = randomUUID()): Promise<WriteResult> {
     const checked = await this.#check.check(body);
     if (checked.stored === 0) return checked;
     const results = await this.#send({ tenant: call.tenant, body, key, tried: new Set() });
+    // Left to the collector, requests started eight full collections a second at 100,000 spans/s: a third of an insert node's CPU.
+    freeBytes(body);
     const sum = sumResults(results);
     // Of the whole request: a node names places in its slice.
     return checked.unknownField === undefined ? sum : { ...sum, unknownField: checked.unknownField };
@@ -87,6 +90,7 @@ export class ClusterWriter implements SpanWriter {
     const slices = this.#cut(spans);
     const sent = [...slices].map(([node, body]) => this.#sendSlice(node, { ...spans, body }));
     const outcomes = await Promise.allSettled(sent);
+    for (const body of slices.values()) if (body !== spans.body) freeBytes(body);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []));
   }

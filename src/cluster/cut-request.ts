@@ -80,10 +80,21 @@ function nodeOfSpan(span: WireReader, nodeOf: NodeOfTrace): number {
 
 /** A slice being written, and where its open resource and scope begin; -1: not open. */
 class Slice {
-  readonly out = new ByteWriter();
+  readonly out: ByteWriter;
   resourceAt = -1;
   scopeAt = -1;
+
+  constructor(out: ByteWriter) {
+    this.out = out;
+    // What an earlier request that failed half way had left.
+    out.clear();
+  }
 }
+
+/** Reused by each request: cutting ends in the turn in which it begins. */
+const writers: ByteWriter[] = [];
+/** Memory of a writer that is kept. */
+const WRITER_BYTES_MAX: number = 1 << 20;
 
 class Cutter {
   readonly #body: Uint8Array;
@@ -91,11 +102,11 @@ class Cutter {
 
   constructor(body: Uint8Array, nodes: Iterable<number>) {
     this.#body = body;
-    this.#slices = new Map([...nodes].map((node) => [node, new Slice()]));
+    this.#slices = new Map([...nodes].map((node, i) => [node, new Slice((writers[i] ??= new ByteWriter()))]));
   }
 
   slices(): Map<number, Uint8Array> {
-    return new Map([...this.#slices].map(([node, { out }]) => [node, out.take()]));
+    return new Map([...this.#slices].map(([node, { out }]) => [node, takeFrom(out)]));
   }
 
   cut(scopes: readonly ScopeRange[], nodes: readonly number[]): void {
@@ -144,6 +155,12 @@ class Cutter {
   #copy(out: ByteWriter, ranges: Ranges): void {
     for (let i = 0; i < ranges.length; i += 2) out.rawRange(this.#body, ranges[i]!, ranges[i + 1]!);
   }
+}
+
+function takeFrom(out: ByteWriter): Uint8Array {
+  const taken = out.take();
+  out.clear(WRITER_BYTES_MAX);
+  return taken;
 }
 
 function endScope(slice: Slice): void {

@@ -26,13 +26,12 @@ export class RequestCheck {
   async check(body: Uint8Array): Promise<WriteResult> {
     if (body.length > STEP_WORK) return await checkInSteps(body);
     const batch = this.#batch;
-    // An empty arena takes over the body instead of copying it.
-    batch.arena = new Uint8Array(0);
+    // The body is copied into the kept arena: 0.1 us a span. An arena that took over the body would be copied whole as soon
+    // as a text is appended that is not in the body.
     try {
       return new RequestScan(batch, body, ANY_LIMITS).step(Infinity)!;
     } finally {
       batch.clearRows();
-      batch.arena = new Uint8Array(0);
       if (batch.dictionaryBytes > DICTIONARY_BYTES_MAX) batch.clear();
     }
   }

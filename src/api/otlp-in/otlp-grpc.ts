@@ -30,8 +30,7 @@ export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, 
         key,
         deadlineNs,
       });
-      if (stream.headers[EXACT_KEY] === '1' && (result.rejected.size > 0 || result.unknownField !== undefined))
-        stream.trailer[WRITE_RESULT_KEY] = encodeSliceResult(result);
+      if (stream.headers[EXACT_KEY] === '1') stream.trailer[WRITE_RESULT_KEY] = encodeSliceResult(result);
       stream.write(encodeWriteResult(result, 'protobuf'), () => undefined);
     },
     'protobuf',
