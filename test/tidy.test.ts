@@ -29,6 +29,7 @@ const LAYERS = [
   'partition',
   'storage',
   'query',
+  'ingest-log',
   'cluster',
   'ui',
   'deletion',

@@ -38,6 +38,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/api/operations/open-deletion.ts': 'wiring; test/system/deletion.test.ts and tenants.test.ts start it',
   'src/disk/disk.ts': 'an interface',
   'src/trace/store.ts': 'an interface',
+  'src/ingest-log/ingest-log.ts': 'an interface',
   'src/trace/span-digests.ts': 'an interface',
   'src/tools/move-archive.ts': 'test/system/move.test.ts moves archived traces between real nodes',
   'src/tools/copy-snapshot.ts': 'test/system/move.test.ts runs it on real nodes',
