@@ -11,6 +11,7 @@ import { Closing } from './base/closing.ts';
 import { shareConnections } from './base/descriptors.ts';
 import { ownThread } from './base/diagnosed-thread.ts';
 import { isStoreError } from './base/errors.ts';
+import { LastKnown } from './base/last-known.ts';
 import { LOOK_MS, Pulse } from './base/pulse.ts';
 import { StopClock } from './base/stop-clock.ts';
 import { welcomeLine } from './base/welcome.ts';
@@ -209,8 +210,10 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   const deletion = openDeletion(config, { store, reader, archive, logger, tenants });
   closing.add('deletion', () => deletion.close());
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
+  // The engine answers when its work of now is done, and the probes of a busy node must not wait for that.
+  const refusal = new LastKnown<string | undefined>(async () => await store.writeRefusal(), undefined);
   const describe = async (): Promise<NodeDescription> => {
-    const isReadOnly = (await store.writeRefusal()) !== undefined;
+    const isReadOnly = (await refusal.look()) !== undefined;
     return { name, version, protocol: PROTOCOL_VERSION, isReadOnly, instance: INSTANCE };
   };
   const inventory = {
@@ -219,7 +222,17 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   };
   const local = { digester: reader, inventory, uiDir: UI_DIR, deletions: deletion.tasks };
   const take = (reloaded: Reloaded): void => reader.rebound(reboundOf(reloaded));
-  return { writer: store, reader, archive, store, local, metrics, readiness: readinessOf(store), describe, take };
+  return {
+    writer: store,
+    reader,
+    archive,
+    store,
+    local,
+    metrics,
+    readiness: readinessOf(store, refusal),
+    describe,
+    take,
+  };
 }
 
 /** The storage nodes of a cluster. */
@@ -231,6 +244,7 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
     sources: config.storageNodes,
     disk: nodeDisk,
     logger,
+    instance: INSTANCE,
     token: config.nodeBearerToken,
     tls,
     forgetAfterMs: config.forgetNodeAfterMs,
@@ -244,7 +258,7 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
   });
   closing.add('storage nodes', () => cluster.close());
   metrics.watchCluster(cluster.state);
-  const { writer, reader, archive, isReachable } = cluster;
+  const { writer, reader, archive, isReachable, behind } = cluster;
   const readiness = new Readiness({
     isAlive: () => true,
     refusalOf: async () => (isReachable() ? undefined : 'no storage node answers (-storageNode)'),
@@ -255,14 +269,15 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
     version,
     protocol: PROTOCOL_VERSION,
     instance: INSTANCE,
+    behind: behind(),
   });
   return { writer, reader, archive, store: undefined, local: { uiDir: UI_DIR }, metrics, readiness, describe };
 }
 
-function readinessOf(store: ThreadedStore): Readiness {
+function readinessOf(store: ThreadedStore, writes: LastKnown<string | undefined>): Readiness {
   return new Readiness({
     isAlive: () => store.isAnswering,
-    refusalOf: async (duty) => (duty === 'insert' ? await store.writeRefusal() : undefined),
+    refusalOf: async (duty) => (duty === 'insert' ? await writes.look() : undefined),
   });
 }
 

@@ -1,10 +1,12 @@
-// One question to every node at once. A node that does not answer is asked again on another connection when half of the time is
-// over, or at once when the first connection failed. What then follows is the caller's choice: without a partial answer the
+// One question to every node at once. A node that has not answered when half of the time is over, or whose connection failed, is
+// asked again on another connection, and its first answer counts. What then follows is the caller's choice: without a partial answer the
 // question fails with the node's name; with one, the answer names the node as missing. No answer at all is always a failure.
+import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
-import { deadlineAfter, leftMs, type CallContext } from '../trace/call-context.ts';
+import { leftMs, type CallContext } from '../trace/call-context.ts';
 import type { Missing } from '../trace/store.ts';
 import { NoAnswer } from './grpc-caller.ts';
+import { NoRoom } from './read-budget.ts';
 import type { RemoteStore } from './remote-store.ts';
 import type { StorageNode } from './storage-node.ts';
 
@@ -42,6 +44,12 @@ export async function askNodes<T>(
   ask: AskNode<T>,
 ): Promise<Answers<T>> {
   if (nodes.length === 0) throw new StoreError('UNAVAILABLE', 'no storage node is known (-storageNode); try again');
+  // No node is to blame for it.
+  if (leftMs(call) === 0)
+    throw new StoreError(
+      'TIMEOUT',
+      'the time was over before the storage nodes were asked; allow more, or ask for less',
+    );
   const allowsPartial = call.allowsPartial ?? false;
   const others = new AbortController();
   const missing: Missing[] = [];
@@ -50,7 +58,7 @@ export async function askNodes<T>(
     try {
       answers.push({ node, answer: await askNode(node, withSignal(call, others.signal), ask) });
     } catch (error) {
-      if (!isStoreError(error) || !NODE_FAILURES.has(error.code) || call.signal?.aborted === true) throw error;
+      if (!isNodeFailure(error) || call.signal?.aborted === true) throw error;
       missing.push({ node: node.shownName, reason: error.message });
       if (!allowsPartial) throw unanswered(missing);
     }
@@ -62,8 +70,13 @@ export async function askNodes<T>(
     await Promise.allSettled(asked);
     throw error;
   }
+  assert(answers.length + missing.length === nodes.length, 'a node neither answered nor is missing');
   if (answers.length === 0) throw unanswered(missing);
   return { answers, missing: missing.sort((x, y) => (x.node < y.node ? -1 : 1)) };
+}
+
+function isNodeFailure(error: unknown): error is StoreError {
+  return isStoreError(error) && NODE_FAILURES.has(error.code) && !(error instanceof NoRoom);
 }
 
 function unanswered(missing: readonly Missing[]): StoreError {
@@ -74,21 +87,52 @@ function unanswered(missing: readonly Missing[]): StoreError {
 
 async function askNode<T>(node: StorageNode, call: CallContext, ask: AskNode<T>): Promise<T> {
   if (!node.isUp) throw new StoreError('UNAVAILABLE', node.reason);
-  const watched = withSignal(call, node.downSignal);
-  const left = leftMs(call);
-  const first = Number.isFinite(left) ? { ...watched, deadlineNs: deadlineAfter(left / 2) } : watched;
+  const over = new AbortController();
   try {
-    return await ask(node.store, first);
-  } catch (error) {
-    checkDown(node, error);
-    if (!(error instanceof NoAnswer) || call.signal?.aborted === true) throw error;
-  }
-  try {
-    return await ask(node.repeat, watched);
+    return await askTwice(node, withSignal(withSignal(call, node.downSignal), over.signal), ask);
   } catch (error) {
     checkDown(node, error);
     throw error;
+  } finally {
+    // Ends the question that is not answered yet, if there is one.
+    over.abort();
   }
+}
+
+/** The second question does not end the first: a slow answer may need more than half of the time. */
+async function askTwice<T>(node: StorageNode, call: CallContext, ask: AskNode<T>): Promise<T> {
+  const first = ask(node.store, call);
+  const isAnswered = await settlesWithin(first, leftMs(call) / 2);
+  if (!isAnswered) return await either(first, ask(node.repeat, call));
+  try {
+    return await first;
+  } catch (error) {
+    if (!(error instanceof NoAnswer) || call.signal?.aborted === true) throw error;
+    return await ask(node.repeat, call);
+  }
+}
+
+/** Whether the promise is settled after `ms` at most. */
+async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+  const settled = promise.then(
+    () => true,
+    () => true,
+  );
+  if (!Number.isFinite(ms)) return await settled;
+  const { promise: late, resolve } = Promise.withResolvers<boolean>();
+  const timer = setTimeout(() => resolve(false), ms);
+  return await Promise.race([settled, late]).finally(() => clearTimeout(timer));
+}
+
+/** What the node says first, on whichever connection. NoAnswer if it says nothing on both. */
+function either<T>(first: Promise<T>, second: Promise<T>): Promise<T> {
+  const orElse =
+    (other: Promise<T>) =>
+    (error: unknown): Promise<T> => {
+      if (error instanceof NoAnswer) return other;
+      throw error;
+    };
+  return Promise.race([first.catch(orElse(second)), second.catch(orElse(first))]);
 }
 
 /** A call that was ended because its node went down failed for that reason. */

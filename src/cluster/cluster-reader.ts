@@ -18,6 +18,7 @@ import type {
   MetricsQuery,
   Missing,
   Operation,
+  SearchHit,
   TraceReader,
 } from '../trace/store.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
@@ -32,10 +33,10 @@ import {
   mergeSeries,
   mergeServices,
 } from './merge-answers.ts';
-import { tooLarge } from './remote-store.ts';
+import { ReadBudget, type ReadBudgetOptions } from './read-budget.ts';
 import type { StorageNodes } from './storage-nodes.ts';
 
-export interface ClusterReaderOptions {
+export interface ClusterReaderOptions extends ReadBudgetOptions {
   readonly nodes: Pick<StorageNodes, 'all'>;
   /** Questions that are under way at once; further ones wait. */
   readonly concurrentMax: number;
@@ -43,9 +44,6 @@ export interface ClusterReaderOptions {
   readonly durationMaxMs: number;
   /** -search.allowPartialResponse */
   readonly allowsPartial: boolean;
-  /** OTLP bytes of the traces of one answer, and of all answers while they are read. */
-  readonly answerBytesMax?: number;
-  readonly answersBytesMax?: number;
   /** Called with the missing nodes of every answer that is partial. */
   readonly observePartial?: (missing: readonly Missing[]) => void;
 }
@@ -53,11 +51,11 @@ export interface ClusterReaderOptions {
 export class ClusterReader implements TraceReader, SearchExplainer {
   readonly #options: ClusterReaderOptions;
   readonly #turns: Turns;
-  /** OTLP bytes of the answers that are being read. */
-  #bytes = 0;
+  readonly #budget: ReadBudget;
 
   constructor(options: ClusterReaderOptions) {
     this.#options = options;
+    this.#budget = new ReadBudget(options);
     const { concurrentMax: runningMax, durationMaxMs: waitMaxMs } = options;
     this.#turns = new Turns({ runningMax, waitingMax: limits.queriesWaitingMax, waitMaxMs });
   }
@@ -74,22 +72,12 @@ export class ClusterReader implements TraceReader, SearchExplainer {
 
   async findTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundTraces> {
     if (traceIds.length === 0) return { traces: [], warnings: [] };
-    const { answerBytesMax = limits.answerBytesMax, answersBytesMax = limits.answersBytesMax } = this.#options;
-    let own = 0;
-    const take = (bytes: number): void => {
-      own += bytes;
-      this.#bytes += bytes;
-      if (own > answerBytesMax) throw tooLarge(answerBytesMax);
-      if (this.#bytes > answersBytesMax && this.#bytes > own)
-        throw new StoreError('OVERLOADED', `${this.#bytes} bytes of traces are being read for others; try again`);
-    };
-    try {
-      const { answers, marked } = await this.#ask(call, (store, asked) => store.findPieces(asked, traceIds, take));
-      const found = traceIds.map((traceId) => answers.flatMap(({ pieces }) => pieces.get(idKey(traceId)) ?? []));
-      return { traces: found.flatMap(joinPieces), ...marked };
-    } finally {
-      this.#bytes -= own;
-    }
+    using read = this.#budget.open();
+    const { answers, marked } = await this.#ask(call, (store, asked) =>
+      read.attempt((take) => store.findPieces(asked, traceIds, take)),
+    );
+    const found = traceIds.map((traceId) => answers.flatMap(({ pieces }) => pieces.get(idKey(traceId)) ?? []));
+    return { traces: found.flatMap(joinPieces), ...marked };
   }
 
   async hasTraces(call: CallContext, traceIds: readonly Uint8Array[]): Promise<FoundIds> {
@@ -98,15 +86,15 @@ export class ClusterReader implements TraceReader, SearchExplainer {
     return { traceIds: mergeIds(answers, traceIds), ...marked };
   }
 
+  /** Page after page is merged as it comes: of many nodes, never more than two whole pages are held. */
   async searchTraces(call: CallContext, query: TraceQuery): Promise<FoundHits> {
-    const { answers, marked } = await this.#ask(call, (store, asked) => store.searchTraces(asked, query));
-    return {
-      hits: mergeHits(
-        answers.map(({ hits }) => hits),
-        query,
-      ),
-      ...marked,
-    };
+    let hits: readonly SearchHit[] = [];
+    const { marked } = await this.#ask(call, async (store, asked) => {
+      const found = await store.searchTraces(asked, query);
+      hits = mergeHits([hits, found.hits], query);
+      return { ...found, hits: [] };
+    });
+    return { hits, ...marked };
   }
 
   /** The time of the call is for both steps. */
@@ -120,13 +108,21 @@ export class ClusterReader implements TraceReader, SearchExplainer {
   }
 
   async listCallSeries(call: CallContext, query: MetricsQuery): Promise<FoundSeries> {
-    const { answers, marked } = await this.#ask(call, (store, asked) => store.listCallSeries(asked, query));
+    using read = this.#budget.open(tooManySeries);
+    const { answers, marked } = await this.#ask(call, (store, asked) =>
+      read.attempt((take) => store.takeCallSeries(asked, query, take)),
+    );
     return { series: mergeSeries(answers.map(({ series }) => series)), ...marked };
   }
 
   async explainSearch(call: CallContext, query: TraceQuery): Promise<SearchExplanation> {
     const { answers, marked } = await this.#ask(call, (store, asked) => store.explainSearch(asked, query));
     return { ...mergeExplanations(answers, query), ...marked };
+  }
+
+  /** Bytes of the answers that are being read. */
+  get readingBytes(): number {
+    return this.#budget.bytes;
   }
 
   #deadlineOf(call: CallContext): bigint | undefined {
@@ -149,6 +145,11 @@ export class ClusterReader implements TraceReader, SearchExplainer {
       this.#turns.release(call.tenant);
     }
   }
+}
+
+function tooManySeries(bytesMax: number): StoreError {
+  const text = `the series asked for have more than ${bytesMax} bytes; ask for fewer services, or for a shorter time`;
+  return new StoreError('LIMIT_EXCEEDED', text);
 }
 
 /** Warnings in the order of the nodes' names, so that equal answers have equal bytes. */

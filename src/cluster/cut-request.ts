@@ -2,6 +2,7 @@
 // and never decoded; each slice repeats the resource and scope of its spans. Together the slices hold the same spans, each in
 // its order. Pure. The caller has checked the request (otlp/scan-request.ts): fields outside of any span are lost if no
 // span is beside them.
+import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
 
@@ -132,6 +133,7 @@ class Cutter {
       for (const slice of this.#slices.values()) endScope(slice);
     }
     this.#endResources();
+    assert(at === nodes.length, `${at} spans are cut of ${nodes.length}`);
   }
 
   #endResources(): void {

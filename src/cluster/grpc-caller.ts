@@ -10,6 +10,7 @@ import {
   type ServiceError,
   type StatusObject,
 } from '@grpc/grpc-js';
+import { limits } from '../base/limits.ts';
 import { STORE_ERROR_CODES, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { leftMs, type CallContext } from '../trace/call-context.ts';
 import type { Marked } from '../trace/store.ts';
@@ -17,8 +18,8 @@ import { tlsRemedy, type NodeTls } from './node-tls.ts';
 import { ALLOW_PARTIAL_KEY, CODE_KEY, decodeMarks, EXACT_KEY, MARKS_KEY } from './protocol.ts';
 
 const CLIENT_OPTIONS = {
-  // The caller bounds what it receives; a trace is one message.
-  'grpc.max_receive_message_length': -1,
+  // A trace is one message, and may be as large as a whole answer; the caller bounds their sum.
+  'grpc.max_receive_message_length': limits.answerBytesMax + limits.requestOverheadBytes,
   'grpc.max_send_message_length': -1,
   // Otherwise both clients would share one connection.
   'grpc.use_local_subchannel_pool': 1,
@@ -50,6 +51,9 @@ const CODE_OF_STATUS: Readonly<Partial<Record<number, StoreErrorCode>>> = {
   [status.UNIMPLEMENTED]: 'DISABLED',
   [status.DEADLINE_EXCEEDED]: 'TIMEOUT',
   [status.CANCELLED]: 'CANCELLED',
+  [status.RESOURCE_EXHAUSTED]: 'OVERLOADED',
+  [status.UNAUTHENTICATED]: 'UNAUTHENTICATED',
+  [status.PERMISSION_DENIED]: 'FORBIDDEN',
 };
 
 /** No answer came, or none from the node itself: it may have done what was asked, or not. */
@@ -124,10 +128,14 @@ export class GrpcCaller {
         optionsOf(call),
       );
       const release = cancelOn(call.signal, active);
+      let isRefused = false;
       active.on('data', (message: Uint8Array) => {
+        // Messages that were received before the end of the call still come after it.
+        if (isRefused || call.signal?.aborted === true) return;
         try {
           take(message);
         } catch (error) {
+          isRefused = true;
           reject(error instanceof Error ? error : new Error(String(error)));
           active.cancel();
         }
@@ -174,6 +182,8 @@ export class GrpcCaller {
     if (code !== undefined) return new StoreError(code, error.details, { cause: error });
     if (call.signal?.aborted === true)
       return new StoreError('CANCELLED', 'the client left before its request was answered', { cause: error });
+    if (error.code === status.RESOURCE_EXHAUSTED && error.details.startsWith('Received message larger than max'))
+      return new StoreError('LIMIT_EXCEEDED', `${this.address}: ${error.details}; ask for less`, { cause: error });
     const known = CODE_OF_STATUS[error.code];
     if (known !== undefined && known !== 'CANCELLED' && known !== 'TIMEOUT')
       return new StoreError(known, `${this.address}: ${error.details}`, { cause: error });

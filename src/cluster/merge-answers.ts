@@ -1,5 +1,6 @@
 // The answers of several nodes as one: exactly what one node with all their spans answers, as long as no trace lies on two of
 // them (a trace that does is shown whole; its calls are counted where they lie). Pure.
+import { isStoreError, StoreError } from '../base/errors.ts';
 import { compareOperations } from '../index/names.ts';
 import { idKey, joinTrace } from '../query/find-traces.ts';
 import { compareUtf8 } from '../trace/attributes.ts';
@@ -99,13 +100,21 @@ function sumSeries(same: readonly CallSeries[]): CallSeries {
   };
 }
 
-/** The trace from the pieces that there are of it. Nearly always there is one: then its bytes are the answer. */
+/**
+ * The trace from the pieces that there are of it. Nearly always there is one: then its bytes are the answer. Throws UNAVAILABLE if
+ * they are no pieces of one trace.
+ */
 export function joinPieces(pieces: readonly FoundTrace[]): FoundTrace[] {
   const [first, ...others] = pieces;
   if (first === undefined) return [];
   const different = others.filter(({ otlp }) => Buffer.compare(otlp, first.otlp) !== 0);
   if (different.length === 0) return [first];
-  return [{ traceId: first.traceId, otlp: joinTrace([first, ...different].map(({ otlp }) => otlp)) }];
+  try {
+    return [{ traceId: first.traceId, otlp: joinTrace([first, ...different].map(({ otlp }) => otlp)) }];
+  } catch (cause) {
+    if (!isStoreError(cause, 'INVALID_REQUEST')) throw cause;
+    throw new StoreError('UNAVAILABLE', `a storage node sent a malformed trace: ${cause.message}`, { cause });
+  }
 }
 
 /** The ids among `wanted` that one of the answers has, in that order. */

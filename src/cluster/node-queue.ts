@@ -1,6 +1,7 @@
 // The slices on their way to one storage node. Those that arrive while calls are under way go together in the next one, so small
 // requests of many senders cost one call; without load nobody waits. A call that got no answer is made once more, on another
 // connection and under the same keys; then its slices fail, and their owner takes them elsewhere.
+import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError, STORE_ERROR_CODES, type StoreErrorCode } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { deadlineAfter, type CallContext } from '../trace/call-context.ts';
@@ -73,6 +74,7 @@ export class NodeQueue {
       this.#calls++;
       void this.#send(slices).finally(() => {
         this.#calls--;
+        assert(this.#calls >= 0 && this.#calls < CALLS_MAX, `${this.#calls} calls to ${this.node.shownName}`);
         this.#next();
       });
     }
@@ -88,6 +90,8 @@ export class NodeQueue {
     }
     const taken = this.#waiting.splice(0, count);
     this.#waitingBytes -= bytes;
+    assert(this.#waitingBytes >= 0, `${this.#waitingBytes} bytes wait for ${this.node.shownName}`);
+    assert(this.#waiting.length > 0 || this.#waitingBytes === 0, 'bytes wait in an empty queue');
     return taken;
   }
 
@@ -95,6 +99,7 @@ export class NodeQueue {
     const { node, counters } = this;
     try {
       const results = await this.#attempt(slices);
+      assert(results.length === slices.length, `${results.length} results for ${slices.length} slices`);
       counters.slices += slices.length;
       for (const { body } of slices) counters.bytes += body.length;
       slices.forEach(({ resolve, reject }, i) => {

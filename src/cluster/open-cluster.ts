@@ -39,6 +39,8 @@ export interface Cluster {
   readonly archive: ClusterArchive;
   /** At least one storage node answers. */
   readonly isReachable: () => boolean;
+  /** As NodeDescription.behind. */
+  readonly behind: () => readonly string[];
   readonly state: () => ClusterState;
   close(): void;
 }
@@ -54,6 +56,7 @@ export async function openCluster(options: ClusterOptions): Promise<Cluster> {
     reader,
     archive: new ClusterArchive({ ...options, nodes }),
     isReachable: () => nodes.isReachable,
+    behind: () => nodes.behind,
     state: () => ({ nodes: nodeStates(nodes, writer), ...writer.counters, partialAnswers }),
     close: () => nodes.close(),
   };

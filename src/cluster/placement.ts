@@ -2,6 +2,9 @@
 // id; the highest takes it, and if that node cannot, the next. So every insert chooses the same node without asking
 // anyone, a node that comes or goes moves only its own share, and the order in which nodes are listed means nothing. Pure.
 import { createHash } from 'node:crypto';
+import { assert } from '../base/assert.ts';
+
+const ID_BYTES = 16;
 
 /** Nodes by name, each at most once. An index is a position in `names`. */
 export class Placement {
@@ -18,6 +21,8 @@ export class Placement {
 
   /** The index of the first node of the trace's ranking with isOpen[index] = 1; -1: there is none. */
   first(bytes: Uint8Array, idStart: number, isOpen: Uint8Array): number {
+    assert(isOpen.length === this.#seeds.length, `${isOpen.length} flags for ${this.#seeds.length} nodes`);
+    assert(idStart + ID_BYTES <= bytes.length, `a trace id at ${idStart} of ${bytes.length} bytes`);
     let best = -1;
     let bestScore = -1;
     for (let index = 0; index < this.#seeds.length; index++) {

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { CallSeries, Dependency, Marked, MetricsQuery, Missing, RejectReason, SearchHit } from '../trace/store.ts';
 import type { WriteResult } from '../trace/store.ts';
+import { LATENCY_BUCKETS } from '../trace/latency-buckets.ts';
 import { BLOCK_FATES, type SearchExplanation } from '../trace/search-explanation.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
 
@@ -32,6 +33,7 @@ export const CLUSTER_PROTO = `syntax = "proto3"; package tracelith.cluster.v1;
 message DescribeRequest {}
 message DescribeResponse {
   string name = 1; string version = 2; uint32 protocol = 3; bool is_read_only = 4; string instance = 5;
+  repeated string behind = 6;
 }
 message Slice { string tenant = 1; string key = 2; bytes body = 3; }
 message WriteSlicesRequest { repeated Slice slices = 1; }
@@ -135,6 +137,8 @@ export interface NodeDescription {
   readonly isReadOnly?: boolean;
   /** Another one with each start of the process. */
   readonly instance?: string;
+  /** Of a process that asks other nodes: its own instance, and those of all such processes behind it. */
+  readonly behind?: readonly string[];
 }
 
 export interface SliceMessage {
@@ -233,7 +237,8 @@ export interface HitsMessage {
 
 /** With copies of the ids, so that a hit does not keep its whole message. */
 export function hitsOf({ hits }: HitsMessage): SearchHit[] {
-  return hits.map(({ traceId = new Uint8Array(16), matchedStartNs = 0n }) => {
+  return hits.map(({ traceId = new Uint8Array(0), matchedStartNs = 0n }) => {
+    if (traceId.length !== 16) throw new StoreError('UNAVAILABLE', 'a storage node sent a hit without a trace id');
     return { traceId: new Uint8Array(traceId), matchedStartNs };
   });
 }
@@ -287,6 +292,7 @@ export function seriesMessageOf(series: CallSeries): SeriesMessage {
 }
 
 export function seriesOf({ service = '', operation, ...lists }: SeriesMessage): CallSeries {
+  if (!fitTogether(lists)) throw new StoreError('UNAVAILABLE', `a storage node sent a broken series of ${service}`);
   return {
     service,
     operation,
@@ -297,6 +303,19 @@ export function seriesOf({ service = '', operation, ...lists }: SeriesMessage): 
     buckets: Uint16Array.from(lists.buckets),
     counts: Float64Array.from(lists.counts),
   };
+}
+
+/** A number for each minute, a range of buckets for each minute, a count for each bucket. */
+function fitTogether(lists: Omit<SeriesMessage, 'service' | 'operation'>): boolean {
+  const { minutes, calls, errors, bucketEnds, buckets, counts } = lists;
+  const rows = minutes.length;
+  return (
+    [calls, errors, bucketEnds].every(({ length }) => length === rows) &&
+    counts.length === buckets.length &&
+    (bucketEnds[rows - 1] ?? 0) === buckets.length &&
+    bucketEnds.every((end, i) => end >= (bucketEnds[i - 1] ?? 0)) &&
+    buckets.every((bucket) => bucket < LATENCY_BUCKETS)
+  );
 }
 
 export interface SeriesRequestMessage {

@@ -27,6 +27,7 @@ import type { TraceQuery } from '../trace/trace-query.ts';
 import { idKey } from '../query/find-traces.ts';
 import { findPage } from '../query/find-page.ts';
 import { countSpans } from './cut-request.ts';
+import { joinPieces } from './merge-answers.ts';
 import { marksOf, type CallResult, type GrpcCaller } from './grpc-caller.ts';
 import {
   codecOf,
@@ -152,26 +153,29 @@ export class RemoteStore implements SpanWriter, TraceReader, TraceArchive, Searc
       throw tooLarge(this.#answerBytesMax);
     };
     const { pieces, ...marked } = await this.findPieces(call, traceIds, take);
-    return { traces: traceIds.flatMap((id) => pieces.get(idKey(id)) ?? []), ...marked };
+    return { traces: traceIds.flatMap((id) => joinPieces(pieces.get(idKey(id)) ?? [])), ...marked };
   }
 
-  /** The traces by idKey. `take` is called with the size of each. */
+  /** By idKey, each trace in the pieces in which it came: one, from a node of ours. `take` is called with the size of each. */
   async findPieces(
     call: CallContext,
     traceIds: readonly Uint8Array[],
     take: TakeBytes,
-  ): Promise<Marked & { readonly pieces: ReadonlyMap<string, FoundTrace> }> {
-    const pieces = new Map<string, FoundTrace>();
+  ): Promise<Marked & { readonly pieces: ReadonlyMap<string, readonly FoundTrace[]> }> {
+    const pieces = new Map<string, FoundTrace[]>();
     if (traceIds.length === 0) return { pieces, warnings: [] };
     const wanted = new Map(traceIds.map((traceId) => [idKey(traceId), traceId]));
     const message = CODECS.tracesRequest.encode({ query: [...wanted.values()].map((traceId) => ({ traceId })) });
     const path = `/${JAEGER}.TraceReader/GetTraces`;
     const trailer = await this.#caller.stream({ path, message, isRepeat: this.#isRepeat }, call, (otlp) => {
       take(otlp.length);
-      const traceId = wanted.get(idKey(traceIdOf(otlp)));
+      const key = idKey(traceIdOf(otlp, this.#caller.address));
+      const traceId = wanted.get(key);
       if (traceId === undefined)
         throw new StoreError('UNAVAILABLE', `${this.#caller.address}: a trace nobody asked for`);
-      pieces.set(idKey(traceId), { traceId, otlp });
+      const known = pieces.get(key);
+      if (known === undefined) pieces.set(key, [{ traceId, otlp }]);
+      else known.push({ traceId, otlp });
     });
     return { pieces, ...marksOf(trailer) };
   }
@@ -198,7 +202,12 @@ export class RemoteStore implements SpanWriter, TraceReader, TraceArchive, Searc
     return { links: linksOf(CODECS.links.decode(message)), ...marksOf(trailer) };
   }
 
-  async listCallSeries(call: CallContext, query: MetricsQuery): Promise<FoundSeries> {
+  listCallSeries(call: CallContext, query: MetricsQuery): Promise<FoundSeries> {
+    return this.takeCallSeries(call, query, () => undefined);
+  }
+
+  /** As listCallSeries. `take` is called with the size of each series. */
+  async takeCallSeries(call: CallContext, query: MetricsQuery, take: TakeBytes): Promise<FoundSeries> {
     const series: FoundSeries['series'][number][] = [];
     const request = {
       path: pathOf('GetCallSeries'),
@@ -206,6 +215,7 @@ export class RemoteStore implements SpanWriter, TraceReader, TraceArchive, Searc
       isRepeat: this.#isRepeat,
     };
     const trailer = await this.#caller.stream(request, call, (message) => {
+      take(message.length);
       series.push(seriesOf(CODECS.series.decode(message)));
     });
     return { series, ...marksOf(trailer) };
@@ -264,12 +274,19 @@ function pathOf(method: string): string {
   return `/${STORAGE_NODE}/${method}`;
 }
 
-/** Of the first span of a TracesData; the bytes of a missing one are zero. */
-function traceIdOf(otlp: Uint8Array): Uint8Array {
+/** Of the first span of a TracesData; the bytes of a missing one are zero. Throws UNAVAILABLE if it is none. */
+function traceIdOf(otlp: Uint8Array, address: string): Uint8Array {
   const fields = new WireReader(otlp);
-  for (const field of [1, 2, 2, 1]) {
-    while (fields.next()) if (fields.field === field) break;
-    fields.reset(fields.valueStart, fields.valueEnd);
+  try {
+    for (const field of [1, 2, 2, 1]) enter(fields, field);
+  } catch (cause) {
+    throw new StoreError('UNAVAILABLE', `${address} sent what is no trace: ${String(cause)}`, { cause });
   }
   return fields.end - fields.pos === 16 ? otlp.subarray(fields.pos, fields.end) : new Uint8Array(16);
+}
+
+/** Moves to the inside of the next such field. */
+function enter(fields: WireReader, field: number): void {
+  while (fields.next()) if (fields.field === field) break;
+  fields.reset(fields.valueStart, fields.valueEnd);
 }

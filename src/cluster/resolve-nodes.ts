@@ -3,6 +3,7 @@
 import { Resolver } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { lookup } from 'node:dns/promises';
+import { StoreError } from '../base/errors.ts';
 import { formatAddress } from '../base/flag-value.ts';
 import { parseNodeSources, type NodeSource } from '../base/node-sources.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
@@ -44,6 +45,9 @@ async function resolveSource(source: NodeSource, disk: DiskReads): Promise<Resol
     case 'file': {
       const text = Buffer.from(readWholeFile(disk, source.path, FILE_BYTES_MAX)).toString('utf8');
       const listed = parseNodeSources(text.replace(/#.*$/gm, ''), false);
+      // A file that is being written looks like that for a moment.
+      if (listed.length === 0)
+        throw new StoreError('CONFIG', `${source.path} names no storage node; the list before stays`);
       return (await Promise.all(listed.map((entry) => resolveSource(entry, disk)))).flat();
     }
     case 'srv': {

@@ -1,8 +1,9 @@
 // One storage node as the other roles see it: where it is, what it is called, whether it answers. It is asked for its name every
 // second; that is also how it counts as up or down, so that nobody waits for a node that does not answer.
+import { assert } from '../base/assert.ts';
 import type { CallContext } from '../trace/call-context.ts';
 import { deadlineAfter } from '../trace/call-context.ts';
-import { isStoreError, type StoreError } from '../base/errors.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
 import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import { GrpcCaller, NoAnswer, type GrpcCallerOptions } from './grpc-caller.ts';
 import type { NodeDescription } from './protocol.ts';
@@ -20,6 +21,8 @@ export interface StorageNodeOptions extends GrpcCallerOptions {
   readonly onChange: (node: StorageNode) => void;
   readonly answerBytesMax?: number;
   readonly probeTimeoutMs?: number;
+  /** That of this process: a node that has it behind it would ask in a circle. */
+  readonly ownInstance?: string | undefined;
 }
 
 export class StorageNode {
@@ -60,6 +63,11 @@ export class StorageNode {
   /** undefined until it has answered once; another one with each start of its process. */
   get instance(): string | undefined {
     return this.#description.instance;
+  }
+
+  /** The processes behind it that ask other nodes, and itself if it is one. */
+  get behind(): readonly string[] {
+    return this.#description.behind ?? [];
   }
 
   /** For people and for Missing. */
@@ -110,8 +118,10 @@ export class StorageNode {
       const wasNamed = this.name;
       this.#description = description;
       this.#silent = 0;
+      this.#checkCircle();
       if (this.#isUp && wasNamed === this.name) return;
       if (!this.#isUp) this.#down = new AbortController();
+      assert(!this.#down.signal.aborted, 'a node that is up tells its callers that it is down');
       this.#isReported = false;
       this.#isUp = true;
       this.#options.onChange(this);
@@ -120,6 +130,14 @@ export class StorageNode {
       if (!isStoreError(error)) throw error;
       this.#fail(error);
     }
+  }
+
+  /** Both ends of a circle find it, and stay out until the lists are repaired. */
+  #checkCircle(): void {
+    const { ownInstance } = this.#options;
+    if (ownInstance === undefined || !this.behind.includes(ownInstance)) return;
+    const text = `${this.shownName} is this process, or asks it: take ${this.address} out of -storageNode, here or there`;
+    throw new StoreError('CONFIG', text);
   }
 
   #fail(error: StoreError): void {
@@ -132,6 +150,7 @@ export class StorageNode {
     this.#isReported = true;
     this.#isUp = false;
     this.#down.abort();
+    assert(!this.isOpen, 'a node that is down takes spans');
     this.#options.onChange(this);
   }
 

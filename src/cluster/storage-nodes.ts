@@ -1,6 +1,7 @@
 // The nodes of a cluster: those of -storageNode, resolved again every few seconds, known by their names. A node that DNS lists no
 // more is still waited for, because a name that disappears is a node that restarts, and an answer without it must say so; it is
 // forgotten after a while, or when its name appears at another address. One taken from the list or file is forgotten at once.
+import { assert } from '../base/assert.ts';
 import type { Logger } from '../base/logger.ts';
 import type { NodeSource } from '../base/node-sources.ts';
 import type { DiskReads } from '../disk/disk.ts';
@@ -10,6 +11,10 @@ import { resolveSources, type ResolvedSource } from './resolve-nodes.ts';
 import { StorageNode } from './storage-node.ts';
 
 const RESOLVE_INTERVAL_MS = 5_000;
+/** Two processes of one name that answer for longer than this are two nodes; before, one of them is ending. */
+const SUCCESSION_MS = 5_000;
+/** Instances that a circle of lists could otherwise pile up. */
+const BEHIND_MAX = 1_000;
 
 export interface StorageNodesOptions {
   readonly sources: readonly NodeSource[];
@@ -24,6 +29,8 @@ export interface StorageNodesOptions {
   readonly token?: string;
   /** -storageNode.tls; undefined: without. */
   readonly tls?: NodeTls | undefined;
+  /** Of this process (NodeDescription.instance). */
+  readonly instance?: string;
 }
 
 interface Listed {
@@ -31,6 +38,22 @@ interface Listed {
   isFromDns: boolean;
   /** Since when no source lists it; undefined: one does. */
   goneSinceMs: number | undefined;
+}
+
+/** Nodes of one name; of them those that are up; of these one for each process. */
+interface SameName {
+  readonly nodes: readonly StorageNode[];
+  readonly up: readonly StorageNode[];
+  readonly instances: readonly StorageNode[];
+}
+
+/** Several processes with one name. */
+interface Doubles {
+  readonly sinceMs: number;
+  /** Of all that were up at once. */
+  readonly addresses: Set<string>;
+  /** It was said in the log. */
+  isReported: boolean;
 }
 
 export class StorageNodes {
@@ -43,8 +66,9 @@ export class StorageNodes {
   #placement = new Placement([]);
   #byIndex: StorageNode[] = [];
   #members: StorageNode[] = [];
-  /** Names that were reported as those of two nodes. */
-  readonly #doubles = new Set<string>();
+  /** By name, what answers to it at several addresses at once. */
+  readonly #doubles = new Map<string, Doubles>();
+  #resolving: Promise<void> | undefined;
   #isClosed = false;
 
   private constructor(options: StorageNodesOptions) {
@@ -75,10 +99,26 @@ export class StorageNodes {
   }
 
   nodeAt(index: number): StorageNode {
-    return this.#byIndex[index]!;
+    const node = this.#byIndex[index];
+    assert(node !== undefined, `node ${index} of ${this.#byIndex.length}`);
+    return node;
   }
 
-  async #resolve(): Promise<void> {
+  /** As NodeDescription.behind. */
+  get behind(): readonly string[] {
+    const { instance } = this.#options;
+    const found = new Set(instance === undefined ? [] : [instance]);
+    for (const { node } of this.#listed.values()) for (const each of node.behind) found.add(each);
+    return [...found].slice(0, BEHIND_MAX);
+  }
+
+  /** One lookup at a time: those of a name server that hangs would pile up, and overtake each other. */
+  #resolve(): Promise<void> {
+    this.#resolving ??= this.#lookUp().finally(() => (this.#resolving = undefined));
+    return this.#resolving;
+  }
+
+  async #lookUp(): Promise<void> {
     const { sources, disk, logger } = this.#options;
     for (const { source, entries } of await resolveSources(sources, disk)) {
       if (entries instanceof Error) {
@@ -86,7 +126,7 @@ export class StorageNodes {
         this.#failing.add(source);
         continue;
       }
-      this.#failing.delete(source);
+      if (this.#failing.delete(source)) logger.info('storage nodes are looked up again', { source });
       this.#resolved.set(source, entries);
     }
     if (!this.#isClosed) this.#list();
@@ -109,7 +149,7 @@ export class StorageNodes {
   }
 
   #add(address: string, isFromDns: boolean): void {
-    const { answerBytesMax, probeTimeoutMs, token, tls } = this.#options;
+    const { answerBytesMax, probeTimeoutMs, token, tls, instance } = this.#options;
     const node = new StorageNode({
       address,
       onChange: (changed) => this.#onChange(changed),
@@ -117,6 +157,7 @@ export class StorageNodes {
       ...(probeTimeoutMs === undefined ? {} : { probeTimeoutMs }),
       token,
       tls,
+      ownInstance: instance,
     });
     this.#listed.set(address, { node, isFromDns, goneSinceMs: undefined });
     void node.probe();
@@ -162,22 +203,48 @@ export class StorageNodes {
       name,
       this.#choose(name, nodes),
     ]);
+    for (const name of this.#doubles.keys()) if (!byName.has(name)) this.#doubles.delete(name);
     this.#members = [...named.flatMap(([, nodes]) => nodes), ...unnamed];
     this.#placement = new Placement(byName.keys());
-    const first = new Map(named.map(([name, [node]]) => [name, node!]));
-    this.#byIndex = this.#placement.names.map((name) => first.get(name)!);
+    const first = new Map(named.map(([name, [node]]) => [name, node]));
+    this.#byIndex = this.#placement.names.map((name) => {
+      const node = first.get(name);
+      assert(node !== undefined && this.#listed.get(node.address)?.node === node, `${name} is placed and not listed`);
+      return node;
+    });
+    assert(new Set(this.#members).size === this.#members.length, 'a node is asked twice');
   }
 
+  /** At least one of them, the one that gets spans first. */
   #choose(name: string, nodes: readonly StorageNode[]): readonly StorageNode[] {
     const up = nodes.filter(({ isUp }) => isUp);
-    if (up.length === 0) return nodes.slice(0, 1);
     const instances = [...new Map(up.map((node) => [node.instance ?? node.address, node])).values()];
-    if (instances.length > 1 && !this.#doubles.has(name)) {
-      const addresses = instances.map(({ address }) => address);
-      this.#options.logger.error('two storage nodes have one name; set -storageNode.name', { node: name, addresses });
-      this.#doubles.add(name);
+    const doubles = this.#doublesOf(name, { nodes, up, instances });
+    // What such a node stores is nobody else's: without it an answer is not whole.
+    const away = nodes.filter((node) => !node.isUp && doubles?.addresses.has(node.address) === true);
+    return up.length === 0 && away.length === 0 ? nodes.slice(0, 1) : [...instances, ...away];
+  }
+
+  /** Two nodes of one name, as far as is known; undefined: one. */
+  #doublesOf(name: string, { nodes, up, instances }: SameName): Doubles | undefined {
+    const nowMs = performance.now();
+    const known = this.#doubles.get(name);
+    if (instances.length < 2) {
+      // Away for a while, unless both addresses turn out to be those of one node, or only one is left.
+      if (known?.isReported === true && nodes.length > 1 && up.length < 2) return known;
+      this.#doubles.delete(name);
+      return undefined;
     }
-    return instances;
+    const doubles = known ?? { sinceMs: nowMs, addresses: new Set<string>(), isReported: false };
+    this.#doubles.set(name, doubles);
+    for (const { address } of instances) doubles.addresses.add(address);
+    if (!doubles.isReported) {
+      if (nowMs - doubles.sinceMs < SUCCESSION_MS) return undefined;
+      doubles.isReported = true;
+      const addresses = [...doubles.addresses];
+      this.#options.logger.error('two storage nodes have one name; set -storageNode.name', { node: name, addresses });
+    }
+    return doubles;
   }
 
   close(): void {

@@ -62,13 +62,14 @@ export function existingTraces(source: BlockSource, traceIds: readonly Uint8Arra
 
 /**
  * Joins the pieces of one trace, TracesData each, that several stores hold: the bytes of one store with all these spans.
- * Throws INVALID_REQUEST if a piece is malformed.
+ * Throws INVALID_REQUEST if a piece is malformed, or of another trace.
  */
 export function joinTrace(pieces: readonly Uint8Array[]): Uint8Array {
   const batch = new SpanBatch();
   for (const piece of pieces) scanRequest(batch, piece, ANY_SPAN);
   const { rows, traceEnds } = regroupByTrace(batch);
-  assert(traceEnds.length === 1, `${traceEnds.length} traces in the pieces of one`);
+  if (traceEnds.length !== 1)
+    throw new StoreError('INVALID_REQUEST', `${traceEnds.length} traces in the pieces of one`);
   return writeTraces(batch, rows);
 }
 

@@ -21,6 +21,7 @@ test.skipIf(process.platform !== 'linux')(
         `cluster faults: schedule ${schedule + 1} of ${SCHEDULES}, ${JSON.stringify(cluster.counts)}\n`,
       );
     }
+    await cluster.checkAll();
     expect(cluster.counts.acknowledged).toBeGreaterThan(SCHEDULES);
   },
 );

@@ -1,13 +1,17 @@
-// A cluster of real processes under faults that a seed chooses: nodes are killed, stopped and started, links are slow, cut, silent or
-// lose answers, while senders send and readers read. What must hold: nothing acknowledged is lost, no span is shown twice, an answer
+// A cluster of real processes under faults that a seed chooses: nodes are killed, stopped and started, with clocks that are wrong;
+// links are slow, cut, silent or lose answers; disks are full; insert and select restart, and their lists change, while senders
+// send and readers read. What must hold: nothing acknowledged is lost, no span is shown twice, an answer
 // that lacks a node says so or fails, and nobody waits for ever.
-import { readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { formatTraceId } from '../../src/trace/ids.ts';
 import { encodeRequest } from './otlp-proto.ts';
 import { LinkProxy, type LinkState } from './link-proxy.ts';
 import { RoleProcess, waitFor } from './role-process.ts';
 import type { Random } from './random-request.ts';
 import { attribute } from './rich-trace.ts';
+import { canMount, SmallDisk } from './small-disk.ts';
 
 /** Longer than any request may take: two calls to each of three nodes, and the wait for a slot. */
 const PATIENCE_MS = 60_000;
@@ -15,9 +19,18 @@ const PATIENCE_MS = 60_000;
 const MEMORY_MAX: number = 700 << 20;
 const LINK_STATES: readonly LinkState[] = ['slow', 'cut', 'silent', 'lossy', 'open'];
 
+/** Of a small disk; below the room that a node insists on (10 MB), nothing fits. */
+const DISK_SIZE = '192m';
+const FULL_FREE_BYTES = 1 << 20;
+const CLOCK_MINUTES = 60;
+/** Traces of earlier schedules that are read after each. */
+const OLD_CHECKED = 50;
+
 interface Store {
   readonly process: RoleProcess;
   readonly link: LinkProxy;
+  /** undefined: it cannot be filled, because this user may not mount. */
+  readonly disk: SmallDisk | undefined;
   state: 'running' | 'stopped' | 'dead';
 }
 
@@ -27,10 +40,13 @@ interface LegacyAnswer {
 
 export class FaultyCluster implements AsyncDisposable {
   readonly #stores: Store[] = [];
+  readonly #folder = mkdtempSync(join(tmpdir(), 'tracelith-faults-'));
   #insert!: RoleProcess;
   #select!: RoleProcess;
   /** Span ids of acknowledged spans, by trace. */
   readonly #acknowledged = new Map<string, Set<string>>();
+  /** Traces that got spans since they were checked last. */
+  readonly #unchecked = new Set<string>();
   #nextSpan = 1;
   /** What happened, for the failure's message. */
   readonly events: string[] = [];
@@ -38,14 +54,19 @@ export class FaultyCluster implements AsyncDisposable {
 
   static async open(): Promise<FaultyCluster> {
     const cluster = new FaultyCluster();
+    const hasDisks = canMount();
     for (const name of ['f1', 'f2', 'f3']) {
-      const process = await RoleProcess.storing(name);
-      cluster.#stores.push({ process, link: await LinkProxy.open(process.address), state: 'running' });
+      const disk = hasDisks ? new SmallDisk(DISK_SIZE) : undefined;
+      const kept = disk && join(disk.path, 'data');
+      if (kept !== undefined) mkdirSync(kept);
+      const process = await RoleProcess.storing(name, false, [], kept);
+      cluster.#stores.push({ process, link: await LinkProxy.open(process.address), disk, state: 'running' });
     }
     await Promise.all(cluster.#stores.map(({ process }) => process.start()));
-    const nodes = cluster.#stores.map(({ link }) => link.address).join(',');
-    cluster.#insert = await RoleProcess.inFront('insert', nodes, ['-storageNode.writeTimeout=1s']);
-    cluster.#select = await RoleProcess.inFront('select', nodes, ['-search.maxQueryDuration=10s']);
+    for (const role of ['insert', 'select'] as const) cluster.#list(role, cluster.#stores);
+    const nodesOf = (role: 'insert' | 'select'): string => `file://${join(cluster.#folder, role)}`;
+    cluster.#insert = await RoleProcess.inFront('insert', nodesOf('insert'), ['-storageNode.writeTimeout=1s']);
+    cluster.#select = await RoleProcess.inFront('select', nodesOf('select'), ['-search.maxQueryDuration=10s']);
     await Promise.all([cluster.#insert.start(), cluster.#select.start()]);
     return cluster;
   }
@@ -58,20 +79,72 @@ export class FaultyCluster implements AsyncDisposable {
       await Promise.all([this.#read(random, true), this.#read(random, false)]);
     }
     await this.#heal();
-    await this.#check();
+    const known = [...this.#acknowledged.keys()];
+    const others = known.length === 0 ? [] : Array.from({ length: OLD_CHECKED }, () => pick(random, known));
+    await this.#check(new Set([...this.#unchecked, ...others]));
+    this.#unchecked.clear();
+  }
+
+  /** Every trace of all schedules. */
+  async checkAll(): Promise<void> {
+    await this.#check(this.#acknowledged.keys());
   }
 
   async #disturb(random: Random): Promise<void> {
-    const store = this.#stores[Math.floor(random() * this.#stores.length)]!;
+    const store = pick(random, this.#stores);
+    const dice = random();
+    if (dice < 0.3) await this.#disturbAround(random, store);
+    else await this.#disturbStore(random, store);
+  }
+
+  /** The disk of the store; insert and select, and their lists. */
+  async #disturbAround(random: Random, { process, disk }: Store): Promise<void> {
+    const dice = random();
+    if (dice < 0.25) {
+      const isFull = random() < 0.7;
+      this.events.push(`disk of ${process.name} ${isFull ? 'full' : 'has room'}`);
+      if (isFull) disk?.fillUpTo(FULL_FREE_BYTES);
+      else disk?.removeBallast();
+    } else if (dice < 0.5) {
+      const isWhole = random() < 0.4;
+      this.events.push(isWhole ? 'insert lists all' : `insert lists all but ${process.name}`);
+      this.#list(
+        'insert',
+        this.#stores.filter((each) => isWhole || each.process !== process),
+      );
+    } else if (dice < 0.6) {
+      this.events.push('select lists all in another order');
+      this.#list(
+        'select',
+        this.#stores.toSorted(() => random() - 0.5),
+      );
+    } else {
+      const node = random() < 0.5 ? this.#insert : this.#select;
+      const signal = random() < 0.5 ? 'SIGKILL' : 'SIGTERM';
+      this.events.push(`${node.name} ${signal}, and starts`);
+      await node.signal(signal);
+      await node.start();
+    }
+  }
+
+  /** In one step, as deploy/ does it: a list that is half written names fewer nodes. */
+  #list(role: 'insert' | 'select', stores: readonly Store[]): void {
+    const path = join(this.#folder, role);
+    writeFileSync(`${path}.new`, stores.map(({ link }) => link.address).join('\n'));
+    renameSync(`${path}.new`, path);
+  }
+
+  async #disturbStore(random: Random, store: Store): Promise<void> {
     const { name } = store.process;
     const dice = random();
     if (dice < 0.4) {
-      const state = LINK_STATES[Math.floor(random() * LINK_STATES.length)]!;
+      const state = pick(random, LINK_STATES);
       this.events.push(`link of ${name} ${state}`);
       store.link.set(state);
     } else if (store.state === 'dead') {
-      this.events.push(`${name} starts`);
-      await store.process.start();
+      const minutes = random() < 0.5 ? 0 : Math.round((2 * random() - 1) * CLOCK_MINUTES);
+      this.events.push(`${name} starts, its clock ${minutes} minutes off`);
+      await store.process.start(withClock(minutes));
       store.state = 'running';
     } else if (store.state === 'stopped') {
       this.events.push(`${name} goes on`);
@@ -94,7 +167,7 @@ export class FaultyCluster implements AsyncDisposable {
     const known = [...this.#acknowledged.keys()];
     const spans = Array.from({ length: 1 + Math.floor(random() * 12) }, () => {
       const isKnown = known.length > 0 && random() < 0.3;
-      const id = isKnown ? known[Math.floor(random() * known.length)]! : newTraceId(random);
+      const id = isKnown ? pick(random, known) : newTraceId(random);
       const spanId = new Uint8Array(Buffer.from(String(this.#nextSpan++).padStart(16, '0'), 'hex'));
       const startTimeUnixNano = BigInt(Date.now()) * 1_000_000n;
       return {
@@ -121,6 +194,7 @@ export class FaultyCluster implements AsyncDisposable {
       const id = formatTraceId(traceId);
       const ids = this.#acknowledged.get(id) ?? new Set();
       this.#acknowledged.set(id, ids.add(Buffer.from(spanId).toString('hex')));
+      this.#unchecked.add(id);
     }
   }
 
@@ -128,7 +202,7 @@ export class FaultyCluster implements AsyncDisposable {
   async #read(random: Random, allowsPartial: boolean): Promise<void> {
     const known = [...this.#acknowledged.keys()];
     if (known.length === 0) return;
-    const id = known[Math.floor(random() * known.length)]!;
+    const id = pick(random, known);
     // What is acknowledged while it is read need not be in the answer.
     const wanted = [...this.#acknowledged.get(id)!];
     const path = `/api/traces/${id}?raw=true${allowsPartial ? '&allow_partial_response=1' : ''}`;
@@ -152,15 +226,18 @@ export class FaultyCluster implements AsyncDisposable {
     for (const store of this.#stores) {
       store.link.set('open');
       if (store.state === 'stopped') await store.process.signal('SIGCONT');
+      store.disk?.removeBallast();
       if (store.state === 'dead') await store.process.start();
       store.state = 'running';
     }
+    for (const role of ['insert', 'select'] as const) this.#list(role, this.#stores);
     this.events.push('healed');
     await waitFor('whole answers again', async () => (await fetch(`${this.#select.url}/api/services`)).status === 200);
   }
 
-  async #check(): Promise<void> {
-    for (const [id, spans] of this.#acknowledged) {
+  async #check(ids: Iterable<string>): Promise<void> {
+    for (const id of ids) {
+      const spans = this.#acknowledged.get(id)!;
       const reply = await fetch(`${this.#select.url}/api/traces/${id}?raw=true`);
       checkSpans(id, [...spans], reply.status, await reply.text());
     }
@@ -172,11 +249,24 @@ export class FaultyCluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const node of [this.#insert, this.#select]) await node[Symbol.asyncDispose]();
-    for (const { process, link } of this.#stores) {
+    for (const { process, link, disk } of this.#stores) {
       await link[Symbol.asyncDispose]();
       await process[Symbol.asyncDispose]();
+      disk?.[Symbol.dispose]();
     }
+    rmSync(this.#folder, { recursive: true });
   }
+}
+
+/** Starts the program with a clock that is wrong by so much, in every thread. */
+function withClock(minutes: number): readonly string[] {
+  if (minutes === 0) return [];
+  const shift = `const now = Date.now; Date.now = () => now() + ${minutes * 60_000};`;
+  return ['env', `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(shift)}`];
+}
+
+function pick<T>(random: Random, from: readonly T[]): T {
+  return from[Math.floor(random() * from.length)]!;
 }
 
 function newTraceId(random: Random): string {

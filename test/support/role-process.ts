@@ -24,6 +24,7 @@ export class RoleProcess implements AsyncDisposable {
   readonly address: string;
   readonly #command: readonly string[];
   readonly #dataPath: string | undefined;
+  readonly #through: readonly string[];
   #child: Child | undefined;
   #isStopped = false;
   #earlierLog = '';
@@ -32,21 +33,29 @@ export class RoleProcess implements AsyncDisposable {
     name: string,
     ports: readonly [number, number],
     args: readonly string[],
-    { dataPath, through = [] }: { readonly dataPath?: string; readonly through?: readonly string[] } = {},
+    { dataPath, through = [] }: { readonly dataPath?: string | undefined; readonly through?: readonly string[] } = {},
   ) {
     this.name = name;
     this.url = `http://127.0.0.1:${ports[0]}`;
     this.address = `127.0.0.1:${ports[1]}`;
-    this.#command = [...through, launcher, `-httpListenAddr=127.0.0.1:${ports[0]}`, ...OFF, ...args];
+    this.#through = through;
+    this.#command = [launcher, `-httpListenAddr=127.0.0.1:${ports[0]}`, ...OFF, ...args];
     this.#dataPath = dataPath;
   }
 
-  /** A storage node called `name`, or a single node without that listener. Not started yet. */
-  static async storing(name: string, isSingle = false, flags: readonly string[] = []): Promise<RoleProcess> {
+  /** A storage node called `name`, or a single node without that listener. Not started yet. Data in `kept` stay. */
+  static async storing(
+    name: string,
+    isSingle = false,
+    flags: readonly string[] = [],
+    kept?: string,
+  ): Promise<RoleProcess> {
     const ports = [await findFreePort(), await findFreePort()] as const;
-    const dataPath = mkdtempSync(join(tmpdir(), `tracelith-${name}-`));
+    const dataPath = kept ?? mkdtempSync(join(tmpdir(), `tracelith-${name}-`));
     const role = isSingle ? [] : [`-storage.listenAddr=127.0.0.1:${ports[1]}`, `-storageNode.name=${name}`];
-    return new RoleProcess(name, ports, [`-storageDataPath=${dataPath}`, ...role, ...flags], { dataPath });
+    return new RoleProcess(name, ports, [`-storageDataPath=${dataPath}`, ...role, ...flags], {
+      dataPath: kept === undefined ? dataPath : undefined,
+    });
   }
 
   /**
@@ -78,9 +87,9 @@ export class RoleProcess implements AsyncDisposable {
     return this.#earlierLog + (this.#child?.output ?? '');
   }
 
-  /** Resolves when the process says that it is ready. */
-  async start(): Promise<this> {
-    const [program = launcher, ...args] = this.#command;
+  /** Resolves when the process says that it is ready. `through` starts the program this time. */
+  async start(through: readonly string[] = this.#through): Promise<this> {
+    const [program = launcher, ...args] = [...through, ...this.#command];
     const child = await Child.start(program, args);
     this.#child = child;
     await waitFor(`the start of ${this.name}`, () => !child.isRunning || child.output.includes('tracelith is ready'));

@@ -112,6 +112,8 @@ export class GrpcStream {
     for (;;) {
       const frame = frames.take(bytesMax);
       if (frame !== undefined) {
+        // A sender that has given up sends its spans to another node: what is written here for it would be there twice.
+        if (this.signal.aborted) throw clientLeft();
         account.exchange(HEAD_BYTES, 0);
         return await this.#decode(frame, { bytesMax, account, bodies });
       }

@@ -96,6 +96,15 @@ test('a client that leaves, and a deadline that passes, end the wait for a messa
   }
 });
 
+test('a whole message of a client that has left is nobody’s: its sender has given up and sends it elsewhere', async () => {
+  using open = await openCall();
+  await new Promise((resolve) => open.client.write(frameOf(Buffer.from('late'), false), resolve));
+  open.client.close(constants.NGHTTP2_CANCEL);
+  await expect.poll(() => open.call.signal.aborted).toBe(true);
+  const account = new IntakeAccount(new FairBudget(1 << 20), DEFAULT_TENANT);
+  await expect(open.call.next({ bytesMax: 100, account, bodies })).rejects.toMatchObject({ code: 'CANCELLED' });
+});
+
 test('a call has one status, whatever comes behind it', async () => {
   using open = await openCall();
   const response = once(open.client, 'response');
