@@ -4,7 +4,9 @@ import { expect, test } from 'vitest';
 import { LinkProxy } from '../support/link-proxy.ts';
 import { oneSpan } from '../support/one-span.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
+import { hexOf } from '../support/day-traces.ts';
 import { requestOf, makeSpan } from '../conformance/data-sets.ts';
+import { spanId } from '../support/rich-trace.ts';
 import { RoleProcess, waitFor } from '../support/role-process.ts';
 
 async function send({ url }: RoleProcess, body: Uint8Array): Promise<number> {
@@ -43,6 +45,64 @@ test('an answer that is lost: the same node is asked again under the same key, a
   const repeated = await Promise.all([store, other].map((node) => metric(node, 'tracelith_writes_repeated_total')));
   expect(repeated.toSorted((x, y) => x - y)).toEqual([0, 1]);
   expect(await metric(insert, 'tracelith_cluster_slices_possibly_twice_total')).toBe(0);
+});
+
+/** Searches of every kind, the names, the trace and its archive: all that shows spans. Sums are not among them. */
+const SHOWN = [
+  '/select/jaeger/api/services',
+  '/select/jaeger/api/services/twice/operations',
+  '/api/v3/services',
+  '/api/v3/operations?service=twice',
+];
+
+test('spans that two nodes have, because the first did not answer in time, are shown once', async () => {
+  await using store = await RoleProcess.storing('t1');
+  await using other = await RoleProcess.storing('t2');
+  await using single = await RoleProcess.storing('single', true);
+  await Promise.all([store.start(), other.start(), single.start()]);
+  await using link = await LinkProxy.open(store.address);
+  await using otherLink = await LinkProxy.open(other.address);
+  const nodes = `${link.address},${otherLink.address}`;
+  await using insert = await RoleProcess.inFront('insert', nodes, ['-storageNode.writeTimeout=2s']);
+  await using select = await RoleProcess.inFront('select', `${store.address},${other.address}`);
+  await Promise.all([insert.start(), select.start()]);
+  const spans = Array.from({ length: 10 }, (_, n) => n + 1).flatMap((trace) => [
+    makeSpan(trace, 1),
+    makeSpan(trace, 2, { parentSpanId: spanId(1) }),
+  ]);
+  const body = encodeRequest(requestOf('twice', spans));
+  // What goes to the first node arrives, and no answer comes back; the second gets the same spans.
+  link.set('lossy');
+  expect(await send(insert, body)).toBe(200);
+  link.set('open');
+  expect(await send(single, body)).toBe(200);
+  const doubled = await metric(insert, 'tracelith_cluster_slices_possibly_twice_total');
+  const rows = await Promise.all([store, other].map((node) => metric(node, 'tracelith_rows_stored_total')));
+  expect([doubled, rows[0]! > 0, rows[1]]).toEqual([1, true, spans.length]);
+  const show = async ({ url }: RoleProcess, path: string): Promise<[number, string]> => {
+    const reply = await fetch(url + path);
+    return [reply.status, await reply.text()];
+  };
+  const day = 86_400_000_000n;
+  const now = BigInt(Date.now()) * 1_000n;
+  const window = `start=${now - 2n * day}&end=${now + day}`;
+  const iso = (us: bigint): string => new Date(Number(us / 1_000n)).toISOString();
+  const v3 = `query.startTimeMin=${iso(now - 2n * day)}&query.startTimeMax=${iso(now + day)}&query.searchDepth=20`;
+  const id = hexOf(1);
+  const paths = [
+    ...SHOWN,
+    `/select/jaeger/api/traces?service=twice&limit=20&${window}`,
+    `/select/jaeger/api/traces?service=twice&limit=2&${window}`,
+    `/api/v3/traces?${v3}`,
+    `/api/v3/trace-summaries?${v3}&query.serviceName=twice`,
+    `/select/jaeger/api/traces/${id}`,
+    `/api/v3/traces/${id}`,
+  ];
+  for (const path of paths) expect([path, await show(select, path)]).toEqual([path, await show(single, path)]);
+  for (const { url } of [select, single])
+    expect((await fetch(`${url}/select/jaeger/api/archive/${id}`, { method: 'POST' })).status).toBe(200);
+  for (const path of [`/select/jaeger/api/archive/${id}`, `/select/jaeger/api/traces/${id}`])
+    expect([path, await show(select, path)]).toEqual([path, await show(single, path)]);
 });
 
 test('a node that is overloaded but lives is passed over for a while, and not taken for dead', async () => {

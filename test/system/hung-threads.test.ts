@@ -1,6 +1,10 @@
 // A process whose store or main thread hangs, or died without a word, is not healthy, says so, and ends by itself with a
 // status that is not 0; what it has acknowledged is there after the next start.
 import { describe, expect, test } from 'vitest';
+import { findFreePort } from '../../native-bench/harness/child.ts';
+import { GrpcCaller } from '../../src/cluster/grpc-caller.ts';
+import { RemoteStore } from '../../src/cluster/remote-store.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { hang, INSPECTED } from '../support/inspected-node.ts';
 import { exportTrace, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
@@ -12,6 +16,33 @@ async function healthOf(node: TestNode): Promise<number> {
     () => 0,
   );
 }
+
+/** What a cluster asks a storage node every second. */
+async function describeNode(address: string): Promise<string | undefined> {
+  const caller = new GrpcCaller({ address });
+  try {
+    return (await new RemoteStore({ caller }).describe({ tenant: DEFAULT_TENANT })).name;
+  } finally {
+    caller.close();
+  }
+}
+
+test('a storage node whose engine is busy tells a cluster that it is up, until it counts as hung', async () => {
+  const address = `127.0.0.1:${await findFreePort()}`;
+  const flags = [`-storage.listenAddr=${address}`, '-storageNode.name=busy', '-stallTimeout=2m'];
+  await using node = await startNode({ through: INSPECTED, flags });
+  await sendTo(node, oneSpan(1));
+  const inspector = await hang(node, 'engine');
+  // Nothing is stored from now on, so the engine does not answer.
+  const waiting = sendTo(node, oneSpan(2)).catch((error: unknown) => String(error));
+  expect(await describeNode(address)).toBe('busy');
+  expect((await fetch(`${node.url}/insert/ready`)).status).toBe(200);
+  await expect.poll(() => healthOf(node), { timeout: 20_000 }).toBe(503);
+  await expect(describeNode(address)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  inspector.close();
+  process.kill(node.pid, 'SIGKILL');
+  expect(await waiting).toMatch(/fetch failed/);
+});
 
 describe('a thread that hangs ends the process', () => {
   test('the engine: health turns to 503 before', async () => {
