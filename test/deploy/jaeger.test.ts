@@ -57,9 +57,9 @@ test.runIf(jaeger !== '')(
     const folder = mkdtempSync(join(tmpdir(), 'tracelith-jaeger-'));
     const query = await findFreePort();
     let text = readFileSync(join(root, file), 'utf8').replace('127.0.0.1:17271', node.jaegerAddress);
-    text = text.replace('127.0.0.1:16686', `127.0.0.1:${query}`);
+    text = text.replaceAll('127.0.0.1:16686', `127.0.0.1:${query}`);
     for (const port of ['16685', '14317', '14318'])
-      text = text.replace(`127.0.0.1:${port}`, `127.0.0.1:${await findFreePort()}`);
+      text = text.replaceAll(`127.0.0.1:${port}`, `127.0.0.1:${await findFreePort()}`);
     writeFileSync(join(folder, 'config.yaml'), text);
     const child = await Child.start(jaeger, ['--config', join(folder, 'config.yaml')]);
     try {
