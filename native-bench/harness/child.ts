@@ -4,7 +4,6 @@ import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
 
 const outputCharsMax = 64_000;
 const stopTimeoutMs = 30_000;
@@ -63,12 +62,25 @@ export class Child {
   }
 }
 
-/** A port that was free a moment ago, on the loopback interface. */
+/** Ports that no system gives to connections and listeners by itself (Linux: from 32,768 on), above those of our flags and Jaeger's. */
+const PORTS = { from: 18_000, to: 32_000 } as const;
+
+/** A port that was free a moment ago, on the loopback interface, and stays so unless another caller draws it. */
 export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
+  for (;;) {
+    const port = PORTS.from + Math.floor(Math.random() * (PORTS.to - PORTS.from));
+    if (await isFree(port)) return port;
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer().listen(port, '127.0.0.1');
+  try {
+    await once(server, 'listening');
+  } catch {
+    return false;
+  }
   server.close();
   await once(server, 'close');
-  return port;
+  return true;
 }

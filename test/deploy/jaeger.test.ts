@@ -63,12 +63,19 @@ test.runIf(jaeger !== '')(
     writeFileSync(join(folder, 'config.yaml'), text);
     const child = await Child.start(jaeger, ['--config', join(folder, 'config.yaml')]);
     try {
-      const ask = (): Promise<string> =>
-        fetch(`http://127.0.0.1:${query}/api/services`).then(
+      const ask = (path: string): Promise<string> =>
+        fetch(`http://127.0.0.1:${query}/api/v3/${path}`).then(
           (reply) => reply.text(),
           () => child.output,
         );
-      await expect.poll(ask, { timeout: 30_000 }).toContain('"s"');
+      await expect.poll(() => ask('services'), { timeout: 30_000 }).toContain('"s"');
+      const id = '1'.padStart(32, '0');
+      expect(await ask(`traces/${id}`)).toContain(`"traceId":"${id}"`);
+      // Without legacy JSON, which Jaeger has given up after 2.20.
+      const now = Date.now();
+      const [from, to] = [now - 86_400_000, now + 86_400_000].map((ms) => new Date(ms).toISOString());
+      const search = `query.service_name=s&query.start_time_min=${from}&query.start_time_max=${to}&query.search_depth=5`;
+      expect(await ask(`traces?${search}`)).toContain(`"traceId":"${id}"`);
     } finally {
       await child.stop();
       rmSync(folder, { recursive: true, force: true });
