@@ -261,6 +261,7 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
   const { writer, reader, archive, isReachable, behind } = cluster;
   const readiness = new Readiness({
     isAlive: () => true,
+    isReachable,
     refusalOf: async () => (isReachable() ? undefined : 'no storage node answers (-storageNode)'),
   });
   const name = config.nodeName || hostName((config.storageListenAddr ?? config.httpListenAddr).port);

@@ -3,7 +3,7 @@
 import { assert } from '../base/assert.ts';
 import type { CallContext } from '../trace/call-context.ts';
 import { deadlineAfter } from '../trace/call-context.ts';
-import { isStoreError, StoreError } from '../base/errors.ts';
+import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import { GrpcCaller, NoAnswer, type GrpcCallerOptions } from './grpc-caller.ts';
 import type { NodeDescription } from './protocol.ts';
@@ -35,8 +35,8 @@ export class StorageNode {
   readonly #timer: NodeJS.Timeout;
   #description: NodeDescription = {};
   #isUp = false;
-  /** Somebody was told that it is down. */
-  #isReported = false;
+  /** Somebody was told that it is down, for a reason of this code. */
+  #reported: StoreErrorCode | undefined;
   #reason = 'it was not reached yet';
   #silent = 0;
   #fullUntilMs = 0;
@@ -68,6 +68,11 @@ export class StorageNode {
   /** The processes behind it that ask other nodes, and itself if it is one. */
   get behind(): readonly string[] {
     return this.#description.behind ?? [];
+  }
+
+  /** The process that asks, under one of its addresses. */
+  get isSelf(): boolean {
+    return this.instance !== undefined && this.instance === this.#options.ownInstance;
   }
 
   /** For people and for Missing. */
@@ -122,7 +127,7 @@ export class StorageNode {
       if (this.#isUp && wasNamed === this.name) return;
       if (!this.#isUp) this.#down = new AbortController();
       assert(!this.#down.signal.aborted, 'a node that is up tells its callers that it is down');
-      this.#isReported = false;
+      this.#reported = undefined;
       this.#isUp = true;
       this.#options.onChange(this);
     } catch (error) {
@@ -132,12 +137,12 @@ export class StorageNode {
     }
   }
 
-  /** Both ends of a circle find it, and stay out until the lists are repaired. */
+  /** Both ends of a circle find it, and stay down until the lists are repaired. */
   #checkCircle(): void {
     const { ownInstance } = this.#options;
     if (ownInstance === undefined || !this.behind.includes(ownInstance)) return;
-    const text = `${this.shownName} is this process, or asks it: take ${this.address} out of -storageNode, here or there`;
-    throw new StoreError('CONFIG', text);
+    const what = this.isSelf ? 'this process lists itself' : `${this.shownName} asks this process, which asks it`;
+    throw new StoreError('CONFIG', `${what}: take ${this.address} out of -storageNode`);
   }
 
   #fail(error: StoreError): void {
@@ -146,8 +151,8 @@ export class StorageNode {
     const isCertain = !(error instanceof NoAnswer) || error.isUnsent;
     if (!isCertain && this.#silent < SILENT_MAX) return;
     this.#reason = error.message;
-    if (!this.#isUp && this.#isReported) return;
-    this.#isReported = true;
+    if (!this.#isUp && this.#reported === error.code) return;
+    this.#reported = error.code;
     this.#isUp = false;
     this.#down.abort();
     assert(!this.isOpen, 'a node that is down takes spans');

@@ -196,6 +196,8 @@ export class StorageNodes {
     const byName = new Map<string, StorageNode[]>();
     const unnamed: StorageNode[] = [];
     for (const { node } of this.#listed.values()) {
+      // It stores nothing, and whom it asks is asked anyway.
+      if (node.isSelf) continue;
       if (node.name === undefined) unnamed.push(node);
       else byName.set(node.name, [...(byName.get(node.name) ?? []), node]);
     }

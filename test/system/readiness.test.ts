@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { exportTrace, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
 import { oneSpan } from '../support/one-span.ts';
+import { AS_NODE, RoleProcess } from '../support/role-process.ts';
 
 async function probe(node: TestNode, path: string): Promise<number> {
   return (await fetch(node.url + path)).status;
@@ -39,6 +40,26 @@ test('a node that is told to stop says so first, and answers everything until it
   expect(await ended).toBe(0);
   await node.start();
   expect(await exportTrace(node, '3')).toBeDefined();
+});
+
+test('insert and select are not serving over gRPC until a storage node is reachable, nor when it is gone', async () => {
+  await using store = await RoleProcess.storing('r1');
+  await using insert = await RoleProcess.inFront('insert', store.address, [AS_NODE]);
+  await using select = await RoleProcess.inFront('select', store.address, [AS_NODE]);
+  const fronts = [insert, select];
+  await Promise.all(fronts.map((front) => front.start()));
+  const healths = (): Promise<number[]> => Promise.all(fronts.map(({ address }) => grpcHealth(address)));
+  const ready = (): Promise<number[]> =>
+    Promise.all(fronts.map(async ({ url }) => (await fetch(`${url}/ready`)).status));
+  expect([await healths(), await ready()]).toEqual([
+    [2, 2],
+    [503, 503],
+  ]);
+  await store.start();
+  await expect.poll(healths, { timeout: 20_000 }).toEqual([1, 1]);
+  expect(await ready()).toEqual([200, 200]);
+  await store.signal('SIGKILL');
+  await expect.poll(healths, { timeout: 20_000 }).toEqual([2, 2]);
 });
 
 test('with -storage.readOnly a node refuses spans so that exporters retry, and answers queries', async () => {

@@ -8,6 +8,8 @@ export type Duty = 'insert' | 'select';
 export interface ReadinessOptions {
   /** False if nothing can be answered, because the store hangs or has ended. */
   readonly isAlive: () => boolean;
+  /** False if requests would get nothing but 503 for now, because no storage node is reachable; absent: never. */
+  readonly isReachable?: () => boolean;
   /** Why a duty is refused now, for people; undefined: it is not. */
   readonly refusalOf: (duty: Duty) => Promise<string | undefined>;
 }
@@ -47,6 +49,11 @@ export class Readiness {
   /** Whether load balancers should send requests here. */
   get isReady(): boolean {
     return this.#state === 'ready' && this.#options.isAlive();
+  }
+
+  /** What gRPC's health says: as isReady, and requests would be answered. */
+  get isServing(): boolean {
+    return this.isReady && (this.#options.isReachable?.() ?? true);
   }
 
   /** Why no requests of these duties should come here, for people; undefined: they should. */

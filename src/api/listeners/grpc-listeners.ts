@@ -57,7 +57,7 @@ export async function openOtlpGrpc(parts: GrpcParts): Promise<OpenServer | undef
   if (isInsertOff) return undefined;
   const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
     registerOtlpService(server, { ...parts, callMaxMs, isReady: () => parts.readiness.isAnswering });
-    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: [OTLP_SERVICE] });
+    registerHealth(server, { isReady: () => parts.readiness.isServing, closing, services: [OTLP_SERVICE] });
   };
   const { otlpGrpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
   return listen(parts, { flag: 'otlpGRPCListenAddr', tlsListener: 'otlpGrpc', listenAddr, connectionsMax, register });
@@ -78,7 +78,7 @@ export async function openJaegerGrpc(parts: GrpcParts): Promise<OpenServer | und
     if (!isInsertOff) registerOtlpService(server, options);
     const services = isInsertOff ? QUERY_SERVICES : [...QUERY_SERVICES, OTLP_SERVICE];
     const healthy = isInsertOff ? services : [...services, TRACE_WRITER];
-    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: healthy });
+    registerHealth(server, { isReady: () => parts.readiness.isServing, closing, services: healthy });
     registerReflection(server, services);
   };
   const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;
@@ -101,7 +101,11 @@ export async function openStorageGrpc(parts: StorageParts): Promise<OpenServer |
     registerStorageServices(server, options);
     registerStorageNode(server, options);
     registerOtlpService(server, options);
-    registerHealth(server, { isReady: () => parts.readiness.isReady, closing, services: [...services, TRACE_WRITER] });
+    registerHealth(server, {
+      isReady: () => parts.readiness.isServing,
+      closing,
+      services: [...services, TRACE_WRITER],
+    });
     registerReflection(server, services);
   };
   const { grpc: connectionsMax } = parts.connectionCaps ?? CONNECTIONS_USEFUL;

@@ -25,6 +25,22 @@ test('a process answers from the beginning to the close, but wants requests only
   ]);
 });
 
+test('a process that reaches no storage node answers, and serves nothing', () => {
+  let isReachable = false;
+  const readiness = new Readiness({
+    isAlive: () => true,
+    isReachable: () => isReachable,
+    refusalOf: async () => undefined,
+  });
+  expect([readiness.isAnswering, readiness.isServing]).toEqual([false, false]);
+  readiness.begin();
+  expect([readiness.isAnswering, readiness.isServing]).toEqual([true, false]);
+  isReachable = true;
+  expect(readiness.isServing).toBe(true);
+  readiness.leave();
+  expect([readiness.isAnswering, readiness.isServing]).toEqual([true, false]);
+});
+
 test('a refused duty does not touch the other one', async () => {
   const { readiness, refusals } = new FakeReadiness();
   refusals.insert = 'full';
