@@ -73,7 +73,10 @@ export class ClusterWriter implements SpanWriter {
     return this.#queues.values();
   }
 
-  /** As SpanWriter.write; a key is passed on to the nodes. `body` is freed when its spans are acknowledged. */
+  /**
+   * As SpanWriter.write; a key is passed on to the nodes. `body` is freed when its spans are acknowledged. Throws UNAVAILABLE, too, if
+   * the nodes' results do not account for every span.
+   */
   async write(call: CallContext, body: Uint8Array, key: string = randomUUID()): Promise<WriteResult> {
     const checked = await this.#check.check(body);
     if (checked.stored === 0) return checked;
@@ -81,6 +84,11 @@ export class ClusterWriter implements SpanWriter {
     // Left to the collector, requests started eight full collections a second at 100,000 spans/s: a third of an insert node's CPU.
     freeBytes(body);
     const sum = sumResults(results);
+    const [sent, answered] = [countOf(checked), countOf(sum)];
+    if (answered !== sent) {
+      const text = `storage nodes account for ${answered} spans of ${sent}; send them again`;
+      throw new StoreError('UNAVAILABLE', text);
+    }
     // Of the whole request: a node names places in its slice.
     return checked.unknownField === undefined ? sum : { ...sum, unknownField: checked.unknownField };
   }
@@ -152,6 +160,13 @@ export class ClusterWriter implements SpanWriter {
     for (const [node, { waitingBytes }] of this.#queues)
       if (!listed.has(node) && waitingBytes === 0) this.#queues.delete(node);
   }
+}
+
+/** All spans of a result, stored or not. */
+function countOf({ stored, rejected }: WriteResult): number {
+  let count = stored;
+  for (const spans of rejected.values()) count += spans;
+  return count;
 }
 
 function sumResults(results: readonly WriteResult[]): WriteResult {

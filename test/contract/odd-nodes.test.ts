@@ -1,8 +1,9 @@
 // Nodes that answer late, twice, too much or nonsense: the reader of a cluster counts what it holds, gives it back, and blames the
 // node, never the question. Real sockets; the nodes' answers are the test's.
+import { Metadata } from '@grpc/grpc-js';
 import { afterEach, expect, test } from 'vitest';
 import { openCluster, type Cluster } from '../../src/cluster/open-cluster.ts';
-import { codecOf } from '../../src/cluster/protocol.ts';
+import { codecOf, encodeSliceResult, WRITE_RESULT_KEY } from '../../src/cluster/protocol.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { deadlineAfter } from '../../src/trace/call-context.ts';
@@ -20,6 +21,7 @@ afterEach(async () => {
   for (const one of opened.splice(0).toReversed()) await one[Symbol.asyncDispose]();
 });
 
+const EXPORT = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 const GET_SERVICES = jaegerPath('GetServices');
 const GET_TRACES = jaegerPath('GetTraces');
 const GET_SERIES = ownPath('GetCallSeries');
@@ -191,6 +193,27 @@ test.for(Object.entries(BROKEN))('%s: the answer fails for the node’s sake', a
   };
   await expect(ask[path]!()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   expect(reader.readingBytes).toBe(0);
+});
+
+test('spans that a node loses without a word are not acknowledged', async () => {
+  let answered = 0;
+  const { cluster } = await openOdd({
+    [EXPORT]: (asked) => {
+      const trailer = new Metadata();
+      const result = encodeSliceResult({ stored: answered, rejected: new Map([['too_large', 1]]) });
+      trailer.set(WRITE_RESULT_KEY, Buffer.from(result, 'base64'));
+      asked.write(new Uint8Array(0));
+      asked.end(trailer);
+    },
+  });
+  const body = (): Uint8Array =>
+    encodeRequest(requestOf([1, 2, 3].map((trace) => span(1, { trace, startTimeUnixNano: NOON_NS }))));
+  await expect(cluster.writer.write(call, body())).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: 'storage nodes account for 1 spans of 3; send them again',
+  });
+  answered = 2;
+  expect(await cluster.writer.write(call, body())).toEqual({ stored: 2, rejected: new Map([['too_large', 1]]) });
 });
 
 test('time that is over before the nodes are asked is nobody’s fault', async () => {
