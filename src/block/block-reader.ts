@@ -3,8 +3,9 @@
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
-import { decompress } from '../bytes/compression.ts';
+import { CODEC_NONE, decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
+import { freeBytes } from '../bytes/free-bytes.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import { openTextList, type PickableTexts } from '../codec/pick-texts.ts';
 import { decodeTextList, type Arena } from '../codec/texts.ts';
@@ -278,6 +279,17 @@ export class BlockReader implements GroupedBlock {
     this.#frames.forEach((frame, index) => {
       if (!frame.isChecked) this.#stored(index);
     });
+  }
+
+  /**
+   * Frees what is kept decompressed. Nothing that was read of this block may be used any more: lists that pickable() opened
+   * and ids are views of it.
+   */
+  release(): void {
+    for (const frame of this.#frames) {
+      // Stored as it is, a frame is a view of what was read.
+      if (frame.raw !== undefined && frame.codec !== CODEC_NONE) freeBytes(frame.raw);
+    }
   }
 
   /**

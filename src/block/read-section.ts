@@ -5,7 +5,7 @@ import { decodeNumbers } from '../codec/numbers.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import { decodeTextColumn, type Arena, type TextColumn } from '../codec/texts.ts';
 import { openTextColumn, type PickableColumn, type PickableTexts } from '../codec/pick-texts.ts';
-import { decodeDoubles, decodeInts, type Words } from '../codec/words.ts';
+import { decodeDoubles, decodeInts, openDoubles, openInts, type PickableWords, type Words } from '../codec/words.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import * as T from '../trace/templates.ts';
 import {
@@ -24,7 +24,9 @@ export type ValueColumn =
   | ({ readonly kind: 'texts' } & TextColumn);
 
 /** A value column of which a few values are read. */
-export type PickedColumn = ({ readonly kind: 'words' } & Words) | ({ readonly kind: 'texts' } & PickableColumn);
+export type PickedColumn =
+  | { readonly kind: 'words'; readonly words: PickableWords }
+  | { readonly kind: 'texts'; readonly texts: PickableColumn };
 
 /** The rows of a section of a group, by template. */
 export interface SectionRows {
@@ -114,12 +116,14 @@ export class SectionReader implements SectionRows {
     return this.#group.block.list(COLUMN_CONSTANTS + this.section);
   }
 
-  /** As values(), to read a few of them: of texts, none is printed. */
+  /** As values(), to read a few of them: nothing is decoded. */
   pick(field: number): PickedColumn {
     const { entry, reader } = this.#open(field);
-    if (!T.isArenaType(T.fieldType(field))) return { kind: 'words', ...this.#words(field, reader, entry.count) };
+    const type = T.fieldType(field);
+    if (!T.isArenaType(type))
+      return { kind: 'words', words: (type === T.TYPE_DOUBLE ? openDoubles : openInts)(reader, entry.count) };
     const shared = (): PickableTexts => this.#group.block.pickable(COLUMN_DISTINCT, this.section, field);
-    return { kind: 'texts', ...openTextColumn(reader, entry.count, shared) };
+    return { kind: 'texts', texts: openTextColumn(reader, entry.count, shared) };
   }
 
   /** The values of a field that is not constant in every template; text goes to `arena` unless the groups share it. */

@@ -257,12 +257,14 @@ export class SomeValues implements SectionValues {
     let column = this.#columns.get(field);
     if (column === undefined) this.#columns.set(field, (column = this.reader.pick(field)));
     if (column.kind === 'words') {
-      checkLength(at + 1, column.a.length);
-      return into.push(column.a[at]!, column.b[at]!);
+      const { words } = column;
+      checkLength(at + 1, words.count);
+      words.read(at);
+      return into.push(words.a, words.b);
     }
-    const { texts, codes } = column;
-    checkLength(at + 1, codes === undefined ? texts.count : codes.length);
-    const start = texts.print(codes === undefined ? at : codes[at]!, this.#entries.batch);
+    const { texts } = column;
+    checkLength(at + 1, texts.count);
+    const start = texts.print(at, this.#entries.batch);
     into.push(start, texts.size);
   }
 }

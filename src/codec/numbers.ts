@@ -131,11 +131,7 @@ export function decodeNumbers(reader: ByteReader, count: number): Float64Array<A
 }
 
 function readPlanes(reader: ByteReader, count: number, isSigned: boolean): Float64Array<ArrayBuffer> {
-  const width = reader.u8();
-  if (width < 1 || width > 7) throw new StoreError('CORRUPTION', `number width ${width}`);
-  const base = reader.varint();
-  const divisor = reader.varint();
-  const start = reader.skip(width * count);
+  const { width, base, divisor, start } = readPlaneHead(reader, count);
   const values = new Float64Array(count);
   if (width <= 4) sumPlanes(reader.bytes, start, values, { width, isSigned });
   else sumWidePlanes(reader.bytes, start, values, { width, isSigned });
@@ -143,6 +139,93 @@ function readPlanes(reader: ByteReader, count: number, isSigned: boolean): Float
     for (let i = 0; i < count; i++) values[i] = values[i]! * divisor + base;
   }
   return values;
+}
+
+/** What stands before the planes, and where they start; skips them. */
+function readPlaneHead(reader: ByteReader, count: number) {
+  const width = reader.u8();
+  if (width < 1 || width > 7) throw new StoreError('CORRUPTION', `number width ${width}`);
+  const base = reader.varint();
+  const divisor = reader.varint();
+  return { width, base, divisor, start: reader.skip(width * count) };
+}
+
+/** A stored column of which single numbers are read: one trace needs a dozen of some thousand. */
+export interface PickableNumbers {
+  readonly count: number;
+  /** Number `index`, which the column has. */
+  at(index: number): number;
+}
+
+/** As decodeNumbers, but decodes nothing: the result reads the bytes of `reader`. Throws CORRUPTION. */
+export function openNumbers(reader: ByteReader, count: number): PickableNumbers {
+  const encoding = reader.u8();
+  switch (encoding) {
+    case CONSTANT:
+      return new StoredConstant(reader.varint(), count);
+    case NEGATIVE_CONSTANT:
+      return new StoredConstant(-reader.varint(), count);
+    case PLANES:
+    case ZIGZAG_PLANES: {
+      const head = readPlaneHead(reader, count);
+      return new StoredPlanes(reader.bytes, { ...head, isSigned: encoding === ZIGZAG_PLANES }, count);
+    }
+    default:
+      throw new StoreError('CORRUPTION', `unknown number encoding ${encoding}`);
+  }
+}
+
+class StoredConstant implements PickableNumbers {
+  readonly count: number;
+  readonly #value: number;
+
+  constructor(value: number, count: number) {
+    this.#value = value;
+    this.count = count;
+  }
+
+  at(): number {
+    return this.#value;
+  }
+}
+
+class StoredPlanes implements PickableNumbers {
+  readonly count: number;
+  readonly #bytes: Uint8Array;
+  readonly #start: number;
+  readonly #width: number;
+  readonly #isSigned: boolean;
+  readonly #base: number;
+  readonly #divisor: number;
+
+  constructor(bytes: Uint8Array, head: ReturnType<typeof readPlaneHead> & { isSigned: boolean }, count: number) {
+    this.count = count;
+    this.#bytes = bytes;
+    this.#start = head.start;
+    this.#width = head.width;
+    this.#isSigned = head.isSigned;
+    this.#base = head.base;
+    this.#divisor = head.divisor;
+  }
+
+  at(index: number): number {
+    const bytes = this.#bytes;
+    const { count } = this;
+    let low = 0;
+    let high = 0;
+    // The lowest four planes and those above are summed apart, because a zigzag number may exceed 2^53.
+    for (let plane = this.#width - 1, at = this.#start + plane * count + index; plane >= 0; plane--, at -= count) {
+      if (plane > 3) high = high * 256 + bytes[at]!;
+      else low = low * 256 + bytes[at]!;
+    }
+    return this.#valueOf(low, high) * this.#divisor + this.#base;
+  }
+
+  #valueOf(low: number, high: number): number {
+    if (!this.#isSigned) return high * TWO_32 + low;
+    const value = high * TWO_31 + Math.floor(low / 2);
+    return low % 2 === 0 ? value : -value - 1;
+  }
 }
 
 interface PlaneForm {

@@ -2,7 +2,7 @@
 // Reads what texts.ts and text-patterns.ts write; which texts a list has is the same as decodeTextList says.
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
-import { decodeNumbers } from './numbers.ts';
+import { decodeNumbers, openNumbers, type PickableNumbers } from './numbers.ts';
 import { decimalDigits, printDigits, printHex, printUuid } from './text-forms.ts';
 import { openPatterns, type OpenPatterns } from './text-patterns.ts';
 import {
@@ -14,7 +14,7 @@ import {
   PATTERNS,
   PLAIN,
   RANDOM_UUID,
-  readCodes,
+  checkCode,
   SHARED_DICTIONARY,
   UUID,
   type Arena,
@@ -49,7 +49,7 @@ export function openTextList(reader: ByteReader, count: number): PickableTexts {
       return new StoredUuids(packed, reader.view(Math.ceil(count / 4)), count);
     }
     case DECIMAL:
-      return new StoredDecimals(decodeNumbers(reader, count));
+      return new StoredDecimals(openNumbers(reader, count));
     case PATTERNS:
       return new StoredPatterns(openPatterns(reader, count));
     default:
@@ -57,10 +57,32 @@ export function openTextList(reader: ByteReader, count: number): PickableTexts {
   }
 }
 
-/** A stored text column, opened: value i is text codes[i] of the list, or text i if there are no codes. */
-export interface PickableColumn {
+/** A stored text column, opened. */
+export class PickableColumn {
   readonly texts: PickableTexts;
-  readonly codes: Float64Array | undefined;
+  /** Value i is text number codes[i]; without codes, text i. */
+  readonly #codes: PickableNumbers | undefined;
+
+  constructor(texts: PickableTexts, codes?: PickableNumbers) {
+    this.texts = texts;
+    this.#codes = codes;
+  }
+
+  get count(): number {
+    return (this.#codes ?? this.texts).count;
+  }
+
+  /** As PickableTexts.print, value `index`, which the column has. Throws CORRUPTION. */
+  print(index: number, arena: Arena): number {
+    if (this.#codes === undefined) return this.texts.print(index, arena);
+    const code = this.#codes.at(index);
+    checkCode(code, this.texts.count);
+    return this.texts.print(code, arena);
+  }
+
+  get size(): number {
+    return this.texts.size;
+  }
 }
 
 /** Opens a piece of a column, `count` strings; as decodeTextColumn. Throws CORRUPTION. */
@@ -70,17 +92,16 @@ export function openTextColumn(
   shared: () => PickableTexts | undefined = () => undefined,
 ): PickableColumn {
   const encoding = reader.u8();
-  if (encoding === LIST) return { texts: openTextList(reader, count), codes: undefined };
+  if (encoding === LIST) return new PickableColumn(openTextList(reader, count));
   if (encoding === SHARED_DICTIONARY) {
     const texts = shared();
     if (texts === undefined) throw new StoreError('CORRUPTION', 'a text column without its distinct values');
-    return { texts, codes: readCodes(reader, count, texts.count) };
+    return new PickableColumn(texts, openNumbers(reader, count));
   }
   if (encoding !== DICTIONARY) throw new StoreError('CORRUPTION', `unknown text column encoding ${encoding}`);
   const distinct = reader.varint();
   if (distinct > count) throw new StoreError('CORRUPTION', `a dictionary of ${distinct} for ${count} values`);
-  const texts = openTextList(reader, distinct);
-  return { texts, codes: readCodes(reader, count, distinct) };
+  return new PickableColumn(openTextList(reader, distinct), openNumbers(reader, count));
 }
 
 class StoredBytes implements PickableTexts {
@@ -149,18 +170,18 @@ function unpackUuid(packed: Uint8Array, rest: Uint8Array, index: number): Uint8A
 
 class StoredDecimals implements PickableTexts {
   size = 0;
-  readonly #values: Float64Array;
+  readonly #values: PickableNumbers;
 
-  constructor(values: Float64Array) {
+  constructor(values: PickableNumbers) {
     this.#values = values;
   }
 
   get count(): number {
-    return this.#values.length;
+    return this.#values.count;
   }
 
   print(index: number, arena: Arena): number {
-    const value = this.#values[index]!;
+    const value = this.#values.at(index);
     this.size = decimalDigits(value);
     const text = scratchOf(this.size);
     printDigits(text, 0, value, this.size);

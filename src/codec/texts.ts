@@ -396,9 +396,14 @@ export function decodeTextColumn(
 export function readCodes(reader: ByteReader, count: number, distinct: number): Float64Array {
   const codes = decodeNumbers(reader, count);
   for (let i = 0; i < count; i++) {
-    // >>> 0 changes every value that is not a uint32: negative, fraction, NaN.
-    if (!(codes[i]! < distinct) || codes[i]! >>> 0 !== codes[i])
-      throw new StoreError('CORRUPTION', `dictionary code ${codes[i]} of ${distinct}`);
+    checkCode(codes[i]!, distinct);
   }
   return codes;
+}
+
+/** Throws CORRUPTION unless a dictionary of `distinct` texts has text `code`. */
+export function checkCode(code: number, distinct: number): void {
+  // >>> 0 changes every value that is not a uint32: negative, fraction, NaN.
+  if (!(code < distinct) || code >>> 0 !== code)
+    throw new StoreError('CORRUPTION', `dictionary code ${code} of ${distinct}`);
 }

@@ -6,7 +6,7 @@ import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import type { ByteWriter } from '../bytes/byte-writer.ts';
 import { scratch } from '../bytes/scratch.ts';
-import { decodeNumbers, encodeNumbers } from './numbers.ts';
+import { decodeNumbers, encodeNumbers, openNumbers, type PickableNumbers } from './numbers.ts';
 
 const RAW = 0;
 const INTEGERS = 1;
@@ -135,4 +135,97 @@ function readRaw(reader: ByteReader, count: number): Words {
     }
   }
   return { a, b };
+}
+
+/** A stored column of which single values are read. */
+export interface PickableWords {
+  readonly count: number;
+  /** Reads value `index`, which the column has, into `a` and `b`. */
+  read(index: number): void;
+  readonly a: number;
+  readonly b: number;
+}
+
+/** As decodeInts, but decodes nothing. */
+export function openInts(reader: ByteReader, count: number): PickableWords {
+  const encoding = reader.u8();
+  if (encoding === RAW) return new DecodedWords(readRaw(reader, count));
+  if (encoding !== INTEGERS) throw new StoreError('CORRUPTION', `unknown integer encoding ${encoding}`);
+  return new StoredInts(openNumbers(reader, count));
+}
+
+/** As decodeDoubles, but decodes nothing. */
+export function openDoubles(reader: ByteReader, count: number): PickableWords {
+  const encoding = reader.u8();
+  if (encoding === RAW) return new DecodedWords(readRaw(reader, count));
+  if (encoding < DECIMALS || encoding > DECIMALS + DECIMALS_MAX) {
+    throw new StoreError('CORRUPTION', `unknown double encoding ${encoding}`);
+  }
+  return new StoredDoubles(openNumbers(reader, count), 10 ** (encoding - DECIMALS));
+}
+
+/** Values that have all eight bytes: rare, so all are read. */
+class DecodedWords implements PickableWords {
+  a = 0;
+  b = 0;
+  readonly #words: Words;
+
+  constructor(words: Words) {
+    this.#words = words;
+  }
+
+  get count(): number {
+    return this.#words.a.length;
+  }
+
+  read(index: number): void {
+    this.a = this.#words.a[index]!;
+    this.b = this.#words.b[index]!;
+  }
+}
+
+class StoredInts implements PickableWords {
+  a = 0;
+  b = 0;
+  readonly #values: PickableNumbers;
+
+  constructor(values: PickableNumbers) {
+    this.#values = values;
+  }
+
+  get count(): number {
+    return this.#values.count;
+  }
+
+  read(index: number): void {
+    const value = this.#values.at(index);
+    const high = Math.floor(value / TWO_32);
+    this.a = value - high * TWO_32;
+    this.b = high >>> 0;
+  }
+}
+
+const double = new Float64Array(1);
+const doubleWords = new Uint32Array(double.buffer);
+
+class StoredDoubles implements PickableWords {
+  a = 0;
+  b = 0;
+  readonly #values: PickableNumbers;
+  readonly #scale: number;
+
+  constructor(values: PickableNumbers, scale: number) {
+    this.#values = values;
+    this.#scale = scale;
+  }
+
+  get count(): number {
+    return this.#values.count;
+  }
+
+  read(index: number): void {
+    double[0] = this.#values.at(index) / this.#scale;
+    this.a = doubleWords[0]!;
+    this.b = doubleWords[1]!;
+  }
 }

@@ -1,8 +1,8 @@
-// Every exact integer comes back exactly, whatever else is in its column; damaged columns are CORRUPTION.
+// Every exact integer comes back exactly, whatever else is in its column, read alone or with all others; damaged columns are CORRUPTION.
 import { describe, expect, test } from 'vitest';
 import { ByteReader } from '../../src/bytes/byte-reader.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
-import { decodeNumbers, encodeNumbers } from '../../src/codec/numbers.ts';
+import { decodeNumbers, encodeNumbers, openNumbers } from '../../src/codec/numbers.ts';
 import { createRandom, printedSeed } from '../support/random-request.ts';
 
 function encoded(values: readonly number[]): Uint8Array {
@@ -16,6 +16,9 @@ function numbersAfter(values: readonly number[]): number[] {
   const reader = new ByteReader(encoded(values), 1);
   const decoded = Array.from(decodeNumbers(reader, values.length));
   expect(reader.left).toBe(0);
+  // One by one they are the same.
+  const opened = openNumbers(new ByteReader(encoded(values), 1), values.length);
+  expect(Array.from({ length: opened.count }, (_, i) => opened.at(i))).toEqual(decoded);
   return decoded;
 }
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { TextArena } from '../../src/block/block-reader.ts';
 import { ByteReader } from '../../src/bytes/byte-reader.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
-import { openTextColumn, openTextList, type PickableTexts } from '../../src/codec/pick-texts.ts';
+import { openTextColumn, openTextList, type PickableColumn, type PickableTexts } from '../../src/codec/pick-texts.ts';
 import type { Texts } from '../../src/codec/text-forms.ts';
 import {
   DECIMAL,
@@ -34,7 +34,7 @@ function textsOf(values: readonly string[]): Texts {
   };
 }
 
-function printed(texts: PickableTexts, index: number): string {
+function printed(texts: PickableTexts | PickableColumn, index: number): string {
   const arena = new TextArena();
   arena.appendArena(Buffer.from('before'));
   const start = texts.print(index, arena);
@@ -91,9 +91,7 @@ test('a column in pieces: each piece has its values, and all share the distinct 
   for (const [piece, from] of [[0, 0] as const, [2, 100] as const]) {
     const count = ends[piece]! - from;
     const column = openTextColumn(new ByteReader(outs[piece]!.take()), count, () => distinct);
-    expect(Array.from({ length: count }, (_, i) => printed(column.texts, column.codes![i]!))).toEqual(
-      values.slice(from, ends[piece]),
-    );
+    expect(Array.from({ length: count }, (_, i) => printed(column, i))).toEqual(values.slice(from, ends[piece]));
   }
   expect(() => openTextColumn(new ByteReader(Uint8Array.of(2)), 1)).toThrow('without its distinct values');
 });

@@ -2,7 +2,16 @@
 import { describe, expect, test } from 'vitest';
 import { ByteReader } from '../../src/bytes/byte-reader.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
-import { decodeDoubles, decodeInts, encodeDoubles, encodeInts, type Words } from '../../src/codec/words.ts';
+import {
+  decodeDoubles,
+  decodeInts,
+  encodeDoubles,
+  encodeInts,
+  openDoubles,
+  openInts,
+  type PickableWords,
+  type Words,
+} from '../../src/codec/words.ts';
 import { createRandom, printedSeed } from '../support/random-request.ts';
 
 function intWords(values: readonly bigint[]): Words {
@@ -20,11 +29,22 @@ function doubleWords(values: readonly number[]): Words {
   };
 }
 
+/** All values of an opened column, read one by one. */
+function picked(words: PickableWords): Words {
+  const [a, b] = [new Uint32Array(words.count), new Uint32Array(words.count)];
+  for (let i = words.count - 1; i >= 0; i--) {
+    words.read(i);
+    [a[i], b[i]] = [words.a, words.b];
+  }
+  return { a, b };
+}
+
 function checkInts(values: readonly bigint[]): void {
   const out = new ByteWriter();
   encodeInts(out, intWords(values), values.length);
   const reader = new ByteReader(out.view());
   expect(decodeInts(reader, values.length)).toEqual(intWords(values));
+  expect(picked(openInts(new ByteReader(out.view()), values.length))).toEqual(intWords(values));
   expect(reader.left).toBe(0);
 }
 
@@ -37,6 +57,7 @@ function encodedDoubles(words: Words): Uint8Array {
 function checkDoubles(words: Words): void {
   const reader = new ByteReader(encodedDoubles(words));
   expect(decodeDoubles(reader, words.a.length)).toEqual(words);
+  expect(picked(openDoubles(new ByteReader(encodedDoubles(words)), words.a.length))).toEqual(words);
   expect(reader.left).toBe(0);
 }
 
