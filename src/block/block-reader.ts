@@ -12,7 +12,13 @@ import { decodeTextList, type Arena } from '../codec/texts.ts';
 import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type BlockHeader } from './block-header.ts';
 import { ColumnIndex, GroupReader, type ColumnEntry, type GroupedBlock } from './group-reader.ts';
-import { readTemplateHeads, readTemplates, type StoredTemplate } from './read-templates.ts';
+import {
+  noTemplates,
+  readTemplateHeads,
+  readTemplates,
+  type StoredHeads,
+  type StoredTemplates,
+} from './read-templates.ts';
 import type { GroupBounds } from './row-group.ts';
 
 /**
@@ -70,10 +76,6 @@ const NO_TEXTS: Texts = { bytes: new Uint8Array(0), a: new Uint32Array(0), b: ne
 
 const NO_PICKABLE: PickableTexts = openTextList(new ByteReader(Uint8Array.of(0, 0, 0)), 0);
 
-/** Memory of a decoded template besides its fields, and of a field: measured on the heap. */
-const TEMPLATE_BYTES = 200;
-const FIELD_BYTES = 80;
-
 export class BlockReader implements GroupedBlock {
   readonly header: BlockHeader;
   /** All columns: those that the groups share, then those of each group. */
@@ -90,7 +92,7 @@ export class BlockReader implements GroupedBlock {
   /** What is decoded once and kept: text lists by column, and templates by section. */
   readonly #lists = new Map<ColumnEntry, Texts>();
   readonly #pickable = new Map<ColumnEntry, PickableTexts>();
-  readonly #templates: (readonly StoredTemplate[] | undefined)[] = [];
+  readonly #templates: (StoredTemplates | undefined)[] = [];
   #keptBytes = 0;
 
   /** `bytes` begins with the block. Throws CORRUPTION when header or directory are damaged. */
@@ -221,26 +223,23 @@ export class BlockReader implements GroupedBlock {
   }
 
   /** The templates of a section. Decoded once. */
-  templates(section: number): readonly StoredTemplate[] {
+  templates(section: number): StoredTemplates {
     let templates = this.#templates[section];
     if (templates === undefined) {
       const entry = this.find(C.COLUMN_TEMPLATES + section);
-      templates = entry === undefined ? [] : readTemplates(this.open(entry), section, entry.count);
-      this.#keptBytes += templates.reduce(
-        (sum, { fields }) => sum + FIELD_BYTES * fields.length,
-        TEMPLATE_BYTES * templates.length,
-      );
+      templates = entry === undefined ? noTemplates() : readTemplates(this.open(entry), section, entry.count);
+      this.#keptBytes += templates.sizeBytes;
       this.#templates[section] = templates;
     }
     return templates;
   }
 
   /** The heads of the templates of a section, for callers that need no fields. */
-  templateHeads(section: number): readonly Int32Array[] {
+  templateHeads(section: number): StoredHeads {
     const known = this.#templates[section];
-    if (known !== undefined) return known.map(({ head }) => head);
+    if (known !== undefined) return known;
     const entry = this.find(C.COLUMN_TEMPLATES + section);
-    return entry === undefined ? [] : readTemplateHeads(this.open(entry), section, entry.count);
+    return entry === undefined ? noTemplates() : readTemplateHeads(this.open(entry), section, entry.count);
   }
 
   /** 16 bytes a trace, in block order. A view. */

@@ -8,6 +8,7 @@ import type { BlockReader } from './block-reader.ts';
 import type { CallNames } from './call-counts.ts';
 import type { GroupReader } from './group-reader.ts';
 import { readServices } from './read-names.ts';
+import type { StoredHeads } from './read-templates.ts';
 import { readSectionRows } from './read-section.ts';
 import { readTraceColumns } from './read-traces.ts';
 
@@ -48,15 +49,15 @@ export class CallColumns {
     const heads = block.templateHeads(C.SECTION_SPANS);
     let row = 0;
     for (const group of block.groups) {
-      this.#readRows(group, row, heads.length);
+      this.#readRows(group, row, heads.count);
       row += group.rowCount;
     }
     this.spanIds = wordsOf(block.groups.map((group) => group.fixed(C.COLUMN_SPAN_IDS, 8)));
     this.orphanIds = wordsOf(block.groups.map((group) => group.fixed(C.COLUMN_ORPHAN_PARENTS, 8)));
     if (this.spanIds.length !== 2 * rowCount) throw new StoreError('CORRUPTION', 'the span ids do not fit the rows');
-    this.services = new Int32Array(heads.length);
-    this.series = new Int32Array(heads.length);
-    this.isError = new Uint8Array(heads.length);
+    this.services = new Int32Array(heads.count);
+    this.series = new Int32Array(heads.count);
+    this.isError = new Uint8Array(heads.count);
     this.#readTemplates(block, heads, names);
   }
 
@@ -72,7 +73,7 @@ export class CallColumns {
     this.rowTemplates.set(rows.rowTemplates, from);
   }
 
-  #readTemplates(block: BlockReader, heads: readonly Int32Array[], names: CallNames): void {
+  #readTemplates(block: BlockReader, heads: StoredHeads, names: CallNames): void {
     const services = readServices(block).map((name) => {
       const bytes = Buffer.from(name);
       return names.services.intern(bytes, 0, bytes.length);
@@ -86,13 +87,14 @@ export class CallColumns {
       const [bytes, start, size] = b[name] === 0 ? [UNNAMED, 0, UNNAMED.length] : [strings, a[name]!, b[name]!];
       return (operations[name] = names.operations.intern(bytes, start, start + size));
     };
-    heads.forEach((head, template) => {
-      const service = services[head[T.SPAN_RESOURCE]!];
-      if (service === undefined) throw new StoreError('CORRUPTION', `no resource ${head[T.SPAN_RESOURCE]}`);
-      this.services[template] = service;
-      this.series[template] = names.seriesOf(service, operationOf(head[T.SPAN_NAME]!), head[T.SPAN_KIND]!);
-      this.isError[template] = head[T.SPAN_STATUS] === STATUS_ERROR ? 1 : 0;
-    });
+    for (let id = 0; id < heads.count; id++) {
+      const service = services[heads.head(id, T.SPAN_RESOURCE)];
+      if (service === undefined) throw new StoreError('CORRUPTION', `no resource ${heads.head(id, T.SPAN_RESOURCE)}`);
+      this.services[id] = service;
+      const operation = operationOf(heads.head(id, T.SPAN_NAME));
+      this.series[id] = names.seriesOf(service, operation, heads.head(id, T.SPAN_KIND));
+      this.isError[id] = heads.head(id, T.SPAN_STATUS) === STATUS_ERROR ? 1 : 0;
+    }
   }
 
   /** Number of orphans before `row`, which is the index of its parent id. Computed once, on first use. */

@@ -5,7 +5,7 @@ import { decodeNumbers } from '../codec/numbers.ts';
 import type { PickableTexts } from '../codec/pick-texts.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import type { BlockHeader } from './block-header.ts';
-import type { StoredTemplate } from './read-templates.ts';
+import type { StoredTemplates } from './read-templates.ts';
 import type { GroupBounds } from './row-group.ts';
 
 /** A column in a block's directory. */
@@ -27,7 +27,7 @@ export interface GroupedBlock {
   load(entries: readonly ColumnEntry[]): void;
   list(code: number, section?: number, field?: number): Texts;
   pickable(code: number, section?: number, field?: number): PickableTexts;
-  templates(section: number): readonly StoredTemplate[];
+  templates(section: number): StoredTemplates;
   traceIds(): Uint8Array;
   /** Counts memory that is kept with the block. */
   keep(bytes: number): void;

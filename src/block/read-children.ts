@@ -18,7 +18,7 @@ export function readChildStarts(group: GroupReader, spans: SectionReader, childr
   let total = 0;
   let isWhole = true;
   for (let row = 0; row < rowCount; row++) {
-    const has = (spans.templates[spans.rowTemplates[row]!]!.head[T.SPAN_PRESENCE]! & bit) !== 0;
+    const has = (spans.templates.head(spans.rowTemplates[row]!, T.SPAN_PRESENCE) & bit) !== 0;
     const count = has ? (counts[from++] ?? NaN) : 0;
     isWhole &&= count >>> 0 === count;
     total += count;

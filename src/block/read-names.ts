@@ -45,12 +45,15 @@ export function readBlockNames(bytes: Uint8Array): BlockNames {
   const operations: { service: string; name: string; kind: number }[] = [];
   SECTION_LEVELS.forEach((level, section) => {
     const seen = new Set<number>();
-    for (const { head, fields } of block.templates(section)) {
+    const templates = block.templates(section);
+    for (let id = 0; id < templates.count; id++) {
       if (level === 'span') {
-        const name = operationName(entryOf(strings, head[T.SPAN_NAME]!));
-        operations.push({ service: entryOf(services, head[T.SPAN_RESOURCE]!), name, kind: head[T.SPAN_KIND]! });
+        const name = operationName(entryOf(strings, templates.head(id, T.SPAN_NAME)));
+        const service = entryOf(services, templates.head(id, T.SPAN_RESOURCE));
+        operations.push({ service, name, kind: templates.head(id, T.SPAN_KIND) });
       }
-      for (const { field } of fields) {
+      for (let at = templates.starts[id]!; at < templates.starts[id + 1]!; at++) {
+        const field = templates.field(at);
         if (T.isIntrinsic(field) || seen.has(field)) continue;
         seen.add(field);
         tags.add({ key: entryOf(strings, T.fieldId(field)), level, type: FIELD_OF_TYPE[T.fieldType(field)]! });

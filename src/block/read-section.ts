@@ -16,7 +16,7 @@ import {
   SECTION_SPANS,
 } from './block-columns.ts';
 import type { ColumnEntry, GroupReader } from './group-reader.ts';
-import type { StoredTemplate } from './read-templates.ts';
+import type { StoredTemplates } from './read-templates.ts';
 
 /** A decoded value column: words, or text entries with codes. */
 export type ValueColumn =
@@ -50,7 +50,7 @@ export function readSectionRows(group: GroupReader, section: number, templateCou
 
 export class SectionReader implements SectionRows {
   readonly section: number;
-  readonly templates: readonly StoredTemplate[];
+  readonly templates: StoredTemplates;
   readonly rowTemplates: Float64Array;
   readonly rows: Uint32Array;
   readonly starts: Uint32Array;
@@ -66,7 +66,7 @@ export class SectionReader implements SectionRows {
       rowTemplates: this.rowTemplates,
       rows: this.rows,
       starts: this.starts,
-    } = readSectionRows(group, section, this.templates.length));
+    } = readSectionRows(group, section, this.templates.count));
   }
 
   /** Index, in its field's column, of the first value of field number `position` of a template that has rows. */
@@ -87,24 +87,24 @@ export class SectionReader implements SectionRows {
 
   #findValues(): { ofTemplate: Uint32Array; ofField: Uint32Array } {
     const { templates, starts } = this;
-    const ofTemplate = new Uint32Array(templates.length);
+    const ofTemplate = new Uint32Array(templates.count);
     let fieldCount = 0;
-    for (let id = 0; id < templates.length; id++) {
+    for (let id = 0; id < templates.count; id++) {
       ofTemplate[id] = fieldCount;
-      if (starts[id + 1]! > starts[id]!) fieldCount += templates[id]!.fields.length;
+      if (starts[id + 1]! > starts[id]!) fieldCount += templates.starts[id + 1]! - templates.starts[id]!;
     }
     const ofField = new Uint32Array(fieldCount);
     /** Values so far, by column. */
     const next: number[] = [];
-    for (let id = 0; id < templates.length; id++) {
+    for (let id = 0; id < templates.count; id++) {
       const rowCount = starts[id + 1]! - starts[id]!;
       if (rowCount === 0) continue;
-      const { fields } = templates[id]!;
-      for (let i = 0; i < fields.length; i++) {
-        const { isConstant, column } = fields[i]!;
-        if (isConstant) continue;
+      let to = ofTemplate[id]!;
+      for (let at = templates.starts[id]!; at < templates.starts[id + 1]!; at++, to++) {
+        if (templates.isConstant(at)) continue;
+        const column = templates.column(at);
         const start = next[column] ?? 0;
-        ofField[ofTemplate[id]! + i] = start;
+        ofField[to] = start;
         next[column] = start + rowCount;
       }
     }

@@ -1,4 +1,5 @@
 // Reads the templates of a section; the mirror of encode-templates.ts.
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { ByteReader } from '../bytes/byte-reader.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
@@ -6,120 +7,202 @@ import * as T from '../trace/templates.ts';
 import { SECTION_EVENTS, SECTION_SPANS } from './block-columns.ts';
 import { OPERATION_INTS, OUTCOME_INTS, templateOrder } from './encode-templates.ts';
 
-/** A field of a stored template. Ids are block-local. */
-export interface StoredField {
-  /** templates.ts code, key in local numbering. */
-  readonly field: number;
-  readonly isConstant: boolean;
-  /** Constant field: its words (for arena types, an index into the section's constants). Otherwise 0. */
-  readonly a: number;
-  readonly b: number;
-  /** Other fields: a number of the field's column, below the count of the section's distinct fields. Otherwise 0. */
-  readonly column: number;
+/** The heads of the templates of a section, ids block-local. */
+export class StoredHeads {
+  readonly count: number;
+  /** Ints of one head. */
+  readonly size: number;
+  /** Template by template. */
+  readonly ints: Int32Array;
+
+  constructor({ count, size, ints }: Pick<StoredHeads, 'count' | 'size' | 'ints'>) {
+    assert(ints.length === count * size, 'heads of templates that do not fit their number');
+    this.count = count;
+    this.size = size;
+    this.ints = ints;
+  }
+
+  /** Int number `int` (templates.ts) of the head of template `id`. */
+  head(id: number, int: number): number {
+    return this.ints[id * this.size + int]!;
+  }
 }
 
-export interface StoredTemplate {
-  /** Head ints, ids local. */
-  readonly head: Int32Array;
-  readonly fields: readonly StoredField[];
+/** What is stored of the fields of templates, template by template. */
+interface StoredFields {
+  /** The first field of each template, then their number. */
+  readonly starts: Uint32Array;
+  /** 2 × (templates.ts code, key in local numbering) + (1 if constant). */
+  readonly codes: Uint32Array;
+  /** The number of each among the distinct ones. */
+  readonly ranks: Uint32Array;
+  /** Constant field: its words (for arena types, `a` is an index into the section's constants). Otherwise 0. */
+  readonly a: Uint32Array;
+  readonly b: Uint32Array;
+}
+
+/**
+ * The templates of a section. Arrays, because a block has some thousand fields: an object for each was half of all that reading
+ * a trace allocated. A field is known by its place `at`: those of template `id` are at starts[id] … starts[id + 1] - 1.
+ */
+export class StoredTemplates extends StoredHeads {
+  readonly starts: Uint32Array;
+  readonly #fields: StoredFields;
+
+  constructor(heads: StoredHeads, fields: StoredFields) {
+    super(heads);
+    assert(fields.starts.length === heads.count + 1, 'fields of other templates');
+    this.starts = fields.starts;
+    this.#fields = fields;
+  }
+
+  /** templates.ts code, key in local numbering. */
+  field(at: number): number {
+    return this.#fields.codes[at]! >>> 1;
+  }
+
+  isConstant(at: number): boolean {
+    return (this.#fields.codes[at]! & 1) === 1;
+  }
+
+  /** Constant field: its words (for arena types, an index into the section's constants). Otherwise 0. */
+  a(at: number): number {
+    return this.#fields.a[at]!;
+  }
+
+  b(at: number): number {
+    return this.#fields.b[at]!;
+  }
+
+  /** A number of the field's column, below the count of the section's distinct fields. */
+  column(at: number): number {
+    return this.#fields.ranks[at]!;
+  }
+
+  /** The places of the fields of template `id` that `test` accepts, in their order. */
+  fieldsOf(id: number, test: (field: number) => boolean): number[] {
+    const found: number[] = [];
+    for (let at = this.starts[id]!; at < this.starts[id + 1]!; at++) if (test(this.field(at))) found.push(at);
+    return found;
+  }
+
+  /** Whether any template has a field that `test` accepts. */
+  some(test: (field: number, at: number) => boolean): boolean {
+    const { codes } = this.#fields;
+    for (let at = 0; at < codes.length; at++) if (test(codes[at]! >>> 1, at)) return true;
+    return false;
+  }
+
+  /** Memory that it takes. */
+  get sizeBytes(): number {
+    return 4 * (this.ints.length + this.starts.length) + 16 * this.#fields.codes.length;
+  }
+}
+
+/** No templates. */
+export function noTemplates(): StoredTemplates {
+  const none = new Uint32Array(0);
+  const heads = new StoredHeads({ count: 0, size: 0, ints: new Int32Array(0) });
+  return new StoredTemplates(heads, { starts: new Uint32Array(1), codes: none, ranks: none, a: none, b: none });
 }
 
 /** Bounds the fields of all templates of a block. A field took at least two bytes of a request (block-reader.ts). */
 const FIELDS_MAX: number = 1 << 27;
 
 /** Reads the templates of a section, `count` of them. Throws CORRUPTION. */
-export function readTemplates(reader: ByteReader, section: number, count: number): StoredTemplate[] {
-  const heads = readHeads(reader, section, count);
+export function readTemplates(reader: ByteReader, section: number, count: number): StoredTemplates {
+  const heads = readTemplateHeads(reader, section, count);
   const counts = readIndexes(reader, count, FIELDS_MAX);
-  const scopes = section === SECTION_SPANS ? heads.map((head) => head[T.SPAN_SCOPE]!) : [];
-  const { fields, ranks } = readFields(reader, counts, scopes);
-  const constants = readConstants(reader, fields);
-  let at = 0;
-  return heads.map((head, id) => {
-    const stored: StoredField[] = [];
-    for (const end = at + counts[id]!; at < end; at++) {
-      const isConstant = (fields[at]! & 1) === 1;
-      const column = isConstant ? 0 : ranks[at]!;
-      stored.push({ field: fields[at]! >>> 1, isConstant, a: constants.a[at]!, b: constants.b[at]!, column });
-    }
-    return { head, fields: stored };
-  });
+  const placed = readFields(reader, counts, section === SECTION_SPANS ? scopesOf(heads) : []);
+  return new StoredTemplates(heads, { ...placed, ...readConstants(reader, placed.codes) });
+}
+
+function scopesOf(heads: StoredHeads): number[] {
+  return Array.from({ length: heads.count }, (_, id) => heads.head(id, T.SPAN_SCOPE));
 }
 
 /** The heads alone. Throws CORRUPTION. */
-export function readTemplateHeads(reader: ByteReader, section: number, count: number): Int32Array[] {
-  return readHeads(reader, section, count);
-}
-
-function readHeads(reader: ByteReader, section: number, count: number): Int32Array[] {
+export function readTemplateHeads(reader: ByteReader, section: number, count: number): StoredHeads {
   if (section !== SECTION_SPANS) {
-    const ints = Array.from({ length: section === SECTION_EVENTS ? T.EVENT_HEAD : T.LINK_HEAD }, () =>
-      readInts(reader, count),
-    );
-    return Array.from({ length: count }, (_, id) => Int32Array.from(ints, (column) => column[id]!));
+    const size = section === SECTION_EVENTS ? T.EVENT_HEAD : T.LINK_HEAD;
+    const ints = new Int32Array(size * count);
+    for (let int = 0; int < size; int++) spread(readInts(reader, count), { ints, size, int });
+    return new StoredHeads({ count, size, ints });
   }
+  const size = T.SPAN_HEAD;
   const operationCount = reader.varint();
   if (operationCount > count) throw new StoreError('CORRUPTION', `${operationCount} operations of ${count} templates`);
   const operations = OPERATION_INTS.map(() => readInts(reader, operationCount));
   const codes = readIndexes(reader, count, operationCount);
-  const outcomes = OUTCOME_INTS.map(() => readInts(reader, count));
-  return Array.from({ length: count }, (_, id) => {
-    const head = new Int32Array(T.SPAN_HEAD);
-    OPERATION_INTS.forEach((int, i) => (head[int] = operations[i]![codes[id]!]!));
-    OUTCOME_INTS.forEach((int, i) => (head[int] = outcomes[i]![id]!));
-    return head;
+  const ints = new Int32Array(size * count);
+  OPERATION_INTS.forEach((int, i) => {
+    const values = operations[i]!;
+    for (let id = 0; id < count; id++) ints[id * size + int] = values[codes[id]!]!;
   });
+  for (const int of OUTCOME_INTS) spread(readInts(reader, count), { ints, size, int });
+  return new StoredHeads({ count, size, ints });
 }
 
-interface TemplateFields {
-  /** 2 × field + (1 if constant) for every field, template by template. */
-  readonly fields: Uint32Array;
-  /** The number of each of them among the distinct ones. */
-  readonly ranks: Uint32Array;
+/** Sets int number `int` of each head. */
+function spread(values: Int32Array, { ints, size, int }: { ints: Int32Array; size: number; int: number }): void {
+  for (let id = 0; id < values.length; id++) ints[id * size + int] = values[id]!;
 }
 
-function readFields(reader: ByteReader, counts: Float64Array, scopes: readonly number[]): TemplateFields {
-  const starts = new Float64Array(counts.length + 1);
-  for (let id = 0; id < counts.length; id++) starts[id + 1] = starts[id]! + counts[id]!;
-  const total = starts[counts.length]!;
+function readFields(
+  reader: ByteReader,
+  counts: Float64Array,
+  scopes: readonly number[],
+): Pick<StoredFields, 'starts' | 'codes' | 'ranks'> {
+  let total = 0;
+  for (let id = 0; id < counts.length; id++) total += counts[id]!;
   if (total > FIELDS_MAX) throw new StoreError('CORRUPTION', `${total} fields in the templates of a block`);
+  const starts = new Uint32Array(counts.length + 1);
+  for (let id = 0; id < counts.length; id++) starts[id + 1] = starts[id]! + counts[id]!;
   const distinct = reader.varint();
   if (distinct > total) throw new StoreError('CORRUPTION', `${distinct} different fields among ${total}`);
   const known = readIndexes(reader, distinct, 2 ** 32);
   const ordered = readIndexes(reader, total, distinct);
-  const fields = new Uint32Array(total);
+  const codes = new Uint32Array(total);
   const ranks = new Uint32Array(total);
   let from = 0;
   for (const id of templateOrder(scopes, counts.length)) {
     for (let at = starts[id]!; at < starts[id + 1]!; at++) {
       const rank = ordered[from++]!;
       ranks[at] = rank;
-      fields[at] = known[rank]!;
+      codes[at] = known[rank]!;
     }
   }
-  return { fields, ranks };
+  return { starts, codes, ranks };
 }
 
 /** The words of the constant fields, by field. */
-function readConstants(reader: ByteReader, fields: Uint32Array): { a: Uint32Array; b: Uint32Array } {
-  const a = new Uint32Array(fields.length);
-  const b = new Uint32Array(fields.length);
-  const chosen = (isChosen: (type: number) => boolean): number[] => {
-    const found: number[] = [];
-    for (let at = 0; at < fields.length; at++) {
-      if ((fields[at]! & 1) === 1 && isChosen(T.fieldType(fields[at]! >>> 1))) found.push(at);
-    }
-    return found;
-  };
-  const texts = chosen(T.isArenaType);
-  const indexes = readIndexes(reader, texts.length, 2 ** 32);
-  texts.forEach((at, i) => (a[at] = indexes[i]!));
-  for (const at of chosen((type) => type === T.TYPE_BOOL)) a[at] = reader.u8();
-  for (const at of chosen((type) => type === T.TYPE_INT || type === T.TYPE_DOUBLE)) {
-    a[at] = reader.u32();
-    b[at] = reader.u32();
-  }
+function readConstants(reader: ByteReader, codes: Uint32Array): { a: Uint32Array; b: Uint32Array } {
+  const a = new Uint32Array(codes.length);
+  const b = new Uint32Array(codes.length);
+  let texts = 0;
+  eachConstant(codes, T.isArenaType, () => texts++);
+  const indexes = readIndexes(reader, texts, 2 ** 32);
+  let next = 0;
+  eachConstant(codes, T.isArenaType, (at) => (a[at] = indexes[next++]!));
+  eachConstant(
+    codes,
+    (type) => type === T.TYPE_BOOL,
+    (at) => (a[at] = reader.u8()),
+  );
+  eachConstant(
+    codes,
+    (type) => type === T.TYPE_INT || type === T.TYPE_DOUBLE,
+    (at) => {
+      a[at] = reader.u32();
+      b[at] = reader.u32();
+    },
+  );
   return { a, b };
+}
+
+function eachConstant(codes: Uint32Array, isChosen: (type: number) => boolean, visit: (at: number) => void): void {
+  for (let at = 0; at < codes.length; at++)
+    if ((codes[at]! & 1) === 1 && isChosen(T.fieldType(codes[at]! >>> 1))) visit(at);
 }
 
 /** A column of int32. */

@@ -9,7 +9,7 @@ import * as T from '../trace/templates.ts';
 import * as C from './block-columns.ts';
 import type { BlockReader } from './block-reader.ts';
 import type { PickedColumn, SectionReader, ValueColumn } from './read-section.ts';
-import type { StoredField, StoredTemplate } from './read-templates.ts';
+import type { StoredTemplates } from './read-templates.ts';
 
 /** Maps one of a block's dictionaries to ids of the batch; interns an entry on first use. */
 class LocalEntries {
@@ -54,20 +54,22 @@ export class BlockEntries {
 
   /** The batch template of a block's template; interns it on first use. */
   template({ section, templates }: SectionReader, local: number): number {
-    const ids = (this.#templates[section] ??= new Int32Array(templates.length).fill(-1));
+    const ids = (this.#templates[section] ??= new Int32Array(templates.count).fill(-1));
     const known = ids[local]!;
-    return known >= 0 ? known : (ids[local] = this.#intern(section, templates[local]!));
+    return known >= 0 ? known : (ids[local] = this.#intern(section, templates, local));
   }
 
-  #intern(section: number, { head, fields }: StoredTemplate): number {
-    const length = head.length + fields.length;
+  #intern(section: number, templates: StoredTemplates, local: number): number {
+    const { size, starts } = templates;
+    const [from, end] = [starts[local]!, starts[local + 1]!];
+    const length = size + end - from;
     if (length > this.#scratch.length) this.#scratch = new Int32Array(length * 2);
     const scratch = this.#scratch;
-    scratch.set(head);
+    for (let int = 0; int < size; int++) scratch[int] = templates.head(local, int);
     this.#mapHead(section, scratch);
-    for (let i = 0; i < fields.length; i++) {
-      const { field } = fields[i]!;
-      scratch[head.length + i] = T.isIntrinsic(field)
+    for (let at = from, to = size; at < end; at++, to++) {
+      const field = templates.field(at);
+      scratch[to] = T.isIntrinsic(field)
         ? field
         : T.attributeField(this.#strings.id(T.fieldId(field)), T.fieldType(field));
     }
@@ -137,36 +139,43 @@ export class AllValues implements SectionValues {
   constructor(reader: SectionReader, entries: BlockEntries) {
     this.reader = reader;
     this.#entries = entries;
+    const { templates } = reader;
+    const { starts } = templates;
     const count = reader.rowTemplates.length;
     const valueStart = new Uint32Array(count + 1);
     for (let row = 0; row < count; row++) {
-      valueStart[row + 1] = valueStart[row]! + reader.templates[reader.rowTemplates[row]!]!.fields.length;
+      const id = reader.rowTemplates[row]!;
+      valueStart[row + 1] = valueStart[row]! + starts[id + 1]! - starts[id]!;
     }
     this.#valueStart = valueStart;
     this.#a = new Uint32Array(valueStart[count]!);
     this.#b = new Uint32Array(valueStart[count]!);
-    reader.templates.forEach(({ fields }, id) => {
+    for (let id = 0; id < templates.count; id++) {
       const rowCount = reader.starts[id + 1]! - reader.starts[id]!;
-      if (rowCount === 0) return;
-      fields.forEach((field, position) => {
-        if (field.isConstant) return this.#fillConstant(id, position, this.#constant(field));
-        const column = this.#column(field.field);
-        const valueStart = reader.valueStart(id, position);
-        checkLength(
-          valueStart + rowCount,
-          (column.kind === 'texts' ? column.codes : undefined)?.length ?? column.a.length,
-        );
-        this.#fillColumn({ id, position, valueStart }, column);
-      });
-    });
+      if (rowCount === 0) continue;
+      for (let at = starts[id]!, position = 0; at < starts[id + 1]!; at++, position++) {
+        if (templates.isConstant(at)) this.#fillConstant(id, position, this.#constant(at));
+        else this.#fillField({ id, position, rowCount }, templates.field(at));
+      }
+    }
   }
 
-  /** The words of a constant field; text is in the batch's arena. */
-  #constant(field: StoredField): { a: number; b: number } {
-    if (!T.isArenaType(T.fieldType(field.field))) return field;
+  #fillField({ id, position, rowCount }: { id: number; position: number; rowCount: number }, field: number): void {
+    const column = this.#column(field);
+    const valueStart = this.reader.valueStart(id, position);
+    const available = (column.kind === 'texts' ? column.codes : undefined)?.length ?? column.a.length;
+    checkLength(valueStart + rowCount, available);
+    this.#fillColumn({ id, position, valueStart }, column);
+  }
+
+  /** The words of the constant field at `at`; text is in the batch's arena. */
+  #constant(at: number): { a: number; b: number } {
+    const { templates } = this.reader;
+    const [a, b] = [templates.a(at), templates.b(at)];
+    if (!T.isArenaType(T.fieldType(templates.field(at)))) return { a, b };
     const constants = this.reader.constants();
-    checkConstant(constants, field.a);
-    return { a: this.#entries.place(constants)[field.a]!, b: constants.b[field.a]! };
+    checkConstant(constants, a);
+    return { a: this.#entries.place(constants)[a]!, b: constants.b[a]! };
   }
 
   /** A decoded column whose text is in the batch's arena. */
@@ -237,17 +246,19 @@ export class SomeValues implements SectionValues {
   copy(row: number, into: ValueList): void {
     const { reader } = this;
     const template = reader.rowTemplates[row]!;
-    const { fields } = reader.templates[template]!;
+    const { templates } = reader;
+    const { starts } = templates;
     const rank = reader.rank(row);
-    for (let position = 0; position < fields.length; position++) {
-      const field = fields[position]!;
-      if (field.isConstant) this.#copyConstant(field, into);
-      else this.#copyValue(field.field, reader.valueStart(template, position) + rank, into);
+    for (let at = starts[template]!, position = 0; at < starts[template + 1]!; at++, position++) {
+      if (templates.isConstant(at)) this.#copyConstant(at, into);
+      else this.#copyValue(templates.field(at), reader.valueStart(template, position) + rank, into);
     }
   }
 
-  #copyConstant({ field, a, b }: StoredField, into: ValueList): void {
-    if (!T.isArenaType(T.fieldType(field))) return into.push(a, b);
+  #copyConstant(at: number, into: ValueList): void {
+    const { templates } = this.reader;
+    const a = templates.a(at);
+    if (!T.isArenaType(T.fieldType(templates.field(at)))) return into.push(a, templates.b(at));
     const constants = this.reader.constants();
     checkConstant(constants, a);
     into.push(this.#entries.placeOne(constants, a), constants.b[a]!);

@@ -8,7 +8,7 @@ import { decodedGroup } from '../block/decoded-group.ts';
 import type { GroupReader } from '../block/group-reader.ts';
 import { textsOf } from '../block/read-names.ts';
 import type { SectionReader } from '../block/read-section.ts';
-import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
+import type { StoredTemplates } from '../block/read-templates.ts';
 import type { TraceColumns } from '../block/read-traces.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import { operationName } from '../trace/service-name.ts';
@@ -46,7 +46,7 @@ export class BlockView {
   }
 
   /** Templates of a section of the block. */
-  templates(section: number): readonly StoredTemplate[] {
+  templates(section: number): StoredTemplates {
     return this.group.block.templates(section);
   }
 
@@ -112,9 +112,12 @@ export class BlockView {
     return { kind: 'texts', a, b, codes, bytes: shared?.bytes ?? this.#arena.arena };
   }
 
-  constantMatches(section: number, { field, a, b }: StoredField, value: ValueMatcher): boolean {
-    const type = T.fieldType(field);
-    if (!T.isArenaType(type)) return value.matches(type, a, b, NO_BYTES);
+  /** Whether the constant field at `at` of the section's templates matches. */
+  constantMatches(section: number, at: number, value: ValueMatcher): boolean {
+    const templates = this.templates(section);
+    const type = T.fieldType(templates.field(at));
+    const a = templates.a(at);
+    if (!T.isArenaType(type)) return value.matches(type, a, templates.b(at), NO_BYTES);
     const constants = this.constants(section);
     if (a >= constants.a.length) throw new StoreError('CORRUPTION', `constant ${a} of ${constants.a.length}`);
     return value.matches(type, constants.a[a]!, constants.b[a]!, constants.bytes);

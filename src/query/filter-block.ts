@@ -2,7 +2,6 @@
 // and dictionaries are decoded when a reference first needs them, and kept for the filter's other references.
 import { StoreError } from '../base/errors.ts';
 import * as C from '../block/block-columns.ts';
-import type { StoredField, StoredTemplate } from '../block/read-templates.ts';
 import { operationName } from '../trace/service-name.ts';
 import { STATUS_WORDS, type FieldName, type FilterReference } from '../trace/filter.ts';
 import { SPAN_KINDS } from '../trace/span-kinds.ts';
@@ -139,34 +138,39 @@ export class FilterBlock {
   #attribute(section: number, key: Buffer): Run[] {
     const id = this.view.keyId(key);
     if (id < 0) return [];
-    return this.#ofFields(section, ({ fields }) =>
-      fields.filter(({ field }) => !T.isIntrinsic(field) && T.fieldId(field) === id),
-    );
+    return this.#ofFields(section, (field) => !T.isIntrinsic(field) && T.fieldId(field) === id);
   }
 
   /** If such a field occurs several times, the last one counts, as in proto3. */
   #intrinsic(section: number, intrinsic: number): Run[] {
-    return this.#ofFields(section, ({ fields }) => {
-      const last = fields.findLast(({ field }) => T.isIntrinsic(field) && T.fieldId(field) === intrinsic);
-      return last === undefined ? [] : [last];
-    });
+    const isAsked = (field: number): boolean => T.isIntrinsic(field) && T.fieldId(field) === intrinsic;
+    return this.#ofFields(section, isAsked, true);
   }
 
-  #ofFields(section: number, fieldsOf: (template: StoredTemplate) => readonly StoredField[]): Run[] {
-    const { templates, starts, rows } = this.view.rows(section);
-    return templates.flatMap((template, id) => {
+  /** A run for each field of a template that has rows and `isAsked` of; `isLastOnly`: of the last one in each template. */
+  #ofFields(section: number, isAsked: (field: number) => boolean, isLastOnly = false): Run[] {
+    const reader = this.view.rows(section);
+    const { templates, starts, rows } = reader;
+    const runs: Run[] = [];
+    for (let id = 0; id < templates.count; id++) {
       const place = { rows, from: starts[id]!, to: starts[id + 1]! };
-      if (place.from === place.to) return [];
-      return fieldsOf(template).map((field): Run => {
-        if (field.isConstant) return this.#constantRun(section, field, place);
-        const first = this.view.rows(section).valueStart(id, template.fields.indexOf(field));
-        return this.#columnRun(section, field, { ...place, first });
-      });
-    });
+      if (place.from === place.to) continue;
+      const found = templates.fieldsOf(id, isAsked);
+      for (const at of isLastOnly ? found.slice(-1) : found) {
+        const first = templates.isConstant(at) ? 0 : reader.valueStart(id, at - templates.starts[id]!);
+        const run = templates.isConstant(at)
+          ? this.#constantRun(section, at, place)
+          : this.#columnRun(section, templates.field(at), { ...place, first });
+        runs.push(run);
+      }
+    }
+    return runs;
   }
 
-  #constantRun(section: number, { field, a, b }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
-    const type = T.fieldType(field);
+  #constantRun(section: number, at: number, place: Pick<Run, 'rows' | 'from' | 'to'>): Run {
+    const templates = this.view.templates(section);
+    const [a, b] = [templates.a(at), templates.b(at)];
+    const type = T.fieldType(templates.field(at));
     if (!T.isArenaType(type)) return { ...place, entries: oneEntry(type, a, b), first: 0, isConstant: true };
     // Each type has its own entries, but the text is shared.
     const key = section * 8 + type;
@@ -178,7 +182,7 @@ export class FilterBlock {
     return { ...place, entries, first: a, isConstant: true };
   }
 
-  #columnRun(section: number, { field }: StoredField, place: Pick<Run, 'rows' | 'from' | 'to' | 'first'>): Run {
+  #columnRun(section: number, field: number, place: Pick<Run, 'rows' | 'from' | 'to' | 'first'>): Run {
     const key = field * 4 + section;
     let column = this.#columns.get(key);
     if (column === undefined) {
@@ -206,18 +210,15 @@ export class FilterBlock {
   #ofHeads(section: number, at: number, read: (head: number) => readonly Entries[]): Run[] {
     const { templates, starts, rows } = this.view.rows(section);
     const known = new Map<number, readonly Entries[]>();
-    return templates.flatMap(({ head }, id) => {
-      let values = known.get(head[at]!);
-      if (values === undefined) known.set(head[at]!, (values = read(head[at]!)));
-      return values.map((entries): Run => ({
-        entries,
-        rows,
-        from: starts[id]!,
-        to: starts[id + 1]!,
-        first: 0,
-        isConstant: true,
-      }));
-    });
+    const runs: Run[] = [];
+    for (let id = 0; id < templates.count; id++) {
+      const head = templates.head(id, at);
+      let values = known.get(head);
+      if (values === undefined) known.set(head, (values = read(head)));
+      const place = { rows, from: starts[id]!, to: starts[id + 1]!, first: 0, isConstant: true };
+      for (const entries of values) runs.push({ entries, ...place });
+    }
+    return runs;
   }
 
   #ofResources(reference: FilterReference): Run[] {

@@ -147,23 +147,37 @@ export function idKey(traceId: Uint8Array): string {
   return Buffer.from(traceId.buffer, traceId.byteOffset, 16).toString('latin1');
 }
 
-/** Finds wanted ids among many: compares their last four bytes first, which are random in all common kinds of ids. */
+/** Finds wanted ids among many without an object for each: by their last four bytes, which are random in all common kinds of ids. */
 export class WantedTraces {
-  readonly #byTail = new Map<number, Uint8Array[]>();
+  readonly #ids: Uint8Array;
+  /** Number + 1 of an id, 0: free. */
+  readonly #slots: Int32Array;
 
   constructor(traceIds: readonly Uint8Array[]) {
-    for (const id of traceIds) {
-      const tail = tailOf(id, 0);
-      const known = this.#byTail.get(tail);
-      if (known === undefined) this.#byTail.set(tail, [id]);
-      else known.push(id);
-    }
+    this.#ids = new Uint8Array(16 * traceIds.length);
+    this.#slots = new Int32Array(2 ** Math.ceil(Math.log2(4 * traceIds.length + 1)));
+    traceIds.forEach((id, i) => {
+      this.#ids.set(id, 16 * i);
+      if (!this.has(id, 0)) this.#slots[this.#slotOf(id, 0)] = i + 1;
+    });
   }
 
   /** Whether the id at `at` is wanted. */
   has(ids: Uint8Array, at: number): boolean {
-    const candidates = this.#byTail.get(tailOf(ids, at));
-    return candidates !== undefined && candidates.some((id) => Buffer.compare(id, ids.subarray(at, at + 16)) === 0);
+    return this.#slots[this.#slotOf(ids, at)] !== 0;
+  }
+
+  /** The slot of the id at `at`, or the free one where it would be. */
+  #slotOf(ids: Uint8Array, at: number): number {
+    const slots = this.#slots;
+    let slot = tailOf(ids, at) & (slots.length - 1);
+    while (slots[slot] !== 0 && !this.#equals(slots[slot]! - 1, ids, at)) slot = (slot + 1) & (slots.length - 1);
+    return slot;
+  }
+
+  #equals(wanted: number, ids: Uint8Array, at: number): boolean {
+    for (let i = 15; i >= 0; i--) if (this.#ids[16 * wanted + i] !== ids[at + i]) return false;
+    return true;
   }
 }
 

@@ -149,11 +149,13 @@ export class SpanMatcher {
       }
       return answer;
     };
-    return Uint8Array.from(view.templates(C.SECTION_SPANS), ({ head }) =>
-      Number(
-        (isOperation === undefined || isOperation[head[T.SPAN_NAME]!] === 1) && isOfService(head[T.SPAN_RESOURCE]!),
-      ),
-    );
+    const templates = view.templates(C.SECTION_SPANS);
+    const alive = new Uint8Array(templates.count);
+    for (let id = 0; id < alive.length; id++) {
+      const isNamed = isOperation === undefined || isOperation[templates.head(id, T.SPAN_NAME)] === 1;
+      alive[id] = Number(isNamed && isOfService(templates.head(id, T.SPAN_RESOURCE)));
+    }
+    return alive;
   }
 
   /** A flag per row that meets all conditions except the times. */

@@ -3,7 +3,7 @@
 import { WireReader } from '../bytes/wire-reader.ts';
 import * as C from '../block/block-columns.ts';
 import type { SectionReader } from '../block/read-section.ts';
-import type { StoredField } from '../block/read-templates.ts';
+import type { StoredTemplates } from '../block/read-templates.ts';
 import { parseDescriptor } from '../trace/descriptor.ts';
 import * as T from '../trace/templates.ts';
 import type { BlockView } from './block-view.ts';
@@ -46,7 +46,7 @@ export class TagMatcher {
 
   /** NEVER, ALWAYS or BY_ROW for each span template. */
   verdicts(view: BlockView): Uint8Array {
-    const verdicts = new Uint8Array(view.templates(C.SECTION_SPANS).length);
+    const verdicts = new Uint8Array(view.templates(C.SECTION_SPANS).count);
     this.tag.ways.forEach((way, index) => this.#judge(view, verdicts, { way, index }));
     // NEVER and ALWAYS swap; BY_ROW stays BY_ROW.
     if (this.tag.isNegated)
@@ -59,12 +59,14 @@ export class TagMatcher {
     const judge = judgeOfWay(view, way, value);
     const scopes = isOfScope(way) ? view.scopes().map((scope) => this.#scopes[index]!.holds(scope)) : [];
     const resources = isOfResource(way) ? view.resources().map((one) => this.#resources[index]!.holds(one)) : [];
-    view.templates(C.SECTION_SPANS).forEach(({ head, fields }, id) => {
-      if (verdicts[id] === ALWAYS) return;
-      const isDescribed = scopes[head[T.SPAN_SCOPE]!] === true || resources[head[T.SPAN_RESOURCE]!] === true;
-      const verdict = isDescribed ? ALWAYS : judge(head, fields);
+    const templates = view.templates(C.SECTION_SPANS);
+    for (let id = 0; id < templates.count; id++) {
+      if (verdicts[id] === ALWAYS) continue;
+      const isDescribed =
+        scopes[templates.head(id, T.SPAN_SCOPE)] === true || resources[templates.head(id, T.SPAN_RESOURCE)] === true;
+      const verdict = isDescribed ? ALWAYS : judge(templates, id);
       if (verdict !== NEVER) verdicts[id] = verdict;
-    });
+    }
   }
 
   /** True when every span of this kind and status meets the condition. */
@@ -95,7 +97,8 @@ export class TagMatcher {
   }
 }
 
-type Judge = (head: Int32Array, fields: readonly StoredField[]) => number;
+/** Judges a template of the block's spans. */
+type Judge = (templates: StoredTemplates, id: number) => number;
 
 function never(): number {
   return NEVER;
@@ -105,14 +108,18 @@ function never(): number {
 function judgeOfWay(view: BlockView, way: Way, value: ValueMatcher): Judge {
   switch (way.kind) {
     case 'span-kind':
-      return (head) => Number(head[T.SPAN_KIND] === way.value);
+      return (templates, id) => Number(templates.head(id, T.SPAN_KIND) === way.value);
     case 'status':
-      return (head) => Number(head[T.SPAN_STATUS] === way.value);
+      return (templates, id) => Number(templates.head(id, T.SPAN_STATUS) === way.value);
     case 'intrinsic':
-      return (_head, fields) => judgeFields(view, C.SECTION_SPANS, { fields, isAsked: isAskedBy(way, -1), value });
+      return (_, id) => judgeFields(view, C.SECTION_SPANS, { id, isAsked: isAskedBy(way, -1), value });
     case 'event-name': {
-      const isNamed = view.templates(C.SECTION_EVENTS).some(({ head }) => isEventName(view, head, value));
-      return isNamed ? (head) => ((head[T.SPAN_PRESENCE]! & T.HAS_EVENTS) !== 0 ? BY_ROW : NEVER) : never;
+      const events = view.templates(C.SECTION_EVENTS);
+      let isNamed = false;
+      for (let id = 0; id < events.count && !isNamed; id++) isNamed = isEventName(view, id, value);
+      return isNamed
+        ? (templates, id) => ((templates.head(id, T.SPAN_PRESENCE) & T.HAS_EVENTS) !== 0 ? BY_ROW : NEVER)
+        : never;
     }
     case 'attribute':
       return judgeOfAttribute(view, way, value);
@@ -128,15 +135,16 @@ function judgeOfAttribute(view: BlockView, way: AttributeWay, value: ValueMatche
   let childBits = 0;
   for (const [level, section, bit] of CHILD_LEVELS) {
     if ((way.levels & level) === 0) continue;
-    const judge = ({ fields }: { fields: readonly StoredField[] }): boolean =>
-      judgeFields(view, section, { fields, isAsked, value }) !== NEVER;
-    if (view.templates(section).some(judge)) childBits |= bit;
+    const templates = view.templates(section);
+    const isMet = (field: number, at: number): boolean =>
+      isAsked(field) && (!templates.isConstant(at) || view.constantMatches(section, at, value));
+    if (templates.some(isMet)) childBits |= bit;
   }
   const isOnSpans = (way.levels & LEVEL_SPAN) !== 0;
-  return (head, fields) => {
-    const verdict = isOnSpans ? judgeFields(view, C.SECTION_SPANS, { fields, isAsked, value }) : NEVER;
+  return (templates, id) => {
+    const verdict = isOnSpans ? judgeFields(view, C.SECTION_SPANS, { id, isAsked, value }) : NEVER;
     if (verdict !== NEVER) return verdict;
-    return (head[T.SPAN_PRESENCE]! & childBits) !== 0 ? BY_ROW : NEVER;
+    return (templates.head(id, T.SPAN_PRESENCE) & childBits) !== 0 ? BY_ROW : NEVER;
   };
 }
 
@@ -149,17 +157,19 @@ function isAskedBy(way: Way, keyId: number): IsAsked {
 }
 
 interface AskedFields {
-  readonly fields: readonly StoredField[];
+  /** The template. */
+  readonly id: number;
   readonly isAsked: IsAsked;
   readonly value: ValueMatcher;
 }
 
-function judgeFields(view: BlockView, section: number, { fields, isAsked, value }: AskedFields): number {
+function judgeFields(view: BlockView, section: number, { id, isAsked, value }: AskedFields): number {
   let verdict = NEVER;
-  for (const field of fields) {
-    if (!isAsked(field.field)) continue;
-    if (!field.isConstant) verdict = BY_ROW;
-    else if (view.constantMatches(section, field, value)) return ALWAYS;
+  const templates = view.templates(section);
+  for (let at = templates.starts[id]!; at < templates.starts[id + 1]!; at++) {
+    if (!isAsked(templates.field(at))) continue;
+    if (!templates.isConstant(at)) verdict = BY_ROW;
+    else if (view.constantMatches(section, at, value)) return ALWAYS;
   }
   return verdict;
 }
@@ -174,9 +184,7 @@ interface AskedWay {
 function applyWay(view: BlockView, { way, value, verdicts }: AskedWay, flags: Uint8Array): void {
   if (way.kind === 'event-name') {
     applyChildren(view, C.SECTION_EVENTS, flags, (events, met) => {
-      events.templates.forEach(({ head }, id) => {
-        if (isEventName(view, head, value)) setRows(events, id, met);
-      });
+      for (let id = 0; id < events.templates.count; id++) if (isEventName(view, id, value)) setRows(events, id, met);
     });
     return;
   }
@@ -191,7 +199,7 @@ function applyWay(view: BlockView, { way, value, verdicts }: AskedWay, flags: Ui
   for (const [level, section] of CHILD_LEVELS) {
     if ((way.levels & level) === 0) continue;
     // Most keys are on spans only: the templates of events and links tell this without reading their rows.
-    if (!view.templates(section).some(({ fields }) => fields.some(({ field }) => asked.isAsked(field)))) continue;
+    if (!view.templates(section).some(asked.isAsked)) continue;
     applyChildren(view, section, flags, (children, met) => applyFields(view, children, asked, met));
   }
 }
@@ -206,20 +214,22 @@ interface AskedRows {
 function applyFields(view: BlockView, section: SectionReader, asked: AskedRows, flags: Uint8Array): void {
   const { isAsked, value, verdicts } = asked;
   const columns = new Map<number, Uint8Array | undefined>();
-  section.templates.forEach(({ fields }, id) => {
-    if (verdicts !== undefined && verdicts[id] !== BY_ROW) return;
-    if (section.starts[id] === section.starts[id + 1]) return;
-    for (const [position, field] of fields.entries()) {
-      if (!isAsked(field.field)) continue;
-      if (field.isConstant) {
-        if (view.constantMatches(section.section, field, value)) setRows(section, id, flags);
-        continue;
-      }
-      if (!columns.has(field.field)) columns.set(field.field, view.columnMatches(section.section, field.field, value));
-      const matches = columns.get(field.field);
-      if (matches !== undefined) copyFlags(section, { id, from: section.valueStart(id, position) }, matches, flags);
+  const { templates } = section;
+  for (let id = 0; id < templates.count; id++) {
+    if (verdicts !== undefined && verdicts[id] !== BY_ROW) continue;
+    if (section.starts[id] === section.starts[id + 1]) continue;
+    const asked = templates.fieldsOf(id, isAsked);
+    const isMet = (at: number): boolean => templates.isConstant(at) && view.constantMatches(section.section, at, value);
+    if (asked.some(isMet)) setRows(section, id, flags);
+    for (const at of asked) {
+      if (templates.isConstant(at)) continue;
+      const field = templates.field(at);
+      if (!columns.has(field)) columns.set(field, view.columnMatches(section.section, field, value));
+      const matches = columns.get(field);
+      const from = section.valueStart(id, at - templates.starts[id]!);
+      if (matches !== undefined) copyFlags(section, { id, from }, matches, flags);
     }
-  });
+  }
 }
 
 function copyFlags(
@@ -253,8 +263,9 @@ function applyChildren(
   }
 }
 
-function isEventName(view: BlockView, head: Int32Array, value: ValueMatcher): boolean {
-  const name = view.strings()[head[T.EVENT_NAME]!];
+/** Whether the name in event template `id` matches. */
+function isEventName(view: BlockView, id: number, value: ValueMatcher): boolean {
+  const name = view.strings()[view.templates(C.SECTION_EVENTS).head(id, T.EVENT_NAME)];
   return name !== undefined && value.matchesBytes(name, 0, name.length);
 }
 

@@ -81,12 +81,13 @@ test('constant in one template, different in another: the column holds only the 
     ...['b', 'c'].map((value, i) => span(i + 9, { name: 'other', attributes: [attribute('k', value)] })),
   ]);
   const section = new SectionReader(block.groups[0]!, C.SECTION_SPANS);
-  expect(section.templates.map(({ fields }, id) => [rowsOf(section, id), fields[0]!.isConstant])).toEqual([
+  const { templates } = section;
+  expect([0, 1].map((id) => [rowsOf(section, id), templates.isConstant(templates.starts[id]!)])).toEqual([
     [3, true],
     [2, false],
   ]);
   const arena = new TextArena();
-  const column = section.values(section.templates[1]!.fields[0]!.field, arena);
+  const column = section.values(templates.field(templates.starts[1]!), arena);
   expect(column).toMatchObject({ kind: 'texts', b: Uint32Array.of(1, 1) });
 });
 
@@ -148,7 +149,7 @@ test('hundreds of templates, the most frequent first', () => {
     }),
   );
   const section = new SectionReader(checkRoundTrip(spans).groups[0]!, C.SECTION_SPANS);
-  const counts = section.templates.map((_, id) => rowsOf(section, id));
+  const counts = Array.from({ length: section.templates.count }, (_, id) => rowsOf(section, id));
   expect(counts.length).toBeGreaterThan(300);
   expect(counts.toSorted((x, y) => y - x)).toEqual(counts);
 });

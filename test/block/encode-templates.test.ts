@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { SECTION_EVENTS, SECTION_LINKS, SECTION_SPANS } from '../../src/block/block-columns.ts';
 import { TemplateWriter, templateOrder } from '../../src/block/encode-templates.ts';
-import { readTemplates, type StoredTemplate } from '../../src/block/read-templates.ts';
+import { readTemplates } from '../../src/block/read-templates.ts';
 import { ByteReader } from '../../src/bytes/byte-reader.ts';
 import { ByteWriter } from '../../src/bytes/byte-writer.ts';
 import * as T from '../../src/trace/templates.ts';
@@ -39,27 +39,30 @@ function encoded(section: number, templates: readonly Template[]): Uint8Array {
 
 function check(section: number, templates: readonly Template[]): void {
   const reader = new ByteReader(encoded(section, templates));
-  const stored: StoredTemplate[] = readTemplates(reader, section, templates.length);
-  expect(reader.left).toBe(0);
+  const stored = readTemplates(reader, section, templates.length);
+  expect([reader.left, stored.count]).toEqual([0, templates.length]);
   const columns = new Map<number, number>();
-  for (const { fields } of stored) {
-    for (const { field, isConstant, column } of fields) {
-      if (isConstant) continue;
+  const found = templates.map((_, id) => {
+    const fields: object[] = [];
+    for (let at = stored.starts[id]!; at < stored.starts[id + 1]!; at++) {
+      const [field, isConstant] = [stored.field(at), stored.isConstant(at)];
+      fields.push({ field, isConstant, a: stored.a(at), b: stored.b(at) });
       // One column a field, and one field a column.
-      expect(columns.get(field) ?? column).toBe(column);
-      columns.set(field, column);
+      if (!isConstant) expect(columns.get(field) ?? stored.column(at)).toBe(stored.column(at));
+      if (!isConstant) columns.set(field, stored.column(at));
     }
-  }
+    return { head: Array.from({ length: stored.size }, (_unused, int) => stored.head(id, int)), fields };
+  });
   expect(new Set(columns.values()).size).toBe(columns.size);
   const expected = templates.map(({ head, fields }) => ({
-    head: Int32Array.from(head),
+    head,
     fields: fields.map(({ field, constant }) =>
       constant === undefined
-        ? { field, isConstant: false, a: 0, b: 0, column: columns.get(field)! }
-        : { field, isConstant: true, a: constant[0] >>> 0, b: constant[1] >>> 0, column: 0 },
+        ? { field, isConstant: false, a: 0, b: 0 }
+        : { field, isConstant: true, a: constant[0] >>> 0, b: constant[1] >>> 0 },
     ),
   }));
-  expect(stored).toEqual(expected);
+  expect(found).toEqual(expected);
 }
 
 const text = T.attributeField(3, T.TYPE_STRING);
