@@ -30,7 +30,7 @@ const ENTRIES_MAX: number = 1 << 27;
 /** The bytes of a block, range by range. */
 export interface BlockBytes {
   readonly sizeBytes: number;
-  /** `sizeBytes` bytes from `offset`, which lie inside the block. */
+  /** `sizeBytes` bytes from `offset`, which lie inside the block. All of a buffer belongs to the caller; a part of one does not. */
   read(offset: number, sizeBytes: number): Uint8Array;
 }
 
@@ -316,6 +316,7 @@ export class BlockReader implements GroupedBlock {
       if (this.#frames[index]!.raw === undefined)
         this.#keep(index, stored.subarray(from, from + this.#frames[index]!.storedBytes));
     }
+    this.#spend(stored, this.#frames.slice(first, last + 1));
   }
 
   /** The frame as stored, after its checksum is verified. */
@@ -346,7 +347,16 @@ export class BlockReader implements GroupedBlock {
       frame.meter = this.#meter;
       this.#meter.bytes += frame.storedBytes;
     }
-    return frame.raw ?? this.#keep(index, this.#stored(index));
+    if (frame.raw !== undefined) return frame.raw;
+    const stored = this.#stored(index);
+    const raw = this.#keep(index, stored);
+    this.#spend(stored, [frame]);
+    return raw;
+  }
+
+  /** Frees what was read of `frames`, unless one of them is stored as it is and so a view of it. */
+  #spend(stored: Uint8Array, frames: readonly Frame[]): void {
+    if (frames.every(({ codec }) => codec !== CODEC_NONE)) freeBytes(stored);
   }
 
   /** Keeps a frame decompressed. */

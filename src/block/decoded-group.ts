@@ -1,6 +1,8 @@
 // What is decoded of a row group for all its rows: templates of rows, times, parents, children. Kept with the block while it is
 // open, because a search and the reading of what it found need the same, and users ask for the newest traces again and again.
+import { freeBytes } from '../bytes/free-bytes.ts';
 import * as C from './block-columns.ts';
+import type { BlockReader } from './block-reader.ts';
 import type { GroupReader } from './group-reader.ts';
 import { readChildStarts } from './read-children.ts';
 import { SectionReader } from './read-section.ts';
@@ -19,6 +21,12 @@ export function decodedGroup(group: GroupReader): DecodedGroup {
   return known;
 }
 
+/** Frees what is kept of `block`. Nothing that was read of it may be used any more. */
+export function releaseBlock(block: BlockReader): void {
+  for (const group of block.groups) decoded.get(group)?.release();
+  block.release();
+}
+
 export class DecodedGroup {
   readonly group: GroupReader;
   readonly #sections: (SectionReader | undefined)[] = [];
@@ -28,6 +36,13 @@ export class DecodedGroup {
   /** Call decodedGroup. */
   constructor(group: GroupReader) {
     this.group = group;
+  }
+
+  /** Call releaseBlock. */
+  release(): void {
+    for (const reader of this.#sections) reader?.release();
+    for (const starts of this.#childStarts) if (starts !== undefined) freeBytes(starts);
+    if (this.#traceColumns !== undefined) Object.values(this.#traceColumns).forEach(freeBytes);
   }
 
   /** A section with the group's rows. */

@@ -1,6 +1,7 @@
 // Reads one section (spans, events or links) of a row group: the template of each row, and the position of each field's
 // values. The full decoder and the query's predicates both use it.
 import { StoreError } from '../base/errors.ts';
+import { freeBytes } from '../bytes/free-bytes.ts';
 import { decodeNumbers } from '../codec/numbers.ts';
 import type { Texts } from '../codec/text-forms.ts';
 import { decodeTextColumn, type Arena, type TextColumn } from '../codec/texts.ts';
@@ -67,6 +68,12 @@ export class SectionReader implements SectionRows {
       rows: this.rows,
       starts: this.starts,
     } = readSectionRows(group, section, this.templates.count));
+  }
+
+  /** Frees its arrays (decoded-group.ts). */
+  release(): void {
+    for (const array of [this.rowTemplates, this.rows, this.starts]) freeBytes(array);
+    if (this.#ranks !== undefined) freeBytes(this.#ranks);
   }
 
   /** Index, in its field's column, of the first value of field number `position` of a template that has rows. */

@@ -2,6 +2,6 @@
 // spans/s the pieces of request bodies alone started a collection every two seconds on each of two threads.
 
 /** Frees the memory of `bytes`, which must not be used any more, if it is all of its buffer. */
-export function freeBytes({ buffer, byteLength }: Uint8Array): void {
+export function freeBytes({ buffer, byteLength }: ArrayBufferView): void {
   if (buffer instanceof ArrayBuffer && byteLength === buffer.byteLength) buffer.transfer(0);
 }

@@ -2,6 +2,7 @@
 // decompressed. Users mostly query the newest data, and the pages of a UI request the same traces many times.
 import { assert } from '../base/assert.ts';
 import { BlockReader, type BlockBytes } from '../block/block-reader.ts';
+import { releaseBlock } from '../block/decoded-group.ts';
 import type { ReadFile } from '../disk/disk.ts';
 import type { Identity } from '../part/identity.ts';
 import type { BlockRange } from '../part/part-reader.ts';
@@ -71,7 +72,7 @@ export class BlockCache {
   #drop(key: string, block: OpenBlock): void {
     this.#forget(key, block);
     // Half a megabyte a group: left to the collector, 35 traces by id started a full collection, which stops queries for 20 ms.
-    block.reader.release();
+    releaseBlock(block.reader);
   }
 
   #forget(key: string, block: OpenBlock): void {
