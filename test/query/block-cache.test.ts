@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import * as C from '../../src/block/block-columns.ts';
 import type { BlockReader } from '../../src/block/block-reader.ts';
+import { decodedGroup } from '../../src/block/decoded-group.ts';
 import type { ReadFile } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { BlockCache } from '../../src/query/block-cache.ts';
@@ -73,6 +74,18 @@ test('a block larger than the bound is read and not kept', () => {
   const cache = new BlockCache(1);
   expect(cache.use('a', place(0), spanIds)).toBe(400);
   expect(cache.bytes).toBe(0);
+});
+
+test('what was decompressed and decoded of a block is freed when it leaves', () => {
+  const cache = new BlockCache(1);
+  const read = cache.use('a', place(0), (reader) => {
+    const group = decodedGroup(reader.groups[0]!);
+    const names = reader.list(C.COLUMN_STRINGS);
+    return { starts: group.traceColumns().starts, rows: group.section(C.SECTION_SPANS).rows, names: names.bytes };
+  });
+  expect([read.starts.length, read.rows.length]).toEqual([0, 0]);
+  // Lists are copies.
+  expect(read.names.length).toBeGreaterThan(0);
 });
 
 test('what failed is not kept', () => {

@@ -30,7 +30,8 @@ const DAY_NS = 86_400_000_000_000n;
 
 export class MadeStore implements Disposable {
   readonly path: string = mkdtempSync(join(tmpdir(), 'tracelith-query-'));
-  readonly cache: PartCache = new PartCache(nodeDisk);
+  /** Keeps no block: whoever uses something of one after its use finds it freed. */
+  readonly cache: PartCache = new PartCache(nodeDisk, { blockBytesMax: 0 });
   readonly #days = new Map<number, { parts: ViewPart[]; logBlocks: (ViewLogBlock & { tenant: Tenant })[] }>();
   readonly #memoryBytes: number | undefined;
   #files = 0;
