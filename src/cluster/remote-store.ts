@@ -30,23 +30,25 @@ import { countSpans } from './cut-request.ts';
 import { joinPieces } from './merge-answers.ts';
 import { marksOf, type CallResult, type GrpcCaller } from './grpc-caller.ts';
 import {
-  codecOf,
-  decodeSliceResult,
   explanationOf,
   hitsOf,
   linksOf,
   queryMessageOf,
   seriesOf,
-  STORAGE_NODE,
-  WRITE_KEY_KEY,
-  WRITE_RESULT_KEY,
   type ExplainMessage,
   type HitsMessage,
   type LinksMessage,
-  type NodeDescription,
   type QueryMessage,
   type SeriesMessage,
   type SeriesRequestMessage,
+} from './answer-messages.ts';
+import {
+  codecOf,
+  decodeSliceResult,
+  STORAGE_NODE,
+  WRITE_KEY_KEY,
+  WRITE_RESULT_KEY,
+  type NodeDescription,
   type SliceMessage,
   type SliceResultMessage,
 } from './protocol.ts';

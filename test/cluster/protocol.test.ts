@@ -4,12 +4,6 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import {
-  CLUSTER_PROTO,
-  codecOf,
-  decodeMarks,
-  decodeSliceResult,
-  encodeMarks,
-  encodeSliceResult,
   explainMessageOf,
   explanationOf,
   linksMessageOf,
@@ -18,6 +12,14 @@ import {
   queryOfMessage,
   seriesMessageOf,
   seriesOf,
+} from '../../src/cluster/answer-messages.ts';
+import {
+  CLUSTER_PROTO,
+  codecOf,
+  decodeMarks,
+  decodeSliceResult,
+  encodeMarks,
+  encodeSliceResult,
 } from '../../src/cluster/protocol.ts';
 import { methodSchema } from '../../src/api/grpc/grpc-schema.ts';
 import { BLOCK_FATES, type SearchExplanation } from '../../src/trace/search-explanation.ts';

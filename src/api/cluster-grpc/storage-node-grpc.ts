@@ -8,11 +8,13 @@ import {
   metricsQueryOf,
   queryOfMessage,
   seriesMessageOf,
+  type QueryMessage,
+  type SeriesRequestMessage,
+} from '../../cluster/answer-messages.ts';
+import {
   sliceResultOf,
   STORAGE_NODE,
   type NodeDescription,
-  type QueryMessage,
-  type SeriesRequestMessage,
   type SliceMessage,
   type SliceResultMessage,
 } from '../../cluster/protocol.ts';
