@@ -13,6 +13,8 @@ const PROBE_INTERVAL_MS = 1_000;
 const PROBE_TIMEOUT_MS = 3_000;
 /** Questions in a row without an answer until the node counts as down. A refused connection counts at once. */
 const SILENT_MAX = 2;
+/** What -storageNode.name takes, and the host names of others. */
+const NAME = /^[\w.:-]{1,300}$/;
 /** How long a node that refused spans gets no further ones. */
 const FULL_MS = 1_000;
 
@@ -121,6 +123,7 @@ export class StorageNode {
       const description = await this.store.describe(call);
       if (this.#isClosed) return;
       const wasNamed = this.name;
+      this.#checkName(description);
       this.#description = description;
       this.#silent = 0;
       this.#checkCircle();
@@ -135,6 +138,13 @@ export class StorageNode {
       if (!isStoreError(error)) throw error;
       this.#fail(error);
     }
+  }
+
+  /** A name stands in metrics, headers and logs, and decides where spans go. */
+  #checkName({ name = '' }: NodeDescription): void {
+    if (NAME.test(name)) return;
+    const shown = JSON.stringify(name.slice(0, 80));
+    throw new StoreError('UNAVAILABLE', `${this.address} is no storage node: it calls itself ${shown}`);
   }
 
   /** Both ends of a circle find it, and stay down until the lists are repaired. */

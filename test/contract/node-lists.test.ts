@@ -102,6 +102,22 @@ test('a node that takes another name, or another node that answers at its addres
   await expect.poll(() => nodes.placement.names, patience).toEqual(['a', 'c']);
 });
 
+test('what answers without a proper name is no storage node, whatever it was called before', async () => {
+  const [one, two] = [await openNode('a'), await openNode('b')];
+  one.description = {};
+  const { nodes } = await openList([one, two].map(({ source }) => source));
+  expect(nodes.placement.names).toEqual(['b']);
+  expect(nodes.all.map(({ shownName, isUp }) => [shownName, isUp])).toEqual([
+    ['b', true],
+    [one.address, false],
+  ]);
+  for (const name of ['a\nERROR', 'a b', 'ä', 'x'.repeat(301)]) {
+    two.description = { ...two.description, name };
+    await expect.poll(() => nodes.all[0]!.reason, patience).toContain(JSON.stringify(name.slice(0, 80)));
+    expect([nodes.placement.names, nodes.nodeAt(0).isUp]).toEqual([['b'], false]);
+  }
+});
+
 test('a list that is empty, or broken, for a moment changes nothing; one that names a node twice names it once', async () => {
   using folder = new TemporaryFolder();
   const path = join(folder.path, 'nodes');
