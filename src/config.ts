@@ -10,6 +10,7 @@ import { accessFlags } from './flags/access-flags.ts';
 import { clusterFlags } from './flags/cluster-flags.ts';
 import { httpFlags } from './flags/http-flags.ts';
 import { ingestFlags } from './flags/ingest-flags.ts';
+import { logFlags } from './flags/log-flags.ts';
 import { processFlags } from './flags/process-flags.ts';
 import { searchFlags } from './flags/search-flags.ts';
 import { storageFlags } from './flags/storage-flags.ts';
@@ -24,6 +25,7 @@ const flags = {
   ...httpFlags,
   ...accessFlags,
   ...clusterFlags,
+  ...logFlags,
   ...tlsFlags,
   ...processFlags,
 } as const;
@@ -80,6 +82,7 @@ export function parseConfig(
   refuseLateStop(given);
   refuseIdleRole(given);
   refuseLoneUiConfig(given);
+  refuseLoneLog(given);
   const shownFlags = Object.freeze(Object.values(flags).map((entry) => showFlag(entry, given)));
   return Object.freeze({ ...Object.fromEntries(values), ...addressOfRole(given), shownFlags }) as Config;
 }
@@ -169,6 +172,21 @@ function refuseLoneUiConfig(given: ReadonlyMap<string, GivenFlag>): void {
   if (valueOf(jaegerUiConfig, given) === '' || valueOf(jaegerUiDir, given) !== '') return;
   const [configName, dirName] = [jaegerUiConfig.row.name, jaegerUiDir.row.name];
   throw new StoreError('CONFIG', `-${configName} is of no use without -${dirName}; set both`);
+}
+
+/** A log that nobody reads or writes, and a reader of none. */
+function refuseLoneLog(given: ReadonlyMap<string, GivenFlag>): void {
+  const { ingestLog, logNodes, storageNodes } = flags;
+  const [hasLog, nodes, hasNodes] = [
+    valueOf(ingestLog, given),
+    valueOf(logNodes, given),
+    valueOf(storageNodes, given).length,
+  ];
+  if (nodes > 0 && hasLog === undefined)
+    throw new StoreError('CONFIG', `-${logNodes.row.name} is of no use without -${ingestLog.row.name}; set both`);
+  if (hasLog === undefined || nodes > 0 !== hasNodes > 0) return;
+  const who = `-${storageNodes.row.name} (this is an insert or select node) or -${logNodes.row.name} (a storage node)`;
+  throw new StoreError('CONFIG', `-${ingestLog.row.name} needs one of ${who}`);
 }
 
 /** Flags that a running process takes over when it reads its sources again (SIGHUP). */

@@ -39,6 +39,7 @@ import { Readiness } from './api/edge/readiness.ts';
 import { openDeletion } from './api/operations/open-deletion.ts';
 import { hostName, openCluster } from './cluster/open-cluster.ts';
 import { archiveOfOneTenant, TenantsReader } from './cluster/tenants-reader.ts';
+import { openLogFront, openLogStorage, type LogStorage } from './cluster/log-roles.ts';
 import { openNodeTls } from './cluster/node-tls.ts';
 import { PROTOCOL_VERSION, type NodeDescription } from './cluster/protocol.ts';
 import { nodeDisk } from './disk/node-disk.ts';
@@ -97,6 +98,7 @@ interface Backend {
   };
   readonly readiness: Readiness;
   readonly describe: () => Promise<NodeDescription>;
+  readonly reached?: LogStorage['reached'] | undefined;
   /** Takes over flags that have changed; undefined: they need a restart. */
   readonly take?: (reloaded: Reloaded) => void;
 }
@@ -159,6 +161,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     ...parts,
     ...backend.local,
     describe: backend.describe,
+    reached: backend.reached,
     explainer: reader,
     admin: store,
     threads: { main: ownThread(), ...(store && { engine: store.diagnosed }) },
@@ -209,12 +212,17 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   if (archived !== undefined) metrics.watchArchive(() => archived);
   const deletion = openDeletion(config, { store, reader, archive, logger, tenants });
   closing.add('deletion', () => deletion.close());
+  const log = config.logNodes === 0 ? undefined : await openLogStorage(config, { store, logger, disk: nodeDisk });
+  if (log !== undefined) {
+    closing.add('the log', () => log.close());
+    metrics.watchLogReader(log.states);
+  }
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   // The engine answers when its work of now is done, and the probes of a busy node must not wait for that.
   const refusal = new LastKnown<string | undefined>(async () => await store.writeRefusal(), undefined);
   const describe = async (): Promise<NodeDescription> => {
     const isReadOnly = (await refusal.look()) !== undefined;
-    return { name, version, protocol: PROTOCOL_VERSION, isReadOnly, instance: INSTANCE };
+    return { name, version, protocol: PROTOCOL_VERSION, isReadOnly, instance: INSTANCE, log: log?.place() };
   };
   const inventory = {
     listDays: () => store.listDays(),
@@ -222,17 +230,10 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   };
   const local = { digester: reader, inventory, uiDir: UI_DIR, deletions: deletion.tasks };
   const take = (reloaded: Reloaded): void => reader.rebound(reboundOf(reloaded));
-  return {
-    writer: store,
-    reader,
-    archive,
-    store,
-    local,
-    metrics,
-    readiness: readinessOf(store, refusal),
-    describe,
-    take,
-  };
+  const writer = log?.writer ?? store;
+  const { reached } = log ?? {};
+  const readiness = readinessOf(store, refusal);
+  return { writer, reader, archive, store, local, metrics, readiness, describe, reached, take };
 }
 
 /** The storage nodes of a cluster. */
@@ -240,6 +241,11 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
   const metrics = openMetrics(config, { store: undefined, allowedBytes, logger });
   const tls = openNodeTls(config, logger);
   if (tls !== undefined) closing.add('certificates for storage nodes', () => tls[Symbol.dispose]());
+  const log = config.ingestLog === undefined ? undefined : await openLogFront(config, logger);
+  if (log !== undefined) {
+    closing.add('the log', () => log.close());
+    metrics.watchLogFront(log.state);
+  }
   const cluster = await openCluster({
     sources: config.storageNodes,
     disk: nodeDisk,
@@ -255,14 +261,19 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
     allowsPartial: config.allowsPartial,
     answerBytesMax: memory.answerBytesMax,
     answersBytesMax: memory.answersBytesMax,
+    replicas: log?.replicas,
   });
   closing.add('storage nodes', () => cluster.close());
   metrics.watchCluster(cluster.state);
-  const { writer, reader, archive, isReachable, behind } = cluster;
+  const { reader, archive, isReachable, behind } = cluster;
+  const writer = log?.writer ?? cluster.writer;
   const readiness = new Readiness({
     isAlive: () => true,
-    isReachable,
-    refusalOf: async () => (isReachable() ? undefined : 'no storage node answers (-storageNode)'),
+    isReachable: () => log?.writer !== undefined || isReachable(),
+    refusalOf: async (duty) => {
+      if (log !== undefined && duty === 'insert') return log.refusal();
+      return isReachable() ? undefined : 'no storage node answers (-storageNode)';
+    },
   });
   const name = config.nodeName || hostName((config.storageListenAddr ?? config.httpListenAddr).port);
   const describe = async (): Promise<NodeDescription> => ({

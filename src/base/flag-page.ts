@@ -10,6 +10,7 @@ const HEADINGS: Readonly<Record<FlagGroup, string>> = {
   access: '## Access',
   tls: '## TLS',
   cluster: '## Cluster',
+  log: '## The log',
   process: '## Process',
 };
 const HEAD = '| flag | default | unit | meaning | example |\n| --- | --- | --- | --- | --- |\n';

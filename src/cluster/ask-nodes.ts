@@ -33,6 +33,8 @@ export interface NodeAnswer<T> {
 export interface Answers<T> {
   readonly answers: readonly NodeAnswer<T>[];
   readonly missing: readonly Missing[];
+  /** For people: what the answers together may lack. */
+  readonly warnings?: readonly string[];
 }
 
 export type AskNode<T> = (store: RemoteStore, call: CallContext) => Promise<T>;
@@ -75,17 +77,20 @@ export async function askNodes<T>(
   return { answers, missing: missing.sort((x, y) => (x.node < y.node ? -1 : 1)) };
 }
 
-function isNodeFailure(error: unknown): error is StoreError {
+/** What says nothing against the question. */
+export function isNodeFailure(error: unknown): error is StoreError {
   return isStoreError(error) && NODE_FAILURES.has(error.code) && !(error instanceof NoRoom);
 }
 
-function unanswered(missing: readonly Missing[]): StoreError {
+/** The error for a question that these nodes did not answer. */
+export function unanswered(missing: readonly Missing[]): StoreError {
   const nodes = missing.map(({ node, reason }) => `${node} (${reason})`).join(', ');
   const remedy = 'try again, or allow an answer without it (allow_partial_response=1, -search.allowPartialResponse)';
   return new StoreError('UNAVAILABLE', `storage node ${nodes} does not answer; ${remedy}`);
 }
 
-async function askNode<T>(node: StorageNode, call: CallContext, ask: AskNode<T>): Promise<T> {
+/** Asks one node, on a second connection when the first fails or half of the time is over. Throws the node's failure. */
+export async function askNode<T>(node: StorageNode, call: CallContext, ask: AskNode<T>): Promise<T> {
   if (!node.isUp) throw new StoreError('UNAVAILABLE', node.reason);
   const over = new AbortController();
   try {
@@ -140,6 +145,7 @@ function checkDown({ downSignal, reason }: StorageNode, error: unknown): void {
   if (downSignal.aborted) throw new StoreError('UNAVAILABLE', reason, { cause: error });
 }
 
-function withSignal(call: CallContext, signal: AbortSignal): CallContext {
+/** The call, ended by `signal` too. */
+export function withSignal(call: CallContext, signal: AbortSignal): CallContext {
   return { ...call, signal: call.signal === undefined ? signal : AbortSignal.any([call.signal, signal]) };
 }

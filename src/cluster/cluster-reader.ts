@@ -33,11 +33,14 @@ import {
   mergeSeries,
   mergeServices,
 } from './merge-answers.ts';
+import type { ReplicaAsker } from './ask-replicas.ts';
 import { ReadBudget, type ReadBudgetOptions } from './read-budget.ts';
 import type { StorageNodes } from './storage-nodes.ts';
 
 export interface ClusterReaderOptions extends ReadBudgetOptions {
   readonly nodes: Pick<StorageNodes, 'all'>;
+  /** Of nodes that a log feeds; undefined: all nodes are asked. */
+  readonly replicas?: ReplicaAsker | undefined;
   /** Questions that are under way at once; further ones wait. */
   readonly concurrentMax: number;
   /** Time for one question, and separately for its wait before it, ms. */
@@ -133,11 +136,11 @@ export class ClusterReader implements TraceReader, SearchExplainer {
     call: CallContext,
     ask: AskNode<T>,
   ): Promise<{ readonly answers: readonly T[]; readonly marked: Marked }> {
-    const { nodes, allowsPartial, observePartial } = this.#options;
+    const { nodes, replicas, allowsPartial, observePartial } = this.#options;
     await this.#turns.take(call.tenant, call.signal);
     try {
       const asked = { ...call, allowsPartial: call.allowsPartial ?? allowsPartial, deadlineNs: this.#deadlineOf(call) };
-      const found = await askNodes(nodes.all, asked, ask);
+      const found = await (replicas?.ask(nodes.all, asked, ask) ?? askNodes(nodes.all, asked, ask));
       const marked = marksOf(found);
       if (marked.missing !== undefined) observePartial?.(marked.missing);
       return { answers: found.answers.map(({ answer }) => answer), marked };
@@ -153,9 +156,9 @@ function tooManySeries(bytesMax: number): StoreError {
 }
 
 /** Warnings in the order of the nodes' names, so that equal answers have equal bytes. */
-function marksOf<T extends Marked>({ answers, missing }: Answers<T>): Marked {
+function marksOf<T extends Marked>({ answers, missing, warnings: together = [] }: Answers<T>): Marked {
   const ordered = answers.toSorted((x, y) => (x.node.shownName < y.node.shownName ? -1 : 1));
-  const warnings = [...new Set(ordered.flatMap(({ answer }) => answer.warnings))];
+  const warnings = [...new Set([...together, ...ordered.flatMap(({ answer }) => answer.warnings)])];
   const all = [...missing, ...ordered.flatMap(({ answer }) => answer.missing ?? [])];
   return all.length === 0 ? { warnings } : { warnings, missing: all };
 }

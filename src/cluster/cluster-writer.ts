@@ -5,7 +5,8 @@ import { randomUUID } from 'node:crypto';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { freeBytes } from '../bytes/free-bytes.ts';
 import type { CallContext } from '../trace/call-context.ts';
-import type { RejectReason, SpanWriter, WriteResult } from '../trace/store.ts';
+import type { SpanWriter, WriteResult } from '../trace/store.ts';
+import { sumResults } from '../trace/write-result.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { cutRequest } from './cut-request.ts';
 import { NoAnswer } from './grpc-caller.ts';
@@ -167,14 +168,4 @@ function countOf({ stored, rejected }: WriteResult): number {
   let count = stored;
   for (const spans of rejected.values()) count += spans;
   return count;
-}
-
-function sumResults(results: readonly WriteResult[]): WriteResult {
-  let stored = 0;
-  const rejected = new Map<RejectReason, number>();
-  for (const result of results) {
-    stored += result.stored;
-    for (const [reason, count] of result.rejected) rejected.set(reason, (rejected.get(reason) ?? 0) + count);
-  }
-  return { stored, rejected };
 }

@@ -6,8 +6,8 @@ import { assert } from '../base/assert.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader } from '../bytes/wire-reader.ts';
 
-/** The index of the node for the span whose trace id is bytes[start, end); any length, also 0. */
-export type NodeOfTrace = (bytes: Uint8Array, start: number, end: number) => number;
+/** The index of the node for the span of `sizeBytes` bytes whose trace id is bytes[start, end); any length, also 0. */
+export type NodeOfTrace = (bytes: Uint8Array, start: number, end: number, sizeBytes: number) => number;
 
 /** Field of ResourceSpans with its ScopeSpans, and of ScopeSpans with its spans. */
 const CHILDREN = 2;
@@ -67,16 +67,17 @@ function nodesOfSpans(body: Uint8Array, scopes: readonly ScopeRange[], nodeOf: N
     scope.reset(start, end);
     while (scope.next()) {
       if (scope.field !== CHILDREN) continue;
-      span.reset(scope.valueStart, scope.valueEnd);
-      nodes.push(nodeOfSpan(span, nodeOf));
+      const [start, end] = [scope.valueStart, scope.valueEnd];
+      span.reset(start, end);
+      nodes.push(nodeOfSpan(span, nodeOf, end - start));
     }
   }
   return nodes;
 }
 
-function nodeOfSpan(span: WireReader, nodeOf: NodeOfTrace): number {
-  while (span.next()) if (span.field === 1) return nodeOf(span.bytes, span.valueStart, span.valueEnd);
-  return nodeOf(span.bytes, 0, 0);
+function nodeOfSpan(span: WireReader, nodeOf: NodeOfTrace, sizeBytes: number): number {
+  while (span.next()) if (span.field === 1) return nodeOf(span.bytes, span.valueStart, span.valueEnd, sizeBytes);
+  return nodeOf(span.bytes, 0, 0, sizeBytes);
 }
 
 /** A slice being written, and where its open resource and scope begin; -1: not open. */

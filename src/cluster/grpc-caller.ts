@@ -15,7 +15,15 @@ import { STORE_ERROR_CODES, StoreError, type StoreErrorCode } from '../base/erro
 import { leftMs, type CallContext } from '../trace/call-context.ts';
 import type { Marked } from '../trace/store.ts';
 import { tlsRemedy, type NodeTls } from './node-tls.ts';
-import { ALLOW_PARTIAL_KEY, CODE_KEY, decodeMarks, EXACT_KEY, MARKS_KEY } from './protocol.ts';
+import {
+  ALLOW_PARTIAL_KEY,
+  CODE_KEY,
+  decodeMarks,
+  EXACT_KEY,
+  MARKS_KEY,
+  LOG_OFFSETS_KEY,
+  offsetsText,
+} from './protocol.ts';
 
 const CLIENT_OPTIONS = {
   // A trace is one message, and may be as large as a whole answer; the caller bounds their sum.
@@ -165,12 +173,13 @@ export class GrpcCaller {
     return (this.#clients[at] ??= new Client(this.address, secure ?? credentials.createInsecure(), options));
   }
 
-  #metadata({ metadata = {} }: CallRequest, { tenant, allowsPartial }: CallContext): Metadata {
+  #metadata({ metadata = {} }: CallRequest, { tenant, allowsPartial, logOffsets }: CallContext): Metadata {
     const sent = new Metadata();
     if (this.#authorization !== undefined) sent.set('authorization', this.#authorization);
     sent.set(EXACT_KEY, '1');
     sent.set('x-tenant', tenant);
     if (allowsPartial !== undefined) sent.set(ALLOW_PARTIAL_KEY, allowsPartial ? '1' : '0');
+    if (logOffsets !== undefined) sent.set(LOG_OFFSETS_KEY, offsetsText(logOffsets));
     for (const [key, value] of Object.entries(metadata)) sent.set(key, value);
     return sent;
   }

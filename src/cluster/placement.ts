@@ -42,6 +42,11 @@ export class Placement {
   }
 }
 
+/** The partition of the log for the trace whose id begins at bytes[idStart]. Inserts must agree, so it never changes. */
+export function partitionOfTrace(bytes: Uint8Array, idStart: number, partitions: number): number {
+  return scoreOf(bytes, idStart, 0) % partitions;
+}
+
 /** 32 bits of murmur3 over the 16 bytes of the id, seeded. Inserts of different versions must agree, so it never changes. */
 function scoreOf(bytes: Uint8Array, start: number, seed: number): number {
   let h = seed;

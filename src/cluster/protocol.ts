@@ -14,6 +14,11 @@ export const EXACT_KEY = 'tracelith-exact';
 export const ALLOW_PARTIAL_KEY = 'tracelith-allow-partial';
 /** Request metadata of Export: as the key of SpanWriter.write. */
 export const WRITE_KEY_KEY = 'tracelith-write-key';
+/**
+ * Request metadata of a select in front of a log: answer when these offsets are stored, as `partition:offset,…`, or with how far
+ * the node is after a bounded wait.
+ */
+export const LOG_OFFSETS_KEY = 'tracelith-log-offsets';
 /** Trailer of an exact answer that may lack something: a Marks message. */
 export const MARKS_KEY = 'tracelith-marks-bin';
 /** Trailer of an exact Export of which something was not stored: a SliceResult. */
@@ -29,6 +34,11 @@ message DescribeRequest {}
 message DescribeResponse {
   string name = 1; string version = 2; uint32 protocol = 3; bool is_read_only = 4; string instance = 5;
   repeated string behind = 6;
+  LogPlace log = 7;
+}
+message LogPlace {
+  string zone = 1; uint32 ordinal = 2; uint32 nodes = 3; uint32 partitions = 4; map<uint32, uint64> consumed = 5;
+  bool has_gaps = 6;
 }
 message Slice { string tenant = 1; string key = 2; bytes body = 3; }
 message WriteSlicesRequest { repeated Slice slices = 1; }
@@ -65,7 +75,8 @@ message ExplainResponse {
 message ArchiveRequest { bytes trace_id = 1; }
 message ArchiveResponse { bool is_found = 1; }
 message Missing { string node = 1; string reason = 2; }
-message Marks { repeated string warnings = 1; repeated Missing missing = 2; }
+message Behind { uint32 partition = 1; uint64 offset = 2; uint64 age_ms = 3; }
+message Marks { repeated string warnings = 1; repeated Missing missing = 2; repeated Behind behind = 3; }
 service StorageNode {
   rpc Describe(DescribeRequest) returns (DescribeResponse);
   rpc WriteSlices(WriteSlicesRequest) returns (WriteSlicesResponse);
@@ -134,6 +145,50 @@ export interface NodeDescription {
   readonly instance?: string;
   /** Of a process that asks other nodes: its own instance, and those of all such processes behind it. */
   readonly behind?: readonly string[];
+  /** Absent: it is written to directly. */
+  readonly log?: LogPlace | undefined;
+}
+
+/** Which part of the log a storage node consumes, and how far it is. */
+export interface LogPlace {
+  readonly zone?: string;
+  /** It reads the partitions p of `partitions` with p mod `nodes` = `ordinal`. */
+  readonly ordinal?: number;
+  readonly nodes?: number;
+  readonly partitions?: number;
+  /** Offsets by partition. */
+  readonly consumed: Readonly<Record<string, bigint>>;
+  /** The log had dropped messages before this node read them. */
+  readonly hasGaps?: boolean;
+}
+
+/** For the protobuf library of the server, which takes 64-bit integers as text. */
+export function plainDescription({ log, ...description }: NodeDescription): object {
+  if (log === undefined) return description;
+  const consumed = Object.fromEntries(
+    Object.entries(log.consumed).map(([partition, offset]) => [partition, String(offset)]),
+  );
+  return { ...description, log: { ...log, consumed } };
+}
+
+/** The value of LOG_OFFSETS_KEY. */
+export function offsetsText(offsets: ReadonlyMap<number, bigint>): string {
+  return [...offsets].map(([partition, offset]) => `${partition}:${offset}`).join(',');
+}
+
+/** Of a value of LOG_OFFSETS_KEY. Throws INVALID_REQUEST. */
+export function offsetsOfText(text: string): Map<number, bigint> {
+  const entries = text === '' ? [] : text.split(',');
+  return new Map(
+    entries.map((entry) => {
+      const [, partition, offset] = /^(\d{1,4}):(\d{1,19})$/.exec(entry) ?? [];
+      if (partition !== undefined && offset !== undefined) return [Number(partition), BigInt(offset)];
+      throw new StoreError(
+        'INVALID_REQUEST',
+        `${LOG_OFFSETS_KEY}: expected partition:offset, got ${entry.slice(0, 40)}`,
+      );
+    }),
+  );
 }
 
 export interface SliceMessage {
@@ -178,6 +233,7 @@ export function decodeSliceResult(bytes: Uint8Array): WriteResult {
 interface MarksMessage {
   readonly warnings: readonly string[];
   readonly missing: readonly Partial<Missing>[];
+  readonly behind: readonly { readonly partition?: number; readonly offset?: bigint; readonly ageMs?: bigint }[];
 }
 
 const marks = codecOf<MarksMessage>('tracelith.cluster.v1.Marks');
@@ -186,8 +242,8 @@ const MARKS_CHARS_MAX = 24_000;
 const MARKS_TEXT_MAX = 1_000;
 
 /** The trailer MARKS_KEY, base64; undefined if nothing is lacking. Lines that do not fit are counted in a last one. */
-export function encodeMarks({ warnings, missing = [] }: Marked): string | undefined {
-  if (warnings.length === 0 && missing.length === 0) return undefined;
+export function encodeMarks({ warnings, missing = [], behind = [] }: Marked): string | undefined {
+  if (warnings.length + missing.length + behind.length === 0) return undefined;
   const lines: string[] = [];
   let chars = 0;
   for (const warning of warnings) {
@@ -198,12 +254,18 @@ export function encodeMarks({ warnings, missing = [] }: Marked): string | undefi
   }
   if (lines.length < warnings.length) lines.push(`${warnings.length - lines.length} more warnings`);
   const absent = missing.slice(0, 100).map(({ node, reason }) => ({ node, reason: reason.slice(0, 100) }));
-  return Buffer.from(marks.encode({ warnings: lines, missing: absent })).toString('base64');
+  const lags = behind.map(({ ageMs, ...one }) => ({ ...one, ageMs: BigInt(Math.round(ageMs)) }));
+  return Buffer.from(marks.encode({ warnings: lines, missing: absent, behind: lags })).toString('base64');
 }
 
 export function decodeMarks(bytes: Uint8Array | undefined): Marked {
   if (bytes === undefined) return { warnings: [] };
-  const { warnings, missing } = marks.decode(bytes);
-  if (missing.length === 0) return { warnings };
-  return { warnings, missing: missing.map(({ node = '', reason = '' }) => ({ node, reason })) };
+  const { warnings, missing, behind } = marks.decode(bytes);
+  return {
+    warnings,
+    ...(missing.length > 0 && { missing: missing.map(({ node = '', reason = '' }) => ({ node, reason })) }),
+    ...(behind.length > 0 && {
+      behind: behind.map(({ partition = 0, offset = 0n, ageMs = 0n }) => ({ partition, offset, ageMs: Number(ageMs) })),
+    }),
+  };
 }

@@ -22,14 +22,15 @@ const DICTIONARY_BYTES_MAX: number = 8 << 20;
 export class RequestCheck {
   readonly #batch = new SpanBatch();
 
-  /** What a store without limits of its own answers. Throws INVALID_REQUEST, LIMIT_EXCEEDED. */
-  async check(body: Uint8Array): Promise<WriteResult> {
-    if (body.length > STEP_WORK) return await checkInSteps(body);
+  /** What a store answers that has only the given limits of its own. Throws INVALID_REQUEST, LIMIT_EXCEEDED. */
+  async check(body: Uint8Array, own: Partial<ScanBounds> = {}): Promise<WriteResult> {
+    const bounds = { ...ANY_LIMITS, ...own };
+    if (body.length > STEP_WORK) return await checkInSteps(body, bounds);
     const batch = this.#batch;
     // The body is copied into the kept arena: 0.1 us a span. An arena that took over the body would be copied whole as soon
     // as a text is appended that is not in the body.
     try {
-      return new RequestScan(batch, body, ANY_LIMITS).step(Infinity)!;
+      return new RequestScan(batch, body, bounds).step(Infinity)!;
     } finally {
       batch.clearRows();
       if (batch.dictionaryBytes > DICTIONARY_BYTES_MAX) batch.clear();
@@ -37,10 +38,10 @@ export class RequestCheck {
   }
 }
 
-async function checkInSteps(body: Uint8Array): Promise<WriteResult> {
+async function checkInSteps(body: Uint8Array, bounds: ScanBounds): Promise<WriteResult> {
   const batch = new SpanBatch();
   batch.arena = new Uint8Array(0);
-  const scan = new RequestScan(batch, body, ANY_LIMITS);
+  const scan = new RequestScan(batch, body, bounds);
   for (;;) {
     const result = scan.step(STEP_WORK);
     if (result !== undefined) return result;

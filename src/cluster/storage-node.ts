@@ -6,7 +6,7 @@ import { deadlineAfter } from '../trace/call-context.ts';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import { GrpcCaller, NoAnswer, type GrpcCallerOptions } from './grpc-caller.ts';
-import type { NodeDescription } from './protocol.ts';
+import type { LogPlace, NodeDescription } from './protocol.ts';
 import { RemoteStore } from './remote-store.ts';
 
 const PROBE_INTERVAL_MS = 1_000;
@@ -84,6 +84,11 @@ export class StorageNode {
 
   get isUp(): boolean {
     return this.#isUp;
+  }
+
+  /** Which part of the log it consumes; undefined: none, or it has not answered yet. */
+  get log(): LogPlace | undefined {
+    return this.#description.log;
   }
 
   get isReadOnly(): boolean {

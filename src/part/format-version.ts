@@ -26,6 +26,7 @@ export const PART_FILTERS_FORMAT: FileFormat = { name: 'part filters', magic: 'T
 export const PART_ROLLUPS_FORMAT: FileFormat = { name: 'part roll-ups', magic: 'TLrollup', version: 2 };
 export const PART_METADATA_FORMAT: FileFormat = { name: 'part metadata', magic: 'TLmeta', version: 2 };
 export const LOG_FORMAT: FileFormat = { name: 'log', magic: 'TLlog', version: 2 };
+export const CONSUMED_FORMAT: FileFormat = { name: 'consumed offsets', magic: 'TLofs', version: 1 };
 
 /** A header without identity (format 1). */
 export const PLAIN_HEADER_SIZE = 16;

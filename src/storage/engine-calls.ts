@@ -5,6 +5,9 @@ import type { Storage } from './storage.ts';
 
 export const ENGINE_CALLS = [
   'write',
+  'consume',
+  'consumed',
+  'fillGaps',
   'writeRefusal',
   'listServices',
   'listOperations',

@@ -72,8 +72,9 @@ async function answer(storage: Storage, request: EngineRequest, post: (reply: En
     if (!isStoreError(error)) throw error;
     post({ kind: 'failed', id, code: error.code, message: error.message });
   } finally {
-    // The body was transferred to this thread, which has copied it into columns.
+    // The bodies were transferred to this thread, which has copied them into columns.
     if (request.name === 'write') freeBytes((request.args as EngineArgs['write'])[1]);
+    if (request.name === 'consume') for (const { body } of (request.args as EngineArgs['consume'])[0]) freeBytes(body);
   }
 }
 

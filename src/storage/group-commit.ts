@@ -4,6 +4,8 @@
 // A failed commit fails only its own requests, and none of their spans become visible. A request that meets a bug while it
 // is scanned fails alone; a bug in shared state breaks the commit for good.
 // Large requests are scanned and encoded in steps, in their own batches, while others go on.
+// What came out of the log of -ingestLog carries its place in it. The place is written when the commit's blocks are on disk, and
+// before they are published: a commit is both or neither.
 import { setImmediate as turn } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
@@ -19,6 +21,8 @@ import type { LogAppend } from '../partition/log-file.ts';
 import { rowsByDay, SpanBatch } from '../trace/span-batch.ts';
 import type { WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { sumResults } from '../trace/write-result.ts';
+import type { ConsumedPlace } from './consumed-offsets.ts';
 import { checkDays, OpenBatches, scanStep, type ScanRules, type TenantBatch } from './open-batches.ts';
 
 /** A request that takes longer to scan is scanned in steps of this length: 6 MiB of usual spans on one core. */
@@ -28,6 +32,12 @@ const LARGE_BYTES: number = 8 << 20;
 /** After this time without a request, the memory of batches is freed. */
 const RELEASE_MS = 10_000;
 
+/** Spans of one tenant: an ExportTraceServiceRequest. */
+export interface TenantRequest {
+  readonly tenant: Tenant;
+  readonly body: Uint8Array;
+}
+
 export interface GroupCommitOptions {
   /** Starts writing a day's blocks. Throws StoreError if the write cannot begin. */
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
@@ -35,15 +45,15 @@ export interface GroupCommitOptions {
   readonly acceptedSpans: () => ScanBounds;
   /** Throws the error for a request with spans of `days` if one of these days may not be written now. */
   readonly assertWritable?: (days: Iterable<number>) => void;
+  /** Makes the places durable. Rejects with DISK. */
+  readonly writePlaces?: (places: readonly ConsumedPlace[]) => Promise<void>;
   /** Called when a request met a bug while it was scanned; returns the error for its sender. */
   readonly onFailedRequest: (request: FailedRequest) => StoreError;
   /** Default STEP_MS. */
   readonly stepMs?: number;
 }
 
-export interface FailedRequest {
-  readonly tenant: Tenant;
-  readonly body: Uint8Array;
+export interface FailedRequest extends TenantRequest {
   readonly error: unknown;
 }
 
@@ -62,14 +72,18 @@ const NEXT_STATES: Readonly<Record<State, readonly State[]>> = {
 };
 
 interface Request {
-  readonly tenant: Tenant;
-  readonly body: Uint8Array;
+  /** At least one. */
+  readonly requests: readonly TenantRequest[];
+  readonly place: ConsumedPlace | undefined;
   readonly resolve: (result: WriteResult) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /** Without the body, so that it can be freed. */
-type Waiter = Pick<Request, 'resolve' | 'reject'> & { readonly result: WriteResult };
+type Waiter = Pick<Request, 'resolve' | 'reject'> & {
+  readonly result: WriteResult;
+  readonly place?: ConsumedPlace | undefined;
+};
 
 /** Blocks of a day, and the templates in each. */
 interface DayBlocks {
@@ -119,12 +133,20 @@ export class GroupCommit {
 
   /** As SpanWriter.write. Throws INVALID_REQUEST, LIMIT_EXCEEDED, DISK, BUG. */
   async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
-    const { length } = body;
+    return await this.writeTogether([{ tenant, body }]);
+  }
+
+  /**
+   * All of them, at least one, in one commit with `place`, if it is given; their results summed. If one of them fails, none is
+   * stored. Throws as write.
+   */
+  async writeTogether(requests: readonly TenantRequest[], place?: ConsumedPlace): Promise<WriteResult> {
+    const length = sumBytes(requests);
     this.#pendingBytes += length;
     const { promise, resolve, reject } = Promise.withResolvers<WriteResult>();
     this.#unanswered.add(promise);
     try {
-      this.#accept({ tenant, body, resolve, reject });
+      this.#accept({ requests, place, resolve, reject });
       return await promise;
     } finally {
       this.#unanswered.delete(promise);
@@ -148,7 +170,7 @@ export class GroupCommit {
 
   #accept(request: Request): void {
     if (this.#state === 'broken') return request.reject(this.#broken);
-    this.#queue.push(request.tenant, request);
+    this.#queue.push(tenantOf(request), request);
     this.#fill();
   }
 
@@ -170,13 +192,16 @@ export class GroupCommit {
   }
 
   #scan(request: Request): void {
-    const { tenant, body } = request;
+    const [first, ...others] = request.requests;
+    const { tenant, body } = first!;
+    // Only in batches of their own can several be given up together.
+    const isSmall = others.length === 0 && body.length <= LARGE_BYTES;
     try {
-      const result = body.length > LARGE_BYTES ? undefined : this.#batches.scan(tenant, body, this.#rules());
+      const result = isSmall ? this.#batches.scan(tenant, body, this.#rules()) : undefined;
       if (result === undefined) this.#largeQueue.push(tenant, request);
       else this.#settle(request, result);
     } catch (error) {
-      this.#refuse(request, error);
+      this.#refuse(request, first!, error);
     }
   }
 
@@ -184,23 +209,29 @@ export class GroupCommit {
   async #scanLarge(request: Request | undefined): Promise<void> {
     if (request === undefined) return;
     this.#large = request;
-    const { tenant, body } = request;
-    const batch = new SpanBatch();
-    batch.arena = new Uint8Array(0);
+    const scanned: { readonly tenant: Tenant; readonly batch: SpanBatch; readonly result: WriteResult }[] = [];
+    let one = request.requests[0]!;
     try {
-      const rules = this.#rules();
-      const scan = new RequestScan(batch, body, rules.bounds);
-      let result = scanStep(scan, rules.stepMs);
-      for (; result === undefined; result = scanStep(scan, rules.stepMs)) await this.#yield();
-      checkDays(scan, batch, 0, rules);
+      for (one of request.requests) scanned.push({ tenant: one.tenant, ...(await this.#scanInSteps(one)) });
       if (this.#state === 'broken') throw this.#broken;
-      if (result.stored > 0) this.#batches.add(tenant, batch);
-      this.#settle(request, result);
+      for (const { tenant, batch, result } of scanned) if (result.stored > 0) this.#batches.add(tenant, batch);
+      this.#settle(request, sumResults(scanned.map(({ result }) => result)));
     } catch (error) {
-      this.#refuse(request, error);
+      this.#refuse(request, one, error);
     }
     this.#large = undefined;
     if (this.#state !== 'broken') this.#fill();
+  }
+
+  async #scanInSteps({ body }: TenantRequest): Promise<{ readonly batch: SpanBatch; readonly result: WriteResult }> {
+    const batch = new SpanBatch();
+    batch.arena = new Uint8Array(0);
+    const rules = this.#rules();
+    const scan = new RequestScan(batch, body, rules.bounds);
+    let result = scanStep(scan, rules.stepMs);
+    for (; result === undefined; result = scanStep(scan, rules.stepMs)) await this.#yield();
+    checkDays(scan, batch, 0, rules);
+    return { batch, result };
   }
 
   /** Between two steps, the requests that wait for a commit are answered. */
@@ -214,15 +245,16 @@ export class GroupCommit {
     return { bounds: acceptedSpans(), assertWritable, stepMs };
   }
 
-  /** A request without stored spans is answered at once: it need not wait for the disk. */
-  #settle({ resolve, reject }: Request, result: WriteResult): void {
-    if (result.stored === 0) resolve(result);
-    else this.#waiters.push({ resolve, reject, result });
+  /** A request without stored spans, and without a place, is answered at once: it need not wait for the disk. */
+  #settle({ place, resolve, reject }: Request, result: WriteResult): void {
+    if (result.stored === 0 && place === undefined) resolve(result);
+    else this.#waiters.push({ resolve, reject, result, place });
   }
 
-  #refuse({ tenant, body, reject }: Request, error: unknown): void {
+  /** Because of `one` of the request. */
+  #refuse({ reject }: Request, one: TenantRequest, error: unknown): void {
     const isOwn = isStoreError(error) || error === this.#broken;
-    reject(isOwn ? error : this.#options.onFailedRequest({ tenant, body, error }));
+    reject(isOwn ? error : this.#options.onFailedRequest({ ...one, error }));
   }
 
   #enter(state: State): void {
@@ -300,6 +332,7 @@ export class GroupCommit {
     for (const outcome of await Promise.allSettled(appends.map((append) => append.synced))) {
       if (outcome.status === 'rejected') failures.push(outcome.reason);
     }
+    if (failures.length === 0) await this.#writePlaces().catch((error: unknown) => failures.push(error));
     // A bug takes precedence over an error of the disk.
     for (const failure of failures) if (!(failure instanceof StoreError)) throw failure;
     if (failures.length > 0) {
@@ -311,6 +344,11 @@ export class GroupCommit {
     this.#commits++;
     for (const { blocks } of written) for (const block of blocks) this.#commitBytes += block.length;
     return undefined;
+  }
+
+  async #writePlaces(): Promise<void> {
+    const places = this.#committing.flatMap(({ place }) => (place === undefined ? [] : [place]));
+    if (places.length > 0) await this.#options.writePlaces?.(places);
   }
 
   /** Rejects all waiting and later requests with the bug. */
@@ -325,6 +363,15 @@ export class GroupCommit {
       for (let request = queue.take(); request !== undefined; request = queue.take()) request.reject(error);
     }
   }
+}
+
+function sumBytes(requests: readonly TenantRequest[]): number {
+  return requests.reduce((sum, { body }) => sum + body.length, 0);
+}
+
+/** Whose turn it is. */
+function tenantOf({ requests }: Request): Tenant {
+  return requests[0]!.tenant;
 }
 
 interface EncodedBlock {

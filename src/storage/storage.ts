@@ -17,11 +17,12 @@ import type { ViewFilter } from '../partition/view.ts';
 import type { StoredDay } from '../trace/inventory.ts';
 import type { Listed, Marked, Operation, SpanRows, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
+import { ConsumedOffsets, type Consumed, type ConsumedPlace } from './consumed-offsets.ts';
 import { makeDataFolder } from './data-folder.ts';
 import { DiskGuard } from './disk-guard.ts';
 import { Dropper } from './dropper.ts';
 import { FailedRequests } from './failed-requests.ts';
-import { GroupCommit } from './group-commit.ts';
+import { GroupCommit, type TenantRequest } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
 import { Maintenance } from './maintenance.ts';
 import { PartitionSet, type OpenReport } from './partition-set.ts';
@@ -89,6 +90,7 @@ export class Storage implements StoreAdmin {
   readonly #guard: DiskGuard;
   readonly #commit: GroupCommit;
   readonly #recent = new RecentWrites();
+  readonly #consumed: ConsumedOffsets;
   readonly #views = new Views();
   readonly #snapshotFolder: SnapshotFolder;
   readonly #dropper: Dropper;
@@ -106,6 +108,7 @@ export class Storage implements StoreAdmin {
       this.#guard = new DiskGuard({ ...options, logBytes: () => this.#unflushedBytes });
       this.#snapshotFolder = new SnapshotFolder(options);
       const committed = (): Promise<void> => this.#commit.scannedAnswered();
+      this.#consumed = new ConsumedOffsets(disk, path);
       this.#partitions = PartitionSet.open({ ...options, mergeRoom: this.#guard, committed });
     } catch (error) {
       this.#lock.release();
@@ -136,6 +139,7 @@ export class Storage implements StoreAdmin {
         spanBytesMax,
       }),
       assertWritable: (days) => this.#partitions.assertWritable(days),
+      writePlaces: (places) => this.#consumed.commit(places),
       onFailedRequest: (failed) => this.#failed.report(failed),
     });
   }
@@ -155,10 +159,34 @@ export class Storage implements StoreAdmin {
     this.#assertOpen();
     this.#guard.assertWritable();
     this.#tenants.assertWelcome(tenant);
-    const sizeBytes = body.length;
+    return await this.#writeTogether([{ tenant, body }]);
+  }
+
+  /**
+   * Stores what came out of the log at `place` and before, one request or several, in one commit with the place. Tenants above
+   * -maxTenants are taken, too: their spans are acknowledged. Throws as write; then nothing is stored.
+   */
+  async consume(requests: readonly TenantRequest[], place: ConsumedPlace): Promise<WriteResult> {
+    this.#assertOpen();
+    this.#guard.assertWritable();
+    return await this.#writeTogether(requests, place);
+  }
+
+  /** Up to where the log is stored here. */
+  consumed(): Consumed {
+    return this.#consumed.consumed;
+  }
+
+  /** What the log had dropped before it was read here has been copied from another node. Throws DISK. */
+  async fillGaps(): Promise<void> {
+    await this.#consumed.fillGaps();
+  }
+
+  async #writeTogether(requests: readonly TenantRequest[], place?: ConsumedPlace): Promise<WriteResult> {
+    const sizeBytes = requests.reduce((sum, { body }) => sum + body.length, 0);
     try {
-      const result = await this.#commit.write(tenant, body);
-      if (result.stored > 0) this.#tenants.add(tenant);
+      const result = await this.#commit.writeTogether(requests, place);
+      if (result.stored > 0) for (const { tenant } of requests) this.#tenants.add(tenant);
       this.#ledger.addAnswered(result, sizeBytes);
       this.#maintenance.afterCommit();
       return result;
@@ -353,6 +381,7 @@ export class Storage implements StoreAdmin {
     clearTimeout(cut);
     await endMerges();
     await this.#partitions.close();
+    await this.#consumed.close();
     this.#lock.release();
   }
 

@@ -42,7 +42,15 @@ export async function openThreadedStore(options: ThreadedStoreOptions): Promise<
     const owned = owning(body);
     return await thread.call('write', [tenant, owned, key], [owned.buffer]);
   };
-  return Object.assign(thread, { ...methods, write, close: (flushMaxMs?: number) => thread.stop(flushMaxMs) });
+  const consume: EngineMethods['consume'] = async (requests, place) => {
+    const owned = requests.map(({ tenant, body }) => ({ tenant, body: owning(body) }));
+    return await thread.call(
+      'consume',
+      [owned, place],
+      owned.map(({ body }) => body.buffer),
+    );
+  };
+  return Object.assign(thread, { ...methods, write, consume, close: (flushMaxMs?: number) => thread.stop(flushMaxMs) });
 }
 
 interface Pending {

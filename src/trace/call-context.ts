@@ -19,6 +19,8 @@ export interface CallContext {
   readonly deadlineNs?: bigint | undefined;
   /** An answer without the nodes that cannot be reached will do (Marked.missing). Absent: as the reader is set. */
   readonly allowsPartial?: boolean | undefined;
+  /** Between nodes: answer when the log is stored up to these offsets, by partition. */
+  readonly logOffsets?: ReadonlyMap<number, bigint> | undefined;
 }
 
 /** The context's part about tenants, of which there is at least one. */

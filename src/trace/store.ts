@@ -97,6 +97,15 @@ export interface Missing {
   readonly reason: string;
 }
 
+/** A partition of the log that a node had not stored as far as it was asked for. */
+export interface Behind {
+  readonly partition: number;
+  /** It is stored up to here. */
+  readonly offset: bigint;
+  /** How long ago the log took what is stored last, ms; 0: nothing is stored yet. */
+  readonly ageMs: number;
+}
+
 /** What an answer may lack. */
 export interface Marked {
   /**
@@ -106,6 +115,8 @@ export interface Marked {
   readonly warnings: readonly string[];
   /** The nodes of a cluster that did not contribute; absent: all did. */
   readonly missing?: readonly Missing[] | undefined;
+  /** Only between nodes: whoever asked may ask another node, or warn. */
+  readonly behind?: readonly Behind[] | undefined;
 }
 
 export interface FoundTraces extends Marked {

@@ -14,6 +14,8 @@ import {
   seriesOf,
 } from '../../src/cluster/answer-messages.ts';
 import {
+  offsetsOfText,
+  offsetsText,
   CLUSTER_PROTO,
   codecOf,
   decodeMarks,
@@ -66,6 +68,7 @@ const link = { parent: 'a', child: 'b', callCount: 2 ** 40, errorCount: 1 };
 /** A message of each type with every field set. */
 const SAMPLES: Readonly<Record<string, object>> = {
   DescribeResponse: { name: 'store-1', version: '1.2.3', protocol: 1, isReadOnly: true, instance: 'i' },
+  LogPlace: { zone: 'a', ordinal: 1, nodes: 2, partitions: 16, consumed: { 1: 2n ** 40n, 3: 7n }, hasGaps: true },
   WriteSlicesRequest: { slices: [{ tenant: '1:2', key: 'k', body: Uint8Array.of(1, 2) }] },
   WriteSlicesResponse: {
     results: [
@@ -84,6 +87,7 @@ const SAMPLES: Readonly<Record<string, object>> = {
   ArchiveRequest: { traceId: idOf(1, 16) },
   ArchiveResponse: { isFound: true },
   Marks: { warnings: ['a block'], missing: [{ node: 'n', reason: 'r' }] },
+  Behind: { partition: 3, offset: 2n ** 40n, ageMs: 1_500n },
 };
 
 const FIXTURES = join(root, 'fixtures/cluster/v1.txt');
@@ -127,6 +131,22 @@ test('what crosses is what was meant', () => {
   expect(explanationOf(explainMessageOf(explanation), { warnings: [] })).toEqual(explanation);
   const result = { stored: 3, rejected: new Map([['too_deep', 1]] as const), unknownField: 'x' };
   expect(decodeSliceResult(Buffer.from(encodeSliceResult(result), 'base64'))).toEqual(result);
+});
+
+test('offsets cross as text, and lags in marks', () => {
+  const offsets = new Map([
+    [0, 0n],
+    [1_023, 2n ** 53n],
+  ]);
+  expect(offsetsOfText(offsetsText(offsets))).toEqual(offsets);
+  expect(offsetsOfText('')).toEqual(new Map());
+  for (const wrong of ['1', '1:', ':1', '1:2,', '-1:2', '1:2;3:4', `1:${'9'.repeat(20)}`])
+    expect(() => offsetsOfText(wrong), wrong).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }));
+  const behind = [
+    { partition: 0, offset: 0n, ageMs: 0 },
+    { partition: 7, offset: 9n, ageMs: 1_500 },
+  ];
+  expect(decodeMarks(Buffer.from(encodeMarks({ warnings: [], behind })!, 'base64'))).toEqual({ warnings: [], behind });
 });
 
 test('marks fit into a trailer; what does not is counted', () => {

@@ -12,6 +12,7 @@ import { randomFilter } from '../support/random-filter.ts';
 import { createRandom, printedSeed } from '../support/random-request.ts';
 import { randomQuery, randomSpans } from '../support/random-search.ts';
 import { knownSpans, type KnownSpan } from '../support/search-oracle.ts';
+import { LogPorts } from '../support/log-ports.ts';
 import { ClusterPorts, LocalPorts, openRemotePorts, type Ports } from '../support/store-ports.ts';
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { ANY_TRACE } from '../query/made-store.ts';
@@ -24,6 +25,7 @@ const KINDS: readonly (readonly [string, () => Promise<Ports>])[] = [
   ['the store of this process', async () => new LocalPorts()],
   ['the store of another node', openRemotePorts],
   ['three nodes as one', () => ClusterPorts.open(['a', 'b', 'c'])],
+  ['two zones of two nodes behind a log', () => LogPorts.open()],
 ];
 
 /** Services whose spans call each other, a minute apart, so that there are links and series. */

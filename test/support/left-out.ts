@@ -8,6 +8,7 @@ const CAPTURE = 'the capture of the OpenTelemetry demo is not beside this reposi
 const SUITE = "Jaeger's storage suite is not beside this repository";
 const LINUX = 'needs Linux (/proc)';
 const TOOLS = 'needs rsync and curl';
+const NATS = 'needs nats-server 2.10 or later (test/deploy/tools/get-nats.sh)';
 const OPENSSL = 'needs openssl, which makes the certificates';
 
 /** Why tests of a file may be skipped; left-out.test.ts holds it against the sources. */
@@ -53,6 +54,8 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/examples.test.ts': 'needs opentelemetry-sdk for Python (PYTHON names an interpreter that has it)',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
   'test/system/trace-pages.test.ts': 'needs chromium (apt-get install chromium)',
+  'test/contract/ingest-log.test.ts': NATS,
+  'test/system/ingest-log.test.ts': NATS,
   'test/system/pair.test.ts': 'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
   'test/system/round-trip.test.ts': CAPTURE,

@@ -17,6 +17,8 @@ export function allMetrics(): readonly MetricRow[] {
   metrics.watchRedactions(unread);
   metrics.watchConnections('httpListenAddr', unread);
   metrics.watchCluster(unread);
+  metrics.watchLogFront(unread);
+  metrics.watchLogReader(unread);
   return metrics.rows;
 }
 
@@ -34,6 +36,7 @@ Dashboards: [\`deploy/grafana\`](../deploy/grafana); rules: [\`deploy/alerts\`](
 
 const GROUPS: readonly (readonly [string, RegExp])[] = [
   ['Cluster', /cluster|insert_remote/],
+  ['The log between insert and storage nodes', /ingest_log/],
   [
     'Ingest and the ledger',
     /rows_|bytes_ingested|bytes_received|requests_(failed|malformed|with)|insert|intake|redactions|commit|pending/,

@@ -23,6 +23,8 @@ import { LocalReader } from '../../src/query/local-reader.ts';
 import type { Storage } from '../../src/storage/storage.ts';
 import type { SearchExplainer } from '../../src/trace/search-explanation.ts';
 import type { SpanWriter, TraceArchive, TraceReader } from '../../src/trace/store.ts';
+import type { LogPlace } from '../../src/cluster/protocol.ts';
+import type { GrpcCallOptions } from '../../src/api/grpc/grpc-call.ts';
 import { openStore } from '../storage/open-store.ts';
 import { testMetrics } from './test-metrics.ts';
 
@@ -77,6 +79,8 @@ export class ServedStore implements AsyncDisposable {
   #port = 0;
   readonly #instance = randomUUID();
   isReadOnly = false;
+  /** Of a node that a log feeds. */
+  log: { readonly place: () => LogPlace; readonly reached: NonNullable<GrpcCallOptions['reached']> } | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -116,7 +120,9 @@ export class ServedStore implements AsyncDisposable {
         protocol: 1,
         isReadOnly: this.isReadOnly,
         instance: this.#instance,
+        log: this.log?.place(),
       }),
+      reached: async (offsets, signal) => (await this.log?.reached(offsets, signal)) ?? [],
     });
     this.#server = server;
     this.#port = server!.port;

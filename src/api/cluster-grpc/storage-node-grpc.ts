@@ -12,6 +12,7 @@ import {
   type SeriesRequestMessage,
 } from '../../cluster/answer-messages.ts';
 import {
+  plainDescription,
   sliceResultOf,
   STORAGE_NODE,
   type NodeDescription,
@@ -103,7 +104,7 @@ function plainCounts({ stored = 0n, rejected, ...rest }: SliceResultMessage): ob
 }
 
 async function describe({ describe: own }: StorageNodeOptions): Promise<Reply> {
-  return await own();
+  return plainDescription(await own());
 }
 
 /** The query of a request. Throws INVALID_REQUEST. */

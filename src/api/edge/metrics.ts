@@ -8,8 +8,11 @@ import type { Tenant } from '../../trace/tenant.ts';
 import { PROMETHEUS, type Exposition } from '../metrics/exposition.ts';
 import { createLoginMetrics, type LoginCounters } from '../metrics/login-metrics.ts';
 import { MetricRegistry, type MetricRow } from '../metrics/metric-registry.ts';
+import type { LogFrontState } from '../../cluster/log-roles.ts';
 import type { ClusterState } from '../../cluster/open-cluster.ts';
+import type { PartitionState } from '../../ingest-log/log-consumer.ts';
 import { createClusterMetrics } from '../metrics/cluster-metrics.ts';
+import { createLogFrontMetrics, createLogReaderMetrics } from '../metrics/ingest-log-metrics.ts';
 import { createLogMetrics, createProcessMetrics, type ProcessMetricsOptions } from '../metrics/process-metrics.ts';
 import { createQueryMetrics, createTurnMetrics, type QueryTurns, type RanQuery } from '../metrics/query-metrics.ts';
 import {
@@ -65,6 +68,10 @@ export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCoun
   watchRedactions(read: () => ReadonlyMap<string, number>): void;
   /** Registers the source of what is known of the storage nodes. */
   watchCluster(read: () => ClusterState): void;
+  /** Registers the source of what an insert or select node knows of the log. */
+  watchLogFront(read: () => LogFrontState): void;
+  /** Registers the source of what a storage node knows of its partitions of the log. */
+  watchLogReader(read: () => Iterable<PartitionState>): void;
   /** Every metric that may have samples. */
   readonly rows: readonly MetricRow[];
   /** The text of a scrape. Rejects with what StoreAdmin.stats() throws. */
@@ -102,6 +109,8 @@ export function createMetrics(options: MetricsOptions): Metrics {
     watchTurns: (read) => createTurnMetrics(registry, read),
     watchConnections: createConnectionMetrics(registry),
     watchCluster: (read) => createClusterMetrics(registry.source(read)),
+    watchLogFront: (read) => createLogFrontMetrics(registry.source(read)),
+    watchLogReader: (read) => createLogReaderMetrics(registry.source(() => [...read()])),
     watchCertificate: createCertificateMetric(registry),
     watchArchive: (read) => createArchiveMetrics(registry, read),
     watchRedactions: (read) => createRedactionMetric(registry, read),

@@ -3,8 +3,15 @@
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { ofTenants, type CallContext } from '../../trace/call-context.ts';
-import { ALLOW_PARTIAL_KEY, encodeMarks, EXACT_KEY, MARKS_KEY } from '../../cluster/protocol.ts';
-import type { Marked, Missing } from '../../trace/store.ts';
+import {
+  ALLOW_PARTIAL_KEY,
+  encodeMarks,
+  EXACT_KEY,
+  LOG_OFFSETS_KEY,
+  MARKS_KEY,
+  offsetsOfText,
+} from '../../cluster/protocol.ts';
+import type { Behind, Marked, Missing } from '../../trace/store.ts';
 import { PARTIAL_HEADER, partialHeader, warningsOf } from '../edge/partial-answers.ts';
 import { notReady } from '../edge/status.ts';
 import type { GrpcMethodTable, ReceivedCall } from './grpc-server.ts';
@@ -59,6 +66,13 @@ export interface GrpcCallOptions {
   readonly stallMsMax?: number;
   /** How long a call may take; absent: unlimited, for calls that watch something. */
   readonly callMaxMs?: number;
+  /**
+   * Waits a bounded time until the log is stored up to these offsets; resolves with the partitions where it is not. undefined: this
+   * node consumes no log.
+   */
+  readonly reached?:
+    | ((offsets: ReadonlyMap<number, bigint>, signal: AbortSignal) => Promise<readonly Behind[]>)
+    | undefined;
 }
 
 /** Registers on `server` the methods of a service of grpc-schema.ts, given by the service's full name. */
@@ -72,7 +86,7 @@ export function registerService<Options extends GrpcCallOptions>(
     const schema = methodSchema(name, method);
     server.add(schema.path, async (call) => {
       const sink = sinkOf(call.stream, options);
-      const scope = scopeOf(call, sink, options);
+      const scope = await scopeOf(call, sink, options);
       const reply = await answer(options, await readRequest(schema, call), scope);
       await sink.send(bytesOf(schema, reply));
       await sink.taken();
@@ -82,7 +96,7 @@ export function registerService<Options extends GrpcCallOptions>(
     const schema = methodSchema(name, method);
     server.add(schema.path, async (call) => {
       const sink = sinkOf(call.stream, options);
-      const scope = scopeOf(call, sink, options);
+      const scope = await scopeOf(call, sink, options);
       const replies = answer(options, await readRequest(schema, call), scope);
       for await (const reply of replies) await sink.send(bytesOf(schema, reply));
       await sink.taken();
@@ -108,13 +122,16 @@ function bytesOf(schema: MethodSchema, reply: Reply): Uint8Array {
 }
 
 /** Throws UNAVAILABLE before the store is open. */
-function scopeOf(
+async function scopeOf(
   { stream, tenants, principal }: ReceivedCall,
   sink: MessageSink,
-  { isReady, callMaxMs }: GrpcCallOptions,
-): GrpcCall {
+  { isReady, callMaxMs, reached }: GrpcCallOptions,
+): Promise<GrpcCall> {
   if (!isReady()) throw notReady();
   if (callMaxMs !== undefined) stream.bound(callMaxMs);
+  const { headers } = stream;
+  const asked = headers[LOG_OFFSETS_KEY];
+  const behind = typeof asked === 'string' ? await reached?.(offsetsOfText(asked), stream.signal) : undefined;
   const told: string[] = [];
   const warn = (warnings: readonly string[]): void => {
     for (const warning of warnings.slice(0, WARNINGS_MAX - told.length)) {
@@ -122,9 +139,10 @@ function scopeOf(
     }
     if (told.length > 0) stream.trailer[WARNING_KEY] = told;
   };
-  const { headers } = stream;
   const isExact = headers[EXACT_KEY] === '1';
-  const marks = { warnings: [] as string[], missing: [] as Missing[] };
+  const marks = { warnings: [] as string[], missing: [] as Missing[], behind };
+  const early = isExact ? encodeMarks(marks) : undefined;
+  if (early !== undefined) stream.trailer[MARKS_KEY] = early;
   const mark = (found: Marked): void => {
     if (isExact) {
       marks.warnings.push(...found.warnings);

@@ -8,6 +8,7 @@ import type { TraceArchive, TraceReader } from '../../trace/store.ts';
 import type { LogIns } from '../access/access.ts';
 import { listenerTls, type TlsListener } from '../access/listener-tls.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
+import type { GrpcCallOptions } from '../grpc/grpc-call.ts';
 import { registerHealth, registerReflection } from '../grpc/grpc-discovery.ts';
 import type { OpenServer } from '../edge/open-server.ts';
 import { registerStorageNode } from '../cluster-grpc/storage-node-grpc.ts';
@@ -39,6 +40,8 @@ export interface GrpcParts {
   /** Connections that each listener may have; by default as many as are useful. */
   readonly connectionCaps?: ConnectionCaps;
   readonly readiness: Readiness;
+  /** As GrpcCallOptions.reached. */
+  readonly reached?: GrpcCallOptions['reached'];
 }
 
 const STORAGE_SERVICES = [

@@ -1,0 +1,396 @@
+// Carries messages from the log into the store of this node: one loop for each of its partitions, each in order. What has come since
+// the last commit goes into the next one together, so a node that is behind writes large commits and catches up. The store keeps
+// how far it is in the commit of the spans; after a failure or a restart a loop reads on from there, and what it reads twice is
+// shown once.
+import { setTimeout as delay } from 'node:timers/promises';
+import { describeError, type Logger } from '../base/logger.ts';
+import { isStoreError } from '../base/errors.ts';
+import { DEFAULT_TENANT, type Tenant } from '../trace/tenant.ts';
+import type { WriteResult } from '../trace/store.ts';
+import type { IngestLog, LogMessage } from './ingest-log.ts';
+import { decodePayload, type LogSlice } from './log-payload.ts';
+
+/** OTLP bytes of one commit's part of a partition: some 8,000 spans, a few milliseconds of the write thread. */
+const UNIT_BYTES_MAX: number = 4 << 20;
+/** Bytes of messages, as they are in the log, that wait for the commit before them. */
+const WAITING_BYTES_MAX: number = 2 << 20;
+/** After a failure; doubled until the most. */
+const RETRY_MS = 100;
+const RETRY_MOST_MS = 500;
+/** How often the end of each partition is asked for: for the lag, and to notice a log that lost its end. */
+const LOOK_MS = 5_000;
+/** A damaged message is read again so often: another replica may have it whole. */
+const DAMAGED_READS_MAX = 5;
+
+interface OffsetRange {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** How far a partition is stored. */
+interface Stored {
+  readonly identity: string;
+  readonly offset: bigint;
+  /** Dropped by the log before it was read here. */
+  readonly gap?: OffsetRange | undefined;
+}
+
+/** The store of this node. */
+export interface ConsumingStore {
+  /** All in one durable commit with the place, or nothing. */
+  consume(requests: readonly LogSlice[], place: Stored & { readonly partition: number }): Promise<WriteResult>;
+  /** By partition. */
+  consumed(): Promise<ReadonlyMap<number, Stored>>;
+}
+
+export interface LogConsumerOptions {
+  readonly log: IngestLog;
+  readonly store: ConsumingStore;
+  /** Those of this node. */
+  readonly partitions: readonly number[];
+  readonly logger: Logger;
+  /** Keeps a message that cannot be stored; it is passed over. */
+  readonly setAside: (partition: number, message: LogMessage, error: unknown) => void;
+  /** Gets the result of each commit. */
+  readonly onStored?: (result: WriteResult) => void;
+  /** Default RETRY_MS. */
+  readonly retryMs?: number;
+}
+
+/** What is known of one partition. */
+export interface PartitionState {
+  readonly partition: number;
+  /** Of the log that the offsets are of; empty: none was read yet. */
+  identity: string;
+  /** Stored and visible up to here. */
+  consumed: bigint;
+  /** The end of the partition, as it was asked for last; undefined: it did not answer yet. */
+  last: bigint | undefined;
+  /** When the log took the last message that is stored, ms since the epoch; 0: none since the start. */
+  storedTimeMs: number;
+  messages: number;
+  /** Up to here the partition was stored before it was read from its beginning again. */
+  replayedUntil: bigint;
+  /** Messages that were stored again, because the log has lost its end; they are shown once. */
+  replayed: number;
+  /** Messages that could not be stored and were put aside. */
+  setAside: number;
+  /** What the log had dropped before it was read here, as a span of offsets; undefined: nothing. */
+  gap: OffsetRange | undefined;
+}
+
+export class LogConsumer {
+  readonly #options: LogConsumerOptions;
+  readonly #states: ReadonlyMap<number, PartitionState>;
+  readonly #closing = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+  /** Those that wait for a partition to be stored up to an offset. */
+  readonly #waiting = new Set<{ readonly isMet: () => boolean; readonly wake: () => void }>();
+
+  private constructor(options: LogConsumerOptions, states: ReadonlyMap<number, PartitionState>) {
+    this.#options = options;
+    this.#states = states;
+  }
+
+  /** Starts the loops. The log need not answer yet. */
+  static async open(options: LogConsumerOptions): Promise<LogConsumer> {
+    const stored = await options.store.consumed();
+    const none = { last: undefined, storedTimeMs: 0, messages: 0, replayed: 0, replayedUntil: 0n, setAside: 0 };
+    const states = options.partitions.map((partition): [number, PartitionState] => {
+      const { identity = '', offset = 0n, gap } = stored.get(partition) ?? {};
+      return [partition, { partition, identity, consumed: offset, gap, ...none }];
+    });
+    const consumer = new LogConsumer(options, new Map(states));
+    for (const [, state] of states) consumer.#loops.push(consumer.#run(state));
+    consumer.#loops.push(consumer.#look());
+    return consumer;
+  }
+
+  get states(): Iterable<PartitionState> {
+    return this.#states.values();
+  }
+
+  /**
+   * Resolves when every partition of `offsets` that is read here is stored up to its offset, or when `ms` are over; with those that are not, and how
+   * far they are.
+   */
+  async reached(offsets: ReadonlyMap<number, bigint>, ms: number, signal?: AbortSignal): Promise<Map<number, bigint>> {
+    const isMet = (): boolean => this.#behind(offsets).size === 0;
+    if (!isMet()) {
+      const met = Promise.withResolvers<void>();
+      const waiter = { isMet, wake: () => met.resolve() };
+      this.#waiting.add(waiter);
+      const timer = setTimeout(met.resolve, ms);
+      signal?.addEventListener('abort', waiter.wake, { once: true });
+      await met.promise;
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', waiter.wake);
+      this.#waiting.delete(waiter);
+    }
+    return this.#behind(offsets);
+  }
+
+  #behind(offsets: ReadonlyMap<number, bigint>): Map<number, bigint> {
+    const behind = new Map<number, bigint>();
+    for (const [partition, offset] of offsets) {
+      const state = this.#states.get(partition);
+      if (state !== undefined && state.consumed < offset) behind.set(partition, state.consumed);
+    }
+    return behind;
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await Promise.all(this.#loops);
+    for (const { wake } of this.#waiting) wake();
+  }
+
+  /** Reads one partition until the node closes. */
+  async #run(state: PartitionState): Promise<void> {
+    const { logger, retryMs = RETRY_MS } = this.#options;
+    const { partition } = state;
+    let waitMs = retryMs;
+    while (!this.#closing.signal.aborted) {
+      const before = state.consumed;
+      try {
+        await this.#checkIdentity(state);
+        await this.#readOn(state);
+      } catch (error) {
+        if (!isStoreError(error)) throw error;
+        logger.warn('reading the log was interrupted; it goes on', { partition, error: describeError(error) });
+        waitMs = state.consumed > before ? retryMs : Math.min(2 * waitMs, RETRY_MOST_MS);
+        await this.#pause(waitMs);
+      }
+    }
+  }
+
+  /** In another log than before, and in one that has lost its end, the offsets mean nothing: it is read from its beginning. */
+  async #checkIdentity(state: PartitionState): Promise<void> {
+    const { log, logger } = this.#options;
+    const identity = await log.identify(state.partition);
+    if (state.identity !== identity) {
+      if (state.identity !== '')
+        logger.warn('a partition of the log was made anew; it is read from its beginning', {
+          partition: state.partition,
+        });
+      [state.identity, state.consumed, state.replayedUntil, state.gap] = [identity, 0n, 0n, undefined];
+    }
+    state.last = await log.last(state.partition);
+    if (state.last >= state.consumed) return;
+    const { partition, consumed, last } = state;
+    logger.error('the log ends before what was read of it: it has lost messages; it is read from its beginning', {
+      partition,
+      consumed,
+      last,
+    });
+    [state.consumed, state.replayedUntil] = [0n, consumed];
+  }
+
+  async #readOn(state: PartitionState): Promise<void> {
+    const { log } = this.#options;
+    const ending = new AbortController();
+    const signal = AbortSignal.any([this.#closing.signal, ending.signal]);
+    const waiting = new WaitingMessages(log.read(state.partition, state.consumed + 1n, signal));
+    try {
+      for (;;) {
+        const messages = await waiting.take();
+        if (messages.length === 0) return;
+        await this.#store(state, messages);
+      }
+    } finally {
+      ending.abort();
+      await waiting.end();
+    }
+  }
+
+  /** Together; those that cannot be stored together one by one, so that a single one is put aside. */
+  async #store(state: PartitionState, messages: readonly LogMessage[]): Promise<void> {
+    for (let at = 0; at < messages.length;) {
+      const unit = takeUnit(messages, at);
+      at += unit.length;
+      try {
+        await this.#commit(state, unit);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+        for (const message of unit) await this.#storeOne(state, message);
+      }
+    }
+  }
+
+  async #storeOne(state: PartitionState, message: LogMessage): Promise<void> {
+    try {
+      await this.#commit(state, [message]);
+    } catch (error) {
+      if (!isFault(error)) throw error;
+      if (isStoreError(error, 'CORRUPTION') && (await this.#isWholeElsewhere(state, message))) return;
+      this.#options.setAside(state.partition, message, error);
+      state.setAside++;
+      await this.#write(state, [], [message]);
+    }
+  }
+
+  /** Reads a damaged message again, and stores it if it is whole then. */
+  async #isWholeElsewhere(state: PartitionState, { offset }: LogMessage): Promise<boolean> {
+    for (let reads = 0; reads < DAMAGED_READS_MAX; reads++) {
+      const ending = new AbortController();
+      const signal = AbortSignal.any([this.#closing.signal, ending.signal]);
+      for await (const again of this.#options.log.read(state.partition, offset, signal)) {
+        ending.abort();
+        const isSame = again.offset === offset;
+        if (!isSame || (await this.#commit(state, [again]).then(() => true, isCorrupt)) === true) return isSame;
+        break;
+      }
+    }
+    return false;
+  }
+
+  async #commit(state: PartitionState, messages: readonly LogMessage[]): Promise<void> {
+    await this.#write(state, byTenant(messages.flatMap(({ bytes }) => decodePayload(bytes))), messages);
+  }
+
+  async #write(state: PartitionState, requests: readonly LogSlice[], messages: readonly LogMessage[]): Promise<void> {
+    const { store, onStored } = this.#options;
+    const { partition, identity, consumed, replayedUntil } = state;
+    const [first, last] = [messages[0]!, messages.at(-1)!];
+    const known = consumed > replayedUntil ? consumed : replayedUntil;
+    const gap = first.offset > known + 1n ? { from: known + 1n, to: first.offset - 1n } : undefined;
+    // Without spans there is still the place to be written.
+    const some = requests.length > 0 ? requests : [{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }];
+    const result = await store.consume(some, { identity, partition, offset: last.offset, gap });
+    if (gap !== undefined) this.#miss(state, gap);
+    state.consumed = last.offset;
+    state.storedTimeMs = last.timeMs;
+    state.messages += messages.length;
+    for (const { offset } of messages) if (offset <= state.replayedUntil) state.replayed++;
+    if (state.last !== undefined && state.last < last.offset) state.last = last.offset;
+    for (const waiter of this.#waiting) if (waiter.isMet()) waiter.wake();
+    onStored?.(result);
+  }
+
+  #miss(state: PartitionState, gap: OffsetRange): void {
+    state.gap = { from: state.gap?.from ?? gap.from, to: gap.to };
+    this.#options.logger.error('the log had dropped messages before this node read them; copy them from its twin', {
+      partition: state.partition,
+      ...gap,
+      remedy: 'tracelith sync',
+    });
+  }
+
+  async #look(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      for (const state of this.#states.values()) await this.#lookAt(state);
+      await this.#pause(LOOK_MS);
+    }
+  }
+
+  async #lookAt(state: PartitionState): Promise<void> {
+    try {
+      state.last = await this.#options.log.last(state.partition);
+    } catch (error) {
+      // The loop of the partition tells.
+      if (!isStoreError(error)) throw error;
+    }
+  }
+
+  async #pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
+  }
+}
+
+/** Reads on while a commit is under way, up to a bound. */
+class WaitingMessages {
+  readonly #ended: Promise<void>;
+  #messages: LogMessage[] = [];
+  #bytes = 0;
+  #isEnded = false;
+  #failure: unknown;
+  #came: PromiseWithResolvers<void> = Promise.withResolvers();
+  #taken: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(source: AsyncIterable<LogMessage>) {
+    this.#ended = this.#pump(source);
+  }
+
+  async #pump(source: AsyncIterable<LogMessage>): Promise<void> {
+    try {
+      for await (const message of source) {
+        this.#messages.push(message);
+        this.#bytes += message.bytes.length;
+        this.#came.resolve();
+        if (this.#bytes >= WAITING_BYTES_MAX && !this.#isEnded) await this.#taken.promise;
+      }
+    } catch (error) {
+      this.#failure = error;
+    }
+    this.#isEnded = true;
+    this.#came.resolve();
+  }
+
+  /** For the reader whose source was ended. Resolves when nothing is read any more. */
+  async end(): Promise<void> {
+    this.#isEnded = true;
+    this.#taken.resolve();
+    await this.#ended;
+  }
+
+  /** All that have come, at least one; none at the end. Throws what the source threw, after the messages before. */
+  async take(): Promise<LogMessage[]> {
+    while (this.#messages.length === 0) {
+      if (this.#failure !== undefined) throw this.#failure;
+      if (this.#isEnded) return [];
+      this.#came = Promise.withResolvers();
+      await this.#came.promise;
+    }
+    const messages = this.#messages;
+    this.#messages = [];
+    this.#bytes = 0;
+    const taken = this.#taken;
+    this.#taken = Promise.withResolvers();
+    taken.resolve();
+    return messages;
+  }
+}
+
+/** From `at` on: as many as fit into one commit, at least one. The bytes in the log are an estimate, a third of those of OTLP. */
+function takeUnit(messages: readonly LogMessage[], at: number): LogMessage[] {
+  const unit: LogMessage[] = [];
+  for (let bytes = 0, i = at; i < messages.length; i++) {
+    bytes += 3 * messages[i]!.bytes.length;
+    if (unit.length > 0 && bytes > UNIT_BYTES_MAX) break;
+    unit.push(messages[i]!);
+  }
+  return unit;
+}
+
+/** One request for each tenant: requests back to back are one request. */
+function byTenant(slices: readonly LogSlice[]): LogSlice[] {
+  const bodies = new Map<Tenant, Uint8Array[]>();
+  for (const { tenant, body } of slices) {
+    const known = bodies.get(tenant);
+    if (known === undefined) bodies.set(tenant, [body]);
+    else known.push(body);
+  }
+  return [...bodies].map(([tenant, some]) => ({ tenant, body: joined(some) }));
+}
+
+function joined(bodies: readonly Uint8Array[]): Uint8Array {
+  const all = new Uint8Array(bodies.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const body of bodies) {
+    all.set(body, at);
+    at += body.length;
+  }
+  return all;
+}
+
+/** The message itself cannot be stored, however often that is tried. */
+function isFault(error: unknown): boolean {
+  return (['CORRUPTION', 'INVALID_REQUEST', 'LIMIT_EXCEEDED', 'BUG'] as const).some((code) =>
+    isStoreError(error, code),
+  );
+}
+
+function isCorrupt(error: unknown): false {
+  if (isStoreError(error, 'CORRUPTION')) return false;
+  throw error;
+}

@@ -1,0 +1,86 @@
+// Whether spans may be acknowledged on the word of the log. describe() must prove that a message survives the loss of any one server:
+// at the start, and again every minute. A log that does not answer proves nothing new: what it proved last stands, and its
+// appends fail by themselves.
+import { StoreError, isStoreError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { IngestLog, LogDescription } from './ingest-log.ts';
+
+const INTERVAL_MS = 60_000;
+
+export interface LogGuardOptions {
+  readonly log: Pick<IngestLog, 'describe'>;
+  readonly logger: Logger;
+  /** -ingestLog.trust: problems are logged, and spans are acknowledged all the same. */
+  readonly isTrusted: boolean;
+  /** Default INTERVAL_MS. */
+  readonly intervalMs?: number;
+}
+
+export class LogGuard {
+  readonly #options: LogGuardOptions;
+  readonly #timer: NodeJS.Timeout;
+  #description: LogDescription | undefined;
+  #isLogged = false;
+
+  private constructor(options: LogGuardOptions) {
+    this.#options = options;
+    this.#timer = setInterval(() => void this.check(), options.intervalMs ?? INTERVAL_MS).unref();
+  }
+
+  /** Throws CONFIG if the log does not keep the promise and is not trusted; UNAVAILABLE if it does not answer. */
+  static async open(options: LogGuardOptions): Promise<LogGuard> {
+    const description = await options.log.describe();
+    const guard = new LogGuard(options);
+    guard.#take(description);
+    const { refusal } = guard;
+    if (refusal === undefined) return guard;
+    guard.close();
+    throw new StoreError('CONFIG', refusal);
+  }
+
+  /** What the log proved last. */
+  get description(): LogDescription | undefined {
+    return this.#description;
+  }
+
+  /** Why no spans are acknowledged, for people; undefined: they are. */
+  get refusal(): string | undefined {
+    const problems = this.#description?.problems ?? [];
+    if (problems.length === 0 || this.#options.isTrusted) return undefined;
+    const remedy =
+      'acknowledged spans could be lost; mend it, or accept it with -ingestLog.trust (docs/operations/log.md)';
+    return `-ingestLog: ${problems.join('; ').slice(0, 2_000)}: ${remedy}`;
+  }
+
+  /** Asks the log now. */
+  async check(): Promise<void> {
+    try {
+      this.#take(await this.#options.log.describe());
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      this.#options.logger.warn('the log cannot be asked what it promises', { error });
+    }
+  }
+
+  #take(description: LogDescription): void {
+    const { logger, isTrusted } = this.#options;
+    this.#description = description;
+    const { problems } = description;
+    if (problems.length === 0) {
+      if (this.#isLogged) logger.info('the log keeps what it must again');
+      this.#isLogged = false;
+      return;
+    }
+    if (!this.#isLogged) {
+      const [what, level] = isTrusted
+        ? (['the log may lose acknowledged spans, as -ingestLog.trust accepts', 'warn'] as const)
+        : (['the log may lose acknowledged spans: none are acknowledged any more', 'error'] as const);
+      logger[level](what, { problems: problems.join('; ') });
+    }
+    this.#isLogged = true;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}

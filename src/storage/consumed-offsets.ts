@@ -1,0 +1,170 @@
+// How far this store has consumed the log of -ingestLog: one offset for each partition, in the file `consumed` of the data directory.
+// A group commit writes it when its blocks are on disk and before it publishes them, so it never runs ahead of the spans, whatever
+// day they are of; and it stays when days are dropped, purged or detached. Behind the spans it may be: what is read again then is
+// shown once. The file is damaged or gone: the log is read from its beginning. Layout: docs/format/consumed.md.
+import { join } from 'node:path';
+import { isStoreError } from '../base/errors.ts';
+import { ByteReader } from '../bytes/byte-reader.ts';
+import { ByteWriter } from '../bytes/byte-writer.ts';
+import { crc32 } from '../bytes/crc32.ts';
+import { readWholeFile, replaceFile } from '../disk/atomic-write.ts';
+import type { AppendFile, Disk } from '../disk/disk.ts';
+import { CONSUMED_FORMAT, encodeFileHeader, readFileHeader, PLAIN_HEADER_SIZE } from '../part/format-version.ts';
+
+export const CONSUMED_FILE = 'consumed';
+/** Above this the file is begun anew: some 1,500 commits of 16 partitions. */
+const FILE_BYTES_MAX: number = 256 << 10;
+/** A frame's length and checksum. */
+const FRAME_BYTES = 8;
+/** Of a damaged length. */
+const RECORD_BYTES_MAX: number = 64 << 10;
+
+export interface OffsetRange {
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** How far a partition is consumed. */
+export interface ConsumedState {
+  /** IngestLog.identify: in another log the offset means nothing. */
+  readonly identity: string;
+  readonly offset: bigint;
+  /** The log has dropped messages before this store read them: the range of all of them, both offsets included. Stays until fillGaps(). */
+  readonly gap?: OffsetRange | undefined;
+}
+
+/** A place in the log up to which everything is consumed. */
+export interface ConsumedPlace extends ConsumedState {
+  readonly partition: number;
+}
+
+export type Consumed = ReadonlyMap<number, ConsumedState>;
+
+export class ConsumedOffsets {
+  readonly #disk: Disk;
+  readonly #path: string;
+  /** By partition. */
+  #consumed: Consumed = new Map();
+  /** undefined: the next commit begins the file anew. */
+  #file: AppendFile | undefined;
+
+  /** Throws FORMAT_TOO_NEW, DISK. */
+  constructor(disk: Disk, folder: string) {
+    this.#disk = disk;
+    this.#path = join(folder, CONSUMED_FILE);
+    this.#read();
+  }
+
+  get consumed(): Consumed {
+    return this.#consumed;
+  }
+
+  /** Durable when it resolves. Rejects with DISK: then the places are those from before. */
+  async commit(places: readonly ConsumedPlace[]): Promise<void> {
+    const consumed = new Map(this.#consumed);
+    for (const { partition, identity, offset, gap } of places) {
+      const before = consumed.get(partition);
+      const known = before?.identity === identity ? before.gap : undefined;
+      const all = gap === undefined ? known : { from: known?.from ?? gap.from, to: gap.to };
+      consumed.set(partition, { identity, offset, gap: all });
+    }
+    await this.#commit(consumed);
+  }
+
+  /** What was missed is here now: it was copied from another node. Durable when it resolves. Rejects with DISK. */
+  async fillGaps(): Promise<void> {
+    const whole = [...this.#consumed].map(
+      ([partition, { identity, offset }]) => [partition, { identity, offset }] as const,
+    );
+    if (whole.length > 0) await this.#commit(new Map(whole));
+  }
+
+  async #commit(consumed: Consumed): Promise<void> {
+    await this.#write(encodeRecord(consumed));
+    this.#consumed = consumed;
+  }
+
+  async #write(record: Uint8Array): Promise<void> {
+    const file = this.#file;
+    // After a failure the file may end in half a record: it is replaced.
+    this.#file = undefined;
+    if (file === undefined || file.sizeBytes > FILE_BYTES_MAX) {
+      await file?.close();
+      replaceFile(this.#disk, this.#path, Buffer.concat([encodeFileHeader(CONSUMED_FORMAT), record]));
+      this.#file = this.#disk.openAppend(this.#path);
+      return;
+    }
+    try {
+      await file.append([record]);
+      await file.sync();
+      this.#file = file;
+    } catch (error) {
+      file.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#file?.close();
+  }
+
+  #read(): void {
+    if (this.#disk.stat(this.#path) === undefined) return;
+    try {
+      const bytes = readWholeFile(this.#disk, this.#path, 2 * FILE_BYTES_MAX + RECORD_BYTES_MAX);
+      readFileHeader(CONSUMED_FORMAT, bytes, this.#path);
+      this.#consumed = lastRecord(new ByteReader(bytes, PLAIN_HEADER_SIZE)) ?? this.#consumed;
+    } catch (error) {
+      // Nothing is lost with it: the log is read from its beginning.
+      if (!isStoreError(error, 'CORRUPTION')) throw error;
+    }
+  }
+}
+
+function encodeRecord(consumed: Consumed): Uint8Array<ArrayBuffer> {
+  const out = new ByteWriter();
+  out.u32(0);
+  out.u32(0);
+  out.varint(consumed.size);
+  for (const [partition, { identity, offset, gap }] of consumed) {
+    const name = Buffer.from(identity);
+    out.varint(partition);
+    out.varint(name.length);
+    out.raw(name);
+    for (const one of [offset, gap?.from ?? 0n, gap?.to ?? 0n]) out.varint(Number(one));
+  }
+  const record = out.take();
+  const view = new DataView(record.buffer);
+  view.setUint32(0, record.length - FRAME_BYTES, true);
+  view.setUint32(4, crc32(record.subarray(FRAME_BYTES)), true);
+  return record;
+}
+
+/** The last intact one; what follows it was never acknowledged. */
+function lastRecord(reader: ByteReader): Consumed | undefined {
+  let last: Consumed | undefined;
+  while (reader.left >= FRAME_BYTES) {
+    const sizeBytes = reader.u32();
+    const sum = reader.u32();
+    if (sizeBytes > Math.min(reader.left, RECORD_BYTES_MAX)) break;
+    const record = reader.view(sizeBytes);
+    if (crc32(record) !== sum) break;
+    last = decodeRecord(new ByteReader(record));
+  }
+  return last;
+}
+
+function decodeRecord(reader: ByteReader): Consumed {
+  const consumed = new Map<number, ConsumedState>();
+  for (let left = reader.count(5); left > 0; left--) {
+    const partition = reader.varint();
+    const identity = Buffer.from(reader.view(reader.varint())).toString();
+    const [offset, from, to] = [reader.varint(), reader.varint(), reader.varint()].map(BigInt) as [
+      bigint,
+      bigint,
+      bigint,
+    ];
+    consumed.set(partition, { identity, offset, gap: to === 0n ? undefined : { from, to } });
+  }
+  return consumed;
+}

@@ -1,0 +1,250 @@
+// Messages go from the log into a real store, each once and in order, whatever fails in between; and the store says how far it is.
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { systemClock } from '../../src/base/clock.ts';
+import { StoreError } from '../../src/base/errors.ts';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import type { IngestLog, LogMessage } from '../../src/ingest-log/ingest-log.ts';
+import { LocalLog } from '../../src/ingest-log/local-log.ts';
+import {
+  LogConsumer,
+  type ConsumingStore,
+  type LogConsumerOptions,
+  type PartitionState,
+} from '../../src/ingest-log/log-consumer.ts';
+import { encodePayload } from '../../src/ingest-log/log-payload.ts';
+import type { Storage } from '../../src/storage/storage.ts';
+import { DEFAULT_TENANT, parseTenant, type Tenant } from '../../src/trace/tenant.ts';
+import { memoryLog, openStore, TemporaryFolder } from '../storage/open-store.ts';
+import { requestOf, storedSpans } from '../storage/stored-spans.ts';
+import { spanSet } from '../support/span-set.ts';
+
+const other = parseTenant('7', '3');
+
+/** A message with the spans first … first + count - 1. */
+const messageOf = (first: number, count = 2, tenant = DEFAULT_TENANT): Uint8Array =>
+  encodePayload([{ tenant, body: requestOf({ first, count }) }]);
+
+class Reading extends TemporaryFolder implements AsyncDisposable {
+  readonly lines: string[] = [];
+  readonly aside: bigint[] = [];
+  log: LocalLog = this.openLog();
+  storage: Storage = openStore(join(this.path, 'store'));
+  consumer: LogConsumer | undefined;
+
+  openLog(): LocalLog {
+    return new LocalLog({ path: join(this.path, 'log'), disk: nodeDisk, clock: systemClock, partitions: 3 });
+  }
+
+  get store(): ConsumingStore {
+    return {
+      consume: async (...args) => await this.storage.consume(...args),
+      consumed: async () => this.storage.consumed(),
+    };
+  }
+
+  async read(partitions: readonly number[], more: Partial<LogConsumerOptions> = {}): Promise<LogConsumer> {
+    await this.consumer?.close();
+    const { log, store } = this;
+    const setAside = (_partition: number, { offset }: LogMessage): void => void this.aside.push(offset);
+    const logger = memoryLog(this.lines);
+    return (this.consumer = await LogConsumer.open({ log, store, partitions, logger, setAside, retryMs: 2, ...more }));
+  }
+
+  state(partition: number): PartitionState {
+    return [...this.consumer!.states].find((state) => state.partition === partition)!;
+  }
+
+  async reached(partition: number, offset: bigint): Promise<void> {
+    expect(await this.consumer!.reached(new Map([[partition, offset]]), 30_000)).toEqual(new Map());
+  }
+
+  stored(tenant: Tenant): string[] {
+    return storedSpans(this.storage, nodeDisk, tenant);
+  }
+
+  async restart(): Promise<void> {
+    await this.consumer?.close();
+    this.consumer = undefined;
+    await this.storage.close();
+    this.storage = openStore(join(this.path, 'store'));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.consumer?.close();
+    await this.log.close();
+    await this.storage.close();
+    this[Symbol.dispose]();
+  }
+}
+
+test('messages are stored in order, also those that come later, and a restart goes on behind them', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 30; n++) await made.log.append(1, messageOf(2 * n), `${n}`);
+  await made.read([1, 2]);
+  await made.reached(1, 30n);
+  expect(made.stored(DEFAULT_TENANT)).toEqual(spanSet([requestOf({ first: 0, count: 60 })]));
+  expect(made.storage.consumed().get(1)).toMatchObject({ offset: 30n });
+  await made.log.append(1, messageOf(60, 2, other), 'other');
+  await made.log.append(0, messageOf(70), 'of another node');
+  await made.reached(1, 31n);
+  expect(made.stored(other)).toEqual(spanSet([requestOf({ first: 60, count: 2 })]));
+  await made.restart();
+  await made.log.append(1, messageOf(62), 'later');
+  await made.read([1, 2]);
+  await made.reached(1, 32n);
+  expect(made.state(1)).toMatchObject({ messages: 1, replayed: 0, gap: undefined });
+  expect(made.stored(DEFAULT_TENANT)).toEqual(
+    spanSet([requestOf({ first: 0, count: 60 }), requestOf({ first: 62, count: 2 })]),
+  );
+  expect(made.storage.consumed().get(0)).toBeUndefined();
+});
+
+test('who asks for more than there is learns how far it is, and is woken when it comes', async () => {
+  await using made = new Reading();
+  await made.log.append(0, messageOf(0), 'a');
+  await made.read([0]);
+  await made.reached(0, 1n);
+  const ends = new Map([
+    [0, 3n],
+    [2, 9n],
+  ]);
+  // Partition 2 is another node's.
+  expect(await made.consumer!.reached(ends, 1)).toEqual(new Map([[0, 1n]]));
+  const waiting = made.consumer!.reached(ends, 60_000);
+  await made.log.append(0, messageOf(2), 'b');
+  await made.log.append(0, messageOf(4), 'c');
+  expect(await waiting).toEqual(new Map());
+  const leaving = new AbortController();
+  const left = made.consumer!.reached(new Map([[0, 99n]]), 60_000, leaving.signal);
+  leaving.abort();
+  expect(await left).toEqual(new Map([[0, 3n]]));
+});
+
+test('a store that refuses is tried again, and nothing is passed over or stored twice', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 9; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  let refusals = 5;
+  const consume: ConsumingStore['consume'] = async (...args) => {
+    if (refusals-- > 0) throw new StoreError('READ_ONLY', 'the disk is full');
+    return await made.storage.consume(...args);
+  };
+  await made.read([0], { store: { ...made.store, consume } });
+  await made.reached(0, 9n);
+  expect(made.lines.join('')).toMatch(/reading the log was interrupted.*the disk is full/s);
+  expect((await made.storage.stats()).rowsStored).toBe(18);
+});
+
+/** The log, with the payload of one message damaged on every read, or on the first ones only. */
+function damaging(log: LocalLog, offset: bigint, reads: number): IngestLog {
+  let left = reads;
+  return {
+    partitions: log.partitions,
+    messageBytesMax: log.messageBytesMax,
+    append: log.append.bind(log),
+    last: log.last.bind(log),
+    identify: log.identify.bind(log),
+    describe: log.describe.bind(log),
+    close: log.close.bind(log),
+    async *read(partition, from, signal) {
+      for await (const message of log.read(partition, from, signal)) {
+        if (message.offset !== offset || left-- <= 0) yield message;
+        else {
+          const bytes = message.bytes.slice();
+          bytes[bytes.length - 1]! ^= 1;
+          yield { ...message, bytes };
+        }
+      }
+    },
+  };
+}
+
+test('a damaged message is read again; one that stays damaged is put aside, and the others are stored', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 6; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0], { log: damaging(made.log, 3n, 3) });
+  await made.reached(0, 6n);
+  expect(made.aside).toEqual([]);
+  expect(made.stored(DEFAULT_TENANT)).toEqual(spanSet([requestOf({ first: 0, count: 12 })]));
+  await made.consumer!.close();
+  for (let n = 6; n < 9; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0], { log: damaging(made.log, 8n, Infinity) });
+  await made.reached(0, 9n);
+  expect(made.aside).toEqual([8n]);
+  expect(made.state(0).setAside).toBe(1);
+  expect(made.stored(DEFAULT_TENANT)).toEqual(
+    spanSet([requestOf({ first: 0, count: 14 }), requestOf({ first: 16, count: 2 })]),
+  );
+  await made.restart();
+  await made.read([0]);
+  await made.reached(0, 9n);
+  expect(made.state(0).messages).toBe(0);
+});
+
+test('what is no request is put aside', async () => {
+  await using made = new Reading();
+  await made.log.append(0, Uint8Array.of(0x0a, 0xff), 'garbage');
+  await made.log.append(0, messageOf(0), 'good');
+  await made.read([0]);
+  await made.reached(0, 2n);
+  expect(made.aside).toEqual([1n]);
+  expect(made.stored(DEFAULT_TENANT)).toEqual(spanSet([requestOf({ first: 0, count: 2 })]));
+});
+
+test('a log that lost its end is read from its beginning, which is shown once', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 5; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0]);
+  await made.reached(0, 5n);
+  await made.consumer!.close();
+  await made.log.close();
+  rmSync(join(made.path, 'log'), { recursive: true });
+  mkdirSync(join(made.path, 'log'));
+  made.log = made.openLog();
+  for (let n = 0; n < 2; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0]);
+  await made.log.append(0, messageOf(100), 'new');
+  await expect.poll(() => new Set(made.stored(DEFAULT_TENANT)).size).toBe(12);
+  await made.reached(0, 3n);
+  expect(made.lines.join('')).toMatch(/the log ends before what was read of it/);
+  expect(made.state(0)).toMatchObject({ gap: undefined });
+});
+
+/** The log as another one: made anew, or with its first messages dropped. */
+function changed(
+  log: LocalLog,
+  { identity, first = 1n }: { readonly identity?: string; readonly first?: bigint },
+): IngestLog {
+  return {
+    ...damaging(log, 0n, 0),
+    identify: async (partition) => identity ?? (await log.identify(partition)),
+    read: (partition, from, signal) => log.read(partition, from < first ? first : from, signal),
+  };
+}
+
+test('messages that the log dropped before they were read are told, and stay told', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 8; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0], { log: changed(made.log, { first: 4n }) });
+  await made.reached(0, 8n);
+  expect(made.state(0).gap).toEqual({ from: 1n, to: 3n });
+  expect(made.lines.join('')).toMatch(/the log had dropped messages before this node read them/);
+  await made.restart();
+  await made.read([0]);
+  expect(made.state(0).gap).toEqual({ from: 1n, to: 3n });
+  await made.storage.fillGaps();
+  await made.read([0]);
+  expect(made.state(0).gap).toBeUndefined();
+});
+
+test('a partition that was made anew is read from its beginning', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 4; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0]);
+  await made.reached(0, 4n);
+  await made.read([0], { log: changed(made.log, { identity: 'anew' }) });
+  await expect.poll(() => made.state(0).messages).toBe(4);
+  expect(made.storage.consumed().get(0)).toMatchObject({ identity: 'anew', offset: 4n });
+  expect(made.lines.join('')).toMatch(/a partition of the log was made anew/);
+});

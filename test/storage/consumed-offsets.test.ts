@@ -1,0 +1,76 @@
+// The file `consumed`: what was committed is there after a restart, whatever a crash left behind it.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { CONSUMED_FILE, ConsumedOffsets } from '../../src/storage/consumed-offsets.ts';
+import { TemporaryFolder } from './open-store.ts';
+
+const place = (partition: number, offset: bigint, identity = 'log') => ({ partition, offset, identity });
+
+test('commits are there after a restart, the last of each partition', async () => {
+  using folder = new TemporaryFolder();
+  const offsets = new ConsumedOffsets(nodeDisk, folder.path);
+  expect(offsets.consumed).toEqual(new Map());
+  await offsets.commit([place(0, 5n), place(3, 2n ** 52n)]);
+  await offsets.commit([place(0, 6n), place(0, 9n)]);
+  await offsets.close();
+  expect(new ConsumedOffsets(nodeDisk, folder.path).consumed).toEqual(
+    new Map([
+      [0, { identity: 'log', offset: 9n, gap: undefined }],
+      [3, { identity: 'log', offset: 2n ** 52n, gap: undefined }],
+    ]),
+  );
+});
+
+test('what the log had dropped is one range, until it was copied or the log is another', async () => {
+  using folder = new TemporaryFolder();
+  const offsets = new ConsumedOffsets(nodeDisk, folder.path);
+  await offsets.commit([{ ...place(1, 20n), gap: { from: 1n, to: 19n } }]);
+  await offsets.commit([place(1, 21n)]);
+  await offsets.commit([{ ...place(1, 90n), gap: { from: 22n, to: 80n } }]);
+  await offsets.close();
+  const again = new ConsumedOffsets(nodeDisk, folder.path);
+  expect(again.consumed.get(1)).toEqual({ identity: 'log', offset: 90n, gap: { from: 1n, to: 80n } });
+  await again.fillGaps();
+  await again.commit([{ ...place(2, 5n), gap: { from: 1n, to: 4n } }]);
+  await again.commit([place(2, 6n, 'another log')]);
+  await again.close();
+  expect(new ConsumedOffsets(nodeDisk, folder.path).consumed).toEqual(
+    new Map([
+      [1, { identity: 'log', offset: 90n, gap: undefined }],
+      [2, { identity: 'another log', offset: 6n, gap: undefined }],
+    ]),
+  );
+});
+
+test('however the file is cut, what it says was committed; and a later version is refused', async () => {
+  using folder = new TemporaryFolder();
+  const path = join(folder.path, CONSUMED_FILE);
+  const offsets = new ConsumedOffsets(nodeDisk, folder.path);
+  for (let offset = 1n; offset <= 4n; offset++) await offsets.commit([place(0, offset)]);
+  await offsets.close();
+  const bytes = readFileSync(path);
+  const seen = new Set<bigint>();
+  for (let length = bytes.length; length >= 0; length--) {
+    writeFileSync(path, bytes.subarray(0, length));
+    seen.add(new ConsumedOffsets(nodeDisk, folder.path).consumed.get(0)?.offset ?? 0n);
+  }
+  expect([...seen]).toEqual([4n, 3n, 2n, 1n, 0n]);
+  for (let at = 16; at < bytes.length; at++) {
+    const damaged = Buffer.from(bytes);
+    damaged[at]! ^= 0x40;
+    writeFileSync(path, damaged);
+    expect(new ConsumedOffsets(nodeDisk, folder.path).consumed.get(0)?.offset ?? 0n).toBeLessThanOrEqual(4n);
+  }
+});
+
+test('many commits do not make the file grow without end', async () => {
+  using folder = new TemporaryFolder();
+  const offsets = new ConsumedOffsets(nodeDisk, folder.path);
+  const identity = 'x'.repeat(20_000);
+  for (let offset = 1n; offset <= 40n; offset++) await offsets.commit([place(0, offset, identity)]);
+  await offsets.close();
+  expect(readFileSync(join(folder.path, CONSUMED_FILE)).length).toBeLessThan(400_000);
+  expect(new ConsumedOffsets(nodeDisk, folder.path).consumed.get(0)?.offset).toBe(40n);
+});
