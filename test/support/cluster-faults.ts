@@ -2,7 +2,7 @@
 // links are slow, cut, silent or lose answers; disks are full; insert and select restart, and their lists change, while senders
 // send and readers read. What must hold: nothing acknowledged is lost, no span is shown twice, an answer
 // that lacks a node says so or fails, and nobody waits for ever.
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { formatTraceId } from '../../src/trace/ids.ts';
@@ -242,7 +242,7 @@ export class FaultyCluster implements AsyncDisposable {
       checkSpans(id, [...spans], reply.status, await reply.text());
     }
     for (const node of [this.#insert, this.#select]) {
-      const bytes = residentBytes(node.pid);
+      const bytes = node.residentBytes;
       if (bytes > MEMORY_MAX) throw new Error(`${node.name} has ${bytes} bytes in memory`);
     }
   }
@@ -281,9 +281,4 @@ function checkSpans(id: string, wanted: readonly string[], status: number, text:
   const missing = wanted.filter((span) => !found.includes(span));
   if (missing.length > 0) throw new Error(`trace ${id} lacks acknowledged spans ${missing.join(' ')}`);
   if (new Set(found).size < found.length) throw new Error(`trace ${id} shows a span twice`);
-}
-
-function residentBytes(pid: number): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1024;
 }

@@ -48,6 +48,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/backup.test.ts': TOOLS,
   'test/system/cluster-dns.test.ts': 'needs root, for an /etc/resolv.conf of its own',
   'test/system/cluster-faults.test.ts': LINUX,
+  'test/system/cluster-memory.test.ts': LINUX,
   'test/system/cluster-proxy.test.ts': 'needs haproxy or nginx',
   'test/system/cluster-tls.test.ts': OPENSSL,
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',

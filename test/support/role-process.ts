@@ -1,6 +1,6 @@
 // A process of a cluster: the real program in any role, on ports that stay through its restarts. Black box, as node-process.ts.
 // Waits are long: several processes start on a machine that may have two busy cores.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -76,6 +76,12 @@ export class RoleProcess implements AsyncDisposable {
 
   get pid(): number {
     return this.#child!.pid;
+  }
+
+  /** Its resident memory (Linux). */
+  get residentBytes(): number {
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${this.pid}/status`, 'utf8'))?.[1];
+    return Number(kib) * 1_024;
   }
 
   get isRunning(): boolean {

@@ -1,7 +1,6 @@
 // Full load on a cluster of which one storage node is stopped (SIGSTOP) for a while: how much memory insert and select come to, and
 // that every request is answered meanwhile.
 import { requests } from '../../native-bench/workload/requests.ts';
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { RoleProcess, waitFor } from './role-process.ts';
 
@@ -62,8 +61,8 @@ export async function loadWhileStopped(stopMs: number): Promise<StoppedNode> {
   const most = { insertBytes: 0, selectBytes: 0 };
   for (let stoppedMs = 0; stoppedMs < stopMs && !isOver; stoppedMs += LOOK_MS) {
     await delay(LOOK_MS);
-    most.insertBytes = Math.max(most.insertBytes, residentBytes(insert));
-    most.selectBytes = Math.max(most.selectBytes, residentBytes(select));
+    most.insertBytes = Math.max(most.insertBytes, insert.residentBytes);
+    most.selectBytes = Math.max(most.selectBytes, select.residentBytes);
   }
   await first.signal('SIGCONT');
   isOver = true;
@@ -86,9 +85,4 @@ function bodiesOf(): Uint8Array<ArrayBuffer>[] {
     instances: 2,
   });
   return [...made].map(({ body }) => body);
-}
-
-function residentBytes({ pid }: RoleProcess): number {
-  const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1_024;
 }
