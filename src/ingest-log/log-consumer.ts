@@ -17,7 +17,7 @@ const WAITING_BYTES_MAX: number = 2 << 20;
 /** After a failure; doubled until the most. */
 const RETRY_MS = 100;
 const RETRY_MOST_MS = 500;
-/** How often the end of each partition is asked for: for the lag, and to notice a log that lost its end. */
+/** How often the end of each partition is asked for, for the lag, and the gaps that are still to be filled. */
 const LOOK_MS = 5_000;
 /** A damaged message is read again so often: another replica may have it whole. */
 const DAMAGED_READS_MAX = 5;
@@ -53,8 +53,9 @@ export interface LogConsumerOptions {
   readonly setAside: (partition: number, message: LogMessage, error: unknown) => void;
   /** Gets the result of each commit. */
   readonly onStored?: (result: WriteResult) => void;
-  /** Default RETRY_MS. */
+  /** Default RETRY_MS, LOOK_MS. */
   readonly retryMs?: number;
+  readonly lookMs?: number;
 }
 
 /** What is known of one partition. */
@@ -279,7 +280,19 @@ export class LogConsumer {
   async #look(): Promise<void> {
     while (!this.#closing.signal.aborted) {
       for (const state of this.#states.values()) await this.#lookAt(state);
-      await this.#pause(LOOK_MS);
+      await this.#lookForGaps();
+      await this.#pause(this.#options.lookMs ?? LOOK_MS);
+    }
+  }
+
+  /** An operator may have declared them filled. */
+  async #lookForGaps(): Promise<void> {
+    try {
+      const stored = await this.#options.store.consumed();
+      for (const state of this.#states.values()) state.gap = stored.get(state.partition)?.gap;
+    } catch (error) {
+      // The store is closing, or has ended the process already.
+      if (!isStoreError(error)) throw error;
     }
   }
 

@@ -177,7 +177,6 @@ export class Storage implements StoreAdmin {
     return this.#consumed.consumed;
   }
 
-  /** What the log had dropped before it was read here has been copied from another node. Throws DISK. */
   async fillGaps(): Promise<void> {
     await this.#consumed.fillGaps();
   }

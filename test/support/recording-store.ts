@@ -145,6 +145,10 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin, Span
     return ['a part'];
   }
 
+  async fillGaps(): Promise<void> {
+    this.adminCalls.push('fill gaps');
+  }
+
   async deleteSnapshot(path: string): Promise<void> {
     this.adminCalls.push(`delete ${path}`);
   }

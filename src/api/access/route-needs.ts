@@ -49,6 +49,7 @@ const HTTP_NEEDS: Readonly<Record<string, RouteNeed>> = {
   'POST /internal/partition/detach': partitions,
   'POST /internal/partition/attach': partitions,
   'POST /internal/partition/accept_loss': partitions,
+  'POST /internal/partition/fill_log_gaps': partitions,
   'POST /internal/partition/snapshot/create': partitions,
   'POST /internal/partition/snapshot/list': partitions,
   'POST /internal/partition/snapshot/delete': partitions,

@@ -1,4 +1,4 @@
-// Partitions and snapshots for the operator: list, detach, attach, accept losses; create, list, delete snapshots. POST only; paths, parameters and answers are VictoriaTraces'. Names are checked here.
+// Partitions and snapshots for the operator: list, detach, attach, accept losses, fill gaps of the log; create, list, delete snapshots. POST only; paths, parameters and answers are VictoriaTraces'. Names are checked here.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { StoreError } from '../../base/errors.ts';
 import type { StoreAdmin } from '../../trace/store.ts';
@@ -31,6 +31,10 @@ export function registerPartitionRoutes(app: FastifyInstance, options: Partition
   });
   post('accept_loss', async (request, reply) => {
     return reply.type(json).send(JSON.stringify(await admin.acceptLosses(readPartitionPrefix(request))));
+  });
+  post('fill_log_gaps', async (_request, reply) => {
+    await admin.fillGaps();
+    return reply.type(text).send('OK\n');
   });
   post('snapshot/create', async (request, reply) => {
     // VictoriaTraces took `name` first and `partition_prefix` later.

@@ -24,6 +24,7 @@ const PATHS = [
   'detach',
   'attach',
   'accept_loss',
+  'fill_log_gaps',
   'snapshot/create',
   'snapshot/list',
   'snapshot/delete',
@@ -77,6 +78,11 @@ describe('partitions', () => {
 test('losses are accepted by prefix, and named', async () => {
   expect((await send('accept_loss?partition_prefix=202611')).text).toBe('["a part"]');
   expect(edge.store.adminCalls).toEqual(['accept losses 202611']);
+});
+
+test('gaps of the log are declared filled', async () => {
+  expect((await send('fill_log_gaps')).text).toBe('OK\n');
+  expect(edge.store.adminCalls).toEqual(['fill gaps']);
 });
 
 describe('snapshots', () => {
