@@ -7,11 +7,11 @@ import { nodeDisk } from '../disk/node-disk.ts';
 import { kindOf } from '../disk/walk-files.ts';
 import { copySnapshot } from './copy-snapshot.ts';
 import { moveArchive } from './move-archive.ts';
-import { NodeClient } from './node-client.ts';
+import type { NodeClient } from './node-client.ts';
 import { formatBytes, Progress } from './progress.ts';
 import { listDays, syncDay, type SyncSums } from './sync.ts';
 import { EXIT_OK, type Terminal } from './terminal.ts';
-import { DEFAULT_URL, readDayPrefix, readKey, readOptions } from './tool-options.ts';
+import { DEFAULT_URL, LOGIN_HELP, LOGIN_OPTIONS, nodesOf, readDayPrefix, readOptions } from './tool-options.ts';
 import { verifyPartition } from './verify-partition.ts';
 
 export const MOVE_HELP = `Takes days from a node to the node on this machine: a snapshot of the day is copied over HTTP, every checksum in it is verified,
@@ -22,8 +22,7 @@ run with -storage.readOnly.
   --data DIR            -storageDataPath of the node on this machine; run this as its user
   --to URL              the node on this machine, default ${DEFAULT_URL}
   --day YYYYMMDD        only this day, or the days that begin so (202611)
-  --auth-key-file FILE  holds the value of -partitionManageAuthKey, if the nodes have one
-Exit code: 0 all these days are here and detached there, 1 they are not, 2 wrong usage.
+${LOGIN_HELP}Exit code: 0 all these days are here and detached there, 1 they are not, 2 wrong usage.
 `;
 
 interface Move {
@@ -36,17 +35,16 @@ interface Move {
 /** Runs the tool; returns the exit code. Throws CONFIG, UNAVAILABLE, INVALID_REQUEST, CORRUPTION, DISK. */
 export async function move(args: readonly string[], terminal: Terminal): Promise<number> {
   const text = { type: 'string' } as const;
-  const given = readOptions(args, { from: text, to: text, data: text, day: text, 'auth-key-file': text });
-  const { from, to = DEFAULT_URL, data } = given;
-  if (typeof from !== 'string') throw new StoreError('CONFIG', '--from is missing');
+  const given = readOptions(args, { from: text, to: text, data: text, day: text, ...LOGIN_OPTIONS });
+  const nodes = nodesOf(given);
+  const { data } = given;
   if (typeof data !== 'string') throw new StoreError('CONFIG', '--data is missing');
   const dataPath = resolve(data);
   if (kindOf(join(dataPath, 'partitions')) !== 'folder')
     throw new StoreError('CONFIG', `--data ${data}: not the data directory of a node (no partitions/ in it)`);
   const prefix = readDayPrefix(given['day']);
-  const authKey = readKey(given['auth-key-file']);
-  const source = new NodeClient({ url: from, authKey });
-  const job = { from: source, to: new NodeClient({ url: String(to), authKey }), dataPath, terminal };
+  const source = nodes.from;
+  const job = { ...nodes, dataPath, terminal };
   await assertReadOnly(source);
   await moveArchive({ ...job, disk: nodeDisk });
   const days = (await listDays(source)).filter((day) => day.startsWith(prefix));

@@ -22,6 +22,8 @@ export interface NodeClientOptions {
   readonly url: string;
   /** -partitionManageAuthKey; undefined: the node asks for none. */
   readonly authKey?: string | undefined;
+  /** A bearer token; wins over a name in the URL. */
+  readonly token?: string | undefined;
   readonly tries?: number;
   readonly waitMs?: number;
 }
@@ -33,7 +35,7 @@ export class NodeClient {
   readonly #waitMs: number;
 
   /** Throws CONFIG unless the URL is one of http or https. */
-  constructor({ url, authKey, tries = TRIES, waitMs = WAIT_MS }: NodeClientOptions) {
+  constructor({ url, authKey, token, tries = TRIES, waitMs = WAIT_MS }: NodeClientOptions) {
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
     if (parsed === undefined || !/^https?:$/.test(parsed.protocol))
       throw new StoreError('CONFIG', `${JSON.stringify(url)}: expected the URL of a node, as http://127.0.0.1:10428`);
@@ -44,6 +46,7 @@ export class NodeClient {
     this.#headers = {
       ...(authKey === undefined ? {} : { authKey }),
       ...(username === '' ? {} : { authorization: `Basic ${login}` }),
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
     this.#tries = tries;
     this.#waitMs = waitMs;

@@ -2,13 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { StoreError } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { askTenants, compareDay, copyTraces, type DayDifference, type DayPair } from './copy-day.ts';
-import { NodeClient } from './node-client.ts';
+import type { NodeClient } from './node-client.ts';
 import { formatBytes, Ticker } from './progress.ts';
 import { EXIT_FAILED, EXIT_OK, type Terminal } from './terminal.ts';
-import { DEFAULT_URL, readDayPrefix, readKey, readOptions } from './tool-options.ts';
+import { DEFAULT_URL, LOGIN_HELP, LOGIN_OPTIONS, nodesOf, readDayPrefix, readOptions } from './tool-options.ts';
 
 export const SYNC_HELP = `Compares the days of two running nodes span by span, and copies the traces of which one lacks something. Safe to
 interrupt and to repeat: what is there already is not copied again, and nothing is ever removed.
@@ -16,8 +15,7 @@ interrupt and to repeat: what is there already is not copied again, and nothing 
   --to URL              the node to copy to, default ${DEFAULT_URL}
   --both                also copy the other way: then both have everything
   --day YYYYMMDD        only this day, or the days that begin so (202611)
-  --auth-key-file FILE  holds the value of -partitionManageAuthKey, if the nodes have one
-Exit code: 0 the target has every span of the source (with --both also the other way round), 1 it has not, 2 wrong usage.
+${LOGIN_HELP}Exit code: 0 the target has every span of the source (with --both also the other way round), 1 it has not, 2 wrong usage.
 `;
 
 /** Totals over days and tenants. */
@@ -45,15 +43,11 @@ export async function sync(args: readonly string[], terminal: Terminal): Promise
     from: text,
     to: text,
     day: text,
-    'auth-key-file': text,
+    ...LOGIN_OPTIONS,
     both: { type: 'boolean' },
   });
-  if (typeof given['from'] !== 'string') throw new StoreError('CONFIG', '--from is missing');
   const prefix = readDayPrefix(given['day']);
-  const authKey = readKey(given['auth-key-file']);
-  const from = new NodeClient({ url: given['from'], authKey });
-  const to = new NodeClient({ url: typeof given['to'] === 'string' ? given['to'] : DEFAULT_URL, authKey });
-  const nodes = { from, to, isBoth: given['both'] === true };
+  const nodes = { ...nodesOf(given), isBoth: given['both'] === true };
   const sums: SyncSums = { spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
   const days = await daysOf(nodes, prefix);
   for (const day of days) await syncDay(nodes, day, { terminal, sums });

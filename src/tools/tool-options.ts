@@ -3,6 +3,7 @@ import { parseArgs, type ParseArgsOptionsConfig } from 'node:util';
 import { StoreError } from '../base/errors.ts';
 import { readWholeFile } from '../disk/atomic-write.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
+import { NodeClient } from './node-client.ts';
 
 export const DEFAULT_URL = 'http://127.0.0.1:10428';
 const KEY_BYTES_MAX = 4_096;
@@ -28,6 +29,28 @@ export function readDayPrefix(given: string | boolean | undefined): string {
   const prefix = typeof given === 'string' ? given : '';
   if (/^\d{0,8}$/.test(prefix)) return prefix;
   throw new StoreError('CONFIG', `--day ${prefix}: expected YYYYMMDD or the beginning of it`);
+}
+
+/** What --from-token-file, --to-token-file and --auth-key-file mean, for help. */
+export const LOGIN_HELP = `  --from-token-file FILE, --to-token-file FILE
+                        hold the bearer token of that node, if it asks for one: scopes ingest, query and admin, all
+                        tenants; or write a name and password into the URL, which others may see
+  --auth-key-file FILE  holds the value of -partitionManageAuthKey, if the nodes have one
+`;
+export const LOGIN_OPTIONS = {
+  'from-token-file': { type: 'string' },
+  'to-token-file': { type: 'string' },
+  'auth-key-file': { type: 'string' },
+} as const;
+
+/** The two nodes of a tool, logged in as its options say. Throws CONFIG, DISK, CORRUPTION. */
+export function nodesOf(given: ReturnType<typeof readOptions>): { readonly from: NodeClient; readonly to: NodeClient } {
+  const { from, to = DEFAULT_URL } = given;
+  if (typeof from !== 'string') throw new StoreError('CONFIG', '--from is missing');
+  const authKey = readKey(given['auth-key-file']);
+  const clientOf = (url: string, tokenFile: string | boolean | undefined): NodeClient =>
+    new NodeClient({ url, authKey, token: readKey(tokenFile) });
+  return { from: clientOf(from, given['from-token-file']), to: clientOf(String(to), given['to-token-file']) };
 }
 
 /** The first line of the file; undefined if none was given. Throws DISK, CORRUPTION. */

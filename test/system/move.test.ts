@@ -1,11 +1,13 @@
 // `tracelith move` between real nodes: days go from one to the other, whoever is killed meanwhile, and at no moment is a span
 // answered by neither.
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { appendFileSync, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { TemporaryFolder } from '../storage/open-store.ts';
 import { fill, hexOf, piece, TODAY, YESTERDAY } from '../support/day-traces.ts';
 import { ask, force, sendTo } from '../support/node-client.ts';
 import { runProgram, startNode, type TestNode } from '../support/node-process.ts';
@@ -50,6 +52,51 @@ async function answering(texts: Readonly<Record<string, string>>): Promise<{ url
 }
 
 const asked = { tenants: ['0:0', '7:1'], traceIds: Array.from({ length: 40 }, (_, n) => hexOf(5 * n)) };
+
+/** A token for everything, and the file of -auth.config that knows its hash. */
+function loginIn(
+  folder: TemporaryFolder,
+  name: string,
+): { readonly tokenFile: string; readonly flag: string; readonly token: string } {
+  const token = `tlt_${name}`;
+  const entry = { name, scopes: ['ingest', 'query', 'admin'], tenants: ['*'] };
+  const sha256 = createHash('sha256').update(token).digest('hex');
+  const [tokenFile, configFile] = [join(folder.path, `${name}.token`), join(folder.path, `${name}.json`)];
+  writeFileSync(tokenFile, `${token}\n`);
+  writeFileSync(configFile, JSON.stringify({ tokens: [{ ...entry, sha256 }] }));
+  return { tokenFile, token, flag: `-auth.config=${configFile}` };
+}
+
+test('with a login of its own on each end, days, traces and archived traces are moved, and synced back', async () => {
+  using folder = new TemporaryFolder();
+  const [from, to] = [loginIn(folder, 'source'), loginIn(folder, 'target')];
+  const asTarget = { headers: { authorization: `Bearer ${to.token}` } };
+  const asSource = { authorization: `Bearer ${from.token}` };
+  await using a = await startNode();
+  await fill([a], 1, 60);
+  expect((await fetch(`${a.url}/api/archive/${hexOf(7)}`, { method: 'POST' })).status).toBe(200);
+  await a.restart('SIGTERM', ['-storage.readOnly', from.flag]);
+  await using b = await startNode({ flags: [to.flag] });
+  // One day is on both: its spans go over the network, the other day as files.
+  await sendTo(b, piece(2, 0, 1), asTarget);
+  const files = ['--from-token-file', from.tokenFile, '--to-token-file', to.tokenFile];
+  const swapped = ['--from-token-file', to.tokenFile, '--to-token-file', from.tokenFile];
+  for (const wrong of [[], files.slice(0, 2), swapped])
+    expect(await move(a, b, ...wrong)).toMatchObject({ code: 1, output: expect.stringContaining('401') });
+  const moved = await move(a, b, ...files);
+  expect([moved.code, moved.output]).toEqual([0, expect.stringContaining('move: 2 days moved')]);
+  expect(moved.output).not.toMatch(/tlt_/);
+  for (const n of [1, 2, 59]) expect((await ask(b, `/api/traces/${hexOf(n)}`, asTarget.headers))[0]).toBe(200);
+  expect((await ask(a, `/api/traces/${hexOf(1)}`, asSource))[0]).toBe(404);
+  expect((await ask(b, `/api/archive/${hexOf(7)}`, asTarget.headers))[0]).toBe(200);
+  await using c = await startNode({ flags: [from.flag] });
+  const sync = ['sync', '--from', b.url, '--to', c.url, ...swapped];
+  const refused = await runProgram(sync.slice(0, 5));
+  expect([refused.exitCode, refused.output]).toEqual([1, expect.stringContaining('401')]);
+  const synced = await runProgram(sync);
+  expect([synced.exitCode, synced.output]).toEqual([0, expect.stringContaining('equal')]);
+  expect((await ask(c, `/api/traces/${hexOf(59)}`, asSource))[0]).toBe(200);
+}, 120_000);
 
 describe('move', () => {
   test('days are copied as files, attached here and detached there; both answered the same before', async () => {

@@ -57,7 +57,11 @@ test('the key and a login in the URL are sent as headers, and the login is in no
   const url = node.url.replace('//', '//me:p%40ss@');
   const failed = new NodeClient({ url: `${url}/prefix/`, authKey: 'key' }).call('/x');
   await expect(failed).rejects.toThrow(`${node.url}/prefix/x: 400`);
-  expect(seen).toMatchObject([{ authkey: 'key', authorization: `Basic ${Buffer.from('me:p@ss').toString('base64')}` }]);
+  await expect(new NodeClient({ url, token: 'tlt_1' }).call('/x')).rejects.toThrow(': 400');
+  expect(seen).toMatchObject([
+    { authkey: 'key', authorization: `Basic ${Buffer.from('me:p@ss').toString('base64')}` },
+    { authorization: 'Bearer tlt_1' },
+  ]);
 });
 
 test.each(['', 'host:1', 'ftp://host'])('%j is no URL of a node', (url) => {
