@@ -12,6 +12,7 @@ import { httpFlags } from './flags/http-flags.ts';
 import { ingestFlags } from './flags/ingest-flags.ts';
 import { logFlags } from './flags/log-flags.ts';
 import { processFlags } from './flags/process-flags.ts';
+import { pushFlags } from './flags/push-flags.ts';
 import { searchFlags } from './flags/search-flags.ts';
 import { storageFlags } from './flags/storage-flags.ts';
 import { tlsFlags } from './flags/tls-flags.ts';
@@ -27,6 +28,7 @@ const flags = {
   ...clusterFlags,
   ...logFlags,
   ...tlsFlags,
+  ...pushFlags,
   ...processFlags,
 } as const;
 

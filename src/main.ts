@@ -19,7 +19,6 @@ import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from '
 import { newMeter, startMeter } from './base/thread-meter.ts';
 import { completionFor } from './base/completion.ts';
 import {
-  compareConfigs,
   flagTable,
   helpText,
   maskedArguments,
@@ -34,9 +33,13 @@ import { BodyPool } from './api/http/body-pool.ts';
 import { openListeners } from './api/listeners/open-listeners.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics, type Metrics } from './api/edge/metrics.ts';
+import { openSelfTraces, type SelfTraces } from './api/edge/self-traces.ts';
+import { openPush } from './api/metrics/push-metrics.ts';
+import { watchStoredBytes } from './api/edge/stored-bytes.ts';
 import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts';
 import { Readiness } from './api/edge/readiness.ts';
 import { openDeletion } from './api/operations/open-deletion.ts';
+import { reloadOnHangup } from './api/operations/reload-on-hangup.ts';
 import { hostName, openCluster } from './cluster/open-cluster.ts';
 import { archiveOfOneTenant, TenantsReader } from './cluster/tenants-reader.ts';
 import { openLogFront, openLogStorage, type LogStorage } from './cluster/log-roles.ts';
@@ -99,6 +102,8 @@ interface Backend {
   readonly readiness: Readiness;
   readonly describe: () => Promise<NodeDescription>;
   readonly reached?: LogStorage['reached'] | undefined;
+  /** From now on the store's queries and work are traced. */
+  readonly trace?: (traces: SelfTraces) => void;
   /** Takes over flags that have changed; undefined: they need a restart. */
   readonly take?: (reloaded: Reloaded) => void;
 }
@@ -134,6 +139,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const reader = new TenantsReader(backend.reader, memory.answerBytesMax);
   const archive = backend.archive && archiveOfOneTenant(backend.archive);
   if (redactor !== undefined) metrics.watchRedactions(() => redactor.counts);
+  tenants.limits.onRefuse = metrics.countRefusal;
   const intake = new Intake({
     ...config,
     ...memory,
@@ -143,6 +149,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     tenants: tenants.limits,
     redactor,
   });
+  const selfTraces = await tellOfItself(opening, backend, intake);
   const parts = {
     config,
     access: logins.access,
@@ -155,6 +162,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     logger,
     connectionCaps,
     readiness,
+    selfTraces,
   };
   let addresses: Readonly<Record<string, string>> = {};
   const listeners = await openListeners({
@@ -181,6 +189,21 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   return closing;
 }
 
+/** Pushes metrics and traces of the node, if asked for. */
+async function tellOfItself(
+  { config, logger, closing }: Opening,
+  { metrics, trace }: Backend,
+  intake: Intake,
+): Promise<SelfTraces | undefined> {
+  const push = openPush(config, { render: metrics.render, count: metrics.countPush, logger, version });
+  if (push !== undefined) closing.add('push of metrics', () => push.close());
+  const traces = await openSelfTraces({ config, intake, metrics, logger, version, instance: INSTANCE });
+  if (traces === undefined) return undefined;
+  closing.add('traces of the node', () => traces.close());
+  trace?.(traces);
+  return traces;
+}
+
 /** The store of this process. */
 async function openOwn({ config, logger, stop, closing, allowedBytes, memory, tenants }: Opening): Promise<Backend> {
   const mainPulse = new Pulse();
@@ -195,13 +218,19 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   closing.add('store', () => store.close(stop.leftMs()));
   const archived = openArchiveFolder(config, mainPulse);
   const metrics = openMetrics(config, { store, allowedBytes, logger });
+  let traces: SelfTraces | undefined;
+  const stored = watchStoredBytes({ admin: store, limits: tenants, logger });
+  closing.add('count of stored bytes', () => stored[Symbol.dispose]());
   const reader = new LocalReader({
     source: store,
     archive: archived,
     logger,
     ...queryBounds(config, memory),
     runningMaxOf: (tenant) => tenants.of(tenant).queriesAtOnce,
-    observe: (query) => metrics.countQuery(query),
+    observe: (query) => {
+      metrics.countQuery(query);
+      traces?.query(query);
+    },
   });
   closing.add('query workers', () => reader.close());
   metrics.watchTurns(() => reader.turns);
@@ -230,10 +259,14 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   };
   const local = { digester: reader, inventory, uiDir: UI_DIR, deletions: deletion.tasks };
   const take = (reloaded: Reloaded): void => reader.rebound(reboundOf(reloaded));
+  const trace = (own: SelfTraces): void => {
+    traces = own;
+    store.onWork = (work) => own.worked(work);
+  };
   const writer = log?.writer ?? store;
   const { reached } = log ?? {};
   const readiness = readinessOf(store, refusal);
-  return { writer, reader, archive, store, local, metrics, readiness, describe, reached, take };
+  return { writer, reader, archive, store, local, metrics, readiness, describe, reached, trace, take };
 }
 
 /** The storage nodes of a cluster. */
@@ -361,6 +394,7 @@ function engineOptions(
   const looksMax = Math.ceil(stallMaxMs / LOOK_MS);
   return {
     ...config,
+    tellsWork: config.selfTracingUrl !== '',
     path,
     nameBounds,
     logLevel,
@@ -437,25 +471,6 @@ async function runAsTool(name: string, args: readonly string[]): Promise<void> {
     isInteractive: process.stderr.isTTY,
   };
   process.exitCode = await runTool(name, args, terminal, { version, parseConfig: (flags) => parseConfig(flags) });
-}
-
-/** Reads the flags' sources again on SIGHUP. What can be taken over is; what cannot, and what is wrong, is logged. */
-function reloadOnHangup(started: Config, logger: LineLogger, take: Backend['take']): void {
-  let config = started;
-  process.on('SIGHUP', () => {
-    try {
-      const next = parseConfig();
-      const changed = compareConfigs(config, next);
-      config = next;
-      take?.(next);
-      const taken = take === undefined ? [] : changed.taken;
-      const left = take === undefined ? [...changed.taken, ...changed.left] : changed.left;
-      if (left.length > 0) logger.warn('flags have changed that need a restart', { flags: left });
-      logger.info('flags were read again', { taken });
-    } catch (error) {
-      logger.error('flags were read again and refused; the node goes on with those it has', { error });
-    }
-  });
 }
 
 /** The first arguments that are neither a tool nor a flag, as people try them, and what they mean. */

@@ -328,6 +328,9 @@ describe('secrets', () => {
       'httpAuth.password',
       'storageNode.bearerToken',
       'ingestLog.password',
+      'pushmetrics.url',
+      'pushmetrics.header',
+      'selfTracing.header',
     ]);
     const config = parseConfig(['-metricsAuthKey=hunter2'], {});
     expect(JSON.stringify(config.shownFlags)).not.toContain('hunter2');
@@ -343,6 +346,9 @@ describe('secrets', () => {
       { name: 'httpAuth.password', value: 'secret', isSet: false },
       { name: 'storageNode.bearerToken', value: 'secret', isSet: false },
       { name: 'ingestLog.password', value: 'secret', isSet: false },
+      { name: 'pushmetrics.url', value: 'secret', isSet: false },
+      { name: 'pushmetrics.header', value: 'secret', isSet: false },
+      { name: 'selfTracing.header', value: 'secret', isSet: false },
     ]);
   });
 

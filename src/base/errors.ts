@@ -7,6 +7,7 @@ export const STORE_ERROR_CODES = [
   'UNSUPPORTED_TYPE', // media type or content encoding we do not speak: 415, UNIMPLEMENTED
   'LIMIT_EXCEEDED', // a body, a message or an answer above its bound: 413, RESOURCE_EXHAUSTED without RetryInfo
   'OVERLOADED', // a queue is full: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
+  'TENANT_LIMIT', // a tenant sends or stores more than -tenants.config allows: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'READ_ONLY', // the disk is too full to accept data: 429 + Retry-After, RESOURCE_EXHAUSTED + RetryInfo
   'BUSY', // no turn came in time, and nothing was begun: 503 + Retry-After, UNAVAILABLE + RetryInfo
   'UNAVAILABLE', // starting, closing, or storage failed: 503 + Retry-After, UNAVAILABLE + RetryInfo

@@ -11,6 +11,7 @@ const HEADINGS: Readonly<Record<FlagGroup, string>> = {
   tls: '## TLS',
   cluster: '## Cluster',
   log: '## The log',
+  watch: '## Metrics and traces of the node',
   process: '## Process',
 };
 const HEAD = '| flag | default | unit | meaning | example |\n| --- | --- | --- | --- | --- |\n';

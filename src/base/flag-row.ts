@@ -1,7 +1,17 @@
 // One flag: its parser, and its text in -help and docs/CONFIG.md. the tables are in flags/.
 import { boolean, type FlagKind } from './flag-value.ts';
 
-export type FlagGroup = 'storage' | 'ingest' | 'search' | 'http' | 'access' | 'tls' | 'cluster' | 'log' | 'process';
+export type FlagGroup =
+  | 'storage'
+  | 'ingest'
+  | 'search'
+  | 'http'
+  | 'access'
+  | 'tls'
+  | 'cluster'
+  | 'log'
+  | 'watch'
+  | 'process';
 
 /** A flag as -help and docs/CONFIG.md show it. */
 export interface FlagRow {

@@ -15,11 +15,12 @@ import { RequestCheck } from './request-check.ts';
 import type { StorageNode } from './storage-node.ts';
 import type { StorageNodes } from './storage-nodes.ts';
 
-/** The request's own faults: every node would refuse it for them. */
+/** The request's own faults, or its tenant's: every node would refuse it for them, and no other tenant's spans. */
 const FINAL: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
   'INVALID_REQUEST',
   'UNSUPPORTED_TYPE',
   'LIMIT_EXCEEDED',
+  'TENANT_LIMIT',
   'BUG',
 ]);
 /** The node has stored nothing of the slice. */

@@ -8,7 +8,8 @@ const REMEDIES: Readonly<Record<RejectReason, string>> = {
   invalid_trace_id: 'trace id must be 16 bytes and not all zero',
   invalid_span_id: 'span id must be 8 bytes and not all zero',
   invalid_parent_span_id: 'parent span id must be empty or 8 bytes',
-  too_small_timestamp: 'start is older than -retentionPeriod; check the clock of the sender or raise it',
+  too_small_timestamp:
+    'start is older than -retentionPeriod, or than retentionDays of the tenant; check the clock of the sender or raise it',
   too_big_timestamp: 'start is further ahead than -futureRetention; check the clock of the sender or raise it',
   too_many_days: `no day may begin beside the ${limits.partitionsMax} stored; check the clock of the sender`,
   too_many_attributes:

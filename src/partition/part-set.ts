@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { assert } from '../base/assert.ts';
 import type { PartEntry } from '../index/catalog.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
-import type { PartMetadata } from '../part/part-metadata.ts';
+import type { PartBlock, PartMetadata } from '../part/part-metadata.ts';
 import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { listedTenants } from './loss-records.ts';
@@ -17,7 +17,8 @@ export interface LivePart {
   readonly entry: PartEntry;
   readonly metadata: PartMetadata;
   readonly path: string;
-  readonly tenants: ReadonlySet<Tenant>;
+  /** Bytes of the part's files by tenant: files that they share are counted by the size of their blocks. */
+  readonly tenants: ReadonlyMap<Tenant, number>;
   /** Dooming it deletes the folder once no view reads it. */
   readonly pinned: Pinned;
 }
@@ -30,12 +31,24 @@ export function livePart(place: PartitionPlace, source: { entry: PartEntry; meta
     ...source,
     identity,
     path,
-    tenants: new Set(source.metadata.blocks.map((block) => block.tenant)),
+    tenants: shareOut(source.entry.sizeBytes, source.metadata.blocks),
     pinned: new Pinned(() => {
       place.forget?.([identity]);
       place.disk.remove(path);
     }),
   };
+}
+
+/** `partBytes` by tenant, in proportion to the bytes of the tenants' blocks. */
+function shareOut(partBytes: number, blocks: readonly PartBlock[]): ReadonlyMap<Tenant, number> {
+  const shares = new Map<Tenant, number>();
+  let sum = 0;
+  for (const { tenant, sizeBytes, filterBytes } of blocks) {
+    shares.set(tenant, (shares.get(tenant) ?? 0) + sizeBytes + filterBytes);
+    sum += sizeBytes + filterBytes;
+  }
+  for (const [tenant, bytes] of shares) shares.set(tenant, Math.round((partBytes * bytes) / sum));
+  return shares;
 }
 
 /** The catalog's row for a part with `metadata`. */

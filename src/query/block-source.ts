@@ -286,6 +286,7 @@ export class BlockSource implements Disposable {
   #readerOf({ key, path, range, useFile }: BlockPlace): CandidateBlock['read'] {
     return (work) =>
       this.#guard(() => {
+        const startMs = performance.now();
         try {
           return useFile((file) =>
             withPlace(path, range, () =>
@@ -295,6 +296,8 @@ export class BlockSource implements Disposable {
         } catch (error) {
           if (isStoreError(error, 'CORRUPTION')) this.#addDamaged(path, range, error.message);
           throw error;
+        } finally {
+          this.work.times.readMs += performance.now() - startMs;
         }
       });
   }

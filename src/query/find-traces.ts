@@ -121,6 +121,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadli
     });
     size.check(batch.arenaBytes + batch.rowCount * ROW_BYTES);
   }
+  const readMs = performance.now();
   for (const otlp of source.archivedTraces(traceIds)) scanRequest(batch, otlp, ANY_SPAN);
   const { rows, traceEnds } = regroupByTrace(batch);
   const byId = new Map<string, Uint8Array>();
@@ -135,6 +136,7 @@ function findPass(source: BlockSource, traceIds: readonly Uint8Array[], { deadli
     byId.set(idKey(new Uint8Array(batch.traceId.buffer, traceRows[0]! * 16, 16)), otlp);
   }
   assert(from === rows.length, `${rows.length - from} spans belong to no trace`);
+  source.work.times.answerMs += performance.now() - readMs;
   if (batch.capacityBytes + batch.dictionaryBytes <= SPARE_BYTES_MAX) spareBatch = batch;
   return traceIds.flatMap((traceId) => {
     const otlp = byId.get(idKey(traceId));

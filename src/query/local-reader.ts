@@ -99,6 +99,8 @@ export interface RunQuery {
   readonly outcome: 'ok' | StoreErrorCode;
   /** Longer than slowMs. */
   readonly isSlow: boolean;
+  /** Milliseconds by what it did. */
+  readonly phases: Readonly<Record<'wait' | 'plan' | 'read blocks' | 'answer', number>>;
 }
 
 /** A query's answer, its cost, its waiting time and its running time. */
@@ -209,7 +211,8 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
   async explainSearch(call: CallContext, query: TraceQuery): Promise<SearchExplanation> {
     const { result, work, waitedMs, tookMs } = await this.#search(call, query);
     const { hits, warnings } = result;
-    return { ...work, traces: hits.length, waitedMs, tookMs, warnings };
+    const { times: _times, ...cost } = work;
+    return { ...cost, traces: hits.length, waitedMs, tookMs, warnings };
   }
 
   #search(call: CallContext, query: TraceQuery): Promise<Answer<'search'>> {
@@ -370,14 +373,17 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
   /** Updates metrics and logs slow queries. */
   #tell(tenant: Tenant, task: QueryTask, reply: QueryReply, { waitedMs, tookMs }: Times): void {
     const { observe, slowMs = 0, logger } = this.#options;
-    const { bytes, fates } = reply.work;
+    const { bytes, fates, times } = reply.work;
+    const { ranMs, readMs, answerMs } = times;
+    const phases = { wait: waitedMs, plan: ranMs - readMs - answerMs, 'read blocks': readMs, answer: answerMs };
     const outcome = reply.kind === 'done' ? 'ok' : reply.code;
     const isSlow = slowMs > 0 && tookMs >= slowMs;
-    observe?.({ tenant, kind: SHOWN_KINDS[task.kind], seconds: (waitedMs + tookMs) / 1000, bytes, outcome, isSlow });
+    const seconds = (waitedMs + tookMs) / 1000;
+    observe?.({ tenant, kind: SHOWN_KINDS[task.kind], seconds, bytes, outcome, isSlow, phases });
     if (!isSlow) return;
     const blocks = Object.entries(fates).flatMap(([fate, count]) => (count > 0 ? [`${fate}:${count}`] : []));
-    const times = { tookMs: Math.round(tookMs), waitedMs: Math.round(waitedMs) };
-    logger.warn('a slow query', { tenant, ...queryShape(task), ...times, outcome, bytes, blocks });
+    const took = { tookMs: Math.round(tookMs), waitedMs: Math.round(waitedMs) };
+    logger.warn('a slow query', { tenant, ...queryShape(task), ...took, outcome, bytes, blocks });
   }
 
   /** Warnings not logged yet: a loss is in every answer until an operator accepts it. */

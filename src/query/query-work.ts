@@ -11,6 +11,16 @@ export interface QueryWork extends ByteMeter {
   logBlocks: number;
   readonly fates: Record<BlockFate, number>;
   bytes: number;
+  readonly times: QueryTimes;
+}
+
+/** Milliseconds on the query thread. */
+export interface QueryTimes {
+  /** The whole query. */
+  ranMs: number;
+  /** Of them, reading and matching blocks, and making traces of what was read. The rest is choosing what to read. */
+  readMs: number;
+  answerMs: number;
 }
 
 export function newWork({
@@ -25,5 +35,6 @@ export function newWork({
     logBlocks: 0,
     fates: Object.fromEntries(BLOCK_FATES.map((fate) => [fate, 0])) as Record<BlockFate, number>,
     bytes: 0,
+    times: { ranMs: 0, readMs: 0, answerMs: 0 },
   };
 }

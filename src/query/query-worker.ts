@@ -32,6 +32,7 @@ const spent = new SpentBuffers();
 
 export function run(job: QueryJob): unknown {
   const work = newWork(job.view);
+  const startMs = performance.now();
   let reply: QueryReply;
   try {
     reply = { kind: 'done', result: runQuery(cache, job, work), work };
@@ -41,6 +42,7 @@ export function run(job: QueryJob): unknown {
       reply = { kind: 'failed', code: 'BUG', message: error.stack ?? error.message, work };
     else throw error;
   }
+  work.times.ranMs = performance.now() - startMs;
   const buffers = buffersOf(reply);
   // The answer leaves with its reply; what it was assembled from stays until it is collected.
   spent.add(buffers.reduce((sum, { byteLength }) => sum + byteLength, 0));

@@ -22,6 +22,7 @@ export const ENGINE_CALLS = [
   'listDays',
   'listPartitions',
   'listTenants',
+  'tenantBytes',
   'detachPartition',
   'attachPartition',
   'createSnapshots',

@@ -6,6 +6,7 @@ import type { SharedMeter } from '../base/thread-meter.ts';
 import type { LogFormat, LogLevel } from '../base/logger.ts';
 import type { NameBounds } from '../index/names.ts';
 import type { EngineArgs, EngineCallName, EngineResults } from './engine-calls.ts';
+import type { FinishedWork } from './maintenance.ts';
 import type { OpenReport } from './partition-set.ts';
 
 export interface EngineOptions {
@@ -36,6 +37,8 @@ export interface EngineOptions {
   readonly nameBounds?: NameBounds | undefined;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
+  /** Sends `worked` for each flush and merge. */
+  readonly tellsWork?: boolean;
 }
 
 export interface EngineRequest {
@@ -47,5 +50,6 @@ export interface EngineRequest {
 export type EngineReply =
   | { readonly kind: 'opened'; readonly report: OpenReport }
   | { readonly kind: 'notOpened'; readonly code: StoreErrorCode; readonly message: string }
+  | { readonly kind: 'worked'; readonly work: FinishedWork }
   | { readonly kind: 'done'; readonly id: number; readonly result: EngineResults[EngineCallName] }
   | { readonly kind: 'failed'; readonly id: number; readonly code: StoreErrorCode; readonly message: string };

@@ -16,6 +16,7 @@ import { ownThreadId, waitsForDisk } from '../disk/thread-state.ts';
 import { openForgetChannel } from '../partition/forget-channel.ts';
 import { performCall, type EngineArgs } from './engine-calls.ts';
 import type { EngineOptions, EngineReply, EngineRequest } from './engine-messages.ts';
+import type { FinishedWork } from './maintenance.ts';
 import { createMergePool } from './merge-pool.ts';
 import { Storage } from './storage.ts';
 
@@ -50,6 +51,7 @@ function tryOpen(options: EngineOptions, pulse: Pulse, post: (reply: EngineReply
     const logger = createLogger({ level: options.logLevel, format: options.logFormat });
     return Storage.open({
       ...options,
+      ...(options.tellsWork === true && { onWork: (work: FinishedWork) => post({ kind: 'worked', work }) }),
       disk: pulsingDisk(nodeDisk, pulse),
       clock: systemClock,
       logger,

@@ -36,13 +36,15 @@ const RELEASE_MS = 10_000;
 export interface TenantRequest {
   readonly tenant: Tenant;
   readonly body: Uint8Array;
+  /** As WriteContext. */
+  readonly retentionMs?: number | undefined;
 }
 
 export interface GroupCommitOptions {
   /** Starts writing a day's blocks. Throws StoreError if the write cannot begin. */
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
-  /** The span starts that are accepted now. */
-  readonly acceptedSpans: () => ScanBounds;
+  /** The span starts that are accepted now, of a tenant whose spans are kept for `retentionMs` at most. */
+  readonly acceptedSpans: (retentionMs?: number) => ScanBounds;
   /** Throws the error for a request with spans of `days` if one of these days may not be written now. */
   readonly assertWritable?: (days: Iterable<number>) => void;
   /** Makes the places durable. Rejects with DISK. */
@@ -132,8 +134,8 @@ export class GroupCommit {
   }
 
   /** As SpanWriter.write. Throws INVALID_REQUEST, LIMIT_EXCEEDED, DISK, BUG. */
-  async write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
-    return await this.writeTogether([{ tenant, body }]);
+  async write(tenant: Tenant, body: Uint8Array, retentionMs?: number): Promise<WriteResult> {
+    return await this.writeTogether([{ tenant, body, retentionMs }]);
   }
 
   /**
@@ -197,7 +199,7 @@ export class GroupCommit {
     // Only in batches of their own can several be given up together.
     const isSmall = others.length === 0 && body.length <= LARGE_BYTES;
     try {
-      const result = isSmall ? this.#batches.scan(tenant, body, this.#rules()) : undefined;
+      const result = isSmall ? this.#batches.scan(tenant, body, this.#rules(first!)) : undefined;
       if (result === undefined) this.#largeQueue.push(tenant, request);
       else this.#settle(request, result);
     } catch (error) {
@@ -223,11 +225,11 @@ export class GroupCommit {
     if (this.#state !== 'broken') this.#fill();
   }
 
-  async #scanInSteps({ body }: TenantRequest): Promise<{ readonly batch: SpanBatch; readonly result: WriteResult }> {
+  async #scanInSteps(request: TenantRequest): Promise<{ readonly batch: SpanBatch; readonly result: WriteResult }> {
     const batch = new SpanBatch();
     batch.arena = new Uint8Array(0);
-    const rules = this.#rules();
-    const scan = new RequestScan(batch, body, rules.bounds);
+    const rules = this.#rules(request);
+    const scan = new RequestScan(batch, request.body, rules.bounds);
     let result = scanStep(scan, rules.stepMs);
     for (; result === undefined; result = scanStep(scan, rules.stepMs)) await this.#yield();
     checkDays(scan, batch, 0, rules);
@@ -240,9 +242,9 @@ export class GroupCommit {
     if (this.#waiters.length + this.#committing.length > 0) await this.#answered.promise;
   }
 
-  #rules(): ScanRules {
+  #rules({ retentionMs }: TenantRequest): ScanRules {
     const { acceptedSpans, assertWritable, stepMs = STEP_MS } = this.#options;
-    return { bounds: acceptedSpans(), assertWritable, stepMs };
+    return { bounds: acceptedSpans(retentionMs), assertWritable, stepMs };
   }
 
   /** A request without stored spans, and without a place, is answered at once: it need not wait for the disk. */

@@ -16,6 +16,18 @@ export const LOG_ROWS_MAX = 131_072;
 /** Drops may come this late, and the limits on the disk may be exceeded this long. */
 const RETENTION_INTERVAL_MS = 10_000;
 
+/** A flush or merge of a day that has ended well. */
+export interface FinishedWork {
+  readonly kind: 'flush' | 'merge';
+  /** YYYYMMDD */
+  readonly partition: string;
+  /** ms since the epoch. */
+  readonly startMs: number;
+  readonly endMs: number;
+  /** Spans flushed; spans in the day's parts that were merged, 0 if that is not known. */
+  readonly rows: number;
+}
+
 export interface MaintenanceOptions {
   readonly partitions: PartitionSet;
   readonly dropper: Dropper;
@@ -27,6 +39,8 @@ export interface MaintenanceOptions {
   readonly mergeWorkers: number;
   /** Removes snapshots on disk above their greatest age. */
   readonly deleteOldSnapshots: () => void;
+  /** Called for each flush and merge that ended well. */
+  readonly onWork?: (work: FinishedWork) => void;
 }
 
 export class Maintenance {
@@ -132,7 +146,7 @@ export class Maintenance {
     const { partition } = day;
     if (this.#isStopped || partition === undefined || !day.flushes.isReady) return;
     this.#start(
-      day.flushes.run(() => partition.flush()),
+      day.flushes.run(() => this.#timed('flush', day, async () => partition.flush())),
       () => {
         this.#hasFlushed = true;
         this.#merged.delete(day);
@@ -175,9 +189,19 @@ export class Maintenance {
     let hasMerged = false;
     await day.merges.run(async () => {
       // A merge needs space for its output before its inputs are removed.
-      if (!this.#options.guard.isReadOnly) hasMerged = (await day.partition?.mergeNext()) ?? false;
+      if (this.#options.guard.isReadOnly) return;
+      await this.#timed('merge', day, async () => (hasMerged = (await day.partition?.mergeNext()) ?? false));
     });
     if (!hasMerged) this.#merged.add(day);
+  }
+
+  /** Tells onWork of `work`, unless it throws or finds nothing to do (false). */
+  async #timed(kind: FinishedWork['kind'], day: Day, work: () => Promise<boolean | void>): Promise<void> {
+    const { onWork, clock } = this.#options;
+    const startMs = clock.nowMs();
+    const rows = kind === 'flush' ? (day.partition?.log.waiting.rowCount ?? 0) : 0;
+    const hasWorked = (await work()) ?? true;
+    if (hasWorked) onWork?.({ kind, partition: day.name, startMs, endMs: clock.nowMs(), rows });
   }
 
   /** Days take turns, so that a day with many merges does not delay the others. */

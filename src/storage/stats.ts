@@ -7,6 +7,7 @@ import type { Partition } from '../partition/partition.ts';
 import type { StoredDay } from '../trace/inventory.ts';
 import { DAY_NS } from '../trace/day-clock.ts';
 import { DAY_STATES, type DayState, type ParkedParts, type StoreStats } from '../trace/store.ts';
+import type { Tenant } from '../trace/tenant.ts';
 import type { PartitionSet } from './partition-set.ts';
 
 type PartitionStats = Omit<
@@ -41,6 +42,17 @@ export function partitionBytes(disk: Disk, partition: Partition): number {
     partition.log.sizeBytes +
     (disk.stat(join(partition.path, 'index', 'data.mdb'))?.sizeBytes ?? 0)
   );
+}
+
+/** Bytes of parts and logs, by tenant. Indexes belong to no tenant. */
+export function bytesByTenant(partitions: readonly Partition[]): Map<Tenant, number> {
+  const bytes = new Map<Tenant, number>();
+  const add = (tenant: Tenant, sizeBytes: number): void => void bytes.set(tenant, (bytes.get(tenant) ?? 0) + sizeBytes);
+  for (const { parts, log } of partitions) {
+    for (const { tenants } of parts) for (const [tenant, share] of tenants) add(tenant, share);
+    for (const { blocks } of log.files) for (const { header } of blocks) add(header.tenant, header.sizeBytes);
+  }
+  return bytes;
 }
 
 function bytesOfParts({ parts }: Partition): number {

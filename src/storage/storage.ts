@@ -24,13 +24,13 @@ import { Dropper } from './dropper.ts';
 import { FailedRequests } from './failed-requests.ts';
 import { GroupCommit, type TenantRequest } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
-import { Maintenance } from './maintenance.ts';
+import { Maintenance, type FinishedWork } from './maintenance.ts';
 import { PartitionSet, type OpenReport } from './partition-set.ts';
 import { acceptedStarts } from './retention.ts';
 import { RecentWrites } from './recent-writes.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import { Views, type StoreView } from './views.ts';
-import { collectStats, listStoredDays } from './stats.ts';
+import { bytesByTenant, collectStats, listStoredDays } from './stats.ts';
 import { Tenants } from './tenants.ts';
 
 export interface StorageOptions {
@@ -72,6 +72,8 @@ export interface StorageOptions {
   readonly mergeRunner: MergeRunner;
   /** Gets the parts and log files that no view holds or will hold again. */
   readonly forget?: Forget | undefined;
+  /** Called for each flush and merge that ended well. */
+  readonly onWork?: (work: FinishedWork) => void;
   /** Locks the directory for this process: takeLock of disk/lock.ts. */
   readonly takeLock: (path: string) => DirectoryLock;
 }
@@ -132,8 +134,8 @@ export class Storage implements StoreAdmin {
     const accepted = { ...options, retentionMs };
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.append(day, blocks),
-      acceptedSpans: () => ({
-        ...acceptedStarts(clock.nowNs(), accepted),
+      acceptedSpans: (tenantMs = Infinity) => ({
+        ...acceptedStarts(clock.nowNs(), { ...accepted, retentionMs: Math.min(retentionMs, tenantMs) }),
         acceptsDay,
         spanAttributesMax,
         spanBytesMax,
@@ -150,16 +152,16 @@ export class Storage implements StoreAdmin {
   }
 
   /** As SpanWriter.write. */
-  async write(tenant: Tenant, body: Uint8Array, key?: string): Promise<WriteResult> {
-    if (key === undefined) return await this.#write(tenant, body);
-    return await this.#recent.once(tenant, key, () => this.#write(tenant, body));
+  async write(tenant: Tenant, body: Uint8Array, key?: string, retentionMs?: number): Promise<WriteResult> {
+    if (key === undefined) return await this.#write(tenant, body, retentionMs);
+    return await this.#recent.once(tenant, key, () => this.#write(tenant, body, retentionMs));
   }
 
-  async #write(tenant: Tenant, body: Uint8Array): Promise<WriteResult> {
+  async #write(tenant: Tenant, body: Uint8Array, retentionMs?: number): Promise<WriteResult> {
     this.#assertOpen();
     this.#guard.assertWritable();
     this.#tenants.assertWelcome(tenant);
-    return await this.#writeTogether([{ tenant, body }]);
+    return await this.#writeTogether([{ tenant, body, retentionMs }]);
   }
 
   /**
@@ -301,6 +303,11 @@ export class Storage implements StoreAdmin {
     return [...new Set(tenants)].sort();
   }
 
+  /** As StoreAdmin. */
+  tenantBytes(): ReadonlyMap<Tenant, number> {
+    return bytesByTenant(this.#partitions.all);
+  }
+
   async detachPartition(name: string): Promise<void> {
     this.#assertOpen();
     await this.#partitions.detach(dayOf(name));
@@ -409,7 +416,10 @@ export class Storage implements StoreAdmin {
 
 /** With duplicates. */
 function tenantsOf({ parts, log }: Partition): Tenant[] {
-  return [...parts.flatMap((part) => [...part.tenants]), ...log.files.flatMap((file) => [...file.names.tenants()])];
+  return [
+    ...parts.flatMap((part) => [...part.tenants.keys()]),
+    ...log.files.flatMap((file) => [...file.names.tenants()]),
+  ];
 }
 
 /** The day for a partition's name. Throws INVALID_REQUEST. */

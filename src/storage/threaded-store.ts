@@ -12,6 +12,7 @@ import type { SpanWriter } from '../trace/store.ts';
 import { engineMethods } from './engine-calls.ts';
 import type { EngineArgs, EngineCallName, EngineMethods, EngineResults } from './engine-calls.ts';
 import type { EngineOptions, EngineReply, EngineRequest } from './engine-messages.ts';
+import type { FinishedWork } from './maintenance.ts';
 import type { OpenReport } from './partition-set.ts';
 
 export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse' | 'engineMeter'> {
@@ -38,9 +39,9 @@ export async function openThreadedStore(options: ThreadedStoreOptions): Promise<
   const report = await opened(worker);
   const thread = new EngineThread(worker, { path: options.path, report, watch, meter: engineMeter, onFatal });
   const methods = engineMethods((name, args) => thread.call(name, args));
-  const write: SpanWriter['write'] = async ({ tenant }, body, key) => {
+  const write: SpanWriter['write'] = async ({ tenant, retentionMs }, body, key) => {
     const owned = owning(body);
-    return await thread.call('write', [tenant, owned, key], [owned.buffer]);
+    return await thread.call('write', [tenant, owned, key, retentionMs], [owned.buffer]);
   };
   const consume: EngineMethods['consume'] = async (requests, place) => {
     const owned = requests.map(({ tenant, body }) => ({ tenant, body: owning(body) }));
@@ -66,6 +67,8 @@ class EngineThread {
   readonly report: OpenReport;
   /** How the engine thread feels, written by itself. */
   readonly meter: SharedMeter;
+  /** Called for each flush and merge, with EngineOptions.tellsWork. */
+  onWork: (work: FinishedWork) => void = () => undefined;
   readonly #worker: Worker;
   readonly #path: string;
   readonly #watch: PulseWatch;
@@ -131,6 +134,7 @@ class EngineThread {
   }
 
   #settle(reply: EngineReply): void {
+    if (reply.kind === 'worked') return this.onWork(reply.work);
     assert(reply.kind === 'done' || reply.kind === 'failed', `the engine sent ${reply.kind} after opening`);
     // A message that the thread sent before it died: its callers were already rejected.
     if (this.#ended !== undefined) return;

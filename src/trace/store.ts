@@ -9,7 +9,7 @@ export type RejectReason =
   | 'invalid_trace_id' // not 16 bytes, or all zero
   | 'invalid_span_id' // not 8 bytes, or all zero
   | 'invalid_parent_span_id' // neither empty nor 8 bytes
-  | 'too_small_timestamp' // start before now - retention
+  | 'too_small_timestamp' // start before now - retention, of the store or of the tenant
   | 'too_big_timestamp' // start after now + futureRetention
   | 'too_many_days' // its day has no partition, and there are limits.partitionsMax already
   | 'too_many_attributes' // the span, or one of its events or links, is above -insert.maxAttributesPerSpan
@@ -24,6 +24,12 @@ export interface WriteResult {
   readonly unknownField?: string;
 }
 
+/** What a write carries besides. */
+export interface WriteContext extends CallContext {
+  /** How long the tenant's spans are kept, ms: older ones are rejected. Absent, or longer than the store's own: that. */
+  readonly retentionMs?: number | undefined;
+}
+
 export interface SpanWriter {
   /**
    * Stores the spans of one OTLP ExportTraceServiceRequest (protobuf, decompressed). Resolves when every accepted span
@@ -32,7 +38,7 @@ export interface SpanWriter {
    * are one write while the key is remembered (storage/recent-writes.ts): the later ones get the result of the first.
    * Throws INVALID_REQUEST (malformed: nothing of it is stored), OVERLOADED, READ_ONLY, UNAVAILABLE.
    */
-  write(call: CallContext, body: Uint8Array, key?: string): Promise<WriteResult>;
+  write(call: WriteContext, body: Uint8Array, key?: string): Promise<WriteResult>;
 }
 
 /** Span kinds as OTLP numbers: 0 unspecified, 1 internal, 2 server, 3 client, 4 producer, 5 consumer. */
@@ -334,6 +340,11 @@ export interface StoreAdmin {
   listPartitions(): string[] | Promise<string[]>;
   /** Tenants with spans in the partition `name`, sorted; [] if it is not in use. Throws INVALID_REQUEST. */
   listTenants(name: string): string[] | Promise<string[]>;
+  /**
+   * Bytes in logs and parts of each tenant that has some. A part's common files are shared out by the size of its blocks;
+   * indexes, archive and snapshots are not counted.
+   */
+  tenantBytes(): ReadonlyMap<Tenant, number> | Promise<ReadonlyMap<Tenant, number>>;
   /**
    * Takes a partition out without moving its files: requests with spans of that day fail with UNAVAILABLE, queries do
    * not see it. Resolves when nothing reads or writes its files any more. Lasts until attachPartition or the next

@@ -4,7 +4,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { GrpcCaller } from '../../src/cluster/grpc-caller.ts';
-import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { parseTenantsConfig } from '../../src/api/edge/tenant-limits.ts';
+import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { waitFor } from '../support/role-process.ts';
 import { root } from '../support/source-tree.ts';
@@ -12,6 +13,7 @@ import { ClusterPorts, LocalPorts, ServedStore } from '../support/store-ports.ts
 import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { ANY_TRACE } from '../query/made-store.ts';
 
+const HOUR_AGO_NS = NOON_NS - 3_600_000_000_000n;
 const call = { tenant: DEFAULT_TENANT };
 const opened: AsyncDisposable[] = [];
 afterEach(async () => {
@@ -173,4 +175,32 @@ test('a node answers the requests of version 1, also with fields of a later vers
   } finally {
     caller.close();
   }
+});
+
+test('a limit of a tenant on a node refuses its spans, and keeps no other tenant from that node', async () => {
+  const cluster = await openCluster(['a', 'b']);
+  const limited = { tenant: parseTenant('7', '0') };
+  for (const { tenants } of cluster.nodes) {
+    tenants.configure(parseTenantsConfig('{"tenants":{"7":{"storedBytes":10},"8":{"retentionDays":0.01}}}'));
+    tenants.countStored(new Map([[limited.tenant, 10]]));
+  }
+  // One slice is a call of Export, many at once are a call of several slices.
+  for (const traces of [[1], upTo(20)]) {
+    const sent = traces.map((trace) => cluster.writer.write(limited, bodyOf([trace])));
+    for (const outcome of await Promise.allSettled(sent)) {
+      expect(outcome).toMatchObject({ status: 'rejected', reason: { code: 'TENANT_LIMIT' } });
+      expect(String((outcome as PromiseRejectedResult).reason)).toContain('tenant 7:0 stores 10 bytes');
+    }
+  }
+  await cluster.writer.write(call, bodyOf(upTo(20)));
+  for (const { ports } of cluster.nodes) expect((await ports.storage.stats()).rowsStored).toBeGreaterThan(0);
+  expect(cluster.cluster.state()).toMatchObject({ rerouted: 0, refused: 0, possiblyTwice: 0 });
+  // The node's file decides what is late, too.
+  const short = { tenant: parseTenant('8', '0') };
+  const hourAgo = encodeRequest(requestOf(upTo(3).map((trace) => span(1, { trace, startTimeUnixNano: HOUR_AGO_NS }))));
+  expect(await cluster.writer.write(short, hourAgo)).toEqual({
+    stored: 0,
+    rejected: new Map([['too_small_timestamp', 3]]),
+  });
+  expect((await cluster.writer.write(short, bodyOf(upTo(3)))).stored).toBe(3);
 });

@@ -1,6 +1,6 @@
 // What is stored by day: spans and bytes of log and parts, the newest start, and the days that are not open.
 import { expect, test } from 'vitest';
-import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { openStore, TemporaryFolder } from './open-store.ts';
 import { DAY_NS, NOON_NS, requestOf } from './stored-spans.ts';
 
@@ -26,6 +26,28 @@ test('days are listed with what is in their log and in their parts', async () =>
   ]);
   const { diskBytes } = await storage.stats();
   expect(flushed.reduce((sum, { bytes }) => sum + bytes, 0)).toBe(diskBytes);
+  await storage.close();
+});
+
+test('bytes of logs and parts are shared out to tenants', async () => {
+  using folder = new TemporaryFolder();
+  const storage = openStore(folder.path);
+  const other = parseTenant('7', '0');
+  expect(storage.tenantBytes()).toEqual(new Map());
+  for (const first of [0, 400]) {
+    await storage.write(DEFAULT_TENANT, requestOf({ first, count: 300 }));
+    await storage.write(other, requestOf({ first, count: 100 }));
+    const { logBytes, partBytes } = await storage.stats();
+    const bytes = storage.tenantBytes();
+    const [own, others] = [bytes.get(DEFAULT_TENANT)!, bytes.get(other)!];
+    // Each share of a part is rounded.
+    expect(Math.abs(own + others - logBytes - partBytes)).toBeLessThanOrEqual(2);
+    expect(own).toBeGreaterThan(others);
+    expect(bytes.size).toBe(2);
+    await storage.forceFlush();
+  }
+  await storage.purge();
+  expect(storage.tenantBytes()).toEqual(new Map());
   await storage.close();
 });
 

@@ -199,6 +199,23 @@ describe('requests', () => {
     await storage.close();
   });
 
+  test("outside the retention of their tenant are rejected, and it cannot be longer than the store's own", async () => {
+    using folder = new TemporaryFolder();
+    const storage = openStore(folder.path);
+    const startNs = (n: number): bigint => NOON_NS - [8n, 6n, 2n, 0n][n]! * DAY_NS;
+    const rejectedOf = async (retentionMs: number | undefined): Promise<number> => {
+      const request = requestOf({ first: 0, count: 4, startNs });
+      const { rejected } = await storage.write(DEFAULT_TENANT, request, undefined, retentionMs);
+      return rejected.get('too_small_timestamp') ?? 0;
+    };
+    expect(await rejectedOf(3 * DAY_MS)).toBe(2);
+    expect(await rejectedOf(2 * DAY_MS)).toBe(2);
+    expect(await rejectedOf(2 * DAY_MS - 1)).toBe(3);
+    expect(await rejectedOf(30 * DAY_MS)).toBe(1);
+    expect(await rejectedOf(undefined)).toBe(1);
+    await storage.close();
+  });
+
   test('without a span are answered without a commit', async () => {
     using folder = new TemporaryFolder();
     const storage = openStore(folder.path);

@@ -123,6 +123,10 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin, Span
     return this.partitions.includes(name) ? ['0:0', '7:1'] : [];
   }
 
+  tenantBytes(): Map<Tenant, number> {
+    return new Map([['0:0' as Tenant, 1_000]]);
+  }
+
   async detachPartition(name: string): Promise<void> {
     this.adminCalls.push(`detach ${name}`);
   }

@@ -7,11 +7,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { openAccess } from '../../src/api/access/open-access.ts';
 import { AnswerBudget } from '../../src/api/edge/answer-budget.ts';
 import { Intake } from '../../src/api/edge/intake.ts';
+import { TenantLimits } from '../../src/api/edge/tenant-limits.ts';
 import { Readiness } from '../../src/api/edge/readiness.ts';
 import type { OpenServer } from '../../src/api/edge/open-server.ts';
 import { BodyPool } from '../../src/api/http/body-pool.ts';
 import { openStorageGrpc } from '../../src/api/listeners/grpc-listeners.ts';
 import { ArchiveFolder } from '../../src/archive/archive-folder.ts';
+import { systemClock } from '../../src/base/clock.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { GrpcCaller } from '../../src/cluster/grpc-caller.ts';
 import { openCluster, type Cluster } from '../../src/cluster/open-cluster.ts';
@@ -48,7 +50,7 @@ export class LocalPorts implements Ports {
   constructor() {
     const storage = openStore(this.path);
     this.storage = storage;
-    this.writer = { write: ({ tenant }, body, key) => storage.write(tenant, body, key) };
+    this.writer = { write: ({ tenant, retentionMs }, body, key) => storage.write(tenant, body, key, retentionMs) };
     const folder = new ArchiveFolder({ path: this.path, disk: nodeDisk, bytesMax: 1 << 24, freeDiskBytesMin: 0 });
     const source = {
       listServices: async (...args: Parameters<Storage['listServices']>) => storage.listServices(...args),
@@ -81,6 +83,7 @@ export class ServedStore implements AsyncDisposable {
   isReadOnly = false;
   /** Of a node that a log feeds. */
   log: { readonly place: () => LogPlace; readonly reached: NonNullable<GrpcCallOptions['reached']> } | undefined;
+  readonly tenants = new TenantLimits(systemClock);
 
   constructor(name: string) {
     this.name = name;
@@ -98,7 +101,7 @@ export class ServedStore implements AsyncDisposable {
     );
     const metrics = testMetrics({ admin: undefined, storageDataPath: '', shownFlags: config.shownFlags });
     const { reader, archive, writer } = this.ports;
-    const intake = new Intake({ ...config, writer, metrics, logger });
+    const intake = new Intake({ ...config, writer, metrics, logger, tenants: this.tenants });
     const readiness = new Readiness({ isAlive: () => true, refusalOf: () => Promise.resolve(undefined) });
     readiness.begin();
     const { access } = openAccess({ config, logger, countFailure: metrics.countLoginFailure });

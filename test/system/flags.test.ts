@@ -47,7 +47,7 @@ interface Tried {
 
 const tried: readonly Tried[] = flagTable
   .filter(({ name, group }) => OWN[name] === undefined && !ELSEWHERE.includes(group))
-  .map(({ name, example, isSecret }) => ({ name, isSecret, value: example.split('=')[1] ?? 'true' }));
+  .map(({ name, example, isSecret }) => ({ name, isSecret, value: /=(.*)/.exec(example)?.[1] ?? 'true' }));
 
 function expectShown(page: string, flags: readonly Tried[]): void {
   const shown = new Set(page.split('\n'));

@@ -167,4 +167,47 @@ test('a tenant keeps its spans for as long as the file of -tenants.config says, 
   writeFileSync(path, '{"tenants":{"1":{"retentionDays":2}}}');
   await expect.poll(() => statusOf('1', 4), { timeout: 30_000 }).toBe(404);
   expect([await statusOf('1', 0), await statusOf('2', 0), await statusOf('2', 4)]).toEqual([200, 200, 200]);
+  for (const protocol of PROTOCOLS) {
+    const late = await sendTo(kept, agoOf(4), { protocol, headers: lower({ AccountID: '1' }) });
+    expect(late).toMatchObject({ count: 1, text: expect.stringContaining('or than retentionDays of the tenant') });
+    expect(await sendTo(kept, agoOf(4), { protocol, headers: lower({ AccountID: '2' }) })).toBeUndefined();
+  }
+  expect(await statusOf('1', 4)).toBe(404);
+  const dropped = 'tracelith_tenant_rows_dropped_total{tenant="1:0",reason="too_small_timestamp"} 3';
+  expect((await ask(kept, '/metrics'))[2]).toContain(dropped);
 }, 60_000);
+
+test('a tenant stores as much as it may and no more, is told why, and has room again when it may store more', async () => {
+  using folder = new TemporaryFolder();
+  const path = join(folder.path, 'tenants.json');
+  writeFileSync(path, '{"tenants":{"1":{"storedBytes":1}}}');
+  await using full = await startNode({ flags: [`-tenants.config=${path}`] });
+  const send = async (AccountID: string, protocol: (typeof PROTOCOLS)[number] = 'http/protobuf'): Promise<string> =>
+    await sendTo(full, requestOf('x'), { protocol, headers: lower({ AccountID }) }).then(
+      () => 'stored',
+      (error: unknown) => String(error),
+    );
+  expect(await send('1')).toBe('stored');
+  await expect
+    .poll(() => send('1'), { timeout: 30_000 })
+    .toMatch(/429.*tenant 1:0 stores \d+ bytes, which storedBytes=1 does/);
+  for (const protocol of PROTOCOLS) {
+    expect(await send('1', protocol)).toMatch(/storedBytes=1 does not allow \(-tenants\.config\)/);
+    expect(await send('2', protocol)).toBe('stored');
+  }
+  const { 2: scrape } = await ask(full, '/metrics');
+  expect(scrape).toMatch(/^tracelith_tenant_stored_bytes\{tenant="1:0"\} [1-9]\d*$/m);
+  expect(scrape).toMatch(/^tracelith_tenant_requests_refused_total\{tenant="1:0",limit="storedBytes"\} [4-9]/m);
+  expect(full.log()).toContain('a tenant stores as much as it may, its spans are refused');
+  const listed = await askJson<{ tenant: string; bytes: number; limits: object }[]>(full, '/internal/tenants');
+  const own = listed.find(({ tenant }) => tenant === '1:0');
+  expect(own).toMatchObject({ bytes: expect.any(Number), limits: { storedBytes: 1 } });
+  expect(scrape).toContain(`tracelith_tenant_stored_bytes{tenant="1:0"} ${own!.bytes}`);
+  // What is full is still read.
+  expect((await askJson<{ data: string[] }>(full, '/api/services', { AccountID: '1' })).data).toEqual([
+    'only x',
+    'shared',
+  ]);
+  writeFileSync(path, '{"tenants":{"1":{"storedBytes":1000000}}}');
+  await expect.poll(() => send('1'), { timeout: 30_000 }).toBe('stored');
+}, 90_000);

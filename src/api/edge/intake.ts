@@ -8,6 +8,7 @@ import { FairQueue } from '../../base/fair-queue.ts';
 import { collectIdle } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
+import { DAY_MS } from '../../partition/day.ts';
 import type { CallContext } from '../../trace/call-context.ts';
 import type { Redactor } from '../../redaction/redactor.ts';
 import type { SpanWriter, WriteResult } from '../../trace/store.ts';
@@ -106,7 +107,7 @@ export class Intake {
 
   /**
    * Writes one complete request when it is its turn; the writer then owns `body` and what `account` holds. Throws what the writer
-   * throws, OVERLOADED if the tenant sends more than it may, and UNAVAILABLE if the turn did not come within insertQueueMaxMs or the writer did not answer within writeMaxMs. In
+   * throws, TENANT_LIMIT if the tenant sends or stores more than it may, and UNAVAILABLE if the turn did not come within insertQueueMaxMs or the writer did not answer within writeMaxMs. In
    * the latter case the request may still be stored; sending it again is harmless.
    */
   async write(account: IntakeAccount, body: Uint8Array, type: IngestType, call: WriteCall = {}): Promise<WriteResult> {
@@ -139,7 +140,10 @@ export class Intake {
     const { writer, metrics, tenants } = this.#options;
     const { tenant } = call;
     const bytes = body.length;
-    const result = await writer.write(call, transferable(await this.#redacted(body, held)), key);
+    tenants?.assertRoom(tenant);
+    const { retentionDays } = this.limitsOf(tenant);
+    const context = retentionDays === Infinity ? call : { ...call, retentionMs: Math.ceil(retentionDays * DAY_MS) };
+    const result = await writer.write(context, transferable(await this.#redacted(body, held)), key);
     const rejected = [...result.rejected.values()].reduce((sum, count) => sum + count, 0);
     tenants?.charge(tenant, { spans: result.stored + rejected, bytes });
     metrics.countIngest(type, { tenant, result, bytes });

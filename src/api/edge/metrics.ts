@@ -7,7 +7,8 @@ import type { StoreAdmin, StoreStats, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import { PROMETHEUS, type Exposition } from '../metrics/exposition.ts';
 import { createLoginMetrics, type LoginCounters } from '../metrics/login-metrics.ts';
-import { MetricRegistry, type MetricRow } from '../metrics/metric-registry.ts';
+import { MetricRegistry, type MetricRow, type MetricSpec } from '../metrics/metric-registry.ts';
+import { PUSH_OUTCOMES, type PushOutcome } from '../metrics/push-metrics.ts';
 import type { LogFrontState } from '../../cluster/log-roles.ts';
 import type { ClusterState } from '../../cluster/open-cluster.ts';
 import type { PartitionState } from '../../ingest-log/log-consumer.ts';
@@ -44,7 +45,7 @@ export interface Ingest {
 
 export interface MetricsOptions extends Omit<ProcessMetricsOptions, 'logCounts'> {
   /** undefined: the node has no store. */
-  readonly admin?: Pick<StoreAdmin, 'stats'> | undefined;
+  readonly admin?: Pick<StoreAdmin, 'stats' | 'tenantBytes'> | undefined;
   /** Lines of the main thread's log; the store tells its own. */
   readonly logCounts: () => readonly LogCount[];
   /** Threads by name. */
@@ -54,6 +55,8 @@ export interface MetricsOptions extends Omit<ProcessMetricsOptions, 'logCounts'>
 export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCounters {
   countIngest(type: IngestType, ingest: Ingest): void;
   countQuery(query: RanQuery & { readonly tenant: Tenant }): void;
+  /** A request that was refused because of a limit of its tenant. */
+  countRefusal(tenant: Tenant, limit: string): void;
   /** Registers the source of the intake's gauges, read at scrape time. */
   watchIntake(read: () => IntakeGauges): void;
   /** Registers the source of the turns of queries. */
@@ -72,6 +75,10 @@ export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCoun
   watchLogFront(read: () => LogFrontState): void;
   /** Registers the source of what a storage node knows of its partitions of the log. */
   watchLogReader(read: () => Iterable<PartitionState>): void;
+  /** A push of metrics that ended. */
+  countPush(outcome: PushOutcome): void;
+  /** Spans of the node itself that were exported. */
+  countSelfSpans(outcome: PushOutcome, spans: number): void;
   /** Every metric that may have samples. */
   readonly rows: readonly MetricRow[];
   /** The text of a scrape. Rejects with what StoreAdmin.stats() throws. */
@@ -83,7 +90,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
   const { admin, logCounts, meters, storageDataPath } = options;
   const requests = createRequestMetrics(registry);
   const countQuery = createQueryMetrics(registry);
-  const tenants = createTenantMetrics(registry);
+  const tenants = createTenantMetrics(registry, admin && (() => admin.tenantBytes()));
   // One reading a scrape for all that the store tells.
   let stats: Promise<StoreStats> | undefined;
   if (admin === undefined) createLogMetrics(registry, () => Promise.resolve(logCounts()));
@@ -105,6 +112,17 @@ export function createMetrics(options: MetricsOptions): Metrics {
       countQuery(query);
       tenants.countQuery(tenant, query.seconds);
     },
+    countPush: createOutcomeCounter(registry, {
+      name: 'tracelith_metrics_pushes_total',
+      unit: 'requests',
+      help: 'Requests that pushed metrics to a -pushmetrics.url, by outcome',
+    }),
+    countSelfSpans: createOutcomeCounter(registry, {
+      name: 'tracelith_self_spans_total',
+      unit: 'spans',
+      help: 'Spans of the node itself that were sent to -selfTracing.url, by outcome',
+    }),
+    countRefusal: tenants.countRefusal,
     watchIntake: (read) => createIntakeMetrics(registry, read),
     watchTurns: (read) => createTurnMetrics(registry, read),
     watchConnections: createConnectionMetrics(registry),
@@ -140,6 +158,13 @@ function createRedactionMetric(registry: MetricRegistry, read: () => ReadonlyMap
     labels: ['rule'],
   };
   registry.source(read).counter(spec, (counts) => [...counts].map(([rule, value]) => ({ labels: { rule }, value })));
+}
+
+/** Counts what the node has sent about itself. */
+function createOutcomeCounter(registry: MetricRegistry, spec: MetricSpec): (outcome: PushOutcome, by?: number) => void {
+  const counter = registry.counter({ ...spec, labels: ['outcome'] });
+  for (const outcome of PUSH_OUTCOMES) counter.inc({ outcome }, 0);
+  return (outcome, by = 1) => counter.inc({ outcome }, by);
 }
 
 /** Counts of two threads, summed by level and message. */

@@ -16,6 +16,8 @@ export interface FailureStatus {
 const QUEUE_RETRY_SECONDS = 1;
 /** A start takes about this long. */
 const START_RETRY_SECONDS = 2;
+/** A tenant may use five seconds of its rates at once (tenant-limits.ts). */
+const TENANT_RETRY_SECONDS = 2;
 /** A full disk needs retention or a person. Not longer: exporters give up at once if the delay exceeds their 10 s timeout. */
 const DISK_RETRY_SECONDS = 5;
 
@@ -30,6 +32,7 @@ export const FAILURE_STATUS: Readonly<Record<StoreErrorCode, FailureStatus>> = {
   UNSUPPORTED_TYPE: failure(415, grpc.UNIMPLEMENTED),
   LIMIT_EXCEEDED: failure(413, grpc.RESOURCE_EXHAUSTED),
   OVERLOADED: failure(429, grpc.RESOURCE_EXHAUSTED, QUEUE_RETRY_SECONDS),
+  TENANT_LIMIT: failure(429, grpc.RESOURCE_EXHAUSTED, TENANT_RETRY_SECONDS),
   READ_ONLY: failure(429, grpc.RESOURCE_EXHAUSTED, DISK_RETRY_SECONDS),
   BUSY: failure(503, grpc.UNAVAILABLE, START_RETRY_SECONDS),
   UNAVAILABLE: failure(503, grpc.UNAVAILABLE, START_RETRY_SECONDS),

@@ -1,4 +1,4 @@
-// What each tenant may send and ask at a time, and how long it keeps its spans, by the file of -tenants.config, which is taken up again when it changes. Rates are
+// What each tenant may send, store and ask at a time, and how long it keeps its spans, by the file of -tenants.config, which is taken up again when it changes. Rates are
 // kept over a few seconds: a tenant that has sent more than its rate is told to come back, and comes back when it has paid.
 import { StoreError } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
@@ -10,6 +10,8 @@ import { parseTenant, type Tenant } from '../../trace/tenant.ts';
 export interface Limits {
   readonly spansPerSecond: number;
   readonly bytesPerSecond: number;
+  /** Bytes in parts and logs, as last counted (stored-bytes.ts). */
+  readonly storedBytes: number;
   readonly queriesAtOnce: number;
   /** Whole days that are older go (deletion/tenant-retention.ts), if the node keeps spans for longer. */
   readonly retentionDays: number;
@@ -23,6 +25,7 @@ export interface TenantsConfig {
 export const NO_LIMITS: Limits = {
   spansPerSecond: Infinity,
   bytesPerSecond: Infinity,
+  storedBytes: Infinity,
   queriesAtOnce: Infinity,
   retentionDays: Infinity,
 };
@@ -79,8 +82,10 @@ interface Balance {
 export class TenantLimits {
   readonly #clock: Pick<Clock, 'monotonicMs'>;
   #config: TenantsConfig = { defaults: NO_LIMITS, byTenant: new Map() };
-  /** Called when the limits have changed. */
-  onChange: () => void = () => undefined;
+  readonly #listeners: (() => void)[] = [];
+  #stored: ReadonlyMap<Tenant, number> = new Map();
+  /** Called when a request is refused for a limit. */
+  onRefuse: (tenant: Tenant, limit: keyof Limits) => void = () => undefined;
   /** Used longest ago first. */
   readonly #balances = new Map<Tenant, Balance>();
 
@@ -91,22 +96,55 @@ export class TenantLimits {
   configure(config: TenantsConfig): void {
     this.#config = config;
     this.#balances.clear();
-    this.onChange();
+    for (const tell of this.#listeners) tell();
+  }
+
+  /** `listener` is called when the limits have changed. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Whether any tenant may store only so many bytes. */
+  get hasStoredLimits(): boolean {
+    const { defaults, byTenant } = this.#config;
+    return [defaults, ...byTenant.values()].some(({ storedBytes }) => storedBytes !== Infinity);
+  }
+
+  /** Takes over what is stored by tenant; returns those that may store no more. */
+  countStored(stored: ReadonlyMap<Tenant, number>): Tenant[] {
+    this.#stored = stored;
+    return [...stored.keys()].filter((tenant) => this.#isFull(tenant));
+  }
+
+  #isFull(tenant: Tenant): boolean {
+    return (this.#stored.get(tenant) ?? 0) >= this.of(tenant).storedBytes;
+  }
+
+  /** Throws TENANT_LIMIT while the tenant stores as much as it may. */
+  assertRoom(tenant: Tenant): void {
+    if (!this.#isFull(tenant)) return;
+    const stores = `tenant ${tenant} stores ${this.#stored.get(tenant)} bytes`;
+    this.#refuse(tenant, 'storedBytes', `${stores}, which storedBytes=${this.of(tenant).storedBytes} does not allow`);
+  }
+
+  #refuse(tenant: Tenant, limit: keyof Limits, what: string): never {
+    this.onRefuse(tenant, limit);
+    const remedy = limit === 'storedBytes' ? 'delete spans, wait until days go, or raise it' : 'try again';
+    throw new StoreError('TENANT_LIMIT', `${what} (-tenants.config); ${remedy}`);
   }
 
   of(tenant: Tenant): Limits {
     return this.#config.byTenant.get(tenant) ?? this.#config.defaults;
   }
 
-  /** Throws OVERLOADED while the tenant has sent more than its rates allow. */
+  /** Throws TENANT_LIMIT while the tenant has sent more than its rates allow. */
   admit(tenant: Tenant): void {
     const { spansPerSecond, bytesPerSecond } = this.of(tenant);
     if (spansPerSecond === Infinity && bytesPerSecond === Infinity) return;
     const { spans, bytes } = this.#balanceOf(tenant);
-    const [name, rate] =
-      spans <= 0 ? ['spansPerSecond', spansPerSecond] : bytes <= 0 ? ['bytesPerSecond', bytesPerSecond] : ['', 0];
-    if (name === '') return;
-    throw new StoreError('OVERLOADED', `tenant ${tenant} sends more than ${name}=${rate} (-tenants.config); try again`);
+    const name = spans <= 0 ? 'spansPerSecond' : bytes <= 0 ? 'bytesPerSecond' : undefined;
+    if (name === undefined) return;
+    this.#refuse(tenant, name, `tenant ${tenant} sends more than ${name}=${this.of(tenant)[name]}`);
   }
 
   /** Call when a request was admitted and its size is known. It may be larger than what is left: the next ones wait. */

@@ -24,6 +24,7 @@ import { grpcNeed, UNKNOWN_NEED, type RouteNeed } from '../access/route-needs.ts
 import { Connections } from '../edge/connections.ts';
 import type { Intake, IntakeAccount } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
+import type { RequestTrace, SelfTraces } from '../edge/self-traces.ts';
 import { statusOf } from '../edge/status.ts';
 import { cannotListen, type OpenServer } from '../edge/open-server.ts';
 import type { BodyPool } from '../http/body-pool.ts';
@@ -47,6 +48,8 @@ export interface GrpcServerOptions {
   readonly bodies: BodyPool;
   readonly metrics: Pick<Metrics, 'countRequest' | 'watchConnections' | 'watchCertificate'>;
   readonly logger: Logger;
+  /** undefined: calls are not traced. */
+  readonly selfTraces?: SelfTraces | undefined;
   /** Adds the methods of the server; `closing` fires when close() is called. */
   readonly register: (server: GrpcMethodTable, closing: AbortSignal) => void;
 }
@@ -158,23 +161,29 @@ function openPlainOrTls(tls: ListenerTls | undefined, options: ServerOptions): H
   return server;
 }
 
-interface Acceptance extends Pick<GrpcServerOptions, 'access' | 'intake' | 'bodies' | 'metrics' | 'logger'> {
+interface Acceptance extends Pick<
+  GrpcServerOptions,
+  'access' | 'intake' | 'bodies' | 'metrics' | 'logger' | 'selfTraces'
+> {
   readonly methods: GrpcMethodTable;
 }
 
 function accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: Acceptance): void {
   const path = String(headers[':path']);
   const method = options.methods.find(path);
+  const trace = method && traceCall(options.selfTraces, { path, method, headers });
   const startMs = performance.now();
   const call = new GrpcStream(stream, headers, (httpStatus) => {
     // Paths that clients choose must not become labels; only registered methods do.
     if (method === undefined) return;
+    trace?.end(httpStatus);
     const seconds = (performance.now() - startMs) / 1000;
     const { format } = method;
     options.metrics.countRequest({ path, format, status: httpStatus, seconds });
   });
   if (!GRPC_TYPE.test(headers['content-type'] ?? '')) return call.refuseType();
-  answer(call, { path, method, options }).then(
+  const work = (): Promise<void> => answer(call, { path, method, options });
+  (trace?.run(work) ?? work()).then(
     () => call.end(),
     (error: unknown) => {
       const { http, grpc } = statusOf(error);
@@ -185,6 +194,17 @@ function accept(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options
       call.fail(error);
     },
   );
+}
+
+/** Probes have no trace. */
+function traceCall(
+  selfTraces: SelfTraces | undefined,
+  call: { readonly path: string; readonly method: Registered; readonly headers: IncomingHttpHeaders },
+): RequestTrace | undefined {
+  const { path, method, headers } = call;
+  if (method.need.scope === 'open') return undefined;
+  const attributes = { 'rpc.system': 'grpc', 'rpc.method': path.slice(1) };
+  return selfTraces?.begin({ name: path.slice(1), headers, isIngest: method.format !== undefined, attributes });
 }
 
 async function answer(

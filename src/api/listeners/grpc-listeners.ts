@@ -20,6 +20,7 @@ import type { BodyPool } from '../http/body-pool.ts';
 import { METRICS, registerMetricsService } from '../jaeger-grpc/jaeger-metrics-grpc.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import type { Readiness } from '../edge/readiness.ts';
+import type { SelfTraces } from '../edge/self-traces.ts';
 import { API_V2, registerApiV2 } from '../jaeger-grpc/jaeger-v2-grpc.ts';
 import { API_V3, registerApiV3 } from '../jaeger-grpc/jaeger-v3-grpc.ts';
 import { registerOtlpService } from '../otlp-in/otlp-grpc.ts';
@@ -42,6 +43,8 @@ export interface GrpcParts {
   readonly readiness: Readiness;
   /** As GrpcCallOptions.reached. */
   readonly reached?: GrpcCallOptions['reached'];
+  /** undefined: calls are not traced. */
+  readonly selfTraces?: SelfTraces | undefined;
 }
 
 const STORAGE_SERVICES = [

@@ -14,6 +14,7 @@ import { httpNeed, UNKNOWN_NEED, type RouteNeed } from '../access/route-needs.ts
 import { Connections } from '../edge/connections.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import type { Readiness } from '../edge/readiness.ts';
+import type { RequestTrace, SelfTraces } from '../edge/self-traces.ts';
 import { messageOf, notReady, statusOf } from '../edge/status.ts';
 import { cannotListen, type OpenServer } from '../edge/open-server.ts';
 import { guardHost } from '../http/browser-guard.ts';
@@ -51,6 +52,8 @@ export interface HttpListenerOptions {
   readonly logger: Logger;
   /** While it does not answer, all paths except probes, metrics and flags get 503. */
   readonly readiness: Readiness;
+  /** undefined: requests are not traced. */
+  readonly selfTraces?: SelfTraces | undefined;
 }
 
 /** Real clients send their headers at once. */
@@ -87,6 +90,7 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
   });
   sendSecurityHeaders(app, options.config);
   guardHost(app, hosts);
+  const traces = traceRequests(app, options.selfTraces, routes);
   app.addHook('onRequest', async (request) => {
     if (!options.readiness.isAnswering && !ALWAYS_OPEN_PATHS.has(routes.shortPattern(request.routeOptions.url)))
       throw notReady();
@@ -102,7 +106,10 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
     // Otherwise a client finds out by a request that the end of the listener refuses.
     if (options.readiness.isLeaving) reply.header('connection', 'close');
   });
-  app.addHook('onResponse', async (request, reply) => countAnswer(request, reply, { routes, metrics, logger }));
+  app.addHook('onResponse', async (request, reply) => {
+    traces.get(request)?.end(reply.statusCode);
+    countAnswer(request, reply, { routes, metrics, logger });
+  });
   app.setErrorHandler((error, _request, reply) => sendFailure(error, reply, logger));
   app.setNotFoundHandler((request, reply) => sendNotFound(request, reply, { ...options, routes }));
   await app.register(options.register, { prefix: pathPrefix });
@@ -126,6 +133,27 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Op
       await connections.close(app.close(), options.shutdownMaxMs);
     },
   };
+}
+
+/** Traces of requests under way; probes and scrapes, and paths that clients made up, have none. */
+function traceRequests(
+  app: FastifyInstance,
+  selfTraces: SelfTraces | undefined,
+  routes: RouteTable,
+): WeakMap<FastifyRequest, RequestTrace> {
+  const traces = new WeakMap<FastifyRequest, RequestTrace>();
+  if (selfTraces === undefined) return traces;
+  app.addHook('onRequest', (request, _reply, done) => {
+    const { method, headers } = request;
+    const path = routes.shortPattern(request.routeOptions.url);
+    if (request.routeOptions.url === undefined || ALWAYS_OPEN_PATHS.has(path)) return done();
+    const attributes = { 'http.request.method': method, 'http.route': path };
+    const trace = selfTraces.begin({ name: `${method} ${path}`, headers, isIngest: isOtlpPath(path), attributes });
+    if (trace === undefined) return done();
+    traces.set(request, trace);
+    trace.run(done);
+  });
+  return traces;
 }
 
 function createApp(

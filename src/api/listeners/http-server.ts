@@ -25,6 +25,7 @@ import type { Intake } from '../edge/intake.ts';
 import type { Metrics } from '../edge/metrics.ts';
 import type { OpenServer } from '../edge/open-server.ts';
 import type { Readiness } from '../edge/readiness.ts';
+import type { SelfTraces } from '../edge/self-traces.ts';
 import type { BodyPool } from '../http/body-pool.ts';
 import { guardOrigin, ownHosts } from '../http/browser-guard.ts';
 import type { SecurityHeaders } from '../http/security-headers.ts';
@@ -88,6 +89,8 @@ export interface HttpServerOptions {
   readonly connectionCaps?: Pick<ConnectionCaps, 'http' | 'otlpHttp'>;
   readonly version: string;
   readonly readiness: Readiness;
+  /** undefined: requests are not traced. */
+  readonly selfTraces?: SelfTraces | undefined;
   /** Threads that /debug can profile, by name; default: the main thread. */
   readonly threads?: Readonly<Record<string, DiagnosedThread>>;
 }

@@ -11,9 +11,15 @@ const OTHER = 'other';
 export interface TenantCounters {
   countIngest(tenant: Tenant, result: WriteResult, bytes: number): void;
   countQuery(tenant: Tenant, seconds: number): void;
+  /** A request that was refused because of a limit of its tenant. */
+  countRefusal(tenant: Tenant, limit: string): void;
 }
 
-export function createTenantMetrics(registry: MetricRegistry): TenantCounters {
+/** `readBytes`: what each tenant has stored; undefined: that is elsewhere. */
+export function createTenantMetrics(
+  registry: MetricRegistry,
+  readBytes?: () => ReadonlyMap<Tenant, number> | Promise<ReadonlyMap<Tenant, number>>,
+): TenantCounters {
   const counter = (name: string, unit: string, help: string, more: readonly string[] = []) =>
     registry.counter({ name: `tracelith_tenant_${name}_total`, unit, help, labels: ['tenant', ...more] });
   const first = `; \`other\`: beyond the first ${TENANTS_MAX} tenants since start`;
@@ -22,6 +28,9 @@ export function createTenantMetrics(registry: MetricRegistry): TenantCounters {
   const dropped = counter('rows_dropped', 'spans', `Spans rejected, by tenant and reason${first}`, ['reason']);
   const queries = counter('queries', 'queries', `Queries that ran on the store, by tenant${first}`);
   const seconds = counter('query_seconds', 'seconds', `Time of these queries, waiting included${first}`);
+  const refused = counter('requests_refused', 'requests', `Requests refused for a limit of the tenant, by it${first}`, [
+    'limit',
+  ]);
   const labels = new Map<Tenant, string>();
   const labelOf = (tenant: Tenant): string => {
     const known = labels.get(tenant);
@@ -30,6 +39,16 @@ export function createTenantMetrics(registry: MetricRegistry): TenantCounters {
     labels.set(tenant, tenant);
     return tenant;
   };
+  if (readBytes !== undefined) {
+    const name = 'tracelith_tenant_stored_bytes';
+    const help = `Bytes in logs and parts, by tenant: what storedBytes of -tenants.config limits${first}`;
+    registry.source(readBytes).gauge({ name, unit: 'bytes', help, labels: ['tenant'] }, (stored) => {
+      const sums = new Map<string, number>();
+      const largestFirst = [...stored].toSorted(([, a], [, b]) => b - a);
+      for (const [tenant, size] of largestFirst) sums.set(labelOf(tenant), (sums.get(labelOf(tenant)) ?? 0) + size);
+      return [...sums].map(([tenant, value]) => ({ labels: { tenant }, value }));
+    });
+  }
   return {
     countIngest: (owner, { stored, rejected }, size) => {
       const tenant = labelOf(owner);
@@ -42,5 +61,6 @@ export function createTenantMetrics(registry: MetricRegistry): TenantCounters {
       queries.inc({ tenant });
       seconds.inc({ tenant }, took);
     },
+    countRefusal: (owner, limit) => refused.inc({ tenant: labelOf(owner), limit }),
   };
 }

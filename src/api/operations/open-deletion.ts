@@ -40,6 +40,6 @@ export function openDeletion(
   const tasks = config.isDeleteOn ? new DeleteTasks({ ...shared, path, archive, parse }) : undefined;
   const retentionMsOf = (tenant: Tenant): number => tenants.of(tenant).retentionDays * DAY_MS;
   const retention = new TenantRetention({ ...shared, ...config, retentionMsOf });
-  tenants.onChange = () => void retention.look();
+  tenants.onChange(() => void retention.look());
   return { tasks, close: async () => void (await Promise.all([tasks?.close(), retention.close()])) };
 }

@@ -7,7 +7,7 @@ import type { Intake } from '../edge/intake.ts';
 import type { Limits } from '../edge/tenant-limits.ts';
 
 export interface TenantRoutesOptions {
-  readonly admin: Pick<StoreAdmin, 'listPartitions' | 'listTenants'>;
+  readonly admin: Pick<StoreAdmin, 'listPartitions' | 'listTenants' | 'tenantBytes'>;
   /** Counts spans; absent: they are stored elsewhere. */
   readonly inventory?: Pick<StoreInventory, 'countServices'> | undefined;
   readonly intake: Pick<Intake, 'limitsOf'>;
@@ -20,6 +20,8 @@ interface ShownTenant {
   readonly tenant: string;
   /** YYYYMMDD */
   readonly days: string[];
+  /** As StoreAdmin.tenantBytes: what `storedBytes` limits. */
+  readonly bytes: number;
   readonly limits: Partial<Limits>;
   /** Of the newest ones asked for, with usage=1: spans by day. */
   readonly spans?: Readonly<Record<string, number>>;
@@ -40,9 +42,11 @@ async function listTenants({ admin, intake }: TenantRoutesOptions): Promise<Show
   for (const day of await admin.listPartitions()) {
     for (const tenant of await admin.listTenants(day)) daysOf.set(tenant, [...(daysOf.get(tenant) ?? []), day]);
   }
+  const bytesOf: ReadonlyMap<string, number> = await admin.tenantBytes();
   return [...daysOf].map(([tenant, days]) => {
     const all = Object.entries(intake.limitsOf(asTenant(tenant))) as [keyof Limits, number][];
-    return { tenant, days, limits: Object.fromEntries(all.filter(([, limit]) => limit !== Infinity)) };
+    const bytes = bytesOf.get(tenant) ?? 0;
+    return { tenant, days, bytes, limits: Object.fromEntries(all.filter(([, limit]) => limit !== Infinity)) };
   });
 }
 

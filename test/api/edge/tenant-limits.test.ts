@@ -13,7 +13,13 @@ import { encodeRequest } from '../../support/otlp-proto.ts';
 import { TemporaryFolder } from '../../storage/open-store.ts';
 
 const [A, B] = ['1:0', '2:0'] as [Tenant, Tenant];
-const none = { spansPerSecond: Infinity, bytesPerSecond: Infinity, queriesAtOnce: Infinity, retentionDays: Infinity };
+const none = {
+  spansPerSecond: Infinity,
+  bytesPerSecond: Infinity,
+  storedBytes: Infinity,
+  queriesAtOnce: Infinity,
+  retentionDays: Infinity,
+};
 
 function limitsOf(config: object, clock: FakeClock): TenantLimits {
   const limits = new TenantLimits(clock);
@@ -26,7 +32,7 @@ const isAdmitted = (limits: TenantLimits, tenant: Tenant): boolean => {
     limits.admit(tenant);
     return true;
   } catch (error) {
-    expect(error).toMatchObject({ code: 'OVERLOADED' });
+    expect(error).toMatchObject({ code: 'TENANT_LIMIT' });
     return false;
   }
 };
@@ -72,6 +78,42 @@ describe('a rate', () => {
   });
 });
 
+test('what a tenant stores is refused from its limit on, named with usage and limit, and counted', () => {
+  const limits = limitsOf(
+    { defaults: { storedBytes: 100 }, tenants: { '2:0': { storedBytes: 300 } } },
+    new FakeClock(),
+  );
+  const refused: string[] = [];
+  limits.onRefuse = (tenant, limit) => void refused.push(`${tenant} ${limit}`);
+  expect(limits.hasStoredLimits).toBe(true);
+  limits.assertRoom(A);
+  expect(
+    limits.countStored(
+      new Map([
+        [A, 99],
+        [B, 299],
+      ]),
+    ),
+  ).toEqual([]);
+  limits.assertRoom(A);
+  expect(
+    limits.countStored(
+      new Map([
+        [A, 100],
+        [B, 299],
+      ]),
+    ),
+  ).toEqual([A]);
+  expect(() => limits.assertRoom(A)).toThrow(
+    'tenant 1:0 stores 100 bytes, which storedBytes=100 does not allow (-tenants.config); delete spans, wait until days go, or raise it',
+  );
+  limits.assertRoom(B);
+  expect(refused).toEqual(['1:0 storedBytes']);
+  limits.configure(parseTenantsConfig('{}'));
+  limits.assertRoom(A);
+  expect(limits.hasStoredLimits).toBe(false);
+});
+
 describe('the file', () => {
   test('has defaults, and tenants that differ from them', () => {
     const text = '{"defaults":{"spansPerSecond":5,"queriesAtOnce":2},"tenants":{"1":{"queriesAtOnce":9},"2:3":{}}}';
@@ -88,7 +130,10 @@ describe('the file', () => {
     ['', 'expected JSON'],
     ['[]', 'the file: expected an object'],
     ['{"default":{}}', 'the file: default is not one of defaults, tenants'],
-    ['{"defaults":{"spans":1}}', 'defaults: spans is not one of spansPerSecond, bytesPerSecond, queriesAtOnce'],
+    [
+      '{"defaults":{"spans":1}}',
+      'defaults: spans is not one of spansPerSecond, bytesPerSecond, storedBytes, queriesAtOnce',
+    ],
     ['{"defaults":{"spansPerSecond":0}}', 'defaults.spansPerSecond: expected a number above 0'],
     ['{"defaults":{"retentionDays":-1}}', 'defaults.retentionDays: expected a number above 0'],
     ['{"defaults":{"spansPerSecond":"5"}}', 'defaults.spansPerSecond: expected a number above 0'],
@@ -122,7 +167,7 @@ test('over HTTP and gRPC a tenant above its rate is told to come back, and anoth
     edge.post(encodeRequest(oneSpan(1)), { 'content-type': 'application/x-protobuf', AccountID: account });
   expect((await send('1')).status).toBe(200);
   const refused = await send('1');
-  expect([refused.status, refused.headers]).toEqual([429, expect.objectContaining({ 'retry-after': '1' })]);
+  expect([refused.status, refused.headers]).toEqual([429, expect.objectContaining({ 'retry-after': '2' })]);
   expect(refused.text).toContain('tenant 1:0 sends more than spansPerSecond=0.2 (-tenants.config)');
   expect((await send('2')).status).toBe(200);
   clock.advance(5_100);

@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { TenantLimits, parseTenantsConfig } from '../../../src/api/edge/tenant-limits.ts';
 import { registerTenantRoutes } from '../../../src/api/operations/tenant-routes.ts';
 import { fastify } from 'fastify';
+import { parseTenant } from '../../../src/trace/tenant.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { startNode } from '../../support/node-process.ts';
 import { sendTo } from '../../support/node-client.ts';
@@ -19,6 +20,11 @@ test('tenants, days and limits; with usage the spans of each day', async () => {
   registerTenantRoutes(app, {
     admin: {
       listPartitions: () => ['20261119', '20261120'],
+      tenantBytes: () =>
+        new Map([
+          [parseTenant('0', '0'), 50],
+          [parseTenant('7', '0'), 9],
+        ]),
       listTenants: (name) => Promise.resolve(name === '20261119' ? ['0:0'] : ['0:0', '7:0']),
     },
     inventory: {
@@ -34,8 +40,8 @@ test('tenants, days and limits; with usage the spans of each day', async () => {
     intake: { limitsOf: (tenant) => limits.of(tenant) },
   });
   const ask = async (query: string): Promise<unknown> => (await app.inject(`/internal/tenants${query}`)).json();
-  const own = { tenant: '0:0', days: ['20261119', '20261120'], limits: { queriesAtOnce: 3 } };
-  const other = { tenant: '7:0', days: ['20261120'], limits: { queriesAtOnce: 3, spansPerSecond: 5 } };
+  const own = { tenant: '0:0', days: ['20261119', '20261120'], bytes: 50, limits: { queriesAtOnce: 3 } };
+  const other = { tenant: '7:0', days: ['20261120'], bytes: 9, limits: { queriesAtOnce: 3, spansPerSecond: 5 } };
   const spans = { 20261119: 3, 20261120: 6 };
   expect(await ask('')).toEqual([own, other]);
   expect(await ask('?usage=1')).toEqual([
