@@ -80,6 +80,15 @@ describe('the program', () => {
     expect(await node.stop()).toBe(0);
   });
 
+  test('traces itself, although no package of OpenTelemetry is installed for it', async () => {
+    const packages = readdirSync(join(home, 'node_modules', '@opentelemetry'));
+    expect(packages.filter((name) => /^(sdk|exporter|otlp)/.test(name))).toEqual([]);
+    await using node = await startNode({ program, flags: ['-selfTracing.url=self', '-selfTracing.ratio=1'] });
+    await sendTo(node, oneSpan(1));
+    const exported = async (): Promise<string> => await (await fetch(`${node.url}/metrics`)).text();
+    await expect.poll(exported, { timeout: 20_000 }).toMatch(/^tracelith_self_spans_total\{outcome="ok"\} [1-9]/m);
+  });
+
   test('is found by npx, and runs the tools', () => {
     expect(run(home, 'npx', '--no-install', 'tracelith', '-version')).toBe(`tracelith ${version}\n`);
     cpSync(join(root, 'fixtures/format/v2/store'), join(folder, 'store'), { recursive: true });
