@@ -65,3 +65,10 @@ export function formatShare(part: number, whole: number): string {
   const percent = (100 * part) / whole;
   return percent < 0.1 ? '< 0.1 %' : `${short.format(percent)} %`;
 }
+
+/** A time of Date.toISOString as an input of times shows it: in the reader's time zone, to the second; '' for none. */
+export function localTime(iso: string): string {
+  const ms = Date.parse(iso);
+  if (Number.isNaN(ms)) return '';
+  return new Date(ms - new Date(ms).getTimezoneOffset() * 60_000).toISOString().slice(0, 19);
+}

@@ -7,8 +7,14 @@ export interface TraceSearch {
   readonly operation: string;
   /** As parseTags reads them. */
   readonly tags: string;
-  /** As Go writes durations: 100ms, 1.5s. */
+  /** How long a span takes, as Go writes durations: 100ms, 1.5s. */
   readonly atLeast: string;
+  readonly atMost: string;
+  /** When a span started: one of RANGES (trace-summaries.ts), counted back from now; BETWEEN for the next two. */
+  readonly within: string;
+  /** As Date.toISOString writes a time. */
+  readonly from: string;
+  readonly to: string;
   /** Only traces with a failed span (of the service). */
   readonly hasError: boolean;
 }
@@ -18,7 +24,18 @@ export type Place =
   | { readonly view: 'traces'; readonly tenant: string; readonly search: TraceSearch }
   | { readonly view: 'trace'; readonly tenant: string; readonly traceId: string };
 
-type Four = [string, string, string, string];
+/** A search without conditions. */
+export const ANY_TRACES: TraceSearch = {
+  service: '',
+  operation: '',
+  tags: '',
+  atLeast: '',
+  atMost: '',
+  within: '',
+  from: '',
+  to: '',
+  hasError: false,
+};
 
 const TRACE_ID = /^[0-9a-f]{1,32}$/i;
 
@@ -31,8 +48,9 @@ export function parsePlace(fragment: string): Place {
   const [, view, traceId = ''] = path.split('/');
   if (view === 'trace' && isTraceId(traceId)) return { view, tenant, traceId: traceId.toLowerCase() };
   if (view !== 'traces') return { view: 'home', tenant };
-  const [service, operation, tags, atLeast] = ['service', 'operation', 'tags', 'atLeast'].map(read) as Four;
-  return { view, tenant, search: { service, operation, tags, atLeast, hasError: read('error') === 'true' } };
+  const { hasError: _error, ...texts } = ANY_TRACES;
+  const given = Object.fromEntries(Object.keys(texts).map((name) => [name, read(name)])) as typeof texts;
+  return { view, tenant, search: { ...given, hasError: read('error') === 'true' } };
 }
 
 /** The fragment with its #. parsePlace reads it back. */
@@ -56,5 +74,5 @@ export function isTraceId(text: string): boolean {
 
 /** The list of the newest traces of a service ('': of any), without further conditions. */
 export function tracesOf(service: string, tenant: string): Place {
-  return { view: 'traces', tenant, search: { service, operation: '', tags: '', atLeast: '', hasError: false } };
+  return { view: 'traces', tenant, search: { ...ANY_TRACES, service } };
 }

@@ -1,7 +1,9 @@
 // The conditions of a search: what is chosen becomes the page's address, which is what the list shows.
 import { useAnswer } from './ask-node.ts';
 import type { TraceSearch } from './place.ts';
+import { localTime } from './format.ts';
 import { parseTags } from './tags.ts';
+import { BETWEEN, RANGES } from './trace-summaries.ts';
 import { goTo } from './use-place.ts';
 
 interface Props {
@@ -35,18 +37,9 @@ export function SearchForm({ search, tenant }: Props) {
           }}
         />
       </label>
-      <label>
-        <span>A span takes at least</span>
-        <input
-          type="text"
-          class="short"
-          value={search.atLeast}
-          placeholder="100ms"
-          pattern="(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+"
-          title="a number and a unit: 100ms, 1.5s"
-          onChange={({ currentTarget }) => currentTarget.reportValidity() && narrow({ atLeast: currentTarget.value })}
-        />
-      </label>
+      <DurationInput name="A span takes at least" value={search.atLeast} choose={(atLeast) => narrow({ atLeast })} />
+      <DurationInput name="at most" value={search.atMost} choose={(atMost) => narrow({ atMost })} />
+      <TimeChoice search={search} narrow={narrow} />
       <label>
         <input
           type="checkbox"
@@ -55,7 +48,89 @@ export function SearchForm({ search, tenant }: Props) {
         />
         <span>with errors</span>
       </label>
+      <label>
+        <span>Tenants</span>
+        <input
+          type="text"
+          class="short"
+          value={tenant}
+          placeholder="0:0"
+          pattern="\d+(:\d+)?(\|\d+(:\d+)?)*"
+          title="ACCOUNT:PROJECT, several with | between them"
+          onChange={({ currentTarget }) =>
+            currentTarget.reportValidity() && goTo({ view: 'traces', tenant: currentTarget.value, search })
+          }
+        />
+      </label>
     </div>
+  );
+}
+
+interface DurationProps {
+  readonly name: string;
+  readonly value: string;
+  readonly choose: (value: string) => void;
+}
+
+function DurationInput({ name, value, choose }: DurationProps) {
+  return (
+    <label>
+      <span>{name}</span>
+      <input
+        type="text"
+        class="short"
+        value={value}
+        placeholder="100ms"
+        pattern="(\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+"
+        title="a number and a unit: 100ms, 1.5s"
+        onChange={({ currentTarget }) => currentTarget.reportValidity() && choose(currentTarget.value)}
+      />
+    </label>
+  );
+}
+
+interface TimeProps {
+  readonly search: TraceSearch;
+  readonly narrow: (change: Partial<TraceSearch>) => void;
+}
+
+function TimeChoice({ search, narrow }: TimeProps) {
+  return (
+    <>
+      <label>
+        <span>Started</span>
+        <select value={search.within} onChange={({ currentTarget }) => narrow({ within: currentTarget.value })}>
+          <option value="">at any time</option>
+          {[...RANGES].map(([within, [, shown]]) => (
+            <option key={within} value={within}>
+              in {shown}
+            </option>
+          ))}
+          <option value={BETWEEN}>between …</option>
+        </select>
+      </label>
+      {search.within === BETWEEN && (
+        <>
+          <TimeInput name="from" value={search.from} choose={(from) => narrow({ from })} />
+          <TimeInput name="until" value={search.to} choose={(to) => narrow({ to })} />
+        </>
+      )}
+    </>
+  );
+}
+
+/** Shown and typed in the reader's time zone, kept in UTC: the address means the same everywhere. */
+function TimeInput({ name, value, choose }: DurationProps) {
+  return (
+    <label>
+      <span>{name}</span>
+      <input
+        type="datetime-local"
+        step="1"
+        value={localTime(value)}
+        onChange={({ currentTarget: { value: typed } }) => choose(typed === '' ? '' : new Date(typed).toISOString())}
+      />
+    </label>
   );
 }
 

@@ -1,5 +1,5 @@
 // The newest traces, of a service or of all, with the conditions one narrows them by.
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { useAnswer } from './ask-node.ts';
 import { formatAge, formatCount, formatMicroseconds, formatTime } from './format.ts';
 import { Name } from './name.tsx';
@@ -50,7 +50,9 @@ export function TraceList({ search, tenant }: Props) {
 function Results({ search, tenant }: Props) {
   const [most, setMost] = useState(PAGE_TRACES);
   const [turn, setTurn] = useState(0);
-  const answer = useAnswer<SummariesAnswer>(summariesPath(search, most), tenant, turn);
+  // Another turn looks back from its own now; between two, the question stays the same.
+  const path = useMemo(() => summariesPath(search, most, Date.now()), [search, most, turn]);
+  const answer = useAnswer<SummariesAnswer>(path, tenant, turn);
   if (answer.state === 'asking') return <p class="quiet">Searching…</p>;
   if (answer.state === 'failed') {
     return (

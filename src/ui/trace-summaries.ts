@@ -31,16 +31,37 @@ export interface TraceItem {
   readonly services: number;
 }
 
-/** The newest `most` traces of all time (clocks of clients may be ahead), as a path below the mount. */
-export function summariesPath(search: TraceSearch, most: number): string {
+/** Ranges of time that end now, by their names in an address: minutes, and how people call them. */
+export const RANGES: ReadonlyMap<string, readonly [minutes: number, shown: string]> = new Map([
+  ['15m', [15, 'the last 15 minutes']],
+  ['1h', [60, 'the last hour']],
+  ['6h', [6 * 60, 'the last 6 hours']],
+  ['24h', [24 * 60, 'the last 24 hours']],
+  ['7d', [7 * 24 * 60, 'the last 7 days']],
+] as const);
+/** TraceSearch.within for a range between two times. */
+export const BETWEEN = 'between';
+
+/** Clocks of clients may be ahead, so a range that ends now has no end. */
+function timesOf({ within, from, to }: TraceSearch, nowMs: number): readonly [min: string, max: string] {
+  const [first, last] = ['1970-01-01T00:00:00Z', '2262-01-01T00:00:00Z'];
+  if (within === BETWEEN) return [from || first, to || last];
+  const [minutes] = RANGES.get(within) ?? [];
+  return [minutes === undefined ? first : new Date(nowMs - minutes * 60_000).toISOString(), last];
+}
+
+/** The newest `most` traces, as a path below the mount. */
+export function summariesPath(search: TraceSearch, most: number, nowMs: number): string {
+  const [startTimeMin, startTimeMax] = timesOf(search, nowMs);
   const params = new URLSearchParams({
-    'query.startTimeMin': '1970-01-01T00:00:00Z',
-    'query.startTimeMax': '2262-01-01T00:00:00Z',
+    'query.startTimeMin': startTimeMin,
+    'query.startTimeMax': startTimeMax,
     'query.searchDepth': String(most),
   });
   if (search.service !== '') params.set('query.serviceName', search.service);
   if (search.operation !== '') params.set('query.operationName', search.operation);
   if (search.atLeast !== '') params.set('query.durationMin', search.atLeast);
+  if (search.atMost !== '') params.set('query.durationMax', search.atMost);
   const tags = Object.entries({ ...parseTags(search.tags), ...(search.hasError ? { error: 'true' } : {}) });
   if (tags.length > 0) params.set('query.attributes', JSON.stringify(Object.fromEntries(tags)));
   return `api/v3/trace-summaries?${params}`;

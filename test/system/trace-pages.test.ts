@@ -103,6 +103,46 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     expect(visit.wrong).toEqual([]);
   });
 
+  test('are searched by time, by longest duration, and for several tenants; the address says all of it', async () => {
+    await using node = await startNode();
+    await sendTo(node, traceOf(1, services));
+    await sendTo(node, traceOf(2, services), { headers: { AccountID: '7' } });
+    await using visit = await visits.begin(`${node.url}/#/traces`);
+    const lines = visit.page.locator('table.traces tbody tr');
+    await expect.poll(() => lines.count(), patience).toBe(1);
+    const type = async (label: string, text: string): Promise<void> => {
+      await visit.page.getByLabel(label).fill(text);
+      await visit.page.getByLabel(label).press('Enter');
+    };
+    await type('Tenants', '0:0|7:0');
+    await expect.poll(() => lines.count(), patience).toBe(2);
+    await visit.page.getByLabel('Started').selectOption('in the last 15 minutes');
+    await expect.poll(() => visit.page.url(), patience).toContain('within=15m');
+    await expect.poll(() => lines.count(), patience).toBe(2);
+    await type('at most', '1ns');
+    await visit.see('No trace meets these conditions.');
+    await type('at most', '1h');
+    await expect.poll(() => lines.count(), patience).toBe(2);
+    await visit.page.getByLabel('Started').selectOption('between …');
+    await visit.page.getByLabel('until').fill('2001-01-01T00:00:00');
+    await visit.page.getByLabel('until').blur();
+    await visit.see('No trace meets these conditions.');
+    await visit.page.getByLabel('until').fill('2199-01-01T00:00:00');
+    await visit.page.getByLabel('until').blur();
+    await expect.poll(() => lines.count(), patience).toBe(2);
+    await visit.page.getByLabel('from').fill('2001-01-01T00:00:00');
+    await visit.page.getByLabel('from').blur();
+    await expect.poll(() => visit.page.url(), patience).toContain('from=2001-01-01T00');
+    await visit.judge('search-all');
+    await visit.page.reload();
+    await expect.poll(() => lines.count(), patience).toBe(2);
+    expect(await visit.page.getByLabel('until').inputValue()).toMatch(/^2199-01-01T00:00/);
+    await visit.page.getByRole('link', { name: /GET/ }).last().click();
+    await visit.see('tenant 0:0|7:0');
+    await rowOf(visit, /cart GET \/cart/).waitFor();
+    expect(visit.wrong).toEqual([]);
+  });
+
   test.each([
     ['light', 'light', { width: 1200, height: 900 }],
     ['phone', 'dark', PHONE],

@@ -8,6 +8,7 @@ import {
   formatMinuteAge,
   formatSeconds,
   formatShare,
+  localTime,
 } from '../../src/ui/format.ts';
 
 test.each<[string, string]>([
@@ -40,4 +41,10 @@ test.each<[string, string]>([
   [formatShare(0, 0), '0 %'],
 ])('%s', (shown, expected) => {
   expect(shown).toBe(expected);
+});
+
+test('a time goes through an input of times and back, in whichever time zone', () => {
+  const iso = '2026-11-20T12:34:56.000Z';
+  expect(new Date(localTime(iso)).toISOString()).toBe(iso);
+  expect(['', 'soon'].map(localTime)).toEqual(['', '']);
 });

@@ -1,10 +1,12 @@
 // Places as fragments of the address: read back as written, and nothing but a place is ever read.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { formatPlace, parsePlace, tracesOf, type Place } from '../../src/ui/place.ts';
+import { ANY_TRACES, formatPlace, parsePlace, tracesOf, type Place } from '../../src/ui/place.ts';
 
 test('each place has a fragment for people', () => {
-  const search = { service: 'a b', operation: 'GET /', tags: 'k=v', atLeast: '100ms', hasError: true };
+  const conditions = { service: 'a b', operation: 'GET /', tags: 'k=v', atLeast: '100ms', hasError: true };
+  const search = { ...ANY_TRACES, ...conditions };
+  const between = { ...ANY_TRACES, atMost: '2s', within: 'between', from: '2026-11-20T12:00:00.000Z' };
   expect(
     (
       [
@@ -14,6 +16,7 @@ test('each place has a fragment for people', () => {
         tracesOf('cart', ''),
         tracesOf('', ''),
         { view: 'traces', tenant: '7:0', search },
+        { view: 'traces', tenant: '1:0|2:0', search: between },
       ] as const
     ).map(formatPlace),
   ).toEqual([
@@ -23,6 +26,7 @@ test('each place has a fragment for people', () => {
     '#/traces?service=cart',
     '#/traces',
     '#/traces?service=a+b&operation=GET+%2F&tags=k%3Dv&atLeast=100ms&error=true&tenant=7%3A0',
+    '#/traces?atMost=2s&within=between&from=2026-11-20T12%3A00%3A00.000Z&tenant=1%3A0%7C2%3A0',
   ]);
 });
 
@@ -45,7 +49,17 @@ test('what is written is read back, whatever the names are', () => {
     fc.record({
       view: fc.constant('traces' as const),
       tenant: text,
-      search: fc.record({ service: text, operation: text, tags: text, atLeast: text, hasError: fc.boolean() }),
+      search: fc.record({
+        service: text,
+        operation: text,
+        tags: text,
+        atLeast: text,
+        atMost: text,
+        within: text,
+        from: text,
+        to: text,
+        hasError: fc.boolean(),
+      }),
     }),
   );
   fc.assert(

@@ -1,10 +1,12 @@
 // The list of traces: the question in the words of Jaeger's API v3, and the answer as rows.
 import { expect, test } from 'vitest';
+import { ANY_TRACES, type TraceSearch } from '../../src/ui/place.ts';
 import { summariesPath, traceItems } from '../../src/ui/trace-summaries.ts';
 
-const plain = { service: 'cart', operation: '', tags: '', atLeast: '', hasError: false };
-const asked = (...given: Parameters<typeof summariesPath>): Record<string, string> =>
-  Object.fromEntries(new URL(summariesPath(...given), 'http://node/').searchParams);
+const plain = { ...ANY_TRACES, service: 'cart' };
+const NOON_MS = Date.UTC(2026, 10, 20, 12);
+const asked = (search: TraceSearch, most: number): Record<string, string> =>
+  Object.fromEntries(new URL(summariesPath(search, most, NOON_MS), 'http://node/').searchParams);
 
 test('all time is searched, with the conditions that are set', () => {
   expect(asked(plain, 20)).toEqual({
@@ -22,6 +24,21 @@ test('all time is searched, with the conditions that are set', () => {
     'query.searchDepth': '100',
   });
   expect(asked({ ...plain, service: '' }, 20)).not.toHaveProperty(['query.serviceName']);
+});
+
+test('a range of time counts back from now without an end, or lies between two times', () => {
+  const [all, end] = ['1970-01-01T00:00:00Z', '2262-01-01T00:00:00Z'];
+  const timesOf = (times: Partial<TraceSearch>): unknown => {
+    const { 'query.startTimeMin': min, 'query.startTimeMax': max } = asked({ ...plain, ...times }, 20);
+    return [min, max];
+  };
+  const [from, to] = ['2026-11-01T00:00:00.000Z', '2026-11-02T00:00:00.000Z'];
+  expect(timesOf({ within: '15m', from, to })).toEqual(['2026-11-20T11:45:00.000Z', end]);
+  expect(timesOf({ within: '7d' })).toEqual(['2026-11-13T12:00:00.000Z', end]);
+  expect(timesOf({ within: 'between', from, to })).toEqual([from, to]);
+  expect(timesOf({ within: 'between', to })).toEqual([all, to]);
+  expect(timesOf({ within: 'nonsense', from })).toEqual([all, end]);
+  expect(asked({ ...plain, atMost: '2s' }, 20)).toMatchObject({ 'query.durationMax': '2s' });
 });
 
 test('fields that are absent are zero or empty; the newest trace comes first', () => {
