@@ -33,8 +33,8 @@ import { BodyPool } from './api/http/body-pool.ts';
 import { openListeners } from './api/listeners/open-listeners.ts';
 import { Intake } from './api/edge/intake.ts';
 import { createMetrics, type Metrics } from './api/edge/metrics.ts';
-import { openSelfTraces, type SelfTraces } from './api/edge/self-traces.ts';
-import { openPush } from './api/metrics/push-metrics.ts';
+import type { SelfTraces } from './api/edge/self-traces.ts';
+import { tellOfItself } from './api/edge/tell-of-itself.ts';
 import { watchStoredBytes } from './api/edge/stored-bytes.ts';
 import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts';
 import { Readiness } from './api/edge/readiness.ts';
@@ -149,7 +149,8 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
     tenants: tenants.limits,
     redactor,
   });
-  const selfTraces = await tellOfItself(opening, backend, intake);
+  const selfTraces = await tellOfItself(closing, { config, metrics, intake, logger, version, instance: INSTANCE });
+  if (selfTraces !== undefined) backend.trace?.(selfTraces);
   const parts = {
     config,
     access: logins.access,
@@ -187,21 +188,6 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   if (store === undefined) logger.info('tracelith is ready', { version, ...addresses });
   else logStart(logger, config, store, addresses);
   return closing;
-}
-
-/** Pushes metrics and traces of the node, if asked for. */
-async function tellOfItself(
-  { config, logger, closing }: Opening,
-  { metrics, trace }: Backend,
-  intake: Intake,
-): Promise<SelfTraces | undefined> {
-  const push = openPush(config, { render: metrics.render, count: metrics.countPush, logger, version });
-  if (push !== undefined) closing.add('push of metrics', () => push.close());
-  const traces = await openSelfTraces({ config, intake, metrics, logger, version, instance: INSTANCE });
-  if (traces === undefined) return undefined;
-  closing.add('traces of the node', () => traces.close());
-  trace?.(traces);
-  return traces;
 }
 
 /** The store of this process. */

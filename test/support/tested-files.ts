@@ -37,6 +37,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/main.ts': 'wiring; test/system starts the real process',
   'src/api/listeners/open-listeners.ts': 'wiring, as main.ts',
   'src/api/operations/reload-on-hangup.ts': 'test/system/flags.test.ts sends the signal to a real node',
+  'src/api/edge/tell-of-itself.ts': 'wiring; test/system/self-tracing.test.ts and flags.test.ts start it',
   'src/api/edge/otel-sdk.ts': 'names of a library; test/api/edge/self-traces.test.ts uses it',
   'src/api/operations/open-deletion.ts': 'wiring; test/system/deletion.test.ts and tenants.test.ts start it',
   'src/disk/disk.ts': 'an interface',
