@@ -3,12 +3,16 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Child, findFreePort } from '../../native-bench/harness/child.ts';
 import { hasNatsServer, NatsServers } from '../../native-bench/harness/nats-servers.ts';
 import { systemClock } from '../../src/base/clock.ts';
+import { parseConfig } from '../../src/config.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import type { IngestLog, LogMessage } from '../../src/ingest-log/ingest-log.ts';
 import { JetStreamLog } from '../../src/ingest-log/jet-stream-log.ts';
 import { LocalLog } from '../../src/ingest-log/local-log.ts';
+import { openIngestLog } from '../../src/ingest-log/open-ingest-log.ts';
+import { hasOpenssl, MadeCertificates } from '../support/made-certificates.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 
 const PARTITIONS = 3;
@@ -222,6 +226,59 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
     expect(problems.join('\n')).toMatch(/server nats-1: it does not sync before it acknowledges; set jetstream/);
     await log.close();
   });
+
+  test.skipIf(!hasOpenssl)(
+    'over TLS, with a login; without either, or another authority, it does not answer',
+    { timeout: 120_000 },
+    async () => {
+      using certificates = new MadeCertificates();
+      using others = new MadeCertificates();
+      using folder = new TemporaryFolder();
+      const { certFile, keyFile } = certificates.make('DNS:localhost');
+      const port = await findFreePort();
+      const args = `--addr 127.0.0.1 --port ${port} --jetstream --store_dir ${folder.path} --tls --tlscert ${certFile} --tlskey ${keyFile}`;
+      const server = await Child.start('nats-server', `${args} --user tracelith --pass hunter2`.split(' '));
+      const openBy = (address: string, ...flags: readonly string[]): IngestLog =>
+        openIngestLog(
+          parseConfig(
+            [
+              `-ingestLog=${address}`,
+              '-ingestLog.nodes=1',
+              '-ingestLog.partitions=1',
+              '-ingestLog.replicas=1',
+              ...flags,
+            ],
+            {},
+          ),
+          true,
+        );
+      const login = ['-ingestLog.username=tracelith', '-ingestLog.password=hunter2'];
+      const ca = `-ingestLog.tlsCAFile=${certificates.caFile}`;
+      const log = openBy(`tls://localhost:${port}`, ca, ...login);
+      try {
+        await expect
+          .poll(async () => await log.append(0, bytesOf('a'), 'a').catch(String), { timeout: 60_000 })
+          .toBe(1n);
+        const wrong = [
+          openBy(`tls://localhost:${port}`, ca),
+          openBy(`tls://localhost:${port}`, ca, login[0]!, '-ingestLog.password=other'),
+          openBy(`tls://localhost:${port}`, `-ingestLog.tlsCAFile=${others.caFile}`, ...login),
+          openBy(`tls://localhost:${port}`, ...login),
+        ];
+        for (const one of wrong) {
+          await expect(one.last(0)).rejects.toMatchObject({
+            code: 'UNAVAILABLE',
+            message: expect.not.stringContaining('hunter2'),
+          });
+          await one.close();
+        }
+        expect(await log.last(0)).toBe(1n);
+      } finally {
+        await log.close();
+        await server.kill();
+      }
+    },
+  );
 
   test('a log without servers does not answer, and does when they come', { timeout: 120_000 }, async () => {
     const gone = await NatsServers.open({ servers: 1 });

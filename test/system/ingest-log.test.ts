@@ -123,6 +123,44 @@ describe.skipIf(!hasNatsServer())('a cluster with a log', () => {
     },
   );
 
+  test('the metrics of both sides tell what went through the log', { timeout: 60_000 }, async () => {
+    const { body } = newTraces(20);
+    expect(await cluster.write(body)).toBe(200);
+    const figures = async ({ url }: RoleProcess): Promise<(name: string) => number> => {
+      const page = await (await fetch(`${url}/metrics`)).text();
+      const lines = page.split('\n').filter((line) => line.startsWith('tracelith_ingest_log_'));
+      return (name) => {
+        const own = lines.filter((line) => line.startsWith(`tracelith_ingest_log_${name}`));
+        expect(own.length, name).toBeGreaterThan(0);
+        return own.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
+      };
+    };
+    const front = await figures(cluster.insert);
+    expect(front('messages_total')).toBeGreaterThanOrEqual(PARTITIONS);
+    expect(front('append_seconds_total')).toBeGreaterThan(0);
+    expect([front('replicas'), front('is_refused'), front('waiting_bytes'), front('slices_refused_total')]).toEqual([
+      3, 0, 0, 0,
+    ]);
+    expect((await figures(cluster.select))('ends_unknown_total')).toBe(0);
+    // All are seen by now, so each zone has them all.
+    await waitFor('both zones to have stored it', async () => {
+      const nodes = await Promise.all(cluster.storage.map(figures));
+      return nodes.reduce((sum, of) => sum + of('stored_offset'), 0) === ZONES.length * front('messages_total');
+    });
+    for (const node of cluster.storage) {
+      const of = await figures(node);
+      expect([of('gap_messages'), of('messages_set_aside_total'), of('messages_replayed_total')]).toEqual([0, 0, 0]);
+    }
+  });
+
+  test('a storage node takes no spans from elsewhere', { timeout: 60_000 }, async () => {
+    const headers = { 'content-type': 'application/x-protobuf' };
+    const body = Buffer.from(newTraces(1).body);
+    const reply = await fetch(`${cluster.storage[0]!.url}/v1/traces`, { method: 'POST', headers, body });
+    expect(reply.status).toBe(501);
+    expect(await reply.text()).toContain('gets its spans from the log');
+  });
+
   test.for(['SIGKILL', 'SIGSTOP'] as const)(
     'reads and writes go on while a storage node is away by %s',
     { timeout: 300_000 },
@@ -180,3 +218,27 @@ describe.skipIf(!hasNatsServer())('a cluster with a log', () => {
     },
   );
 });
+
+test.skipIf(!hasNatsServer())(
+  'an insert node does not start on a log that proves nothing, unless it is trusted',
+  { timeout: 120_000 },
+  async () => {
+    await using nats = await NatsServers.open({ servers: 1, syncAlways: false });
+    const log = [`-ingestLog=nats://${nats.addresses}`, '-ingestLog.replicas=1', '-ingestLog.partitions=2'];
+    const monitor = `-ingestLog.monitor=${nats.monitorUrls}`;
+    await using refused = await RoleProcess.inFront('insert', '127.0.0.1:1', [...log, monitor]);
+    await expect(refused.start()).rejects.toThrow(
+      /-ingestLog: stream tracelith-0: 1 replica; .*server nats-1: it does not sync before it acknowledges; .*-ingestLog.trust/s,
+    );
+    await using trusted = await RoleProcess.inFront('insert', '127.0.0.1:1', [...log, monitor, '-ingestLog.trust']);
+    await trusted.start();
+    const body = Buffer.from(newTraces(1).body);
+    const headers = { 'content-type': 'application/x-protobuf' };
+    const post = async (): Promise<Response> =>
+      await fetch(`${trusted.url}/v1/traces`, { method: 'POST', headers, body });
+    expect((await post()).status).toBe(200);
+    await nats.servers[0]!.kill9();
+    const away = await post();
+    expect([away.status, away.headers.get('retry-after') !== null]).toEqual([503, true]);
+  },
+);
