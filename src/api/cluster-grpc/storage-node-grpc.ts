@@ -1,5 +1,6 @@
 // tracelith.cluster.v1.StorageNode: what the other roles ask beyond OTLP and jaeger.storage.v2 (docs/format/cluster-protocol.md).
 // Every answer is exact: text as it is stored, all warnings, the nodes it was made without.
+import { freeBytes } from '../../bytes/free-bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import {
@@ -67,12 +68,15 @@ function registerWrites(server: GrpcMethodTable, { intake, isReady, callMaxMs }:
     async ({ stream, account, principal, only }) => {
       if (!isReady()) throw notReady();
       if (callMaxMs !== undefined) stream.bound(callMaxMs);
-      const { slices } = decodeMessage(request, await only(limits.forwardBytesMax)) as { slices: SliceMessage[] };
+      const message = await only(limits.forwardBytesMax);
+      const { slices } = decodeMessage(request, message) as { slices: SliceMessage[] };
       const written = await intake.writeSlices(
         account,
         slices.map((slice) => sliceOf(slice, principal)),
         'internalinsert',
       );
+      // The writer has copies of its slices.
+      freeBytes(message);
       const reply = encodeMessage(response, { results: written.map((one) => plainCounts(resultOf(one))) });
       stream.write(reply, () => undefined);
     },

@@ -1,8 +1,11 @@
 // Received bytes, in pieces as they arrived. Small pieces are merged: each piece costs some 140 bytes that no budget counts,
 // and a client may send one byte at a time.
 import { assert } from '../../base/assert.ts';
+import { SpentBuffers } from '../../base/idle-memory.ts';
 import { freeBytes } from '../../bytes/free-bytes.ts';
 
+/** Of this thread. The pieces of HTTP/2 share buffers: no piece can be freed by itself. */
+const spent = new SpentBuffers();
 /** Larger pieces are never copied. */
 const SMALL_BYTES: number = 8 << 10;
 /** This many small pieces in a row are merged into one. */
@@ -35,7 +38,7 @@ export class ReceivedBytes {
 
   #joined(): Buffer {
     const whole = Buffer.concat(this.#pieces, this.#length);
-    for (const piece of this.#pieces) freeBytes(piece);
+    for (const piece of this.#pieces) if (!freeBytes(piece)) spent.add(piece.length);
     return whole;
   }
 
