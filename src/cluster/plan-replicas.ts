@@ -100,7 +100,7 @@ function best<T extends PlannedNode>(plans: readonly Cell<T>[][], options: PlanO
       (sum, { partitions }, i) => sum + lagOf(firsts[i] ?? { ...NOBODY }, partitions, options),
       0n,
     );
-    return { cells, ranks: [unanswered, lag > NEAR ? Number(lag) : 0] };
+    return { cells, ranks: [unanswered, Number(lag)] };
   });
   return ranked.toSorted((x, y) => compare(x.ranks, y.ranks))[0]?.cells;
 }

@@ -4,7 +4,7 @@
 // shown once.
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeError, type Logger } from '../base/logger.ts';
-import { isStoreError } from '../base/errors.ts';
+import { isStoreError, StoreError } from '../base/errors.ts';
 import { DEFAULT_TENANT, type Tenant } from '../trace/tenant.ts';
 import type { WriteResult } from '../trace/store.ts';
 import type { IngestLog, LogMessage } from './ingest-log.ts';
@@ -93,9 +93,13 @@ export class LogConsumer {
     this.#states = states;
   }
 
-  /** Starts the loops. The log need not answer yet. */
+  /**
+   * Starts the loops. The log need not answer yet. Throws CONFIG if the store holds other partitions, which would be counted twice
+   * beside the nodes that have them now.
+   */
   static async open(options: LogConsumerOptions): Promise<LogConsumer> {
     const stored = await options.store.consumed();
+    refuseOthers([...stored.keys()], options.partitions);
     const none = { last: undefined, storedTimeMs: 0, messages: 0, replayed: 0, replayedUntil: 0n, setAside: 0 };
     const states = options.partitions.map((partition): [number, PartitionState] => {
       const { identity = '', offset = 0n, gap } = stored.get(partition) ?? {};
@@ -308,6 +312,14 @@ export class LogConsumer {
   async #pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.#closing.signal }).catch(() => undefined);
   }
+}
+
+function refuseOthers(stored: readonly number[], partitions: readonly number[]): void {
+  const others = stored.filter((partition) => !partitions.includes(partition)).sort((x, y) => x - y);
+  if (others.length === 0) return;
+  const has = `the data directory has partition ${others.join(', ')} of the log, and this node reads ${partitions.join(', ')}`;
+  const way = 'a zone of another size (-ingestLog.nodes, -ingestLog.ordinal) begins with empty directories';
+  throw new StoreError('CONFIG', `${has}: ${way}`);
 }
 
 /** Reads on while a commit is under way, up to a bound. */

@@ -4,7 +4,7 @@ import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { LogPorts } from '../support/log-ports.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { waitFor } from '../support/role-process.ts';
-import { idOf, requestOf, span } from '../block/scanned.ts';
+import { idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 
 const call = { tenant: DEFAULT_TENANT };
 let ports: LogPorts;
@@ -83,5 +83,52 @@ test(
       const found = await ports.reader.hasTraces(call, ids).catch(() => undefined);
       return found?.traceIds.length === ids.length;
     });
+  },
+);
+
+test(
+  'a zone of another size joins, and can answer alone: nothing is counted twice meanwhile',
+  { timeout: 120_000 },
+  async () => {
+    const grown = [0, 1, 2].map((ordinal) => ({ zone: 'c', ordinal, nodes: 3 }));
+    await using larger = await LogPorts.open(grown);
+    const nodes = larger.nodes;
+    for (const node of nodes.slice(4)) await node.pause();
+    const traces = Array.from({ length: 40 }, (_, n) => n + 1);
+    const root = (trace: number) => span(1, { trace, kind: 3 });
+    const child = (trace: number) => ({ ...span(2, { trace, kind: 2 }), parentSpanId: span(1).spanId! });
+    const request = {
+      resourceSpans: [
+        ...requestOf(traces.map(root), 'front').resourceSpans!,
+        ...requestOf(traces.map(child), 'back').resourceSpans!,
+      ],
+    };
+    await larger.writer.write(call, encodeRequest(request));
+    const links = async () => {
+      const found = await larger.reader.listDependencies(call, NOON_NS, NOON_NS + 1n);
+      return { links: found.links, warnings: found.warnings };
+    };
+    const expected = { links: [{ parent: 'front', child: 'back', callCount: 40, errorCount: 0 }], warnings: [] };
+    // The new zone is empty yet.
+    expect(await links()).toEqual(expected);
+    for (const node of nodes.slice(4)) await node.read();
+    await waitFor('the new zone to have read the log', () =>
+      nodes.slice(4).every(({ served }) => Object.values(served.log!.place().consumed).every((offset) => offset > 0n)),
+    );
+    for (let i = 0; i < 3; i++) expect(await links()).toEqual(expected);
+    for (const { served } of nodes.slice(0, 4)) await served.leave();
+    await waitFor(
+      'the old zones to be missed',
+      async () => (await larger.reader.listServices(call).catch(() => undefined)) !== undefined,
+    );
+    expect(await links()).toEqual(expected);
+    expect(
+      (
+        await larger.reader.hasTraces(
+          call,
+          traces.map((trace) => idOf(trace, 16)),
+        )
+      ).traceIds,
+    ).toHaveLength(40);
   },
 );

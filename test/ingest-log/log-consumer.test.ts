@@ -182,6 +182,22 @@ test('a damaged message is read again; one that stays damaged is put aside, and 
   expect(made.state(0).messages).toBe(0);
 });
 
+test('a store with partitions that are other nodes’ now is refused', async () => {
+  await using made = new Reading();
+  for (const partition of [0, 1, 2]) await made.log.append(partition, messageOf(2 * partition), 'a');
+  await made.read([0, 2]);
+  await made.reached(2, 1n);
+  await made.reached(0, 1n);
+  await expect(made.read([0])).rejects.toMatchObject({
+    code: 'CONFIG',
+    message: expect.stringMatching(
+      /^the data directory has partition 2 of the log, and this node reads 0: .*empty directories$/,
+    ),
+  });
+  await made.read([0, 1, 2]);
+  await made.reached(1, 1n);
+});
+
 test('what is no request is put aside', async () => {
   await using made = new Reading();
   await made.log.append(0, Uint8Array.of(0x0a, 0xff), 'garbage');

@@ -38,27 +38,33 @@ export async function consume(log: IngestLog, storage: Storage, partitions: read
   return await LogConsumer.open({ log, store, partitions, logger, setAside, retryMs: 5 });
 }
 
+export interface FedPlace {
+  readonly zone: string;
+  readonly ordinal: number;
+  readonly nodes: number;
+}
+
 /** A storage node that a log feeds. */
 export class FedNode implements AsyncDisposable {
   readonly served: ServedStore;
   readonly #log: IngestLog;
-  readonly #place: { readonly zone: string; readonly ordinal: number };
+  readonly #place: FedPlace;
   #consumer: LogConsumer | undefined;
 
-  private constructor(log: IngestLog, place: { readonly zone: string; readonly ordinal: number }) {
+  private constructor(log: IngestLog, place: FedPlace) {
     this.#log = log;
     this.#place = place;
     this.served = new ServedStore(`${place.zone}${place.ordinal}`);
   }
 
-  static async open(log: IngestLog, place: { readonly zone: string; readonly ordinal: number }): Promise<FedNode> {
+  static async open(log: IngestLog, place: FedPlace): Promise<FedNode> {
     const node = new FedNode(log, place);
     await node.read();
     node.served.log = {
       place: () => {
         const states = [...(node.#consumer?.states ?? [])];
         const consumed = Object.fromEntries(states.map((state) => [state.partition, state.consumed]));
-        return { ...place, nodes: NODES, partitions: PARTITIONS, consumed };
+        return { ...place, partitions: PARTITIONS, consumed };
       },
       reached: async (offsets, signal) => {
         const behind = await node.#consumer!.reached(offsets, 200, signal);
@@ -71,7 +77,7 @@ export class FedNode implements AsyncDisposable {
 
   /** Reads on in the log. */
   async read(): Promise<void> {
-    const partitions = partitionsOf(PARTITIONS, this.#place.ordinal, NODES);
+    const partitions = partitionsOf(PARTITIONS, this.#place.ordinal, this.#place.nodes);
     this.#consumer = await consume(this.#log, this.served.ports.storage, partitions);
   }
 
@@ -116,12 +122,13 @@ export class LogPorts implements Ports {
     });
   }
 
-  static async open(): Promise<LogPorts> {
+  /** `more`: nodes beside the two zones. */
+  static async open(more: readonly FedPlace[] = []): Promise<LogPorts> {
     const path = mkdtempSync(join(tmpdir(), 'tracelith-log-'));
     const log = new LocalLog({ path: join(path, 'log'), disk: nodeDisk, clock: systemClock, partitions: PARTITIONS });
-    const places = ['a', 'b'].flatMap((zone) => [0, 1].map((ordinal) => ({ zone, ordinal })));
+    const places = ['a', 'b'].flatMap((zone) => [0, 1].map((ordinal) => ({ zone, ordinal, nodes: NODES })));
     const nodes: FedNode[] = [];
-    for (const place of places) nodes.push(await FedNode.open(log, place));
+    for (const place of [...places, ...more]) nodes.push(await FedNode.open(log, place));
     const sources = nodes.map(
       ({ served }) => ({ kind: 'address', host: '127.0.0.1', port: Number(served.address.split(':')[1]) }) as const,
     );
