@@ -46,6 +46,8 @@ export interface LogFrontState extends ReplicaCounters, LogWriterCounters {
   readonly waitingBytes: number;
   /** Of the log, as it proved them last; 0: not known. */
   readonly replicaCount: number;
+  /** Infinity: without limit. */
+  readonly retentionSeconds: number;
   readonly isRefused: boolean;
 }
 
@@ -83,6 +85,7 @@ export async function openLogFront(config: LogFrontConfig, logger: Logger): Prom
       ...(writer?.counters ?? NO_WRITES),
       waitingBytes: writer?.waitingBytes ?? 0,
       replicaCount: guard?.description?.replicas ?? 0,
+      retentionSeconds: (guard?.description?.retentionMs ?? 0) / 1_000,
       isRefused: (guard?.description?.problems.length ?? 0) > 0,
     }),
     close: async () => {

@@ -38,6 +38,9 @@ export function createLogFrontMetrics(log: MetricSource<LogFrontState>): void {
     'Copies of each message, as the log told last',
     (s) => s.replicaCount,
   );
+  const kept =
+    'How long the log keeps messages, as it told last; a storage node that is behind for longer lacks what it drops; 0: not known';
+  gauge('tracelith_ingest_log_retention_seconds', 'seconds', kept, (s) => s.retentionSeconds);
   const bad = 'The log does not prove that no acknowledged span is lost with one of its servers';
   gauge('tracelith_ingest_log_is_refused', '1', bad, (s) => Number(s.isRefused));
 }
