@@ -4,6 +4,7 @@
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { zstdCompress } from 'node:zlib';
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import type { Disk } from '../disk/disk.ts';
@@ -88,6 +89,7 @@ export class ArchiveFolder {
    */
   async put(tenant: Tenant, trace: FoundTrace, lacking: readonly string[] = []): Promise<void> {
     const { disk, path: dataPath } = this.#options;
+    assert(trace.traceId.length === 16, `a trace id of ${trace.traceId.length} bytes is archived`);
     if (trace.otlp.length > ARCHIVED_BYTES_MAX) throw tooLarge(trace);
     const zstd = await compress(trace.otlp);
     const path = this.#pathOf(tenant, trace.traceId);
@@ -150,6 +152,7 @@ export class ArchiveFolder {
 
   /** `before` is the size of the replaced file; undefined: there was none. */
   #count(sizeBytes: number, before: number | undefined): void {
+    assert(sizeBytes >= 0 && (before ?? 0) >= 0, `a file of ${sizeBytes} bytes in the place of ${before}`);
     this.#bytes += sizeBytes - (before ?? 0);
     if (before === undefined) this.#traces++;
   }

@@ -3,6 +3,7 @@
 // is in no part, log or list of names and in no archived trace; snapshots and quarantine are named in its result, not changed.
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -123,6 +124,7 @@ export class DeleteTasks {
   async #runAll(): Promise<void> {
     for (let task = this.#tasks[0]; task !== undefined && !this.#isClosed; task = this.#tasks[0]) {
       this.#stop = new AbortController();
+      assert(task.state === 'waiting', `delete task ${task.id} is begun while it is ${task.state}`);
       task.state = 'running';
       try {
         await this.#run(task, this.#stop.signal);
@@ -166,6 +168,8 @@ export class DeleteTasks {
 
   #end(task: Running, state: DeleteTask['state'], notes: readonly string[]): void {
     const left = this.#tasks.filter((one) => one !== task);
+    assert(left.length === this.#tasks.length - 1, `delete task ${task.id} ends twice`);
+    assert(task.daysDone <= task.daysTotal, `delete task ${task.id} did ${task.daysDone} of ${task.daysTotal} days`);
     this.#write(left);
     this.#tasks.splice(0, Infinity, ...left);
     this.#ended.push({ ...task, state, notes });

@@ -1,6 +1,7 @@
 // Retention of tenants that keep their spans for a shorter time than the node: their part of a day goes when the whole day is
 // older than that, by writing the day again without it. The clock is believed as for whole days (storage/age-gate.ts). What is archived
 // stays. It works alone, day by day, every quarter of an hour, and what fails is tried again at the next look.
+import { assert } from '../base/assert.ts';
 import type { Clock } from '../base/clock.ts';
 import { isStoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -76,6 +77,7 @@ export class TenantRetention {
   }
 
   async #drop(day: NamedDay, tenants: readonly Tenant[]): Promise<void> {
+    assert(tenants.length > 0, `day ${day.name} goes for no tenant`);
     const spans = await deleteFromDay(this.#options, day, { tenants, selection: EVERYTHING });
     this.#options.logger.info('a day has gone for tenants whose retention is over', {
       partition: day.name,

@@ -70,3 +70,11 @@ test('what is around an edit stays as it was written, also if another encoder wo
   const expected = encode(['k', []]).take();
   expect(Buffer.from(applyEdits(Buffer.concat([odd, message]), edits))).toEqual(Buffer.concat([odd, expected]));
 });
+
+test('edits that are not of fields, or out of order, are bugs, not endless work', () => {
+  const message = Uint8Array.of(0x0a, 2, 1, 2, 0x10, 7);
+  const of = (start: number, end: number): FieldEdit => ({ start, end, replacement: undefined });
+  for (const edits of [[of(6, 8)], [of(4, 6), of(0, 4)], [of(0, 3)], [of(0, 4), of(0, 4)]])
+    expect(() => applyEdits(message, edits)).toThrow(/^BUG: /);
+  expect([...applyEdits(message, [of(0, 4)])]).toEqual([0x10, 7]);
+});

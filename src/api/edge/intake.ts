@@ -2,6 +2,7 @@
 // of requests from their first byte to their answer, the only budget for received data (above it: OVERLOADED, at once), and
 // the number of requests being written (above it: wait, then UNAVAILABLE). Tenants share both fairly. A request takes a slot
 // when its body is complete, so slow uploads hold bytes but never a slot.
+import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { FairBudget } from '../../base/fair-budget.ts';
 import { FairQueue } from '../../base/fair-queue.ts';
@@ -206,6 +207,7 @@ export class Intake {
   }
 
   #releaseSlot(): void {
+    assert(this.#writing > 0, 'a slot is released that nobody took');
     const next = this.#waiting.take();
     if (next === undefined) this.#writing--;
     else next();
@@ -237,6 +239,7 @@ export class IntakeAccount implements Disposable {
   /** Replaces `from` bytes by `to`, when a body was decompressed or converted. */
   exchange(from: number, to: number): void {
     if (to > from) return this.add(to - from);
+    assert(from - to <= this.#bytes, `${from - to} bytes are given back of ${this.#bytes} that the request holds`);
     this.#budget.giveBack(this.tenant, from - to);
     this.#bytes -= from - to;
   }
