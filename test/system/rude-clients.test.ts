@@ -69,6 +69,26 @@ test('a second signal ends the node at once, whatever the first one waits for', 
   await expectThere(node, ids);
 });
 
+const FLAGS: Readonly<Record<keyof Ports, string>> = {
+  http: 'httpListenAddr',
+  otlpHttp: 'otlpHTTPListenAddr',
+  otlpGrpc: 'otlpGRPCListenAddr',
+  grpc: 'grpc.listenAddr',
+};
+const IDLE_SOCKETS = 20_000;
+/** Fewer than a listener's backlog. */
+const AT_ONCE = 250;
+
+/** Resolves when the socket is connected; it is in `sockets` until the node closes it. */
+async function openIdle(port: number, sockets: Set<Socket>): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  sockets.add(socket);
+  // What the node says first over HTTP/2 is read: otherwise the end behind it would never be seen.
+  socket.resume();
+  socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  await once(socket, 'connect');
+}
+
 describe('idle sockets', () => {
   test.each(['http', 'otlpHttp', 'otlpGrpc', 'grpc'] as const)(
     'more of them on %s than there are descriptors: the node flushes, merges and answers, and the idle ones go',
@@ -90,12 +110,7 @@ describe('idle sockets', () => {
         }
         await expectThere(node, ids);
         const metrics = await readMetrics(node);
-        const flag = {
-          http: 'httpListenAddr',
-          otlpHttp: 'otlpHTTPListenAddr',
-          otlpGrpc: 'otlpGRPCListenAddr',
-          grpc: 'grpc.listenAddr',
-        }[name];
+        const flag = FLAGS[name];
         const max = metrics.get(`tracelith_connections_max{name="${flag}"}`);
         expect(metrics.get(`vm_tcplistener_conns{name="${flag}"}`)).toBeLessThanOrEqual(max!);
         expect(metrics.get(`tracelith_connections_pushed_out_total{name="${flag}"}`)).toBeGreaterThan(0);
@@ -104,6 +119,34 @@ describe('idle sockets', () => {
         for (const socket of sockets) socket.destroy();
       }
     },
+  );
+
+  test.each(Object.keys(FLAGS) as (keyof Ports)[])(
+    '20,000 of them on %s, one after the other: each is taken, the ones idle longest go, and good clients are served meanwhile',
+    async (name) => {
+      await using node = await startNode();
+      const port = portsOf(node)[name];
+      const sockets = new Set<Socket>();
+      const ids: string[] = [];
+      try {
+        for (let opened = 0; opened < IDLE_SOCKETS; opened += AT_ONCE) {
+          await Promise.all(Array.from({ length: AT_ONCE }, () => openIdle(port, sockets)));
+          if (opened % 4_000 === 0) ids.push(...(await sendTraces(node, 1 + ids.length)));
+        }
+        await expectThere(node, ids);
+        expect(ids).toHaveLength(5 * PROTOCOLS.length);
+        const metrics = await readMetrics(node);
+        const label = `{name="${FLAGS[name]}"}`;
+        const max = metrics.get(`tracelith_connections_max${label}`)!;
+        expect(metrics.get(`vm_tcplistener_conns${label}`)).toBeLessThanOrEqual(max);
+        expect(metrics.get(`tracelith_connections_pushed_out_total${label}`)).toBeGreaterThanOrEqual(
+          IDLE_SOCKETS - max,
+        );
+      } finally {
+        for (const socket of sockets) socket.destroy();
+      }
+    },
+    120_000,
   );
 
   test('too few descriptors for the store are refused at the start, with the remedy', async () => {
