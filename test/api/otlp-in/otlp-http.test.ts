@@ -91,7 +91,7 @@ describe('accepted', () => {
     });
     const message =
       '3 spans rejected: 2 invalid_trace_id (trace id must be 16 bytes and not all zero), ' +
-      '1 too_small_timestamp (start is older than -retentionPeriod; check the clock of the sender or raise it)';
+      '1 too_small_timestamp (start is older than -retentionPeriod, or than retentionDays of the tenant; check the clock of the sender or raise it)';
     const inProtobuf = await edge.post(protobuf, PROTOBUF);
     expect(decodeResponse(inProtobuf.body)).toEqual({ partialSuccess: { rejectedSpans: 3n, errorMessage: message } });
     const inJson = await edge.post(json, JSON_TYPE);
