@@ -245,7 +245,8 @@ describe('deep nesting', () => {
 });
 
 describe('a span that is rejected is named, over every protocol', () => {
-  const small = 'start is older than -retentionPeriod; check the clock of the sender or raise it';
+  const small =
+    'start is older than -retentionPeriod, or than retentionDays of the tenant; check the clock of the sender or raise it';
   const big = 'start is further ahead than -futureRetention; check the clock of the sender or raise it';
   const table: [what: string, span: OtlpSpan, reason: string, remedy: string][] = [
     [
