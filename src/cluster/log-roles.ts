@@ -64,7 +64,7 @@ const NO_WRITES: LogWriterCounters = {
 /** Throws CONFIG if the log does not keep the promise of a process that takes spans; UNAVAILABLE if it does not answer such a process. */
 export async function openLogFront(config: LogFrontConfig, logger: Logger): Promise<LogFront> {
   const takesSpans = !config.isInsertOff;
-  const log = openIngestLog(config, takesSpans);
+  const log = await openIngestLog(config, takesSpans);
   const { logPartitions: partitions, logZone: zone, logHedgeMs: hedgeAfterMs, logWriteMaxMs: timeoutMs } = config;
   const replicas = new ReplicaAsker({ tail: new LogTail(log), partitions, zone, hedgeAfterMs });
   let guard: LogGuard | undefined;
@@ -118,7 +118,7 @@ export async function openLogStorage(
 ): Promise<LogStorage> {
   const { logPartitions, logNodes: nodes, logZone: zone, logReadWaitMs } = config;
   const ordinal = ordinalOf(config, hostname());
-  const log = openIngestLog(config, false);
+  const log = await openIngestLog(config, false);
   const partitions = partitionsOf(logPartitions, ordinal, nodes);
   const setAside: LogConsumerOptions['setAside'] = (partition, { offset, bytes }, error) => {
     logger.error('a message of the log cannot be stored; it was put aside', { partition, offset, error });

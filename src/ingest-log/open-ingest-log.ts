@@ -3,7 +3,6 @@ import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { LogAddress } from '../base/log-address.ts';
 import type { IngestLog } from './ingest-log.ts';
-import { JetStreamLog } from './jet-stream-log.ts';
 
 /** Of Config; the flags are those of flags/log-flags.ts. */
 export interface LogConfig {
@@ -22,8 +21,9 @@ export interface LogConfig {
   readonly logZone: string;
 }
 
-/** Connects with the first call. `creates`: makes streams that are not there. */
-export function openIngestLog(config: LogConfig, creates: boolean): IngestLog {
+/** Connects with the first call. `creates`: makes streams that are not there. The client of the log is loaded only here. */
+export async function openIngestLog(config: LogConfig, creates: boolean): Promise<IngestLog> {
+  const { JetStreamLog } = await import('./jet-stream-log.ts');
   const { ingestLog: address, logPartitions: partitions, logStream: stream, logMonitors: monitors } = config;
   assert(address !== undefined, 'a log is opened without -ingestLog');
   const { logUser: user, logPassword: password, logTlsCaFile: caFile, logReplicas, logRetentionMs } = config;

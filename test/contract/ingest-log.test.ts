@@ -238,7 +238,7 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
       const port = await findFreePort();
       const args = `--addr 127.0.0.1 --port ${port} --jetstream --store_dir ${folder.path} --tls --tlscert ${certFile} --tlskey ${keyFile}`;
       const server = await Child.start('nats-server', `${args} --user tracelith --pass hunter2`.split(' '));
-      const openBy = (address: string, ...flags: readonly string[]): IngestLog =>
+      const openBy = (address: string, ...flags: readonly string[]): Promise<IngestLog> =>
         openIngestLog(
           parseConfig(
             [
@@ -254,17 +254,17 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
         );
       const login = ['-ingestLog.username=tracelith', '-ingestLog.password=hunter2'];
       const ca = `-ingestLog.tlsCAFile=${certificates.caFile}`;
-      const log = openBy(`tls://localhost:${port}`, ca, ...login);
+      const log = await openBy(`tls://localhost:${port}`, ca, ...login);
       try {
         await expect
           .poll(async () => await log.append(0, bytesOf('a'), 'a').catch(String), { timeout: 60_000 })
           .toBe(1n);
-        const wrong = [
+        const wrong = await Promise.all([
           openBy(`tls://localhost:${port}`, ca),
           openBy(`tls://localhost:${port}`, ca, login[0]!, '-ingestLog.password=other'),
           openBy(`tls://localhost:${port}`, `-ingestLog.tlsCAFile=${others.caFile}`, ...login),
           openBy(`tls://localhost:${port}`, ...login),
-        ];
+        ]);
         for (const one of wrong) {
           await expect(one.last(0)).rejects.toMatchObject({
             code: 'UNAVAILABLE',

@@ -33,7 +33,7 @@ test('the nodes of a zone read each partition once', () => {
 });
 
 test('a log connects with the first call, and not before', async () => {
-  const log = openIngestLog(config('-ingestLog.nodes=1', '-ingestLog.partitions=4'), false);
+  const log = await openIngestLog(config('-ingestLog.nodes=1', '-ingestLog.partitions=4'), false);
   expect(log.partitions).toBe(4);
   await log.close();
   await expect(log.last(0)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
