@@ -11,6 +11,7 @@ import { calls } from './scenarios/calls.ts';
 import { cluster } from './scenarios/cluster.ts';
 import { density } from './scenarios/density.ts';
 import { ingest } from './scenarios/ingest.ts';
+import { logins } from './scenarios/logins.ts';
 import { merge } from './scenarios/merge.ts';
 import { micro } from './scenarios/micro.ts';
 import { mixed } from './scenarios/mixed.ts';
@@ -34,6 +35,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   'big-trace': bigTrace,
   sustain,
   cluster,
+  logins,
 };
 const resultsPath = new URL('results', import.meta.url).pathname;
 

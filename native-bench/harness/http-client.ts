@@ -1,6 +1,7 @@
 // A bounded keep-alive HTTP/1.1 client on node:http, for ingest and commands. Ingest is not autocannon's (queries are): it cannot send a
 // refused body again, nor count a latency from when a body was due; here each body is acknowledged once and accounted for.
 import { Agent, request } from 'node:http';
+import { Agent as TlsAgent, request as tlsRequest } from 'node:https';
 
 export interface HttpReply {
   readonly status: number;
@@ -13,13 +14,26 @@ export interface HttpReply {
 // A server that does not answer for this long has failed the run.
 const replyTimeoutMs = 60_000;
 
+export interface HttpClientOptions {
+  /** Sent with every request, a login for example. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** PEM of the authority of an https address. */
+  readonly ca?: Buffer;
+}
+
 export class HttpClient implements Disposable {
   readonly #agent: Agent;
   readonly #base: URL;
+  readonly #headers: Readonly<Record<string, string>>;
+  readonly #request: typeof request;
 
-  constructor(url: string, connections: number) {
+  constructor(url: string, connections: number, { headers = {}, ca }: HttpClientOptions = {}) {
     this.#base = new URL(url);
-    this.#agent = new Agent({ keepAlive: true, maxSockets: connections });
+    const isTls = this.#base.protocol === 'https:';
+    const options = { keepAlive: true, maxSockets: connections };
+    this.#agent = isTls ? new TlsAgent({ ...options, ca }) : new Agent(options);
+    this.#request = isTls ? tlsRequest : request;
+    this.#headers = headers;
   }
 
   /** An empty body goes without a content type: it is a command, not a document. */
@@ -49,12 +63,13 @@ export class HttpClient implements Disposable {
     this.close();
   }
 
-  #send(method: string, path: string, headers: Record<string, string | number>, body?: Uint8Array): Promise<HttpReply> {
+  #send(method: string, path: string, own: Record<string, string | number>, body?: Uint8Array): Promise<HttpReply> {
+    const headers = { ...this.#headers, ...own };
     const { hostname, port, pathname } = this.#base;
     const startMs = performance.now();
     return new Promise((resolve, reject) => {
       const fullPath = `${pathname.replace(/\/$/, '')}${path}`;
-      const sent = request(
+      const sent = this.#request(
         { hostname, port, method, path: fullPath, headers, agent: this.#agent, timeout: replyTimeoutMs },
         (reply) => {
           const chunks: Buffer[] = [];

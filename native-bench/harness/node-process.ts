@@ -28,6 +28,7 @@ const startTimeoutMs = 120_000;
 
 /** Resolves when /health answers 200. Throws with the node's last output when it does not in time. */
 export async function startNode(options: NodeOptions): Promise<NodeProcess> {
+  const { flags = [] } = options;
   const httpPort = await findFreePort();
   const grpcAddress = options.grpc ? `127.0.0.1:${await findFreePort()}` : '';
   const startedMs = performance.now();
@@ -36,8 +37,8 @@ export async function startNode(options: NodeOptions): Promise<NodeProcess> {
     `-httpListenAddr=127.0.0.1:${httpPort}`,
     `-otlpGRPCListenAddr=${grpcAddress}`,
     '-grpc.listenAddr=',
-    '-otlpHTTPListenAddr=',
-    ...(options.flags ?? []),
+    ...(flags.some((flag) => flag.startsWith('-otlpHTTPListenAddr=')) ? [] : ['-otlpHTTPListenAddr=']),
+    ...flags,
   ]);
   const url = `http://127.0.0.1:${httpPort}`;
   await waitUntilHealthy(child, url);
