@@ -13,7 +13,7 @@ import * as C from './block-columns.ts';
 import { BLOCK_HEADER_SIZE_MIN, BLOCK_SIZE_BYTES_MAX, readBlockHeader, type BlockHeader } from './block-header.ts';
 import { ColumnIndex, GroupReader, type ColumnEntry, type GroupedBlock } from './group-reader.ts';
 import {
-  noTemplates,
+  NO_TEMPLATES,
   readTemplateHeads,
   readTemplates,
   type StoredHeads,
@@ -227,7 +227,7 @@ export class BlockReader implements GroupedBlock {
     let templates = this.#templates[section];
     if (templates === undefined) {
       const entry = this.find(C.COLUMN_TEMPLATES + section);
-      templates = entry === undefined ? noTemplates() : readTemplates(this.open(entry), section, entry.count);
+      templates = entry === undefined ? NO_TEMPLATES : readTemplates(this.open(entry), section, entry.count);
       this.#keptBytes += templates.sizeBytes;
       this.#templates[section] = templates;
     }
@@ -239,7 +239,7 @@ export class BlockReader implements GroupedBlock {
     const known = this.#templates[section];
     if (known !== undefined) return known;
     const entry = this.find(C.COLUMN_TEMPLATES + section);
-    return entry === undefined ? noTemplates() : readTemplateHeads(this.open(entry), section, entry.count);
+    return entry === undefined ? NO_TEMPLATES : readTemplateHeads(this.open(entry), section, entry.count);
   }
 
   /** 16 bytes a trace, in block order. A view. */

@@ -99,12 +99,12 @@ export class StoredTemplates extends StoredHeads {
   }
 }
 
-/** No templates. */
-export function noTemplates(): StoredTemplates {
-  const none = new Uint32Array(0);
-  const heads = new StoredHeads({ count: 0, size: 0, ints: new Int32Array(0) });
-  return new StoredTemplates(heads, { starts: new Uint32Array(1), codes: none, ranks: none, a: none, b: none });
-}
+const NONE = new Uint32Array(0);
+
+export const NO_TEMPLATES: StoredTemplates = new StoredTemplates(
+  new StoredHeads({ count: 0, size: 0, ints: new Int32Array(0) }),
+  { starts: new Uint32Array(1), codes: NONE, ranks: NONE, a: NONE, b: NONE },
+);
 
 /** Bounds the fields of all templates of a block. A field took at least two bytes of a request (block-reader.ts). */
 const FIELDS_MAX: number = 1 << 27;

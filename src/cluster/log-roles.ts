@@ -19,7 +19,7 @@ import { quarantineBytes } from '../quarantine/quarantine.ts';
 import { acceptedStarts } from '../storage/retention.ts';
 import type { Behind, SpanWriter } from '../trace/store.ts';
 import { ReplicaAsker, type ReplicaCounters } from './ask-replicas.ts';
-import { LogWriter, type LogWriterCounters } from './log-writer.ts';
+import { LogWriter, noLogWrites, type LogWriterCounters } from './log-writer.ts';
 import type { LogPlace } from './protocol.ts';
 
 export interface LogFrontConfig extends LogConfig {
@@ -51,16 +51,6 @@ export interface LogFrontState extends ReplicaCounters, LogWriterCounters {
   readonly isRefused: boolean;
 }
 
-const NO_WRITES: LogWriterCounters = {
-  messages: 0,
-  messageBytes: 0,
-  slices: 0,
-  sliceBytes: 0,
-  repeated: 0,
-  refused: 0,
-  appendSeconds: 0,
-};
-
 /** Throws CONFIG if the log does not keep the promise of a process that takes spans; UNAVAILABLE if it does not answer such a process. */
 export async function openLogFront(config: LogFrontConfig, logger: Logger): Promise<LogFront> {
   const takesSpans = !config.isInsertOff;
@@ -82,7 +72,7 @@ export async function openLogFront(config: LogFrontConfig, logger: Logger): Prom
     refusal: () => guard?.refusal,
     state: () => ({
       ...replicas.counters,
-      ...(writer?.counters ?? NO_WRITES),
+      ...(writer?.counters ?? noLogWrites()),
       waitingBytes: writer?.waitingBytes ?? 0,
       replicaCount: guard?.description?.replicas ?? 0,
       retentionSeconds: (guard?.description?.retentionMs ?? 0) / 1_000,

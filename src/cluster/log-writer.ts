@@ -56,16 +56,13 @@ interface Waiting extends LogSlice {
   readonly reject: (error: unknown) => void;
 }
 
+/** The counters of a writer that has written nothing. */
+export function noLogWrites(): LogWriterCounters {
+  return { messages: 0, messageBytes: 0, slices: 0, sliceBytes: 0, repeated: 0, refused: 0, appendSeconds: 0 };
+}
+
 export class LogWriter implements SpanWriter {
-  readonly counters: LogWriterCounters = {
-    messages: 0,
-    messageBytes: 0,
-    slices: 0,
-    sliceBytes: 0,
-    repeated: 0,
-    refused: 0,
-    appendSeconds: 0,
-  };
+  readonly counters: LogWriterCounters = noLogWrites();
   readonly #options: LogWriterOptions;
   readonly #check = new RequestCheck();
   readonly #lanes: readonly { readonly waiting: Waiting[]; isBusy: boolean }[];

@@ -108,10 +108,7 @@ export function decodeInts(reader: ByteReader, count: number): Words {
 export function decodeDoubles(reader: ByteReader, count: number): Words {
   const encoding = reader.u8();
   if (encoding === RAW) return readRaw(reader, count);
-  if (encoding < DECIMALS || encoding > DECIMALS + DECIMALS_MAX) {
-    throw new StoreError('CORRUPTION', `unknown double encoding ${encoding}`);
-  }
-  const scale = 10 ** (encoding - DECIMALS);
+  const scale = scaleOf(encoding);
   const values = decodeNumbers(reader, count);
   for (let i = 0; i < count; i++) values[i] = values[i]! / scale;
   const bits = new Uint32Array(values.buffer, 0, 2 * count);
@@ -122,6 +119,12 @@ export function decodeDoubles(reader: ByteReader, count: number): Words {
     b[i] = bits[2 * i + 1]!;
   }
   return { a, b };
+}
+
+/** What doubles stored with `encoding` were multiplied by. Throws CORRUPTION. */
+function scaleOf(encoding: number): number {
+  if (encoding >= DECIMALS && encoding <= DECIMALS + DECIMALS_MAX) return 10 ** (encoding - DECIMALS);
+  throw new StoreError('CORRUPTION', `unknown double encoding ${encoding}`);
 }
 
 function readRaw(reader: ByteReader, count: number): Words {
@@ -158,10 +161,7 @@ export function openInts(reader: ByteReader, count: number): PickableWords {
 export function openDoubles(reader: ByteReader, count: number): PickableWords {
   const encoding = reader.u8();
   if (encoding === RAW) return new DecodedWords(readRaw(reader, count));
-  if (encoding < DECIMALS || encoding > DECIMALS + DECIMALS_MAX) {
-    throw new StoreError('CORRUPTION', `unknown double encoding ${encoding}`);
-  }
-  return new StoredDoubles(openNumbers(reader, count), 10 ** (encoding - DECIMALS));
+  return new StoredDoubles(openNumbers(reader, count), scaleOf(encoding));
 }
 
 /** Values that have all eight bytes: rare, so all are read. */
@@ -184,21 +184,25 @@ class DecodedWords implements PickableWords {
   }
 }
 
-class StoredInts implements PickableWords {
+abstract class StoredWords implements PickableWords {
   a = 0;
   b = 0;
-  readonly #values: PickableNumbers;
+  protected readonly values: PickableNumbers;
 
   constructor(values: PickableNumbers) {
-    this.#values = values;
+    this.values = values;
   }
 
   get count(): number {
-    return this.#values.count;
+    return this.values.count;
   }
 
+  abstract read(index: number): void;
+}
+
+class StoredInts extends StoredWords {
   read(index: number): void {
-    const value = this.#values.at(index);
+    const value = this.values.at(index);
     const high = Math.floor(value / TWO_32);
     this.a = value - high * TWO_32;
     this.b = high >>> 0;
@@ -208,23 +212,16 @@ class StoredInts implements PickableWords {
 const double = new Float64Array(1);
 const doubleWords = new Uint32Array(double.buffer);
 
-class StoredDoubles implements PickableWords {
-  a = 0;
-  b = 0;
-  readonly #values: PickableNumbers;
+class StoredDoubles extends StoredWords {
   readonly #scale: number;
 
   constructor(values: PickableNumbers, scale: number) {
-    this.#values = values;
+    super(values);
     this.#scale = scale;
   }
 
-  get count(): number {
-    return this.#values.count;
-  }
-
   read(index: number): void {
-    double[0] = this.#values.at(index) / this.#scale;
+    double[0] = this.values.at(index) / this.#scale;
     this.a = doubleWords[0]!;
     this.b = doubleWords[1]!;
   }

@@ -218,10 +218,10 @@ function applyFields(view: BlockView, section: SectionReader, asked: AskedRows, 
   for (let id = 0; id < templates.count; id++) {
     if (verdicts !== undefined && verdicts[id] !== BY_ROW) continue;
     if (section.starts[id] === section.starts[id + 1]) continue;
-    const asked = templates.fieldsOf(id, isAsked);
+    const fields = templates.fieldsOf(id, isAsked);
     const isMet = (at: number): boolean => templates.isConstant(at) && view.constantMatches(section.section, at, value);
-    if (asked.some(isMet)) setRows(section, id, flags);
-    for (const at of asked) {
+    if (fields.some(isMet)) setRows(section, id, flags);
+    for (const at of fields) {
       if (templates.isConstant(at)) continue;
       const field = templates.field(at);
       if (!columns.has(field)) columns.set(field, view.columnMatches(section.section, field, value));

@@ -1,8 +1,8 @@
 // tracelith.cluster.v1.StorageNode: what the other roles ask beyond OTLP and jaeger.storage.v2 (docs/format/cluster-protocol.md).
 // Every answer is exact: text as it is stored, all warnings, the nodes it was made without.
-import { freeBytes } from '../../bytes/free-bytes.ts';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
+import { freeBytes } from '../../bytes/free-bytes.ts';
 import {
   explainMessageOf,
   linksMessageOf,
