@@ -5,6 +5,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { jetstreamManager } from '@nats-io/jetstream';
+import { connect } from '@nats-io/transport-node';
 import { Child, findFreePort } from './child.ts';
 
 /** Of a start and of an election; a busy machine is not taken for a hang. */
@@ -195,6 +197,16 @@ export class NatsServers implements AsyncDisposable {
       },
     );
     return leader!;
+  }
+
+  /** Drops the messages of a stream before the sequence `before`, as the retention does. */
+  async drop(stream: string, before: number): Promise<void> {
+    const connection = await connect({ servers: this.addresses.split(',') });
+    try {
+      await (await jetstreamManager(connection)).streams.purge(stream, { seq: before });
+    } finally {
+      await connection.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -64,7 +64,7 @@ export const logFlags = {
     reason: 'With two, the log takes no spans while one server is away.',
     example: '-ingestLog.replicas=5',
   }),
-  logRetentionMs: flag('log', 'ingestLog.retention', duration({ min: '1m', max: '10y' }), {
+  logRetentionMs: flag('log', 'ingestLog.retention', duration({ min: '2m', max: '10y' }), {
     default: '1d',
     meaning:
       'How long the log keeps messages, of streams that an insert node makes. A storage node that is away for longer lacks what the log has dropped, until it is copied from its twin.',

@@ -49,6 +49,8 @@ export interface IngestLog {
   read(partition: number, from: bigint, signal?: AbortSignal): AsyncIterable<LogMessage>;
   /** The offset of the last message that was acknowledged before the call, or of a later one; 0n: there never was one. */
   last(partition: number): Promise<bigint>;
+  /** The offset of the first message that is kept; when none is, that of the next one to come. */
+  first(partition: number): Promise<bigint>;
   /** Another text after the partition was deleted and made again: then its earlier offsets mean nothing. */
   identify(partition: number): Promise<string>;
   describe(): Promise<LogDescription>;

@@ -184,6 +184,12 @@ export class JetStreamLog implements IngestLog {
     return BigInt((await this.#infoOf(partition)).state.last_seq);
   }
 
+  async first(partition: number): Promise<bigint> {
+    const { first_seq: first } = (await this.#infoOf(partition)).state;
+    // Of a stream that never had a message it is 0.
+    return BigInt(Math.max(1, first));
+  }
+
   async identify(partition: number): Promise<string> {
     return (await this.#infoOf(partition)).created;
   }

@@ -154,6 +154,11 @@ export class LocalLog implements IngestLog {
     return BigInt(this.#partition(partition).places.length);
   }
 
+  async first(partition: number): Promise<bigint> {
+    this.#partition(partition);
+    return 1n;
+  }
+
   async identify(partition: number): Promise<string> {
     return this.#partition(partition).path;
   }

@@ -47,9 +47,9 @@ function contract(newPlace: () => Place): void {
 
   test('an empty partition ends at 0, and the first message has the offset 1', { timeout: 60_000 }, async () => {
     begin();
-    expect(await log.last(0)).toBe(0n);
+    expect([await log.first(0), await log.last(0)]).toEqual([1n, 0n]);
     expect(await log.append(0, bytesOf('a'), 'id-a')).toBe(1n);
-    expect(await log.last(0)).toBe(1n);
+    expect([await log.first(0), await log.last(0)]).toEqual([1n, 1n]);
     expect(await log.last(1)).toBe(0n);
     await log.close();
   });
@@ -147,6 +147,7 @@ function contract(newPlace: () => Place): void {
     expect(await closed).toBe(0);
     await expect(log.append(0, bytesOf('late'), 'late')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await expect(log.last(0)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+    await expect(log.first(0)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   });
 }
 
@@ -206,6 +207,17 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
     const other = open('single', { partitions: 2 });
     expect((await other.describe()).problems.join('\n')).toMatch(/made for 3 partitions, -ingestLog.partitions is 2/);
     await other.close();
+  });
+
+  test('where messages were dropped, the log says where it begins', { timeout: 60_000 }, async () => {
+    const log = open('dropped');
+    for (const word of ['a', 'b', 'c']) await log.append(0, bytesOf(word), word);
+    await nats.drop('dropped-0', 3);
+    expect([await log.first(0), await log.last(0)]).toEqual([3n, 3n]);
+    expect((await take(log, 0, 1n, 1)).map(textOf)).toEqual(['c']);
+    await nats.drop('dropped-0', 4);
+    expect([await log.first(0), await log.last(0)]).toEqual([4n, 3n]);
+    await log.close();
   });
 
   test('streams that nobody made are not there', { timeout: 60_000 }, async () => {

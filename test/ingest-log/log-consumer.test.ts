@@ -143,6 +143,7 @@ function damaging(log: LocalLog, offset: bigint, reads: number): IngestLog {
     partitions: log.partitions,
     messageBytesMax: log.messageBytesMax,
     append: log.append.bind(log),
+    first: log.first.bind(log),
     last: log.last.bind(log),
     identify: log.identify.bind(log),
     describe: log.describe.bind(log),
@@ -235,6 +236,7 @@ function changed(
   return {
     ...damaging(log, 0n, 0),
     identify: async (partition) => identity ?? (await log.identify(partition)),
+    first: async () => first,
     read: (partition, from, signal) => log.read(partition, from < first ? first : from, signal),
   };
 }
