@@ -1,4 +1,4 @@
-// The traffic of the cluster demo: one writer that repeats what was not acknowledged, as exporters do, and two readers of which
+// The traffic of the cluster demos: one writer that repeats what was not acknowledged, as exporters do, and two readers of which
 // one takes answers without a node. They count what was answered.
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -21,11 +21,11 @@ interface Tally {
   writesRefused: number;
   read: number;
   readsRefused: number;
-  /** Searches that allowed it, answered without a node. */
-  partial: number;
+  /** Searches that were answered without a node, or with a warning that something may be missing. */
+  marked: number;
 }
 
-const NONE: Tally = { written: 0, writesRefused: 0, read: 0, readsRefused: 0, partial: 0 };
+const NONE: Tally = { written: 0, writesRefused: 0, read: 0, readsRefused: 0, marked: 0 };
 
 export class ClusterTraffic {
   readonly #front: Front;
@@ -48,14 +48,14 @@ export class ClusterTraffic {
 
   /** What happened since the last call, as a line. */
   takeTally(): string {
-    const { written, writesRefused, read, readsRefused, partial } = this.#tally;
+    const { written, writesRefused, read, readsRefused, marked } = this.#tally;
     this.#tally = { ...NONE };
     const count = (value: number): string => String(value).padStart(4);
     return [
       `${count(written)} traces written, ${count(writesRefused)} writes refused`,
       `${count(read)} traces read, ${count(readsRefused)} refused`,
-      `${count(partial)} partial searches`,
-    ].join('   ');
+      `${count(marked)} marked incomplete`,
+    ].join('  ');
   }
 
   /** The text of the last refused read since the last call. */
@@ -122,18 +122,19 @@ export class ClusterTraffic {
 
   async #search(): Promise<void> {
     for (; !this.#isOver; await delay(10 * PAUSE_MS)) {
-      const [status, , partial] = await this.#ask('/api/traces?service=checkout&limit=20&allow_partial_response=1');
-      if (status === 200 && partial !== null) this.#tally.partial++;
+      const [status, , isMarked] = await this.#ask('/api/traces?service=checkout&limit=20&allow_partial_response=1');
+      if (status === 200 && isMarked) this.#tally.marked++;
     }
   }
 
-  /** Status, text and x-tracelith-partial; status 0 and the reason when there is no answer. */
-  async #ask(path: string): Promise<[status: number, text: string, partial: string | null]> {
+  /** Status, text, and whether the answer says that something is missing; status 0 and the reason when there is no answer. */
+  async #ask(path: string): Promise<[status: number, text: string, isMarked: boolean]> {
     try {
       const answer = await fetch(this.#front.readUrl + path, { signal: AbortSignal.timeout(TIMEOUT_MS) });
-      return [answer.status, await answer.text(), answer.headers.get('x-tracelith-partial')];
+      const isMarked = ['x-tracelith-partial', 'tracelith-warnings'].some((header) => answer.headers.has(header));
+      return [answer.status, await answer.text(), isMarked];
     } catch (error) {
-      return [0, error instanceof Error ? error.message : String(error), null];
+      return [0, error instanceof Error ? error.message : String(error), false];
     }
   }
 }

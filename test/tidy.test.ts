@@ -423,7 +423,7 @@ describe('the package', () => {
     const called = Object.keys(manifest.scripts).filter((name) => !/^(pre|post)/.test(name)); // npm calls the others
     expect(called.length).toBeLessThanOrEqual(15);
     // Without exec a shell stands between npm and the server, which then outlives SIGTERM (npm exits, it does not).
-    for (const name of ['start', 'demo', 'demo:cluster']) expect(manifest.scripts[name]).toMatch(/^exec /);
+    for (const name of ['start', 'demo', 'demo:cluster', 'demo:log']) expect(manifest.scripts[name]).toMatch(/^exec /);
   });
 
   test('names exact versions, the lock file the same ones', () => {

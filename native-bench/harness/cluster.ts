@@ -61,12 +61,18 @@ export class Member {
   }
 }
 
+export interface StorageSetup {
+  readonly name: string;
+  readonly flags: readonly string[];
+}
+
 export interface ClusterOptions {
   /** Data directories of the storage nodes go below it. */
   readonly path: string;
   readonly inserts: number;
   readonly selects: number;
-  readonly storages: number;
+  /** How many, called storage-1 and so on; or each by name with flags of its own. */
+  readonly storages: number | readonly StorageSetup[];
   /** Further flags of every member of a role. */
   readonly flags?: Partial<Readonly<Record<Role, readonly string[]>>>;
   /** Select nodes can be named as storage nodes, too: a select above them can ask them. */
@@ -99,22 +105,26 @@ export class Cluster implements AsyncDisposable {
 /** Starts all members. Throws when one does not start, and stops the others. */
 export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   const { path, inserts, selects, storages, flags = {}, areSelectsNodes = false } = options;
-  const storage = await make('storage', storages, (name, { storage: port }) => [
+  const setups =
+    typeof storages === 'number' ? numbered('storage', storages).map((name) => ({ name, flags: [] })) : storages;
+  const ownFlags = new Map<string, readonly string[]>(setups.map((setup) => [setup.name, setup.flags]));
+  const storage = await make('storage', [...ownFlags.keys()], (name, { storage: port }) => [
     `-storageDataPath=${join(path, name)}`,
     `-storageNode.name=${name}`,
     `-storage.listenAddr=127.0.0.1:${port}`,
     '-otlpGRPCListenAddr=',
     '-grpc.listenAddr=',
     ...(flags.storage ?? []),
+    ...(ownFlags.get(name) ?? []),
   ]);
   const nodes = `-storageNode=${storage.map(({ ports }) => `127.0.0.1:${ports.storage}`).join(',')}`;
-  const insert = await make('insert', inserts, (_name, { otlpGrpc }) => [
+  const insert = await make('insert', numbered('insert', inserts), (_name, { otlpGrpc }) => [
     nodes,
     '-select.disable',
     `-otlpGRPCListenAddr=127.0.0.1:${otlpGrpc}`,
     ...(flags.insert ?? []),
   ]);
-  const select = await make('select', selects, (_name, { jaegerGrpc, storage: port }) => [
+  const select = await make('select', numbered('select', selects), (_name, { jaegerGrpc, storage: port }) => [
     nodes,
     '-insert.disable',
     ...(areSelectsNodes ? [`-storage.listenAddr=127.0.0.1:${port}`] : []),
@@ -132,14 +142,17 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   return cluster;
 }
 
+function numbered(role: Role, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${role}-${i + 1}`);
+}
+
 async function make(
   role: Role,
-  count: number,
+  names: readonly string[],
   flagsOf: (name: string, ports: Ports) => readonly string[],
 ): Promise<Member[]> {
   const members: Member[] = [];
-  for (let i = 1; i <= count; i++) {
-    const name = `${role}-${i}`;
+  for (const name of names) {
     const ports = {
       http: await findFreePort(),
       otlpGrpc: await findFreePort(),

@@ -13,9 +13,9 @@ import { Child, findFreePort } from './child.ts';
 const TRIES = 2_400;
 const POLL_MS = 25;
 
-/** Whether a nats-server that can sync each message (2.10 or later) is on this machine. */
-export function hasNatsServer(): boolean {
-  const { status, stdout } = spawnSync('nats-server', ['--version'], { encoding: 'utf8' });
+/** Whether the program is a nats-server that can sync each message (2.10 or later). */
+export function hasNatsServer(program = 'nats-server'): boolean {
+  const { status, stdout } = spawnSync(program, ['--version'], { encoding: 'utf8' });
   const [, major = '', minor = ''] = /v(\d+)\.(\d+)/.exec(stdout ?? '') ?? [];
   return status === 0 && (Number(major) > 2 || (Number(major) === 2 && Number(minor) >= 10));
 }
@@ -27,9 +27,12 @@ export interface NatsServersOptions {
   readonly storePaths?: readonly (string | undefined)[];
   /** false: acknowledged before it is synced, as nats-server does when nothing is said. */
   readonly syncAlways?: boolean;
+  /** nats-server when absent. */
+  readonly program?: string;
 }
 
 interface Settings {
+  readonly program: string;
   readonly name: string;
   readonly folder: string;
   readonly storePath: string;
@@ -45,10 +48,12 @@ export class NatsServer {
   readonly monitorUrl: string;
   /** JetStream's files lie below it. */
   readonly storePath: string;
+  readonly #program: string;
   readonly #configPath: string;
   #child: Child | undefined;
 
-  constructor({ name, folder, storePath, ports, config }: Settings) {
+  constructor({ program, name, folder, storePath, ports, config }: Settings) {
+    this.#program = program;
     this.name = name;
     this.address = `127.0.0.1:${ports.client}`;
     this.monitorUrl = `http://127.0.0.1:${ports.monitor}`;
@@ -74,7 +79,7 @@ export class NatsServer {
 
   /** Resolves when it answers; that it has caught up is what waitUntilHealthy says. */
   async start(): Promise<void> {
-    const child = await Child.start('nats-server', ['-c', this.#configPath]);
+    const child = await Child.start(this.#program, ['-c', this.#configPath]);
     this.#child = child;
     await waitFor(
       () => this.output,
@@ -139,6 +144,7 @@ export class NatsServers implements AsyncDisposable {
     servers: count = 3,
     storePaths = [],
     syncAlways = true,
+    program = 'nats-server',
   }: NatsServersOptions = {}): Promise<NatsServers> {
     const folder = mkdtempSync(join(tmpdir(), 'tracelith-nats-'));
     const ports: { readonly client: number; readonly monitor: number; readonly cluster: number }[] = [];
@@ -157,7 +163,7 @@ export class NatsServers implements AsyncDisposable {
         `jetstream { store_dir: "${storePath}"${syncAlways ? ', sync_interval: always' : ''} }`,
         ...(count > 1 ? [`cluster { name: tracelith, listen: 127.0.0.1:${own.cluster}, routes: [${routes}] }`] : []),
       ].join('\n');
-      return new NatsServer({ name, folder, storePath, ports: own, config });
+      return new NatsServer({ program, name, folder, storePath, ports: own, config });
     });
     const cluster = new NatsServers(folder, servers);
     try {

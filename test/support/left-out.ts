@@ -58,6 +58,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
   'test/system/trace-pages.test.ts': 'needs chromium (apt-get install chromium)',
   'test/contract/ingest-log.test.ts': NATS,
+  'test/system/demo-log.test.ts': NATS,
   'test/system/ingest-log.test.ts': NATS,
   'test/system/pair.test.ts': 'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
