@@ -230,7 +230,7 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   const log = config.logNodes === 0 ? undefined : await openLogStorage(config, { store, logger, disk: nodeDisk });
   if (log !== undefined) {
     closing.add('the log', () => log.close());
-    metrics.watchLogReader(log.states);
+    metrics.watchLogReader(config.logZone, log.states);
   }
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   // The engine answers when its work of now is done, and the probes of a busy node must not wait for that.

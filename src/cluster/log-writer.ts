@@ -23,6 +23,8 @@ const TRACE_ID_BYTES = 16;
 const NOWHERE = -1;
 /** Between two attempts to append one message; an election takes seconds. */
 const RETRY_MS = 100;
+/** Seconds: from an fsync on an idle disk to what senders wait for at most. */
+const APPEND_BOUNDS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
 export interface LogWriterOptions {
   readonly log: Pick<IngestLog, 'partitions' | 'messageBytesMax' | 'append'>;
@@ -46,8 +48,15 @@ export interface LogWriterCounters {
   repeated: number;
   /** Slices that the log did not take in time; their requests got 503. */
   refused: number;
-  /** Seconds that appends took which were acknowledged, summed. */
-  appendSeconds: number;
+  /** How long appends took which were acknowledged. */
+  readonly appends: AppendDurations;
+}
+
+/** A histogram: `counts[i]` appends took at most `bounds[i]` seconds and longer than the bound before, the last count is of longer ones. */
+interface AppendDurations {
+  readonly bounds: readonly number[];
+  readonly counts: number[];
+  sum: number;
 }
 
 interface Waiting extends LogSlice {
@@ -58,7 +67,8 @@ interface Waiting extends LogSlice {
 
 /** The counters of a writer that has written nothing. */
 export function noLogWrites(): LogWriterCounters {
-  return { messages: 0, messageBytes: 0, slices: 0, sliceBytes: 0, repeated: 0, refused: 0, appendSeconds: 0 };
+  const appends = { bounds: APPEND_BOUNDS, counts: Array.from({ length: APPEND_BOUNDS.length + 1 }, () => 0), sum: 0 };
+  return { messages: 0, messageBytes: 0, slices: 0, sliceBytes: 0, repeated: 0, refused: 0, appends };
 }
 
 export class LogWriter implements SpanWriter {
@@ -185,7 +195,7 @@ export class LogWriter implements SpanWriter {
         counters.messageBytes += bytes.length;
         counters.slices += batch.length;
         for (const { body } of batch) counters.sliceBytes += body.length;
-        counters.appendSeconds += (performance.now() - startMs) / 1_000;
+        countDuration(counters.appends, (performance.now() - startMs) / 1_000);
         return;
       } catch (error) {
         if (!isStoreError(error, 'UNAVAILABLE') || performance.now() + retryMs >= deadlineMs) throw error;
@@ -194,6 +204,13 @@ export class LogWriter implements SpanWriter {
       }
     }
   }
+}
+
+function countDuration(appends: AppendDurations, seconds: number): void {
+  const { bounds, counts } = appends;
+  const at = bounds.findIndex((bound) => seconds <= bound);
+  counts[at === -1 ? bounds.length : at]! += 1;
+  appends.sum += seconds;
 }
 
 /** The first of `waiting` that fit into one message, at least one. */

@@ -76,6 +76,8 @@ export interface PartitionState {
   replayed: number;
   /** Messages that could not be stored and were put aside. */
   setAside: number;
+  /** Times that the reading ended before the node did: the log did not answer, or the store did not take it. */
+  interrupted: number;
   /** What the log had dropped before it was read here, as a span of offsets; undefined: nothing. */
   gap: OffsetRange | undefined;
 }
@@ -100,7 +102,15 @@ export class LogConsumer {
   static async open(options: LogConsumerOptions): Promise<LogConsumer> {
     const stored = await options.store.consumed();
     refuseOthers([...stored.keys()], options.partitions);
-    const none = { last: undefined, storedTimeMs: 0, messages: 0, replayed: 0, replayedUntil: 0n, setAside: 0 };
+    const none = {
+      last: undefined,
+      storedTimeMs: 0,
+      messages: 0,
+      replayed: 0,
+      replayedUntil: 0n,
+      setAside: 0,
+      interrupted: 0,
+    };
     const states = options.partitions.map((partition): [number, PartitionState] => {
       const { identity = '', offset = 0n, gap } = stored.get(partition) ?? {};
       return [partition, { partition, identity, consumed: offset, gap, ...none }];
@@ -162,6 +172,7 @@ export class LogConsumer {
         await this.#readOn(state);
       } catch (error) {
         if (!isStoreError(error)) throw error;
+        state.interrupted++;
         logger.warn('reading the log was interrupted; it goes on', { partition, error: describeError(error) });
         waitMs = state.consumed > before ? retryMs : Math.min(2 * waitMs, RETRY_MOST_MS);
         await this.#pause(waitMs);

@@ -91,7 +91,13 @@ test('requests that come together share messages', async () => {
   const { spans, messages } = await made.content();
   expect(spans.flat()).toHaveLength(720);
   expect(messages).toBeLessThan(60);
-  expect(writer.counters).toMatchObject({ messages, refused: 0, repeated: 0 });
+  const { appends, ...counted } = writer.counters;
+  expect(counted).toMatchObject({ messages, refused: 0, repeated: 0 });
+  expect([appends.counts.length, appends.counts.reduce((sum, count) => sum + count)]).toEqual([
+    appends.bounds.length + 1,
+    messages,
+  ]);
+  expect(appends.sum).toBeGreaterThan(0);
 });
 
 test('a malformed request puts nothing there; what is rejected is named and goes nowhere', async () => {

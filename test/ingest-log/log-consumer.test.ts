@@ -133,6 +133,7 @@ test('a store that refuses is tried again, and nothing is passed over or stored 
   await made.read([0], { store: { ...made.store, consume } });
   await made.reached(0, 9n);
   expect(made.lines.join('')).toMatch(/reading the log was interrupted.*the disk is full/s);
+  expect(made.state(0).interrupted).toBe(5);
   expect((await made.storage.stats()).rowsStored).toBe(18);
 });
 

@@ -7,6 +7,7 @@ interface AlertCase {
 }
 
 const AT = 'job="tracelith", instance="a:10428"';
+const SELECT = 'job="tracelith", instance="select:10471"';
 const steady = (value: number): string => `${value}x120`;
 const growing = (by: number): string => `0+${by}x120`;
 /** Grows once in the last minutes. */
@@ -91,6 +92,84 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
   TracelithPartialAnswers: {
     fires: { [`tracelith_cluster_partial_answers_total{${AT}}`]: growing(1) },
     quiet: { [`tracelith_cluster_partial_answers_total{${AT}}`]: steady(5) },
+  },
+  TracelithLogRefused: {
+    fires: { [`tracelith_ingest_log_is_refused{${AT}}`]: '0x118 1 1' },
+    quiet: { [`tracelith_ingest_log_is_refused{${AT}}`]: '1x100 0x20' },
+  },
+  TracelithLogTakesNoSpans: {
+    fires: { [`tracelith_ingest_log_slices_refused_total{${AT}}`]: growing(1) },
+    // As while the log elects a leader.
+    quiet: { [`tracelith_ingest_log_slices_refused_total{${AT}}`]: '0x117 9x3' },
+  },
+  TracelithLogSlow: {
+    fires: {
+      [`tracelith_ingest_log_append_duration_seconds_bucket{${AT}, le="1"}`]: growing(90),
+      [`tracelith_ingest_log_append_duration_seconds_bucket{${AT}, le="2.5"}`]: growing(100),
+      [`tracelith_ingest_log_append_duration_seconds_bucket{${AT}, le="+Inf"}`]: growing(100),
+    },
+    quiet: {
+      [`tracelith_ingest_log_append_duration_seconds_bucket{${AT}, le="1"}`]: growing(100),
+      [`tracelith_ingest_log_append_duration_seconds_bucket{${AT}, le="2.5"}`]: growing(100),
+      [`tracelith_ingest_log_append_duration_seconds_bucket{${AT}, le="+Inf"}`]: growing(100),
+    },
+  },
+  TracelithLogLag: {
+    fires: { [`tracelith_ingest_log_lag_seconds{${AT}, zone="a", partition="0"}`]: '0x60 0+60x59' },
+    quiet: { [`tracelith_ingest_log_lag_seconds{${AT}, zone="a", partition="0"}`]: '0x100 90 90 0x18' },
+  },
+  TracelithLogLagNearRetention: {
+    fires: {
+      [`tracelith_ingest_log_lag_seconds{${AT}, zone="b", partition="0"}`]: '0x118 50000 50000',
+      [`tracelith_ingest_log_retention_seconds{${AT}}`]: steady(86_400),
+    },
+    quiet: {
+      [`tracelith_ingest_log_lag_seconds{${AT}, zone="b", partition="0"}`]: '40000x118 50 0',
+      [`tracelith_ingest_log_retention_seconds{${AT}}`]: steady(86_400),
+    },
+  },
+  TracelithLogNotRead: {
+    fires: {
+      [`tracelith_ingest_log_reads_interrupted_total{${AT}, zone="a", partition="0"}`]: growing(60),
+      [`tracelith_ingest_log_reads_interrupted_total{${AT}, zone="a", partition="2"}`]: growing(70),
+    },
+    quiet: {
+      [`tracelith_ingest_log_reads_interrupted_total{${AT}, zone="a", partition="0"}`]: growing(60),
+      [`tracelith_ingest_log_reads_interrupted_total{${AT}, zone="a", partition="2"}`]: steady(9),
+    },
+  },
+  TracelithLogGap: {
+    fires: { [`tracelith_ingest_log_gap_messages{${AT}, zone="a", partition="0"}`]: '0x119 7' },
+    quiet: { [`tracelith_ingest_log_gap_messages{${AT}, zone="a", partition="0"}`]: '7x119 0' },
+  },
+  TracelithLogLostItsEnd: {
+    fires: { [`tracelith_ingest_log_messages_replayed_total{${AT}, zone="a", partition="0"}`]: late },
+    quiet: { [`tracelith_ingest_log_messages_replayed_total{${AT}, zone="a", partition="0"}`]: steady(4) },
+  },
+  TracelithLogMessagesSetAside: {
+    fires: { [`tracelith_ingest_log_messages_set_aside_total{${AT}, zone="a", partition="0"}`]: late },
+    quiet: { [`tracelith_ingest_log_messages_set_aside_total{${AT}, zone="a", partition="0"}`]: steady(4) },
+  },
+  TracelithLogAnswersIncomplete: {
+    fires: {
+      [`tracelith_ingest_log_ends_unknown_total{${AT}}`]: growing(1),
+      [`tracelith_ingest_log_reads_behind_total{${AT}}`]: steady(0),
+    },
+    quiet: {
+      [`tracelith_ingest_log_ends_unknown_total{${AT}}`]: '0x117 5x3',
+      [`tracelith_ingest_log_reads_behind_total{${AT}}`]: steady(3),
+    },
+  },
+  TracelithLogHedges: {
+    // Of an instance of its own: TracelithSlowQueries counts queries, too.
+    fires: {
+      [`tracelith_ingest_log_reads_hedged_total{${SELECT}}`]: growing(5),
+      [`tracelith_queries_total{${SELECT}, kind="services", outcome="ok"}`]: growing(10),
+    },
+    quiet: {
+      [`tracelith_ingest_log_reads_hedged_total{${SELECT}}`]: growing(1),
+      [`tracelith_queries_total{${SELECT}, kind="services", outcome="ok"}`]: growing(100),
+    },
   },
   TracelithSpansDropped: {
     fires: {

@@ -66,7 +66,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/stopped-node.test.ts': LINUX,
   'test/system/through-cluster.test.ts': 'needs haproxy; so do the projects cluster and cluster-rest',
   'test/system/tls.test.ts': OPENSSL,
-  'test/system/watch.test.ts': 'needs promtool (Debian package prometheus)',
+  'test/system/watch.test.ts': 'needs promtool (Debian package prometheus), and nats-server for the rules of the log',
 };
 
 /** Behind the file of a test that ran through a cluster. */

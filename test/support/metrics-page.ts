@@ -18,7 +18,7 @@ export function allMetrics(): readonly MetricRow[] {
   metrics.watchConnections('httpListenAddr', unread);
   metrics.watchCluster(unread);
   metrics.watchLogFront(unread);
-  metrics.watchLogReader(unread);
+  metrics.watchLogReader('a', unread);
   return metrics.rows;
 }
 

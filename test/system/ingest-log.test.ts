@@ -137,7 +137,7 @@ describe.skipIf(!hasNatsServer())('a cluster with a log', () => {
     };
     const front = await figures(cluster.insert);
     expect(front('messages_total')).toBeGreaterThanOrEqual(PARTITIONS);
-    expect(front('append_seconds_total')).toBeGreaterThan(0);
+    expect(front('append_duration_seconds_sum')).toBeGreaterThan(0);
     expect(front('retention_seconds')).toBe(86_400);
     expect([front('replicas'), front('is_refused'), front('waiting_bytes'), front('slices_refused_total')]).toEqual([
       3, 0, 0, 0,

@@ -74,7 +74,7 @@ export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCoun
   /** Registers the source of what an insert or select node knows of the log. */
   watchLogFront(read: () => LogFrontState): void;
   /** Registers the source of what a storage node knows of its partitions of the log. */
-  watchLogReader(read: () => Iterable<PartitionState>): void;
+  watchLogReader(zone: string, read: () => Iterable<PartitionState>): void;
   /** A push of metrics that ended. */
   countPush(outcome: PushOutcome): void;
   /** Spans of the node itself that were exported. */
@@ -128,7 +128,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
     watchConnections: createConnectionMetrics(registry),
     watchCluster: (read) => createClusterMetrics(registry.source(read)),
     watchLogFront: (read) => createLogFrontMetrics(registry.source(read)),
-    watchLogReader: (read) => createLogReaderMetrics(registry.source(() => [...read()])),
+    watchLogReader: (zone, read) =>
+      createLogReaderMetrics(
+        registry.source(() => [...read()]),
+        zone,
+      ),
     watchCertificate: createCertificateMetric(registry),
     watchArchive: (read) => createArchiveMetrics(registry, read),
     watchRedactions: (read) => createRedactionMetric(registry, read),

@@ -2,7 +2,7 @@
 // each partition is stored.
 import type { LogFrontState } from '../../cluster/log-roles.ts';
 import type { PartitionState } from '../../ingest-log/log-consumer.ts';
-import type { MetricSource, Sample } from './metric-registry.ts';
+import { bucketSamples, type MetricSource, type Sample } from './metric-registry.ts';
 
 /** Registers the figures of an insert or select node. */
 export function createLogFrontMetrics(log: MetricSource<LogFrontState>): void {
@@ -17,8 +17,9 @@ export function createLogFrontMetrics(log: MetricSource<LogFrontState>): void {
   );
   count('tracelith_ingest_log_slices_total', 'slices', 'Slices of requests in these messages', (s) => s.slices);
   count('tracelith_ingest_log_slice_bytes_total', 'bytes', 'OTLP bytes of these slices', (s) => s.sliceBytes);
-  const took = 'Time that the log took to acknowledge these messages, summed';
-  count('tracelith_ingest_log_append_seconds_total', 'seconds', took, (s) => s.appendSeconds);
+  const took = 'How long the log took to acknowledge a message, of the attempt that succeeded';
+  const name = 'tracelith_ingest_log_append_duration_seconds';
+  log.histogram({ name, unit: 'seconds', help: took }, (s) => bucketSamples(name, {}, s.appends));
   const again = 'Appends made again, with the same id, because no acknowledgement came';
   count('tracelith_ingest_log_appends_repeated_total', 'appends', again, (s) => s.repeated);
   const refused = 'Slices that the log did not take in time; their requests got 503';
@@ -45,13 +46,13 @@ export function createLogFrontMetrics(log: MetricSource<LogFrontState>): void {
   gauge('tracelith_ingest_log_is_refused', '1', bad, (s) => Number(s.isRefused));
 }
 
-/** Registers the figures of a storage node. */
-export function createLogReaderMetrics(partitions: MetricSource<readonly PartitionState[]>): void {
-  const labels = ['partition'];
+/** Registers the figures of a storage node of `zone`. */
+export function createLogReaderMetrics(partitions: MetricSource<readonly PartitionState[]>, zone: string): void {
+  const labels = ['zone', 'partition'];
   const each =
     (read: (state: PartitionState) => number) =>
     (states: readonly PartitionState[]): Sample[] =>
-      states.map((state) => ({ labels: { partition: String(state.partition) }, value: read(state) }));
+      states.map((state) => ({ labels: { zone, partition: String(state.partition) }, value: read(state) }));
   const lag = 'Messages of the log that this node has not stored yet';
   partitions.gauge({ name: 'tracelith_ingest_log_lag_messages', unit: 'messages', help: lag, labels }, each(lagOf));
   const age = 'How long ago the log took the last message that is stored, while there are others; 0: nothing waits';
@@ -75,6 +76,12 @@ export function createLogReaderMetrics(partitions: MetricSource<readonly Partiti
     'tracelith_ingest_log_messages_set_aside_total',
     'Messages that could not be stored; quarantine/ has them',
     (s) => s.setAside,
+  );
+  const stopped =
+    'Times that reading ended because the log did not answer, or the store did not take what was read; it begins again';
+  partitions.counter(
+    { name: 'tracelith_ingest_log_reads_interrupted_total', unit: 'reads', help: stopped, labels },
+    each((s) => s.interrupted),
   );
 }
 
