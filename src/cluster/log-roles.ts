@@ -16,18 +16,16 @@ import { LogTail } from '../ingest-log/log-tail.ts';
 import { openIngestLog, ordinalOf, partitionsOf, type LogConfig } from '../ingest-log/open-ingest-log.ts';
 import type { ScanBounds } from '../otlp/scan-request.ts';
 import { quarantineBytes } from '../quarantine/quarantine.ts';
-import { acceptedStarts } from '../storage/retention.ts';
+import { acceptedStarts, type AcceptedAges } from '../storage/retention.ts';
 import type { Behind, SpanWriter } from '../trace/store.ts';
 import { ReplicaAsker, type ReplicaCounters } from './ask-replicas.ts';
 import { LogWriter, noLogWrites, type LogWriterCounters } from './log-writer.ts';
 import type { LogPlace } from './protocol.ts';
 
-export interface LogFrontConfig extends LogConfig {
+export interface LogFrontConfig extends LogConfig, AcceptedAges {
   readonly isInsertOff: boolean;
   readonly logWriteMaxMs: number;
   readonly logHedgeMs: number;
-  readonly retentionMs: number;
-  readonly futureRetentionMs: number;
 }
 
 /** What an insert or select node has of a log. */
@@ -64,7 +62,7 @@ export async function openLogFront(config: LogFrontConfig, logger: Logger): Prom
     await log.close();
     throw error;
   }
-  const accepted = (): ScanBounds => acceptedStarts(systemClock.nowNs(), config);
+  const accepted = (tenantMs?: number): ScanBounds => acceptedStarts(systemClock.nowNs(), config, tenantMs);
   const writer = guard === undefined ? undefined : new LogWriter({ log, guard, timeoutMs, acceptedStarts: accepted });
   return {
     writer,

@@ -12,13 +12,11 @@ import type { IngestLog } from '../ingest-log/ingest-log.ts';
 import type { LogGuard } from '../ingest-log/log-guard.ts';
 import { encodePayload, payloadBytesMax, type LogSlice } from '../ingest-log/log-payload.ts';
 import type { ScanBounds } from '../otlp/scan-request.ts';
-import type { CallContext } from '../trace/call-context.ts';
-import type { SpanWriter, WriteResult } from '../trace/store.ts';
+import type { SpanWriter, WriteContext, WriteResult } from '../trace/store.ts';
 import { cutRequest } from './cut-request.ts';
 import { partitionOfTrace } from './placement.ts';
 import { RequestCheck } from './request-check.ts';
 
-const TRACE_ID_BYTES = 16;
 /** Spans that are rejected by name, and go nowhere. */
 const NOWHERE = -1;
 /** Between two attempts to append one message; an election takes seconds. */
@@ -29,8 +27,11 @@ const APPEND_BOUNDS: readonly number[] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.0
 export interface LogWriterOptions {
   readonly log: Pick<IngestLog, 'partitions' | 'messageBytesMax' | 'append'>;
   readonly guard: Pick<LogGuard, 'refusal'>;
-  /** The span starts that the storage nodes accept now: what they reject later, nobody could be told. */
-  readonly acceptedStarts: () => Pick<ScanBounds, 'startMinNs' | 'startMaxNs'>;
+  /**
+   * The span starts that are accepted now, of a tenant whose spans are kept for `tenantMs` at most: what a storage node rejects later,
+   * nobody could be told.
+   */
+  readonly acceptedStarts: (tenantMs?: number) => Pick<ScanBounds, 'startMinNs' | 'startMaxNs'>;
   /** -ingestLog.writeTimeout: how long a slice waits for the log's acknowledgement, attempts and all. */
   readonly timeoutMs: number;
   /** Default RETRY_MS. */
@@ -89,18 +90,19 @@ export class LogWriter implements SpanWriter {
   }
 
   /** As SpanWriter.write. A repeated request is a second copy, which is shown once. `body` is freed when its spans are acknowledged. */
-  async write({ tenant }: CallContext, body: Uint8Array): Promise<WriteResult> {
+  async write({ tenant, retentionMs }: WriteContext, body: Uint8Array): Promise<WriteResult> {
     const { log, guard, acceptedStarts, timeoutMs } = this.#options;
     const { refusal } = guard;
     if (refusal !== undefined) throw new StoreError('UNAVAILABLE', refusal);
     // Half of a message is for the resource and scope around a span.
     const spanBytesMax = Math.min(limits.spanBytesMost, Math.floor(log.messageBytesMax / 2));
-    const checked = await this.#check.check(body, { ...acceptedStarts(), spanBytesMax });
+    const rejected = new Set<number>();
+    const onRejected = (span: number): void => void rejected.add(span);
+    const checked = await this.#check.check(body, { ...acceptedStarts(retentionMs), spanBytesMax, onRejected });
     if (checked.stored === 0) return checked;
-    const slices = cutRequest(body, (bytes, start, end, sizeBytes) =>
-      end - start === TRACE_ID_BYTES && sizeBytes <= spanBytesMax
-        ? partitionOfTrace(bytes, start, log.partitions)
-        : NOWHERE,
+    let span = 0;
+    const slices = cutRequest(body, (bytes, start) =>
+      rejected.has(span++) ? NOWHERE : partitionOfTrace(bytes, start, log.partitions),
     );
     slices.delete(NOWHERE);
     const pieces = [...slices].flatMap(([partition, slice]) =>

@@ -30,6 +30,8 @@ export interface ScanBounds {
   readonly isAccepted?: boolean;
   /** OTLP bytes of a span; default: that of -insert.maxSpanBytes. */
   readonly spanBytesMax?: number | undefined;
+  /** Called with the place of each rejected span among the spans of the request, from 0. */
+  readonly onRejected?: ((span: number) => void) | undefined;
 }
 
 const SPAN_ATTRIBUTES_MAX = 1_024;
@@ -178,7 +180,9 @@ class RequestScanner {
   #status = new WireReader(new Uint8Array(0));
   #generation = -1;
   #rejected = new Map<RejectReason, number>();
+  #onRejected: ScanBounds['onRejected'];
   #stored = 0;
+  #spans = 0;
   /** The current or last request. */
   owner: RequestScan | undefined;
   /** Indexes, from 0, of the current resource and scope. */
@@ -220,7 +224,8 @@ class RequestScanner {
     }
     this.#clock.setBounds(bounds.startMinNs, bounds.startMaxNs, bounds.acceptsDay);
     this.#rejected = new Map();
-    this.#stored = this.groups = this.#hops = 0;
+    this.#onRejected = bounds.onRejected;
+    this.#stored = this.#spans = this.groups = this.#hops = 0;
     this.#resourceIndex = this.#scopeIndex = -1;
     this.#unknownField = undefined;
     const start = batch.appendArena(body);
@@ -327,12 +332,14 @@ class RequestScanner {
   #reject(row: number, reason: RejectReason): void {
     this.#batch.truncate(row);
     this.#rejected.set(reason, (this.#rejected.get(reason) ?? 0) + 1);
+    this.#onRejected?.(this.#spans - 1);
   }
 
   #scanSpan(start: number, end: number): void {
     const batch = this.#batch;
     const fields = this.#fields;
     const row = batch.beginRow();
+    this.#spans++;
     // Not scanned, so that the work per span is bounded.
     if (end - start > this.#spanBytesMax) return this.#reject(row, 'too_large');
     const sequence = fields.beginSpan();

@@ -11,6 +11,11 @@ export interface Retention {
   readonly futureRetentionMs: number;
 }
 
+export interface AcceptedAges extends Retention {
+  /** -maxBackfillAge: spans that started longer ago are rejected, too. 0 or absent: retention alone decides. */
+  readonly backfillMaxMs?: number;
+}
+
 /** A part as the space rules see it. */
 export interface StoredPart {
   readonly id: PartId;
@@ -56,9 +61,10 @@ const FREED_SHARE_MIN = 0.5;
  */
 const KEPT_SHARE_MIN = 0.5;
 
-/** The span starts accepted at `nowNs`. */
-export function acceptedStarts(nowNs: bigint, retention: Retention): ScanBounds {
-  const startMinNs = nowNs - BigInt(retention.retentionMs) * 1_000_000n;
+/** The span starts accepted at `nowNs`, of a tenant whose spans are kept for `tenantMs` at most. */
+export function acceptedStarts(nowNs: bigint, retention: AcceptedAges, tenantMs: number = Infinity): ScanBounds {
+  const ageMaxMs = Math.min(retention.retentionMs, retention.backfillMaxMs || Infinity, tenantMs);
+  const startMinNs = nowNs - BigInt(ageMaxMs) * 1_000_000n;
   return {
     startMinNs: startMinNs > 0n ? startMinNs : 0n,
     startMaxNs: nowNs + BigInt(retention.futureRetentionMs) * 1_000_000n,

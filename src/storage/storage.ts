@@ -130,12 +130,10 @@ export class Storage implements StoreAdmin {
     this.#tenants = new Tenants({ ...options, listStored: () => this.#storedTenants() });
     const { spanAttributesMax, spanBytesMax } = options;
     const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
-    const retentionMs = Math.min(options.retentionMs, options.backfillMaxMs || Infinity);
-    const accepted = { ...options, retentionMs };
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.append(day, blocks),
-      acceptedSpans: (tenantMs = Infinity) => ({
-        ...acceptedStarts(clock.nowNs(), { ...accepted, retentionMs: Math.min(retentionMs, tenantMs) }),
+      acceptedSpans: (tenantMs) => ({
+        ...acceptedStarts(clock.nowNs(), options, tenantMs),
         acceptsDay,
         spanAttributesMax,
         spanBytesMax,

@@ -119,6 +119,26 @@ test('a malformed request puts nothing there; what is rejected is named and goes
   expect((await made.content()).spans.flat()).toHaveLength(1);
 });
 
+test('late spans of a tenant that keeps its own for a shorter time are named and go nowhere, those beside them go', async () => {
+  await using made = new TestLog();
+  const acceptedStarts = (retentionMs = 60_000) => ({
+    startMinNs: NOON_NS - BigInt(retentionMs) * 1_000_000n,
+    startMaxNs: NOON_NS + 10n,
+  });
+  const writer = made.writer({ acceptedStarts });
+  const late = { startTimeUnixNano: NOON_NS - 20_000_000_000n };
+  const mixed = (): Uint8Array =>
+    encodeRequest(requestOf([span(1, late), span(2), span(3, { ...late, trace: 2 }), span(4, { trace: 3 })]));
+  expect(await writer.write(call, mixed())).toMatchObject({ stored: 4 });
+  expect(await writer.write({ tenant: parseTenant('7', '0'), retentionMs: 10_000 }, mixed())).toEqual({
+    stored: 2,
+    rejected: new Map([['too_small_timestamp', 2]]),
+  });
+  const { spans } = await made.content();
+  expect(spans.flat().filter((one) => one.startsWith('7:0 '))).toHaveLength(2);
+  expect(spans.flat()).toHaveLength(6);
+});
+
 test('what does not fit into one message goes in several; a span that fits into none is named', async () => {
   await using made = new TestLog();
   const small = { partitions: PARTITIONS, messageBytesMax: 4_000, append: made.log.append.bind(made.log) };

@@ -58,16 +58,8 @@ describe.skipIf(!canBuild)('the image', () => {
       Config: { User: '10001:10001', Volumes: { '/data': {} } },
       Healthcheck: { Test: ['CMD', 'node', '/app/healthcheck.mjs'] },
     });
-    const found = run(
-      root,
-      'podman',
-      'run',
-      ...TIGHT,
-      '--entrypoint=sh',
-      IMAGE,
-      '-c',
-      'id -u; ls /app/node_modules/typescript; command -v npm tsc; true',
-    );
+    const look = 'id -u; ls /app/node_modules/typescript; command -v npm tsc; true';
+    const found = runImage('--entrypoint=sh', IMAGE, '-c', look);
     expect(found).toBe('10001\n');
   });
 

@@ -37,6 +37,28 @@ describe('retention', () => {
     }
   });
 
+  test('accepts what the shortest of the rules accepts: retention, backfill, tenant', () => {
+    const hour = 3_600_000n;
+    const oldest = (rules: object, tenantMs?: number): bigint => {
+      const { startMinNs } = acceptedStarts(
+        9n * hour * 1_000_000n,
+        { ...week, retentionMs: 5 * Number(hour), ...rules },
+        tenantMs,
+      );
+      return 9n - startMinNs / 1_000_000n / hour;
+    };
+    expect([oldest({}), oldest({ backfillMaxMs: 0 }), oldest({ backfillMaxMs: 2 * Number(hour) })]).toEqual([
+      5n,
+      5n,
+      2n,
+    ]);
+    expect([
+      oldest({}, Infinity),
+      oldest({}, 3 * Number(hour)),
+      oldest({ backfillMaxMs: Number(hour) }, 3 * Number(hour)),
+    ]).toEqual([5n, 3n, 1n]);
+  });
+
   test('accepts nothing before 1970, however long it is', () => {
     expect(acceptedStarts(5n, { retentionMs: 1, futureRetentionMs: 1 })).toEqual({
       startMinNs: 0n,

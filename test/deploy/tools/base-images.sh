@@ -13,7 +13,9 @@ rm -rf "$work"/base/var/cache/apt/* "$work"/base/var/lib/apt/lists/* "$work"/bas
 cp -a "$work/base" "$work/node"
 install -D "$root/node_modules/node-linux-$(node -p process.arch)/bin/node" "$work/node/usr/local/bin/node"
 mkdir -p "$work/node/usr/local/lib/node_modules"
-cp -a "$(npm root -g)/npm" "$work/node/usr/local/lib/node_modules/npm"
+# Of the npm at hand itself: its global folder is another one when the Node of node_modules is first in PATH.
+npm=$(dirname "$(dirname "$(readlink -f "$(command -v npm)")")")
+cp -a "$npm" "$work/node/usr/local/lib/node_modules/npm"
 for name in npm npx; do ln -s "../lib/node_modules/npm/bin/$name-cli.js" "$work/node/usr/local/bin/$name"; done
 # The registry of npm may be behind a proxy with a certificate of its own.
 if [ -e /etc/ssl/certs/ca-certificates.crt ]; then
