@@ -5,6 +5,7 @@ import { isStoreError, StoreError } from './base/errors.ts';
 import type { Flag, FlagRow } from './base/flag-row.ts';
 import { addFile, FLAG_FILE_BYTES_MAX } from './base/flag-file.ts';
 import { resolveFlag } from './base/flag-source.ts';
+import { hideLogins } from './base/url-login.ts';
 import { addEnvironment, readArguments, type Environment, type GivenFlag } from './base/flags.ts';
 import { accessFlags } from './flags/access-flags.ts';
 import { clusterFlags } from './flags/cluster-flags.ts';
@@ -226,9 +227,9 @@ function valueOf<T>(entry: Flag<T>, given: ReadonlyMap<string, GivenFlag>): T {
     if (!isStoreError(error, 'CONFIG')) throw error;
     const isHidden = entry.row.isSecret || found?.written !== undefined;
     // The message ends with what was found.
-    const message = isHidden ? error.message.replace(/, got ".*$/s, '') : error.message;
+    const message = isHidden ? error.message.replace(/, got ".*$/s, '') : hideLogins(error.message);
     const source = found?.source ?? `default of -${entry.row.name}`;
-    throw new StoreError('CONFIG', `${source}: ${message}`, isHidden ? {} : { cause: error });
+    throw new StoreError('CONFIG', `${source}: ${message}`, message === error.message ? { cause: error } : {});
   }
 }
 

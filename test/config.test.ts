@@ -330,6 +330,7 @@ describe('secrets', () => {
       'ingestLog.password',
       'pushmetrics.url',
       'pushmetrics.header',
+      'selfTracing.url',
       'selfTracing.header',
     ]);
     const config = parseConfig(['-metricsAuthKey=hunter2'], {});
@@ -348,6 +349,7 @@ describe('secrets', () => {
       { name: 'ingestLog.password', value: 'secret', isSet: false },
       { name: 'pushmetrics.url', value: 'secret', isSet: false },
       { name: 'pushmetrics.header', value: 'secret', isSet: false },
+      { name: 'selfTracing.url', value: 'secret', isSet: false },
       { name: 'selfTracing.header', value: 'secret', isSet: false },
     ]);
   });
@@ -370,6 +372,16 @@ describe('secrets', () => {
       /^flag -metricsAuthKey: cannot read .* \/no\/such: ENOENT/,
     );
     expect(refusal(['-metricsAuthKey=%{NONE}'])).toContain('the environment variable "NONE" in it is not set');
+  });
+
+  test.each([
+    'ingestLog=nats://me:hunter2@a:1',
+    'ingestLog.monitor=http://me:hunter2@a:1',
+    'storageNode=http://me:hunter2@a:1',
+  ])('before the host of an URL that is refused are not part of the refusal: -%s', (flag) => {
+    const message = refusal([`-${flag}`]);
+    expect(message).toMatch(/expected .*:\/\/secret@a:1/);
+    expect(message).not.toContain('hunter2');
   });
 
   test('a list of nodes in a file stays a file, because it is read again while the process runs', () => {

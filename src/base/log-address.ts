@@ -25,13 +25,13 @@ export const logAddress: FlagKind<LogAddress | undefined> = {
   },
 };
 
-/** `http://host:port`, separated by commas; empty: none. */
+/** `http://host:port`, separated by commas, without logins; empty: none. */
 export const monitorAddresses: FlagKind<readonly string[]> = {
   unit: 'URLs',
   parse: (text) => {
     const urls = text === '' ? [] : text.split(',').map((url) => url.trim());
     for (const url of urls)
-      if (!/^https?:\/\//.test(url) || !URL.canParse(url))
+      if (!/^https?:\/\/[^@]+$/.test(url) || !URL.canParse(url))
         throw new StoreError(
           'CONFIG',
           `expected http://host:port, with commas, got ${JSON.stringify(url.slice(0, 80))}`,

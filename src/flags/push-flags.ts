@@ -37,14 +37,16 @@ const labels: FlagKind<Readonly<Record<string, string>>> = {
   },
 };
 
-/** `Name: value`, several separated by `^^`. */
+/** `Name: value`, several separated by `^^`; by name in lower case. */
 export const httpHeaders: FlagKind<Readonly<Record<string, string>>> = {
   unit: 'HTTP headers',
   parse: (value) => {
     if (value === '') return Object.freeze({});
     const found = value.split('^^').map((line) => {
       const [, name, text] = /^([\w!#$%&'*+.^`|~-]+):\s*([\x20-\x7e]*)$/.exec(line.trim()) ?? [];
-      return name === undefined ? refuse('a header such as Authorization: Bearer abc', value) : [name, text];
+      return name === undefined
+        ? refuse('a header such as Authorization: Bearer abc', value)
+        : [name.toLowerCase(), text];
     });
     return Object.freeze(Object.fromEntries(found) as Record<string, string>);
   },
@@ -115,6 +117,7 @@ export const pushFlags = {
       'Where the node sends traces of its own requests, queries, flushes and merges: `self` for its own store (tenant 0:0, service tracelith), or the URL of an OTLP/HTTP receiver. Empty: it traces nothing.',
     reason: 'Who does not look at them should not pay for them.',
     example: '-selfTracing.url=self',
+    isSecret: true,
   }),
   selfTracingRatio: flag('watch', 'selfTracing.ratio', ratio, {
     default: '0.1',

@@ -2,6 +2,7 @@
 // while: all calls of the tools may be repeated.
 import { setTimeout as delay } from 'node:timers/promises';
 import { isStoreError, StoreError } from '../base/errors.ts';
+import { hideLogins, splitLogin } from '../base/url-login.ts';
 
 /** Tries before a call is given up; with the waits below, some 40 seconds: a restart of the node passes. */
 const TRIES = 10;
@@ -38,14 +39,15 @@ export class NodeClient {
   constructor({ url, authKey, token, tries = TRIES, waitMs = WAIT_MS }: NodeClientOptions) {
     const parsed = URL.canParse(url) ? new URL(url) : undefined;
     if (parsed === undefined || !/^https?:$/.test(parsed.protocol))
-      throw new StoreError('CONFIG', `${JSON.stringify(url)}: expected the URL of a node, as http://127.0.0.1:10428`);
-    const { username, password } = parsed;
-    const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
-    parsed.username = parsed.password = '';
-    this.url = parsed.href.replace(/\/+$/, '');
+      throw new StoreError(
+        'CONFIG',
+        `${hideLogins(JSON.stringify(url))}: expected the URL of a node, as http://127.0.0.1:10428`,
+      );
+    const login = splitLogin(parsed.href);
+    this.url = login.url.replace(/\/+$/, '');
     this.#headers = {
       ...(authKey === undefined ? {} : { authKey }),
-      ...(username === '' ? {} : { authorization: `Basic ${login}` }),
+      ...login.headers,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
     };
     this.#tries = tries;

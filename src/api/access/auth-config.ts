@@ -161,8 +161,11 @@ function scopeMapOf(entry: Place): Map<string, Scope> {
 
 /** Keys that come over an open network could be anybody's. */
 function isSafeUrl(url: string): boolean {
-  const { protocol, hostname } = URL.parse(url) ?? {};
-  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname!));
+  const parsed = URL.parse(url);
+  // fetch refuses a URL with a login.
+  if (parsed === null || parsed.username !== '' || parsed.password !== '') return false;
+  const { protocol, hostname } = parsed;
+  return protocol === 'https:' || (protocol === 'http:' && /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname));
 }
 
 function grantOf(entry: Place, name: string): Granted {

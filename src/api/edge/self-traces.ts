@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import type { Attributes, Context, Span, Tracer } from '@opentelemetry/api';
 import type { BasicTracerProvider, ReadableSpan, SpanExporter } from '@opentelemetry/sdk-trace-base';
 import type { Logger } from '../../base/logger.ts';
+import { splitLogin } from '../../base/url-login.ts';
 import type { Config } from '../../config.ts';
 import type { RunQuery } from '../../query/local-reader.ts';
 import type { FinishedWork } from '../../storage/maintenance.ts';
@@ -161,8 +162,9 @@ export class SelfTraces {
 }
 
 function overHttp(sdk: Sdk, { config }: SelfTracesParts): SpanExporter {
-  const headers = { ...config.selfTracingHeaders, [SELF_TRACES_HEADER]: '1' };
-  return new sdk.OTLPTraceExporter({ url: config.selfTracingUrl, headers });
+  const { url, headers: login } = splitLogin(config.selfTracingUrl);
+  const headers = { ...login, ...config.selfTracingHeaders, [SELF_TRACES_HEADER]: '1' };
+  return new sdk.OTLPTraceExporter({ url, headers });
 }
 
 /** Writes to the node's own store, as a request that no listener sees. */

@@ -3,6 +3,7 @@
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import type { Logger } from '../../base/logger.ts';
+import { splitLogin } from '../../base/url-login.ts';
 import type { Config } from '../../config.ts';
 import { PROMETHEUS, type Exposition } from './exposition.ts';
 import type { MetricFamily } from './metric-registry.ts';
@@ -82,10 +83,11 @@ export class MetricsPush {
   async #send(i: number, { url, body, maxMs }: { url: string; body: Buffer; maxMs: number }): Promise<void> {
     const { headers, exposition, isPlain, count } = this.#options;
     const encoding = isPlain ? {} : { 'content-encoding': 'gzip' };
-    const sent = { 'content-type': exposition.contentType, ...encoding, ...headers };
+    const login = splitLogin(url);
+    const sent = { 'content-type': exposition.contentType, ...encoding, ...login.headers, ...headers };
     try {
       const signal = AbortSignal.timeout(maxMs);
-      const answer = await fetch(url, { method: 'POST', headers: sent, body: new Uint8Array(body), signal });
+      const answer = await fetch(login.url, { method: 'POST', headers: sent, body: new Uint8Array(body), signal });
       const said = await answer.text();
       if (!answer.ok) throw new Error(`HTTP ${answer.status} ${said.slice(0, 200)}`);
       count('ok');

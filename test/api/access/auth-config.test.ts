@@ -86,6 +86,7 @@ describe('a mistake', () => {
     [{ issuers: [{ ...issuer, audience: undefined }] }, 'issuers[0].audience: expected a text, it is missing'],
     [{ issuers: [{ ...issuer, issuer: 'http://id.example' }] }, 'issuers[0].issuer: expected an https URL'],
     [{ issuers: [{ ...issuer, jwks: 'file:///etc/passwd' }] }, 'issuers[0].jwks: expected an https URL'],
+    [{ issuers: [{ ...issuer, jwks: 'https://me:hunter2@id.example' }] }, 'issuers[0].jwks: expected an https URL'],
     [{ issuers: [{ ...issuer, skewSeconds: 3_600 }] }, 'issuers[0].skewSeconds: expected a number from 0 to 600'],
     [{ issuers: [{ ...issuer, scopes: { write: 'all' } }] }, 'issuers[0].scopes: expected an object of claim values'],
   ])('%j is refused with its place', (config, message) => {

@@ -1,5 +1,7 @@
 // What is traced and what is not, on the SDK itself, with a sink that keeps what is exported. test/system/self-tracing.test.ts asks a node.
-import { expect, test } from 'vitest';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
 import { openSelfTraces, SELF_TRACES_HEADER, type SelfTraces } from '../../../src/api/edge/self-traces.ts';
 import { createLogger } from '../../../src/base/logger.ts';
 import { StoreError } from '../../../src/base/errors.ts';
@@ -50,6 +52,25 @@ test('exports of a node are not traced, and flushes and merges only as often as 
   traces.begin(request('sent', {}, true))!.end(503);
   traces.worked(work('flush'));
   expect((await traced.names()).toSorted()).toEqual(['flush', 'flush', 'merge', 'read', 'sent', 'sent']);
+});
+
+test('a login in the URL goes along as a header, and into no line of the log', async () => {
+  const seen: (string | undefined)[] = [];
+  const receiver = createServer((sent, answer) => {
+    seen.push(sent.headers.authorization);
+    sent.resume().once('end', () => answer.writeHead(seen.length === 1 ? 200 : 400).end());
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  onTestFinished(() => void receiver.close());
+  const url = `http://me:hunter2@127.0.0.1:${(receiver.address() as AddressInfo).port}/v1/traces`;
+  for (const name of ['taken', 'refused']) {
+    const traced = new Traced();
+    const traces = (await traced.open([`-selfTracing.url=${url}`, '-selfTracing.ratio=1']))!;
+    traces.begin(request(name))!.end(200);
+    await traced.names();
+    expect(traced.lines.join('')).not.toContain('hunter2');
+  }
+  expect(seen).toEqual([1, 2].map(() => `Basic ${Buffer.from('me:hunter2').toString('base64')}`));
 });
 
 test('a ratio of 0 sends nothing', async () => {

@@ -101,6 +101,18 @@ test('Prometheus text with labels and headers arrives in gzip, by the clock and 
   expect(outcomes).toEqual(Array.from({ length: atEnd }, () => 'ok'));
 });
 
+test('a login in the URL goes along as a header, unless a header is given, and into no line of the log', async () => {
+  await using receiver = await new Receiver().open();
+  const withLogin = receiver.url.replace('//', '//me:hunter2@');
+  start([`-pushmetrics.url=${withLogin}`]);
+  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(1);
+  start([`-pushmetrics.url=${withLogin}`, '-pushmetrics.header=Authorization: Bearer abc']);
+  await expect.poll(() => receiver.received.length, { timeout: 10_000 }).toBe(2);
+  const basic = `Basic ${Buffer.from('me:hunter2').toString('base64')}`;
+  expect(receiver.received.map(({ headers }) => headers.authorization)).toEqual([basic, 'Bearer abc']);
+  expect(lines).toEqual([]);
+});
+
 test('OTLP arrives as JSON with the labels on its resource, uncompressed if asked for', async () => {
   await using receiver = await new Receiver().open();
   start([
