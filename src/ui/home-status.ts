@@ -20,7 +20,7 @@ export interface HomeStatus {
     | undefined;
   /** More than one tenant can be shown. */
   readonly hasTenants: boolean;
-  /** Where each listener listens, as host:port, by the name in the ready line. */
+  /** Where each listener listens, as host:port, by the name in the ready line; those for operators and other nodes only for the scope admin. */
   readonly addresses: Readonly<Record<string, string>>;
   /** Flags that are set, secrets masked; undefined: a key or the scope admin protects them. */
   readonly flags: readonly { readonly name: string; readonly value: string }[] | undefined;

@@ -47,6 +47,11 @@ const KEPT_MS_MAX = 15_000;
 /** Tenants whose counts are remembered; with more, all are forgotten. */
 const TENANTS_MAX = 100;
 
+/** Without the listeners that are for operators and for the nodes of a cluster: where they are is not for everybody. */
+function withoutOperators(addresses: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(addresses).filter(([name]) => name !== 'admin' && name !== 'storage'));
+}
+
 export class HomeStatusReader {
   readonly #options: HomeStatusOptions;
   readonly #remembered = new Map<Tenant, Remembered>();
@@ -72,7 +77,7 @@ export class HomeStatusReader {
       store: mayOperate && stats !== undefined ? storeFigures(stats) : undefined,
       // A node that stores nothing does not know how many there are.
       hasTenants: (stats === undefined || stats.tenants > 1) && tenants?.size !== 1,
-      addresses: addresses(),
+      addresses: mayOperate ? addresses() : withoutOperators(addresses()),
       flags:
         mayOperate && config.flagsAuthKey === ''
           ? config.shownFlags.filter(({ isSet }) => isSet).map(nameAndValue)

@@ -39,7 +39,7 @@ function readerOf(inventory: StoreInventory | undefined, ...flags: string[]): Ho
     inventory,
     readiness: { refusalOf: async (duties) => (duties.includes('insert') ? refusal : undefined) },
     version: '1.2.3',
-    addresses: () => ({ http: '127.0.0.1:1' }),
+    addresses: () => ({ http: '127.0.0.1:1', admin: '10.0.0.1:2', storage: '10.0.0.1:3' }),
     config: parseConfig(flags, {}),
   });
 }
@@ -51,7 +51,7 @@ test('days, services, addresses and the flags that are set', async () => {
     days: [day],
     services: [shop],
     warnings: ['a block is lost'],
-    addresses: { http: '127.0.0.1:1' },
+    addresses: { http: '127.0.0.1:1', admin: '10.0.0.1:2', storage: '10.0.0.1:3' },
     flags: [{ name: 'retentionPeriod', value: '30d' }],
     hasJaegerUi: false,
   });
@@ -67,6 +67,7 @@ test('what is of the whole node is for the scope admin alone', async () => {
     undefined,
     false,
   ]);
+  expect(status.addresses).toEqual({ http: '127.0.0.1:1' });
   expect(status.services).toEqual([shop]);
 });
 
