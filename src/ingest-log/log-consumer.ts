@@ -22,17 +22,28 @@ const LOOK_MS = 5_000;
 /** A damaged message is read again so often: another replica may have it whole. */
 const DAMAGED_READS_MAX = 5;
 
-interface OffsetRange {
+/** A hole in what is read is read again so often: another replica may have it. */
+const HOLE_READS_MAX = 10;
+
+/** Lost by the log before it was read here, both offsets included. */
+export interface LogGap {
   readonly from: bigint;
   readonly to: bigint;
+  /** The log took it between these, ms since the epoch. 0: since the log began. */
+  readonly fromMs: number;
+  readonly toMs: number;
 }
+
+/** Of a commit that only moves the place. */
+const NO_SPANS: readonly LogSlice[] = [{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }];
 
 /** How far a partition is stored. */
 interface Stored {
   readonly identity: string;
   readonly offset: bigint;
-  /** Dropped by the log before it was read here. */
-  readonly gap?: OffsetRange | undefined;
+  /** When the log took the last message that is stored, ms since the epoch; 0: not known. */
+  readonly timeMs: number;
+  readonly gap?: LogGap | undefined;
 }
 
 /** The store of this node. */
@@ -67,7 +78,7 @@ export interface PartitionState {
   consumed: bigint;
   /** The end of the partition, as it was asked for last; undefined: it did not answer yet. */
   last: bigint | undefined;
-  /** When the log took the last message that is stored, ms since the epoch; 0: none since the start. */
+  /** When the log took the last message that is stored, ms since the epoch; 0: not known. */
   storedTimeMs: number;
   messages: number;
   /** Up to here the partition was stored before it was read from its beginning again. */
@@ -78,8 +89,10 @@ export interface PartitionState {
   setAside: number;
   /** Times that the reading ended before the node did: the log did not answer, or the store did not take it. */
   interrupted: number;
-  /** What the log had dropped before it was read here, as a span of offsets; undefined: nothing. */
-  gap: OffsetRange | undefined;
+  /** Times that a hole in what was read was read again. */
+  holeReads: number;
+  /** From the first to the last of what the log had lost before it was read here; undefined: nothing. */
+  gap: LogGap | undefined;
 }
 
 export class LogConsumer {
@@ -104,16 +117,16 @@ export class LogConsumer {
     refuseOthers([...stored.keys()], options.partitions);
     const none = {
       last: undefined,
-      storedTimeMs: 0,
       messages: 0,
       replayed: 0,
       replayedUntil: 0n,
       setAside: 0,
       interrupted: 0,
+      holeReads: 0,
     };
     const states = options.partitions.map((partition): [number, PartitionState] => {
-      const { identity = '', offset = 0n, gap } = stored.get(partition) ?? {};
-      return [partition, { partition, identity, consumed: offset, gap, ...none }];
+      const { identity = '', offset = 0n, timeMs = 0, gap } = stored.get(partition) ?? {};
+      return [partition, { partition, identity, consumed: offset, storedTimeMs: timeMs, gap, ...none }];
     });
     const consumer = new LogConsumer(options, new Map(states));
     for (const [, state] of states) consumer.#loops.push(consumer.#run(state));
@@ -185,21 +198,50 @@ export class LogConsumer {
     const { log, logger } = this.#options;
     const identity = await log.identify(state.partition);
     if (state.identity !== identity) {
-      if (state.identity !== '')
-        logger.warn('a partition of the log was made anew; it is read from its beginning', {
+      const isFirst = state.identity === '';
+      const next = state.consumed + 1n;
+      [state.identity, state.consumed, state.replayedUntil] = [identity, 0n, 0n];
+      if (!isFirst) {
+        logger.error('a partition of the log was made anew; it is read from its beginning', {
           partition: state.partition,
         });
-      [state.identity, state.consumed, state.replayedUntil, state.gap] = [identity, 0n, 0n, undefined];
+        // What the earlier one still held is gone.
+        await this.#pass(state, 0n, { from: next, to: next, fromMs: state.storedTimeMs, toMs: Date.now() });
+      }
     }
     state.last = await log.last(state.partition);
-    if (state.last >= state.consumed) return;
-    const { partition, consumed, last } = state;
-    logger.error('the log ends before what was read of it: it has lost messages; it is read from its beginning', {
-      partition,
-      consumed,
-      last,
-    });
-    [state.consumed, state.replayedUntil] = [0n, consumed];
+    if (state.last < state.consumed) {
+      const { partition, consumed, last } = state;
+      logger.error('the log ends before what was read of it: it has lost messages; it is read from its beginning', {
+        partition,
+        consumed,
+        last,
+      });
+      [state.consumed, state.replayedUntil] = [0n, consumed];
+    }
+    await this.#passDropped(state);
+  }
+
+  /** What the log no longer has is passed at once: on a quiet partition nothing may come behind it for long. */
+  async #passDropped(state: PartitionState): Promise<void> {
+    const first = await this.#options.log.first(state.partition);
+    if (first <= state.consumed + 1n) return;
+    const from = knownOf(state) + 1n;
+    const gap = { from, to: first - 1n, fromMs: state.storedTimeMs, toMs: Date.now() };
+    await this.#pass(state, first - 1n, from < first ? gap : undefined);
+  }
+
+  /** Goes on behind `offset`, and says for good what is missing before it. */
+  async #pass(state: PartitionState, offset: bigint, gap: LogGap | undefined): Promise<void> {
+    const { identity, partition, storedTimeMs: timeMs } = state;
+    await this.#options.store.consume(NO_SPANS, { identity, partition, offset, timeMs, gap });
+    state.consumed = offset;
+    if (gap !== undefined) this.#miss(state, gap);
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const waiter of this.#waiting) if (waiter.isMet()) waiter.wake();
   }
 
   async #readOn(state: PartitionState): Promise<void> {
@@ -266,28 +308,44 @@ export class LogConsumer {
 
   async #write(state: PartitionState, requests: readonly LogSlice[], messages: readonly LogMessage[]): Promise<void> {
     const { store, onStored } = this.#options;
-    const { partition, identity, consumed, replayedUntil } = state;
+    const { partition, identity } = state;
     const [first, last] = [messages[0]!, messages.at(-1)!];
-    const known = consumed > replayedUntil ? consumed : replayedUntil;
-    const gap = first.offset > known + 1n ? { from: known + 1n, to: first.offset - 1n } : undefined;
+    const gap = await this.#gapBefore(state, first);
     // Without spans there is still the place to be written.
-    const some = requests.length > 0 ? requests : [{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }];
-    const result = await store.consume(some, { identity, partition, offset: last.offset, gap });
+    const some = requests.length > 0 ? requests : NO_SPANS;
+    const place = { identity, partition, offset: last.offset, timeMs: Math.round(last.timeMs), gap };
+    const result = await store.consume(some, place);
     if (gap !== undefined) this.#miss(state, gap);
     state.consumed = last.offset;
-    state.storedTimeMs = last.timeMs;
+    state.storedTimeMs = place.timeMs;
     state.messages += messages.length;
+    state.holeReads = 0;
     for (const { offset } of messages) if (offset <= state.replayedUntil) state.replayed++;
     if (state.last !== undefined && state.last < last.offset) state.last = last.offset;
-    for (const waiter of this.#waiting) if (waiter.isMet()) waiter.wake();
+    this.#wake();
     onStored?.(result);
   }
 
-  #miss(state: PartitionState, gap: OffsetRange): void {
-    state.gap = { from: state.gap?.from ?? gap.from, to: gap.to };
-    this.#options.logger.error('the log had dropped messages before this node read them; copy them from its twin', {
-      partition: state.partition,
-      ...gap,
+  /**
+   * What is missing before the message. Throws UNAVAILABLE, so that it is read again, while the log says that it has it: then the
+   * replica that was read lacks it, and another one may not.
+   */
+  async #gapBefore(state: PartitionState, { offset, timeMs }: LogMessage): Promise<LogGap | undefined> {
+    const from = knownOf(state) + 1n;
+    if (offset <= from) return undefined;
+    const { partition } = state;
+    if ((await this.#options.log.first(partition)) < offset && ++state.holeReads <= HOLE_READS_MAX) {
+      const what = `the log gave message ${offset} of partition ${partition} before ${from}, which it has`;
+      throw new StoreError('UNAVAILABLE', `${what}; it is read again`);
+    }
+    return { from, to: offset - 1n, fromMs: state.storedTimeMs, toMs: Math.round(timeMs) };
+  }
+
+  #miss(state: PartitionState, gap: LogGap): void {
+    const { from, fromMs } = state.gap ?? gap;
+    state.gap = { ...gap, from, fromMs };
+    this.#options.logger.error('the log has lost messages before this node read them; copy them from its twin', {
+      gap: gapText(state.partition, gap),
       remedy: 'tracelith sync',
     });
   }
@@ -387,12 +445,24 @@ class WaitingMessages {
   }
 }
 
-/** From `at` on: as many as fit into one commit, at least one. The bytes in the log are an estimate, a third of those of OTLP. */
+/** Up to here the partition is stored, or was before it was read from its beginning again. */
+function knownOf({ consumed, replayedUntil }: PartitionState): bigint {
+  return consumed > replayedUntil ? consumed : replayedUntil;
+}
+
+/** What a node lacks of a partition, for people. */
+export function gapText(partition: number, { from, to, fromMs, toMs }: LogGap): string {
+  const time = (ms: number): string => new Date(ms).toISOString();
+  const since = fromMs === 0 ? 'before' : `between ${time(fromMs)} and`;
+  return `partition ${partition}: messages ${from} to ${to}, which the log took ${since} ${time(toMs)}`;
+}
+
+/** From `at` on: as many as follow each other and fit into one commit, at least one. The bytes in the log are an estimate, a third of those of OTLP. */
 function takeUnit(messages: readonly LogMessage[], at: number): LogMessage[] {
   const unit: LogMessage[] = [];
   for (let bytes = 0, i = at; i < messages.length; i++) {
     bytes += 3 * messages[i]!.bytes.length;
-    if (unit.length > 0 && bytes > UNIT_BYTES_MAX) break;
+    if (unit.length > 0 && (bytes > UNIT_BYTES_MAX || messages[i]!.offset !== unit.at(-1)!.offset + 1n)) break;
     unit.push(messages[i]!);
   }
   return unit;

@@ -1,7 +1,7 @@
 // How far this store has consumed the log of -ingestLog: one offset for each partition, in the file `consumed` of the data directory.
 // A group commit writes it when its blocks are on disk and before it publishes them, so it never runs ahead of the spans, whatever
 // day they are of; and it stays when days are dropped, purged or detached. Behind the spans it may be: what is read again then is
-// shown once. The file is damaged or gone: the log is read from its beginning. Layout: docs/format/consumed.md.
+// shown once. The file is damaged or gone: the log is read from its beginning. Layout: docs/format/other-files.md.
 import { join } from 'node:path';
 import { isStoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
@@ -19,9 +19,13 @@ const FRAME_BYTES = 8;
 /** Of a damaged length. */
 const RECORD_BYTES_MAX: number = 64 << 10;
 
-export interface OffsetRange {
+/** What was missed of the log, both offsets included. */
+export interface LogGap {
   readonly from: bigint;
   readonly to: bigint;
+  /** The log took what is missing between these, ms since the epoch. 0: since it began. */
+  readonly fromMs: number;
+  readonly toMs: number;
 }
 
 /** How far a partition is consumed. */
@@ -29,8 +33,10 @@ export interface ConsumedState {
   /** IngestLog.identify: in another log the offset means nothing. */
   readonly identity: string;
   readonly offset: bigint;
-  /** The log has dropped messages before this store read them: the range of all of them, both offsets included. Stays until fillGaps(). */
-  readonly gap?: OffsetRange | undefined;
+  /** When the log took the last message that is stored, ms since the epoch; 0: not known. */
+  readonly timeMs: number;
+  /** The log had lost messages before this store read them: from the first to the last of all of them. Stays until fillGaps(). */
+  readonly gap?: LogGap | undefined;
 }
 
 /** A place in the log up to which everything is consumed. */
@@ -62,19 +68,15 @@ export class ConsumedOffsets {
   /** Durable when it resolves. Rejects with DISK: then the places are those from before. */
   async commit(places: readonly ConsumedPlace[]): Promise<void> {
     const consumed = new Map(this.#consumed);
-    for (const { partition, identity, offset, gap } of places) {
-      const before = consumed.get(partition);
-      const known = before?.identity === identity ? before.gap : undefined;
-      const all = gap === undefined ? known : { from: known?.from ?? gap.from, to: gap.to };
-      consumed.set(partition, { identity, offset, gap: all });
-    }
+    for (const { partition, gap, ...place } of places)
+      consumed.set(partition, { ...place, gap: joinGaps(consumed.get(partition)?.gap, gap) });
     await this.#commit(consumed);
   }
 
   /** What was missed is here now: it was copied from another node. Durable when it resolves. Rejects with DISK. */
   async fillGaps(): Promise<void> {
     const whole = [...this.#consumed].map(
-      ([partition, { identity, offset }]) => [partition, { identity, offset }] as const,
+      ([partition, { gap: _filled, ...place }]) => [partition, { ...place, gap: undefined }] as const,
     );
     if (whole.length > 0) await this.#commit(new Map(whole));
   }
@@ -121,6 +123,13 @@ export class ConsumedOffsets {
   }
 }
 
+/** From the beginning of the earlier one to the end of the later one. */
+export function joinGaps(known: LogGap | undefined, gap: LogGap | undefined): LogGap | undefined {
+  if (known === undefined || gap === undefined) return known ?? gap;
+  const [from, to] = [known.from < gap.from ? known.from : gap.from, known.to > gap.to ? known.to : gap.to];
+  return { from, to, fromMs: Math.min(known.fromMs, gap.fromMs), toMs: Math.max(known.toMs, gap.toMs) };
+}
+
 function encodeRecord(consumed: Consumed): Uint8Array<ArrayBuffer> {
   const out = new ByteWriter();
   out.u32(0);
@@ -133,6 +142,8 @@ function encodeRecord(consumed: Consumed): Uint8Array<ArrayBuffer> {
     out.raw(name);
     for (const one of [offset, gap?.from ?? 0n, gap?.to ?? 0n]) out.varint(Number(one));
   }
+  for (const { timeMs, gap } of consumed.values())
+    for (const ms of [timeMs, gap?.fromMs ?? 0, gap?.toMs ?? 0]) out.varint(ms);
   const record = out.take();
   const view = new DataView(record.buffer);
   view.setUint32(0, record.length - FRAME_BYTES, true);
@@ -155,16 +166,17 @@ function lastRecord(reader: ByteReader): Consumed | undefined {
 }
 
 function decodeRecord(reader: ByteReader): Consumed {
-  const consumed = new Map<number, ConsumedState>();
-  for (let left = reader.count(5); left > 0; left--) {
+  const entries = Array.from({ length: reader.count(5) }, () => {
     const partition = reader.varint();
     const identity = Buffer.from(reader.view(reader.varint())).toString();
-    const [offset, from, to] = [reader.varint(), reader.varint(), reader.varint()].map(BigInt) as [
-      bigint,
-      bigint,
-      bigint,
-    ];
-    consumed.set(partition, { identity, offset, gap: to === 0n ? undefined : { from, to } });
+    const [offset, from, to] = [BigInt(reader.varint()), BigInt(reader.varint()), BigInt(reader.varint())] as const;
+    return { partition, identity, offset, from, to };
+  });
+  const consumed = new Map<number, ConsumedState>();
+  for (const { partition, identity, offset, from, to } of entries) {
+    // The first records that were written had no times.
+    const [timeMs, fromMs, toMs] = reader.left > 0 ? [reader.varint(), reader.varint(), reader.varint()] : [0, 0, 0];
+    consumed.set(partition, { identity, offset, timeMs, gap: to === 0n ? undefined : { from, to, fromMs, toMs } });
   }
   return consumed;
 }

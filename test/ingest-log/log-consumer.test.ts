@@ -229,40 +229,78 @@ test('a log that lost its end is read from its beginning, which is shown once', 
   expect(made.state(0)).toMatchObject({ gap: undefined });
 });
 
-/** The log as another one: made anew, or with its first messages dropped. */
+/** The log as another one: made anew, with its first messages dropped, or without one of them on the first reads. */
 function changed(
   log: LocalLog,
-  { identity, first = 1n }: { readonly identity?: string; readonly first?: bigint },
+  {
+    identity,
+    first = 1n,
+    hole = 0n,
+    holeReads = Infinity,
+  }: { readonly identity?: string; readonly first?: bigint; readonly hole?: bigint; readonly holeReads?: number },
 ): IngestLog {
+  let left = holeReads;
   return {
     ...damaging(log, 0n, 0),
     identify: async (partition) => identity ?? (await log.identify(partition)),
     first: async () => first,
-    read: (partition, from, signal) => log.read(partition, from < first ? first : from, signal),
+    async *read(partition, from, signal) {
+      for await (const message of log.read(partition, from < first ? first : from, signal))
+        if (message.offset !== hole || left-- <= 0) yield message;
+    },
   };
 }
 
-test('messages that the log dropped before they were read are told, and stay told', async () => {
+test('messages that the log dropped before they were read are told, with the time they are of, and stay told', async () => {
   await using made = new Reading();
   for (let n = 0; n < 8; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
   await made.read([0], { log: changed(made.log, { first: 4n }) });
   await made.reached(0, 8n);
-  expect(made.state(0).gap).toEqual({ from: 1n, to: 3n });
-  expect(made.lines.join('')).toMatch(/the log had dropped messages before this node read them/);
+  const gap = { from: 1n, to: 3n, fromMs: 0, toMs: expect.toSatisfy((ms: number) => ms <= Date.now()) as number };
+  expect(made.state(0).gap).toEqual(gap);
+  expect(made.lines.join('')).toMatch(
+    /the log has lost messages before this node read them.*partition 0: messages 1 to 3, which the log took before 20/,
+  );
   await made.restart();
   await made.read([0], { lookMs: 5 });
-  expect(made.state(0).gap).toEqual({ from: 1n, to: 3n });
+  expect(made.state(0).gap).toEqual(gap);
+  for (let n = 8; n < 12; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.reached(0, 12n);
+  const stored = made.state(0).storedTimeMs;
+  await made.read([0], { log: changed(made.log, { first: 14n }) });
+  await made.reached(0, 13n);
+  expect(stored).toBeGreaterThan(0);
+  expect(made.state(0).gap).toMatchObject({ from: 1n, to: 13n, fromMs: 0 });
+  await made.storage.fillGaps();
+  await made.read([0], { lookMs: 5, log: changed(made.log, { first: 16n }) });
+  await expect.poll(() => made.state(0).gap?.from).toBe(14n);
+  expect(made.state(0).gap!.fromMs).toBeGreaterThanOrEqual(stored);
   await made.storage.fillGaps();
   await expect.poll(() => made.state(0).gap).toBeUndefined();
 });
 
-test('a partition that was made anew is read from its beginning', async () => {
+test('a hole in what is read is read again; where it stays, it is told', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 6; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0], { log: changed(made.log, { hole: 3n, holeReads: 2 }) });
+  await made.reached(0, 6n);
+  expect(made.state(0).gap).toBeUndefined();
+  expect(made.lines.join('')).toMatch(/gave message 4 of partition 0 before 3, which it has; it is read again/);
+  expect(made.stored(DEFAULT_TENANT)).toEqual(spanSet([requestOf({ first: 0, count: 12 })]));
+  await made.consumer!.close();
+  for (let n = 6; n < 9; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0], { log: changed(made.log, { hole: 8n }) });
+  await made.reached(0, 9n);
+  expect(made.state(0).gap).toMatchObject({ from: 8n, to: 8n });
+});
+
+test('a partition that was made anew is read from its beginning, and what the earlier one held is told as missing', async () => {
   await using made = new Reading();
   for (let n = 0; n < 4; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
   await made.read([0]);
   await made.reached(0, 4n);
   await made.read([0], { log: changed(made.log, { identity: 'anew' }) });
   await expect.poll(() => made.state(0).messages).toBe(4);
-  expect(made.storage.consumed().get(0)).toMatchObject({ identity: 'anew', offset: 4n });
+  expect(made.storage.consumed().get(0)).toMatchObject({ identity: 'anew', offset: 4n, gap: { from: 5n, to: 5n } });
   expect(made.lines.join('')).toMatch(/a partition of the log was made anew/);
 });

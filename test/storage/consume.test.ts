@@ -34,7 +34,7 @@ const spansOfUnit = (n: number, tenant: Tenant): string[] =>
 /** Two partitions in turns; a flush in between. */
 async function run(storage: Storage): Promise<void> {
   for (let n = 1; n <= UNITS; n++) {
-    await storage.consume(unit(n), { identity: 'log', partition: n % 2, offset: BigInt(n) });
+    await storage.consume(unit(n), { identity: 'log', timeMs: 0, partition: n % 2, offset: BigInt(n) });
     if (n === 3) await storage.forceFlush();
   }
 }
@@ -61,7 +61,7 @@ async function check(path: string, label: string): Promise<bigint[]> {
   // A replay from there makes it whole, and shows nothing twice.
   for (let n = 1; n <= UNITS; n++)
     if (BigInt(n) > offsets[n % 2]!)
-      await storage.consume(unit(n), { identity: 'log', partition: n % 2, offset: BigInt(n) });
+      await storage.consume(unit(n), { identity: 'log', timeMs: 0, partition: n % 2, offset: BigInt(n) });
   await storage.forceMerge('');
   for (const tenant of [DEFAULT_TENANT, other]) {
     const all = Array.from({ length: UNITS }, (_, n) => spansOfUnit(n + 1, tenant))
@@ -114,24 +114,26 @@ test('a disk that refuses the place refuses the commit: nothing of it is shown, 
   using folder = new TemporaryFolder();
   const disk = makeDisk(folder);
   const storage = openStore(disk.root, { disk });
-  await storage.consume(unit(1), { identity: 'log', partition: 1, offset: 1n });
+  await storage.consume(unit(1), { identity: 'log', timeMs: 0, partition: 1, offset: 1n });
   const before = disk.calls.length;
-  await storage.consume(unit(3), { identity: 'log', partition: 1, offset: 3n });
+  await storage.consume(unit(3), { identity: 'log', timeMs: 0, partition: 1, offset: 3n });
   const writes = disk.calls.slice(before).flatMap((name, i) => (/^(append|sync) .*consumed/.test(name) ? [i] : []));
   expect(writes).toHaveLength(2);
   for (const at of writes) {
     disk.failAt(disk.calls.length + 1 + at, 'EIO');
-    await expect(storage.consume(unit(5), { identity: 'log', partition: 1, offset: 5n })).rejects.toMatchObject({
+    await expect(
+      storage.consume(unit(5), { identity: 'log', timeMs: 0, partition: 1, offset: 5n }),
+    ).rejects.toMatchObject({
       code: 'DISK',
     });
     expect(storage.consumed().get(1)?.offset).toBe(3n);
     const stored = new Set(storedSpans(storage, disk, other));
     expect(spansOfUnit(5, other).filter((span) => stored.has(span))).toEqual([]);
     // The file is begun anew by the commit that follows, and then the calls are as before.
-    await storage.consume(unit(3), { identity: 'log', partition: 1, offset: 3n });
-    await storage.consume(unit(3), { identity: 'log', partition: 1, offset: 3n });
+    await storage.consume(unit(3), { identity: 'log', timeMs: 0, partition: 1, offset: 3n });
+    await storage.consume(unit(3), { identity: 'log', timeMs: 0, partition: 1, offset: 3n });
   }
-  await storage.consume(unit(5), { identity: 'log', partition: 1, offset: 5n });
+  await storage.consume(unit(5), { identity: 'log', timeMs: 0, partition: 1, offset: 5n });
   const stored = new Set(storedSpans(storage, disk, other));
   expect(spansOfUnit(5, other).every((span) => stored.has(span))).toBe(true);
   await storage.close();
@@ -140,7 +142,7 @@ test('a disk that refuses the place refuses the commit: nothing of it is shown, 
 test('a unit without spans still moves the place on; one that is malformed moves nothing', async () => {
   using folder = new TemporaryFolder();
   const storage = openStore(folder.path);
-  const place = { identity: 'log', partition: 0 };
+  const place = { identity: 'log', timeMs: 0, partition: 0 };
   await storage.consume([{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }], { ...place, offset: 4n });
   expect(storage.consumed().get(0)?.offset).toBe(4n);
   const cut = requestOf({ first: 0, count: 2 }).slice(0, -1);

@@ -6,7 +6,14 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { CONSUMED_FILE, ConsumedOffsets } from '../../src/storage/consumed-offsets.ts';
 import { TemporaryFolder } from './open-store.ts';
 
-const place = (partition: number, offset: bigint, identity = 'log') => ({ partition, offset, identity });
+const TIME_MS = 1_800_000_000_000;
+const place = (partition: number, offset: bigint, identity = 'log') => ({
+  partition,
+  offset,
+  identity,
+  timeMs: TIME_MS + Number(offset % 100n),
+});
+const gap = (from: bigint, to: bigint) => ({ from, to, fromMs: TIME_MS + Number(from), toMs: TIME_MS + Number(to) });
 
 test('commits are there after a restart, the last of each partition', async () => {
   using folder = new TemporaryFolder();
@@ -17,29 +24,29 @@ test('commits are there after a restart, the last of each partition', async () =
   await offsets.close();
   expect(new ConsumedOffsets(nodeDisk, folder.path).consumed).toEqual(
     new Map([
-      [0, { identity: 'log', offset: 9n, gap: undefined }],
-      [3, { identity: 'log', offset: 2n ** 52n, gap: undefined }],
+      [0, { identity: 'log', offset: 9n, timeMs: TIME_MS + 9, gap: undefined }],
+      [3, { identity: 'log', offset: 2n ** 52n, timeMs: TIME_MS + 96, gap: undefined }],
     ]),
   );
 });
 
-test('what the log had dropped is one range, until it was copied or the log is another', async () => {
+test('what the log had dropped is one range until it was copied, also in another log', async () => {
   using folder = new TemporaryFolder();
   const offsets = new ConsumedOffsets(nodeDisk, folder.path);
-  await offsets.commit([{ ...place(1, 20n), gap: { from: 1n, to: 19n } }]);
+  await offsets.commit([{ ...place(1, 20n), gap: gap(1n, 19n) }]);
   await offsets.commit([place(1, 21n)]);
-  await offsets.commit([{ ...place(1, 90n), gap: { from: 22n, to: 80n } }]);
+  await offsets.commit([{ ...place(1, 90n), gap: gap(22n, 80n) }]);
   await offsets.close();
   const again = new ConsumedOffsets(nodeDisk, folder.path);
-  expect(again.consumed.get(1)).toEqual({ identity: 'log', offset: 90n, gap: { from: 1n, to: 80n } });
+  expect(again.consumed.get(1)).toEqual({ identity: 'log', offset: 90n, timeMs: TIME_MS + 90, gap: gap(1n, 80n) });
   await again.fillGaps();
-  await again.commit([{ ...place(2, 5n), gap: { from: 1n, to: 4n } }]);
+  await again.commit([{ ...place(2, 5n), gap: gap(1n, 4n) }]);
   await again.commit([place(2, 6n, 'another log')]);
   await again.close();
   expect(new ConsumedOffsets(nodeDisk, folder.path).consumed).toEqual(
     new Map([
-      [1, { identity: 'log', offset: 90n, gap: undefined }],
-      [2, { identity: 'another log', offset: 6n, gap: undefined }],
+      [1, { identity: 'log', offset: 90n, timeMs: TIME_MS + 90, gap: undefined }],
+      [2, { identity: 'another log', offset: 6n, timeMs: TIME_MS + 6, gap: gap(1n, 4n) }],
     ]),
   );
 });
