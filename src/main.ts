@@ -96,6 +96,7 @@ interface Backend {
   readonly local: {
     readonly digester?: SpanDigester;
     readonly inventory?: StoreInventory;
+    readonly placeInLog?: LogStorage['placeInLog'] | undefined;
     readonly uiDir?: string;
     readonly deletions?: DeleteTasks | undefined;
   };
@@ -243,7 +244,7 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
     listDays: () => store.listDays(),
     countServices: (call: CallContext) => reader.countServices(call),
   };
-  const local = { digester: reader, inventory, uiDir: UI_DIR, deletions: deletion.tasks };
+  const local = { digester: reader, placeInLog: log?.placeInLog, inventory, uiDir: UI_DIR, deletions: deletion.tasks };
   const take = (reloaded: Reloaded): void => reader.rebound(reboundOf(reloaded));
   const trace = (own: SelfTraces): void => {
     traces = own;
@@ -251,7 +252,11 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   };
   const writer = log?.writer ?? store;
   const { reached } = log ?? {};
-  const readiness = readinessOf(store, refusal);
+  const readiness = new Readiness({
+    isAlive: () => store.isAnswering,
+    refusalOf: async (duty) => (duty === 'insert' ? await refusal.look() : undefined),
+    lacks: log?.lacks,
+  });
   return { writer, reader, archive, store, local, metrics, readiness, describe, reached, trace, take };
 }
 
@@ -303,13 +308,6 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
     behind: behind(),
   });
   return { writer, reader, archive, store: undefined, local: { uiDir: UI_DIR }, metrics, readiness, describe };
-}
-
-function readinessOf(store: ThreadedStore, writes: LastKnown<string | undefined>): Readiness {
-  return new Readiness({
-    isAlive: () => store.isAnswering,
-    refusalOf: async (duty) => (duty === 'insert' ? await writes.look() : undefined),
-  });
 }
 
 /** Tells load balancers to send requests elsewhere, and goes on answering until they do. */

@@ -205,11 +205,13 @@ export class NatsServers implements AsyncDisposable {
     return leader!;
   }
 
-  /** Drops the messages of a stream before the sequence `before`, as the retention does. */
-  async drop(stream: string, before: number): Promise<void> {
+  /** Drops the messages of a stream before the sequence `before`, or all, as the retention does. */
+  async drop(stream: string, before?: number): Promise<void> {
     const connection = await connect({ servers: this.addresses.split(',') });
     try {
-      await (await jetstreamManager(connection)).streams.purge(stream, { seq: before });
+      await (
+        await jetstreamManager(connection)
+      ).streams.purge(stream, before === undefined ? undefined : { seq: before });
     } finally {
       await connection.close();
     }

@@ -6,6 +6,7 @@ import { StoreError } from '../base/errors.ts';
 import { describeError, type Logger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import {
+  gapText,
   LogConsumer,
   type ConsumingStore,
   type LogConsumerOptions,
@@ -13,6 +14,7 @@ import {
 } from '../ingest-log/log-consumer.ts';
 import { LogGuard } from '../ingest-log/log-guard.ts';
 import { LogTail } from '../ingest-log/log-tail.ts';
+import { placeInLog, type PlaceInLog } from '../ingest-log/place-in-log.ts';
 import { openIngestLog, ordinalOf, partitionsOf, type LogConfig } from '../ingest-log/open-ingest-log.ts';
 import type { ScanBounds } from '../otlp/scan-request.ts';
 import { quarantineBytes } from '../quarantine/quarantine.ts';
@@ -90,9 +92,13 @@ export interface LogStorageConfig extends LogConfig {
 
 /** What a storage node has of a log. */
 export interface LogStorage {
-  /** Refuses all spans: they come out of the log. */
+  /** Refuses all spans but copied ones: they come out of the log. */
   readonly writer: SpanWriter;
   readonly place: () => LogPlace;
+  /** The same for `tracelith sync`. */
+  readonly placeInLog: () => PlaceInLog;
+  /** What the log had lost before this node read it, for people; undefined: nothing. */
+  readonly lacks: () => string | undefined;
   /** As GrpcCallOptions.reached. */
   readonly reached: (offsets: ReadonlyMap<number, bigint>, signal: AbortSignal) => Promise<readonly Behind[]>;
   readonly states: () => Iterable<PartitionState>;
@@ -102,7 +108,11 @@ export interface LogStorage {
 /** The log need not answer yet. Throws CONFIG. */
 export async function openLogStorage(
   config: LogStorageConfig,
-  { store, logger, disk }: { readonly store: ConsumingStore; readonly logger: Logger; readonly disk: Disk },
+  {
+    store,
+    logger,
+    disk,
+  }: { readonly store: ConsumingStore & SpanWriter; readonly logger: Logger; readonly disk: Disk },
 ): Promise<LogStorage> {
   const { logPartitions, logNodes: nodes, logZone: zone, logReadWaitMs } = config;
   const ordinal = ordinalOf(config, hostname());
@@ -115,9 +125,12 @@ export async function openLogStorage(
     quarantineBytes(disk, folder, { name: `log-${partition}-${offset}`, bytes, note });
   };
   const consumer = await LogConsumer.open({ store, logger, setAside, log, partitions });
+  const part = { zone, ordinal, nodes, partitions: logPartitions };
   return {
-    writer: REFUSING,
-    place: () => placeOf(consumer, { zone, ordinal, nodes, partitions: logPartitions }),
+    writer: copiesInto(store),
+    place: () => placeOf(consumer, part),
+    placeInLog: () => placeInLog(part, [...consumer.states]),
+    lacks: () => lacksOf(consumer),
     reached: async (offsets, signal) => {
       const behind = await consumer.reached(offsets, logReadWaitMs, signal);
       const times = new Map([...consumer.states].map((state) => [state.partition, state.storedTimeMs]));
@@ -140,12 +153,18 @@ function placeOf(consumer: LogConsumer, own: Omit<LogPlace, 'consumed' | 'hasGap
   return { ...own, consumed, hasGaps: states.some(({ gap }) => gap !== undefined) };
 }
 
-const REFUSING: SpanWriter = {
-  write: () =>
-    Promise.reject(
-      new StoreError(
-        'DISABLED',
-        'this storage node gets its spans from the log (-ingestLog.nodes); send them to an insert node',
-      ),
-    ),
-};
+function lacksOf({ states }: LogConsumer): string | undefined {
+  const gaps = [...states].flatMap(({ partition, gap }) => (gap === undefined ? [] : [gapText(partition, gap)]));
+  return gaps.length === 0 ? undefined : gaps.join('; ');
+}
+
+/** Spans that were acknowledged once, and are copied from a twin, do not go through the log again; all others would be on this node alone. */
+function copiesInto(store: SpanWriter): SpanWriter {
+  const text = 'this storage node gets its spans from the log (-ingestLog.nodes); send them to an insert node';
+  return {
+    write: async (call, body, key) => {
+      if (call.isCopied !== true) throw new StoreError('DISABLED', text);
+      return await store.write(call, body, key);
+    },
+  };
+}

@@ -9,11 +9,10 @@ import { DEFAULT_TENANT, type Tenant } from '../trace/tenant.ts';
 import type { WriteResult } from '../trace/store.ts';
 import type { IngestLog, LogMessage } from './ingest-log.ts';
 import { decodePayload, type LogSlice } from './log-payload.ts';
+import { WaitingMessages } from './waiting-messages.ts';
 
 /** OTLP bytes of one commit's part of a partition: some 8,000 spans, a few milliseconds of the write thread. */
 const UNIT_BYTES_MAX: number = 4 << 20;
-/** Bytes of messages, as they are in the log, that wait for the commit before them. */
-const WAITING_BYTES_MAX: number = 2 << 20;
 /** After a failure; doubled until the most. */
 const RETRY_MS = 100;
 const RETRY_MOST_MS = 500;
@@ -34,8 +33,8 @@ export interface LogGap {
   readonly toMs: number;
 }
 
-/** Of a commit that only moves the place. */
-const NO_SPANS: readonly LogSlice[] = [{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }];
+/** Of a commit that only moves the place; a new one each time, because the store takes the bodies away. */
+const noSpans = (): LogSlice[] => [{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }];
 
 /** How far a partition is stored. */
 interface Stored {
@@ -234,7 +233,7 @@ export class LogConsumer {
   /** Goes on behind `offset`, and says for good what is missing before it. */
   async #pass(state: PartitionState, offset: bigint, gap: LogGap | undefined): Promise<void> {
     const { identity, partition, storedTimeMs: timeMs } = state;
-    await this.#options.store.consume(NO_SPANS, { identity, partition, offset, timeMs, gap });
+    await this.#options.store.consume(noSpans(), { identity, partition, offset, timeMs, gap });
     state.consumed = offset;
     if (gap !== undefined) this.#miss(state, gap);
     this.#wake();
@@ -312,7 +311,7 @@ export class LogConsumer {
     const [first, last] = [messages[0]!, messages.at(-1)!];
     const gap = await this.#gapBefore(state, first);
     // Without spans there is still the place to be written.
-    const some = requests.length > 0 ? requests : NO_SPANS;
+    const some = requests.length > 0 ? requests : noSpans();
     const place = { identity, partition, offset: last.offset, timeMs: Math.round(last.timeMs), gap };
     const result = await store.consume(some, place);
     if (gap !== undefined) this.#miss(state, gap);
@@ -389,60 +388,6 @@ function refuseOthers(stored: readonly number[], partitions: readonly number[]):
   const has = `the data directory has partition ${others.join(', ')} of the log, and this node reads ${partitions.join(', ')}`;
   const way = 'a zone of another size (-ingestLog.nodes, -ingestLog.ordinal) begins with empty directories';
   throw new StoreError('CONFIG', `${has}: ${way}`);
-}
-
-/** Reads on while a commit is under way, up to a bound. */
-class WaitingMessages {
-  readonly #ended: Promise<void>;
-  #messages: LogMessage[] = [];
-  #bytes = 0;
-  #isEnded = false;
-  #failure: unknown;
-  #came: PromiseWithResolvers<void> = Promise.withResolvers();
-  #taken: PromiseWithResolvers<void> = Promise.withResolvers();
-
-  constructor(source: AsyncIterable<LogMessage>) {
-    this.#ended = this.#pump(source);
-  }
-
-  async #pump(source: AsyncIterable<LogMessage>): Promise<void> {
-    try {
-      for await (const message of source) {
-        this.#messages.push(message);
-        this.#bytes += message.bytes.length;
-        this.#came.resolve();
-        if (this.#bytes >= WAITING_BYTES_MAX && !this.#isEnded) await this.#taken.promise;
-      }
-    } catch (error) {
-      this.#failure = error;
-    }
-    this.#isEnded = true;
-    this.#came.resolve();
-  }
-
-  /** For the reader whose source was ended. Resolves when nothing is read any more. */
-  async end(): Promise<void> {
-    this.#isEnded = true;
-    this.#taken.resolve();
-    await this.#ended;
-  }
-
-  /** All that have come, at least one; none at the end. Throws what the source threw, after the messages before. */
-  async take(): Promise<LogMessage[]> {
-    while (this.#messages.length === 0) {
-      if (this.#failure !== undefined) throw this.#failure;
-      if (this.#isEnded) return [];
-      this.#came = Promise.withResolvers();
-      await this.#came.promise;
-    }
-    const messages = this.#messages;
-    this.#messages = [];
-    this.#bytes = 0;
-    const taken = this.#taken;
-    this.#taken = Promise.withResolvers();
-    taken.resolve();
-    return messages;
-  }
 }
 
 /** Up to here the partition is stored, or was before it was read from its beginning again. */

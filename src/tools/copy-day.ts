@@ -4,6 +4,7 @@ import { StoreError } from '../base/errors.ts';
 import type { Disk } from '../disk/disk.ts';
 import { decodeExportResponse } from '../otlp/rpc-messages.ts';
 import { join } from 'node:path';
+import type { PlaceInLog } from '../ingest-log/place-in-log.ts';
 import { TRACE_ID_BYTES } from '../trace/ids.ts';
 import { COPY_PROTOCOL_HEADER, COPY_PROTOCOL_VERSION } from '../trace/span-digests.ts';
 import { BodyReader, unbroken, type NodeClient } from './node-client.ts';
@@ -90,11 +91,25 @@ export interface Copied {
   readonly rejections: readonly string[];
 }
 
+/** The part of the log that the node holds; undefined: it reads none, or is older than logs. Throws UNAVAILABLE. */
+export async function askPlaceInLog(node: NodeClient): Promise<PlaceInLog | undefined> {
+  const answer = await node.call('/internal/partition/log', { headers: COPY_HEADERS, expected: [200, 404] });
+  const text = await answer.text();
+  return answer.status === 404 ? undefined : ((JSON.parse(text) as PlaceInLog | null) ?? undefined);
+}
+
 export interface TracesToCopy {
   readonly from: NodeClient;
   readonly to: NodeClient;
   readonly tenant: string;
   readonly ids: readonly Buffer[];
+  /** Of `to`, as its flags and its release have it. */
+  readonly writePath: string;
+}
+
+/** A storage node of a log takes spans from elsewhere only here. */
+export function writePathOf(place: PlaceInLog | undefined): string {
+  return place === undefined ? '/insert/opentelemetry/v1/traces' : '/internal/partition/write';
 }
 
 /** Copies whole traces. Resolves when they are durable. `progress` is called after each write. Throws as compareDay. */
@@ -150,9 +165,9 @@ export async function* readTraces(
 }
 
 /** TracesData and ExportTraceServiceRequest have the same bytes. Returns why spans were rejected, if some were. */
-async function writeTo({ to, tenant }: TracesToCopy, body: Uint8Array): Promise<string | undefined> {
+async function writeTo({ to, tenant, writePath }: TracesToCopy, body: Uint8Array): Promise<string | undefined> {
   const headers = { ...tenantHeaders(tenant), 'content-type': 'application/x-protobuf' };
-  const answer = await to.call('/insert/opentelemetry/v1/traces', { headers, body });
+  const answer = await to.call(writePath, { headers, body });
   const { rejectedSpans, errorMessage } = decodeExportResponse(new Uint8Array(await answer.arrayBuffer()));
   return rejectedSpans === 0 ? undefined : `${to.url}: ${rejectedSpans} spans rejected: ${errorMessage}`;
 }

@@ -9,7 +9,7 @@ import { copySnapshot } from './copy-snapshot.ts';
 import { moveArchive } from './move-archive.ts';
 import type { NodeClient } from './node-client.ts';
 import { formatBytes, Progress } from './progress.ts';
-import { listDays, syncDay, type SyncSums } from './sync.ts';
+import { askPlaces, listDays, syncDay, type SyncSums } from './sync.ts';
 import { EXIT_OK, type Terminal } from './terminal.ts';
 import { DEFAULT_URL, LOGIN_HELP, LOGIN_OPTIONS, nodesOf, readDayPrefix, readOptions } from './tool-options.ts';
 import { verifyPartition } from './verify-partition.ts';
@@ -64,9 +64,11 @@ async function assertReadOnly(node: NodeClient): Promise<void> {
 
 async function moveDay(job: Move, day: string): Promise<void> {
   const { from, to, terminal } = job;
+  const nodes = { from, to, isBoth: false };
+  const places = await askPlaces(nodes);
   if (!(await listDays(to)).includes(day)) await bringFiles(job, day);
   const sums: SyncSums = { spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
-  await syncDay({ from, to, isBoth: false }, day, { terminal, sums });
+  await syncDay(nodes, day, { terminal, sums, places });
   if (sums.left > 0 || sums.warnings > 0) {
     const what = sums.left > 0 ? `${sums.left} traces are not whole on ${to.url}` : 'there were warnings, see above';
     throw new StoreError('UNAVAILABLE', `${day}: not detached from ${from.url}: ${what}`);

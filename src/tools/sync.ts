@@ -2,15 +2,26 @@
 import { randomBytes } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { StoreError } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
-import { askTenants, compareDay, copyTraces, type DayDifference, type DayPair } from './copy-day.ts';
+import { areTwins, canFill, type PlaceInLog } from '../ingest-log/place-in-log.ts';
+import {
+  askPlaceInLog,
+  askTenants,
+  compareDay,
+  copyTraces,
+  writePathOf,
+  type DayDifference,
+  type DayPair,
+} from './copy-day.ts';
 import type { NodeClient } from './node-client.ts';
 import { formatBytes, Ticker } from './progress.ts';
 import { EXIT_FAILED, EXIT_OK, type Terminal } from './terminal.ts';
 import { DEFAULT_URL, LOGIN_HELP, LOGIN_OPTIONS, nodesOf, readDayPrefix, readOptions } from './tool-options.ts';
 
 export const SYNC_HELP = `Compares the days of two running nodes span by span, and copies the traces of which one lacks something. Safe to
-interrupt and to repeat: what is there already is not copied again, and nothing is ever removed.
+interrupt and to repeat: what is there already is not copied again, and nothing is ever removed. Storage nodes of a log (-ingestLog) are
+copied only between twins, nodes of two zones that read the same partitions; when the target lacks nothing any more, its gaps are filled.
   --from URL            the node to copy from
   --to URL              the node to copy to, default ${DEFAULT_URL}
   --both                also copy the other way: then both have everything
@@ -36,6 +47,12 @@ export interface SyncNodes {
   readonly isBoth: boolean;
 }
 
+/** Both nodes' parts of the log when the work began; undefined: a node reads none. */
+interface Places {
+  readonly from: PlaceInLog | undefined;
+  readonly to: PlaceInLog | undefined;
+}
+
 /** Runs the tool; returns the exit code. Throws CONFIG, UNAVAILABLE, INVALID_REQUEST, DISK. */
 export async function sync(args: readonly string[], terminal: Terminal): Promise<number> {
   const text = { type: 'string' } as const;
@@ -49,10 +66,45 @@ export async function sync(args: readonly string[], terminal: Terminal): Promise
   const prefix = readDayPrefix(given['day']);
   const nodes = { ...nodesOf(given), isBoth: given['both'] === true };
   const sums: SyncSums = { spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
+  const places = await askPlaces(nodes);
   const days = await daysOf(nodes, prefix);
-  for (const day of days) await syncDay(nodes, day, { terminal, sums });
+  for (const day of days) await syncDay(nodes, day, { terminal, sums, places });
   terminal.out(summaryOf(days.length, sums));
+  if (sums.left === 0 && sums.warnings === 0 && prefix === '') await fillGaps(nodes, places, terminal);
   return sums.left === 0 && sums.warnings === 0 ? EXIT_OK : EXIT_FAILED;
+}
+
+/** Throws CONFIG if a copy would bring a storage node of a log spans of partitions that are not its own. */
+export async function askPlaces({ from, to, isBoth }: SyncNodes): Promise<Places> {
+  const places = { from: await askPlaceInLog(from), to: await askPlaceInLog(to) };
+  if (places.to === undefined && (!isBoth || places.from === undefined)) return places;
+  if (places.from !== undefined && places.to !== undefined && areTwins(places.from, places.to)) return places;
+  const shown = ({ url }: NodeClient, place: PlaceInLog | undefined): string =>
+    place === undefined
+      ? `${url} reads no log`
+      : `${url} is node ${place.ordinal} of ${place.nodes} of a log with ${place.partitions} partitions`;
+  const twins = 'twins, nodes of two zones with the same -ingestLog.ordinal, .nodes and .partitions';
+  const what = `${shown(from, places.from)}, ${shown(to, places.to)}`;
+  throw new StoreError('CONFIG', `${what}: spans are copied only between ${twins}`);
+}
+
+/** Tells the target that it lacks nothing any more, if its twin had everything when the comparison began. */
+async function fillGaps({ from, to }: SyncNodes, places: Places, terminal: Terminal): Promise<void> {
+  const gaps = places.to?.gaps ?? [];
+  if (gaps.length === 0) return;
+  const shown = gaps.map(({ what }) => `  ${what}\n`).join('');
+  if (!canFill(places.from!, places.to!)) {
+    terminal.err(`${from.url} lacks messages of the log itself, so ${to.url} still counts as lacking these:\n${shown}`);
+    return;
+  }
+  const now = await askPlaceInLog(to);
+  // A gap that came meanwhile was not compared.
+  if (JSON.stringify(now?.gaps) !== JSON.stringify(gaps)) {
+    terminal.err(`${to.url} has fallen behind the log again meanwhile: run it again\n`);
+    return;
+  }
+  await to.call('/internal/partition/fill_log_gaps');
+  terminal.out(`${to.url} has what it had missed of the log:\n${shown}`);
 }
 
 async function daysOf({ from, to, isBoth }: SyncNodes, prefix: string): Promise<string[]> {
@@ -76,6 +128,7 @@ function summaryOf(days: number, { spans, copied, bytes, left, extra, warnings }
 export interface SyncReport {
   readonly terminal: Terminal;
   readonly sums: SyncSums;
+  readonly places: Places;
 }
 
 /** Copies what is missing of a day, of every tenant, and adds it to the sums. */
@@ -98,12 +151,13 @@ async function tenantsOf({ from, to, isBoth }: SyncNodes, day: string): Promise<
 }
 
 /** Compares, copies, and if something was copied compares again. */
-async function syncTenant(nodes: SyncNodes, pair: DayPair, { terminal, sums }: SyncReport): Promise<void> {
+async function syncTenant(nodes: SyncNodes, pair: DayPair, { terminal, sums, places }: SyncReport): Promise<void> {
   const { day, tenant } = pair;
   const ticker = new Ticker(terminal, `sync ${day} ${tenant}`);
   let copied = 0;
   const copyFrom = async (source: NodeClient, target: NodeClient, ids: readonly Buffer[]): Promise<void> => {
-    const done = await copyTraces({ from: source, to: target, tenant, ids }, (traces, bytes) => {
+    const writePath = writePathOf(target === nodes.to ? places.to : places.from);
+    const done = await copyTraces({ from: source, to: target, tenant, ids, writePath }, (traces, bytes) => {
       copied += traces;
       sums.bytes += bytes;
       ticker.tell(`${copied} traces copied`);

@@ -19,6 +19,8 @@ export interface CallContext {
   readonly deadlineNs?: bigint | undefined;
   /** An answer without the nodes that cannot be reached will do (Marked.missing). Absent: as the reader is set. */
   readonly allowsPartial?: boolean | undefined;
+  /** The spans are copied from another node that has them (`tracelith sync`). */
+  readonly isCopied?: boolean | undefined;
   /** Between nodes: answer when the log is stored up to these offsets, by partition. */
   readonly logOffsets?: ReadonlyMap<number, bigint> | undefined;
 }

@@ -61,6 +61,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/contract/ingest-log.test.ts': NATS,
   'test/system/demo-log.test.ts': NATS,
   'test/system/ingest-log.test.ts': NATS,
+  'test/system/log-sync.test.ts': NATS,
   'test/system/pair.test.ts': 'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
   'test/system/round-trip.test.ts': CAPTURE,

@@ -84,6 +84,12 @@ export class RoleProcess implements AsyncDisposable {
     return Number(kib) * 1_024;
   }
 
+  /** Of a stopped storage node: as if its disk were lost and another one had come. */
+  loseDisk(): void {
+    if (this.#dataPath === undefined || this.isRunning) throw new Error(`${this.name} has no disk to lose now`);
+    rmSync(this.#dataPath, { recursive: true, force: true });
+  }
+
   get isRunning(): boolean {
     return this.#child?.isRunning === true;
   }

@@ -43,6 +43,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/disk/disk.ts': 'an interface',
   'src/trace/store.ts': 'an interface',
   'src/ingest-log/ingest-log.ts': 'an interface',
+  'src/ingest-log/waiting-messages.ts': 'test/ingest-log/log-consumer.test.ts reads through it',
   'src/flags/log-flags.ts': 'a table; test/config.test.ts tests each flag',
   'src/cluster/log-roles.ts': 'wiring; test/system/ingest-log.test.ts starts the real processes',
   'src/api/metrics/ingest-log-metrics.ts': 'names; test/system/ingest-log.test.ts reads them from real processes',
@@ -79,6 +80,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/contract/cluster-ports.test.ts': [],
   'test/contract/ingest-log.test.ts': ['src/ingest-log/jet-stream-log.ts', 'src/ingest-log/local-log.ts'],
   'test/system/ingest-log.test.ts': [],
+  'test/system/log-sync.test.ts': [],
   'test/storage/consume.test.ts': ['src/storage/group-commit.ts', 'src/storage/consumed-offsets.ts'],
   'test/contract/store-ports.test.ts': [
     'src/api/cluster-grpc/storage-node-grpc.ts',

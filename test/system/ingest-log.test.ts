@@ -2,106 +2,22 @@
 // by the next question, whoever is away; and the answers are those of one node.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { hasNatsServer, NatsServers } from '../../native-bench/harness/nats-servers.ts';
-import { encodeRequest } from '../support/otlp-proto.ts';
+import { figureOf, LogCluster, newTraces, postSpans } from '../support/log-cluster.ts';
 import { RoleProcess, waitFor } from '../support/role-process.ts';
-import { requestOf, span } from '../block/scanned.ts';
 
-const ZONES = ['a', 'b'];
 const NODES = 2;
 const PARTITIONS = 4;
-const hex = (trace: number): string => trace.toString(16).padStart(32, '0');
-
-class LogCluster implements AsyncDisposable {
-  readonly nats: NatsServers;
-  readonly storage: readonly RoleProcess[];
-  readonly insert: RoleProcess;
-  readonly select: RoleProcess;
-  readonly single: RoleProcess;
-
-  private constructor(nats: NatsServers, parts: Pick<LogCluster, 'storage' | 'insert' | 'select' | 'single'>) {
-    this.nats = nats;
-    this.storage = parts.storage;
-    this.insert = parts.insert;
-    this.select = parts.select;
-    this.single = parts.single;
-  }
-
-  static async open(): Promise<LogCluster> {
-    const nats = await NatsServers.open();
-    const log = [`-ingestLog=nats://${nats.addresses}`, `-ingestLog.partitions=${PARTITIONS}`];
-    const storage: RoleProcess[] = [];
-    for (const zone of ZONES)
-      for (let ordinal = 0; ordinal < NODES; ordinal++)
-        storage.push(
-          await RoleProcess.storing(`${zone}${ordinal}`, false, [
-            ...log,
-            `-ingestLog.zone=${zone}`,
-            `-ingestLog.nodes=${NODES}`,
-            `-ingestLog.ordinal=${ordinal}`,
-          ]),
-        );
-    const nodes = storage.map(({ address }) => address).join(',');
-    const monitors = `-ingestLog.monitor=${nats.monitorUrls}`;
-    const insert = await RoleProcess.inFront('insert', nodes, [...log, monitors]);
-    const select = await RoleProcess.inFront('select', nodes, log);
-    const single = await RoleProcess.storing('single', true);
-    const cluster = new LogCluster(nats, { storage, insert, select, single });
-    try {
-      // The streams are made by insert; storage nodes wait for them.
-      for (const one of [...storage, insert, select, single]) await one.start();
-    } catch (error) {
-      await cluster[Symbol.asyncDispose]();
-      throw error;
-    }
-    return cluster;
-  }
-
-  /** Sends the same request to the cluster and to the node beside it. */
-  async write(body: Uint8Array): Promise<number> {
-    const headers = { 'content-type': 'application/x-protobuf' };
-    const post = async ({ url }: RoleProcess): Promise<number> =>
-      (await fetch(`${url}/v1/traces`, { method: 'POST', headers, body: Buffer.from(body) })).status;
-    expect(await post(this.single)).toBe(200);
-    return await post(this.insert);
-  }
-
-  async ask(
-    path: string,
-    { url }: RoleProcess = this.select,
-  ): Promise<{ status: number; text: string; warnings: string | null }> {
-    const reply = await fetch(url + path);
-    return { status: reply.status, text: await reply.text(), warnings: reply.headers.get('tracelith-warnings') };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const one of [this.insert, this.select, this.single, ...this.storage]) await one[Symbol.asyncDispose]();
-    await this.nats[Symbol.asyncDispose]();
-  }
-}
-
-const nowNs = (): bigint => BigInt(Date.now()) * 1_000_000n;
-let made = 1;
-
-/** A request with spans of `count` new traces; returns their numbers. */
-function newTraces(count: number): { readonly body: Uint8Array; readonly traces: number[] } {
-  const traces = Array.from({ length: count }, () => made++);
-  const start = nowNs() - 1_000_000_000n;
-  const spans = traces.flatMap((trace) =>
-    [1, 2].map((id) => span(id, { trace, startTimeUnixNano: start + BigInt(trace) })),
-  );
-  return { body: encodeRequest(requestOf(spans)), traces };
-}
 
 describe.skipIf(!hasNatsServer())('a cluster with a log', () => {
   let cluster: LogCluster;
   beforeAll(async () => {
-    cluster = await LogCluster.open();
+    cluster = await LogCluster.open({ partitions: PARTITIONS, nodes: NODES });
   }, 300_000);
   afterAll(async () => await cluster?.[Symbol.asyncDispose]());
 
-  const sees = async (traces: readonly number[]): Promise<void> => {
+  const sees = async (traces: readonly string[]): Promise<void> => {
     for (const trace of traces) {
-      const path = `/api/traces/${hex(trace)}`;
+      const path = `/api/traces/${trace}`;
       const [ours, single] = await Promise.all([cluster.ask(path), cluster.ask(path, cluster.single)]);
       expect(ours).toEqual({ ...single, status: 200, warnings: null });
     }
@@ -126,38 +42,31 @@ describe.skipIf(!hasNatsServer())('a cluster with a log', () => {
   test('the metrics of both sides tell what went through the log', { timeout: 60_000 }, async () => {
     const { body } = newTraces(20);
     expect(await cluster.write(body)).toBe(200);
-    const figures = async ({ url }: RoleProcess): Promise<(name: string) => number> => {
-      const page = await (await fetch(`${url}/metrics`)).text();
-      const lines = page.split('\n').filter((line) => line.startsWith('tracelith_ingest_log_'));
-      return (name) => {
-        const own = lines.filter((line) => line.startsWith(`tracelith_ingest_log_${name}`));
-        expect(own.length, name).toBeGreaterThan(0);
-        return own.reduce((sum, line) => sum + Number(line.slice(line.lastIndexOf(' ') + 1)), 0);
-      };
-    };
-    const front = await figures(cluster.insert);
-    expect(front('messages_total')).toBeGreaterThanOrEqual(PARTITIONS);
-    expect(front('append_duration_seconds_sum')).toBeGreaterThan(0);
-    expect(front('retention_seconds')).toBe(86_400);
-    expect([front('replicas'), front('is_refused'), front('waiting_bytes'), front('slices_refused_total')]).toEqual([
-      3, 0, 0, 0,
-    ]);
-    expect((await figures(cluster.select))('ends_unknown_total')).toBe(0);
+    const front = async (name: string): Promise<number> => await figureOf(cluster.insert, name);
+    expect(await front('messages_total')).toBeGreaterThanOrEqual(PARTITIONS);
+    expect(await front('append_duration_seconds_sum')).toBeGreaterThan(0);
+    expect(await front('retention_seconds')).toBe(86_400);
+    for (const [name, value] of [
+      ['replicas', 3],
+      ['is_refused', 0],
+      ['waiting_bytes', 0],
+      ['slices_refused_total', 0],
+    ] as const)
+      expect([name, await front(name)]).toEqual([name, value]);
+    expect(await figureOf(cluster.select, 'ends_unknown_total')).toBe(0);
     // All are seen by now, so each zone has them all.
+    const messages = await front('messages_total');
     await waitFor('both zones to have stored it', async () => {
-      const nodes = await Promise.all(cluster.storage.map(figures));
-      return nodes.reduce((sum, of) => sum + of('stored_offset'), 0) === ZONES.length * front('messages_total');
+      const stored = await Promise.all(cluster.storage.map((node) => figureOf(node, 'stored_offset')));
+      return stored.reduce((sum, offset) => sum + offset, 0) === 2 * messages;
     });
-    for (const node of cluster.storage) {
-      const of = await figures(node);
-      expect([of('gap_messages'), of('messages_set_aside_total'), of('messages_replayed_total')]).toEqual([0, 0, 0]);
-    }
+    for (const node of cluster.storage)
+      for (const name of ['gap_messages', 'messages_set_aside_total', 'messages_replayed_total'])
+        expect([name, await figureOf(node, name)]).toEqual([name, 0]);
   });
 
   test('a storage node takes no spans from elsewhere', { timeout: 60_000 }, async () => {
-    const headers = { 'content-type': 'application/x-protobuf' };
-    const body = Buffer.from(newTraces(1).body);
-    const reply = await fetch(`${cluster.storage[0]!.url}/v1/traces`, { method: 'POST', headers, body });
+    const reply = await postSpans(cluster.storage[0]!, newTraces(1).body);
     expect(reply.status).toBe(501);
     expect(await reply.text()).toContain('gets its spans from the log');
   });
@@ -189,7 +98,7 @@ describe.skipIf(!hasNatsServer())('a cluster with a log', () => {
     for (const node of other) await node.signal('SIGKILL');
     // Until it has caught up, an answer would say that it lacks something.
     await waitFor('the zone to have caught up', async () => {
-      const answers = await Promise.all(traces.map(async (trace) => await cluster.ask(`/api/traces/${hex(trace)}`)));
+      const answers = await Promise.all(traces.map(async (trace) => await cluster.ask(`/api/traces/${trace}`)));
       return answers.every(({ status, warnings }) => status === 200 && warnings === null);
     });
     await sees(traces);
@@ -233,10 +142,8 @@ test.skipIf(!hasNatsServer())(
     );
     await using trusted = await RoleProcess.inFront('insert', '127.0.0.1:1', [...log, monitor, '-ingestLog.trust']);
     await trusted.start();
-    const body = Buffer.from(newTraces(1).body);
-    const headers = { 'content-type': 'application/x-protobuf' };
-    const post = async (): Promise<Response> =>
-      await fetch(`${trusted.url}/v1/traces`, { method: 'POST', headers, body });
+    const { body } = newTraces(1);
+    const post = async (): Promise<Response> => await postSpans(trusted, body);
     expect((await post()).status).toBe(200);
     await nats.servers[0]!.kill9();
     const away = await post();

@@ -60,6 +60,8 @@ const HTTP_NEEDS: Readonly<Record<string, RouteNeed>> = {
   'POST /internal/partition/tenants': partitions,
   'POST /internal/partition/digests': partitions,
   'POST /internal/partition/traces': partitions,
+  'POST /internal/partition/log': partitions,
+  'POST /internal/partition/write': partitions,
   'GET /internal/partition/snapshot/file/*': partitions,
   'POST /insert/opentelemetry/v1/traces': ingest,
   'POST /v1/traces': ingest,

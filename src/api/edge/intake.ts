@@ -42,7 +42,7 @@ export interface IntakeOptions {
 }
 
 /** What else an edge knows of a request that it writes. */
-export interface WriteCall extends Pick<CallContext, 'principal' | 'deadlineNs'> {
+export interface WriteCall extends Pick<CallContext, 'principal' | 'deadlineNs' | 'isCopied'> {
   /** As SpanWriter.write. */
   readonly key?: string | undefined;
 }

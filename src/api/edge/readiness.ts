@@ -12,6 +12,8 @@ export interface ReadinessOptions {
   readonly isReachable?: () => boolean;
   /** Why a duty is refused now, for people; undefined: it is not. */
   readonly refusalOf: (duty: Duty) => Promise<string | undefined>;
+  /** What a node that is ready lacks all the same, for people; absent, or undefined: nothing. */
+  readonly lacks?: (() => string | undefined) | undefined;
 }
 
 export class Readiness {
@@ -54,6 +56,11 @@ export class Readiness {
   /** What gRPC's health says: as isReady, and requests would be answered. */
   get isServing(): boolean {
     return this.isReady && (this.#options.isReachable?.() ?? true);
+  }
+
+  /** As ReadinessOptions.lacks. */
+  get lacks(): string | undefined {
+    return this.#options.lacks?.();
   }
 
   /** Why no requests of these duties should come here, for people; undefined: they should. */

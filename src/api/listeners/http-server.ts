@@ -69,6 +69,8 @@ export interface HttpServerOptions {
   readonly explainer?: SearchExplainer;
   /** undefined: traces are stored elsewhere. */
   readonly digester?: SpanDigester;
+  /** undefined: the node reads no log. */
+  readonly placeInLog?: OperationsOptions['placeInLog'];
   /** What is stored, in numbers; undefined: it is stored elsewhere. */
   readonly inventory?: StoreInventory;
   /** The folder of the built first page; undefined: there is none. */

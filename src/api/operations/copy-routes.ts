@@ -1,5 +1,5 @@
 // What another node, or `tracelith sync` and `tracelith move`, read of this one to copy its days: digests of a day's spans,
-// traces as OTLP, files of snapshots. Formats: docs/format/copy-protocol.md.
+// traces as OTLP, files of snapshots; and the way in for copied spans, the only one into a storage node of a log. Formats: docs/format/copy-protocol.md.
 import { join, resolve } from 'node:path';
 import { Readable } from 'node:stream';
 import fastifyStatic from '@fastify/static';
@@ -8,12 +8,14 @@ import { ARCHIVE_FOLDER, archivedTraceOf, archiveFiles } from '../../archive/arc
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { PlaceInLog } from '../../ingest-log/place-in-log.ts';
 import { nodeDisk } from '../../disk/node-disk.ts';
 import { parseDay } from '../../partition/day.ts';
 import { COPY_PROTOCOL_HEADER, COPY_PROTOCOL_VERSION, type SpanDigester } from '../../trace/span-digests.ts';
 import type { FoundTrace, StoreAdmin, TraceReader } from '../../trace/store.ts';
 import { TRACE_ID_BYTES } from '../../trace/ids.ts';
-import { tenantOf } from '../access/guard-routes.ts';
+import { encodeWriteResult } from '../../otlp/partial-success.ts';
+import { principalOf, tenantOf } from '../access/guard-routes.ts';
 import type { AnswerBudget } from '../edge/answer-budget.ts';
 import type { Intake } from '../edge/intake.ts';
 import { receiveBody } from '../http/request-body.ts';
@@ -22,7 +24,9 @@ export interface CopyRoutesOptions {
   readonly admin: Pick<StoreAdmin, 'listTenants'>;
   readonly digester: SpanDigester;
   readonly reader: Pick<TraceReader, 'findTraces'>;
-  readonly intake: Pick<Intake, 'open'>;
+  readonly intake: Pick<Intake, 'open' | 'write' | 'requestBytesMax'>;
+  /** undefined: the node reads no log, and takes copied spans as all others. */
+  readonly placeInLog?: (() => PlaceInLog) | undefined;
   readonly answers: AnswerBudget;
   readonly logger: Logger;
   readonly storageDataPath: string;
@@ -54,6 +58,10 @@ async function registerUncompressed(app: FastifyInstance, options: CopyRoutesOpt
   app.post('/internal/partition/digests', async (request, reply) => {
     return isOfArchive(request) ? sendArchivedIds(request, reply, options) : sendDigests(request, reply, options);
   });
+  app.post('/internal/partition/log', async (_request, reply) =>
+    reply.type('application/json').send(JSON.stringify(options.placeInLog?.() ?? null)),
+  );
+  app.post('/internal/partition/write', async (request, reply) => writeCopies(request, reply, options));
   app.post('/internal/partition/traces', async (request, reply) => sendTraces(request, reply, options));
   await app.register(fastifyStatic, {
     root: resolve(options.storageDataPath, 'snapshots'),
@@ -167,6 +175,19 @@ async function sendTraces(
   const { traces } = await reader.findTraces({ tenant, signal }, ids);
   answers.hold(traces, signal);
   return reply.type(BINARY).send(paced(frames(traces), logger));
+}
+
+/** An ExportTraceServiceRequest with spans of the node's twin. */
+async function writeCopies(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { intake }: CopyRoutesOptions,
+): Promise<FastifyReply> {
+  using account = intake.open(tenantOf(request));
+  const { bytes } = await receiveBody(request.raw, { sizeMax: intake.requestBytesMax, account });
+  const call = { principal: principalOf(request), isCopied: true };
+  const result = await intake.write(account, bytes, 'opentelemetry_traces_otlphttp_protobuf', call);
+  return reply.type('application/x-protobuf').send(encodeWriteResult(result, 'protobuf'));
 }
 
 /** For each trace its length (u32, little-endian) and its OTLP. */

@@ -17,8 +17,8 @@ import { registerDeleteRoutes, type Deletions } from './delete-routes.ts';
 import { registerTenantRoutes } from './tenant-routes.ts';
 import { registerPartitionRoutes } from './partition-routes.ts';
 
-export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'answers' | 'logger'> {
-  readonly intake: Pick<Intake, 'open' | 'limitsOf'>;
+export interface OperationsOptions extends Pick<CopyRoutesOptions, 'reader' | 'answers' | 'logger' | 'placeInLog'> {
+  readonly intake: Pick<Intake, 'open' | 'write' | 'requestBytesMax' | 'limitsOf'>;
   readonly inventory?: StoreInventory;
   /** undefined: traces are stored elsewhere, and nothing of them can be copied from here. */
   readonly digester?: SpanDigester;
@@ -70,7 +70,9 @@ export function registerProbes(app: FastifyInstance, { readiness }: Pick<Operati
       url,
       handler: async (_request, reply) => {
         const refusal = await readiness.refusalOf(duties);
-        return reply.code(refusal === undefined ? 200 : 503).send({ status: refusal ?? 'ok' });
+        if (refusal !== undefined) return reply.code(503).send({ status: refusal });
+        const { lacks } = readiness;
+        return reply.send({ status: 'ok', ...(lacks !== undefined && { lacks }) });
       },
     });
   }
