@@ -39,6 +39,19 @@ const CLUSTER_ON = [
   ['select.autoscaling.enabled', 'true'],
   ['networkPolicy.metricsFrom[0].namespaceSelector.matchLabels.team', 'monitoring'],
 ] as const;
+const LOG_ON = [
+  ['log.enabled', 'true'],
+  ['log.address', 'tls://nats.tracing.svc:4222'],
+  ['log.monitor', 'http://nats-0.nats-headless:8222\\,http://nats-1.nats-headless:8222'],
+  ['log.zones[0].name', 'a'],
+  ['log.zones[0].nodeSelector.zone', 'eu-1'],
+  ['log.zones[1].name', 'b'],
+  ['log.zones[1].hold', 'true'],
+  ['log.zones[2].name', 'c'],
+  ['log.zones[2].replicas', '4'],
+  ['log.loginSecret.name', 'nats-login'],
+  ['log.caSecret.name', 'nats-ca'],
+] as const;
 const SINGLE_ON = [['podDisruptionBudget.enabled', 'true']] as const;
 const WITHOUT_PROXY = [['proxy.enabled', 'false']] as const;
 
@@ -63,6 +76,8 @@ const RENDERINGS = [
   ['tracelith-single', 'without a volume', [['persistence.enabled', 'false']]],
   ['tracelith-cluster', 'with its defaults', []],
   ['tracelith-cluster', 'with everything on', [...ALL_ON, ...CLUSTER_ON]],
+  ['tracelith-cluster', 'with a log', LOG_ON],
+  ['tracelith-cluster', 'with a log and everything on', [...ALL_ON, ...CLUSTER_ON, ...LOG_ON]],
   ['tracelith-cluster', 'without its proxy', [...ALL_ON, ...CLUSTER_ON, ...WITHOUT_PROXY]],
 ] as const;
 
@@ -111,8 +126,11 @@ describe.skipIf(!hasHelm)('rendered by helm', () => {
     expect(args.map((arg) => arg.split('=')[0]).filter((name = '') => !known.has(name))).toEqual([]);
   });
 
-  test('every container of the cluster has arguments that the program accepts together', async () => {
-    for (const { args = [] } of parseManifests(render('tracelith-cluster', CLUSTER_ON)).flatMap(containersOf)) {
+  test.each([
+    ['', CLUSTER_ON],
+    [' with a log', [...CLUSTER_ON, ...LOG_ON]],
+  ])('every container of the cluster%s has arguments that the program accepts together', async (_how, values) => {
+    for (const { args = [] } of parseManifests(render('tracelith-cluster', values)).flatMap(containersOf)) {
       if (args.length > 0)
         expect(await runProgram([...args.map(asInPod), '-version']), args.join(' ')).toMatchObject({ exitCode: 0 });
     }
@@ -192,6 +210,42 @@ describe.skipIf(!hasHelm)('rendered by helm', () => {
         return `${name}-${at}.${name}.tracing.svc.cluster.local:10491`;
       }),
     );
+  });
+
+  test('with a log each zone has its pods, all are listed, and an upgrade can leave a zone as it is', () => {
+    const manifests = parseManifests(render('tracelith-cluster', LOG_ON));
+    const zones = manifests.filter(({ kind }) => kind === 'StatefulSet');
+    expect(zones.map(({ metadata, spec }) => [metadata.name, spec.replicas, spec.template.spec.nodeSelector])).toEqual([
+      ['tracelith-storage-a', 3, { zone: 'eu-1' }],
+      ['tracelith-storage-b', 3, undefined],
+      ['tracelith-storage-c', 4, undefined],
+    ]);
+    const places = zones
+      .flatMap(containersOf)
+      .map(({ args = [] }) => args.filter((arg) => /\.(zone|nodes)=/.test(arg)));
+    expect(places).toEqual(
+      ['a 3', 'b 3', 'c 4'].map((place) => {
+        const [zone, nodes] = place.split(' ');
+        return [`-ingestLog.nodes=${nodes}`, `-ingestLog.zone=${zone}`];
+      }),
+    );
+    expect(zones.map(({ spec }) => spec.updateStrategy?.rollingUpdate?.partition)).toEqual([undefined, 3, undefined]);
+    const list = manifests.find(({ metadata }) => metadata.name.endsWith('-storage-nodes'));
+    expect(String(list?.['data']['storage-nodes']).trim().split('\n')).toHaveLength(10);
+    const budgets = manifests.filter(
+      ({ kind, metadata }) => kind === 'PodDisruptionBudget' && /storage/.test(metadata.name),
+    );
+    expect(budgets.map(({ spec }) => spec.selector.matchExpressions[1].values)).toEqual([
+      ['storage-a', 'storage-b', 'storage-c'],
+    ]);
+  });
+
+  test('a log without an address, or whose servers cannot prove what they promise, is refused', () => {
+    const on = ['log.enabled', 'true'] as const;
+    expect(() => render('tracelith-cluster', [on])).toThrow(/log.address: where the servers of the log are/);
+    const address = ['log.address', 'nats://nats:4222'] as const;
+    expect(() => render('tracelith-cluster', [on, address])).toThrow(/log.monitor: the monitoring addresses/);
+    expect(render('tracelith-cluster', [on, address, ['log.trust', 'true']])).toContain('-ingestLog.trust=true');
   });
 
   test('the plain manifests are what the charts render', () => {

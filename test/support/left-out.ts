@@ -27,7 +27,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/crash/stopped-node.test.ts': LINUX,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
-  'test/deploy/cluster-chart.test.ts': 'needs helm',
+  'test/deploy/cluster-chart.test.ts': 'needs helm, and nats-server for the log',
   'test/deploy/collector.test.ts':
     'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/deploy/collector-logins.test.ts':

@@ -12,8 +12,9 @@ export interface Manifest {
   readonly [field: string]: any;
 }
 
-export function readYaml(path: string): unknown {
-  return parse(readFileSync(join(root, path), 'utf8'));
+/** `merge`: `<<` takes over the keys of another map, as Compose reads it. */
+export function readYaml(path: string, merge = false): unknown {
+  return parse(readFileSync(join(root, path), 'utf8'), { merge });
 }
 
 /** The documents of a stream, empty ones left out. Throws on an error of syntax. */

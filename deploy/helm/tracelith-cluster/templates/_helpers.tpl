@@ -8,7 +8,7 @@
 {{- end -}}
 {{- end -}}
 
-{{/* The functions below take a dict: root, and the role's name. */}}
+{{/* The functions below take a dict: root, and the role's name. With a log, the storage nodes of zone a are the role storage-a. */}}
 {{- define "tracelith.roleName" -}}
 {{ include "tracelith.fullname" .root }}-{{ .role }}
 {{- end -}}
@@ -55,29 +55,104 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/* The addresses of all storage nodes, one a line. Every node that should be there is in it, so that one that is away is missed. */}}
 {{- define "tracelith.storageNodes" -}}
-{{- $name := include "tracelith.roleName" (dict "root" . "role" "storage") -}}
-{{- range $index := until (int .Values.storage.replicas) }}
+{{- range $role := include "tracelith.storageRoles" . | trim | splitList " " }}
+{{- $name := include "tracelith.roleName" (dict "root" $ "role" $role) -}}
+{{- range $index := until (int (include "tracelith.storageReplicas" (dict "root" $ "role" $role))) }}
 {{ $name }}-{{ $index }}.{{ $name }}.{{ $.Release.Namespace }}.svc.{{ $.Values.clusterDomain }}:10491
 {{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* The volumes of secrets of a pod of Tracelith, as a list. */}}
+{{- define "tracelith.secretVolumes" -}}
+{{- with .Values.auth.existingSecret }}
+- { name: auth, secret: { secretName: {{ . }} } }
+{{- end }}
+{{- if and .Values.log.enabled .Values.log.caSecret.name }}
+- { name: log-ca, secret: { secretName: {{ .Values.log.caSecret.name }} } }
+{{- end }}
+{{- end -}}
+
+{{/* The names of the roles of storage nodes, with spaces between. */}}
+{{- define "tracelith.storageRoles" -}}
+{{- if .Values.log.enabled -}}
+{{- range .Values.log.zones }}storage-{{ .name }} {{ end -}}
+{{- else -}}
+storage
+{{- end -}}
+{{- end -}}
+
+{{/* Values of the role. */}}
+{{- define "tracelith.kind" -}}
+{{ splitList "-" .role | first }}
+{{- end -}}
+
+{{/* How many storage nodes a role has. */}}
+{{- define "tracelith.storageReplicas" -}}
+{{- $replicas := .root.Values.storage.replicas -}}
+{{- range .root.Values.log.zones }}{{ if and (eq (printf "storage-%s" .name) $.role) .replicas }}{{ $replicas = .replicas }}{{ end }}{{ end -}}
+{{ int $replicas }}
+{{- end -}}
+
+{{/* The flags of a role that belong to the log. */}}
+{{- define "tracelith.logFlags" -}}
+{{- $log := .root.Values.log -}}
+{{- $kind := include "tracelith.kind" . -}}
+{{- if $log.enabled -}}
+ingestLog: {{ required "log.address: where the servers of the log are, nats://HOST:4222,HOST:4222" $log.address | quote }}
+ingestLog.partitions: {{ int $log.partitions }}
+ingestLog.stream: {{ $log.stream | quote }}
+{{- if $log.caSecret.name }}
+ingestLog.tlsCAFile: /etc/tracelith/log-ca/{{ $log.caSecret.key }}
+{{- end }}
+{{- if eq $kind "insert" }}
+{{- if not (or $log.monitor $log.trust (hasPrefix "kafka" $log.address)) }}{{ fail "log.monitor: the monitoring addresses of all servers of the log, where they prove that they sync; or log.trust=true" }}{{ end }}
+{{- with $log.monitor }}
+ingestLog.monitor: {{ . | quote }}
+{{- end }}
+ingestLog.replicas: {{ int $log.replicas }}
+ingestLog.retention: {{ $log.retention | quote }}
+{{- if $log.trust }}
+ingestLog.trust: true
+{{- end }}
+{{- else if eq $kind "storage" }}
+ingestLog.zone: {{ trimPrefix "storage-" .role | quote }}
+ingestLog.nodes: {{ include "tracelith.storageReplicas" . }}
+{{- end }}
+{{- end -}}
 {{- end -}}
 
 {{/* Where a role's pods may run. */}}
 {{- define "tracelith.scheduling" -}}
-{{- $values := get .root.Values .role -}}
+{{- $values := get .root.Values (include "tracelith.kind" .) -}}
+{{- $nodeSelector := $values.nodeSelector -}}
+{{- range .root.Values.log.zones }}{{ if and $.root.Values.log.enabled (eq (printf "storage-%s" .name) $.role) }}{{ $nodeSelector = merge (dict) (default (dict) .nodeSelector) $nodeSelector }}{{ end }}{{ end -}}
 {{- with .root.Values.imagePullSecrets }}
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
 priorityClassName: {{ . }}
 {{- end }}
-{{- with $values.nodeSelector }}
+{{- with $nodeSelector }}
 nodeSelector: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with $values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
+{{- if $values.affinity }}
+affinity: {{- toYaml $values.affinity | nindent 2 }}
+{{- else if hasPrefix "storage-" .role }}
+# A machine that is lost should take no two copies of a trace with it.
+affinity:
+  podAntiAffinity:
+    preferredDuringSchedulingIgnoredDuringExecution:
+      - weight: 100
+        podAffinityTerm:
+          topologyKey: kubernetes.io/hostname
+          labelSelector:
+            matchExpressions:
+              - { key: app.kubernetes.io/instance, operator: In, values: [{{ .root.Release.Name }}] }
+              - { key: app.kubernetes.io/component, operator: In, values: [{{ without (include "tracelith.storageRoles" .root | trim | splitList " ") .role | join ", " }}] }
 {{- end }}
 {{- with $values.topologySpread }}
 topologySpreadConstraints:
@@ -90,7 +165,7 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{- define "tracelith.podMetadata" -}}
-{{- $values := get .root.Values .role -}}
+{{- $values := get .root.Values (include "tracelith.kind" .) -}}
 labels:
   {{- include "tracelith.labels" . | nindent 2 }}
   {{- with $values.podLabels }}{{ toYaml . | nindent 2 }}{{ end }}
@@ -102,19 +177,22 @@ annotations: {{- toYaml . | nindent 2 }}
 
 {{/* The container of a role: root, role, flags (that make the role), defaults (that a value may replace), ports, ready (the path of its readiness), mounts. */}}
 {{- define "tracelith.container" -}}
-{{- $values := get .root.Values .role -}}
+{{- $kind := include "tracelith.kind" . -}}
+{{- $values := get .root.Values $kind -}}
+{{- $login := dict -}}
+{{- if .root.Values.log.enabled }}{{ $login = .root.Values.log.loginSecret }}{{ end -}}
 {{- $prefix := include "tracelith.pathPrefix" .root -}}
 {{- $paths := dict "startupProbe" "/health" "readinessProbe" (default "/health" .ready) "livenessProbe" "/health" -}}
-name: {{ .role }}
+name: {{ $kind }}
 image: {{ include "tracelith.image" .root }}
 imagePullPolicy: {{ .root.Values.image.pullPolicy }}
 securityContext: {{- toYaml .root.Values.securityContext | nindent 2 }}
 args:
-  {{- include "tracelith.args" (merge (dict) .flags (include "tracelith.accessFlags" .root | fromYaml) $values.flags .root.Values.flags (default (dict) .defaults)) | trim | nindent 2 }}
+  {{- include "tracelith.args" (merge (dict) .flags (include "tracelith.logFlags" . | fromYaml) (include "tracelith.accessFlags" .root | fromYaml) $values.flags .root.Values.flags (default (dict) .defaults)) | trim | nindent 2 }}
 {{- $token := .root.Values.auth.storageTokenSecret }}
-{{- $asksStorage := and $token.name (ne .role "storage") }}
-{{- $isStorage := eq .role "storage" }}
-{{- if or .root.Values.env $asksStorage $isStorage }}
+{{- $asksStorage := and $token.name (ne $kind "storage") }}
+{{- $isStorage := eq $kind "storage" }}
+{{- if or .root.Values.env $asksStorage $isStorage $login.name }}
 env:
   {{- if $isStorage }}
   # The name by which a node gets its share of the traces; the pod of another volume would keep it.
@@ -124,6 +202,12 @@ env:
   {{- if $asksStorage }}
   - name: TRACELITH_storageNode_bearerToken
     valueFrom: { secretKeyRef: { name: {{ $token.name }}, key: {{ $token.key }} } }
+  {{- end }}
+  {{- if $login.name }}
+  - name: TRACELITH_ingestLog_username
+    valueFrom: { secretKeyRef: { name: {{ $login.name }}, key: {{ $login.usernameKey }}, optional: true } }
+  - name: TRACELITH_ingestLog_password
+    valueFrom: { secretKeyRef: { name: {{ $login.name }}, key: {{ $login.passwordKey }} } }
   {{- end }}
   {{- with .root.Values.env }}{{ toYaml . | nindent 2 }}{{ end }}
 {{- end }}
@@ -146,6 +230,9 @@ volumeMounts:
   {{- end }}
   {{- if .root.Values.auth.existingSecret }}
   - { name: auth, mountPath: /etc/tracelith/auth, readOnly: true }
+  {{- end }}
+  {{- if and .root.Values.log.enabled .root.Values.log.caSecret.name }}
+  - { name: log-ca, mountPath: /etc/tracelith/log-ca, readOnly: true }
   {{- end }}
 {{- end -}}
 
