@@ -1,6 +1,7 @@
-// Six projects: unit (fast, many small files in one process), system (real processes, sockets and disks, each file in
+// Seven projects: unit (fast, many small files in one process), system (real processes, sockets and disks, each file in
 // its own process), conformance (the contract's checks, likewise), cluster and cluster-rest (suites of the others again, asked of a
-// cluster behind HAProxy: a sample and what is left) and crash (kills and faults, minutes). `npm test` runs all but the last two.
+// cluster behind HAProxy: a sample and what is left), crash (kills and faults, minutes) and kafka (real brokers, minutes).
+// `npm test` runs all but the last three.
 import { defineConfig } from 'vitest/config';
 import { hasProxy } from '../native-bench/harness/proxy.ts';
 import { ConformanceCount } from './support/conformance-count.ts';
@@ -9,6 +10,7 @@ import { LeftOut } from './support/left-out.ts';
 const slow = ['test/system/**/*.test.ts', 'test/contract/**/*.test.ts', 'test/deploy/**/*.test.ts'];
 const conformance = ['test/conformance/**/*.test.ts'];
 const crash = ['test/crash/**/*.test.ts'];
+const kafka = ['test/kafka/**/*.test.ts'];
 // Each test of these takes minutes: the run shows how far it is.
 const isCrash = process.env['npm_lifecycle_event'] === 'test:crash';
 // Unchanged: test/support/cluster-front.ts is what they take for a node.
@@ -39,7 +41,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: ['test/**/*.test.ts'],
-          exclude: [...slow, ...conformance, ...crash],
+          exclude: [...slow, ...conformance, ...crash, ...kafka],
           // Files share a process: what they load is loaded once. Isolated, the same tests take several times as long.
           pool: 'forks',
           isolate: false,
@@ -67,6 +69,17 @@ export default defineConfig({
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 60_000,
+        },
+      },
+      // Each file starts brokers of its own, three JVMs.
+      {
+        test: {
+          name: 'kafka',
+          include: kafka,
+          pool: 'forks',
+          fileParallelism: false,
+          testTimeout: 300_000,
+          hookTimeout: 300_000,
         },
       },
     ],

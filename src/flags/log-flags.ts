@@ -1,7 +1,7 @@
 // Flags of a cluster with a log between insert and storage nodes.
 import { StoreError } from '../base/errors.ts';
 import { flag } from '../base/flag-row.ts';
-import { boolean, count, duration, text, type FlagKind } from '../base/flag-value.ts';
+import { boolean, choice, count, duration, text, type FlagKind } from '../base/flag-value.ts';
 import { logAddress, monitorAddresses } from '../base/log-address.ts';
 
 const word: FlagKind<string> = {
@@ -25,7 +25,7 @@ export const logFlags = {
   ingestLog: flag('log', 'ingestLog', logAddress, {
     default: '',
     meaning:
-      'The log between insert and storage nodes: NATS JetStream at `nats://host:port,host:port` (`tls://` over TLS). An insert node acknowledges when the log has; a storage node with -ingestLog.nodes reads its spans from there; a select node sees to it that every acknowledged span is in its answers.',
+      'The log between insert and storage nodes: NATS JetStream at `nats://host:port,host:port` (`tls://` over TLS), or a topic of Kafka at `kafka://host:port,host:port/topic` (`kafka+tls://` over TLS). An insert node acknowledges when the log has; a storage node with -ingestLog.nodes reads its spans from there; a select node sees to it that every acknowledged span is in its answers.',
     reason: 'One node, a pair and a split need no further program.',
     example: '-ingestLog=nats://nats-0:4222,nats-1:4222,nats-2:4222',
   }),
@@ -47,27 +47,27 @@ export const logFlags = {
   logPartitions: flag('log', 'ingestLog.partitions', count('partitions', { min: 1, max: 1_024 }), {
     default: '16',
     meaning:
-      'Parts of the log, each with its own order; a trace is in one of them. The same on every node, and never changed: more storage nodes in a zone than this have nothing to read.',
+      'Parts of the log, each with its own order; a trace is in one of them. The same on every node, and never changed, and as many as the topic of Kafka has: more storage nodes in a zone than this have nothing to read.',
     reason: 'Enough for 16 storage nodes in a zone; each costs the servers of the log some memory and a little work.',
     example: '-ingestLog.partitions=32',
   }),
   logStream: flag('log', 'ingestLog.stream', word, {
     default: 'tracelith',
     meaning:
-      'The first part of the names of the streams, one for each partition: tracelith-0 and so on. The same on every node.',
+      'The first part of the names of the streams of NATS, one for each partition: tracelith-0 and so on. The same on every node.',
     reason: 'Several clusters may share the servers of one log.',
     example: '-ingestLog.stream=shop',
   }),
   logReplicas: flag('log', 'ingestLog.replicas', count('replicas', { min: 1, max: 5 }), {
     default: '3',
-    meaning: 'Copies of each message, of streams that an insert node makes because they are not there.',
+    meaning: 'Copies of each message, of streams or a topic that an insert node makes because they are not there.',
     reason: 'With two, the log takes no spans while one server is away.',
     example: '-ingestLog.replicas=5',
   }),
   logRetentionMs: flag('log', 'ingestLog.retention', duration({ min: '2m', max: '10y' }), {
     default: '1d',
     meaning:
-      'How long the log keeps messages, of streams that an insert node makes. A storage node that is away for longer lacks what the log has dropped, until it is copied from its twin.',
+      'How long the log keeps messages, of streams or a topic that an insert node makes. A storage node that is away for longer lacks what the log has dropped, until it is copied from its twin.',
     reason: 'Longer than the repair of a machine.',
     example: '-ingestLog.retention=3d',
   }),
@@ -86,10 +86,16 @@ export const logFlags = {
   }),
   logPassword: flag('log', 'ingestLog.password', text, {
     default: '',
-    meaning: 'The password of -ingestLog.username; alone it is a token.',
+    meaning: 'The password of -ingestLog.username; alone it is a token of NATS.',
     reason: 'As the servers of the log are set.',
     example: '-ingestLog.password=hunter2',
     isSecret: true,
+  }),
+  logSaslMechanism: flag('log', 'ingestLog.saslMechanism', choice(['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN']), {
+    default: 'SCRAM-SHA-512',
+    meaning: 'How -ingestLog.username logs in to Kafka. PLAIN sends the password as it is: over TLS only.',
+    reason: 'The strongest that Kafka has of its own; NATS knows no other.',
+    example: '-ingestLog.saslMechanism=PLAIN',
   }),
   logTlsCaFile: flag('log', 'ingestLog.tlsCAFile', text, {
     default: '',

@@ -29,6 +29,8 @@ export interface LogDescription {
    * an acknowledged message survives the loss of any one server.
    */
   readonly problems: readonly string[];
+  /** For people: what the settings leave open although they are accepted; for the others, what is lost when several servers fail at once. */
+  readonly tradeOffs?: readonly string[];
 }
 
 /** A log that is open. Partitions are numbered from 0. Every method throws UNAVAILABLE while the log does not answer. */
@@ -38,8 +40,8 @@ export interface IngestLog {
   readonly messageBytesMax: number;
   /**
    * Appends a message. Resolves with its offset when the log has acknowledged it: it is durable as describe() says, and last()
-   * counts it. The same id again within two minutes is the same message, and gives its offset; so a call that failed may be
-   * made again with the id. Throws UNAVAILABLE (it may be stored or not), LIMIT_EXCEEDED (it is too large).
+   * counts it. The same id as in the call before, of the same partition, is the same message, and gives its offset; so a call that
+   * failed may be made again with the id. Throws UNAVAILABLE (it may be stored or not), LIMIT_EXCEEDED (it is too large).
    */
   append(partition: number, bytes: Uint8Array, id: string): Promise<bigint>;
   /**

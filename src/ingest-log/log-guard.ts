@@ -33,6 +33,7 @@ export class LogGuard {
     const guard = new LogGuard(options);
     guard.#take(description);
     const { refusal } = guard;
+    for (const tradeOff of description.tradeOffs ?? []) options.logger.warn('what the log leaves open', { tradeOff });
     if (refusal === undefined) return guard;
     guard.close();
     throw new StoreError('CONFIG', refusal);

@@ -2,7 +2,10 @@
 import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 import type { LogAddress } from '../base/log-address.ts';
+import { describeError } from '../base/logger.ts';
+import { nodeDisk } from '../disk/node-disk.ts';
 import type { IngestLog } from './ingest-log.ts';
+import type { KafkaLogOptions } from './kafka-log.ts';
 
 /** Of Config; the flags are those of flags/log-flags.ts. */
 export interface LogConfig {
@@ -15,28 +18,55 @@ export interface LogConfig {
   readonly logRetentionMs: number;
   readonly logUser: string;
   readonly logPassword: string;
+  readonly logSaslMechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
   readonly logTlsCaFile: string;
   readonly logNodes: number;
   readonly logOrdinal: number | undefined;
   readonly logZone: string;
 }
 
-/** Connects with the first call. `creates`: makes streams that are not there. The client of the log is loaded only here. */
+/** Connects with the first call. `creates`: makes streams, or the topic, that are not there. The client of the log is loaded only here. */
 export async function openIngestLog(config: LogConfig, creates: boolean): Promise<IngestLog> {
-  const { JetStreamLog } = await import('./jet-stream-log.ts');
-  const { ingestLog: address, logPartitions: partitions, logStream: stream, logMonitors: monitors } = config;
+  const { ingestLog: address, logPartitions: partitions, logReplicas: replicas, logRetentionMs: retentionMs } = config;
   assert(address !== undefined, 'a log is opened without -ingestLog');
-  const { logUser: user, logPassword: password, logTlsCaFile: caFile, logReplicas, logRetentionMs } = config;
+  const { kind, servers, topic } = address;
+  const create = creates ? { replicas, retentionMs } : undefined;
+  if (kind === 'kafka') {
+    const { KafkaLog } = await import('./kafka-log.ts');
+    return new KafkaLog({ servers, topic, partitions, create, connection: kafkaConnection(config, address) });
+  }
+  const { JetStreamLog } = await import('./jet-stream-log.ts');
+  const {
+    logStream: stream,
+    logMonitors: monitors,
+    logUser: user,
+    logPassword: password,
+    logTlsCaFile: caFile,
+  } = config;
   const login = user !== '' ? { user, pass: password } : password !== '' ? { token: password } : {};
   const tls = address.isTls ? { tls: caFile === '' ? {} : { caFile } } : {};
-  return new JetStreamLog({
-    servers: address.servers,
-    partitions,
-    stream,
-    monitors,
-    create: creates ? { replicas: logReplicas, retentionMs: logRetentionMs } : undefined,
-    connection: { ...login, ...tls },
-  });
+  return new JetStreamLog({ servers, partitions, stream, monitors, create, connection: { ...login, ...tls } });
+}
+
+function kafkaConnection(config: LogConfig, { isTls }: LogAddress): NonNullable<KafkaLogOptions['connection']> {
+  const { logUser: username, logPassword: password, logSaslMechanism: mechanism, logTlsCaFile: caFile } = config;
+  return {
+    ...(username === '' ? {} : { sasl: { mechanism, username, password } }),
+    ...(isTls ? { tls: caFile === '' ? {} : { ca: readCa(caFile) } } : {}),
+  };
+}
+
+function readCa(path: string): Buffer {
+  try {
+    const file = nodeDisk.openRead(path);
+    try {
+      return Buffer.from(file.read(0, file.sizeBytes));
+    } finally {
+      file.close();
+    }
+  } catch (cause) {
+    throw new StoreError('CONFIG', `-ingestLog.tlsCAFile: ${describeError(cause)}`, { cause });
+  }
 }
 
 /** The number of this node among -ingestLog.nodes. Throws CONFIG. */

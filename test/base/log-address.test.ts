@@ -7,12 +7,21 @@ test('a log is named by its kind and some of its servers', () => {
     kind: 'jetstream',
     servers: ['n1:4222', '10.0.0.2:4222', '[::1]:4222'],
     isTls: false,
+    topic: '',
   });
   expect(logAddress.parse('tls://n1:4222,tls://n2:4222')).toEqual({
     kind: 'jetstream',
     servers: ['n1:4222', 'n2:4222'],
     isTls: true,
+    topic: '',
   });
+  expect(logAddress.parse('kafka://n1:9092,n2:9092/shop.spans')).toEqual({
+    kind: 'kafka',
+    servers: ['n1:9092', 'n2:9092'],
+    isTls: false,
+    topic: 'shop.spans',
+  });
+  expect(logAddress.parse('kafka+tls://n1:9093/spans')).toMatchObject({ kind: 'kafka', isTls: true });
   for (const wrong of [
     'n1:4222',
     'nats://',
@@ -20,8 +29,15 @@ test('a log is named by its kind and some of its servers', () => {
     'nats://n1:4222,',
     'http://n1:4222',
     'nats://user:pass@n1:4222',
+    'nats://n1:4222/spans',
+    'kafka://n1:9092',
+    'kafka://n1:9092/',
+    'kafka://n1:9092/a/b',
+    'kafka://n1/spans',
+    'kafka://kafka://n1:9092/spans',
+    'toString://n1:9092/spans',
   ])
-    expect(() => logAddress.parse(wrong), wrong).toThrow(/expected nats:\/\/host:port,host:port or tls:/);
+    expect(() => logAddress.parse(wrong), wrong).toThrow(/expected nats:\/\/host:port,host:port or kafka:\/\//);
 });
 
 test('monitoring addresses are URLs', () => {

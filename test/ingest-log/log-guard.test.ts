@@ -36,6 +36,17 @@ test('a log with a problem is refused at the start, unless it is trusted', async
   guard.close();
 });
 
+test('what the settings leave open is said once, and nothing is refused for it', async () => {
+  const lines: string[] = [];
+  const tradeOffs = ['from the memory of 2 brokers'];
+  const log = { describe: async (): Promise<LogDescription> => ({ ...described([]), tradeOffs }) };
+  const guard = await LogGuard.open({ log, logger: memoryLog(lines), isTrusted: false });
+  await guard.check();
+  expect(guard.refusal).toBeUndefined();
+  expect(lines).toEqual([expect.stringMatching(/WARN.*what the log leaves open.*from the memory of 2 brokers/s)]);
+  guard.close();
+});
+
 test('a log that does not answer cannot be begun with', async () => {
   const log = new SaidLog();
   log.says = new StoreError('UNAVAILABLE', 'away');

@@ -79,6 +79,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/api/access/access-matrix.test.ts': ['src/api/access/guard-routes.ts', 'src/api/access/route-needs.ts'],
   'test/contract/cluster-ports.test.ts': [],
   'test/contract/ingest-log.test.ts': ['src/ingest-log/jet-stream-log.ts', 'src/ingest-log/local-log.ts'],
+  'test/kafka/kafka-log.test.ts': ['src/ingest-log/kafka-log.ts', 'src/ingest-log/kafka-brokers.ts'],
   'test/system/ingest-log.test.ts': [],
   'test/system/log-sync.test.ts': [],
   'test/storage/consume.test.ts': ['src/storage/group-commit.ts', 'src/storage/consumed-offsets.ts'],

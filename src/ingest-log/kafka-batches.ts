@@ -1,0 +1,83 @@
+// Batches of messages as Kafka keeps them, read one after the other, each against its checksum: the client does not look at it. A batch
+// that is damaged becomes one message of its raw bytes. They begin with a zero, as no request does, so whoever reads puts it aside.
+import { crc32c, Reader, readRecordsBatch, ResponseError, type RecordsBatch } from '@platformatic/kafka';
+import type { LogMessage } from './ingest-log.ts';
+
+/** Base offset and length. */
+const HEAD_BYTES = 12;
+/** After the leader's epoch and the version; it covers all behind it. */
+const CRC_AT = 17;
+const CRC_BYTES = 4;
+/** Up to the count of messages. */
+const HEADER_BYTES = 61;
+const MAX_TIMESTAMP_AT = 35;
+/** In a batch's attributes. */
+const IS_CONTROL = 0x20;
+const HAS_APPEND_TIME = 0x08;
+
+/** The batches in the answer to a fetch (version 13) of one partition; empty: there are none. Throws ResponseError. */
+export function readFetched(_correlationId: number, apiKey: number, apiVersion: number, reader: Reader): Buffer {
+  reader.readInt32(); // how long the broker holds this client back
+  const ofAll = reader.readInt16();
+  reader.readInt32(); // session
+  let code = ofAll;
+  let batches: Buffer = Buffer.alloc(0);
+  reader.readArray((topic) => {
+    topic.readUUID();
+    topic.readArray((partition) => {
+      partition.readInt32();
+      code ||= partition.readInt16();
+      partition.skip(3 * 8); // high watermark, end of open transactions, start
+      partition.readNullableArray((transaction) => transaction.skip(2 * 8));
+      partition.readInt32(); // a replica that is nearer
+      batches = partition.readNullableBytes() ?? batches;
+    });
+  });
+  if (code !== 0) throw new ResponseError(apiKey, apiVersion, { '/': [code, null] }, undefined);
+  return batches;
+}
+
+/** The messages of the batches, in order, from Kafka's offset `from` on. What is cut off at the end is left out. */
+export function* readMessages(batches: Buffer, from: bigint): Generator<LogMessage> {
+  for (let at = 0; at + HEADER_BYTES <= batches.length;) {
+    const end = at + HEAD_BYTES + batches.readInt32BE(at + 8);
+    if (end > batches.length || end < at + HEADER_BYTES) return;
+    const batch = batches.subarray(at, end);
+    const messages = decoded(batch) ?? [damaged(batch, { from, rest: batches.subarray(end) })];
+    at = end;
+    for (const message of messages) if (message.offset > from) yield message;
+  }
+}
+
+/** undefined: the batch is damaged. */
+function decoded(bytes: Buffer): LogMessage[] | undefined {
+  if (bytes.readUInt32BE(CRC_AT) !== crc32c(bytes.subarray(CRC_AT + CRC_BYTES))) return undefined;
+  try {
+    return messagesOf(readRecordsBatch(Reader.from(bytes)));
+  } catch (error) {
+    // Compressed bytes that are none, or lengths that lead nowhere, under a checksum that is right.
+    if (error instanceof Error) return undefined;
+    throw error;
+  }
+}
+
+/** It ends where the next one begins. Of the last one nobody knows the end, so only one of its offsets is passed over. */
+function damaged(bytes: Buffer, { from, rest }: { readonly from: bigint; readonly rest: Buffer }): LogMessage {
+  const first = bytes.readBigInt64BE(0);
+  const next = rest.length >= HEADER_BYTES ? rest.readBigInt64BE(0) : 0n;
+  const here = from > first ? from : first;
+  const timeMs = Number(bytes.readBigInt64BE(MAX_TIMESTAMP_AT));
+  return { offset: next > here ? next : here + 1n, bytes: new Uint8Array(bytes), timeMs };
+}
+
+/** What a transaction of another program wrote about itself has an offset, too: it is a message without bytes. */
+function messagesOf(batch: RecordsBatch): LogMessage[] {
+  const isControl = (batch.attributes & IS_CONTROL) !== 0;
+  const appendTime = (batch.attributes & HAS_APPEND_TIME) !== 0 ? batch.maxTimestamp : undefined;
+  return batch.records.map(({ offsetDelta, timestampDelta, key, value }) => ({
+    offset: batch.firstOffset + BigInt(offsetDelta) + 1n,
+    id: key?.toString(),
+    bytes: isControl || value === null ? new Uint8Array(0) : value,
+    timeMs: Number(appendTime ?? batch.firstTimestamp + timestampDelta),
+  }));
+}

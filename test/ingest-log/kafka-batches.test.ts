@@ -1,0 +1,92 @@
+// Batches as a broker sends them, whole and damaged. test/kafka/kafka-log.test.ts reads those of real brokers.
+import { crc32c, createRecordsBatch, type CompressionAlgorithmValue } from '@platformatic/kafka';
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { readMessages } from '../../src/ingest-log/kafka-batches.ts';
+import { decodePayload } from '../../src/ingest-log/log-payload.ts';
+import type { LogMessage } from '../../src/ingest-log/ingest-log.ts';
+
+interface Batch {
+  readonly first: number;
+  readonly words: readonly string[];
+  readonly compression?: CompressionAlgorithmValue;
+}
+
+/** As a broker stores it: it writes the offset, which the checksum does not cover. */
+function batch({ first, words, compression = 'none' }: Batch): Buffer {
+  const messages = words.map((word) => ({ topic: 't', partition: 0, value: Buffer.from(word), timestamp: 7n }));
+  const bytes = Buffer.from(createRecordsBatch(messages, { compression }).buffer);
+  bytes.writeBigInt64BE(BigInt(first), 0);
+  return bytes;
+}
+
+const all = (bytes: Buffer, from = 0n): LogMessage[] => [...readMessages(bytes, from)];
+const shown = (messages: readonly LogMessage[]): [bigint, string][] =>
+  messages.map(({ offset, bytes }) => [offset, Buffer.from(bytes).toString()]);
+
+test('offsets count from 1, and begin in the middle of a batch', () => {
+  const bytes = Buffer.concat([
+    batch({ first: 0, words: ['a', 'b'] }),
+    batch({ first: 5, words: ['c', 'd', 'e'], compression: 'zstd' }),
+  ]);
+  expect(shown(all(bytes))).toEqual([
+    [1n, 'a'],
+    [2n, 'b'],
+    [6n, 'c'],
+    [7n, 'd'],
+    [8n, 'e'],
+  ]);
+  expect(shown(all(bytes, 6n))).toEqual([
+    [7n, 'd'],
+    [8n, 'e'],
+  ]);
+  expect(all(bytes)[0]!.timeMs).toBe(7);
+});
+
+test('what is cut off at the end is left out', () => {
+  const bytes = Buffer.concat([batch({ first: 0, words: ['a'] }), batch({ first: 1, words: ['b'] })]);
+  for (let cut = 1; cut < batch({ first: 1, words: ['b'] }).length; cut++)
+    expect(shown(all(bytes.subarray(0, bytes.length - cut)))).toEqual([[1n, 'a']]);
+});
+
+test('a flipped byte damages its batch alone, and nothing of it is taken for spans', () => {
+  const sides = [batch({ first: 0, words: ['a'] }), batch({ first: 4, words: ['z'] })] as const;
+  const compressions: CompressionAlgorithmValue[] = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
+  fc.assert(
+    fc.property(
+      fc.constantFrom(...compressions),
+      fc.nat(),
+      fc.integer({ min: 1, max: 255 }),
+      (compression, at, flip) => {
+        const between = batch({ first: 1, words: ['b'.repeat(40), 'c', 'd'.repeat(90)], compression });
+        // The checksum covers what is behind it; of what is before it, the broker itself makes use.
+        const place = 21 + (at % (between.length - 21));
+        between[place]! ^= flip;
+        const messages = all(Buffer.concat([sides[0], between, sides[1]]));
+        expect([messages[0], messages.at(-1)].map((one) => shown([one!])[0])).toEqual([
+          [1n, 'a'],
+          [5n, 'z'],
+        ]);
+        expect(messages).toHaveLength(3);
+        const { bytes } = messages[1]!;
+        expect(Buffer.compare(bytes, between)).toBe(0);
+        expect(decodePayload(bytes)[0]!.body[0]).toBe(0);
+      },
+    ),
+  );
+});
+
+test('of a damaged batch that is the last, one offset is passed over at a time', () => {
+  const bytes = Buffer.concat([batch({ first: 0, words: ['a'] }), batch({ first: 1, words: ['b', 'c', 'd'] })]);
+  bytes[bytes.length - 1]! ^= 1;
+  expect(all(bytes).map(({ offset }) => offset)).toEqual([1n, 2n]);
+  for (const from of [2n, 3n]) expect(all(bytes, from).map(({ offset }) => offset)).toEqual([from + 1n]);
+});
+
+test('a batch whose checksum fits and whose compressed bytes are none is damaged, too', () => {
+  const raw = batch({ first: 0, words: ['a', 'b'] });
+  // Its attributes say zstd.
+  raw.writeInt16BE(4, 21);
+  raw.writeUInt32BE(crc32c(raw.subarray(21)), 17);
+  expect(all(raw)).toMatchObject([{ offset: 1n }]);
+});
