@@ -4,13 +4,11 @@
 import { randomUUID } from 'node:crypto';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { freeBytes } from '../bytes/free-bytes.ts';
-import type { CallContext } from '../trace/call-context.ts';
-import type { SpanWriter, WriteResult } from '../trace/store.ts';
+import type { SpanWriter, StartWindow, WriteContext, WriteResult } from '../trace/store.ts';
 import { sumResults } from '../trace/write-result.ts';
-import type { Tenant } from '../trace/tenant.ts';
 import { cutRequest } from './cut-request.ts';
 import { NoAnswer } from './grpc-caller.ts';
-import { NodeQueue } from './node-queue.ts';
+import { NodeQueue, type Slice } from './node-queue.ts';
 import { RequestCheck } from './request-check.ts';
 import type { StorageNode } from './storage-node.ts';
 import type { StorageNodes } from './storage-nodes.ts';
@@ -35,12 +33,10 @@ const NOT_STORED: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
 
 const TRACE_ID_BYTES = 16;
 
-/** A request, or a slice of one. */
-interface Spans {
-  readonly tenant: Tenant;
-  readonly body: Uint8Array;
-  /** A node gets one slice under it. */
-  readonly key: string;
+/** A request, or a slice of one. Its strays are those of its sender, or of an earlier attempt. */
+interface Spans extends Slice {
+  /** When they start. */
+  readonly starts: StartWindow;
   /** Names of nodes that did not take the slice. */
   readonly tried: ReadonlySet<string>;
 }
@@ -79,10 +75,11 @@ export class ClusterWriter implements SpanWriter {
    * As SpanWriter.write; a key is passed on to the nodes. `body` is freed when its spans are acknowledged. Throws UNAVAILABLE, too, if
    * the nodes' results do not account for every span.
    */
-  async write(call: CallContext, body: Uint8Array, key: string = randomUUID()): Promise<WriteResult> {
+  async write(call: WriteContext, body: Uint8Array, key: string = randomUUID()): Promise<WriteResult> {
     const checked = await this.#check.check(body);
     if (checked.stored === 0) return checked;
-    const results = await this.#send({ tenant: call.tenant, body, key, tried: new Set() });
+    const { tenant, strays } = call;
+    const results = await this.#send({ tenant, strays, body, key, starts: checked.starts, tried: new Set() });
     // Left to the collector, requests started eight full collections a second at 100,000 spans/s: a third of an insert node's CPU.
     freeBytes(body);
     const sum = sumResults(results);
@@ -98,15 +95,18 @@ export class ClusterWriter implements SpanWriter {
   /** Waits for all slices even if one fails: until then their bytes are in use. */
   async #send(spans: Spans): Promise<readonly WriteResult[]> {
     const slices = this.#cut(spans);
-    const sent = [...slices].map(([node, body]) => this.#sendSlice(node, { ...spans, body }));
+    const sent = slices.map(({ node, ...slice }) => this.#sendSlice(node, { ...spans, ...slice }));
     const outcomes = await Promise.allSettled(sent);
-    for (const body of slices.values()) if (body !== spans.body) freeBytes(body);
+    for (const { body } of slices) if (body !== spans.body) freeBytes(body);
     for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []));
   }
 
-  /** By node, each with the spans for which it is the first in the ranking that may take them. Throws UNAVAILABLE. */
-  #cut({ body, tried }: Spans): Map<StorageNode, Uint8Array> {
+  /**
+   * Spans by the first node of their ranking that may take them. Those for which it is not the first of all are strays, in a slice
+   * of their own. Throws UNAVAILABLE.
+   */
+  #cut({ body, tried, strays, starts }: Spans): (Pick<Slice, 'body' | 'strays'> & { readonly node: StorageNode })[] {
     const { nodes } = this.#options;
     const { placement } = nodes;
     const isOpen = Uint8Array.from(placement.names, (name, i) => (nodes.nodeAt(i).isOpen && !tried.has(name) ? 1 : 0));
@@ -115,11 +115,20 @@ export class ClusterWriter implements SpanWriter {
       this.counters.refused++;
       throw this.#refusal();
     }
-    const slices = cutRequest(body, (bytes, start, end) =>
+    const isListed = new Uint8Array(isOpen.length).fill(1);
+    const areAllOpen = !isOpen.includes(0);
+    const slices = cutRequest(body, (bytes, start, end) => {
       // A span without a valid id is rejected by whichever node gets it.
-      end - start === TRACE_ID_BYTES ? placement.first(bytes, start, isOpen) : fallback,
-    );
-    return new Map([...slices].map(([index, slice]) => [nodes.nodeAt(index), slice]));
+      if (end - start !== TRACE_ID_BYTES) return fallback;
+      const index = placement.first(bytes, start, isOpen);
+      const isStray = !areAllOpen && index !== placement.first(bytes, start, isListed);
+      return isStray ? isOpen.length + index : index;
+    });
+    return [...slices].map(([index, slice]) => {
+      const isStray = index >= isOpen.length;
+      const node = nodes.nodeAt(index % isOpen.length);
+      return { node, body: slice, strays: isStray ? starts : strays };
+    });
   }
 
   #refusal(): StoreError {
@@ -133,7 +142,8 @@ export class ClusterWriter implements SpanWriter {
 
   async #sendSlice(node: StorageNode, slice: Spans): Promise<readonly WriteResult[]> {
     try {
-      return [await this.#queueOf(node).write(slice.tenant, slice.body, slice.key)];
+      const { tenant, body, key, strays } = slice;
+      return [await this.#queueOf(node).write({ tenant, body, key, strays })];
     } catch (error) {
       if (!isStoreError(error) || FINAL.has(error.code)) throw error;
       this.counters.rerouted++;

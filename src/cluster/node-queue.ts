@@ -5,8 +5,8 @@ import { assert } from '../base/assert.ts';
 import { isStoreError, StoreError, STORE_ERROR_CODES, type StoreErrorCode } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
 import { deadlineAfter, type CallContext } from '../trace/call-context.ts';
-import type { WriteResult } from '../trace/store.ts';
-import { DEFAULT_TENANT, type Tenant } from '../trace/tenant.ts';
+import type { WriteContext, WriteResult } from '../trace/store.ts';
+import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import { NoAnswer } from './grpc-caller.ts';
 import { writeResultOf, type SliceResultMessage } from './protocol.ts';
 import type { RemoteStore } from './remote-store.ts';
@@ -21,10 +21,15 @@ const SLICES_MAX = 1_000;
 /** Bytes of one call, with room for keys and tenants below limits.forwardBytesMax. */
 const CALL_BYTES_MAX: number = limits.forwardBytesMax >> 1;
 
-interface Waiting {
-  readonly tenant: Tenant;
-  readonly key: string;
+/** What one node gets of a request. */
+export interface Slice extends Pick<WriteContext, 'tenant' | 'strays'> {
   readonly body: Uint8Array;
+  /** A node gets one slice under it. */
+  readonly key: string;
+}
+
+interface Waiting {
+  readonly slice: Slice;
   readonly resolve: (result: WriteResult) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -56,13 +61,14 @@ export class NodeQueue {
   }
 
   /** Throws OVERLOADED if too much waits already; what the node says; NoAnswer. */
-  write(tenant: Tenant, body: Uint8Array, key: string): Promise<WriteResult> {
+  write(slice: Slice): Promise<WriteResult> {
+    const { body } = slice;
     if (this.#waitingBytes > 0 && this.#waitingBytes + body.length > WAITING_BYTES_MAX) {
       const text = `${this.#waitingBytes} bytes wait for storage node ${this.node.shownName}; try again`;
       return Promise.reject(new StoreError('OVERLOADED', text));
     }
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ tenant, key, body, resolve, reject });
+      this.#waiting.push({ slice, resolve, reject });
       this.#waitingBytes += body.length;
       this.#next();
     });
@@ -83,7 +89,8 @@ export class NodeQueue {
   #take(): Waiting[] {
     let bytes = 0;
     let count = 0;
-    for (const { body } of this.#waiting) {
+    for (const { slice } of this.#waiting) {
+      const { body } = slice;
       if (count > 0 && (bytes + body.length > CALL_BYTES_MAX || count === SLICES_MAX)) break;
       bytes += body.length;
       count++;
@@ -101,7 +108,7 @@ export class NodeQueue {
       const results = await this.#attempt(slices);
       assert(results.length === slices.length, `${results.length} results for ${slices.length} slices`);
       counters.slices += slices.length;
-      for (const { body } of slices) counters.bytes += body.length;
+      for (const { slice } of slices) counters.bytes += slice.body.length;
       slices.forEach(({ resolve, reject }, i) => {
         const result = results[i]!;
         if (result instanceof StoreError) reject(result);
@@ -152,10 +159,13 @@ async function writeOnce(
   call: Omit<CallContext, 'tenant'>,
 ): Promise<readonly (WriteResult | StoreError)[]> {
   const [first] = slices;
-  if (slices.length === 1) return [await store.write({ ...call, tenant: first!.tenant }, first!.body, first!.key)];
-  const messages = slices.map(({ tenant, key, body }) => ({ tenant, key, body }));
-  const tenants = new Set(slices.map(({ tenant }) => tenant));
-  const tenant = tenants.size === 1 ? first!.tenant : DEFAULT_TENANT;
+  if (slices.length === 1) {
+    const { body, key, ...context } = first!.slice;
+    return [await store.write({ ...call, ...context }, body, key)];
+  }
+  const messages = slices.map(({ slice }) => slice);
+  const tenants = new Set(messages.map(({ tenant }) => tenant));
+  const tenant = tenants.size === 1 ? first!.slice.tenant : DEFAULT_TENANT;
   return (await store.writeSlices({ ...call, tenant }, messages)).map(resultOf);
 }
 

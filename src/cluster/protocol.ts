@@ -3,7 +3,7 @@
 // of both sides. Fields are only ever added: a node answers callers of the version before and after its own.
 import protobuf from 'protobufjs';
 import { StoreError } from '../base/errors.ts';
-import type { Marked, Missing, RejectReason, WriteResult } from '../trace/store.ts';
+import type { Marked, Missing, RejectReason, StartWindow, WriteResult } from '../trace/store.ts';
 
 /** Raised when a caller must know what a node can do. */
 export const PROTOCOL_VERSION = 1;
@@ -14,6 +14,8 @@ export const EXACT_KEY = 'tracelith-exact';
 export const ALLOW_PARTIAL_KEY = 'tracelith-allow-partial';
 /** Request metadata of Export: as the key of SpanWriter.write. */
 export const WRITE_KEY_KEY = 'tracelith-write-key';
+/** Request metadata of Export: WriteContext.strays, as `min-max`. */
+export const STRAYS_KEY = 'tracelith-strays';
 /**
  * Request metadata of a select in front of a log: answer when these offsets are stored, as `partition:offset,…`, or with how far
  * the node is after a bounded wait.
@@ -40,7 +42,8 @@ message LogPlace {
   string zone = 1; uint32 ordinal = 2; uint32 nodes = 3; uint32 partitions = 4; map<uint32, uint64> consumed = 5;
   bool has_gaps = 6;
 }
-message Slice { string tenant = 1; string key = 2; bytes body = 3; }
+message Slice { string tenant = 1; string key = 2; bytes body = 3; StartWindow strays = 4; }
+message StartWindow { fixed64 start_min_ns = 1; fixed64 start_max_ns = 2; }
 message WriteSlicesRequest { repeated Slice slices = 1; }
 message SliceResult {
   uint64 stored = 1; map<string, uint64> rejected = 2; string unknown_field = 3; string code = 4; string message = 5;
@@ -191,10 +194,29 @@ export function offsetsOfText(text: string): Map<number, bigint> {
   );
 }
 
+/** The value of STRAYS_KEY. */
+export function straysText({ startMinNs, startMaxNs }: StartWindow): string {
+  return `${startMinNs}-${startMaxNs}`;
+}
+
+/** Of a value of STRAYS_KEY. Throws INVALID_REQUEST. */
+export function straysOfText(text: string): StartWindow {
+  const [, min, max] = /^(\d{1,20})-(\d{1,20})$/.exec(text) ?? [];
+  if (min !== undefined && max !== undefined) return straysOf({ startMinNs: BigInt(min), startMaxNs: BigInt(max) });
+  throw new StoreError('INVALID_REQUEST', `${STRAYS_KEY}: expected min-max, got ${text.slice(0, 50)}`);
+}
+
+/** Throws INVALID_REQUEST if the window ends before it begins. */
+export function straysOf({ startMinNs = 0n, startMaxNs = 0n }: Partial<StartWindow>): StartWindow {
+  if (startMinNs <= startMaxNs) return { startMinNs, startMaxNs };
+  throw new StoreError('INVALID_REQUEST', `strays from ${startMinNs} to ${startMaxNs}: the end is before the start`);
+}
+
 export interface SliceMessage {
   readonly tenant?: string;
   readonly key?: string;
   readonly body?: Uint8Array;
+  readonly strays?: Partial<StartWindow> | undefined;
 }
 
 export interface SliceResultMessage {

@@ -21,6 +21,7 @@ import type {
   SpanWriter,
   TraceArchive,
   TraceReader,
+  WriteContext,
   WriteResult,
 } from '../trace/store.ts';
 import type { TraceQuery } from '../trace/trace-query.ts';
@@ -46,6 +47,8 @@ import {
   codecOf,
   decodeSliceResult,
   STORAGE_NODE,
+  STRAYS_KEY,
+  straysText,
   WRITE_KEY_KEY,
   WRITE_RESULT_KEY,
   type NodeDescription,
@@ -110,8 +113,11 @@ export class RemoteStore implements SpanWriter, TraceReader, TraceArchive, Searc
     return CODECS.describe.decode(message);
   }
 
-  async write(call: CallContext, body: Uint8Array, key?: string): Promise<WriteResult> {
-    const metadata = key === undefined ? {} : { [WRITE_KEY_KEY]: key };
+  async write(call: WriteContext, body: Uint8Array, key?: string): Promise<WriteResult> {
+    const metadata = {
+      ...(key !== undefined && { [WRITE_KEY_KEY]: key }),
+      ...(call.strays !== undefined && { [STRAYS_KEY]: straysText(call.strays) }),
+    };
     const { trailer } = await this.#call({ path: EXPORT, message: body, metadata }, call);
     const [result] = trailer.get(WRITE_RESULT_KEY);
     // Without the trailer everything is stored; how many spans that are, only the sender of whole requests counts.

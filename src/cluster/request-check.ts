@@ -5,7 +5,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { limits } from '../base/limits.ts';
 import { RequestScan, type ScanBounds } from '../otlp/scan-request.ts';
 import { SpanBatch } from '../trace/span-batch.ts';
-import type { WriteResult } from '../trace/store.ts';
+import { DAY_NS } from '../trace/day-clock.ts';
+import type { StartWindow, WriteResult } from '../trace/store.ts';
 
 /** Limits that may differ from node to node are left to the nodes. */
 const ANY_LIMITS: ScanBounds = {
@@ -19,18 +20,23 @@ const STEP_WORK: number = 4 << 20;
 /** Names and templates that are kept for the next requests. */
 const DICTIONARY_BYTES_MAX: number = 8 << 20;
 
+/** The result, and when the spans start that would be stored; there is at least one if any is. */
+export interface CheckedRequest extends WriteResult {
+  readonly starts: StartWindow;
+}
+
 export class RequestCheck {
   readonly #batch = new SpanBatch();
 
   /** What a store answers that has only the given limits of its own. Throws INVALID_REQUEST, LIMIT_EXCEEDED. */
-  async check(body: Uint8Array, own: Partial<ScanBounds> = {}): Promise<WriteResult> {
+  async check(body: Uint8Array, own: Partial<ScanBounds> = {}): Promise<CheckedRequest> {
     const bounds = { ...ANY_LIMITS, ...own };
     if (body.length > STEP_WORK) return await checkInSteps(body, bounds);
     const batch = this.#batch;
     // The body is copied into the kept arena: 0.1 us a span. An arena that took over the body would be copied whole as soon
     // as a text is appended that is not in the body.
     try {
-      return new RequestScan(batch, body, bounds).step(Infinity)!;
+      return checked(new RequestScan(batch, body, bounds).step(Infinity)!, batch);
     } finally {
       batch.clearRows();
       if (batch.dictionaryBytes > DICTIONARY_BYTES_MAX) batch.clear();
@@ -38,13 +44,30 @@ export class RequestCheck {
   }
 }
 
-async function checkInSteps(body: Uint8Array, bounds: ScanBounds): Promise<WriteResult> {
+async function checkInSteps(body: Uint8Array, bounds: ScanBounds): Promise<CheckedRequest> {
   const batch = new SpanBatch();
   batch.arena = new Uint8Array(0);
   const scan = new RequestScan(batch, body, bounds);
   for (;;) {
     const result = scan.step(STEP_WORK);
-    if (result !== undefined) return result;
+    if (result !== undefined) return checked(result, batch);
     await turn();
   }
+}
+
+function checked(result: WriteResult, batch: SpanBatch): CheckedRequest {
+  let [min, max] = [0, 0];
+  for (let row = 1; row < batch.rowCount; row++) {
+    if (startsBefore(batch, row, min)) min = row;
+    else if (startsBefore(batch, max, row)) max = row;
+  }
+  return { ...result, starts: { startMinNs: startNs(batch, min), startMaxNs: startNs(batch, max) } };
+}
+
+function startsBefore({ day, start }: SpanBatch, one: number, other: number): boolean {
+  return day[one]! < day[other]! || (day[one] === day[other] && start[one]! < start[other]!);
+}
+
+function startNs({ day, start }: SpanBatch, row: number): bigint {
+  return BigInt(day[row]!) * BigInt(DAY_NS) + BigInt(start[row]!);
 }

@@ -7,6 +7,7 @@
 //   02 | part id 16 bytes                       one live part (8 bytes: a part of format 1, by number)
 //   03 | place hash 16                          something that was lost
 //   04 | log seq u64                            one log file that is in no part
+//   05                                          hours of the day with strays
 //   10 | tenant 8 | service hash 16             one service
 //   11 | tenant 8 | service hash 16 | operation hash 16
 //   12 | tenant 8 | tag hash 16                 one tag key at one level with one value type
@@ -18,6 +19,7 @@ import type { Tenant } from '../trace/tenant.ts';
 
 export const STAMP_KEY: Uint8Array = Uint8Array.of(0x00);
 export const HEAD_KEY: Uint8Array = Uint8Array.of(0x01);
+export const STRAYS_KEY: Uint8Array = Uint8Array.of(0x05);
 const PART = 0x02;
 const LOSS = 0x03;
 const LOG = 0x04;

@@ -16,6 +16,7 @@ import {
 } from '../index/catalog.ts';
 import { openEnvironment, type Environment } from '../index/environment.ts';
 import { readLosses, type Loss } from '../index/losses.ts';
+import { readStrayHours } from '../index/strays.ts';
 import { formatHexId } from '../part/hex-id.ts';
 import { isPartId } from '../part/identity.ts';
 import { readPartMetadata } from '../part/part-reader.ts';
@@ -60,6 +61,8 @@ export interface OpenedPartition {
   /** Losses recorded in the index, and losses for which it has no space yet. */
   readonly losses: readonly Loss[];
   readonly unrecorded: readonly Loss[];
+  /** As index/strays.ts says. */
+  readonly strayHours: number;
   readonly logFiles: readonly LogFile[];
   readonly nextLogSeq: number;
   readonly report: RecoveryReport;
@@ -88,6 +91,7 @@ export function openPartitionFiles(place: PartitionPlace, read?: ReadLogs): Open
       lost,
       losses: [...readLosses(env), ...logs.unrecorded],
       unrecorded: logs.unrecorded,
+      strayHours: readStrayHours(env),
       logFiles: logs.files,
       nextLogSeq: logs.nextSeq,
       report: {

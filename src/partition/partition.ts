@@ -4,7 +4,6 @@
 // it: a crash at any point leaves the state before or the state after.
 import { basename, join } from 'node:path';
 import { isStoreError, StoreError } from '../base/errors.ts';
-import type { Disk } from '../disk/disk.ts';
 import { commitSurely, listLogs, type CatalogChange } from '../index/catalog.ts';
 import type { Environment } from '../index/environment.ts';
 import type { Loss } from '../index/losses.ts';
@@ -13,7 +12,7 @@ import { newIdentity, type Identity, type PartId } from '../part/identity.ts';
 import type { MergeJob, MergeResult } from '../part/merge-parts.ts';
 import { hasRollups, type RollupPlan } from '../part/part-rollups.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
-import type { Listed, Operation, SpanRows } from '../trace/store.ts';
+import type { Listed, Operation, SpanRows, StartWindow } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { isParked, parkedName, type LogAppend, type LogFile } from './log-file.ts';
 import { Log } from './log.ts';
@@ -23,6 +22,7 @@ import { noCounters, type PartitionCounters } from './counters.ts';
 import { eraseUnusedNames } from './erase-names.ts';
 import { KnownLosses } from './known-losses.ts';
 import { lossesOf, type KnownInput } from './loss-records.ts';
+import { NotedStrays } from './noted-strays.ts';
 import { livePart, partEntry, PartSet, pinAll, type LivePart } from './part-set.ts';
 import { logPath, partsPath, type PartitionPlace } from './partition-place.ts';
 import { Pinned } from './pinned.ts';
@@ -48,15 +48,15 @@ export class Partition {
   readonly path: string;
   readonly report: RecoveryReport;
   /** Every view that reads from the partition pins it. */
-  readonly pinned: Pinned;
+  readonly pinned: Pinned = new Pinned(() => undefined);
   readonly counters: PartitionCounters = noCounters();
   readonly #options: PartitionOptions;
-  readonly #disk: Disk;
   readonly #env: Environment;
   readonly #parts: PartSet;
   readonly #room: MergeRoom;
   readonly #log: Log;
   readonly #losses: KnownLosses;
+  readonly #strays: NotedStrays;
   readonly #flushes = new Serial();
   readonly #merges = new Serial();
   /** Serializes commits, which change catalog and parts together, with snapshots on disk, which must see both agree. */
@@ -70,15 +70,14 @@ export class Partition {
   private constructor(options: PartitionOptions, read?: ReadLogs) {
     const opened = openPartitionFiles(options, read);
     this.#options = options;
-    this.#disk = options.disk;
     this.#room = options.mergeRoom ?? ENDLESS_ROOM;
     this.day = options.day;
     this.path = options.path;
     this.report = opened.report;
-    this.pinned = new Pinned(() => undefined);
     this.#env = opened.env;
     this.#parts = new PartSet(opened.parts);
     this.#losses = new KnownLosses(options, opened, this.counters);
+    this.#strays = new NotedStrays(opened.env, options.day, opened.strayHours);
     this.#log = new Log({
       ...options,
       folder: logPath(options.path),
@@ -124,6 +123,11 @@ export class Partition {
       this.#losses.clear();
       return lines;
     });
+  }
+
+  /** As NotedStrays.note; on a closed partition it does nothing. */
+  noteStrays(window: StartWindow): Promise<void> {
+    return this.#commits.run(async () => void (this.#isClosed || this.#strays.note(window)));
   }
 
   /** Starts writing blocks of this day to the log; see LogAppend for what follows. Throws DISK. */
@@ -192,7 +196,8 @@ export class Partition {
         if (rows.some(isLive)) return;
         await this.#mergeAll();
       }
-      await this.#commits.run(async () => eraseUnusedNames(this.#disk, this.#env, { tenants, parts: this.#parts.all }));
+      const { disk } = this.#options;
+      await this.#commits.run(async () => eraseUnusedNames(disk, this.#env, { tenants, parts: this.#parts.all }));
       outcome = 'done';
     };
     await this.#flushes.run(() => this.#merges.run(() => this.#unlessClosed(work)));
@@ -302,10 +307,10 @@ export class Partition {
       if (picked.length > 0) pins.push(file.pinned);
       return picked;
     });
-    const losses = this.#losses.linesFor(tenant, inDay);
-    if (pins.length === 1 && losses.length === 0) return undefined;
+    const lacks = { losses: this.#losses.linesFor(tenant, inDay), strayHours: this.#strays.hours };
+    if (pins.length === 1 && lacks.losses.length === 0) return undefined;
     for (const pin of pins) pin.pin();
-    return { view: { day: this.day, path: this.path, parts: parts.map(viewPart), logBlocks, losses }, pins };
+    return { view: { day: this.day, path: this.path, parts: parts.map(viewPart), logBlocks, ...lacks }, pins };
   }
 
   /**
@@ -343,14 +348,9 @@ export class Partition {
       await this.#log.rotate();
     } finally {
       this.#env.close();
-      void this.pinned.unpinned().then(() => this.#forget());
+      const files = [...this.#parts.all, ...this.#log.files].map(({ identity }) => identity);
+      void this.pinned.unpinned().then(() => this.#options.forget?.(files));
     }
-  }
-
-  /** Tells readers' caches that nobody reads the partition any more. */
-  #forget(): void {
-    const files = [...this.#parts.all, ...this.#log.files];
-    this.#options.forget?.(files.map(({ identity }) => identity));
   }
 
   /** Closes the index at once, as the end of the process would; does not wait for running work. */
@@ -416,7 +416,7 @@ export class Partition {
 
   /** Whether a merge of this part alone would change nothing. */
   #isFinal({ entry, path }: LivePart): boolean {
-    return entry.level > 1 && hasRollups(this.#disk, path);
+    return entry.level > 1 && hasRollups(this.#options.disk, path);
   }
 
   async #merge(parts: readonly LivePart[], leftOut?: readonly SpanRows[]): Promise<void> {
@@ -480,7 +480,7 @@ export class Partition {
 
   /** Stops reading a part without readable data until the next start. It stays listed: no merge may drop it. */
   #loseIfUnreadable(part: LivePart): boolean {
-    const fault = dataFault(this.#disk, part);
+    const fault = dataFault(this.#options.disk, part);
     if (fault === undefined) return false;
     this.#parts.withdraw(part);
     // If restored to its place, the part has the same identity.

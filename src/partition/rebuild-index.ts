@@ -7,6 +7,7 @@ import { isUnreadable } from '../disk/unreadable.ts';
 import { commitParts, listLogs, readCatalog, type CatalogState, type PartEntry } from '../index/catalog.ts';
 import { openEnvironment, type Environment } from '../index/environment.ts';
 import { readLosses, type Loss } from '../index/losses.ts';
+import { readStrayHours, writeStrayHours } from '../index/strays.ts';
 import { NameSet } from '../index/names.ts';
 import { isPartId, type PartId } from '../part/identity.ts';
 import type { PartMetadata } from '../part/part-metadata.ts';
@@ -27,7 +28,10 @@ interface FoundPart {
 }
 
 /** What only the old index knows. */
-type Known = Pick<CatalogState, 'parts' | 'logSeqs'> & { readonly losses: readonly Loss[] };
+type Known = Pick<CatalogState, 'parts' | 'logSeqs'> & {
+  readonly losses: readonly Loss[];
+  readonly strayHours: number;
+};
 
 /** Moves the remains of the old index into quarantine and writes a new one at `indexPath`. Throws DISK, FORMAT_TOO_NEW. */
 export function rebuildIndex(place: PartitionPlace, indexPath: string): Environment {
@@ -49,6 +53,7 @@ export function rebuildIndex(place: PartitionPlace, indexPath: string): Environm
     const flushedLogSeq = Math.max(0, ...found.map((part) => part.metadata.origin.logSeqMax));
     commitParts(env, { add: [...entries, ...lost], remove: [], flushedLogSeq, names, losses });
     listLogs(env, { add: known.logSeqs.filter((seq) => seq > flushedLogSeq) });
+    if (known.strayHours > 0) writeStrayHours(env, known.strayHours);
   } finally {
     env.close();
   }
@@ -61,11 +66,11 @@ export function rebuildIndex(place: PartitionPlace, indexPath: string): Environm
 function readKnown(place: PartitionPlace, indexPath: string): Known {
   const { disk } = place;
   const forgotten = `${indexPath}: lost or damaged, and rebuilt from the parts; a part or a log file that is lost as well, and losses known before, cannot be told`;
-  const nothing = { parts: [], logSeqs: [], losses: [lossOfFile('index', forgotten)] };
+  const nothing = { parts: [], logSeqs: [], losses: [lossOfFile('index', forgotten)], strayHours: 0 };
   if (disk.stat(indexPath) === undefined) return nothing;
   try {
     using env = openEnvironment({ path: indexPath, disk });
-    return { ...readCatalog(env), losses: readLosses(env) };
+    return { ...readCatalog(env), losses: readLosses(env), strayHours: readStrayHours(env) };
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     return nothing;

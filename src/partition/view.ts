@@ -46,6 +46,8 @@ export interface PartitionView {
   readonly logBlocks: readonly ViewLogBlock[];
   /** Losses that may concern the answer, one line each. */
   readonly losses?: readonly string[];
+  /** Hours with spans that another node may have, too, as index/strays.ts says. */
+  readonly strayHours?: number;
 }
 
 /** A filter in the terms of one day. */

@@ -14,6 +14,7 @@ import type { LentPart } from '../part/counted-spans.ts';
 import type { Identity } from '../part/identity.ts';
 import type { PartBlock } from '../part/part-metadata.ts';
 import { openBlocks, withPlace, type BlockRange, type PartReader } from '../part/part-reader.ts';
+import { hoursOf } from '../index/strays.ts';
 import { DATA_FILE } from '../part/part-writer.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
 import { ScannedPart } from '../part/scan-part.ts';
@@ -103,6 +104,7 @@ export class BlockSource implements Disposable {
     close: (file) => file.close(),
   });
   readonly #warnings = new Set<string>();
+  readonly #notes: string[] = [];
   readonly #damaged = new Map<string, DamagedPlace>();
   readonly work: QueryWork;
 
@@ -122,6 +124,11 @@ export class BlockSource implements Disposable {
     return [...lines.slice(0, WARNINGS_MAX), `${lines.length - WARNINGS_MAX} more blocks or parts could not be read`];
   }
 
+  /** One line for each reason why the answer may be wrong although nothing is damaged. */
+  notes(): string[] {
+    return [...this.#notes];
+  }
+
   /** The first damaged blocks that were found, at most as many as the engine should quarantine at a time. */
   damaged(): DamagedPlace[] {
     return [...this.#damaged.values()];
@@ -130,6 +137,11 @@ export class BlockSource implements Disposable {
   /** Some day of the view has lost data. */
   get hasLosses(): boolean {
     return this.#view.partitions.some(({ losses = [] }) => losses.length > 0);
+  }
+
+  /** Hours with strays (index/strays.ts), by day. */
+  get strayHours(): { readonly day: number; readonly hours: readonly number[] }[] {
+    return this.#view.partitions.map(({ day, strayHours = 0 }) => ({ day, hours: hoursOf(strayHours) }));
   }
 
   /** The trace was in the archive when the view was taken, and the view was taken for it. */
@@ -320,6 +332,11 @@ export class BlockSource implements Disposable {
   /** Adds a line to warnings(). */
   warn(message: string): void {
     this.#warnings.add(message);
+  }
+
+  /** Adds a line to notes(). */
+  note(message: string): void {
+    this.#notes.push(message);
   }
 
   [Symbol.dispose](): void {

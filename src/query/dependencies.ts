@@ -6,6 +6,7 @@ import { CallColumns } from '../block/call-columns.ts';
 import { isUnreadable } from '../disk/unreadable.ts';
 import { SpanCounter } from '../part/count-spans.ts';
 import { CountedParts, type LentPart } from '../part/counted-spans.ts';
+import { formatDay } from '../partition/day.ts';
 import { HOUR_MINUTES } from '../part/rollup-frame.ts';
 import type { RollupReader } from '../part/rollup-reader.ts';
 import type { CountedService } from '../trace/inventory.ts';
@@ -13,7 +14,7 @@ import type { CallSeries, Dependency, MetricsQuery } from '../trace/store.ts';
 import type { BlockSource, CandidateBlock } from './block-source.ts';
 import type { CallCache } from './call-cache.ts';
 import { SeriesTotals } from './call-series.ts';
-import { DependencyTotals, minutesOf, type CallTotals } from './call-totals.ts';
+import { DependencyTotals, minutesOf, type CallTotals, type Minutes } from './call-totals.ts';
 import type { Deadline } from './deadline.ts';
 import { ServiceCounts } from './service-counts.ts';
 
@@ -26,12 +27,28 @@ export function listDependencies(
   endNs: bigint,
   deadline: Deadline,
 ): Dependency[] {
+  noteStrays(source, minutesOf(startNs, endNs));
   return new CallCount(source, deadline).add(() => new DependencyTotals(minutesOf(startNs, endNs))).result();
 }
 
 /** Series of the services and kinds of `query`, sorted by (service, operation). */
 export function listCallSeries(source: BlockSource, query: MetricsQuery, deadline: Deadline): CallSeries[] {
+  noteStrays(source, minutesOf(query.startNs, query.endNs));
   return new CallCount(source, deadline).add(() => new SeriesTotals(query)).result(() => deadline.check());
+}
+
+/** Calls of a trace are counted on each node that has spans of it: only whoever has them all can count them once. */
+function noteStrays(source: BlockSource, { first, last }: Minutes): void {
+  for (const { day, hours } of source.strayHours) {
+    for (const hour of hours) {
+      const hourMinute = day * DAY_MINUTES + hour * HOUR_MINUTES;
+      if (hourMinute > last || hourMinute + HOUR_MINUTES <= first) continue;
+      const when = `${formatDay(day)} ${String(hour).padStart(2, '0')}:00 UTC`;
+      source.note(
+        `calls in the hour from ${when} may be counted twice, or not: a storage node took spans in place of another`,
+      );
+    }
+  }
 }
 
 /** What is stored of each service, day by day, in the days of `source`. */

@@ -119,6 +119,8 @@ export interface QueryJob {
 
 export type QueryResult<K extends QueryKind = QueryKind> = QueryAnswers[K] & {
   readonly warnings: readonly string[];
+  /** As BlockSource.notes. */
+  readonly notes: readonly string[];
   /** Blocks found damaged; the owner of the store quarantines them. */
   readonly damaged: readonly DamagedPlace[];
 };
@@ -133,7 +135,12 @@ export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newW
   pulse.begin(ownThreadId());
   const deadline = new Deadline(job.durationMaxMs, { cancelled, pulse, budget: { bytesMax, work } });
   using source = new BlockSource(cache, job.view, job.tenant, work);
-  return { ...answer(source, job.task, deadline), warnings: source.warnings(), damaged: source.damaged() };
+  return {
+    ...answer(source, job.task, deadline),
+    warnings: source.warnings(),
+    notes: source.notes(),
+    damaged: source.damaged(),
+  };
 }
 
 function answer<K extends QueryKind>(

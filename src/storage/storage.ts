@@ -15,7 +15,17 @@ import type { Partition } from '../partition/partition.ts';
 import type { Forget } from '../partition/partition-place.ts';
 import type { ViewFilter } from '../partition/view.ts';
 import type { StoredDay } from '../trace/inventory.ts';
-import type { Listed, Marked, Operation, SpanRows, StoreAdmin, StoreStats, WriteResult } from '../trace/store.ts';
+import type {
+  Listed,
+  Marked,
+  Operation,
+  SpanRows,
+  StartWindow,
+  StoreAdmin,
+  StoreStats,
+  WriteContext,
+  WriteResult,
+} from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
 import { ConsumedOffsets, type Consumed, type ConsumedPlace } from './consumed-offsets.ts';
 import { makeDataFolder } from './data-folder.ts';
@@ -77,6 +87,8 @@ export interface StorageOptions {
   /** Locks the directory for this process: takeLock of disk/lock.ts. */
   readonly takeLock: (path: string) => DirectoryLock;
 }
+
+type WriteHow = Pick<WriteContext, 'retentionMs' | 'strays'>;
 
 /** setTimeout treats longer delays as 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -150,16 +162,24 @@ export class Storage implements StoreAdmin {
   }
 
   /** As SpanWriter.write. */
-  async write(tenant: Tenant, body: Uint8Array, key?: string, retentionMs?: number): Promise<WriteResult> {
-    if (key === undefined) return await this.#write(tenant, body, retentionMs);
-    return await this.#recent.once(tenant, key, () => this.#write(tenant, body, retentionMs));
+  async write(tenant: Tenant, body: Uint8Array, key?: string, how: WriteHow = {}): Promise<WriteResult> {
+    if (key === undefined) return await this.#write(tenant, body, how);
+    return await this.#recent.once(tenant, key, () => this.#write(tenant, body, how));
   }
 
-  async #write(tenant: Tenant, body: Uint8Array, retentionMs?: number): Promise<WriteResult> {
+  /** Strays are noted before they are visible, and once more when the write has made the days that were not there. */
+  async #write(tenant: Tenant, body: Uint8Array, { retentionMs, strays }: WriteHow): Promise<WriteResult> {
+    if (strays !== undefined) await this.#noteStrays(strays);
     this.#assertOpen();
     this.#guard.assertWritable();
     this.#tenants.assertWelcome(tenant);
-    return await this.#writeTogether([{ tenant, body, retentionMs }]);
+    const result = await this.#writeTogether([{ tenant, body, retentionMs }]);
+    if (strays !== undefined) await this.#noteStrays(strays);
+    return result;
+  }
+
+  async #noteStrays(window: StartWindow): Promise<void> {
+    for (const partition of this.#partitions.all) await partition.noteStrays(window);
   }
 
   /**

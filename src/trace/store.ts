@@ -24,10 +24,18 @@ export interface WriteResult {
   readonly unknownField?: string;
 }
 
+/** Span starts, ns since the epoch, both inclusive. */
+export interface StartWindow {
+  readonly startMinNs: bigint;
+  readonly startMaxNs: bigint;
+}
+
 /** What a write carries besides. */
 export interface WriteContext extends CallContext {
   /** How long the tenant's spans are kept, ms: older ones are rejected. Absent, or longer than the store's own: that. */
   readonly retentionMs?: number | undefined;
+  /** Set if another node may have some of the spans, or others of their traces (index/strays.ts): when the spans start. */
+  readonly strays?: StartWindow | undefined;
 }
 
 export interface SpanWriter {

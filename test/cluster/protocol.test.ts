@@ -22,6 +22,9 @@ import {
   decodeSliceResult,
   encodeMarks,
   encodeSliceResult,
+  straysOf,
+  straysOfText,
+  straysText,
 } from '../../src/cluster/protocol.ts';
 import { methodSchema } from '../../src/api/grpc/grpc-schema.ts';
 import { BLOCK_FATES, type SearchExplanation } from '../../src/trace/search-explanation.ts';
@@ -88,6 +91,12 @@ const SAMPLES: Readonly<Record<string, object>> = {
   ArchiveResponse: { isFound: true },
   Marks: { warnings: ['a block'], missing: [{ node: 'n', reason: 'r' }] },
   Behind: { partition: 3, offset: 2n ** 40n, ageMs: 1_500n },
+  Slice: {
+    tenant: '1:2',
+    key: 'k',
+    body: Uint8Array.of(1),
+    strays: { startMinNs: 2n ** 60n, startMaxNs: 2n ** 60n + 1n },
+  },
 };
 
 const FIXTURES = join(root, 'fixtures/cluster/v1.txt');
@@ -118,6 +127,14 @@ test('the page has the messages of the program', () => {
   const page = readFileSync(join(root, 'docs/format/cluster-protocol.md'), 'utf8');
   expect(/```proto\n([^`]*)```/.exec(page)?.[1]).toBe(`${CLUSTER_PROTO}\n`);
   expect(methodSchema(`${PACKAGE}.StorageNode`, 'GetCallSeries').isStream).toBe(true);
+});
+
+test('strays of a whole request cross as text; what is no window is refused', () => {
+  const window = { startMinNs: 0n, startMaxNs: 2n ** 64n - 1n };
+  expect(straysOfText(straysText(window))).toEqual(window);
+  expect(straysOf({})).toEqual({ startMinNs: 0n, startMaxNs: 0n });
+  for (const text of ['', '1', '-1-2', '1-', '1-2-3', '1-a', '2-1'])
+    expect(() => straysOfText(text), text).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }));
 });
 
 test('what crosses is what was meant', () => {

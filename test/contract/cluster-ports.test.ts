@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { GrpcCaller } from '../../src/cluster/grpc-caller.ts';
 import { parseTenantsConfig } from '../../src/api/edge/tenant-limits.ts';
+import type { TraceReader } from '../../src/trace/store.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { waitFor } from '../support/role-process.ts';
@@ -120,6 +121,34 @@ test(
     expect(cluster.cluster.state().refused).toBe(1);
   },
 );
+
+/** What an answer about the calls of an hour says of its sums. */
+async function warningsAt(reader: TraceReader, ns: bigint): Promise<readonly string[]> {
+  const { warnings } = await reader.listDependencies(call, ns, ns);
+  const query = { services: ['shop'], kinds: [], startNs: ns, endNs: ns, isByOperation: false };
+  expect((await reader.listCallSeries(call, query)).warnings).toEqual(warnings);
+  return warnings;
+}
+
+test('sums of an hour in which a node took spans in place of another say that they may be wrong', async () => {
+  const cluster = await openCluster(['a', 'b']);
+  await cluster.writer.write(call, bodyOf(upTo(20)));
+  expect(await warningsAt(cluster.reader, NOON_NS)).toEqual([]);
+  cluster.nodes[0]!.isReadOnly = true;
+  await waitFor('the writer to know', () => cluster.cluster.state().nodes.some(({ isReadOnly }) => isReadOnly));
+  // One slice is a call of Export, many at once are a call of several slices.
+  await cluster.writer.write(call, bodyOf(upTo(20), 2));
+  const inHour = [expect.stringMatching(/^calls in the hour from \d{8} 12:00 UTC may be counted twice, or not: /)];
+  expect(await warningsAt(cluster.reader, NOON_NS)).toEqual(inHour);
+  expect(await warningsAt(cluster.reader, HOUR_AGO_NS)).toEqual([]);
+  const hourAgo = (trace: number): Uint8Array =>
+    encodeRequest(requestOf([span(3, { trace, startTimeUnixNano: HOUR_AGO_NS })]));
+  await Promise.all(upTo(20).map((trace) => cluster.writer.write(call, hourAgo(trace))));
+  expect(await warningsAt(cluster.reader, HOUR_AGO_NS)).toEqual([expect.stringMatching(/ 11:00 UTC may be counted/)]);
+  // What shows spans shows each once, and says nothing.
+  expect((await cluster.reader.findTraces(call, idsOf(upTo(20)))).warnings).toEqual([]);
+  expect((await cluster.reader.searchTraces(call, ANY_TRACE)).warnings).toEqual([]);
+});
 
 test('two nodes that were given one name are both read', async () => {
   const cluster = await openCluster(['a', 'a']);

@@ -205,7 +205,7 @@ describe('requests', () => {
     const startNs = (n: number): bigint => NOON_NS - [8n, 6n, 2n, 0n][n]! * DAY_NS;
     const rejectedOf = async (retentionMs: number | undefined): Promise<number> => {
       const request = requestOf({ first: 0, count: 4, startNs });
-      const { rejected } = await storage.write(DEFAULT_TENANT, request, undefined, retentionMs);
+      const { rejected } = await storage.write(DEFAULT_TENANT, request, undefined, { retentionMs });
       return rejected.get('too_small_timestamp') ?? 0;
     };
     expect(await rejectedOf(3 * DAY_MS)).toBe(2);

@@ -50,7 +50,7 @@ export class LocalPorts implements Ports {
   constructor() {
     const storage = openStore(this.path);
     this.storage = storage;
-    this.writer = { write: ({ tenant, retentionMs }, body, key) => storage.write(tenant, body, key, retentionMs) };
+    this.writer = { write: ({ tenant, ...how }, body, key) => storage.write(tenant, body, key, how) };
     const folder = new ArchiveFolder({ path: this.path, disk: nodeDisk, bytesMax: 1 << 24, freeDiskBytesMin: 0 });
     const source = {
       listServices: async (...args: Parameters<Storage['listServices']>) => storage.listServices(...args),

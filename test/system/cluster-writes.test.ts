@@ -47,6 +47,14 @@ test('an answer that is lost: the same node is asked again under the same key, a
   expect(await metric(insert, 'tracelith_cluster_slices_possibly_twice_total')).toBe(0);
 });
 
+/** What the answer says that it lacks. */
+async function warnings({ url }: RoleProcess, path: string): Promise<string | undefined> {
+  const reply = await fetch(url + path);
+  await reply.arrayBuffer();
+  expect([path, reply.status]).toEqual([path, 200]);
+  return reply.headers.get('tracelith-warnings') ?? undefined;
+}
+
 /** Searches of every kind, the names, the trace and its archive: all that shows spans. Sums are not among them. */
 const SHOWN = [
   '/select/jaeger/api/services',
@@ -99,6 +107,15 @@ test('spans that two nodes have, because the first did not answer in time, are s
     `/api/v3/traces/${id}`,
   ];
   for (const path of paths) expect([path, await show(select, path)]).toEqual([path, await show(single, path)]);
+  // Sums are not compared: they say themselves that they may be wrong.
+  const twoDays = `endTs=${Date.now()}&lookback=${2 * 86_400_000}`;
+  for (const path of [
+    `/select/jaeger/api/dependencies?${twoDays}`,
+    `/select/jaeger/api/metrics/calls?service=twice&${twoDays}`,
+  ]) {
+    expect([path, await warnings(select, path)]).toEqual([path, expect.stringMatching(/^1: .* may be counted twice/)]);
+    expect([path, await warnings(single, path)]).toEqual([path, undefined]);
+  }
   for (const { url } of [select, single])
     expect((await fetch(`${url}/select/jaeger/api/archive/${id}`, { method: 'POST' })).status).toBe(200);
   for (const path of [`/select/jaeger/api/archive/${id}`, `/select/jaeger/api/traces/${id}`])

@@ -15,6 +15,7 @@ import {
 import {
   plainDescription,
   sliceResultOf,
+  straysOf,
   STORAGE_NODE,
   type NodeDescription,
   type SliceMessage,
@@ -86,11 +87,16 @@ function registerWrites(server: GrpcMethodTable, { intake, isReady, callMaxMs }:
 
 /** Throws FORBIDDEN for a tenant that is not one of the principal's. */
 function sliceOf(
-  { tenant = '', key = '', body = new Uint8Array(0) }: SliceMessage,
+  { tenant = '', key = '', body = new Uint8Array(0), strays }: SliceMessage,
   principal: Principal,
 ): ReceivedSlice {
   const owner = tenantFor(principal, { 'x-tenant': tenant });
-  return key === '' ? { tenant: owner, body } : { tenant: owner, body, key: checkWriteKey(key) };
+  return {
+    tenant: owner,
+    body,
+    ...(key !== '' && { key: checkWriteKey(key) }),
+    ...(strays !== undefined && { strays: straysOf(strays) }),
+  };
 }
 
 function resultOf(outcome: PromiseSettledResult<WriteResult>): SliceResultMessage {

@@ -10,9 +10,8 @@ import { collectIdle } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import { DAY_MS } from '../../partition/day.ts';
-import type { CallContext } from '../../trace/call-context.ts';
 import type { Redactor } from '../../redaction/redactor.ts';
-import type { SpanWriter, WriteResult } from '../../trace/store.ts';
+import type { SpanWriter, WriteContext, WriteResult } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import type { IngestType } from '../metrics/request-metrics.ts';
 import type { Metrics } from './metrics.ts';
@@ -42,14 +41,13 @@ export interface IntakeOptions {
 }
 
 /** What else an edge knows of a request that it writes. */
-export interface WriteCall extends Pick<CallContext, 'principal' | 'deadlineNs' | 'isCopied'> {
+export interface WriteCall extends Pick<WriteContext, 'principal' | 'deadlineNs' | 'isCopied' | 'strays'> {
   /** As SpanWriter.write. */
   readonly key?: string | undefined;
 }
 
 /** A request that came with others in one call. */
-export interface ReceivedSlice {
-  readonly tenant: Tenant;
+export interface ReceivedSlice extends Pick<WriteContext, 'tenant' | 'strays'> {
   readonly body: Uint8Array;
   /** As SpanWriter.write. */
   readonly key?: string;
@@ -130,14 +128,14 @@ export class Intake {
     type: IngestType,
   ): Promise<PromiseSettledResult<WriteResult>[]> {
     await this.#takeSlot(account.tenant);
-    const write = (held: IntakeAccount, { tenant, body, key }: ReceivedSlice): Promise<WriteResult> =>
-      this.#writeCounted({ tenant }, { body, key, held }, type);
+    const write = (held: IntakeAccount, { tenant, strays, body, key }: ReceivedSlice): Promise<WriteResult> =>
+      this.#writeCounted({ tenant, strays }, { body, key, held }, type);
     return await this.#inTime(
       this.#inSlot(account, (held) => Promise.allSettled(slices.map((slice) => write(held, slice)))),
     );
   }
 
-  async #writeCounted(call: CallContext, { body, key, held }: HeldRequest, type: IngestType): Promise<WriteResult> {
+  async #writeCounted(call: WriteContext, { body, key, held }: HeldRequest, type: IngestType): Promise<WriteResult> {
     const { writer, metrics, tenants } = this.#options;
     const { tenant } = call;
     const bytes = body.length;

@@ -1,6 +1,13 @@
 // OTLP over gRPC: opentelemetry.proto.collector.trace.v1.TraceService/Export. The message is passed on as bytes: the
 // store's scan is the only decoder.
-import { encodeSliceResult, EXACT_KEY, WRITE_KEY_KEY, WRITE_RESULT_KEY } from '../../cluster/protocol.ts';
+import {
+  encodeSliceResult,
+  EXACT_KEY,
+  STRAYS_KEY,
+  straysOfText,
+  WRITE_KEY_KEY,
+  WRITE_RESULT_KEY,
+} from '../../cluster/protocol.ts';
 import { encodeWriteResult } from '../../otlp/partial-success.ts';
 import type { Intake } from '../edge/intake.ts';
 import { checkWriteKey } from '../edge/write-key.ts';
@@ -24,11 +31,13 @@ export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, 
       const message = await only(intake.requestBytesMax);
       const given = stream.headers[WRITE_KEY_KEY];
       const key = given === undefined ? undefined : checkWriteKey(String(given));
+      const strays = stream.headers[STRAYS_KEY];
       const { deadlineNs } = stream;
       const result = await intake.write(account, message, 'opentelemetry_traces_otlpgrpc', {
         principal,
         key,
         deadlineNs,
+        ...(strays !== undefined && { strays: straysOfText(String(strays)) }),
       });
       if (stream.headers[EXACT_KEY] === '1') stream.trailer[WRITE_RESULT_KEY] = encodeSliceResult(result);
       stream.write(encodeWriteResult(result, 'protobuf'), () => undefined);
