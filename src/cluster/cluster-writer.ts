@@ -106,7 +106,7 @@ export class ClusterWriter implements SpanWriter {
    * Spans by the first node of their ranking that may take them. Those for which it is not the first of all are strays, in a slice
    * of their own. Throws UNAVAILABLE.
    */
-  #cut({ body, tried, strays, starts }: Spans): (Pick<Slice, 'body' | 'strays'> & { readonly node: StorageNode })[] {
+  #cut({ body, key, tried, strays, starts }: Spans): (Omit<Slice, 'tenant'> & { readonly node: StorageNode })[] {
     const { nodes } = this.#options;
     const { placement } = nodes;
     const isOpen = Uint8Array.from(placement.names, (name, i) => (nodes.nodeAt(i).isOpen && !tried.has(name) ? 1 : 0));
@@ -125,9 +125,10 @@ export class ClusterWriter implements SpanWriter {
       return isStray ? isOpen.length + index : index;
     });
     return [...slices].map(([index, slice]) => {
-      const isStray = index >= isOpen.length;
       const node = nodes.nodeAt(index % isOpen.length);
-      return { node, body: slice, strays: isStray ? starts : strays };
+      if (index < isOpen.length) return { node, body: slice, key, strays };
+      // The node may get others of its spans under the key of the request.
+      return { node, body: slice, key: randomUUID(), strays: starts };
     });
   }
 

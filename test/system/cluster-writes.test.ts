@@ -111,7 +111,7 @@ test('spans that two nodes have, because the first did not answer in time, are s
   const twoDays = `endTs=${Date.now()}&lookback=${2 * 86_400_000}`;
   for (const path of [
     `/select/jaeger/api/dependencies?${twoDays}`,
-    `/select/jaeger/api/metrics/calls?service=twice&${twoDays}`,
+    `/select/jaeger/api/metrics/calls?service=twice&${twoDays}&step=60000`,
   ]) {
     expect([path, await warnings(select, path)]).toEqual([path, expect.stringMatching(/^1: .* may be counted twice/)]);
     expect([path, await warnings(single, path)]).toEqual([path, undefined]);

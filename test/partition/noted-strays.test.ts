@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import type { Storage } from '../../src/storage/storage.ts';
 import { rebuildIndexes } from '../../src/tools/rebuild-index.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
-import { openStore, TemporaryFolder } from './open-store.ts';
-import { DAY_NS, NOON_NS, requestOf } from './stored-spans.ts';
+import { openStore, TemporaryFolder } from '../storage/open-store.ts';
+import { DAY_NS, NOON_NS, requestOf } from '../storage/stored-spans.ts';
 
 const NOON = 1 << 12;
 
