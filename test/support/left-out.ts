@@ -31,6 +31,8 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/deploy/collector.test.ts':
     'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/deploy/collector-logins.test.ts':
+    'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml), and openssl',
+  'test/deploy/collector-metrics.test.ts':
     'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/deploy/compose.test.ts': 'needs the schema of the Compose specification in COMPOSE_SCHEMA',
   'test/deploy/image.test.ts':
