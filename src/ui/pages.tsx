@@ -1,8 +1,9 @@
-// The pages by their place: the first page, the traces of a service, one trace.
+// The pages by their place: the first page, the traces of a service, one trace, two compared.
 import { useEffect, useRef } from 'preact/hooks';
 import { HomePage } from './home-page.tsx';
 import { OpenTrace } from './open-trace.tsx';
 import type { Place } from './place.ts';
+import { TraceCompare } from './trace-compare.tsx';
 import { TraceList } from './trace-list.tsx';
 import { TraceView } from './trace-view.tsx';
 import { hrefOf, usePlace } from './use-place.ts';
@@ -31,11 +32,9 @@ export function Pages() {
         <OpenTrace tenant={tenant} />
       </header>
       <main ref={main} tabIndex={-1}>
-        {place.view === 'traces' ? (
-          <TraceList key={page} search={place.search} tenant={tenant} />
-        ) : (
-          <TraceView key={page} traceId={place.traceId} tenant={tenant} />
-        )}
+        {place.view === 'traces' && <TraceList key={page} search={place.search} tenant={tenant} />}
+        {place.view === 'trace' && <TraceView key={page} traceId={place.traceId} tenant={tenant} />}
+        {place.view === 'compare' && <TraceCompare key={page} {...place} />}
       </main>
     </>
   );
@@ -45,5 +44,6 @@ export function Pages() {
 function pageOf(place: Place): string {
   const { view, tenant } = place;
   if (place.view === 'traces') return JSON.stringify([view, tenant, place.search.service]);
+  if (place.view === 'compare') return JSON.stringify([view, tenant, place.traceId, place.other]);
   return JSON.stringify([view, tenant, place.view === 'trace' ? place.traceId : '']);
 }

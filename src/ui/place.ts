@@ -22,7 +22,9 @@ export interface TraceSearch {
 export type Place =
   | { readonly view: 'home'; readonly tenant: string }
   | { readonly view: 'traces'; readonly tenant: string; readonly search: TraceSearch }
-  | { readonly view: 'trace'; readonly tenant: string; readonly traceId: string };
+  | { readonly view: 'trace'; readonly tenant: string; readonly traceId: string }
+  /** Two traces side by side. */
+  | { readonly view: 'compare'; readonly tenant: string; readonly traceId: string; readonly other: string };
 
 /** A search without conditions. */
 export const ANY_TRACES: TraceSearch = {
@@ -45,8 +47,9 @@ export function parsePlace(fragment: string): Place {
   const params = new URLSearchParams(query);
   const read = (name: string): string => params.get(name) ?? '';
   const tenant = read('tenant');
-  const [, view, traceId = ''] = path.split('/');
-  if (view === 'trace' && isTraceId(traceId)) return { view, tenant, traceId: traceId.toLowerCase() };
+  const [, view, traceId = '', other = ''] = path.toLowerCase().split('/');
+  if (view === 'trace' && isTraceId(traceId)) return { view, tenant, traceId };
+  if (view === 'compare' && isTraceId(traceId) && isTraceId(other)) return { view, tenant, traceId, other };
   if (view !== 'traces') return { view: 'home', tenant };
   const { hasError: _error, ...texts } = ANY_TRACES;
   const given = Object.fromEntries(Object.keys(texts).map((name) => [name, read(name)])) as typeof texts;
@@ -58,6 +61,7 @@ export function formatPlace(place: Place): string {
   const params = new URLSearchParams();
   let path = '/';
   if (place.view === 'trace') path = `/trace/${place.traceId}`;
+  if (place.view === 'compare') path = `/compare/${place.traceId}/${place.other}`;
   if (place.view === 'traces') {
     path = '/traces';
     const { hasError, ...texts } = place.search;

@@ -2,7 +2,7 @@
 import { useAnswer } from './ask-node.ts';
 import type { TraceSearch } from './place.ts';
 import { localTime } from './format.ts';
-import { parseTags } from './tags.ts';
+import { parseTags, TAGS_HELP } from './tags.ts';
 import { BETWEEN, RANGES } from './trace-summaries.ts';
 import { goTo } from './use-place.ts';
 
@@ -30,9 +30,9 @@ export function SearchForm({ search, tenant }: Props) {
           type="text"
           value={search.tags}
           placeholder="http.status_code=500"
-          title={'key=value key="a value"'}
+          title={TAGS_HELP}
           onChange={({ currentTarget: input }) => {
-            input.setCustomValidity(parseTags(input.value) === undefined ? 'key=value key="a value"' : '');
+            input.setCustomValidity(parseTags(input.value) === undefined ? TAGS_HELP : '');
             if (input.reportValidity()) narrow({ tags: input.value.trim() });
           }}
         />

@@ -1,15 +1,33 @@
-// The field for tags: key=value, key="a value with spaces", separated by spaces, as in Jaeger UI. Pure.
+// The field for tags: key=value, key="a value with spaces", separated by spaces, as in Jaeger UI; and comparisons other than =. Pure.
 
-const PAIR = /^([^\s="]+)=("(?:[^"\\]|\\.)*"|[^\s"]*)(?:\s+|$)/;
+export interface Tag {
+  readonly key: string;
+  readonly comparison: (typeof COMPARISONS)[number];
+  readonly value: string;
+}
 
-/** By key; undefined: the text is no list of pairs. */
-export function parseTags(text: string): Readonly<Record<string, string>> | undefined {
-  const pairs: [string, string][] = [];
+/** Longer ones first, so that `>=` is not read as `>`. */
+const COMPARISONS = ['=~', '!=', '>=', '<=', '=', '>', '<'] as const;
+const PAIR = new RegExp(`^([^\\s="<>!]+)(${COMPARISONS.join('|')})("(?:[^"\\\\]|\\\\.)*"|[^\\s"]*)(?:\\s+|$)`);
+/** What a text that is no list of tags is told. */
+export const TAGS_HELP = 'key=value key="a value" key!=value key>=500 key=~"pattern"';
+
+/** undefined: the text is no list of tags. */
+export function parseTags(text: string): readonly Tag[] | undefined {
+  const tags: Tag[] = [];
   for (let rest = text.trim(); rest !== '';) {
-    const [whole, key, value] = PAIR.exec(rest) ?? [];
-    if (whole === undefined || key === undefined || value === undefined) return undefined;
-    pairs.push([key, value.startsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value]);
+    const [whole, key, comparison, value] = PAIR.exec(rest) ?? [];
+    if (whole === undefined || key === undefined || value === undefined || !isComparison(comparison)) return undefined;
+    tags.push({
+      key,
+      comparison,
+      value: value.startsWith('"') ? value.slice(1, -1).replaceAll(/\\(.)/g, '$1') : value,
+    });
     rest = rest.slice(whole.length);
   }
-  return Object.fromEntries(pairs);
+  return tags;
+}
+
+function isComparison(text: string | undefined): text is Tag['comparison'] {
+  return (COMPARISONS as readonly (string | undefined)[]).includes(text);
 }

@@ -5,7 +5,7 @@ import { formatAge, formatCount, formatMicroseconds, formatTime } from './format
 import { Name } from './name.tsx';
 import type { TraceSearch } from './place.ts';
 import { SearchForm } from './search-form.tsx';
-import { parseTags } from './tags.ts';
+import { parseTags, TAGS_HELP } from './tags.ts';
 import { traceItems, summariesPath, type SummariesAnswer, type TraceItem } from './trace-summaries.ts';
 import { hrefOf } from './use-place.ts';
 import { Warnings } from './warnings.tsx';
@@ -38,7 +38,7 @@ export function TraceList({ search, tenant }: Props) {
       <SearchForm search={search} tenant={tenant} />
       {parseTags(search.tags) === undefined ? (
         <p class="banner" role="alert">
-          These tags cannot be read: {search.tags}. Write key=value key="a value".
+          These tags cannot be read: {search.tags}. Write {TAGS_HELP}.
         </p>
       ) : (
         <Results key={JSON.stringify(search)} search={search} tenant={tenant} />
@@ -88,8 +88,20 @@ interface FoundProps {
 
 function Found({ items, atMs, tenant, most, setMost }: FoundProps) {
   const longestUs = items.reduce((longest, { durationUs }) => Math.max(longest, durationUs), 1);
+  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const [traceId, other] = chosen;
+  // A third one takes the place of the one that was chosen first.
+  const choose = (id: string): void =>
+    setChosen(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2));
   return (
     <>
+      <p class="quiet" role="status">
+        {traceId !== undefined && other !== undefined ? (
+          <a href={hrefOf({ view: 'compare', tenant, traceId, other })}>Compare the two chosen traces</a>
+        ) : (
+          'Choose two traces to compare them.'
+        )}
+      </p>
       <table class="traces">
         <thead>
           <tr>
@@ -112,11 +124,19 @@ function Found({ items, atMs, tenant, most, setMost }: FoundProps) {
             <th scope="col" class="number">
               start
             </th>
+            <th scope="col">
+              <span class="hidden">compare</span>
+            </th>
           </tr>
         </thead>
         <tbody>
           {items.map((item) => (
-            <TraceLine key={item.traceId} {...{ item, longestUs, atMs, tenant }} />
+            <TraceLine
+              key={item.traceId}
+              {...{ item, longestUs, atMs, tenant }}
+              isChosen={chosen.includes(item.traceId)}
+              choose={() => choose(item.traceId)}
+            />
           ))}
         </tbody>
       </table>
@@ -132,9 +152,11 @@ function Found({ items, atMs, tenant, most, setMost }: FoundProps) {
 interface LineProps extends Pick<FoundProps, 'atMs' | 'tenant'> {
   readonly item: TraceItem;
   readonly longestUs: number;
+  readonly isChosen: boolean;
+  readonly choose: () => void;
 }
 
-function TraceLine({ item, longestUs, atMs, tenant }: LineProps) {
+function TraceLine({ item, longestUs, atMs, tenant, isChosen, choose }: LineProps) {
   const { traceId, service, operation, startMs, durationUs, spans, errors, services } = item;
   return (
     <tr>
@@ -162,6 +184,9 @@ function TraceLine({ item, longestUs, atMs, tenant }: LineProps) {
         <time dateTime={new Date(startMs).toISOString()} title={formatTime(startMs)}>
           {formatAge(startMs, atMs)}
         </time>
+      </td>
+      <td>
+        <input type="checkbox" checked={isChosen} onChange={choose} aria-label={`compare ${traceId}`} />
       </td>
     </tr>
   );

@@ -1,6 +1,6 @@
 // The list of traces: what GET api/v3/trace-summaries is asked, and its answer as rows. Pure.
 import type { TraceSearch } from './place.ts';
-import { parseTags } from './tags.ts';
+import { parseTags, type Tag } from './tags.ts';
 
 /** The answer; fields that are zero or empty are absent. */
 export interface SummariesAnswer {
@@ -58,13 +58,53 @@ export function summariesPath(search: TraceSearch, most: number, nowMs: number):
     'query.startTimeMax': startTimeMax,
     'query.searchDepth': String(most),
   });
-  if (search.service !== '') params.set('query.serviceName', search.service);
-  if (search.operation !== '') params.set('query.operationName', search.operation);
-  if (search.atLeast !== '') params.set('query.durationMin', search.atLeast);
-  if (search.atMost !== '') params.set('query.durationMax', search.atMost);
-  const tags = Object.entries({ ...parseTags(search.tags), ...(search.hasError ? { error: 'true' } : {}) });
-  if (tags.length > 0) params.set('query.attributes', JSON.stringify(Object.fromEntries(tags)));
+  const tags = parseTags(search.tags) ?? [];
+  const isPlain = tags.every(({ comparison }) => comparison === '=');
+  for (const [name, text] of isPlain ? plainConditions(search, tags) : [['filter', filterOf(search, tags)] as const])
+    if (text !== '') params.set(`query.${name}`, text);
   return `api/v3/trace-summaries?${params}`;
+}
+
+function plainConditions(search: TraceSearch, tags: readonly Tag[]): (readonly [name: string, text: string])[] {
+  const pairs = tags.map(({ key, value }): [string, string] => [key, value]);
+  if (search.hasError) pairs.push(['error', 'true']);
+  return [
+    ['serviceName', search.service],
+    ['operationName', search.operation],
+    ['durationMin', search.atLeast],
+    ['durationMax', search.atMost],
+    ['attributes', pairs.length === 0 ? '' : JSON.stringify(Object.fromEntries(pairs))],
+  ];
+}
+
+/** Operators of a filter (docs/SEARCH.md), by how the field for tags writes them. */
+const OPERATORS: Readonly<Record<Tag['comparison'], string>> = {
+  '=': 'eq',
+  '!=': 'ne',
+  '>': 'gt',
+  '>=': 'gte',
+  '<': 'lt',
+  '<=': 'lte',
+  '=~': 'regex',
+};
+
+/** All conditions as one filter: beside a filter the API takes no others. */
+function filterOf(search: TraceSearch, tags: readonly Tag[]): string {
+  const call = (op: string, left: object, value: string) => ({ call: { op, args: [left, { scalar: { value } }] } });
+  const field = (name: string, level: string): object => ({ field: { name, level } });
+  const span = (name: string): object => field(name, 'span');
+  const conditions: (readonly [op: string, left: object, value: string])[] = [
+    ['eq', field('service', 'resource'), search.service],
+    ['eq', span('name'), search.operation],
+    ['gte', span('duration'), search.atLeast],
+    ['lte', span('duration'), search.atMost],
+    ['eq', span('status'), search.hasError ? 'error' : ''],
+  ];
+  const args = [
+    ...conditions.filter(([, , value]) => value !== '').map(([op, left, value]) => call(op, left, value)),
+    ...tags.map(({ key, comparison, value }) => call(OPERATORS[comparison], { attr: { key } }, value)),
+  ];
+  return JSON.stringify({ op: 'and', args });
 }
 
 /** Newest first. */

@@ -19,6 +19,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/ui/stored-services.tsx': 'test/system/first-page.test.ts renders it in a real browser',
   'src/ui/ask-node.ts': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/tenant-input.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
+  'src/ui/trace-compare.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/trace-list.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/trace-view.tsx': 'test/system/trace-pages.test.ts renders it in a real browser',
   'src/ui/use-place.ts': 'test/system/trace-pages.test.ts renders it in a real browser',

@@ -98,9 +98,35 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     await sendTo(node, traceOf(4, services));
     await visit.page.getByRole('button', { name: 'Refresh' }).click();
     await expect.poll(() => lines.count(), patience).toBe(3);
+    await type('Tags', 'error!=true service.name=~"^fron|^ca"');
+    await expect.poll(() => lines.count(), patience).toBe(3);
+    await type('Tags', 'error!=true service.name=~"^nobody"');
+    await visit.see('No trace meets these conditions.');
     await type('Tags', 'no list');
     expect(await visit.page.getByLabel('Tags').evaluate((input) => input.matches(':invalid'))).toBe(true);
     expect(visit.wrong).toEqual([]);
+  });
+
+  test('two chosen from the list are compared step by step, the largest difference first', async () => {
+    await using node = await startNode();
+    await sendTo(node, traceOf(1, services));
+    await sendTo(node, traceOf(2, ['frontend', 'cart', 'db', 'mail'], 'mail'));
+    await using visit = await visits.begin(`${node.url}/#/traces`);
+    const box = (id: number): Locator => visit.page.getByLabel(`compare ${idOf(id)}`);
+    await visit.see('Choose two traces to compare them.');
+    await box(1).check();
+    await box(2).check();
+    await visit.judge('traces-chosen');
+    await visit.page.getByRole('link', { name: 'Compare the two chosen traces' }).click();
+    await visit.see('Two traces compared');
+    await visit.page.getByRole('row', { name: /^more errors mail GET \/mail 0 → 1/ }).waitFor();
+    expect(await visit.page.locator('table.traces tbody tr').count()).toBe(4);
+    expect(visit.page.url()).toContain(`#/compare/${idOf(1)}/${idOf(2)}`);
+    await visit.judge('compare');
+    await visit.page.setViewportSize(PHONE);
+    await visit.judge('compare-phone');
+    await visit.page.goto(`${node.url}/#/compare/${idOf(1)}/${idOf(9)}`);
+    await visit.see(/The node answers 404/);
   });
 
   test('are searched by time, by longest duration, and for several tenants; the address says all of it', async () => {

@@ -13,6 +13,7 @@ test('each place has a fragment for people', () => {
         { view: 'home', tenant: '' },
         { view: 'home', tenant: '7:1' },
         { view: 'trace', tenant: '', traceId: 'ab12' },
+        { view: 'compare', tenant: '7:1', traceId: 'ab12', other: 'cd34' },
         tracesOf('cart', ''),
         tracesOf('', ''),
         { view: 'traces', tenant: '7:0', search },
@@ -23,6 +24,7 @@ test('each place has a fragment for people', () => {
     '#/',
     '#/?tenant=7%3A1',
     '#/trace/ab12',
+    '#/compare/ab12/cd34?tenant=7%3A1',
     '#/traces?service=cart',
     '#/traces',
     '#/traces?service=a+b&operation=GET+%2F&tags=k%3Dv&atLeast=100ms&error=true&tenant=7%3A0',
@@ -36,6 +38,8 @@ test.each([
   '#/trace/',
   '#/trace/xyz',
   '#/trace/../../x',
+  '#/compare/ab12',
+  '#/compare/ab12/xyz',
   '#/tracesx',
   '#__proto__',
   `#/trace/${'a'.repeat(33)}`,
@@ -43,9 +47,11 @@ test.each([
 
 test('what is written is read back, whatever the names are', () => {
   const text = fc.string({ unit: 'grapheme' });
+  const traceId = fc.stringMatching(/^[0-9a-f]{1,32}$/);
   const place: fc.Arbitrary<Place> = fc.oneof(
     fc.record({ view: fc.constant('home' as const), tenant: text }),
-    fc.record({ view: fc.constant('trace' as const), tenant: text, traceId: fc.stringMatching(/^[0-9a-f]{1,32}$/) }),
+    fc.record({ view: fc.constant('trace' as const), tenant: text, traceId }),
+    fc.record({ view: fc.constant('compare' as const), tenant: text, traceId, other: traceId }),
     fc.record({
       view: fc.constant('traces' as const),
       tenant: text,

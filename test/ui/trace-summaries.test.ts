@@ -26,6 +26,36 @@ test('all time is searched, with the conditions that are set', () => {
   expect(asked({ ...plain, service: '' }, 20)).not.toHaveProperty(['query.serviceName']);
 });
 
+test('with a comparison other than = all conditions become one filter', () => {
+  const search = {
+    ...plain,
+    operation: 'GET /',
+    atLeast: '1s',
+    atMost: '2s',
+    hasError: true,
+    tags: 'a>=500 b=c d!=e f=~^g',
+  };
+  const { 'query.filter': filter, ...others } = asked(search, 20);
+  expect(Object.keys(others).toSorted()).toEqual(['query.searchDepth', 'query.startTimeMax', 'query.startTimeMin']);
+  const call = (op: string, left: object, value: string): object => ({
+    call: { op, args: [left, { scalar: { value } }] },
+  });
+  expect(JSON.parse(filter!)).toEqual({
+    op: 'and',
+    args: [
+      call('eq', { field: { name: 'service', level: 'resource' } }, 'cart'),
+      call('eq', { field: { name: 'name', level: 'span' } }, 'GET /'),
+      call('gte', { field: { name: 'duration', level: 'span' } }, '1s'),
+      call('lte', { field: { name: 'duration', level: 'span' } }, '2s'),
+      call('eq', { field: { name: 'status', level: 'span' } }, 'error'),
+      call('gte', { attr: { key: 'a' } }, '500'),
+      call('eq', { attr: { key: 'b' } }, 'c'),
+      call('ne', { attr: { key: 'd' } }, 'e'),
+      call('regex', { attr: { key: 'f' } }, '^g'),
+    ],
+  });
+});
+
 test('a range of time counts back from now without an end, or lies between two times', () => {
   const [all, end] = ['1970-01-01T00:00:00Z', '2262-01-01T00:00:00Z'];
   const timesOf = (times: Partial<TraceSearch>): unknown => {
