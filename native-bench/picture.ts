@@ -1,5 +1,5 @@
 // The pictures of the pages: node native-bench/picture.ts starts a node, sends it two days of the shop workload, and takes the first page,
-// a list of traces and a trace into docs/pictures/ with Debian's chromium (CHROMIUM names another browser).
+// a list of traces, a trace and two compared into docs/pictures/ with Debian's chromium (CHROMIUM names another browser).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -47,6 +47,15 @@ try {
   await page.getByRole('button', { name: 'Next error' }).click();
   await page.mouse.move(0, 0);
   await take('trace.png');
+  await page.goBack();
+  for (const at of [0, 1])
+    await page
+      .getByRole('checkbox', { name: /^compare / })
+      .nth(at)
+      .check();
+  await page.getByRole('link', { name: 'Compare the two chosen traces' }).click();
+  await page.getByRole('row').nth(1).waitFor();
+  await take('compare.png');
   await browser.close();
 } finally {
   await node.child.stop();
