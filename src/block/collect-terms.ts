@@ -79,7 +79,9 @@ export interface ColumnValues {
   readonly field: number;
   readonly a: Uint32Array;
   readonly b: Uint32Array;
-  /** undefined: values of events or links. */
+  /** For each row group of the block, the index after its last value. */
+  readonly ends: readonly number[];
+  /** undefined: values of events or links. Runs do not cross the end of a group. */
   readonly operations: readonly OperationRun[] | undefined;
   /** For a text column: its distinct values, and the index of each row's value among them. */
   readonly distinct?: ByteTable;
@@ -87,8 +89,9 @@ export interface ColumnValues {
 }
 
 /**
- * A value in at least this many rows of a block is likely to be in every block, so it gets one term per operation that
- * has it. A rarer value tells blocks apart by itself, and per-operation terms of identifiers would cost most.
+ * A value in at least this many rows of a block, or in two of its row groups, is likely to be in many blocks, so it gets
+ * one term per operation that has it. A rarer value tells blocks apart by itself: it is an identifier of one trace, which
+ * is in one group, and per-operation terms of identifiers would cost most.
  */
 const COMMON_ROWS_MIN = 16;
 
@@ -110,10 +113,10 @@ export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalI
   }
   const rows = operations.reduce((sum, run) => sum + run.count, 0);
   assert(rows === column.a.length, 'operations of other rows than a column has');
-  const spread = new Spread(distinct.count, operations, codes);
+  const spread = new Spread({ distinct: distinct.count, ends: column.ends, runs: operations, codes });
   for (let id = 0; id < distinct.count; id++) {
-    const isRare = spread.rows[id]! < COMMON_ROWS_MIN && !values.isConstant(id);
-    if (isRare || spread.operationCount(id) > OPERATIONS_MAX) {
+    const isCommon = spread.rows[id]! >= COMMON_ROWS_MIN || spread.isInGroups(id) || values.isConstant(id);
+    if (!isCommon || spread.operationCount(id) > OPERATIONS_MAX) {
       values.add(id);
       continue;
     }
@@ -185,10 +188,24 @@ function wordAt(bytes: Uint8Array, at: number): number {
 /** Above the number of a block's operations. With the values of a column, pairs stay small integers. */
 const PAIR_FACTOR: number = 1 << 15;
 
-/** For each distinct value of a column: the operations that have it, and its number of rows. Partly in scratch memory. */
+interface ValueRows {
+  /** Number of distinct values. */
+  readonly distinct: number;
+  readonly ends: readonly number[];
+  readonly runs: readonly OperationRun[];
+  /** The value of each row. */
+  readonly codes: ArrayLike<number>;
+}
+
+/** A value is in rows of several groups. */
+const SEVERAL = 0xffff_ffff;
+
+/** For each distinct value of a column: the operations that have it, its rows and row groups. Partly in scratch memory. */
 class Spread {
   /** Rows of each value. */
   readonly rows: Uint32Array;
+  /** The group of each value's rows plus 1, or SEVERAL. */
+  readonly #groups: Uint32Array;
   /** The last operation seen of each value (its number plus 1), and where it stands in the list of its others. */
   readonly #last: Uint32Array;
   /** Operations of each value. */
@@ -201,20 +218,26 @@ class Spread {
   readonly #noted = new Set<number>();
   readonly #operations: Uint8Array[] = [];
 
-  constructor(distinct: number, runs: readonly OperationRun[], codes: ArrayLike<number>) {
+  constructor({ distinct, ends, runs, codes }: ValueRows) {
     this.rows = scratch.uint32(distinct).fill(0);
+    this.#groups = scratch.uint32(distinct).fill(0);
     this.#last = scratch.uint32(distinct).fill(0);
     this.#counts = scratch.uint32(distinct).fill(0);
     this.#newest = scratch.uint32(distinct).fill(0);
     const numbers = new Map<Uint8Array, number>();
     const last = this.#last;
+    const groups = this.#groups;
+    let group = 1;
     let at = 0;
     for (const { operation, count } of runs) {
       let number = numbers.get(operation);
       if (number === undefined) numbers.set(operation, (number = this.#operations.push(operation)));
+      while (at >= ends[group - 1]!) group++;
+      assert(at + count <= ends[group - 1]!, 'values of an operation across two groups');
       for (const end = at + count; at < end; at++) {
         const value = codes[at]!;
         this.rows[value]!++;
+        if (groups[value] !== group) groups[value] = groups[value] === 0 ? group : SEVERAL;
         if (last[value] === number) continue;
         last[value] = number;
         this.#note(value, number);
@@ -238,6 +261,10 @@ class Spread {
     entries.push(number, newest);
     this.#newest[value] = entries.length / 2;
     this.#counts[value] = count + 1;
+  }
+
+  isInGroups(value: number): boolean {
+    return this.#groups[value] === SEVERAL;
   }
 
   /** Exact up to OPERATIONS_MAX. */

@@ -5,6 +5,7 @@ import type { TraceQuery } from '../../src/trace/trace-query.ts';
 import { BlockSource } from '../../src/query/block-source.ts';
 import { Deadline } from '../../src/query/deadline.ts';
 import type { BlockFate } from '../../src/trace/search-explanation.ts';
+import { GROUP_ROWS_TARGET } from '../../src/block/row-group.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { attribute, idOf, NOON_NS, requestOf, span } from '../block/scanned.ts';
 import { parseFilterJson } from '../../src/api/jaeger/parse-filter.ts';
@@ -79,6 +80,25 @@ test('a block outside the time range is not read, of a part that is inside', () 
   });
   store.addPart([requestOf([lasting(1_000n, 1)], 'cart'), requestOf([later], 'cart')]);
   expect(fateOf(store, { startMinNs: NOON_NS + 1n })).toEqual(['time', 'matched']);
+});
+
+test('a value of few rows, in two row groups, belongs to its operations', () => {
+  using store = new MadeStore();
+  // Each address is in three traces, far from one another; the spans of cart have addresses of their own.
+  const addresses = GROUP_ROWS_TARGET;
+  const rows = Array.from({ length: 3 * addresses }, (_, i) =>
+    lasting(1_000n, 1_000 + i, {
+      traceId: idOf(1_000 + i, 16),
+      attributes: [attribute('peer', `10.0.${i % addresses}`)],
+    }),
+  );
+  const own = Array.from({ length: 3 }, (_, i) =>
+    lasting(1_000n, 1 + i, { attributes: [attribute('peer', `cart-${i}`)] }),
+  );
+  const [cart, shop] = [requestOf(own, 'cart'), requestOf(rows, 'shop')];
+  store.addPart([{ resourceSpans: [...cart.resourceSpans!, ...shop.resourceSpans!] }]);
+  expect(fateOf(store, { service: 'shop', ...tags('peer', '10.0.7') })).toEqual(['matched']);
+  expect(fateOf(store, { service: 'cart', ...tags('peer', '10.0.7') })).toEqual(['tags']);
 });
 
 describe('of values in columns', () => {
