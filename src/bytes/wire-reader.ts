@@ -124,6 +124,14 @@ export class WireReader {
     return this.bytes.subarray(this.valueStart, this.valueEnd);
   }
 
+  /** True when the current length-delimited value is `bytes`. Makes no object. */
+  isValue(bytes: Uint8Array): boolean {
+    const start = this.valueStart;
+    if (this.valueEnd - start !== bytes.length) return false;
+    for (let i = 0; i < bytes.length; i++) if (this.bytes[start + i] !== bytes[i]) return false;
+    return true;
+  }
+
   /** The current 64-bit value as an unsigned bigint. Not for per-span paths. */
   uint64(): bigint {
     return (BigInt(this.hi) << 32n) | BigInt(this.lo);

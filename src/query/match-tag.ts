@@ -309,11 +309,13 @@ export function* attributeValues(message: Uint8Array, field: number, key: Buffer
     if (reader.field !== field) continue;
     attribute.reset(reader.valueStart, reader.valueEnd);
     let isKey = key.length === 0; // an empty key is not on the wire
-    let any: Uint8Array | undefined;
+    // Views are made of values that are asked for, not of every value of a resource.
+    let start = 0;
+    let end = 0;
     while (attribute.next()) {
-      if (attribute.field === 1) isKey = key.equals(attribute.value());
-      else if (attribute.field === 2) any = attribute.value();
+      if (attribute.field === 1) isKey = attribute.isValue(key);
+      else if (attribute.field === 2) [start, end] = [attribute.valueStart, attribute.valueEnd];
     }
-    if (isKey) yield any ?? new Uint8Array(0);
+    if (isKey) yield message.subarray(start, end);
   }
 }

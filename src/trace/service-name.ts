@@ -21,7 +21,7 @@ export function serviceName(resource: Uint8Array): string {
     let isServiceName = false;
     let value: Uint8Array | undefined;
     while (attribute.next()) {
-      if (attribute.field === 1) isServiceName = SERVICE_NAME_KEY.equals(attribute.value());
+      if (attribute.field === 1) isServiceName = attribute.isValue(SERVICE_NAME_KEY);
       else if (attribute.field === 2) value = attribute.value();
     }
     if (isServiceName) return serviceText(value);
