@@ -6,10 +6,9 @@
 // protobuf keeps them).
 import { doubleOf } from '../bytes/double-of.ts';
 import { limits } from '../base/limits.ts';
-import { formatDouble, formatInt64, formatUint64, JsonWriter } from '../bytes/json-writer.ts';
+import { formatDouble, formatInt64, formatUint64, isUtf8Range, JsonWriter } from '../bytes/json-writer.ts';
 import { malformed, WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { BOOL, BYTES, DOUBLE, EMPTY, INT, LIST, MAP, STRING, wireOfMember } from '../trace/any-value.ts';
-import { isUtf8Text } from './valid-text.ts';
 import { ARRAY_VALUE, KEY_VALUE_LIST, NO_WIRE, RESOURCE, SCOPE, SPAN } from './json-schema.ts';
 import type { Field, FieldKind, Schema } from './json-schema.ts';
 
@@ -235,7 +234,7 @@ class OtlpJsonEncoder {
         return out.text('{}');
       case STRING:
         // JSON cannot hold this text; a bytes value keeps its bytes.
-        if (!isUtf8Text(bytes, lo, hi)) return this.#member(BYTES, lo, hi);
+        if (!isUtf8Range(bytes, lo, hi)) return this.#member(BYTES, lo, hi);
         out.text('{"stringValue":');
         out.utf8(bytes, lo, hi);
         break;

@@ -3,7 +3,7 @@
 // the same bytes; in other texts U+FFFD replaces the invalid bytes. Nearly all traces pass unchanged, at 1 us a span.
 import { assert } from '../base/assert.ts';
 import { limits } from '../base/limits.ts';
-import { isUtf8Range, utf8Slice } from '../bytes/json-writer.ts';
+import { isAscii, isUtf8Range, utf8Slice } from '../bytes/json-writer.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { WireReader, WIRE_BYTES } from '../bytes/wire-reader.ts';
 import { BYTES } from '../trace/any-value.ts';
@@ -40,7 +40,7 @@ class Texts {
       // Attributes are most of a trace, and most are pure ASCII: tags, lengths and texts.
       if (field.schema === KEY_VALUE && isAscii(this.#bytes, valueStart, valueEnd)) continue;
       isValid = isText(field)
-        ? isUtf8Text(this.#bytes, valueStart, valueEnd)
+        ? isUtf8Range(this.#bytes, valueStart, valueEnd)
         : this.areValid(valueStart, valueEnd, messageOf(field));
     }
     this.#depth--;
@@ -60,7 +60,7 @@ class Texts {
       const { valueStart, valueEnd } = reader;
       const field = reader.wire === WIRE_BYTES ? schema.byNumber[reader.field] : undefined;
       const isKept =
-        field === undefined || hasNoText(field) || (isText(field) && isUtf8Text(this.#bytes, valueStart, valueEnd));
+        field === undefined || hasNoText(field) || (isText(field) && isUtf8Range(this.#bytes, valueStart, valueEnd));
       if (isKept) out.rawRange(this.#bytes, reader.fieldStart, reader.pos);
       else if (!isText(field)) {
         out.tag(field.number, WIRE_BYTES);
@@ -85,14 +85,4 @@ function hasNoText({ kind }: Field): boolean {
 
 function isText({ kind }: Field): boolean {
   return kind === 'string' || kind === 'strings';
-}
-
-/** Most texts are short, where a loop is faster than the call. */
-function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
-  return true;
-}
-
-export function isUtf8Text(bytes: Uint8Array, start: number, end: number): boolean {
-  return isAscii(bytes, start, end) || isUtf8Range(bytes, start, end);
 }

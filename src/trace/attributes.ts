@@ -72,13 +72,8 @@ function readAnyValue(reader: WireReader, key: string): Attribute {
     lo = reader.wire === WIRE_BYTES ? reader.valueStart : reader.lo;
     hi = reader.wire === WIRE_BYTES ? reader.valueEnd : reader.hi;
   }
-  if (type === STRING && !isAscii(reader.bytes, lo, hi) && !isUtf8Range(reader.bytes, lo, hi)) type = BYTES;
+  if (type === STRING && !isUtf8Range(reader.bytes, lo, hi)) type = BYTES;
   return { key, type, lo, hi, own: undefined };
-}
-
-function isAscii(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = start; i < end; i++) if (bytes[i]! > 0x7f) return false;
-  return true;
 }
 
 function rawValue(bytes: Uint8Array, attribute: Attribute): Uint8Array {

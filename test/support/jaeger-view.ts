@@ -1,5 +1,5 @@
 // A trace as Jaeger's JSON, read back: for tests of each part of the view.
-import { jaegerTraceToJson } from '../../src/api/jaeger/jaeger-json.ts';
+import { jaegerTraceToJson, newJaegerJson } from '../../src/api/jaeger/jaeger-json.ts';
 import { readTraceView } from '../../src/api/jaeger/jaeger-model.ts';
 import { encodeTraces, type OtlpKeyValue, type OtlpRequest, type OtlpSpan } from './otlp-proto.ts';
 import { span, traceOf } from './rich-trace.ts';
@@ -31,7 +31,8 @@ export interface JaegerTrace {
 
 /** The JSON text; raw is unadjusted. */
 export function jaegerText(otlp: Uint8Array, isRaw = false): string {
-  return Buffer.concat([...jaegerTraceToJson(readTraceView(otlp)!, isRaw)]).toString('utf8');
+  const out = newJaegerJson();
+  return Buffer.concat([...jaegerTraceToJson(out, readTraceView(otlp)!, { isRaw }), out.take()]).toString('utf8');
 }
 
 export function jaeger(data: OtlpRequest, isRaw = false): JaegerTrace {

@@ -20,7 +20,7 @@ import {
 } from './jaeger-envelope.ts';
 import type { LegacyHandler } from './jaeger-envelope.ts';
 import { explainSearch, isExplain } from './explain-search.ts';
-import { jaegerTraceToJson } from '../jaeger/jaeger-json.ts';
+import { jaegerTraceToJson, newJaegerJson } from '../jaeger/jaeger-json.ts';
 import { nowOf, operationsOf, pathRest } from './jaeger-http.ts';
 import type { JaegerOptions, JaegerRequest } from './jaeger-http.ts';
 import { kindName } from '../../trace/span-kinds.ts';
@@ -157,15 +157,17 @@ function* tracesEnvelope(
   views: Iterable<TraceView | Buffer>,
   { isRaw, errors = 'null', lacks = [] }: Shown,
 ): Generator<Buffer, void, undefined> {
-  yield Buffer.from('{"data":[');
+  const out = newJaegerJson();
+  out.text('{"data":[');
   let count = 0;
   for (const view of views) {
     if (view instanceof TraceView) {
-      if (count++ > 0) yield Buffer.from(',');
-      yield* jaegerTraceToJson(view, isRaw, lacks);
+      if (count++ > 0) out.text(',');
+      yield* jaegerTraceToJson(out, view, { isRaw, lacks });
     } else yield view;
   }
-  yield Buffer.from(`],"total":0,"limit":0,"offset":0,"errors":${errors}}`);
+  out.utf8Text(`],"total":0,"limit":0,"offset":0,"errors":${errors}}`);
+  yield out.take();
 }
 
 /**

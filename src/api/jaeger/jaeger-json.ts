@@ -13,20 +13,32 @@ import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 /** A chunk is yielded when it reaches this size. */
 const CHUNK_BYTES = 65_536;
 
+export interface JaegerJsonOptions {
+  /** Skips Jaeger's adjusters and their warnings, but not its sanitizers, which change names and durations. */
+  readonly isRaw: boolean;
+  /**
+   * What could not be read: it becomes the trace's warnings and, unless raw, also the first span's, because Jaeger UI shows
+   * only warnings of spans.
+   */
+  readonly lacks?: readonly string[];
+}
+
+/** A writer for the traces of one answer. */
+export function newJaegerJson(): JsonWriter {
+  return new JsonWriter({ isHtmlEscaped: true, capacityBytes: CHUNK_BYTES * 2 });
+}
+
 /**
- * Writes the trace in UTF-8 chunks of about 64 KiB, some of them TURN, which is empty. `isRaw` skips Jaeger's adjusters and
- * their warnings, but not its sanitizers, which change names and durations. A view can be written only once, because adjusting
- * changes it. `lacks` says what could not be read: it becomes the trace's warnings and, unless raw, also the first span's,
- * because Jaeger UI shows only warnings of spans.
+ * Writes the trace to `out`, and yields what is in `out` in UTF-8 chunks of about 64 KiB, and TURNs, which are empty; what is
+ * left stays in `out`. A view can be written only once, because adjusting changes it.
  */
 export function* jaegerTraceToJson(
+  out: JsonWriter,
   trace: TraceView,
-  isRaw: boolean,
-  lacks: readonly string[] = [],
+  { isRaw, lacks = [] }: JaegerJsonOptions,
 ): Generator<Buffer, void, undefined> {
   if (!isRaw) yield* adjustInTurns(trace);
-  const encoder = new TraceEncoder(trace, isRaw);
-  const { out } = encoder;
+  const encoder = new TraceEncoder(out, trace, isRaw);
   out.text(`{"traceID":"${trace.traceId}","spans":[`);
   let isFirst = true;
   for (const span of trace.spans()) {
@@ -40,11 +52,10 @@ export function* jaegerTraceToJson(
   out.text(',"warnings":');
   encoder.warnings(lacks);
   out.text('}');
-  yield out.take();
 }
 
 class TraceEncoder {
-  readonly out = new JsonWriter({ isHtmlEscaped: true, capacityBytes: CHUNK_BYTES * 2 });
+  readonly #out: JsonWriter;
   readonly #trace: TraceView;
   readonly #isRaw: boolean;
   /** Process id by the key that equal processes share. */
@@ -52,14 +63,15 @@ class TraceEncoder {
   readonly #idByResource = new Map<ResourceView, string>();
   readonly #jsonById = new Map<string, string>();
 
-  constructor(trace: TraceView, isRaw: boolean) {
+  constructor(out: JsonWriter, trace: TraceView, isRaw: boolean) {
+    this.#out = out;
     this.#trace = trace;
     this.#isRaw = isRaw;
   }
 
   /** `more` are warnings in addition to the span's own. */
   span(span: SpanView, more: readonly string[]): void {
-    const { out } = this;
+    const out = this.#out;
     const { name, references, tags, logs, warnings } = readJaegerSpan(this.#trace, span, this.#isRaw);
     out.text(`{"traceID":"${this.#trace.traceId}","spanID":"${span.spanId}","operationName":`);
     writeText(out, this.#trace.bytes, name);
@@ -81,7 +93,7 @@ class TraceEncoder {
 
   /** A list, or null if there are none. */
   warnings(texts: readonly string[]): void {
-    const { out } = this;
+    const out = this.#out;
     if (texts.length === 0) return out.text('null');
     texts.forEach((text, i) => {
       out.text(i === 0 ? '[' : ',');
@@ -93,13 +105,13 @@ class TraceEncoder {
   /** `{"p1":…}` with the ids in string order, as Go writes a map: p1, p10, p2. */
   processes(): void {
     const ids = [...this.#jsonById.keys()].sort();
-    this.out.utf8Text(`{${ids.map((id) => `"${id}":${this.#jsonById.get(id)!}`).join(',')}}`);
+    this.#out.utf8Text(`{${ids.map((id) => `"${id}":${this.#jsonById.get(id)!}`).join(',')}}`);
   }
 
   #tags(tags: readonly Attribute[]): void {
     for (let i = 0; i < tags.length; i++) {
-      if (i > 0) this.out.text(',');
-      writeTag(this.out, this.#trace.bytes, tags[i]!);
+      if (i > 0) this.#out.text(',');
+      writeTag(this.#out, this.#trace.bytes, tags[i]!);
     }
   }
 

@@ -2,7 +2,7 @@
 // no user's query waits for code to be loaded and compiled (docs/decisions/0038-warm-before-ready.md).
 import { setTimeout as delay } from 'node:timers/promises';
 import { sampleRequest } from '../../otlp/sample-request.ts';
-import { jaegerTraceToJson } from '../jaeger/jaeger-json.ts';
+import { jaegerTraceToJson, newJaegerJson } from '../jaeger/jaeger-json.ts';
 import { readTraceViews } from '../jaeger/jaeger-model.ts';
 
 /** Compiles on the query threads what queries run; LocalReader implements it. */
@@ -57,6 +57,6 @@ async function keepWarming(reader: WarmedReader, signal: AbortSignal): Promise<v
 
 function writeSample(tracesMax: number): void {
   for (const view of readTraceViews(sampleRequest()).slice(0, tracesMax)) {
-    for (const _chunk of jaegerTraceToJson(view, false)) continue;
+    for (const _chunk of jaegerTraceToJson(newJaegerJson(), view, { isRaw: false })) continue;
   }
 }
