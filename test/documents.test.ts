@@ -37,6 +37,11 @@ test('every page for users is in the index', () => {
   );
 });
 
+test('a decision has its number alone', () => {
+  const numbers = listFiles('docs/decisions', '.md').map((path) => /(\d{4})-[^/]+$/.exec(path)?.[1] ?? path);
+  expect(numbers.filter((number, i) => numbers.indexOf(number) !== i)).toEqual([]);
+});
+
 test('files', () => {
   const named = /`((?:src|test|deploy|docs|native-bench|fixtures)\/[\w./-]+)`/g;
   expect(unknown(named, (file) => existsSync(join(root, file)))).toEqual([]);
