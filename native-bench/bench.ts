@@ -5,6 +5,7 @@ import { runBrief, type Scenario } from './brief.ts';
 import { describeMachine } from './harness/machine.ts';
 import { parseBenchOptions, usage } from './harness/options.ts';
 import { formatReport, saveReport } from './harness/report.ts';
+import { attach } from './scenarios/attach.ts';
 import { bigTrace } from './scenarios/big-trace.ts';
 import { byId } from './scenarios/by-id.ts';
 import { calls } from './scenarios/calls.ts';
@@ -36,6 +37,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   sustain,
   cluster,
   logins,
+  attach,
 };
 const resultsPath = new URL('results', import.meta.url).pathname;
 

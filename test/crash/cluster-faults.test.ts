@@ -12,7 +12,7 @@ const firsts = Array.from({ length: Math.ceil(SCHEDULES / PER_CLUSTER) }, (_, n)
 
 test.skipIf(process.platform !== 'linux').for(firsts)(
   'ten schedules from %i on: kills, stops, wrong clocks, full disks, bad links and changing lists lose, double and hide nothing',
-  { timeout: PER_CLUSTER * 120_000 },
+  { timeout: PER_CLUSTER * 300_000 },
   async (first) => {
     await using cluster = await FaultyCluster.open();
     const random = createRandom(seed + first);
