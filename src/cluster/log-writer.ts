@@ -98,7 +98,11 @@ export class LogWriter implements SpanWriter {
     const spanBytesMax = Math.min(limits.spanBytesMost, Math.floor(log.messageBytesMax / 2));
     const rejected = new Set<number>();
     const onRejected = (span: number): void => void rejected.add(span);
-    const checked = await this.#check.check(body, { ...acceptedStarts(retentionMs), spanBytesMax, onRejected });
+    const { result: checked } = await this.#check.check(body, {
+      ...acceptedStarts(retentionMs),
+      spanBytesMax,
+      onRejected,
+    });
     if (checked.stored === 0) return checked;
     let span = 0;
     const slices = cutRequest(body, (bytes, start) =>

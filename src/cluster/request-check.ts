@@ -20,8 +20,10 @@ const STEP_WORK: number = 4 << 20;
 /** Names and templates that are kept for the next requests. */
 const DICTIONARY_BYTES_MAX: number = 8 << 20;
 
-/** The result, and when the spans start that would be stored; there is at least one if any is. */
-export interface CheckedRequest extends WriteResult {
+export interface CheckedRequest {
+  /** What a store answers. */
+  readonly result: WriteResult;
+  /** When its spans start; means nothing if none is stored. */
   readonly starts: StartWindow;
 }
 
@@ -61,7 +63,7 @@ function checked(result: WriteResult, batch: SpanBatch): CheckedRequest {
     if (startsBefore(batch, row, min)) min = row;
     else if (startsBefore(batch, max, row)) max = row;
   }
-  return { ...result, starts: { startMinNs: startNs(batch, min), startMaxNs: startNs(batch, max) } };
+  return { result, starts: { startMinNs: startNs(batch, min), startMaxNs: startNs(batch, max) } };
 }
 
 function startsBefore({ day, start }: SpanBatch, one: number, other: number): boolean {
