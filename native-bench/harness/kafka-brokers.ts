@@ -210,6 +210,14 @@ export class KafkaBrokers implements AsyncDisposable {
     await this.#administer(async (admin) => await admin.incrementalAlterConfigs({ resources }));
   }
 
+  /** As an operator makes one: three replicas, of which two must have a message. */
+  async make(topic: string, partitions: number): Promise<void> {
+    const configs = [{ name: 'min.insync.replicas', value: '2' }];
+    await this.#administer(
+      async (admin) => await admin.createTopics({ topics: [topic], partitions, replicas: 3, configs }),
+    );
+  }
+
   async remove(topic: string): Promise<void> {
     await this.#administer(async (admin) => await admin.deleteTopics({ topics: [topic] }));
   }

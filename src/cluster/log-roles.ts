@@ -12,6 +12,7 @@ import {
   type LogConsumerOptions,
   type PartitionState,
 } from '../ingest-log/log-consumer.ts';
+import type { ForeignEncoding } from '../ingest-log/log-payload.ts';
 import { LogGuard } from '../ingest-log/log-guard.ts';
 import { LogTail } from '../ingest-log/log-tail.ts';
 import { placeInLog, type PlaceInLog } from '../ingest-log/place-in-log.ts';
@@ -86,6 +87,7 @@ export async function openLogFront(config: LogFrontConfig, logger: Logger): Prom
 }
 
 export interface LogStorageConfig extends LogConfig {
+  readonly logEncoding: ForeignEncoding;
   readonly logReadWaitMs: number;
   readonly storageDataPath: string;
 }
@@ -124,7 +126,7 @@ export async function openLogStorage(
     const folder = join(config.storageDataPath, 'quarantine');
     quarantineBytes(disk, folder, { name: `log-${partition}-${offset}`, bytes, note });
   };
-  const consumer = await LogConsumer.open({ store, logger, setAside, log, partitions });
+  const consumer = await LogConsumer.open({ store, logger, setAside, log, partitions, encoding: config.logEncoding });
   const part = { zone, ordinal, nodes, partitions: logPartitions };
   return {
     writer: copiesInto(store),

@@ -118,6 +118,13 @@ export const logFlags = {
     reason: 'A StatefulSet gives each pod its number, and no other way to tell it.',
     example: '-ingestLog.ordinal=0',
   }),
+  logEncoding: flag('log', 'ingestLog.encoding', choice(['otlp_proto', 'otlp_json', 'jaeger_proto']), {
+    default: 'otlp_proto',
+    meaning:
+      "What other programs than insert nodes write into the log that a storage node reads, in the words of the Collector's kafka exporter: OTLP requests as protobuf or JSON, or single spans of Jaeger's model. Messages of insert nodes are read with each.",
+    reason: 'What a Collector, and Jaeger 2, write into Kafka when nothing is said.',
+    example: '-ingestLog.encoding=jaeger_proto',
+  }),
   logZone: flag('log', 'ingestLog.zone', word, {
     default: '',
     meaning:

@@ -8,7 +8,7 @@ import { isStoreError, StoreError } from '../base/errors.ts';
 import { DEFAULT_TENANT, type Tenant } from '../trace/tenant.ts';
 import type { WriteResult } from '../trace/store.ts';
 import type { IngestLog, LogMessage } from './ingest-log.ts';
-import { decodePayload, type LogSlice } from './log-payload.ts';
+import { decodePayload, type ForeignEncoding, type LogSlice } from './log-payload.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
 /** OTLP bytes of one commit's part of a partition: some 8,000 spans, a few milliseconds of the write thread. */
@@ -59,6 +59,8 @@ export interface LogConsumerOptions {
   /** Those of this node. */
   readonly partitions: readonly number[];
   readonly logger: Logger;
+  /** Of messages of other programs. Default otlp_proto. */
+  readonly encoding?: ForeignEncoding;
   /** Keeps a message that cannot be stored; it is passed over. */
   readonly setAside: (partition: number, message: LogMessage, error: unknown) => void;
   /** Gets the result of each commit. */
@@ -302,7 +304,8 @@ export class LogConsumer {
   }
 
   async #commit(state: PartitionState, messages: readonly LogMessage[]): Promise<void> {
-    await this.#write(state, byTenant(messages.flatMap(({ bytes }) => decodePayload(bytes))), messages);
+    const { encoding } = this.#options;
+    await this.#write(state, byTenant(messages.flatMap(({ bytes }) => decodePayload(bytes, encoding))), messages);
   }
 
   async #write(state: PartitionState, requests: readonly LogSlice[], messages: readonly LogMessage[]): Promise<void> {

@@ -1,11 +1,13 @@
 // What a message of the log holds: slices of requests, each with its tenant, compressed together once, under a checksum of ours:
 // from insert to the storage node nobody looks inside. docs/format/log-message.md has the bytes. A message that does not begin
-// so is an OTLP request as other programs put it there (a Collector's Kafka exporter): no OTLP request begins with these bytes.
+// so is what other programs put there (a Collector's Kafka exporter, Jaeger), none of which begins with these bytes.
 import { StoreError } from '../base/errors.ts';
 import { ByteReader } from '../bytes/byte-reader.ts';
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { CODEC_LZ4, compress, decompress } from '../bytes/compression.ts';
 import { crc32 } from '../bytes/crc32.ts';
+import { jaegerToRequest } from '../otlp/jaeger-to-request.ts';
+import { jsonToRequest } from '../otlp/json-to-request.ts';
 import { DEFAULT_TENANT, parseTenant, type Tenant } from '../trace/tenant.ts';
 
 /** A request, or the part of one whose traces are in the message's partition. */
@@ -53,11 +55,26 @@ export function encodePayload(slices: readonly LogSlice[]): Uint8Array<ArrayBuff
   return bytes;
 }
 
-/** Throws CORRUPTION if the message is not as it was encoded, FORMAT_TOO_NEW for one of a newer version. */
-export function decodePayload(bytes: Uint8Array): LogSlice[] {
+/** What other programs write into the log, as the Collector's exporter of Kafka names it: -ingestLog.encoding. */
+export const FOREIGN_ENCODINGS = ['otlp_proto', 'otlp_json', 'jaeger_proto'] as const;
+export type ForeignEncoding = (typeof FOREIGN_ENCODINGS)[number];
+
+const TO_REQUEST: Readonly<Record<ForeignEncoding, (bytes: Uint8Array) => Uint8Array>> = {
+  otlp_proto: (bytes) => bytes,
+  // Without bytes is what a transaction of another program wrote about itself.
+  otlp_json: (bytes) => (bytes.length === 0 ? bytes : jsonToRequest(bytes)),
+  jaeger_proto: (bytes) => (bytes.length === 0 ? bytes : jaegerToRequest(bytes)),
+};
+
+/**
+ * Throws CORRUPTION if the message is not as it was encoded, FORMAT_TOO_NEW for one of a newer version, INVALID_REQUEST for one of
+ * another program that is not in `encoding`.
+ */
+export function decodePayload(bytes: Uint8Array, encoding: ForeignEncoding = 'otlp_proto'): LogSlice[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const magic = bytes.length >= HEADER_BYTES ? view.getUint32(0, true) : 0;
-  if ((magic & 0xff_ff_ff) !== (MAGIC & 0xff_ff_ff)) return [{ tenant: DEFAULT_TENANT, body: bytes }];
+  if ((magic & 0xff_ff_ff) !== (MAGIC & 0xff_ff_ff))
+    return [{ tenant: DEFAULT_TENANT, body: TO_REQUEST[encoding](bytes) }];
   if (magic !== MAGIC) {
     const version = magic >>> 24;
     throw new StoreError(

@@ -1,7 +1,15 @@
 // What a message of the log holds comes back, and nothing that was changed on the way passes.
 import { expect, test } from 'vitest';
-import { decodePayload, encodePayload, payloadBytesMax, type LogSlice } from '../../src/ingest-log/log-payload.ts';
+import {
+  decodePayload,
+  encodePayload,
+  FOREIGN_ENCODINGS,
+  payloadBytesMax,
+  type LogSlice,
+} from '../../src/ingest-log/log-payload.ts';
+import { jaegerToRequest } from '../../src/otlp/jaeger-to-request.ts';
 import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
+import { encodeMessage } from '../support/jaeger-messages.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { createRandom, printedSeed } from '../support/random-request.ts';
 import { requestOf, span } from '../block/scanned.ts';
@@ -52,4 +60,22 @@ test('what other programs put there is one request of the default tenant', () =>
   const body = encodeRequest(requestOf([span(1)]));
   expect(decodePayload(body)).toEqual([{ tenant: DEFAULT_TENANT, body }]);
   expect(decodePayload(new Uint8Array(0))).toEqual([{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }]);
+});
+
+test('what another program wrote is read as the operator says, and what an insert node wrote is read always', () => {
+  const own = encodePayload([{ tenant: parseTenant('1', '2'), body: new Uint8Array([1, 2]) }]);
+  const json = Buffer.from('{"resourceSpans":[]}');
+  const jaeger = encodeMessage('JaegerSpan', { traceId: Buffer.alloc(16, 1), spanId: Buffer.alloc(8, 2) });
+  for (const encoding of FOREIGN_ENCODINGS) {
+    expect(decodePayload(own, encoding)).toMatchObject([{ tenant: '1:2' }]);
+    // The mark of another program's transaction.
+    expect(decodePayload(new Uint8Array(0), encoding)).toEqual([{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }]);
+  }
+  expect(decodePayload(jaeger, 'otlp_proto')[0]!.body).toBe(jaeger);
+  expect(decodePayload(json, 'otlp_json')).toEqual([{ tenant: '0:0', body: new Uint8Array(0) }]);
+  expect(decodePayload(jaeger, 'jaeger_proto')[0]!.body).toEqual(jaegerToRequest(jaeger));
+  for (const encoding of ['otlp_json', 'jaeger_proto'] as const)
+    expect(() => decodePayload(new Uint8Array([0, 1, 2]), encoding)).toThrow(
+      expect.objectContaining({ code: 'INVALID_REQUEST' }),
+    );
 });

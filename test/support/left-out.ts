@@ -44,6 +44,9 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/disk/thread-list.test.ts': LINUX,
   'test/disk/thread-state.test.ts': LINUX,
   'test/index/disk-full.test.ts': 'needs prlimit',
+  'test/kafka/kafka-cluster.test.ts':
+    'needs Kafka (test/deploy/tools/get-kafka.sh) and Java; one test a Collector in OTELCOL_KAFKA (test/deploy/tools/otelcol-kafka-builder.yaml)',
+  'test/kafka/kafka-log.test.ts': 'needs Kafka (test/deploy/tools/get-kafka.sh) and Java',
   'test/native-bench/growth.test.ts': LINUX,
   'test/native-bench/shift-frames.test.ts': CAPTURE,
   'test/otlp/json-to-request.test.ts': CAPTURE,
