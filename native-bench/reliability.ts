@@ -111,6 +111,19 @@ export const PROMISES: readonly Promised[] = [
     ],
   },
   {
+    promise:
+      'With a log: nothing acknowledged is lost or shown twice, and every question is answered, while any one machine or zone is away.',
+    how: 'random schedules of kill -9, stops, bad links, full disks and flipped bytes on real processes and servers of the log; both zones compared byte for byte',
+    tests: [
+      'test/crash/log-faults.test.ts',
+      'test/system/log-faults.test.ts',
+      'test/system/ingest-log.test.ts',
+      'test/system/log-sync.test.ts',
+      'test/contract/ingest-log.test.ts',
+      'test/ingest-log',
+    ],
+  },
+  {
     promise: 'Nothing is reachable without the login that it needs.',
     how: 'each credential × scope × tenant × path or method, on every port, from the table of routes',
     tests: ['test/api/access', 'test/system/access.test.ts', 'test/system/tls.test.ts'],

@@ -25,6 +25,8 @@ export interface NatsServersOptions {
   readonly servers?: number;
   /** Where JetStream stores, by the number of the server from 0: for a disk of its own. In the folder of the cluster when absent. */
   readonly storePaths?: readonly (string | undefined)[];
+  /** The address under which clients find the server at the given one: of a proxy. Its own when absent. */
+  readonly through?: (address: string) => Promise<string>;
   /** false: acknowledged before it is synced, as nats-server does when nothing is said. */
   readonly syncAlways?: boolean;
   /** nats-server when absent. */
@@ -36,13 +38,14 @@ interface Settings {
   readonly name: string;
   readonly folder: string;
   readonly storePath: string;
-  readonly ports: { readonly client: number; readonly monitor: number };
+  readonly address: string;
+  readonly monitorPort: number;
   readonly config: string;
 }
 
 export class NatsServer {
   readonly name: string;
-  /** For a client: 127.0.0.1:PORT */
+  /** For a client: HOST:PORT */
   readonly address: string;
   /** http://127.0.0.1:PORT of /varz and /jsz. */
   readonly monitorUrl: string;
@@ -52,11 +55,11 @@ export class NatsServer {
   readonly #configPath: string;
   #child: Child | undefined;
 
-  constructor({ program, name, folder, storePath, ports, config }: Settings) {
+  constructor({ program, name, folder, storePath, address, monitorPort, config }: Settings) {
     this.#program = program;
     this.name = name;
-    this.address = `127.0.0.1:${ports.client}`;
-    this.monitorUrl = `http://127.0.0.1:${ports.monitor}`;
+    this.address = address;
+    this.monitorUrl = `http://127.0.0.1:${monitorPort}`;
     this.storePath = storePath;
     this.#configPath = join(folder, `${name}.conf`);
     writeFileSync(this.#configPath, config);
@@ -145,6 +148,7 @@ export class NatsServers implements AsyncDisposable {
     storePaths = [],
     syncAlways = true,
     program = 'nats-server',
+    through = async (address) => address,
   }: NatsServersOptions = {}): Promise<NatsServers> {
     const folder = mkdtempSync(join(tmpdir(), 'tracelith-nats-'));
     const ports: { readonly client: number; readonly monitor: number; readonly cluster: number }[] = [];
@@ -152,19 +156,22 @@ export class NatsServers implements AsyncDisposable {
       ports.push({ client: await findFreePort(), monitor: await findFreePort(), cluster: await findFreePort() });
     }
     const routes = ports.map(({ cluster }) => `nats://127.0.0.1:${cluster}`).join(', ');
-    const servers = ports.map((own, i) => {
+    const servers: NatsServer[] = [];
+    for (const [i, own] of ports.entries()) {
       const name = `nats-${i + 1}`;
       const storePath = storePaths[i] ?? join(folder, name);
       mkdirSync(storePath, { recursive: true });
+      const address = await through(`127.0.0.1:${own.client}`);
       const config = [
         `server_name: ${name}`,
+        `client_advertise: "${address}"`,
         `listen: 127.0.0.1:${own.client}`,
         `http: 127.0.0.1:${own.monitor}`,
         `jetstream { store_dir: "${storePath}"${syncAlways ? ', sync_interval: always' : ''} }`,
         ...(count > 1 ? [`cluster { name: tracelith, listen: 127.0.0.1:${own.cluster}, routes: [${routes}] }`] : []),
       ].join('\n');
-      return new NatsServer({ program, name, folder, storePath, ports: own, config });
-    });
+      servers.push(new NatsServer({ program, name, folder, storePath, address, monitorPort: own.monitor, config }));
+    }
     const cluster = new NatsServers(folder, servers);
     try {
       await Promise.all(servers.map((server) => server.start()));

@@ -5,12 +5,10 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { formatTraceId } from '../../src/trace/ids.ts';
-import { encodeRequest } from './otlp-proto.ts';
+import { checkSpans, FaultBook, pick } from './fault-book.ts';
 import { LinkProxy, type LinkState } from './link-proxy.ts';
 import { RoleProcess, waitFor } from './role-process.ts';
 import type { Random } from './random-request.ts';
-import { attribute } from './rich-trace.ts';
 import { canMount, SmallDisk } from './small-disk.ts';
 
 /** Longer than any request may take: two calls to each of three nodes, and the wait for a slot. */
@@ -34,20 +32,12 @@ interface Store {
   state: 'running' | 'stopped' | 'dead';
 }
 
-interface LegacyAnswer {
-  readonly data: readonly { readonly traceID: string; readonly spans: readonly { readonly spanID: string }[] }[] | null;
-}
-
 export class FaultyCluster implements AsyncDisposable {
   readonly #stores: Store[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), 'tracelith-faults-'));
   #insert!: RoleProcess;
   #select!: RoleProcess;
-  /** Span ids of acknowledged spans, by trace. */
-  readonly #acknowledged = new Map<string, Set<string>>();
-  /** Traces that got spans since they were checked last. */
-  readonly #unchecked = new Set<string>();
-  #nextSpan = 1;
+  readonly #book = new FaultBook();
   /** What happened, for the failure's message. */
   readonly events: string[] = [];
   readonly counts = { acknowledged: 0, refused: 0, whole: 0, partial: 0, failed: 0 };
@@ -79,15 +69,12 @@ export class FaultyCluster implements AsyncDisposable {
       await Promise.all([this.#read(random, true), this.#read(random, false)]);
     }
     await this.#heal();
-    const known = [...this.#acknowledged.keys()];
-    const others = known.length === 0 ? [] : Array.from({ length: OLD_CHECKED }, () => pick(random, known));
-    await this.#check(new Set([...this.#unchecked, ...others]));
-    this.#unchecked.clear();
+    await this.#check(this.#book.takeUnchecked(random, OLD_CHECKED));
   }
 
   /** Every trace of all schedules. */
   async checkAll(): Promise<void> {
-    await this.#check(this.#acknowledged.keys());
+    await this.#check(this.#book.traces);
   }
 
   async #disturb(random: Random): Promise<void> {
@@ -164,22 +151,7 @@ export class FaultyCluster implements AsyncDisposable {
 
   /** A request with spans of new and known traces. */
   async #send(random: Random): Promise<void> {
-    const known = [...this.#acknowledged.keys()];
-    const spans = Array.from({ length: 1 + Math.floor(random() * 12) }, () => {
-      const isKnown = known.length > 0 && random() < 0.3;
-      const id = isKnown ? pick(random, known) : newTraceId(random);
-      const spanId = new Uint8Array(Buffer.from(String(this.#nextSpan++).padStart(16, '0'), 'hex'));
-      const startTimeUnixNano = BigInt(Date.now()) * 1_000_000n;
-      return {
-        traceId: new Uint8Array(Buffer.from(id, 'hex')),
-        spanId,
-        name: 'op',
-        startTimeUnixNano,
-        endTimeUnixNano: startTimeUnixNano + 5n,
-      };
-    });
-    const resource = { attributes: [attribute('service.name', 'shop')] };
-    const body = encodeRequest({ resourceSpans: [{ resource, scopeSpans: [{ scope: { name: 's' }, spans }] }] });
+    const { body, acknowledge } = this.#book.makeRequest(random);
     const headers = { 'content-type': 'application/x-protobuf' };
     const signal = AbortSignal.timeout(PATIENCE_MS);
     const reply = await fetch(`${this.#insert.url}/v1/traces`, { method: 'POST', headers, body, signal });
@@ -190,21 +162,16 @@ export class FaultyCluster implements AsyncDisposable {
       return;
     }
     this.counts.acknowledged++;
-    for (const { traceId, spanId } of spans) {
-      const id = formatTraceId(traceId);
-      const ids = this.#acknowledged.get(id) ?? new Set();
-      this.#acknowledged.set(id, ids.add(Buffer.from(spanId).toString('hex')));
-      this.#unchecked.add(id);
-    }
+    acknowledge();
   }
 
   /** An acknowledged trace: whole, or said to lack something. */
   async #read(random: Random, allowsPartial: boolean): Promise<void> {
-    const known = [...this.#acknowledged.keys()];
+    const known = this.#book.traces;
     if (known.length === 0) return;
     const id = pick(random, known);
     // What is acknowledged while it is read need not be in the answer.
-    const wanted = [...this.#acknowledged.get(id)!];
+    const wanted = this.#book.spansOf(id);
     const path = `/api/traces/${id}?raw=true${allowsPartial ? '&allow_partial_response=1' : ''}`;
     const reply = await fetch(`${this.#select.url}${path}`, { signal: AbortSignal.timeout(PATIENCE_MS) });
     const text = await reply.text();
@@ -237,9 +204,8 @@ export class FaultyCluster implements AsyncDisposable {
 
   async #check(ids: Iterable<string>): Promise<void> {
     for (const id of ids) {
-      const spans = this.#acknowledged.get(id)!;
       const reply = await fetch(`${this.#select.url}/api/traces/${id}?raw=true`);
-      checkSpans(id, [...spans], reply.status, await reply.text());
+      checkSpans(id, this.#book.spansOf(id), reply.status, await reply.text());
     }
     for (const node of [this.#insert, this.#select]) {
       const bytes = node.residentBytes;
@@ -263,22 +229,4 @@ function withClock(minutes: number): readonly string[] {
   if (minutes === 0) return [];
   const shift = `const now = Date.now; Date.now = () => now() + ${minutes * 60_000};`;
   return ['env', `NODE_OPTIONS=--import=data:text/javascript,${encodeURIComponent(shift)}`];
-}
-
-function pick<T>(random: Random, from: readonly T[]): T {
-  return from[Math.floor(random() * from.length)]!;
-}
-
-function newTraceId(random: Random): string {
-  return Array.from({ length: 32 }, () => Math.floor(random() * 16).toString(16)).join('');
-}
-
-function checkSpans(id: string, wanted: readonly string[], status: number, text: string): void {
-  if (status !== 200) throw new Error(`acknowledged trace ${id} got ${status}: ${text.slice(0, 300)}`);
-  const found = ((JSON.parse(text) as LegacyAnswer).data ?? []).flatMap(({ spans }) =>
-    spans.map(({ spanID }) => spanID),
-  );
-  const missing = wanted.filter((span) => !found.includes(span));
-  if (missing.length > 0) throw new Error(`trace ${id} lacks acknowledged spans ${missing.join(' ')}`);
-  if (new Set(found).size < found.length) throw new Error(`trace ${id} shows a span twice`);
 }

@@ -24,6 +24,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/conformance/reply-shapes.test.ts': SUITE,
   'test/conformance/search.test.ts': SUITE,
   'test/crash/cluster-faults.test.ts': LINUX,
+  'test/crash/log-faults.test.ts': `${LINUX}; ${NATS}`,
   'test/crash/stopped-node.test.ts': LINUX,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
@@ -66,6 +67,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/contract/ingest-log.test.ts': NATS,
   'test/system/demo-log.test.ts': NATS,
   'test/system/ingest-log.test.ts': NATS,
+  'test/system/log-faults.test.ts': `${LINUX}; ${NATS}`,
   'test/system/log-sync.test.ts': NATS,
   'test/system/pair.test.ts': 'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/system/proxy.test.ts': 'needs haproxy or nginx',
