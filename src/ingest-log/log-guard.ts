@@ -1,11 +1,15 @@
 // Whether spans may be acknowledged on the word of the log. describe() must prove that a message survives the loss of any one server:
 // at the start, and again every minute. A log that does not answer proves nothing new: what it proved last stands, and its
 // appends fail by themselves.
+import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError, isStoreError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { IngestLog, LogDescription } from './ingest-log.ts';
 
 const INTERVAL_MS = 60_000;
+/** At the start: servers that start as well, and elect their leaders, take seconds. */
+const START_MS = 60_000;
+const START_PAUSE_MS = 250;
 
 export interface LogGuardOptions {
   readonly log: Pick<IngestLog, 'describe'>;
@@ -14,6 +18,8 @@ export interface LogGuardOptions {
   readonly isTrusted: boolean;
   /** Default INTERVAL_MS. */
   readonly intervalMs?: number;
+  /** How long the log may take to answer at the start; default START_MS. */
+  readonly startMs?: number;
 }
 
 export class LogGuard {
@@ -27,9 +33,9 @@ export class LogGuard {
     this.#timer = setInterval(() => void this.check(), options.intervalMs ?? INTERVAL_MS).unref();
   }
 
-  /** Throws CONFIG if the log does not keep the promise and is not trusted; UNAVAILABLE if it does not answer. */
+  /** Throws CONFIG if the log does not keep the promise and is not trusted; UNAVAILABLE if it does not answer in time. */
   static async open(options: LogGuardOptions): Promise<LogGuard> {
-    const description = await options.log.describe();
+    const description = await describeAtStart(options);
     const guard = new LogGuard(options);
     guard.#take(description);
     const { refusal } = guard;
@@ -83,5 +89,18 @@ export class LogGuard {
 
   close(): void {
     clearInterval(this.#timer);
+  }
+}
+
+async function describeAtStart({ log, logger, startMs = START_MS }: LogGuardOptions): Promise<LogDescription> {
+  const deadlineMs = performance.now() + startMs;
+  for (let tried = 0; ; tried++) {
+    try {
+      return await log.describe();
+    } catch (error) {
+      if (!isStoreError(error, 'UNAVAILABLE') || performance.now() >= deadlineMs) throw error;
+      if (tried === 0) logger.warn('the log does not answer yet; it is asked again', { error: error.message });
+      await delay(START_PAUSE_MS);
+    }
   }
 }

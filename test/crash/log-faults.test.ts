@@ -21,7 +21,11 @@ test.skipIf(process.platform !== 'linux' || !hasNatsServer()).for(firsts)(
     for (let schedule = first; schedule < last; schedule++) {
       cluster.events.length = 0;
       await cluster.run(random, STEPS).catch((error: unknown) => {
-        throw new Error(`schedule ${schedule}: ${cluster.events.join(', ')}`, { cause: error });
+        // At once: the run may go on for an hour.
+        process.stdout.write(
+          `log faults: schedule ${schedule + 1} FAILED: ${cluster.events.join(', ')}: ${String(error)}\n`,
+        );
+        throw new Error(`schedule ${schedule + 1}: ${cluster.events.join(', ')}`, { cause: error });
       });
       const shown = JSON.stringify({ ...cluster.counts, resumedMs: cluster.resumedMs });
       process.stdout.write(`log faults: schedule ${schedule + 1} of ${SCHEDULES}, ${shown}\n`);

@@ -47,12 +47,18 @@ test('what the settings leave open is said once, and nothing is refused for it',
   guard.close();
 });
 
-test('a log that does not answer cannot be begun with', async () => {
+test('a log that does not answer at the start is waited for, and is given up in the end', async () => {
   const log = new SaidLog();
   log.says = new StoreError('UNAVAILABLE', 'away');
-  await expect(LogGuard.open({ log, logger: memoryLog(), isTrusted: true })).rejects.toMatchObject({
-    code: 'UNAVAILABLE',
-  });
+  const lines: string[] = [];
+  const options = { log, logger: memoryLog(lines), isTrusted: true };
+  await expect(LogGuard.open({ ...options, startMs: 0 })).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+  const opening = LogGuard.open({ ...options, startMs: 600_000 });
+  await expect.poll(() => lines.join('')).toContain('the log does not answer yet');
+  log.says = [];
+  const guard = await opening;
+  expect(guard.refusal).toBeUndefined();
+  guard.close();
 });
 
 test('a problem that comes later stops spans until it has gone; a log that is away proves nothing new', async () => {
