@@ -1,6 +1,7 @@
 // The log on NATS JetStream: a stream for each partition, named <stream>-<partition>, with one subject of the same words. A stream's
 // sequence is the offset. Appends and last() are answered by the stream's leader, reads come from any replica. The client
 // connects again by itself; a call that got no answer throws UNAVAILABLE, and its caller decides.
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   DeliverPolicy,
   DiscardPolicy,
@@ -18,13 +19,16 @@ import {
 import { connect, type ConnectionOptions, type NatsConnection } from '@nats-io/transport-node';
 import { StoreError } from '../base/errors.ts';
 import type { IngestLog, LogDescription, LogMessage } from './ingest-log.ts';
-import { askMonitors, fsyncProblems } from './jet-stream-monitor.ts';
+import { fsyncProblems, Monitors } from './jet-stream-monitor.ts';
 
 /** Time for one call to the log. An election takes several of them; its caller tries again. */
 const CALL_MS = 1_000;
 /** A server that answers no ping for twice this long is taken for gone. */
 const PING_MS = 2_000;
 const RECONNECT_MS = 250;
+/** For each server to prove that it syncs, or to be counted as away. */
+const PROOF_MS = 15_000;
+const PROOF_PAUSE_MS = 500;
 /** The promise of IngestLog.append about equal ids. */
 const DUPLICATES_NS: number = 120 * 1e9;
 /** Bytes of messages that the client holds for one reader. */
@@ -70,6 +74,7 @@ interface Connected {
 export class JetStreamLog implements IngestLog {
   readonly partitions: number;
   readonly #options: JetStreamLogOptions;
+  readonly #monitors: Monitors;
   #connecting: Promise<Connected> | undefined;
   #messageBytesMax = (1 << 20) - HEADERS_BYTES_MAX;
   #isClosed = false;
@@ -81,6 +86,7 @@ export class JetStreamLog implements IngestLog {
   constructor(options: JetStreamLogOptions) {
     this.#options = options;
     this.partitions = options.partitions;
+    this.#monitors = new Monitors(options.monitors);
   }
 
   /** By max_payload of the server; by NATS' default before it is known. */
@@ -195,12 +201,22 @@ export class JetStreamLog implements IngestLog {
   }
 
   async describe(): Promise<LogDescription> {
-    const numbers = Array.from({ length: this.partitions }, (_, partition) => partition);
-    const [infos, servers] = await Promise.all([
-      Promise.all(numbers.map((partition) => this.#infoOf(partition))),
-      askMonitors(this.#options.monitors, CALL_MS),
-    ]);
-    const fsync = fsyncProblems(infos, servers);
+    const deadlineMs = performance.now() + PROOF_MS;
+    for (;;) {
+      const numbers = Array.from({ length: this.partitions }, (_, partition) => partition);
+      const [infos, servers] = await Promise.all([
+        Promise.all(numbers.map((partition) => this.#infoOf(partition))),
+        this.#monitors.ask(CALL_MS),
+      ]);
+      const fsync = fsyncProblems(infos, servers);
+      // One that has just gone is not counted as away yet, and a busy one answers late.
+      const mayCome = servers.some(({ name }) => name === undefined) && performance.now() < deadlineMs;
+      if (fsync.length === 0 || !mayCome) return this.#describe(infos, fsync);
+      await delay(PROOF_PAUSE_MS);
+    }
+  }
+
+  #describe(infos: readonly StreamInfo[], fsync: readonly string[]): LogDescription {
     const replicas = Math.min(...infos.map(({ config }) => config.num_replicas));
     return {
       kind: 'jetstream',

@@ -7,14 +7,40 @@ import type { StreamInfo } from '@nats-io/jetstream';
 export interface ServerState {
   /** For people. */
   readonly address: string;
-  /** undefined: it did not answer, or with something else. */
+  /** undefined: it did not answer, or with something else, and has not for long. */
   readonly name: string | undefined;
   readonly syncsAlways: boolean;
 }
 
-/** Asks each address, http://host:port; never throws. */
-export async function askMonitors(addresses: readonly string[], timeoutMs: number): Promise<ServerState[]> {
-  return await Promise.all(addresses.map((address) => askMonitor(address, timeoutMs)));
+/** What a server said last stands for so long while its monitoring does not answer: a busy one takes its time. */
+const LAST_WORD_MS: number = 15 * 60_000;
+
+/** The monitoring addresses, http://host:port, and what each said last. */
+export class Monitors {
+  readonly #addresses: readonly string[];
+  readonly #known = new Map<string, { readonly state: ServerState; readonly atMs: number }>();
+  readonly #lastWordMs: number;
+
+  constructor(addresses: readonly string[], lastWordMs: number = LAST_WORD_MS) {
+    this.#addresses = addresses;
+    this.#lastWordMs = lastWordMs;
+  }
+
+  /** Asks each; never throws. */
+  async ask(timeoutMs: number): Promise<ServerState[]> {
+    return await Promise.all(this.#addresses.map((address) => this.#askOne(address, timeoutMs)));
+  }
+
+  async #askOne(address: string, timeoutMs: number): Promise<ServerState> {
+    const state = await askMonitor(address, timeoutMs);
+    const nowMs = performance.now();
+    if (state.name !== undefined) {
+      this.#known.set(address, { state, atMs: nowMs });
+      return state;
+    }
+    const known = this.#known.get(address);
+    return known !== undefined && nowMs - known.atMs <= this.#lastWordMs ? known.state : state;
+  }
 }
 
 interface Varz {

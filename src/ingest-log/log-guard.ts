@@ -1,5 +1,5 @@
 // Whether spans may be acknowledged on the word of the log. describe() must prove that a message survives the loss of any one server:
-// at the start, and again every minute. A log that does not answer proves nothing new: what it proved last stands, and its
+// at the start, and again every minute, or sooner while spans are refused for it. A log that does not answer proves nothing new: what it proved last stands, and its
 // appends fail by themselves.
 import { setTimeout as delay } from 'node:timers/promises';
 import { StoreError, isStoreError } from '../base/errors.ts';
@@ -7,6 +7,8 @@ import type { Logger } from '../base/logger.ts';
 import type { IngestLog, LogDescription } from './ingest-log.ts';
 
 const INTERVAL_MS = 60_000;
+/** While spans are refused. */
+const REFUSED_INTERVAL_MS = 5_000;
 /** At the start: servers that start as well, and elect their leaders, take seconds. */
 const START_MS = 60_000;
 const START_PAUSE_MS = 250;
@@ -24,13 +26,13 @@ export interface LogGuardOptions {
 
 export class LogGuard {
   readonly #options: LogGuardOptions;
-  readonly #timer: NodeJS.Timeout;
+  #timer: NodeJS.Timeout | undefined;
   #description: LogDescription | undefined;
   #isLogged = false;
+  #isClosed = false;
 
   private constructor(options: LogGuardOptions) {
     this.#options = options;
-    this.#timer = setInterval(() => void this.check(), options.intervalMs ?? INTERVAL_MS).unref();
   }
 
   /** Throws CONFIG if the log does not keep the promise and is not trusted; UNAVAILABLE if it does not answer in time. */
@@ -40,9 +42,19 @@ export class LogGuard {
     guard.#take(description);
     const { refusal } = guard;
     for (const tradeOff of description.tradeOffs ?? []) options.logger.warn('what the log leaves open', { tradeOff });
-    if (refusal === undefined) return guard;
-    guard.close();
-    throw new StoreError('CONFIG', refusal);
+    if (refusal !== undefined) throw new StoreError('CONFIG', refusal);
+    guard.#schedule();
+    return guard;
+  }
+
+  #schedule(): void {
+    const { intervalMs = INTERVAL_MS } = this.#options;
+    const waitMs = this.refusal === undefined ? intervalMs : Math.min(intervalMs, REFUSED_INTERVAL_MS);
+    const next = async (): Promise<void> => {
+      await this.check();
+      if (!this.#isClosed) this.#schedule();
+    };
+    this.#timer = setTimeout(() => void next(), waitMs).unref();
   }
 
   /** What the log proved last. */
@@ -88,7 +100,8 @@ export class LogGuard {
   }
 
   close(): void {
-    clearInterval(this.#timer);
+    this.#isClosed = true;
+    clearTimeout(this.#timer);
   }
 }
 

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { StreamInfo } from '@nats-io/jetstream';
 import { expect, test } from 'vitest';
-import { askMonitors, fsyncProblems } from '../../src/ingest-log/jet-stream-monitor.ts';
+import { fsyncProblems, Monitors } from '../../src/ingest-log/jet-stream-monitor.ts';
 
 /** What of a stream's state is looked at. */
 function streamOf(
@@ -49,11 +49,30 @@ test('addresses that answer nothing, or something else, have no name', async () 
   await new Promise((resolve) => other.once('listening', resolve));
   const address = `http://127.0.0.1:${(other.address() as AddressInfo).port}`;
   try {
-    expect(await askMonitors([address, 'http://127.0.0.1:1'], 5_000)).toEqual([
+    expect(await new Monitors([address, 'http://127.0.0.1:1']).ask(5_000)).toEqual([
       { address, name: undefined, syncsAlways: false },
       { address: 'http://127.0.0.1:1', name: undefined, syncsAlways: false },
     ]);
   } finally {
     other.close();
   }
+});
+
+test('what a server said last stands for a while when it does not answer, and is replaced when it does', async () => {
+  const said = { syncs: true };
+  const monitor = createServer((_request, response) =>
+    response.end(JSON.stringify({ server_name: 'a', jetstream: { config: { sync_always: said.syncs } } })),
+  ).listen(0, '127.0.0.1');
+  await new Promise((resolve) => monitor.once('listening', resolve));
+  const address = `http://127.0.0.1:${(monitor.address() as AddressInfo).port}`;
+  const [patient, strict] = [new Monitors([address]), new Monitors([address], -1)];
+  for (const monitors of [patient, strict]) expect(await monitors.ask(5_000)).toMatchObject([{ syncsAlways: true }]);
+  said.syncs = false;
+  expect(await patient.ask(5_000)).toMatchObject([{ name: 'a', syncsAlways: false }]);
+  said.syncs = true;
+  await patient.ask(5_000);
+  monitor.closeAllConnections();
+  await new Promise((resolve) => monitor.close(resolve));
+  expect(await patient.ask(5_000)).toEqual([{ address, name: 'a', syncsAlways: true }]);
+  expect(await strict.ask(5_000)).toEqual([{ address, name: undefined, syncsAlways: false }]);
 });

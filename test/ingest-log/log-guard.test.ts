@@ -83,3 +83,13 @@ test('a problem that comes later stops spans until it has gone; a log that is aw
   expect(lines.filter((line) => line.includes('keeps what it must again'))).toHaveLength(1);
   guard.close();
 });
+
+test('the log is asked again and again, and a problem goes with its cause', async () => {
+  const log = new SaidLog();
+  const guard = await LogGuard.open({ log, logger: memoryLog(), isTrusted: false, intervalMs: 2 });
+  log.says = ['server n1: it does not sync'];
+  await expect.poll(() => guard.refusal).toMatch(/n1/);
+  log.says = [];
+  await expect.poll(() => guard.refusal).toBeUndefined();
+  guard.close();
+});
