@@ -8,7 +8,7 @@ import { hasNatsServer, NatsServers } from '../../native-bench/harness/nats-serv
 import { systemClock } from '../../src/base/clock.ts';
 import { parseConfig } from '../../src/config.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import type { IngestLog } from '../../src/ingest-log/ingest-log.ts';
+import type { IngestLog, LogDescription } from '../../src/ingest-log/ingest-log.ts';
 import { JetStreamLog } from '../../src/ingest-log/jet-stream-log.ts';
 import { LocalLog } from '../../src/ingest-log/local-log.ts';
 import { openIngestLog } from '../../src/ingest-log/open-ingest-log.ts';
@@ -58,6 +58,22 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
       problems: [],
     });
     await log.close();
+  });
+
+  test('a server that has proved it, and does not answer now, stops nothing', { timeout: 120_000 }, async () => {
+    const log = open('proved');
+    expect((await log.describe()).problems).toEqual([]);
+    const [server] = nats.servers;
+    server!.pause();
+    try {
+      // Where it leads, another one is elected first.
+      const answer = async (): Promise<LogDescription> => await log.describe().catch(answer);
+      expect((await answer()).problems).toEqual([]);
+    } finally {
+      server!.resume();
+      await server!.waitUntilHealthy();
+      await log.close();
+    }
   });
 
   test('what is not proved is told, with a remedy', { timeout: 60_000 }, async () => {
