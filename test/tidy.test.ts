@@ -57,6 +57,7 @@ const PURE_LAYERS = ['bytes', 'codec', 'trace', 'otlp', 'block'];
 
 /** Tests and their helpers that read a clock, and what for: never to compare a duration with a bound. */
 const CLOCKS_IN_TESTS: Readonly<Record<string, string>> = {
+  'test/support/log-faults.ts': 'shows how long writes took to resume, and asserts none of it',
   'test/api/http/json-reply.test.ts': 'keeps the thread busy for a while',
   'test/query/cancel.test.ts': 'a client leaves when a tenth of its search is done',
   'test/support/kill-scenario.ts': 'prints how long starts took',
