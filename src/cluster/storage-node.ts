@@ -15,6 +15,8 @@ const PROBE_TIMEOUT_MS = 3_000;
 const SILENT_MAX = 2;
 /** What -storageNode.name takes, and the host names of others. */
 const NAME = /^[\w.:-]{1,300}$/;
+/** Longer than a question takes. */
+const RETIRED_MS = 120_000;
 /** How long a node that refused spans gets no further ones. */
 const FULL_MS = 1_000;
 
@@ -174,6 +176,14 @@ export class StorageNode {
     this.#options.onChange(this);
   }
 
+  /** It is not listed any more. Questions that have chosen it are still asked and answered. */
+  retire(): void {
+    this.#isClosed = true;
+    clearInterval(this.#timer);
+    setTimeout(() => this.close(), RETIRED_MS).unref();
+  }
+
+  /** Ends calls under way. */
   close(): void {
     this.#isClosed = true;
     clearInterval(this.#timer);

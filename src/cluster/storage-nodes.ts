@@ -169,7 +169,7 @@ export class StorageNodes {
     const isWaitedFor = listed.isFromDns && listed.node.name !== undefined;
     if (isWaitedFor && nowMs - listed.goneSinceMs < this.#options.forgetAfterMs) return;
     this.#options.logger.info('a storage node is forgotten', { node: listed.node.shownName, address });
-    listed.node.close();
+    listed.node.retire();
     this.#listed.delete(address);
   }
 

@@ -1,5 +1,6 @@
 // Which part of the log a storage node holds, how far it is and what it lacks, as JSON: `tracelith sync` asks for it, because spans are
 // copied only between nodes that hold the same part. Pure.
+import { partitionsOf } from './open-ingest-log.ts';
 import { gapText, type PartitionState } from './log-consumer.ts';
 
 /** POST /internal/partition/log answers this; null: the node reads no log. Offsets are text, as JSON has no 64-bit integers. */
@@ -36,13 +37,21 @@ export function placeInLog(
   };
 }
 
-/** Whether both hold the same part of the log. */
-export function areTwins(one: PlaceInLog, other: PlaceInLog): boolean {
-  const keys = ['ordinal', 'nodes', 'partitions'] as const;
-  return keys.every((key) => one[key] === other[key]);
+/** The partitions that both read: all of a node's if the other is its twin, some if their zones have other numbers of nodes. */
+export function sharedPartitions(one: PlaceInLog, other: PlaceInLog): number[] {
+  if (one.partitions !== other.partitions) return [];
+  const own = partitionsOf(one.partitions, one.ordinal, one.nodes);
+  return own.filter((partition) => partition % other.nodes === other.ordinal);
 }
 
-/** Whether `twin` has everything that `node` lacks. */
-export function canFill(twin: PlaceInLog, { gaps }: PlaceInLog): boolean {
-  return twin.gaps.length === 0 && gaps.every(({ partition, to }) => BigInt(twin.stored[partition] ?? 0) >= BigInt(to));
+/** Of the gaps of `node` those that `other` can fill: it reads the partition, lacks nothing of it, and has all that was missed. */
+export function fillableGaps(other: PlaceInLog, node: PlaceInLog): PlaceInLog['gaps'] {
+  const shared = sharedPartitions(other, node).filter((partition) => gapOf(other, partition) === undefined);
+  return node.gaps.filter(
+    ({ partition, to }) => shared.includes(partition) && BigInt(other.stored[partition] ?? 0) >= BigInt(to),
+  );
+}
+
+function gapOf({ gaps }: PlaceInLog, partition: number): object | undefined {
+  return gaps.find((gap) => gap.partition === partition);
 }

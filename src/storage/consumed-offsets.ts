@@ -73,12 +73,13 @@ export class ConsumedOffsets {
     await this.#commit(consumed);
   }
 
-  /** What was missed is here now: it was copied from another node. Durable when it resolves. Rejects with DISK. */
-  async fillGaps(): Promise<void> {
-    const whole = [...this.#consumed].map(
-      ([partition, { gap: _filled, ...place }]) => [partition, { ...place, gap: undefined }] as const,
-    );
-    if (whole.length > 0) await this.#commit(new Map(whole));
+  /** What was missed of these partitions (undefined: of all) is here now: it was copied from another node. Durable when it resolves. Rejects with DISK. */
+  async fillGaps(partitions?: readonly number[]): Promise<void> {
+    const filled = [...this.#consumed].map(([partition, state]) => {
+      const isFilled = partitions === undefined || partitions.includes(partition);
+      return [partition, isFilled ? { ...state, gap: undefined } : state] as const;
+    });
+    if (filled.length > 0) await this.#commit(new Map(filled));
   }
 
   async #commit(consumed: Consumed): Promise<void> {

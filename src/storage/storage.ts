@@ -197,8 +197,8 @@ export class Storage implements StoreAdmin {
     return this.#consumed.consumed;
   }
 
-  async fillGaps(): Promise<void> {
-    await this.#consumed.fillGaps();
+  async fillGaps(partitions?: readonly number[]): Promise<void> {
+    await this.#consumed.fillGaps(partitions);
   }
 
   async #writeTogether(requests: readonly TenantRequest[], place?: ConsumedPlace): Promise<WriteResult> {

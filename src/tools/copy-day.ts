@@ -28,6 +28,8 @@ export interface DayPair {
   readonly day: string;
   /** ACCOUNT:PROJECT */
   readonly tenant: string;
+  /** Of other traces it does not matter that a node lacks them; all count when absent. */
+  readonly isMeant?: (traceId: Uint8Array) => boolean;
 }
 
 export interface DayDifference {
@@ -51,7 +53,7 @@ export interface OnDifference {
  * `from`. Throws UNAVAILABLE, INVALID_REQUEST, DISK.
  */
 export async function compareDay(pair: DayPair, found: OnDifference): Promise<DayDifference> {
-  const { disk, workPath } = pair;
+  const { disk, workPath, isMeant = () => true } = pair;
   const open = (name: string): SpanBuckets => {
     const path = join(workPath, name);
     disk.remove(path);
@@ -65,8 +67,8 @@ export async function compareDay(pair: DayPair, found: OnDifference): Promise<Da
   let onlyTo = 0;
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
     const [here, there] = [from.read(bucket), to.read(bucket)];
-    const lackedThere = lackedBy(there, here);
-    const lackedHere = lackedBy(here, there);
+    const lackedThere = lackedBy(there, here).filter(isMeant);
+    const lackedHere = lackedBy(here, there).filter(isMeant);
     onlyFrom += lackedThere.length;
     onlyTo += lackedHere.length;
     if (lackedThere.length > 0) await found.onlyFrom(lackedThere);

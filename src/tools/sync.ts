@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
-import { areTwins, canFill, type PlaceInLog } from '../ingest-log/place-in-log.ts';
+import { partitionOfTrace } from '../cluster/placement.ts';
+import { fillableGaps, sharedPartitions, type PlaceInLog } from '../ingest-log/place-in-log.ts';
 import {
   askPlaceInLog,
   askTenants,
@@ -21,7 +22,7 @@ import { DEFAULT_URL, LOGIN_HELP, LOGIN_OPTIONS, nodesOf, readDayPrefix, readOpt
 
 export const SYNC_HELP = `Compares the days of two running nodes span by span, and copies the traces of which one lacks something. Safe to
 interrupt and to repeat: what is there already is not copied again, and nothing is ever removed. Storage nodes of a log (-ingestLog) are
-copied only between twins, nodes of two zones that read the same partitions; when the target lacks nothing any more, its gaps are filled.
+copied only where they read the same partitions, also between zones of other sizes; what the target lacked of these is filled then.
   --from URL            the node to copy from
   --to URL              the node to copy to, default ${DEFAULT_URL}
   --both                also copy the other way: then both have everything
@@ -51,6 +52,8 @@ export interface SyncNodes {
 interface Places {
   readonly from: PlaceInLog | undefined;
   readonly to: PlaceInLog | undefined;
+  /** The partitions that both read; undefined: no node reads a log. */
+  readonly shared?: readonly number[];
 }
 
 /** Runs the tool; returns the exit code. Throws CONFIG, UNAVAILABLE, INVALID_REQUEST, DISK. */
@@ -78,33 +81,38 @@ export async function sync(args: readonly string[], terminal: Terminal): Promise
 export async function askPlaces({ from, to, isBoth }: SyncNodes): Promise<Places> {
   const places = { from: await askPlaceInLog(from), to: await askPlaceInLog(to) };
   if (places.to === undefined && (!isBoth || places.from === undefined)) return places;
-  if (places.from !== undefined && places.to !== undefined && areTwins(places.from, places.to)) return places;
+  const shared = places.from && places.to && sharedPartitions(places.from, places.to);
+  if (shared !== undefined && shared.length > 0) return { ...places, shared };
   const shown = ({ url }: NodeClient, place: PlaceInLog | undefined): string =>
     place === undefined
       ? `${url} reads no log`
       : `${url} is node ${place.ordinal} of ${place.nodes} of a log with ${place.partitions} partitions`;
-  const twins = 'twins, nodes of two zones with the same -ingestLog.ordinal, .nodes and .partitions';
   const what = `${shown(from, places.from)}, ${shown(to, places.to)}`;
-  throw new StoreError('CONFIG', `${what}: spans are copied only between ${twins}`);
+  const remedy =
+    'spans are copied only between nodes of one log that read some partition both (docs/operations/log.md)';
+  throw new StoreError('CONFIG', `${what}: ${remedy}`);
 }
 
-/** Tells the target that it lacks nothing any more, if its twin had everything when the comparison began. */
+/** Tells the target what it lacks no more: what the other node had when the comparison began. */
 async function fillGaps({ from, to }: SyncNodes, places: Places, terminal: Terminal): Promise<void> {
-  const gaps = places.to?.gaps ?? [];
+  const gaps = places.to?.gaps.filter(({ partition }) => places.shared?.includes(partition)) ?? [];
   if (gaps.length === 0) return;
-  const shown = gaps.map(({ what }) => `  ${what}\n`).join('');
-  if (!canFill(places.from!, places.to!)) {
-    terminal.err(`${from.url} lacks messages of the log itself, so ${to.url} still counts as lacking these:\n${shown}`);
-    return;
-  }
+  const filled = fillableGaps(places.from!, places.to!);
+  const shown = (some: PlaceInLog['gaps']): string => some.map(({ what }) => `  ${what}\n`).join('');
+  const left = gaps.filter((gap) => !filled.includes(gap));
+  if (left.length > 0)
+    terminal.err(
+      `${from.url} lacks messages of the log itself, so ${to.url} still counts as lacking these:\n${shown(left)}`,
+    );
+  if (filled.length === 0) return;
   const now = await askPlaceInLog(to);
   // A gap that came meanwhile was not compared.
-  if (JSON.stringify(now?.gaps) !== JSON.stringify(gaps)) {
+  if (JSON.stringify(now?.gaps) !== JSON.stringify(places.to!.gaps)) {
     terminal.err(`${to.url} has fallen behind the log again meanwhile: run it again\n`);
     return;
   }
-  await to.call('/internal/partition/fill_log_gaps');
-  terminal.out(`${to.url} has what it had missed of the log:\n${shown}`);
+  await to.call(`/internal/partition/fill_log_gaps?partitions=${filled.map(({ partition }) => partition).join()}`);
+  terminal.out(`${to.url} has what it had missed of the log:\n${shown(filled)}`);
 }
 
 async function daysOf({ from, to, isBoth }: SyncNodes, prefix: string): Promise<string[]> {
@@ -137,11 +145,19 @@ export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport)
   nodeDisk.makeDir(workPath);
   try {
     for (const tenant of await tenantsOf(nodes, day)) {
-      await syncTenant(nodes, { disk: nodeDisk, workPath, from: nodes.from, to: nodes.to, day, tenant }, report);
+      const pair = { disk: nodeDisk, workPath, from: nodes.from, to: nodes.to, day, tenant };
+      await syncTenant(nodes, { ...pair, isMeant: isMeant(report.places) }, report);
     }
   } finally {
     nodeDisk.remove(workPath);
   }
+}
+
+/** Which traces are compared and copied: those of partitions that both nodes read. */
+function isMeant({ to, shared }: Places): (traceId: Uint8Array) => boolean {
+  if (to === undefined || shared === undefined) return () => true;
+  const own = new Set(shared);
+  return (traceId) => own.has(partitionOfTrace(traceId, 0, to.partitions));
 }
 
 async function tenantsOf({ from, to, isBoth }: SyncNodes, day: string): Promise<string[]> {

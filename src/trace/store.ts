@@ -342,8 +342,8 @@ export interface StoreAdmin {
    * them. Returns them, a line each.
    */
   acceptLosses(partitionPrefix: string): Promise<string[]>;
-  /** What the log of -ingestLog had dropped before it was read here has been copied from another node. Throws DISK. */
-  fillGaps(): Promise<void>;
+  /** What the log of -ingestLog had dropped of these partitions (undefined: of all) before it was read here has been copied from another node. Throws DISK. */
+  fillGaps(partitions?: readonly number[]): Promise<void>;
   /** Names (YYYYMMDD) of the partitions in use, by day. */
   listPartitions(): string[] | Promise<string[]>;
   /** Tenants with spans in the partition `name`, sorted; [] if it is not in use. Throws INVALID_REQUEST. */

@@ -6,8 +6,11 @@ import { afterEach, expect, test } from 'vitest';
 import type { NodeSource } from '../../src/base/node-sources.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { StorageNodes, type StorageNodesOptions } from '../../src/cluster/storage-nodes.ts';
+import { askNode } from '../../src/cluster/ask-nodes.ts';
+import { codecOf } from '../../src/cluster/protocol.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
-import { OddNode } from '../support/odd-node.ts';
+import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { OddNode, ownPath, say, type OddCall } from '../support/odd-node.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 
 const opened: AsyncDisposable[] = [];
@@ -136,4 +139,28 @@ test('a list that is empty, or broken, for a moment changes nothing; one that na
   }
   writeFileSync(path, `${two.address}\n`);
   await expect.poll(() => statesOf(nodes), patience).toEqual([['b', true]]);
+});
+
+test('a question to a node that is taken off the list meanwhile is answered', async () => {
+  using folder = new TemporaryFolder();
+  const path = join(folder.path, 'nodes');
+  const held: OddCall[] = [];
+  let isHeld = false;
+  const description = { name: 'a', protocol: 1, instance: 'a' };
+  const answer = (call: OddCall): void =>
+    say(call, codecOf('tracelith.cluster.v1.DescribeResponse').encode(description));
+  const describe = (call: OddCall): void => (isHeld ? void held.push(call) : answer(call));
+  const one = await OddNode.open({ [ownPath('Describe')]: describe }, description);
+  opened.push(one);
+  const two = await openNode('b');
+  writeFileSync(path, `${one.address}\n${two.address}\n`);
+  const { nodes } = await openList([{ kind: 'file', path }], { resolveIntervalMs: 50 });
+  isHeld = true;
+  const node = nodes.all.find(({ shownName }) => shownName === 'a')!;
+  const asked = askNode(node, { tenant: DEFAULT_TENANT }, (store, call) => store.describe(call));
+  await expect.poll(() => held.length, patience).toBeGreaterThan(0);
+  writeFileSync(path, `${two.address}\n`);
+  await expect.poll(() => statesOf(nodes), patience).toEqual([['b', true]]);
+  for (const call of held) answer(call);
+  expect(await asked).toMatchObject({ name: 'a' });
 });

@@ -1,7 +1,7 @@
-// Which nodes are twins, and when one may fill the other's gaps.
+// Which partitions two nodes both read, and which gaps one may fill of the other.
 import { expect, test } from 'vitest';
 import type { PartitionState } from '../../src/ingest-log/log-consumer.ts';
-import { areTwins, canFill, placeInLog } from '../../src/ingest-log/place-in-log.ts';
+import { fillableGaps, placeInLog, sharedPartitions } from '../../src/ingest-log/place-in-log.ts';
 
 const part = { zone: 'a', ordinal: 1, nodes: 2, partitions: 4 };
 const state = (partition: number, consumed: bigint, gap?: PartitionState['gap']): PartitionState => ({
@@ -35,18 +35,26 @@ test('a place tells offsets as text, and what is missing with its times', () => 
   });
 });
 
-test('twins read the same partitions, in whatever zone', () => {
+test('twins share all partitions, nodes of zones of other sizes some, of one zone none', () => {
   const place = placeInLog(part, []);
-  expect(areTwins(place, { ...place, zone: 'b' })).toBe(true);
-  for (const other of [{ ordinal: 0 }, { nodes: 3 }, { partitions: 8 }])
-    expect(areTwins(place, { ...place, ...other })).toBe(false);
+  expect(sharedPartitions(place, { ...place, zone: 'b' })).toEqual([1, 3]);
+  expect(sharedPartitions(place, { ...place, zone: 'c', nodes: 3, ordinal: 0 })).toEqual([3]);
+  expect(sharedPartitions(place, { ...place, zone: 'c', nodes: 4, ordinal: 1 })).toEqual([1]);
+  for (const other of [{ ordinal: 0 }, { nodes: 3, ordinal: 2 }, { partitions: 8 }])
+    expect(sharedPartitions(place, { ...place, ...other })).toEqual([]);
 });
 
-test('a twin fills gaps that it has stored, and none while it has gaps itself', () => {
+test('a node fills gaps of partitions that it reads, has stored up to there, and has no gap in', () => {
   const lacking = placeInLog(part, [state(1, 20n, gap)]);
-  const twin = (...states: PartitionState[]) => placeInLog({ ...part, zone: 'b' }, states);
-  expect(canFill(twin(state(1, 9n), state(3, 1n)), lacking)).toBe(true);
-  expect(canFill(twin(state(1, 8n)), lacking)).toBe(false);
-  expect(canFill(twin(), lacking)).toBe(false);
-  expect(canFill(twin(state(1, 30n), state(3, 30n, gap)), lacking)).toBe(false);
+  const fills = (...states: PartitionState[]): number[] =>
+    fillableGaps(placeInLog({ ...part, zone: 'b' }, states), lacking).map(({ partition }) => partition);
+  expect(fills(state(1, 9n), state(3, 1n))).toEqual([1]);
+  expect(fills(state(1, 8n))).toEqual([]);
+  expect(fills()).toEqual([]);
+  expect(fills(state(1, 30n), state(3, 30n, gap))).toEqual([1]);
+  expect(fills(state(1, 30n, gap), state(3, 30n))).toEqual([]);
+  const larger = placeInLog({ ...part, zone: 'c', nodes: 3, ordinal: 0 }, [state(3, 90n)]);
+  expect(fillableGaps(larger, placeInLog(part, [state(1, 20n, gap), state(3, 20n, gap)]))).toEqual([
+    expect.objectContaining({ partition: 3 }),
+  ]);
 });

@@ -66,6 +66,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/trace-pages.test.ts': 'needs chromium (apt-get install chromium)',
   'test/contract/ingest-log.test.ts': NATS,
   'test/system/demo-log.test.ts': NATS,
+  'test/system/log-grow.test.ts': NATS,
   'test/system/ingest-log.test.ts': NATS,
   'test/system/log-faults.test.ts': `${LINUX}; ${NATS}`,
   'test/system/log-sync.test.ts': NATS,

@@ -149,8 +149,8 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin, Span
     return ['a part'];
   }
 
-  async fillGaps(): Promise<void> {
-    this.adminCalls.push('fill gaps');
+  async fillGaps(partitions?: readonly number[]): Promise<void> {
+    this.adminCalls.push(`fill gaps ${partitions?.join() ?? 'of all'}`);
   }
 
   async deleteSnapshot(path: string): Promise<void> {

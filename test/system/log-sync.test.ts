@@ -78,7 +78,10 @@ describe.skipIf(!hasNatsServer())('a storage node that the log cannot make whole
         [node, stranger],
       ] as const) {
         const refused = await sync(from, to);
-        expect([refused.exitCode, refused.output]).toEqual([2, expect.stringContaining('only between twins')]);
+        expect([refused.exitCode, refused.output]).toEqual([
+          2,
+          expect.stringContaining('that read some partition both'),
+        ]);
       }
 
       const done = await sync(twin, node);

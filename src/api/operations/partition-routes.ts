@@ -32,8 +32,8 @@ export function registerPartitionRoutes(app: FastifyInstance, options: Partition
   post('accept_loss', async (request, reply) => {
     return reply.type(json).send(JSON.stringify(await admin.acceptLosses(readPartitionPrefix(request))));
   });
-  post('fill_log_gaps', async (_request, reply) => {
-    await admin.fillGaps();
+  post('fill_log_gaps', async (request, reply) => {
+    await admin.fillGaps(hasParameter(request, 'partitions') ? readPartitions(request) : undefined);
     return reply.type(text).send('OK\n');
   });
   post('snapshot/create', async (request, reply) => {
@@ -54,6 +54,14 @@ function readDay(request: FastifyRequest): string {
   if (/^\d{8}$/.test(name)) return name;
   const got = JSON.stringify(name.slice(0, 40));
   throw new StoreError('INVALID_REQUEST', `name: expected a day as YYYYMMDD, got ${got}`);
+}
+
+/** Partitions of the log: 0,4,8 */
+function readPartitions(request: FastifyRequest): number[] {
+  const text = readParameter(request, 'partitions');
+  if (/^\d{1,4}(,\d{1,4})*$/.test(text)) return text.split(',').map(Number);
+  const got = JSON.stringify(text.slice(0, 40));
+  throw new StoreError('INVALID_REQUEST', `partitions: expected numbers with commas, got ${got}`);
 }
 
 function readParameter(request: FastifyRequest, name: string): string {

@@ -82,7 +82,9 @@ test('losses are accepted by prefix, and named', async () => {
 
 test('gaps of the log are declared filled', async () => {
   expect((await send('fill_log_gaps')).text).toBe('OK\n');
-  expect(edge.store.adminCalls).toEqual(['fill gaps']);
+  expect((await send('fill_log_gaps?partitions=0,12')).text).toBe('OK\n');
+  expect((await send('fill_log_gaps?partitions=all')).status).toBe(400);
+  expect(edge.store.adminCalls).toEqual(['fill gaps of all', 'fill gaps 0,12']);
 });
 
 describe('snapshots', () => {
