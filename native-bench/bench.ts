@@ -12,6 +12,7 @@ import { calls } from './scenarios/calls.ts';
 import { cluster } from './scenarios/cluster.ts';
 import { density } from './scenarios/density.ts';
 import { ingest } from './scenarios/ingest.ts';
+import { log } from './scenarios/log.ts';
 import { logins } from './scenarios/logins.ts';
 import { merge } from './scenarios/merge.ts';
 import { micro } from './scenarios/micro.ts';
@@ -36,6 +37,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   'big-trace': bigTrace,
   sustain,
   cluster,
+  log,
   logins,
   attach,
 };

@@ -58,7 +58,7 @@ const rows = {
   connections: { ...text, help: 'parallel connections; default 8, for queries 1' },
   rate: {
     ...text,
-    help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed: 20000, sustain: 100000',
+    help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed, log: 20000, sustain: 100000',
   },
   storages: { ...text, help: 'cluster: numbers of storage nodes, with commas; default 1,2,3,4,8' },
   readers: { ...text, help: 'mixed: connections that search and find by id meanwhile; default 4' },
@@ -127,7 +127,7 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
 }
 
 function defaultsOf(scenario = ''): Pick<BenchOptions, 'seconds' | 'connections' | 'rate'> {
-  const rates: Readonly<Record<string, number>> = { mixed: 20_000, sustain: 100_000 };
+  const rates: Readonly<Record<string, number>> = { mixed: 20_000, log: 20_000, sustain: 100_000 };
   return {
     seconds: scenario === 'sustain' ? 300 : 10,
     connections: ['ingest', 'density', 'mixed', 'sustain', 'big-trace'].includes(scenario) ? 8 : 1,

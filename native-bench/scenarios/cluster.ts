@@ -13,11 +13,11 @@ import { Rng } from '../workload/rng.ts';
 
 const spansDefault = 200_000;
 /** Sent to each storage node before anything is measured: each process compiles the same code, which is no cost of a span. */
-const warmUpSpans = 150_000;
+export const warmUpSpans = 150_000;
 const single = 'one node';
 
 /** What is measured: where to send, where to ask, and the processes behind both. */
-interface Subject {
+export interface Subject {
   readonly writeUrl: string;
   readonly readUrl: string;
   readonly processes: readonly { readonly role: string; readonly pid: number; readonly url: string }[];
@@ -53,7 +53,8 @@ async function measureIn(options: BenchOptions, storages: number): Promise<{ tar
   }
 }
 
-function subjectOf(started: Cluster): Subject {
+/** Where to send and ask. Throws when nobody takes spans or questions. */
+export function subjectOf(started: Cluster): Subject {
   const [storage] = started.of('storage');
   const insert = started.of('insert')[0] ?? storage;
   const select = started.of('select')[0] ?? storage;
@@ -81,6 +82,13 @@ async function measure(subject: Subject, options: BenchOptions): Promise<Figure[
   const calls = await callsOf(subject);
   if (calls !== undefined)
     rows.push({ metric: 'calls with spans a request', unit: '', value: (calls - (callsBefore ?? 0)) / requests });
+  rows.push(...(await askQuestions(subject, filled, options)));
+  return [...rows, { metric: 'spans stored', unit: 'spans', value: filled.spans }];
+}
+
+/** How long each kind of question takes. */
+export async function askQuestions(subject: Subject, filled: Filled, options: BenchOptions): Promise<Figure[]> {
+  const rows: Figure[] = [];
   for (const [what, paths] of Object.entries(await questions(subject, filled, options.seed))) {
     const { p50Ms, p99Ms } = (await ask(subject.readUrl, paths, options)).summary();
     rows.push(
@@ -88,11 +96,11 @@ async function measure(subject: Subject, options: BenchOptions): Promise<Figure[
       { metric: `${what}: p99`, unit: 'ms', value: p99Ms },
     );
   }
-  return [...rows, { metric: 'spans stored', unit: 'spans', value: filled.spans }];
+  return rows;
 }
 
 /** CPU milliseconds of all processes of each role since their start. Throws where /proc is not there. */
-function cpuByRole({ processes }: Subject): Map<string, number> {
+export function cpuByRole({ processes }: Subject): Map<string, number> {
   const sums = new Map<string, number>();
   for (const { role, pid } of processes) {
     const usage = readUsage(pid);
@@ -102,7 +110,8 @@ function cpuByRole({ processes }: Subject): Map<string, number> {
   return sums;
 }
 
-async function forceMerge(url: string): Promise<void> {
+/** Resolves when everything of the node is in as few parts as can be. */
+export async function forceMerge(url: string): Promise<void> {
   const { status } = await fetch(`${url}/internal/force_merge`, { method: 'POST' });
   if (status !== 200) throw new Error(`POST ${url}/internal/force_merge: ${status}`);
 }
