@@ -107,6 +107,8 @@ export const PROMISES: readonly Promised[] = [
       'test/system/cluster-faults.test.ts',
       'test/system/cluster.test.ts',
       'test/system/cluster-proxy.test.ts',
+      'test/contract/odd-nodes.test.ts',
+      'test/contract/node-lists.test.ts',
       'test/cluster',
     ],
   },

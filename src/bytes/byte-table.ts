@@ -1,5 +1,6 @@
 // Interns byte strings: equal bytes get equal ids, 0, 1, 2 … in order of first occurrence. All entries are in one
 // arena; no object and no JS string per entry. Ids are valid until clear().
+import { assert } from '../base/assert.ts';
 import { hashBytes } from './hash.ts';
 import { copyInto, placeAll } from './slots.ts';
 
@@ -72,6 +73,7 @@ export class ByteTable {
   }
 
   #add(source: Uint8Array, start: number, end: number, hash: number): number {
+    assert(start <= end && end <= source.length, 'bytes outside of their source are interned');
     const id = this.#count;
     const at = this.sizeBytes;
     const stop = at + end - start;

@@ -1,5 +1,6 @@
 // A growing byte buffer for the two formats this project writes: protobuf fields and its own little-endian records.
 // take() copies the content out and empties the buffer for reuse, so a writer can live as long as its owner.
+import { assert } from '../base/assert.ts';
 
 export class ByteWriter {
   bytes: Uint8Array<ArrayBuffer>;
@@ -28,7 +29,9 @@ export class ByteWriter {
 
   /** Marks a seam at the current position. */
   seam(): void {
-    if (this.seams.at(-1) !== this.length) this.seams.push(this.length);
+    const last = this.seams.at(-1) ?? -1;
+    assert(last <= this.length, `a seam at ${this.length} after one at ${last}`);
+    if (last !== this.length) this.seams.push(this.length);
   }
 
   u8(value: number): void {

@@ -1,6 +1,7 @@
 // Number arrays that live as long as one step of an encoder: views of one buffer, taken in turn and given back together, like a
 // stack. With an array of its own for each column, a thread that encodes makes a megabyte of garbage per thousand rows.
 // One user at a time on a thread; whoever takes arrays notes `used` before and gives it back after.
+import { assert } from '../base/assert.ts';
 
 const START_BYTES: number = 1 << 16;
 /** Larger needs get arrays of their own, which the garbage collector frees. */
@@ -19,6 +20,7 @@ class Scratch {
 
   /** Gives back every array that was taken since `used` was so much. They must not be used any more. */
   giveBack(used: number): void {
+    assert(used >= 0 && used <= this.#used, `scratch is given back to ${used}, ${this.#used} are used`);
     this.#used = used;
     if (used === 0 && this.#needed > this.#buffer.byteLength && this.#buffer.byteLength < KEPT_BYTES_MAX)
       this.#buffer = new ArrayBuffer(Math.min(KEPT_BYTES_MAX, 2 * this.#needed));

@@ -1,5 +1,6 @@
 // Interns sequences of int32 (templates): equal sequences get equal ids in order of first occurrence. All entries are
 // in one Int32Array. Ids are valid until clear().
+import { assert } from '../base/assert.ts';
 import { hashInts } from './hash.ts';
 import { copyInto, placeAll } from './slots.ts';
 
@@ -53,6 +54,7 @@ export class SequenceTable {
   }
 
   #add(scratch: Int32Array, length: number, hash: number, slot: number): number {
+    assert(length <= scratch.length, 'a sequence longer than its scratch is interned');
     const id = this.#count;
     const start = id === 0 ? 0 : this.#ends[id - 1]!;
     if (start + length > this.#ints.length) {

@@ -55,6 +55,7 @@ export class ChildRows {
   }
 
   truncate(count: number): void {
+    assert(count <= this.count, `${this.count} events or links are cut to ${count}`);
     this.count = count;
     this.values.count = this.valueStart[count]!;
   }
@@ -127,6 +128,7 @@ export class SpanBatch {
 
   /** Removes all rows from `row` on, including a row being filled. Interned entries stay: they cost only memory. */
   truncate(row: number): void {
+    assert(row <= this.rowCount, `${this.rowCount} rows are cut to ${row}`);
     this.rowCount = row;
     this.values.count = this.valueStart[row]!;
     this.events.truncate(this.eventStart[row]!);

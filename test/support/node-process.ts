@@ -9,7 +9,7 @@ import { launcher } from '../../native-bench/harness/node-process.ts';
 import { ClusterFront, isThroughCluster } from './cluster-front.ts';
 
 const LISTENERS = ['-httpListenAddr', '-otlpGRPCListenAddr', '-grpc.listenAddr', '-otlpHTTPListenAddr'];
-const waitMs = 20_000;
+const waitMs = 50_000;
 const pollMs = 5;
 
 export interface NodeOptions {

@@ -1,5 +1,6 @@
 // Memory of traces that are being sent: each is held whole, as OTLP, until the last byte of its JSON is taken. The sum over
 // all requests is bounded here; one answer alone is bounded where it is read (query/find-traces.ts).
+import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { SpentBuffers } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
@@ -28,6 +29,7 @@ export class AnswerBudget {
     if (signal.aborted) return;
     this.#bytes += bytes;
     const release = (): void => {
+      assert(this.#bytes >= bytes, `${bytes} bytes of an answer end, ${this.#bytes} are being sent`);
       this.#bytes -= bytes;
       this.#spent.add(bytes);
     };
