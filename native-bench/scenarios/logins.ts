@@ -1,18 +1,21 @@
 // What a login and TLS cost beside ingest. Two processes of one program differ by far more than a login costs, so one process gets the
 // same requests in short turns: as they are, with the header of a login, and over TLS. A round of turns gives one ratio for each way; the
-// median of the rounds comes with its interval. A process cannot ask for logins and do without them, so the check itself, of a login
-// that was verified before, is measured alone, in this process. CPU includes flush, and no handshakes: connections stay open.
+// median of the rounds comes with its interval. A process cannot ask for logins and do without them, and the difference is
+// far below its noise; so the guard of the listeners is measured without a store behind it, too. CPU includes flush, and no handshakes: connections stay open.
 import { execFileSync } from 'node:child_process';
 import { readFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fastify, type FastifyInstance } from 'fastify';
+import { OPEN_ACCESS, type LogIns } from '../../src/api/access/access.ts';
+import { guardRoutes, tenantOf } from '../../src/api/access/guard-routes.ts';
 import { openAccess } from '../../src/api/access/open-access.ts';
 import { createLogger } from '../../src/base/logger.ts';
 import { parseConfig } from '../../src/config.ts';
 import { findFreePort } from '../harness/child.ts';
 import { HttpClient } from '../harness/http-client.ts';
 import { driveLoad } from '../harness/load.ts';
-import { medianOf } from '../harness/median.ts';
+import { medianOf, type Median } from '../harness/median.ts';
 import { launcher, startNode, type NodeProcess } from '../harness/node-process.ts';
 import type { BenchOptions } from '../harness/options.ts';
 import { readUsage } from '../harness/process-usage.ts';
@@ -22,7 +25,10 @@ import { TrafficPool } from '../harness/traffic.ts';
 const poolSpans = 200_000;
 /** Turns of each way; the seconds asked for are divided into them. */
 const rounds = 40;
-const checksMeasured = 500_000;
+/** Pairs of turns at the guard, and the requests of a turn. */
+const guardRounds = 100;
+const guardRequests = 200;
+const BODY = Buffer.from('{}');
 const PLAIN = 'no login';
 
 interface Way {
@@ -41,7 +47,7 @@ export async function logins(options: BenchOptions, command: string): Promise<Re
     const secrets = { token: madeBy('token'), user: madeBy('password') };
     const ways = await measure(path, secrets, pool, options);
     const plain = ways[0]!.us;
-    const checks = await checkUs(path, secrets, ways);
+    const guard = await guardUs(path, secrets, ways);
     return {
       scenario: 'logins',
       command,
@@ -50,14 +56,14 @@ export async function logins(options: BenchOptions, command: string): Promise<Re
         ways.map(({ name, us }) => {
           return {
             target: name,
-            rows: [...figuresOf(us, plain), ...checkFigures(checks.get(name), plain, options.batch)],
+            rows: [...figuresOf(us, plain), ...guardFigures(guard.get(name), plain, options.batch)],
           };
         }),
       ),
       notes: [
         `profile ${options.profile}, seed ${options.seed}, requests of ${options.batch} spans, ${options.connections} connections; ${rounds} rounds, turns of ${options.seconds / rounds} s; CPU includes what the node does between its turns`,
         'more than no login: the median over the rounds, each against the turn without a login of the same round; 95 % of such intervals hold the true median',
-        'a login costs its header (what the requests that have it need more) and its check',
+        `login, guard alone: a server in this process that has the guard and no store, with logins and without in turn, ${guardRounds} pairs of ${guardRequests} requests, client included; the header and the check of a login that was verified before`,
       ],
     };
   } finally {
@@ -140,32 +146,64 @@ function figuresOf(us: readonly number[], plain: readonly number[]): Figure[] {
   ];
 }
 
-function checkFigures(us: number | undefined, plain: readonly number[], batch: number): Figure[] {
-  if (us === undefined) return [];
+function guardFigures(more: Median | undefined, plain: readonly number[], batch: number): Figure[] {
+  if (more === undefined) return [];
+  const metric = 'login, guard alone';
+  const share = (us: number): number => (us / (medianOf(plain).median * batch)) * 100;
   return [
-    { metric: 'check of the login alone', unit: 'µs/request', value: us },
-    { metric: 'share of it in a request', unit: '%', value: (us / (medianOf(plain).median * batch)) * 100 },
+    { metric, unit: 'µs/request', value: more.median },
+    { metric: `${metric}, from`, unit: 'µs/request', value: more.from },
+    { metric: `${metric}, to`, unit: 'µs/request', value: more.to },
+    { metric: 'the latter beside ingest', unit: '%', value: share(more.to) },
   ];
 }
 
-/** What the check of a login takes that was verified before, µs by way, of ways with a login. */
-async function checkUs(path: string, { token, user }: Secrets, ways: readonly Way[]): Promise<Map<string, number>> {
+/** µs of CPU that a request with a login takes more, at the guard of every route and in this process, by way; of ways with a login. */
+async function guardUs(path: string, { token, user }: Secrets, ways: readonly Way[]): Promise<Map<string, Median>> {
   const file = join(path, 'auth.json');
   writeFileSync(file, JSON.stringify({ tokens: [token.entry], users: [user.entry] }));
   const config = parseConfig([`-auth.config=${file}`], {});
   const logger = createLogger({ write: () => undefined });
   using opened = openAccess({ config, logger, countFailure: () => undefined });
-  const found = new Map<string, number>();
+  const apps = [guardedApp(OPEN_ACCESS), guardedApp(opened.access)] as const;
+  const [open, guarded] = await Promise.all(apps.map((app) => app.listen({ port: 0, host: '127.0.0.1' })));
+  const found = new Map<string, Median>();
   for (const { name, authorization } of ways) {
     if (authorization === undefined) continue;
-    const caller = { authorization, address: '127.0.0.1', certificateNames: undefined };
-    await opened.access.logIn(caller);
-    const before = process.cpuUsage();
-    for (let i = 0; i < checksMeasured; i++) void opened.access.logIn(caller);
-    const used = process.cpuUsage(before);
-    found.set(name, (used.user + used.system) / checksMeasured);
+    using without = new HttpClient(open!, 1);
+    using withLogin = new HttpClient(guarded!, 1, { headers: { authorization } });
+    await usOf(without);
+    await usOf(withLogin);
+    const more: number[] = [];
+    for (let round = 0; round < guardRounds; round++) {
+      // Whoever comes second has the caches of the first.
+      const isSwapped = round % 2 === 1;
+      const first = await usOf(isSwapped ? withLogin : without);
+      const second = await usOf(isSwapped ? without : withLogin);
+      more.push(isSwapped ? first - second : second - first);
+    }
+    found.set(name, medianOf(more));
   }
+  await Promise.all(apps.map((app) => app.close()));
   return found;
+}
+
+/** The guard of the HTTP listeners in front of a route that takes what it gets. */
+function guardedApp(access: LogIns): FastifyInstance {
+  const app = fastify();
+  guardRoutes(app, { access, keys: parseConfig([], {}), needOf: () => ({ scope: 'ingest' }) });
+  app.post('/', (request, reply) => reply.send(tenantOf(request)));
+  return app;
+}
+
+async function usOf(client: HttpClient): Promise<number> {
+  const before = process.cpuUsage();
+  for (let i = 0; i < guardRequests; i++) {
+    const { status } = await client.post('/', BODY, 'application/json');
+    if (status !== 200) throw new Error(`the guard answers ${status}`);
+  }
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / guardRequests;
 }
 
 function makeCertificate(path: string): { readonly certFile: string; readonly keyFile: string } {
