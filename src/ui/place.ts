@@ -43,8 +43,9 @@ const TRACE_ID = /^[0-9a-f]{1,32}$/i;
 
 /** Of location.hash. What names no place is the first page. */
 export function parsePlace(fragment: string): Place {
-  const [path = '', query = ''] = fragment.replace(/^#/, '').split('?', 2);
-  const params = new URLSearchParams(query);
+  const [path = ''] = fragment.replace(/^#/, '').split('?', 1);
+  // A question mark may stand in a query as it is.
+  const params = new URLSearchParams(fragment.replace(/^#/, '').slice(path.length + 1));
   const read = (name: string): string => params.get(name) ?? '';
   const tenant = read('tenant');
   const [, view, traceId = '', other = ''] = path.toLowerCase().split('/');

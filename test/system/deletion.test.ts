@@ -56,6 +56,18 @@ test('deletes what is selected, once it may', async () => {
   expect([await statusOf(again, 0), await statusOf(again, 1), await statusOf(again, 2)]).toEqual([404, 404, 200]);
 }, 60_000);
 
+test('reads the whole question, and keeps no key of it, however both are written', async () => {
+  await using node = await startNode({ flags: ['-delete.enable', '-deleteAuthKey=hush'] });
+  await sendUsers(node, ['alice', 'alice?', 'bob']);
+  // A question mark may stand in a query as it is: what follows is still a condition.
+  for (const key of ['authKey=hush', '%61uthKey=hush', 'authKey=h%75sh'])
+    expect((await post(node, `run_task?${key}&service=shop&operation=GET%20alice?`)).status).toBe(200);
+  const tasks = async (): Promise<string> => (await post(node, 'active_tasks?authKey=hush')).text;
+  await expect.poll(async () => (await tasks()).split('"state":"done"').length, { timeout: 30_000 }).toBe(4);
+  expect([await statusOf(node, 0), await statusOf(node, 1), await statusOf(node, 2)]).toEqual([200, 404, 200]);
+  expect(await tasks()).not.toMatch(/h(u|%75)sh/);
+}, 60_000);
+
 test('refuses what could delete more than was meant', async () => {
   await using node = await startNode({ flags: ['-delete.enable', '-deleteAuthKey=k'] });
   await sendUsers(node, ['alice']);

@@ -45,6 +45,11 @@ test.each([
   `#/trace/${'a'.repeat(33)}`,
 ])('%j is the first page', (fragment) => expect(parsePlace(fragment)).toEqual({ view: 'home', tenant: '' }));
 
+test('a question mark in a condition belongs to it', () => {
+  const expected = { view: 'traces', tenant: '7', search: { ...ANY_TRACES, operation: 'GET /a?b' } };
+  expect(parsePlace('#/traces?operation=GET+/a?b&tenant=7')).toEqual(expected);
+});
+
 test('what is written is read back, whatever the names are', () => {
   const text = fc.string({ unit: 'grapheme' });
   const traceId = fc.stringMatching(/^[0-9a-f]{1,32}$/);

@@ -35,8 +35,8 @@ export function registerDeleteRoutes(app: FastifyInstance, { deletions }: Delete
   };
 
   post('run_task', (request) => {
-    const query = request.raw.url?.split('?', 2)[1] ?? '';
-    return { task_id: on().start(tenantOf(request), withoutKey(query)) };
+    const [path = ''] = request.url.split('?', 1);
+    return { task_id: on().start(tenantOf(request), withoutKey(request.url.slice(path.length + 1))) };
   });
   // Only of the tenant's own tasks: a query may name what it deletes.
   post('active_tasks', (request) => {
@@ -59,7 +59,7 @@ export function registerDeleteRoutes(app: FastifyInstance, { deletions }: Delete
 function withoutKey(query: string): string {
   return query
     .split('&')
-    .filter((pair) => !pair.startsWith('authKey='))
+    .filter((pair) => !new URLSearchParams(pair).has('authKey'))
     .join('&');
 }
 
