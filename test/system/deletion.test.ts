@@ -78,6 +78,19 @@ test('refuses what could delete more than was meant', async () => {
     ['traceID=xyz', 'cannot parse traceID'],
     ['start=2000000000&end=1000000000', 'no span can meet'],
     ['service=shop&limit=5', 'unknown parameter "limit"'],
+    // An empty variable of a script, and what Go's parsers would pass over.
+    ['service=shop&operation=', 'operation has no value'],
+    ['service=shop&operation', 'operation has no value'],
+    ['service=&operation=GET%20alice', 'service has no value'],
+    ['service=shop&start=', 'start has no value'],
+    ['service=shop&tag=a:1&tag=', 'tag has no value'],
+    ['service=shop&operation=a&operation=b', 'operation is given more than once'],
+    ['service=shop&tags=%7B%7D', 'tags have no condition'],
+    ['service=shop&tags=null', 'tags have no condition'],
+    ['service=shop&operation=a;service=b', 'cannot be read'],
+    ['service=shop&operation=a;b', 'unknown parameter "b"'],
+    ['service=shop&operation=100%', 'cannot be read'],
+    ['service=shop&tag=a:1&tag=b:%zz', 'cannot be read'],
   ] as const) {
     const answer = await post(node, `run_task?authKey=k&${query}`);
     expect([answer.status, answer.text]).toEqual([400, expect.stringContaining(text)]);

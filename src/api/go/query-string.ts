@@ -4,17 +4,25 @@
 export class QueryString {
   readonly #values = new Map<string, string[]>();
   readonly #names = new Set<string>();
+  /** Pairs that are left out, as they were given. */
+  readonly leftOut: string[] = [];
 
   /** `raw` is the part of the URL after the "?", still encoded. */
   constructor(raw: string) {
     for (const pair of raw.split('&')) {
       if (pair === '') continue;
       for (const part of pair.split(';')) this.#names.add(nameOf(part));
-      if (pair.includes(';')) continue;
+      if (pair.includes(';')) {
+        this.leftOut.push(pair);
+        continue;
+      }
       const equals = pair.indexOf('=');
       const key = unescapeQuery(equals === -1 ? pair : pair.slice(0, equals));
       const value = equals === -1 ? '' : unescapeQuery(pair.slice(equals + 1));
-      if (key === undefined || value === undefined) continue;
+      if (key === undefined || value === undefined) {
+        this.leftOut.push(pair);
+        continue;
+      }
       const values = this.#values.get(key);
       if (values === undefined) this.#values.set(key, [value]);
       else values.push(value);
@@ -31,9 +39,14 @@ export class QueryString {
     return this.#names;
   }
 
+  /** The values of `key`, in order, empty ones too. */
+  values(key: string): readonly string[] {
+    return this.#values.get(key) ?? [];
+  }
+
   /** The values of `key` that are not empty, in order. */
   all(key: string): string[] {
-    return (this.#values.get(key) ?? []).filter((value) => value !== '');
+    return this.values(key).filter((value) => value !== '');
   }
 }
 

@@ -80,10 +80,13 @@ const SELECTION_PARAMS = [
   'end',
 ];
 
+/** May be given several times, and then all count. */
+const REPEATED: ReadonlySet<string> = new Set(['traceID', 'tag', 'tags']);
+
 /**
  * POST /delete/run_task: whole traces (`traceID`), or the spans that meet every condition of a search without a default
  * window and without a limit. Throws INVALID_REQUEST for anything that could select more than was meant: a parameter that is
- * not known, no condition at all.
+ * not known, has no value, is given twice or cannot be read, and no condition at all.
  */
 export function parseSpanSelection(params: QueryString, context: SearchContext): SpanSelection {
   const given = [...params.names()].filter((name) => name !== 'authKey');
@@ -92,20 +95,22 @@ export function parseSpanSelection(params: QueryString, context: SearchContext):
     const known = SELECTION_PARAMS.join(', ');
     invalid(`unknown parameter ${JSON.stringify(unknown.slice(0, 100))}: nothing is deleted; known are ${known}`);
   }
-  const conditions = given.filter((name) => params.all(name).length > 0);
-  if (conditions.length === 0) invalid('no condition: give traceID, or conditions as of /api/traces');
+  refusePassedOver(params, given);
+  if (given.length === 0) invalid('no condition: give traceID, or conditions as of /api/traces');
   const traceIds = uniqueIds(params.all('traceID').map(parseTraceIdParam));
   if (traceIds.length > 0) {
-    if (conditions.length > 1) invalid("'traceID' selects whole traces: give no other condition with it");
+    if (given.length > 1) invalid("'traceID' selects whole traces: give no other condition with it");
     checkCounts(1, traceIds.length, context.maxTraces);
     return { traceIds };
   }
   const end = parseTime(params, 'end');
+  const tags = parseTags(params, context);
+  if (tags.length === 0 && params.values('tags').length > 0) invalid('tags have no condition: nothing is deleted');
   const [min, max] = [parseDuration(params, 'minDuration'), parseDuration(params, 'maxDuration')];
   const parts = {
     service: params.first('service') || undefined,
     operation: params.first('operation') || undefined,
-    tags: parseTags(params, context),
+    tags,
     startNs: parseTime(params, 'start')?.ns ?? 0n,
     end: { startMaxNs: end === undefined ? TIME_MAX_NS : lastNsOf(end) },
     min,
@@ -115,6 +120,18 @@ export function parseSpanSelection(params: QueryString, context: SearchContext):
   const { query, isHopeless } = makeSearch(parts, context.maxTraces);
   if (isHopeless) invalid('no span can meet these conditions: is start after end, or minDuration above maxDuration?');
   return { query };
+}
+
+/** Refuses what a search passes over: a condition that is passed over would delete what it was to keep. */
+function refusePassedOver(params: QueryString, given: readonly string[]): void {
+  const [leftOut] = params.leftOut;
+  const ways = 'write % and ; in it as %25 and %3B; nothing is deleted';
+  if (leftOut !== undefined) invalid(`${JSON.stringify(leftOut.slice(0, 100))} cannot be read: ${ways}`);
+  for (const name of given) {
+    const values = params.values(name);
+    if (values.includes('')) invalid(`${name} has no value: leave it out, or give one; nothing is deleted`);
+    if (values.length > 1 && !REPEATED.has(name)) invalid(`${name} is given more than once: nothing is deleted`);
+  }
 }
 
 /** `now` lasts to the end of its millisecond, so spans acknowledged within it are found. Later starts are not, as in Jaeger. */
