@@ -30,9 +30,11 @@ export function registerPartitionRoutes(app: FastifyInstance, options: Partition
     return reply.type(text).send('OK\n');
   });
   post('accept_loss', async (request, reply) => {
+    refuseOthers(request, 'partition_prefix');
     return reply.type(json).send(JSON.stringify(await admin.acceptLosses(readPartitionPrefix(request))));
   });
   post('fill_log_gaps', async (request, reply) => {
+    refuseOthers(request, 'partitions');
     await admin.fillGaps(hasParameter(request, 'partitions') ? readPartitions(request) : undefined);
     return reply.type(text).send('OK\n');
   });
@@ -68,6 +70,18 @@ function readParameter(request: FastifyRequest, name: string): string {
   const value = (request.query as Readonly<Record<string, unknown>>)[name];
   if (typeof value === 'string') return value;
   throw new StoreError('INVALID_REQUEST', `${name}: ${value === undefined ? 'missing' : 'given twice'}`);
+}
+
+/** For what cannot be taken back: without its only parameter a call is about everything, so a misspelt or empty one would be, too. */
+function refuseOthers(request: FastifyRequest, known: string): void {
+  for (const [name, value] of Object.entries(request.query as Readonly<Record<string, unknown>>)) {
+    if (name === 'authKey') continue;
+    const shown = JSON.stringify(name.slice(0, 100));
+    if (name !== known)
+      throw new StoreError('INVALID_REQUEST', `unknown parameter ${shown}: nothing was done; known is ${known}`);
+    if (typeof value !== 'string') throw new StoreError('INVALID_REQUEST', `${name}: given twice; nothing was done`);
+    if (value === '') throw new StoreError('INVALID_REQUEST', `${name}: has no value; nothing was done`);
+  }
 }
 
 function hasParameter(request: FastifyRequest, name: string): boolean {

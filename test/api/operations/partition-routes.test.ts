@@ -77,13 +77,21 @@ describe('partitions', () => {
 
 test('losses are accepted by prefix, and named', async () => {
   expect((await send('accept_loss?partition_prefix=202611')).text).toBe('["a part"]');
+  // What is passed over would accept the losses of every day, for good.
+  for (const [query, message] of [
+    ['name=20261120', 'unknown parameter "name"'],
+    ['partition_prefix=20261120&partition_prefix=20261121', 'partition_prefix: given twice'],
+    ['partition_prefix=', 'partition_prefix: has no value'],
+  ] as const)
+    expect(await send(`accept_loss?${query}`)).toMatchObject({ status: 400, text: expect.stringContaining(message) });
   expect(edge.store.adminCalls).toEqual(['accept losses 202611']);
 });
 
 test('gaps of the log are declared filled', async () => {
   expect((await send('fill_log_gaps')).text).toBe('OK\n');
   expect((await send('fill_log_gaps?partitions=0,12')).text).toBe('OK\n');
-  expect((await send('fill_log_gaps?partitions=all')).status).toBe(400);
+  for (const query of ['partitions=all', 'partitions=', 'partition=3', 'partitions=1&partitions=2'])
+    expect([query, (await send(`fill_log_gaps?${query}`)).status]).toEqual([query, 400]);
   expect(edge.store.adminCalls).toEqual(['fill gaps of all', 'fill gaps 0,12']);
 });
 
