@@ -29,6 +29,8 @@ const OLD_CHECKED = 30;
 /** Of schedules: those in which several machines may be away at once. */
 const WILD_SHARE = 0.3;
 
+const FRONTS: Readonly<Record<string, string>> = { insert: 'an insert node', select: 'a select node' };
+
 interface Fault {
   /** Machine or zone that is away with it. */
   readonly what: string;
@@ -236,7 +238,7 @@ export class FaultyLogCluster implements AsyncDisposable {
 
   async #disturbProcess(random: Random, process: RoleProcess, what: string): Promise<string> {
     const { name } = process;
-    const shown = name === 'insert' || name === 'select' ? `an ${name} node`.replace('an s', 'a s') : 'a storage node';
+    const shown = FRONTS[name] ?? 'a storage node';
     const dice = random();
     if (dice < 0.4) {
       await process.signal('SIGSTOP');
@@ -371,8 +373,8 @@ export class FaultyLogCluster implements AsyncDisposable {
       if (lost > 0)
         throw new Error(`${process.name} lacks ${lost} messages of the log:\n${process.log().slice(-3_000)}`);
     }
-    for (const id of ids) {
-      const answer = await ask(pick(Math.random, this.#selects), `/api/traces/${id}?raw=true`);
+    for (const [n, id] of [...ids].entries()) {
+      const answer = await ask(this.#selects[n % this.#selects.length]!, `/api/traces/${id}?raw=true`);
       checkSpans(id, this.#book.spansOf(id), answer.status, answer.text);
     }
     const half = this.#storage.length / 2;
