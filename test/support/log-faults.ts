@@ -59,6 +59,8 @@ export class FaultyLogCluster implements AsyncDisposable {
   readonly #inserts: readonly RoleProcess[];
   readonly #selects: readonly RoleProcess[];
   #faults: Fault[] = [];
+  /** Whether a question may get 503 now: several machines are away, or were a moment ago. */
+  #mayFail = false;
   /** What happened, for the failure's message. */
   readonly events: string[] = [];
   readonly counts = { acknowledged: 0, refused: 0, whole: 0, warned: 0, retried: 0, failed: 0 };
@@ -125,6 +127,8 @@ export class FaultyLogCluster implements AsyncDisposable {
   /** One schedule: `steps` faults with sends and reads between them, then everything heals and is checked. */
   async run(random: Random, steps: number): Promise<void> {
     const isWild = random() < WILD_SHARE;
+    // A node that is back is asked again a moment later.
+    this.#mayFail = isWild;
     this.events.push(isWild ? 'several may be away' : 'one may be away');
     for (let step = 0; step < steps; step++) {
       if (!isWild || this.#faults.length === 2 || random() < 0.3) await this.#healOne();
@@ -345,7 +349,6 @@ export class FaultyLogCluster implements AsyncDisposable {
     // What is acknowledged while it is read need not be in the answer.
     const wanted = this.#book.spansOf(id);
     const first = Math.floor(random() * this.#selects.length);
-    const mayFail = this.#faults.length > 1;
     const path = `/api/traces/${id}?raw=true`;
     let answer = await ask(this.#selects[first]!, path);
     if (answer.status >= 500 || answer.status === 429) {
@@ -355,7 +358,7 @@ export class FaultyLogCluster implements AsyncDisposable {
     const { status, text, warnings } = answer;
     if (status >= 500 || status === 429) {
       this.counts.failed++;
-      if (!mayFail) throw new Error(`a read failed at the second try with ${status}: ${text.slice(0, 500)}`);
+      if (!this.#mayFail) throw new Error(`a read failed at the second try with ${status}: ${text.slice(0, 500)}`);
       return;
     }
     if (warnings !== null) {
