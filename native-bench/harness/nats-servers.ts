@@ -29,6 +29,8 @@ export interface NatsServersOptions {
   readonly through?: (address: string) => Promise<string>;
   /** false: acknowledged before it is synced, as nats-server does when nothing is said. */
   readonly syncAlways?: boolean;
+  /** max_payload, 8MB for example; 1MB, as NATS has it, when absent. */
+  readonly maxPayload?: string;
   /** nats-server when absent. */
   readonly program?: string;
 }
@@ -147,6 +149,7 @@ export class NatsServers implements AsyncDisposable {
     servers: count = 3,
     storePaths = [],
     syncAlways = true,
+    maxPayload = '1MB',
     program = 'nats-server',
     through = async (address) => address,
   }: NatsServersOptions = {}): Promise<NatsServers> {
@@ -167,6 +170,7 @@ export class NatsServers implements AsyncDisposable {
         `client_advertise: "${address}"`,
         `listen: 127.0.0.1:${own.client}`,
         `http: 127.0.0.1:${own.monitor}`,
+        `max_payload: ${maxPayload}`,
         `jetstream { store_dir: "${storePath}"${syncAlways ? ', sync_interval: always' : ''} }`,
         ...(count > 1 ? [`cluster { name: tracelith, listen: 127.0.0.1:${own.cluster}, routes: [${routes}] }`] : []),
       ].join('\n');

@@ -164,7 +164,9 @@ export class JetStreamLog implements IngestLog {
       deliver_policy: DeliverPolicy.StartSequence,
       opt_start_seq: Number(from),
     });
-    const messages = await consumer.consume({ max_bytes: READ_BYTES, idle_heartbeat: HEARTBEAT_MS });
+    // The server gives up a consumer whose next message has more bytes than it may still send.
+    const bytes = Math.max(READ_BYTES, 2 * (this.#messageBytesMax + HEADERS_BYTES_MAX));
+    const messages = await consumer.consume({ max_bytes: bytes, idle_heartbeat: HEARTBEAT_MS });
     let failure = 'the server ended the consumer';
     const fail = (reason: string): void => {
       failure = reason;

@@ -173,6 +173,32 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
     },
   );
 
+  test(
+    'a message that fills max_payload is read like others, also one that comes live',
+    { timeout: 120_000 },
+    async () => {
+      await using large = await NatsServers.open({ servers: 1, maxPayload: '8MB' });
+      const log = open('large', {
+        servers: [large.addresses],
+        monitors: [],
+        create: { replicas: 1, retentionMs: Infinity },
+      });
+      await log.append(0, bytesOf('a'), 'a');
+      const message = new Uint8Array(log.messageBytesMax).fill(7);
+      await log.append(0, message, 'b');
+      const sizes: number[] = [];
+      for await (const { bytes } of log.read(0, 1n)) {
+        sizes.push(bytes.length);
+        // From now on a consumer reads.
+        if (sizes.length === 2) await log.append(0, bytesOf('c'), 'c');
+        if (sizes.length === 3) await log.append(0, message, 'd');
+        if (sizes.length === 4) break;
+      }
+      expect(sizes).toEqual([1, message.length, 1, message.length]);
+      await log.close();
+    },
+  );
+
   test('a log without servers does not answer, and does when they come', { timeout: 120_000 }, async () => {
     const gone = await NatsServers.open({ servers: 1 });
     const log = open('gone', {
