@@ -32,7 +32,7 @@ export const logFlags = {
   logMonitors: flag('log', 'ingestLog.monitor', monitorAddresses, {
     default: '',
     meaning:
-      'The monitoring addresses of all servers of the log, with commas: there each one must prove that it syncs before it acknowledges, at the start and every minute.',
+      'The monitoring addresses of all servers of NATS, with commas: there each one must prove that it syncs before it acknowledges, at the start and every minute.',
     reason:
       'NATS tells it nowhere else; by default it syncs every two minutes, and a power cut loses what was acknowledged since.',
     example: '-ingestLog.monitor=http://nats-0:8222,http://nats-1:8222,http://nats-2:8222',

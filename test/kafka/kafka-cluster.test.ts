@@ -136,34 +136,50 @@ describe.skipIf(!hasKafka())('a topic that other programs write', () => {
     expect((await ask(readers.select, '/api/services')).text).toBe((await ask(readers.single, '/api/services')).text);
   });
 
-  test.skipIf(collector === '')('as a real Collector writes it with deploy/otel-collector/kafka.yaml', async () => {
-    using folder = new TemporaryFolder();
-    const host = '127.0.0.11'; // its ports are fixed, and those of 127.0.0.1 may be a node's
-    const servers = `[${kafka.addresses}]`;
-    const environment = [`KAFKA_BROKERS=${servers}`, `COLLECTOR_HOST=${host}`, `COLLECTOR_QUEUE=${folder.path}/queue`];
-    const own = ['--config=deploy/otel-collector/kafka.yaml', '--set=service.telemetry.metrics.level=none'];
-    const child = await Child.start('env', [...environment, collector, ...own]);
-    try {
-      const traces = newTraces(50);
-      const body = requestWith(traces);
-      const url = `http://${host}:4318`;
-      await waitFor('the Collector', async () => {
-        if (!child.isRunning) throw new Error(child.output);
-        return await post({ url }, body).then(
-          (status) => status === 200,
-          () => false,
-        );
-      });
-      expect(await post(readers.single, body)).toBe(200);
-      await waitFor('the last trace', async () => {
-        const { status } = await ask(readers.select, `/api/traces/${hex(traces.at(-1)!)}`);
-        return status === 200;
-      });
-      await readers.see(traces);
-    } finally {
-      await child.stop();
-    }
-  });
+  test.skipIf(collector === '').for(['otlp_proto', 'otlp_json', 'jaeger_proto'])(
+    'as a real Collector writes it with deploy/otel-collector/kafka.yaml, encoded as %s',
+    async (encoding) => {
+      using folder = new TemporaryFolder();
+      const topic = `by-${encoding}`;
+      await kafka.make(topic, PARTITIONS);
+      const log = [`-ingestLog=kafka://${kafka.addresses}/${topic}`, `-ingestLog.partitions=${PARTITIONS}`];
+      await using own = await Readers.open([...log, `-ingestLog.encoding=${encoding}`], ['a']);
+      const host = '127.0.0.11'; // its ports are fixed, and those of 127.0.0.1 may be a node's
+      const servers = `[${kafka.addresses}]`;
+      const environment = [
+        `KAFKA_BROKERS=${servers}`,
+        `COLLECTOR_HOST=${host}`,
+        `COLLECTOR_QUEUE=${folder.path}/queue`,
+      ];
+      const exporter = 'exporters::kafka/tracelith::traces';
+      const child = await Child.start('env', [
+        ...[...environment, collector, '--config=deploy/otel-collector/kafka.yaml'],
+        `--config=yaml:service::telemetry::metrics::level: none`,
+        `--config=yaml:${exporter}::encoding: ${encoding}`,
+        `--config=yaml:${exporter}::topic: ${topic}`,
+      ]);
+      try {
+        const traces = newTraces(50);
+        const body = requestWith(traces);
+        const url = `http://${host}:4318`;
+        await waitFor('the Collector', async () => {
+          if (!child.isRunning) throw new Error(child.output);
+          return await post({ url }, body).then(
+            (status) => status === 200,
+            () => false,
+          );
+        });
+        expect(await post(own.single, body)).toBe(200);
+        await waitFor('the last trace', async () => {
+          const { status } = await ask(own.select, `/api/traces/${hex(traces.at(-1)!)}`);
+          return status === 200;
+        });
+        await own.see(traces);
+      } finally {
+        await child.stop();
+      }
+    },
+  );
 
   test("single spans of Jaeger's model, as Jaeger and the Collector write them in jaeger_proto", async () => {
     const log = [`-ingestLog=kafka://${kafka.addresses}/${JAEGER_TOPIC}`, `-ingestLog.partitions=${PARTITIONS}`];
