@@ -22,6 +22,7 @@ const CREATE_MS = 10_000;
 const TOPIC_AGE_MS = 5_000;
 /** Between two looks whether a topic that was made has leaders. */
 const LOOK_MS = 100;
+const UNKNOWN_TOPIC = 3;
 /** A leadership moves in milliseconds while both brokers are there. */
 const MOVE_MS = 50;
 const MOVES_MAX = 5;
@@ -29,6 +30,8 @@ const MOVED: ReadonlySet<string | undefined> = new Set([
   'FENCED_LEADER_EPOCH',
   'LEADER_NOT_AVAILABLE',
   'NOT_LEADER_OR_FOLLOWER',
+  // The next leader does not know at once how far all have come.
+  'OFFSET_NOT_AVAILABLE',
   'UNKNOWN_LEADER_EPOCH',
   'UNKNOWN_TOPIC_ID',
   'UNKNOWN_TOPIC_OR_PARTITION',
@@ -181,7 +184,11 @@ export class KafkaBrokers {
     // A partition without a leader is an error to the client, and its answer is whole all the same.
     const { topics, brokers } = await ask.catch((error: unknown) => responseOf<Awaited<typeof ask>>(error));
     const found = topics.find((topic) => topic.name === name);
-    if (found === undefined || found.partitions.length === 0) return undefined;
+    if (found === undefined || found.partitions.length === 0) {
+      // An account that may not see it, for one.
+      if (found?.errorCode !== UNKNOWN_TOPIC) await ask;
+      return undefined;
+    }
     const { servers } = this.#options;
     const others = brokers.filter(({ host, port }) => !servers.includes(`${host}:${port}`));
     this.#servers = [...servers.map(addressOf), ...others];
