@@ -15,6 +15,9 @@ import { LinkProxy } from '../support/link-proxy.ts';
 import { MadeCertificates } from '../support/made-certificates.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 
+/** A busy machine is not taken for a hang. */
+const LONG = { timeout: 60_000 };
+
 describe.skipIf(!hasKafka())('Kafka', () => {
   let kafka: KafkaBrokers;
   beforeAll(async () => {
@@ -100,7 +103,7 @@ describe.skipIf(!hasKafka())('Kafka', () => {
     const ended = reading.catch((error: unknown) => error);
     await kafka.remove('anew');
     const again = open('anew');
-    await expect.poll(async () => await again.append(0, bytesOf('new'), 'new').catch(String)).toBe(1n);
+    await expect.poll(async () => await again.append(0, bytesOf('new'), 'new').catch(String), LONG).toBe(1n);
     expect(await ended).toMatchObject({ code: 'UNAVAILABLE' });
     expect(await again.identify(0)).not.toBe(identity);
     expect((await take(again, 0, 1n, 1)).map(textOf)).toEqual(['new']);
@@ -147,7 +150,7 @@ describe.skipIf(!hasKafka())('Kafka', () => {
       },
       { idempotent: true, transactionalId: 'one' },
     );
-    await expect.poll(async () => await log.last(0)).toBe(3n);
+    await expect.poll(async () => await log.last(0), LONG).toBe(3n);
     expect((await take(log, 0, 1n, 3)).map(textOf)).toEqual(['a', 'b', '']);
     await log.close();
   });
@@ -167,7 +170,7 @@ test.skipIf(!hasKafka())('an append whose answer was lost is made again, and sto
   expect(link.address).not.toBe(kafka.addresses);
   const options = { topic: 'lossy', partitions: 1, create: { replicas: 1, retentionMs: Infinity } };
   const log = new KafkaLog({ ...options, servers: [link.address] });
-  await expect.poll(async () => await log.append(0, bytesOf('first'), 'first').catch(String)).toBe(1n);
+  await expect.poll(async () => await log.append(0, bytesOf('first'), 'first').catch(String), LONG).toBe(1n);
   link.set('lossy');
   await expect(log.append(0, bytesOf('second'), 'second')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   link.set('open');
@@ -220,7 +223,7 @@ test.skipIf(!hasKafka())('over TLS, with each kind of login; without either, it 
   for (const [n, mechanism] of ['SCRAM-SHA-512', 'SCRAM-SHA-256', 'PLAIN'].entries()) {
     const log = await openBy('kafka+tls', ca, ...login, `-ingestLog.saslMechanism=${mechanism}`);
     const appended = async (): Promise<unknown> => await log.append(0, bytesOf('a'), mechanism).catch(String);
-    await expect.poll(appended, { timeout: 60_000 }).toBe(BigInt(n + 1));
+    await expect.poll(appended, LONG).toBe(BigInt(n + 1));
     await log.close();
   }
   const wrong = [
@@ -260,14 +263,14 @@ test.skipIf(!hasKafka())('a log without brokers does not answer, and does when t
   await broker!.start();
   const appended = (text: string) => async (): Promise<unknown> =>
     await log.append(0, bytesOf(text), text).catch(String);
-  await expect.poll(appended('a'), { timeout: 60_000 }).toBe(1n);
+  await expect.poll(appended('a'), LONG).toBe(1n);
   const reading = take(log, 0, 1n, 10).catch((error: unknown) => error);
   await broker!.kill9();
   await expect(log.append(0, bytesOf('b'), 'b')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   await expect(log.last(0)).rejects.toMatchObject({ code: 'UNAVAILABLE' });
   expect(await reading).toMatchObject({ code: 'UNAVAILABLE' });
   await broker!.start();
-  await expect.poll(appended('b'), { timeout: 60_000 }).toBe(2n);
+  await expect.poll(appended('b'), LONG).toBe(2n);
   expect((await take(log, 0, 1n, 2)).map(textOf)).toEqual(['a', 'b']);
   await log.close();
 });
