@@ -153,7 +153,9 @@ describe.skipIf(!hasKafka())('a topic that other programs write', () => {
       ];
       const exporter = 'exporters::kafka/tracelith::traces';
       const child = await Child.start('env', [
-        ...[...environment, collector, '--config=deploy/otel-collector/kafka.yaml'],
+        ...environment,
+        collector,
+        '--config=deploy/otel-collector/kafka.yaml',
         `--config=yaml:service::telemetry::metrics::level: none`,
         `--config=yaml:${exporter}::encoding: ${encoding}`,
         `--config=yaml:${exporter}::topic: ${topic}`,
