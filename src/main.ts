@@ -214,6 +214,7 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
     logger,
     ...queryBounds(config, memory),
     runningMaxOf: (tenant) => tenants.of(tenant).queriesAtOnce,
+    bytesMaxOf: (tenant) => tenants.of(tenant).queryBytes,
     observe: (query) => {
       metrics.countQuery(query);
       traces?.query(query);

@@ -40,7 +40,7 @@ export class Deadline {
     if (budget !== undefined && budget.work.bytes > budget.bytesMax) {
       throw new StoreError(
         'TIMEOUT',
-        `the query looked at more than ${budget.bytesMax} stored bytes (-search.maxScannedBytes); ` +
+        `the query looked at more than ${budget.bytesMax} stored bytes (-search.maxScannedBytes, or queryBytes in -tenants.config); ` +
           'narrow its time range, or ask for a service, an operation or a tag besides (explain=1 shows what it reads)',
       );
     }

@@ -73,6 +73,8 @@ export interface LocalReaderOptions {
   readonly durationMaxMs: number;
   /** Stored bytes one query may read; undefined: no limit. */
   readonly bytesMax?: number;
+  /** As bytesMax, for queries of one tenant; the lower of the two counts. */
+  readonly bytesMaxOf?: (tenant: Tenant) => number;
   /** Memory that a query thread keeps for blocks, and again for filters; default: the useful maximum. */
   readonly cacheBytes?: number;
   /** OTLP bytes of the traces of one answer; default limits.answerBytesMax. */
@@ -273,7 +275,7 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
 
   /** Waits for a turn before it takes a view, so that a waiting query pins no files. */
   async #run<K extends QueryKind>(call: CallContext, filter: ViewFilter, task: QueryTask<K>): Promise<Answer<K>> {
-    const { source, bytesMax = Infinity } = this.#options;
+    const { source, bytesMax = Infinity, bytesMaxOf } = this.#options;
     const { tenant } = call;
     return await this.#inTurn(call, async (waitedMs) => {
       const taken = await source.takeView(tenant, filter);
@@ -282,7 +284,7 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
           task,
           view: { ...taken, archived: this.#archived(tenant, filter) },
           waitedMs,
-          bytesMax,
+          bytesMax: Math.min(bytesMax, bytesMaxOf?.(tenant) ?? Infinity),
         });
       } finally {
         source.releaseView(taken.id);

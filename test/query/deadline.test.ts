@@ -26,7 +26,8 @@ test('over its bytes it says how many that were, which flag bounds them and what
   work.bytes = 100;
   deadline.check();
   work.bytes = 101;
-  const message = /more than 100 stored bytes \(-search\.maxScannedBytes\); narrow its time range/;
+  const message =
+    /more than 100 stored bytes \(-search\.maxScannedBytes, or queryBytes in -tenants\.config\); narrow its time range/;
   expect(() => deadline.check()).toThrow(
     expect.objectContaining({ code: 'TIMEOUT', message: expect.stringMatching(message) }),
   );

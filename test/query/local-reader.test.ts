@@ -296,6 +296,15 @@ test('every query is told of: kind, bytes and how it ended', async () => {
   expect(seen.every(({ seconds }) => seconds > 0)).toBe(true);
 });
 
+test('a tenant may have a lower bound of bytes than the node', async () => {
+  const bounded = open({ bytesMax: 1e9, bytesMaxOf: (tenant) => (tenant === DEFAULT_TENANT ? 1 : Infinity) });
+  await expect(bounded.findTraces({ tenant: DEFAULT_TENANT }, [idOf(1, 16)])).rejects.toMatchObject({
+    code: 'TIMEOUT',
+    message: expect.stringContaining('queryBytes in -tenants.config'),
+  });
+  await bounded.close();
+});
+
 test('a slow query is logged with its question and tenant, without the values of tags', async () => {
   const watched = open({ slowMs: 1e-9 });
   lines.length = 0;

@@ -13,6 +13,8 @@ export interface Limits {
   /** Bytes in parts and logs, as last counted (stored-bytes.ts). */
   readonly storedBytes: number;
   readonly queriesAtOnce: number;
+  /** Stored bytes that one query may read. */
+  readonly queryBytes: number;
   /** Whole days that are older go (deletion/tenant-retention.ts), if the node keeps spans for longer. */
   readonly retentionDays: number;
 }
@@ -27,6 +29,7 @@ export const NO_LIMITS: Limits = {
   bytesPerSecond: Infinity,
   storedBytes: Infinity,
   queriesAtOnce: Infinity,
+  queryBytes: Infinity,
   retentionDays: Infinity,
 };
 const LIMIT_NAMES = Object.keys(NO_LIMITS) as (keyof Limits)[];

@@ -18,6 +18,7 @@ const none = {
   bytesPerSecond: Infinity,
   storedBytes: Infinity,
   queriesAtOnce: Infinity,
+  queryBytes: Infinity,
   retentionDays: Infinity,
 };
 
