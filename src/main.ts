@@ -283,6 +283,7 @@ async function openRemote({ config, logger, closing, allowedBytes, memory }: Ope
     // They wait for other nodes, not for a core of this one.
     concurrentMax: SELECT_QUERIES * config.concurrentSearchesMax,
     durationMaxMs: config.searchMaxMs,
+    waitMaxMs: config.searchQueueMaxMs,
     allowsPartial: config.allowsPartial,
     answerBytesMax: memory.answerBytesMax,
     answersBytesMax: memory.answersBytesMax,

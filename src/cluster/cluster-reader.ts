@@ -43,8 +43,10 @@ export interface ClusterReaderOptions extends ReadBudgetOptions {
   readonly replicas?: ReplicaAsker | undefined;
   /** Questions that are under way at once; further ones wait. */
   readonly concurrentMax: number;
-  /** Time for one question, and separately for its wait before it, ms. */
+  /** Time for one question, ms. */
   readonly durationMaxMs: number;
+  /** How long a question waits for its turn, ms; default durationMaxMs. */
+  readonly waitMaxMs?: number;
   /** -search.allowPartialResponse */
   readonly allowsPartial: boolean;
   /** Called with the missing nodes of every answer that is partial. */
@@ -59,7 +61,7 @@ export class ClusterReader implements TraceReader, SearchExplainer {
   constructor(options: ClusterReaderOptions) {
     this.#options = options;
     this.#budget = new ReadBudget(options);
-    const { concurrentMax: runningMax, durationMaxMs: waitMaxMs } = options;
+    const { concurrentMax: runningMax, durationMaxMs, waitMaxMs = durationMaxMs } = options;
     this.#turns = new Turns({ runningMax, waitingMax: limits.queriesWaitingMax, waitMaxMs });
   }
 

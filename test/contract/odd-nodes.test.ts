@@ -34,6 +34,8 @@ interface Limits {
   readonly answerBytesMax?: number;
   readonly answersBytesMax?: number;
   readonly durationMaxMs?: number;
+  readonly concurrentMax?: number;
+  readonly waitMaxMs?: number;
 }
 
 async function openOdd(
@@ -76,6 +78,22 @@ test('a node that is slow is asked again, and the first question still counts', 
   let first: Parameters<OddAnswer>[0] | undefined;
   expect((await cluster.reader.listServices(call)).items).toEqual(['late']);
   expect(node.countOf(GET_SERVICES)).toBe(2);
+});
+
+test('a question waits for its turn as long as it may, and no longer', async () => {
+  let first: Parameters<OddAnswer>[0] | undefined;
+  const { cluster } = await openOdd(
+    { [GET_SERVICES]: (asked) => (first = asked) },
+    { concurrentMax: 1, waitMaxMs: 50 },
+  );
+  const asked = cluster.reader.listServices(call);
+  await expect.poll(() => first, { timeout: 20_000 }).toBeDefined();
+  await expect(cluster.reader.listServices(call)).rejects.toMatchObject({
+    code: 'UNAVAILABLE',
+    message: expect.stringContaining('try again later'),
+  });
+  say(first!, services.encode({ services: ['at last'] }));
+  expect((await asked).items).toEqual(['at last']);
 });
 
 test('a node whose connection breaks is asked again at once, and what it sent before is not counted twice', async () => {
