@@ -25,6 +25,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/conformance/search.test.ts': SUITE,
   'test/crash/cluster-faults.test.ts': LINUX,
   'test/crash/log-faults.test.ts': `${LINUX}; ${NATS}`,
+  'test/crash/log-grow.test.ts': NATS,
   'test/crash/stopped-node.test.ts': LINUX,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',
@@ -66,7 +67,6 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/trace-pages.test.ts': 'needs chromium (apt-get install chromium)',
   'test/contract/ingest-log.test.ts': NATS,
   'test/system/demo-log.test.ts': NATS,
-  'test/system/log-grow.test.ts': NATS,
   'test/system/ingest-log.test.ts': NATS,
   'test/system/log-faults.test.ts': `${LINUX}; ${NATS}`,
   'test/system/log-sync.test.ts': NATS,
