@@ -286,24 +286,26 @@ function kindOfOther(kind: number): number {
 }
 
 /**
- * Removes the services and operations of `tenant` that `kept` does not have; OTHER_NAMES stays. Returns how many went.
- * Throws CORRUPTION.
+ * Removes the services and operations of `tenant` that `kept` does not have. OTHER_NAMES and the tags stay while `kept` has
+ * any: without a service the tenant has no span, and all of its names go. Returns how many went. Throws CORRUPTION.
  */
 export function eraseNames(txn: IndexTransaction, tenant: Tenant, kept: NameSet): number {
   const services = new Set(kept.services(tenant));
+  const hasSpans = services.size > 0;
   const gone: Uint8Array[] = [];
   for (const { key, payload } of txn.scan(serviceRange(tenant))) {
     const service = textOf(payload, 0);
-    const isGone = isListed(service) && !services.has(service);
+    const isGone = !hasSpans || (isListed(service) && !services.has(service));
     if (isGone) gone.push(key);
     const operations = new Set(
       isGone ? [] : kept.operations(tenant, service).map(({ name, kind }) => `${kind} ${name}`),
     );
     for (const one of txn.scan(operationRange(tenant, service))) {
       const { name, kind } = decodeOperation(one.payload);
-      if (isListed(name) && isListed(service) && !operations.has(`${kind} ${name}`)) gone.push(one.key);
+      if (isGone || (isListed(name) && isListed(service) && !operations.has(`${kind} ${name}`))) gone.push(one.key);
     }
   }
+  if (!hasSpans) for (const { key } of txn.scan(tagRange(tenant))) gone.push(key);
   for (const key of gone) txn.remove(key);
   return gone.length;
 }

@@ -17,7 +17,8 @@ const UNBOUNDED: NameBounds = {
 };
 
 /**
- * Removes the unused services and operations of `tenants`, and writes the index anew, so that no byte of them is left in it.
+ * Removes the unused services and operations of `tenants`, and all names of those without a span here, and writes the index
+ * anew, so that no byte of them is left in it.
  * Leaves those of a tenant for which the outlines of `parts`, all of the partition's, do not tell every name. Throws DISK.
  */
 export function eraseUnusedNames(

@@ -1,7 +1,11 @@
 // Delete tasks on the real program: off by default, POST only, exact, across kill -9, and of the tenant alone.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { askJson, sendTo } from '../support/node-client.ts';
+import { walkFiles } from '../../src/disk/walk-files.ts';
+import { ask, askJson, force, sendTo } from '../support/node-client.ts';
 import { startNode, type TestNode } from '../support/node-process.ts';
+import type { OtlpRequest, OtlpSpan } from '../support/otlp-proto.ts';
 import { attribute, spanId, traceOf } from '../support/rich-trace.ts';
 
 async function post(
@@ -30,17 +34,17 @@ const idOf = (n: number): string => Buffer.alloc(16, n + 1).toString('hex');
 const statusOf = async (node: TestNode, n: number): Promise<number> =>
   (await fetch(`${node.url}/api/traces/${idOf(n)}`)).status;
 
-async function run(node: TestNode, query: string): Promise<void> {
-  const { status, text } = await post(node, `run_task?${query}`);
+/** The task as it is shown when it is done. */
+async function run(node: TestNode, query: string, headers: Record<string, string> = {}): Promise<object> {
+  const { status, text } = await post(node, `run_task?${query}`, headers);
   expect([status, text]).toEqual([200, expect.stringContaining('task_id')]);
   const { task_id: id } = JSON.parse(text) as { task_id: string };
-  const ended = async (): Promise<unknown> => {
-    const tasks = JSON.parse((await post(node, 'active_tasks')).text) as {
-      ended: { task_id: string; state: string }[];
-    };
-    return tasks.ended.find((task) => task.task_id === id)?.state;
+  const ended = async (): Promise<object | undefined> => {
+    const tasks = JSON.parse((await post(node, 'active_tasks', headers)).text) as { ended: { task_id: string }[] };
+    return tasks.ended.find((task) => task.task_id === id);
   };
-  await expect.poll(ended, { timeout: 30_000 }).toBe('done');
+  await expect.poll(ended, { timeout: 30_000 }).toMatchObject({ state: 'done' });
+  return (await ended())!;
 }
 
 test('deletes what is selected, once it may', async () => {
@@ -55,6 +59,87 @@ test('deletes what is selected, once it may', async () => {
   await using again = await startNode({ dataPath: node.dataPath, flags: ['-delete.enable'] });
   expect([await statusOf(again, 0), await statusOf(again, 1), await statusOf(again, 2)]).toEqual([404, 404, 200]);
 }, 60_000);
+
+/** A call between two services on each of the days, every name and value of which has `text`. */
+function callOf(text: string, daysAgo: number): OtlpRequest {
+  const startNs = BigInt(Date.now() - daysAgo * 86_400_000) * 1_000_000n;
+  const spanOf = (id: number, more: OtlpSpan): OtlpRequest =>
+    traceOf(
+      [
+        {
+          traceId: Buffer.alloc(16, daysAgo + 1),
+          spanId: spanId(id),
+          name: `op of ${text}`,
+          startTimeUnixNano: startNs,
+          endTimeUnixNano: startNs + 1_000n,
+          attributes: [attribute(`key of ${text}`, `value of ${text}`)],
+          ...more,
+        },
+      ],
+      [attribute('service.name', `service ${id} of ${text}`)],
+    );
+  const requests = [spanOf(1, {}), spanOf(2, { parentSpanId: spanId(1) })];
+  return { resourceSpans: requests.flatMap(({ resourceSpans }) => resourceSpans ?? []) };
+}
+
+test('from a start of 0 takes all of a tenant, its names, keys and archived traces, too, and nothing of another one', async () => {
+  await using node = await startNode({ flags: ['-delete.enable'] });
+  const tenants = [
+    ['gone for good', { AccountID: '7', ProjectID: '1' }],
+    ['here to stay', { AccountID: '7', ProjectID: '2' }],
+  ] as const;
+  const [[goneText, gone], [keptText, kept]] = tenants;
+  // The older day lies in a part that both share, the newer one in the log.
+  for (const daysAgo of [2, 0]) {
+    for (const [text, headers] of tenants) await sendTo(node, callOf(text, daysAgo), { headers });
+    if (daysAgo > 0) await force(node, 'merge');
+  }
+  const [older, newer] = [idOf(2), idOf(0)];
+  for (const [, headers] of tenants) {
+    const archived = await fetch(`${node.url}/api/archive/${older}`, { method: 'POST', headers });
+    expect(archived.status).toBe(200);
+  }
+  const paths = (text: string): string[] => [
+    '/api/services',
+    `/api/services/${encodeURIComponent(`service 1 of ${text}`)}/operations`,
+    `/api/dependencies?endTs=${Date.now()}&lookback=${3 * 86_400_000}`,
+    `/api/traces?service=${encodeURIComponent(`service 2 of ${text}`)}&start=0`,
+    `/api/traces/${older}`,
+    `/api/traces/${newer}`,
+    `/api/archive/${older}`,
+  ];
+  const answers = async (text: string, asked: readonly string[], headers: Record<string, string>): Promise<string[]> =>
+    (await Promise.all(asked.map((path) => ask(node, path, headers)))).map(([status, , body]) =>
+      body.includes(text) ? `${status} has it: ${body}` : `${status}`,
+    );
+  const filesWith = (text: string): string[] =>
+    walkFiles(node.dataPath)
+      .map(({ name }) => name)
+      .filter((name) => readFileSync(join(node.dataPath, name)).includes(text));
+  const tenantsListed = async (): Promise<unknown[]> =>
+    (await askJson<{ tenant: string }[]>(node, '/internal/tenants')).map(({ tenant }) => tenant);
+  const [goneAsked, keptAsked] = [paths(goneText), paths(keptText)];
+  const before = await answers(keptText, keptAsked, kept);
+  for (const answer of [...before, ...(await answers(goneText, goneAsked, gone))]) expect(answer).toContain('has it');
+  expect(filesWith(goneText)).toEqual(expect.arrayContaining([expect.stringMatching(/index\/data\.mdb$/)]));
+  expect(filesWith(keptText).length).toBeGreaterThan(0);
+  expect(await tenantsListed()).toEqual(['7:1', '7:2']);
+
+  const task = await run(node, 'start=0', gone);
+  expect(task).toMatchObject({ spans: 4 + 2, days_done: 2, days_total: 2, notes: [] });
+  const look = async (): Promise<void> => {
+    expect(new Set(await answers(goneText, goneAsked, gone))).toEqual(new Set(['200', '404']));
+    expect(filesWith(goneText)).toEqual([]);
+    expect(walkFiles(join(node.dataPath, 'archive')).map(({ name }) => name)).toEqual([
+      expect.stringMatching(/^7-2\//),
+    ]);
+    expect(await tenantsListed()).toEqual(['7:2']);
+    expect(await answers(keptText, keptAsked, kept)).toEqual(before);
+  };
+  await look();
+  await node.restart('SIGKILL');
+  await look();
+}, 120_000);
 
 test('reads the whole question, and keeps no key of it, however both are written', async () => {
   await using node = await startNode({ flags: ['-delete.enable', '-deleteAuthKey=hush'] });
