@@ -7,7 +7,7 @@ import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { commitParts } from '../../src/index/catalog.ts';
 import { type Environment, type IndexReader, openEnvironment } from '../../src/index/environment.ts';
 import { ATTRIBUTE_LEVELS } from '../../src/trace/attribute-levels.ts';
-import { listOperations, listServices, listTags, NameSet, type Tag } from '../../src/index/names.ts';
+import { eraseNames, listOperations, listServices, listTags, NameSet, type Tag } from '../../src/index/names.ts';
 import { OTHER_NAMES } from '../../src/trace/service-name.ts';
 import { compareUtf8 } from '../../src/trace/attributes.ts';
 import type { Operation } from '../../src/trace/store.ts';
@@ -229,6 +229,32 @@ describe('names beyond the bounds', () => {
       for (const { name } of operations) expect(names.has(name) || name === OTHER_NAMES).toBe(true);
     }
   }
+
+  test('stay on disk while their tenant keeps a name, and go, with its tags, when it keeps none', () => {
+    const names = new NameSet(bounds);
+    for (const tenant of [A, B]) {
+      for (const service of ['a', 'b', 'c', 'd']) {
+        for (let o = 0; o < 7; o++) names.addOperation(tenant, service, `op ${o}`, 2);
+      }
+      names.addTag(tenant, 'k', 'span', 1);
+    }
+    commit(names);
+    const erase = (kept: NameSet): number => env.transaction('erase names', (txn) => eraseNames(txn, A, kept));
+    const listed = (tenant: Tenant): unknown => [
+      listServices(env, tenant),
+      ['a', 'b', 'c', OTHER_NAMES].map((service) => listOperations(env, tenant, service).length),
+      listTags(env, tenant).length,
+    ];
+    const all = [['a', 'b', 'c', OTHER_NAMES], [6, 6, 6, 6], 1];
+    expect([listed(A), listed(B)]).toEqual([all, all]);
+    const kept = new NameSet();
+    kept.addOperation(A, 'a', 'op 0', 2);
+    erase(kept);
+    expect(listed(A)).toEqual([['a', OTHER_NAMES], [2, 0, 0, 6], 1]);
+    erase(new NameSet());
+    expect([listed(A), listed(B)]).toEqual([[[], [0, 0, 0, 0], 0], all]);
+    expect(erase(new NameSet())).toBe(0);
+  });
 
   test('are listed as other ones and counted, in memory and on disk, whatever comes in whatever portions', () => {
     let run = 0;
