@@ -1,4 +1,5 @@
 // Rates of tenants, and the file that has them.
+import { status, type ServiceError } from '@grpc/grpc-js';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +10,8 @@ import type { Tenant } from '../../../src/trace/tenant.ts';
 import { openEdgeServers } from '../../support/edge-servers.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { oneSpan } from '../../support/one-span.ts';
-import { encodeRequest } from '../../support/otlp-proto.ts';
+import { callExport } from '../../support/node-client.ts';
+import { decodeResponse, decodeRetrySeconds, decodeRpcStatus, encodeRequest } from '../../support/otlp-proto.ts';
 import { TemporaryFolder } from '../../storage/open-store.ts';
 
 const [A, B] = ['1:0', '2:0'] as [Tenant, Tenant];
@@ -160,17 +162,33 @@ describe('the file', () => {
   });
 });
 
-test('over HTTP and gRPC a tenant above its rate is told to come back, and another one is served', async () => {
+test('over HTTP and gRPC a tenant above its rate is told when to come back, and another one is served', async () => {
   const clock = new FakeClock();
   const tenants = limitsOf({ tenants: { '1:0': { spansPerSecond: 0.2 } } }, clock);
   await using edge = await openEdgeServers({ tenants });
+  const body = encodeRequest(oneSpan(1));
   const send = (account: string): Promise<{ status: number; headers: object; text: string }> =>
-    edge.post(encodeRequest(oneSpan(1)), { 'content-type': 'application/x-protobuf', AccountID: account });
+    edge.post(body, { 'content-type': 'application/x-protobuf', AccountID: account });
+  const call = (account: string): Promise<Uint8Array> =>
+    callExport(`127.0.0.1:${edge.grpc.port}`, body, { accountid: account });
+  const why = 'tenant 1:0 sends more than spansPerSecond=0.2 (-tenants.config)';
   expect((await send('1')).status).toBe(200);
   const refused = await send('1');
   expect([refused.status, refused.headers]).toEqual([429, expect.objectContaining({ 'retry-after': '2' })]);
-  expect(refused.text).toContain('tenant 1:0 sends more than spansPerSecond=0.2 (-tenants.config)');
+  expect(refused.text).toContain(why);
+  const error = await call('1').then(
+    () => Promise.reject(new Error('the call was served')),
+    (fault: ServiceError) => fault,
+  );
+  expect([error.code, error.details]).toEqual([status.RESOURCE_EXHAUSTED, expect.stringContaining(why)]);
+  const [details] = error.metadata.get('grpc-status-details-bin');
+  const [retry] = decodeRpcStatus(details as Buffer).details ?? [];
+  expect(decodeRetrySeconds(retry!.value!)).toBe(2n);
   expect((await send('2')).status).toBe(200);
+  expect(decodeResponse(await call('2')).partialSuccess).toBeUndefined();
   clock.advance(5_100);
   expect((await send('1')).status).toBe(200);
+  await expect(call('1')).rejects.toMatchObject({ code: status.RESOURCE_EXHAUSTED });
+  clock.advance(5_100);
+  expect(decodeResponse(await call('1')).partialSuccess).toBeUndefined();
 });
