@@ -20,7 +20,7 @@ function openIn(
   folder: string,
   disk: Disk = nodeDisk,
   mergeRunner: MergeRunner = inlineMergeRunner(disk),
-  forget?: Forget,
+  { forget, lines = [] }: { readonly forget?: Forget; readonly lines?: string[] } = {},
 ): Partition {
   const quarantinePath = join(folder, 'quarantine');
   mkdirSync(quarantinePath, { recursive: true });
@@ -29,7 +29,7 @@ function openIn(
     day: DAY,
     disk,
     quarantinePath,
-    logger: memoryLog(),
+    logger: memoryLog(lines),
     mergeRunner,
     forget,
   });
@@ -170,7 +170,8 @@ describe('a flush', () => {
     };
     const logNames = (): string[] =>
       nodeDisk.list(join(folder.path, '20261120', 'log')).filter((name) => name.endsWith('.log'));
-    let partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    const lines: string[] = [];
+    let partition = openIn(folder.path, nodeDisk, { ...inline, run }, { lines });
     for (const first of [0, 4, 8]) {
       await store(partition, first);
       await partition.log.rotate();
@@ -179,6 +180,11 @@ describe('a flush', () => {
     await partition.flush();
     expect(rows(partition)).toEqual({ log: 4, parts: [4, 4] });
     expect(partition.log.waiting.rowCount).toBe(0);
+    expect(lines.filter((line) => line.includes(' ERROR '))).toEqual([
+      expect.stringMatching(
+        / its log file is parked, served as it is partition=20261120 rows=4 reason=worker_failed .*the thread died/,
+      ),
+    ]);
     // The view still reads it under its old name.
     expect(logNames()).toHaveLength(4);
     for (const pin of view.pins) pin.unpin();
@@ -311,7 +317,8 @@ describe('a merge', () => {
       }
       return inline.run(job, options);
     };
-    let partition = openIn(folder.path, nodeDisk, { ...inline, run });
+    const lines: string[] = [];
+    let partition = openIn(folder.path, nodeDisk, { ...inline, run }, { lines });
     const flushParts = async (first: number): Promise<void> => {
       for (let i = 0; i < MERGE_PARTS_MIN; i++) {
         await store(partition, first + 4 * i);
@@ -326,6 +333,11 @@ describe('a merge', () => {
       Array.from({ length: MERGE_PARTS_MIN }, () => 'out_of_memory'),
     );
     expect(rows(partition).parts).toHaveLength(MERGE_PARTS_MIN);
+    expect(lines.filter((line) => line.includes(' ERROR '))).toEqual([
+      expect.stringContaining(
+        `a merge failed twice: its parts are parked, served as they are partition=20261120 parts=${MERGE_PARTS_MIN} reason=out_of_memory `,
+      ),
+    ]);
     // New parts are merged beside them.
     isDeadly = false;
     await flushParts(100);
@@ -415,9 +427,8 @@ test('losses are accepted once, also when the disk refused to put aside what is 
 test('readers forget a part that is lost: restored to its day, it is read anew', async () => {
   using folder = new TemporaryFolder();
   const forgotten: string[] = [];
-  const partition = openIn(folder.path, nodeDisk, inlineMergeRunner(nodeDisk), (identities) =>
-    forgotten.push(...identities),
-  );
+  const forget: Forget = (identities) => forgotten.push(...identities);
+  const partition = openIn(folder.path, nodeDisk, inlineMergeRunner(nodeDisk), { forget });
   await store(partition, 0);
   await partition.flush();
   const [part] = partition.parts;
