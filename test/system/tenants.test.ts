@@ -9,6 +9,7 @@ import {
   exportTrace,
   force,
   PROTOCOLS,
+  readMetrics,
   search,
   sendTo,
   type Headers,
@@ -211,3 +212,63 @@ test('a tenant stores as much as it may and no more, is told why, and has room a
   writeFileSync(path, '{"tenants":{"1":{"storedBytes":1000000}}}');
   await expect.poll(() => send('1'), { timeout: 30_000 }).toBe('stored');
 }, 90_000);
+
+test('the queries of a tenant run and read as the file of -tenants.config says, from the moment when it says so', async () => {
+  using folder = new TemporaryFolder();
+  const path = join(folder.path, 'tenants.json');
+  writeFileSync(path, '{}');
+  await using asked = await startNode({ flags: [`-tenants.config=${path}`, '-search.maxConcurrentRequests=4'] });
+  for (const AccountID of ['1', '2']) {
+    const spans = Array.from({ length: 200 }, (_, n) => ({
+      traceId: Buffer.alloc(16, 1 + n),
+      spanId: spanId(1),
+      name: 'op',
+      startTimeUnixNano: nowNs,
+      endTimeUnixNano: nowNs,
+    }));
+    await sendTo(asked, traceOf(spans), { headers: { AccountID } });
+  }
+  const query = async (AccountID: string): Promise<[number, string]> => {
+    const [status, , text] = await ask(asked, '/api/traces?service=shop&limit=200', { AccountID });
+    return [status, text.slice(0, 300)];
+  };
+  const limit = async (limits: object): Promise<void> => {
+    writeFileSync(path, JSON.stringify({ tenants: { '1': limits } }));
+    const listed = async (): Promise<object | undefined> =>
+      (await askJson<{ tenant: string; limits: object }[]>(asked, '/internal/tenants')).find(
+        ({ tenant }) => tenant === '1:0',
+      )?.limits;
+    await expect.poll(listed, { timeout: 30_000 }).toEqual(limits);
+  };
+  const counts = async (): Promise<{ running: number; waiting: number }> => {
+    const samples = await readMetrics(asked);
+    return {
+      running: samples.get('vt_concurrent_select_current')!,
+      waiting: samples.get('tracelith_select_waiting')!,
+    };
+  };
+
+  let isOver = false;
+  const statuses = new Set<number>();
+  const loops = Array.from({ length: 12 }, async () => {
+    while (!isOver) statuses.add((await query('1'))[0]);
+  });
+  const running = async (): Promise<number> => (await counts()).running;
+  await expect.poll(running, { timeout: 30_000, interval: 1 }).toBeGreaterThan(1);
+  await limit({ queriesAtOnce: 1 });
+  // Those that had begun before.
+  await expect.poll(running, { timeout: 30_000, interval: 1 }).toBeLessThanOrEqual(1);
+  const seen: { running: number; waiting: number }[] = [];
+  for (let i = 0; i < 50; i++) seen.push(await counts());
+  expect(seen.filter((one) => one.running > 1)).toEqual([]);
+  expect(seen.filter((one) => one.waiting > 0).length).toBeGreaterThan(0);
+  isOver = true;
+  await Promise.all(loops);
+  expect([...statuses]).toEqual([200]);
+
+  await limit({ queryBytes: 1 });
+  expect(await query('1')).toEqual([503, expect.stringContaining('queryBytes in -tenants.config')]);
+  expect((await query('2'))[0]).toBe(200);
+  await limit({});
+  expect((await query('1'))[0]).toBe(200);
+}, 120_000);
