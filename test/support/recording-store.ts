@@ -13,6 +13,7 @@ import type {
   StoreAdmin,
   StoreStats,
   TraceReader,
+  WriteContext,
   WriteResult,
 } from '../../src/trace/store.ts';
 import type { DigestPage, SpanDigester } from '../../src/trace/span-digests.ts';
@@ -23,6 +24,7 @@ export interface RecordedWrite {
   readonly tenant: Tenant;
   readonly body: Uint8Array;
   readonly request: OtlpRequest;
+  readonly strays: WriteContext['strays'];
 }
 
 const NOTHING: Listed<never> = { items: [], warnings: [] };
@@ -45,14 +47,14 @@ export class RecordingStore implements SpanWriter, TraceReader, StoreAdmin, Span
   /** What findTraces gives. */
   found: FoundTraces = { traces: [], warnings: [] };
 
-  async write({ tenant }: CallContext, body: Uint8Array): Promise<WriteResult> {
+  async write({ tenant, strays }: WriteContext, body: Uint8Array): Promise<WriteResult> {
     this.attempts++;
     // As the write thread does: after this the caller's view is empty.
     const owned = structuredClone(body, { transfer: [body.buffer as ArrayBuffer] });
     await this.gate;
     if (this.failures.length > 0) throw this.failures.shift();
     const request = decodeRequest(owned);
-    this.writes.push({ tenant, body: owned, request });
+    this.writes.push({ tenant, body: owned, request, strays });
     return this.result?.(request) ?? { stored: spansOf(request).length, rejected: new Map() };
   }
 

@@ -106,7 +106,7 @@ export async function openStorageGrpc(parts: StorageParts): Promise<OpenServer |
   const register = (server: GrpcMethodTable, closing: AbortSignal): void => {
     registerStorageServices(server, options);
     registerStorageNode(server, options);
-    registerOtlpService(server, options);
+    registerOtlpService(server, { ...options, isInternal: true });
     registerHealth(server, {
       isReady: () => parts.readiness.isServing,
       closing,

@@ -17,12 +17,17 @@ import type { GrpcMethodTable } from '../grpc/grpc-server.ts';
 
 export interface OtlpGrpcOptions extends GrpcCallOptions {
   readonly intake: Intake;
+  /** The callers are nodes of the cluster: STRAYS_KEY is believed. */
+  readonly isInternal?: boolean;
 }
 
 export const OTLP_GRPC_PATH = '/opentelemetry.proto.collector.trace.v1.TraceService/Export';
 
 /** Adds Export to a server. */
-export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, callMaxMs }: OtlpGrpcOptions): void {
+export function registerOtlpService(
+  server: GrpcMethodTable,
+  { intake, isReady, callMaxMs, isInternal = false }: OtlpGrpcOptions,
+): void {
   server.add(
     OTLP_GRPC_PATH,
     async ({ stream, account, principal, only }) => {
@@ -31,7 +36,7 @@ export function registerOtlpService(server: GrpcMethodTable, { intake, isReady, 
       const message = await only(intake.requestBytesMax);
       const given = stream.headers[WRITE_KEY_KEY];
       const key = given === undefined ? undefined : checkWriteKey(String(given));
-      const strays = stream.headers[STRAYS_KEY];
+      const strays = isInternal ? stream.headers[STRAYS_KEY] : undefined;
       const { deadlineNs } = stream;
       const result = await intake.write(account, message, 'opentelemetry_traces_otlpgrpc', {
         principal,

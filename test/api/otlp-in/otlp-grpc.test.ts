@@ -5,6 +5,7 @@ import { connect } from 'node:http2';
 import { deflateSync, gzipSync, zstdCompressSync } from 'node:zlib';
 import { StoreError } from '../../../src/base/errors.ts';
 import { OTLP_GRPC_PATH } from '../../../src/api/otlp-in/otlp-grpc.ts';
+import { STRAYS_KEY } from '../../../src/cluster/protocol.ts';
 import { decodeResponse, decodeRetrySeconds, decodeRpcStatus, encodeRequest } from '../../support/otlp-proto.ts';
 import { snappyFramed, snappyLiteral } from '../../support/snappy.ts';
 import { openEdgeServers, type EdgeServers } from '../../support/edge-servers.ts';
@@ -112,6 +113,11 @@ describe('accepted', () => {
   test('the tenant comes from the metadata', async () => {
     await call(protobuf, { metadata: { accountid: '3', projectid: '4' } });
     expect(edge.store.writes[0]!.tenant).toBe('3:4');
+  });
+
+  test('who sends spans cannot say that they may be on another node: only nodes of the cluster do, on their own listener', async () => {
+    for (const strays of ['1-2', 'nonsense']) await call(protobuf, { metadata: { [STRAYS_KEY]: strays } });
+    expect(edge.store.writes.map(({ strays }) => strays)).toEqual([undefined, undefined]);
   });
 
   test('rejected spans are named in partial_success', async () => {
@@ -277,6 +283,6 @@ describe('refused', () => {
     const requests = Number(text.match(new RegExp(`vt_http_requests_total{${path},format="protobuf"} (\\d+)`))![1]);
     const errors = Number(text.match(new RegExp(`vt_http_errors_total{${path},format="protobuf"} (\\d+)`))![1]);
     const refused = 3 + 4 + 1 + 6 + 1 + 2 + 2 + 4 + 1;
-    expect([requests, errors]).toEqual([5 + 1 + 6 + 1 + 1 + refused, refused]);
+    expect([requests, errors]).toEqual([5 + 2 + 1 + 6 + 1 + 1 + refused, refused]);
   });
 });
