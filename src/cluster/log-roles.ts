@@ -26,6 +26,8 @@ import { LogWriter, noLogWrites, type LogWriterCounters } from './log-writer.ts'
 import type { LogPlace } from './protocol.ts';
 
 export interface LogFrontConfig extends LogConfig, AcceptedAges {
+  readonly spanAttributesMax: number;
+  readonly spanBytesMax: number;
   readonly isInsertOff: boolean;
   readonly logWriteMaxMs: number;
   readonly logHedgeMs: number;
@@ -65,8 +67,13 @@ export async function openLogFront(config: LogFrontConfig, logger: Logger): Prom
     await log.close();
     throw error;
   }
-  const accepted = (tenantMs?: number): ScanBounds => acceptedStarts(systemClock.nowNs(), config, tenantMs);
-  const writer = guard === undefined ? undefined : new LogWriter({ log, guard, timeoutMs, acceptedStarts: accepted });
+  const { spanAttributesMax, spanBytesMax } = config;
+  const acceptedSpans = (tenantMs?: number): ScanBounds => ({
+    ...acceptedStarts(systemClock.nowNs(), config, tenantMs),
+    spanAttributesMax,
+    spanBytesMax,
+  });
+  const writer = guard === undefined ? undefined : new LogWriter({ log, guard, timeoutMs, acceptedSpans });
   return {
     writer,
     replicas,

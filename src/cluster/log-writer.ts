@@ -28,10 +28,10 @@ export interface LogWriterOptions {
   readonly log: Pick<IngestLog, 'partitions' | 'messageBytesMax' | 'append'>;
   readonly guard: Pick<LogGuard, 'refusal'>;
   /**
-   * The span starts that are accepted now, of a tenant whose spans are kept for `tenantMs` at most: what a storage node rejects later,
-   * nobody could be told.
+   * The bounds of the spans that are accepted now, of a tenant whose spans are kept for `tenantMs` at most. Storage nodes store
+   * whatever is within them.
    */
-  readonly acceptedStarts: (tenantMs?: number) => Pick<ScanBounds, 'startMinNs' | 'startMaxNs'>;
+  readonly acceptedSpans: (tenantMs?: number) => ScanBounds;
   /** -ingestLog.writeTimeout: how long a slice waits for the log's acknowledgement, attempts and all. */
   readonly timeoutMs: number;
   /** Default RETRY_MS. */
@@ -91,15 +91,16 @@ export class LogWriter implements SpanWriter {
 
   /** As SpanWriter.write. A repeated request is a second copy, which is shown once. `body` is freed when nobody needs it any more, acknowledged or not. */
   async write({ tenant, retentionMs }: WriteContext, body: Uint8Array): Promise<WriteResult> {
-    const { log, guard, acceptedStarts, timeoutMs } = this.#options;
+    const { log, guard, acceptedSpans, timeoutMs } = this.#options;
     const { refusal } = guard;
     if (refusal !== undefined) throw new StoreError('UNAVAILABLE', refusal);
     // Half of a message is for the resource and scope around a span.
-    const spanBytesMax = Math.min(limits.spanBytesMost, Math.floor(log.messageBytesMax / 2));
+    const bounds = acceptedSpans(retentionMs);
+    const spanBytesMax = Math.min(bounds.spanBytesMax ?? limits.spanBytesMost, Math.floor(log.messageBytesMax / 2));
     const rejected = new Set<number>();
     const onRejected = (span: number): void => void rejected.add(span);
     const { result: checked } = await this.#check.check(body, {
-      ...acceptedStarts(retentionMs),
+      ...bounds,
       spanBytesMax,
       onRejected,
     });

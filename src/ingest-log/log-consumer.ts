@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeError, type Logger } from '../base/logger.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
-import { DEFAULT_TENANT, type Tenant } from '../trace/tenant.ts';
+import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import type { WriteResult } from '../trace/store.ts';
 import type { IngestLog, LogMessage } from './ingest-log.ts';
 import { decodePayload, type ForeignEncoding, type LogSlice } from './log-payload.ts';
@@ -416,15 +416,10 @@ function takeUnit(messages: readonly LogMessage[], at: number): LogMessage[] {
   return unit;
 }
 
-/** One request for each tenant: requests back to back are one request. */
+/** One request for each tenant, and one for what of it is not accepted yet: requests back to back are one request. */
 function byTenant(slices: readonly LogSlice[]): LogSlice[] {
-  const bodies = new Map<Tenant, Uint8Array[]>();
-  for (const { tenant, body } of slices) {
-    const known = bodies.get(tenant);
-    if (known === undefined) bodies.set(tenant, [body]);
-    else known.push(body);
-  }
-  return [...bodies].map(([tenant, some]) => ({ tenant, body: joined(some) }));
+  const requests = Map.groupBy(slices, ({ tenant, isAccepted = false }) => `${tenant} ${isAccepted}`);
+  return [...requests.values()].map((some) => ({ ...some[0]!, body: joined(some.map(({ body }) => body)) }));
 }
 
 function joined(bodies: readonly Uint8Array[]): Uint8Array {

@@ -15,6 +15,8 @@ export interface LogSlice {
   readonly tenant: Tenant;
   /** An ExportTraceServiceRequest. */
   readonly body: Uint8Array;
+  /** An insert node has checked and acknowledged it: the limits of new requests are no longer asked. */
+  readonly isAccepted?: boolean;
 }
 
 /** "TLm" and the version. */
@@ -93,7 +95,7 @@ function readSlices(raw: Uint8Array): LogSlice[] {
   const reader = new ByteReader(raw);
   while (reader.left > 0) {
     const [account, project] = Buffer.from(reader.view(reader.varint())).toString('latin1').split(':');
-    slices.push({ tenant: parseTenant(account, project), body: reader.view(reader.varint()) });
+    slices.push({ tenant: parseTenant(account, project), body: reader.view(reader.varint()), isAccepted: true });
   }
   return slices;
 }

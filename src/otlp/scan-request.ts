@@ -26,13 +26,22 @@ export interface ScanBounds {
   readonly acceptsDay?: (day: number) => boolean;
   /** Attributes of a span, and of an event or link; default: that of -insert.maxAttributesPerSpan. */
   readonly spanAttributesMax?: number | undefined;
-  /** These bytes are the store's own: they passed the limits before. */
+  /** These bytes passed the limits before: they are the store's own, or out of the log of -ingestLog. */
   readonly isAccepted?: boolean;
   /** OTLP bytes of a span; default: that of -insert.maxSpanBytes. */
   readonly spanBytesMax?: number | undefined;
   /** Called with the place of each rejected span among the spans of the request, from 0. */
   readonly onRejected?: ((span: number) => void) | undefined;
 }
+
+/** Spans that were accepted once: the present bounds do not apply. */
+export const ANY_SPAN: ScanBounds = {
+  startMinNs: -(2n ** 63n),
+  startMaxNs: 2n ** 63n - 1n,
+  spanAttributesMax: limits.attributesPerSpanMost,
+  spanBytesMax: Infinity,
+  isAccepted: true,
+};
 
 const SPAN_ATTRIBUTES_MAX = 1_024;
 const SPAN_BYTES_MAX: number = 4 << 20;

@@ -6,21 +6,12 @@ import { limits } from '../base/limits.ts';
 import type { BlockReader } from '../block/block-reader.ts';
 import { appendTraces } from '../block/decode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
-import { scanRequest, type ScanBounds } from '../otlp/scan-request.ts';
+import { ANY_SPAN, scanRequest } from '../otlp/scan-request.ts';
 import { writeTraces } from '../otlp/write-spans.ts';
 import { SpanBatch } from '../trace/span-batch.ts';
 import type { FoundTrace } from '../trace/store.ts';
 import type { BlockSource } from './block-source.ts';
 import type { Deadline } from './deadline.ts';
-
-/** Archived spans were accepted once, so the present bounds do not apply. */
-export const ANY_SPAN: ScanBounds = {
-  startMinNs: -(2n ** 63n),
-  startMaxNs: 2n ** 63n - 1n,
-  spanAttributesMax: limits.attributesPerSpanMost,
-  spanBytesMax: Infinity,
-  isAccepted: true,
-};
 
 /** Traces assembled at a time: bounds the decoded blocks in memory, while neighbours still share one decoding of a block. */
 const TRACES_PER_PASS = 64;

@@ -3,12 +3,11 @@
 import { BlockReader } from '../block/block-reader.ts';
 import { encodeBlock } from '../block/encode-block.ts';
 import { regroupByTrace } from '../block/regroup.ts';
-import { scanRequest } from '../otlp/scan-request.ts';
+import { ANY_SPAN, scanRequest } from '../otlp/scan-request.ts';
 import { writeTraces } from '../otlp/write-spans.ts';
 import { SpanBatch } from '../trace/span-batch.ts';
 import type { SpanSelection } from '../trace/store.ts';
 import type { Tenant } from '../trace/tenant.ts';
-import { ANY_SPAN } from './find-traces.ts';
 import { blockTimes, compileQuery } from './search-traces.ts';
 
 /** `left`: TracesData of the other spans, undefined if there are none; `spans`: how many were selected. */

@@ -38,13 +38,15 @@ export interface TenantRequest {
   readonly body: Uint8Array;
   /** As WriteContext. */
   readonly retentionMs?: number | undefined;
+  /** These spans are acknowledged already. */
+  readonly isAccepted?: boolean | undefined;
 }
 
 export interface GroupCommitOptions {
   /** Starts writing a day's blocks. Throws StoreError if the write cannot begin. */
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
-  /** The span starts that are accepted now, of a tenant whose spans are kept for `retentionMs` at most. */
-  readonly acceptedSpans: (retentionMs?: number) => ScanBounds;
+  /** The bounds of the spans that are accepted now. */
+  readonly acceptedSpans: (request: Pick<TenantRequest, 'retentionMs' | 'isAccepted'>) => ScanBounds;
   /** Throws the error for a request with spans of `days` if one of these days may not be written now. */
   readonly assertWritable?: (days: Iterable<number>) => void;
   /** Makes the places durable. Rejects with DISK. */
@@ -242,9 +244,9 @@ export class GroupCommit {
     if (this.#waiters.length + this.#committing.length > 0) await this.#answered.promise;
   }
 
-  #rules({ retentionMs }: TenantRequest): ScanRules {
+  #rules(request: TenantRequest): ScanRules {
     const { acceptedSpans, assertWritable, stepMs = STEP_MS } = this.#options;
-    return { bounds: acceptedSpans(retentionMs), assertWritable, stepMs };
+    return { bounds: acceptedSpans(request), assertWritable, stepMs };
   }
 
   /** A request without stored spans, and without a place, is answered at once: it need not wait for the disk. */

@@ -1,7 +1,7 @@
 // Decides what to drop: by age, by bytes, by percent of the file system. Pure. It says which span starts are accepted, which
 // whole days are too old, and which days and parts must go so that the rest fits. dropper.ts carries this out.
 import type { PartId } from '../part/identity.ts';
-import type { ScanBounds } from '../otlp/scan-request.ts';
+import { ANY_SPAN, type ScanBounds } from '../otlp/scan-request.ts';
 import { DAY_MS } from '../partition/day.ts';
 
 export interface Retention {
@@ -69,6 +69,15 @@ export function acceptedStarts(nowNs: bigint, retention: AcceptedAges, tenantMs:
     startMinNs: startMinNs > 0n ? startMinNs : 0n,
     startMaxNs: nowNs + BigInt(retention.futureRetentionMs) * 1_000_000n,
   };
+}
+
+/**
+ * The bounds of spans that were acknowledged before they came here: retention alone, because older ones would be dropped at once. How
+ * late they come, where the clock of this node is, and what it takes from senders says nothing about them.
+ */
+export function acknowledgedSpans(nowNs: bigint, { retentionMs }: Retention): ScanBounds {
+  const { startMinNs } = acceptedStarts(nowNs, { retentionMs, futureRetentionMs: 0 });
+  return { ...ANY_SPAN, startMinNs };
 }
 
 /** The days among `days` whose last moment is older than the retention at `nowMs`. */

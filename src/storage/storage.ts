@@ -36,7 +36,7 @@ import { GroupCommit, type TenantRequest } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
 import { Maintenance, type FinishedWork } from './maintenance.ts';
 import { PartitionSet, type OpenReport } from './partition-set.ts';
-import { acceptedStarts } from './retention.ts';
+import { acceptedStarts, acknowledgedSpans } from './retention.ts';
 import { RecentWrites } from './recent-writes.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import { Views, type StoreView } from './views.ts';
@@ -144,12 +144,15 @@ export class Storage implements StoreAdmin {
     const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.append(day, blocks),
-      acceptedSpans: (tenantMs) => ({
-        ...acceptedStarts(clock.nowNs(), options, tenantMs),
-        acceptsDay,
-        spanAttributesMax,
-        spanBytesMax,
-      }),
+      acceptedSpans: ({ retentionMs, isAccepted }) =>
+        isAccepted === true
+          ? { ...acknowledgedSpans(clock.nowNs(), options), acceptsDay }
+          : {
+              ...acceptedStarts(clock.nowNs(), options, retentionMs),
+              acceptsDay,
+              spanAttributesMax,
+              spanBytesMax,
+            },
       assertWritable: (days) => this.#partitions.assertWritable(days),
       writePlaces: (places) => this.#consumed.commit(places),
       onFailedRequest: (failed) => this.#failed.report(failed),
@@ -184,7 +187,8 @@ export class Storage implements StoreAdmin {
 
   /**
    * Stores what came out of the log at `place` and before, one request or several, in one commit with the place. Tenants above
-   * -maxTenants are taken, too: their spans are acknowledged. Throws as write; then nothing is stored.
+   * -maxTenants are taken, too: their spans are acknowledged. So are spans beyond the limits of this node, of requests that
+   * are marked as accepted. Throws as write; then nothing is stored.
    */
   async consume(requests: readonly TenantRequest[], place: ConsumedPlace): Promise<WriteResult> {
     this.#assertOpen();

@@ -44,7 +44,7 @@ export async function openThreadedStore(options: ThreadedStoreOptions): Promise<
     return await thread.call('write', [tenant, owned, key, { retentionMs, strays }], [owned.buffer]);
   };
   const consume: EngineMethods['consume'] = async (requests, place) => {
-    const owned = requests.map(({ tenant, body }) => ({ tenant, body: owning(body) }));
+    const owned = requests.map(({ body, ...request }) => ({ ...request, body: owning(body) }));
     return await thread.call(
       'consume',
       [owned, place],

@@ -30,7 +30,7 @@ class TestLog extends TemporaryFolder implements AsyncDisposable {
     const options = {
       log: this.log,
       guard: { refusal: undefined },
-      acceptedStarts: () => ANY,
+      acceptedSpans: () => ANY,
       timeoutMs: 5_000,
       retryMs: 2,
     };
@@ -102,7 +102,7 @@ test('requests that come together share messages', async () => {
 
 test('a malformed request puts nothing there; what is rejected is named and goes nowhere', async () => {
   await using made = new TestLog();
-  const writer = made.writer({ acceptedStarts: () => ({ startMinNs: NOON_NS - 10n, startMaxNs: NOON_NS + 10n }) });
+  const writer = made.writer({ acceptedSpans: () => ({ startMinNs: NOON_NS - 10n, startMaxNs: NOON_NS + 10n }) });
   const cut = bodyOf([1, 2]).slice(0, -1);
   await expect(writer.write(call, cut)).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
   const bad = requestOf([
@@ -119,13 +119,32 @@ test('a malformed request puts nothing there; what is rejected is named and goes
   expect((await made.content()).spans.flat()).toHaveLength(1);
 });
 
+test('spans beyond the limits of this node are named and go nowhere: a storage node could tell nobody', async () => {
+  await using made = new TestLog();
+  const writer = made.writer({ acceptedSpans: () => ({ ...ANY, spanAttributesMax: 2, spanBytesMax: 1_000 }) });
+  const many = ['a', 'b', 'c'].map((key) => attribute(key, 'v'));
+  const spans = [
+    span(1, { attributes: many }),
+    span(2, { attributes: [attribute('k', 'x'.repeat(1_000))] }),
+    span(3, { attributes: many.slice(0, 2) }),
+  ];
+  expect(await writer.write(call, encodeRequest(requestOf(spans)))).toMatchObject({
+    stored: 1,
+    rejected: new Map([
+      ['too_many_attributes', 1],
+      ['too_large', 1],
+    ]),
+  });
+  expect((await made.content()).spans.flat()).toHaveLength(1);
+});
+
 test('late spans of a tenant that keeps its own for a shorter time are named and go nowhere, those beside them go', async () => {
   await using made = new TestLog();
-  const acceptedStarts = (retentionMs = 60_000) => ({
+  const acceptedSpans = (retentionMs = 60_000) => ({
     startMinNs: NOON_NS - BigInt(retentionMs) * 1_000_000n,
     startMaxNs: NOON_NS + 10n,
   });
-  const writer = made.writer({ acceptedStarts });
+  const writer = made.writer({ acceptedSpans });
   const late = { startTimeUnixNano: NOON_NS - 20_000_000_000n };
   const mixed = (): Uint8Array =>
     encodeRequest(requestOf([span(1, late), span(2), span(3, { ...late, trace: 2 }), span(4, { trace: 3 })]));

@@ -54,6 +54,22 @@ async function stored(store: ThreadedStore): Promise<string[]> {
 }
 
 describe('a threaded store', () => {
+  test('stores what is acknowledged already whatever its limits are, and has them for all else', async () => {
+    using folder = new TemporaryFolder();
+    const store = await openOn(folder.path, { spanBytesMax: 8 });
+    const place = { identity: 'log', timeMs: 0, partition: 0 };
+    const request = { tenant: DEFAULT_TENANT, body: today({ first: 0, count: 2 }), isAccepted: true };
+    const body = request.body.slice();
+    expect(await store.consume([request], { ...place, offset: 1n })).toEqual({ stored: 2, rejected: new Map() });
+    const other = { tenant: DEFAULT_TENANT, body: today({ first: 2, count: 2 }) };
+    expect(await store.consume([other], { ...place, offset: 2n })).toEqual({
+      stored: 0,
+      rejected: new Map([['too_large', 2]]),
+    });
+    expect(await stored(store)).toEqual(spanSet([body]));
+    await store.close();
+  });
+
   test.skipIf(process.platform !== 'linux')('has its query threads close what is merged or purged', async () => {
     using folder = new TemporaryFolder();
     const store = await openOn(folder.path);

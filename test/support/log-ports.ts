@@ -117,7 +117,7 @@ export class LogPorts implements Ports {
     this.writer = new LogWriter({
       log: this.log,
       guard: { refusal: undefined },
-      acceptedStarts: (tenantMs) => acceptedStarts(clock.nowNs(), accepted, tenantMs),
+      acceptedSpans: (tenantMs) => acceptedStarts(clock.nowNs(), accepted, tenantMs),
       timeoutMs: 10_000,
     });
   }
