@@ -8,7 +8,7 @@ import { isStoreError, StoreError } from '../base/errors.ts';
 import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import type { WriteResult } from '../trace/store.ts';
 import type { IngestLog, LogMessage } from './ingest-log.ts';
-import { decodePayload, type ForeignEncoding, type LogSlice } from './log-payload.ts';
+import { contentBytes, decodePayload, type ForeignEncoding, type LogSlice } from './log-payload.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
 /** OTLP bytes of one commit's part of a partition: some 8,000 spans, a few milliseconds of the write thread. */
@@ -282,9 +282,26 @@ export class LogConsumer {
     } catch (error) {
       if (!isFault(error)) throw error;
       if (isStoreError(error, 'CORRUPTION') && (await this.#isWholeElsewhere(state, message))) return;
+      await this.#storeSlices(state, message);
       this.#options.setAside(state.partition, message, error);
       state.setAside++;
       await this.#write(state, [], [message]);
+    }
+  }
+
+  /** Those that can be stored, so that one of them does not cost the others. The place stays before the message: what is read again is shown once. */
+  async #storeSlices(
+    { identity, partition, consumed, storedTimeMs }: PartitionState,
+    { bytes }: LogMessage,
+  ): Promise<void> {
+    const { store, onStored, encoding } = this.#options;
+    for (const slice of slicesOf(bytes, encoding)) {
+      try {
+        const result = await store.consume([slice], { identity, partition, offset: consumed, timeMs: storedTimeMs });
+        onStored?.(result);
+      } catch (error) {
+        if (!isFault(error)) throw error;
+      }
     }
   }
 
@@ -398,6 +415,16 @@ function knownOf({ consumed, replayedUntil }: PartitionState): bigint {
   return consumed > replayedUntil ? consumed : replayedUntil;
 }
 
+/** Of a message that is not whole, none. */
+function slicesOf(bytes: Uint8Array, encoding: ForeignEncoding | undefined): readonly LogSlice[] {
+  try {
+    return decodePayload(bytes, encoding);
+  } catch (error) {
+    if (!isFault(error)) throw error;
+    return [];
+  }
+}
+
 /** What a node lacks of a partition, for people. */
 export function gapText(partition: number, { from, to, fromMs, toMs }: LogGap): string {
   const time = (ms: number): string => new Date(ms).toISOString();
@@ -405,11 +432,14 @@ export function gapText(partition: number, { from, to, fromMs, toMs }: LogGap): 
   return `partition ${partition}: messages ${from} to ${to}, which the log took ${since} ${time(toMs)}`;
 }
 
-/** From `at` on: as many as follow each other and fit into one commit, at least one. The bytes in the log are an estimate, a third of those of OTLP. */
+/**
+ * From `at` on: as many as follow each other and fit into one commit, at least one. This alone bounds the commit: what is acknowledged
+ * has no limits any more, and a few KB in the log may be many MB.
+ */
 function takeUnit(messages: readonly LogMessage[], at: number): LogMessage[] {
   const unit: LogMessage[] = [];
   for (let bytes = 0, i = at; i < messages.length; i++) {
-    bytes += 3 * messages[i]!.bytes.length;
+    bytes += contentBytes(messages[i]!.bytes);
     if (unit.length > 0 && (bytes > UNIT_BYTES_MAX || messages[i]!.offset !== unit.at(-1)!.offset + 1n)) break;
     unit.push(messages[i]!);
   }

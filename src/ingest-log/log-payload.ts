@@ -90,6 +90,13 @@ export function decodePayload(bytes: Uint8Array, encoding: ForeignEncoding = 'ot
   return readSlices(decompress(bytes[12]!, bytes.subarray(HEADER_BYTES), rawBytes));
 }
 
+/** Bytes of the requests in a message, before it is known whether it is whole. */
+export function contentBytes(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const isOwn = bytes.length >= HEADER_BYTES && view.getUint32(0, true) === MAGIC;
+  return isOwn ? view.getUint32(8, true) : bytes.length;
+}
+
 function readSlices(raw: Uint8Array): LogSlice[] {
   const slices: LogSlice[] = [];
   const reader = new ByteReader(raw);

@@ -21,6 +21,7 @@ import { spanSet } from '../support/span-set.ts';
 
 const HOUR_NS = 3_600_000_000_000n;
 const tenant = DEFAULT_TENANT;
+const upTo = (count: number): number[] => Array.from({ length: count }, (_, n) => n + 1);
 
 /** A log of one partition, an insert node before it and a storage node behind it, whose limits are strict. */
 class Path extends TemporaryFolder implements AsyncDisposable {
@@ -89,6 +90,18 @@ test('a storage node stores what an insert node acknowledged, beyond its own lim
   expect(await path.writer.write({ tenant }, body.slice())).toMatchObject({ stored: 4 });
   expect(await path.consume()).toEqual({ rejected: new Map(), aside: [] });
   expect(storedSpans(path.storage, nodeDisk, tenant)).toEqual(spanSet([body]));
+});
+
+test('requests that are joined on the way may have together what no request of that size may', async () => {
+  await using path = new Path();
+  // In memory an event without content takes many times its bytes, and a request may take four times its own and 1 MiB.
+  const events = Array.from({ length: 30_000 }, () => ({}));
+  const bodies = upTo(8).map((n) => encodeRequest(requestOf([span(n, { trace: n, events })])));
+  const results = await Promise.all(bodies.map((body) => path.writer.write({ tenant }, body.slice())));
+  expect(results.map(({ stored }) => stored)).toEqual(bodies.map(() => 1));
+  expect(await path.log.last(0)).toBe(1n);
+  expect(await path.consume()).toEqual({ rejected: new Map(), aside: [] });
+  expect((await path.storage.stats()).rowsStored).toBe(8);
 });
 
 test('what another program wrote has the limits of the storage node', async () => {

@@ -210,6 +210,55 @@ test('what is no request is put aside', async () => {
   expect(made.stored(DEFAULT_TENANT)).toEqual(spanSet([requestOf({ first: 0, count: 2 })]));
 });
 
+test('of a message of which a part cannot be stored the others are, and all of it is put aside', async () => {
+  await using made = new Reading();
+  await made.log.append(0, messageOf(0), 'before');
+  const slices = [
+    { tenant: DEFAULT_TENANT, body: requestOf({ first: 2, count: 2 }) },
+    { tenant: DEFAULT_TENANT, body: Uint8Array.of(0x0a, 0xff) },
+    { tenant: other, body: requestOf({ first: 4, count: 2 }) },
+  ];
+  await made.log.append(0, encodePayload(slices), 'partly good');
+  await made.log.append(0, messageOf(6), 'behind');
+  await made.read([0]);
+  await made.reached(0, 3n);
+  expect(made.aside).toEqual([2n]);
+  expect(made.state(0)).toMatchObject({ messages: 3, setAside: 1, gap: undefined });
+  expect(made.stored(other)).toEqual(spanSet([requestOf({ first: 4, count: 2 })]));
+  expect(made.stored(DEFAULT_TENANT)).toEqual(
+    spanSet([requestOf({ first: 0, count: 4 }), requestOf({ first: 6, count: 2 })]),
+  );
+});
+
+test('however well messages are compressed, one commit gets a few MiB of requests at most, or one message', async () => {
+  await using made = new Reading();
+  const service = 'x'.repeat(1 << 20);
+  for (let n = 0; n < 9; n++) {
+    const slices = [{ tenant: DEFAULT_TENANT, body: requestOf({ first: 2 * n, count: 2, service }) }];
+    await made.log.append(0, encodePayload(n === 4 ? Array.from({ length: 6 }, () => slices[0]!) : slices), `${n}`);
+  }
+  const allRead = Promise.withResolvers<void>();
+  const log: IngestLog = {
+    ...damaging(made.log, 0n, 0),
+    async *read(...args) {
+      for await (const message of made.log.read(...args)) {
+        yield message;
+        if (message.offset === 9n) allRead.resolve();
+      }
+    },
+  };
+  const sizes: number[] = [];
+  const consume: ConsumingStore['consume'] = async (requests, place) => {
+    await allRead.promise;
+    sizes.push(requests.reduce((sum, { body }) => sum + body.length, 0) / service.length);
+    return await made.storage.consume(requests, place);
+  };
+  await made.read([0], { log, store: { ...made.store, consume } });
+  await made.reached(0, 9n);
+  expect(sizes.filter((size) => size > 4).map(Math.floor)).toEqual([6]);
+  expect(sizes.reduce((sum, size) => sum + size)).toBeCloseTo(14, 1);
+});
+
 test('a log that lost its end is read from its beginning, which is shown once', async () => {
   await using made = new Reading();
   for (let n = 0; n < 5; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
