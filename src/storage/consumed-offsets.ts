@@ -88,23 +88,30 @@ export class ConsumedOffsets {
   }
 
   async #write(record: Uint8Array): Promise<void> {
-    const file = this.#file;
-    // After a failure the file may end in half a record: it is replaced.
+    const file = await this.#openFile();
+    const { sizeBytes } = file;
+    // After a failure nobody knows what the disk has of the file: it is replaced.
     this.#file = undefined;
-    if (file === undefined || file.sizeBytes > FILE_BYTES_MAX) {
-      await file?.close();
-      replaceFile(this.#disk, this.#path, Buffer.concat([encodeFileHeader(CONSUMED_FORMAT), record]));
-      this.#file = this.#disk.openAppend(this.#path);
-      return;
-    }
     try {
       await file.append([record]);
       await file.sync();
       this.#file = file;
     } catch (error) {
       file.close().catch(() => undefined);
+      // Whole as it may be, it counts spans that this commit gives up: if the process ends now, the next one must not find it.
+      this.#disk.truncate(this.#path, sizeBytes);
       throw error;
     }
+  }
+
+  /** A file that is begun anew has the places from before, so that no failure leaves those of the commit in it. */
+  async #openFile(): Promise<AppendFile> {
+    if (this.#file !== undefined && this.#file.sizeBytes <= FILE_BYTES_MAX) return this.#file;
+    await this.#file?.close();
+    this.#file = undefined;
+    const bytes = Buffer.concat([encodeFileHeader(CONSUMED_FORMAT), encodeRecord(this.#consumed)]);
+    replaceFile(this.#disk, this.#path, bytes);
+    return this.#disk.openAppend(this.#path);
   }
 
   async close(): Promise<void> {

@@ -2,8 +2,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import type { Disk } from '../../src/disk/disk.ts';
 import { nodeDisk } from '../../src/disk/node-disk.ts';
 import { CONSUMED_FILE, ConsumedOffsets } from '../../src/storage/consumed-offsets.ts';
+import { FaultyDisk } from '../support/faulty-disk.ts';
 import { TemporaryFolder } from './open-store.ts';
 
 const TIME_MS = 1_800_000_000_000;
@@ -71,6 +73,40 @@ test('however the file is cut, what it says was committed; and a later version i
     damaged[at]! ^= 0x40;
     writeFileSync(path, damaged);
     expect(new ConsumedOffsets(nodeDisk, folder.path).consumed.get(0)?.offset ?? 0n).toBeLessThanOrEqual(4n);
+  }
+});
+
+/** Places in a file that was opened again after the first one, so the second one begins it anew. */
+async function committed(disk: Disk, folder: string, count: number): Promise<ConsumedOffsets> {
+  let offsets = new ConsumedOffsets(disk, folder);
+  for (let offset = 1; offset <= count; offset++) {
+    await offsets.commit([place(0, BigInt(offset))]);
+    if (offset > 1) continue;
+    await offsets.close();
+    offsets = new ConsumedOffsets(disk, folder);
+  }
+  return offsets;
+}
+
+test.each([
+  ['the first', 0, 8],
+  ['one that begins the file anew', 1, 8],
+  ['a usual one', 2, 2],
+])('a commit that fails at any call is not there after a restart: %s', async (_name, count, calls) => {
+  const read = (folder: TemporaryFolder) => new ConsumedOffsets(nodeDisk, folder.path).consumed.get(0)?.offset ?? 0n;
+  for (const errno of ['EIO', 'ENOSPC'] as const) {
+    for (let call = 1; call <= calls; call++) {
+      using folder = new TemporaryFolder();
+      const disk = new FaultyDisk(folder.path);
+      const offsets = await committed(disk, folder.path, count);
+      disk.failAt(disk.callCount + call, errno);
+      await expect(offsets.commit([place(0, 8n)]), disk.calls.at(-1)).rejects.toMatchObject({ code: 'DISK' });
+      expect(offsets.consumed.get(0)?.offset ?? 0n).toBe(BigInt(count));
+      expect(read(folder), disk.calls.at(-1)).toBe(BigInt(count));
+      await offsets.commit([place(0, 9n)]);
+      await disk.powerLoss({ keepUnsynced: 0, seed: 1 });
+      expect(read(folder)).toBe(9n);
+    }
   }
 });
 
