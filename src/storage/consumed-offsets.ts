@@ -53,6 +53,8 @@ export class ConsumedOffsets {
   #consumed: Consumed = new Map();
   /** undefined: the next commit begins the file anew. */
   #file: AppendFile | undefined;
+  /** Resolves when the change before is over. */
+  #turn: Promise<unknown> = Promise.resolve();
 
   /** Throws FORMAT_TOO_NEW, DISK. */
   constructor(disk: Disk, folder: string) {
@@ -67,24 +69,34 @@ export class ConsumedOffsets {
 
   /** Durable when it resolves. Rejects with DISK: then the places are those from before. */
   async commit(places: readonly ConsumedPlace[]): Promise<void> {
-    const consumed = new Map(this.#consumed);
-    for (const { partition, gap, ...place } of places)
-      consumed.set(partition, { ...place, gap: joinGaps(consumed.get(partition)?.gap, gap) });
-    await this.#commit(consumed);
+    await this.#change((before) => {
+      const consumed = new Map(before);
+      for (const { partition, gap, ...place } of places)
+        consumed.set(partition, { ...place, gap: joinGaps(consumed.get(partition)?.gap, gap) });
+      return consumed;
+    });
   }
 
   /** What was missed of these partitions (undefined: of all) is here now: it was copied from another node. Durable when it resolves. Rejects with DISK. */
   async fillGaps(partitions?: readonly number[]): Promise<void> {
-    const filled = [...this.#consumed].map(([partition, state]) => {
-      const isFilled = partitions === undefined || partitions.includes(partition);
-      return [partition, isFilled ? { ...state, gap: undefined } : state] as const;
+    await this.#change((before) => {
+      const consumed = new Map(before);
+      for (const [partition, state] of before)
+        if (partitions === undefined || partitions.includes(partition))
+          consumed.set(partition, { ...state, gap: undefined });
+      return consumed;
     });
-    if (filled.length > 0) await this.#commit(new Map(filled));
   }
 
-  async #commit(consumed: Consumed): Promise<void> {
-    await this.#write(encodeRecord(consumed));
-    this.#consumed = consumed;
+  /** One after the other: an operator fills gaps beside the commits. */
+  async #change(change: (before: Consumed) => Consumed): Promise<void> {
+    const changing = this.#turn.then(async () => {
+      const consumed = change(this.#consumed);
+      if (consumed.size > 0) await this.#write(encodeRecord(consumed));
+      this.#consumed = consumed;
+    });
+    this.#turn = changing.catch(() => undefined);
+    await changing;
   }
 
   async #write(record: Uint8Array): Promise<void> {
@@ -115,6 +127,7 @@ export class ConsumedOffsets {
   }
 
   async close(): Promise<void> {
+    await this.#turn;
     await this.#file?.close();
   }
 

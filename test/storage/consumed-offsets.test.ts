@@ -110,6 +110,25 @@ test.each([
   }
 });
 
+test('gaps that are filled beside commits are filled, and no commit is lost or goes into a file that was replaced', async () => {
+  using folder = new TemporaryFolder();
+  const identity = 'x'.repeat(2_000);
+  const offsets = new ConsumedOffsets(nodeDisk, folder.path);
+  await offsets.commit([{ ...place(1, 9n, identity), gap: gap(1n, 8n) }]);
+  for (let offset = 1n; offset <= 300n; offset++) {
+    const filling = offset === 7n || offset % 50n === 0n ? offsets.fillGaps([1]) : undefined;
+    await Promise.all([filling, offsets.commit([place(0, offset, identity)])]);
+    if (filling !== undefined) {
+      expect(offsets.consumed.get(1)!.gap).toBeUndefined();
+      expect(new ConsumedOffsets(nodeDisk, folder.path).consumed).toEqual(offsets.consumed);
+    }
+  }
+  const last = offsets.commit([place(0, 999n, identity)]);
+  await offsets.close();
+  await last;
+  expect(new ConsumedOffsets(nodeDisk, folder.path).consumed).toEqual(offsets.consumed);
+});
+
 test('many commits do not make the file grow without end', async () => {
   using folder = new TemporaryFolder();
   const offsets = new ConsumedOffsets(nodeDisk, folder.path);
