@@ -72,6 +72,7 @@ export class ByteWriter {
       this.bytes[this.length++] = (rest & 127) | 128;
       rest >>>= 7;
     }
+    assert(rest >= 0, 'a varint of a number below 0, or of none');
     this.bytes[this.length++] = rest;
   }
 

@@ -14,6 +14,8 @@ const MAX_TIMESTAMP_AT = 35;
 /** In a batch's attributes. */
 const IS_CONTROL = 0x20;
 const HAS_APPEND_TIME = 0x08;
+/** The last time that a Date has. */
+const TIME_MS_MAX = 8.64e15;
 
 /** The batches in the answer to a fetch (version 13) of one partition; empty: there are none. Throws ResponseError. */
 export function readFetched(_correlationId: number, apiKey: number, apiVersion: number, reader: Reader): Buffer {
@@ -66,7 +68,7 @@ function damaged(bytes: Buffer, { from, rest }: { readonly from: bigint; readonl
   const first = bytes.readBigInt64BE(0);
   const next = rest.length >= HEADER_BYTES ? rest.readBigInt64BE(0) : 0n;
   const here = from > first ? from : first;
-  const timeMs = Number(bytes.readBigInt64BE(MAX_TIMESTAMP_AT));
+  const timeMs = timeOf(bytes.readBigInt64BE(MAX_TIMESTAMP_AT));
   return { offset: next > here ? next : here + 1n, bytes: new Uint8Array(bytes), timeMs };
 }
 
@@ -78,6 +80,11 @@ function messagesOf(batch: RecordsBatch): LogMessage[] {
     offset: batch.firstOffset + BigInt(offsetDelta) + 1n,
     id: key?.toString(),
     bytes: isControl || value === null ? new Uint8Array(0) : value,
-    timeMs: Number(appendTime ?? batch.firstTimestamp + timestampDelta),
+    timeMs: timeOf(appendTime ?? batch.firstTimestamp + timestampDelta),
   }));
+}
+
+/** Whoever writes into Kafka may say any time, and -1 for none. */
+function timeOf(ms: bigint): number {
+  return Math.min(Math.max(Number(ms), 0), TIME_MS_MAX);
 }

@@ -32,6 +32,13 @@ test('the varint of -1 is ten bytes, and of words given as signed ones the same'
   expect(written((out) => out.varint64(-1, -1))).toEqual(expected);
 });
 
+test.each([-1, -(2 ** 31), -(2 ** 53), NaN])(
+  'the varint of %d is a bug, and no bytes that lead a reader astray',
+  (value) => {
+    expect(() => written((out) => out.varint(value))).toThrow('BUG: a varint of');
+  },
+);
+
 test('fixed numbers are little-endian', () => {
   expect(written((out) => out.u32(0x04030201))).toEqual(Uint8Array.of(1, 2, 3, 4));
   expect(written((out) => out.u64(0x04030201, 0x08070605))).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));

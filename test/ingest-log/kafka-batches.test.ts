@@ -10,11 +10,12 @@ interface Batch {
   readonly first: number;
   readonly words: readonly string[];
   readonly compression?: CompressionAlgorithmValue;
+  readonly timestamp?: bigint;
 }
 
 /** As a broker stores it: it writes the offset, which the checksum does not cover. */
-function batch({ first, words, compression = 'none' }: Batch): Buffer {
-  const messages = words.map((word) => ({ topic: 't', partition: 0, value: Buffer.from(word), timestamp: 7n }));
+function batch({ first, words, compression = 'none', timestamp = 7n }: Batch): Buffer {
+  const messages = words.map((word) => ({ topic: 't', partition: 0, value: Buffer.from(word), timestamp }));
   const bytes = Buffer.from(createRecordsBatch(messages, { compression }).buffer);
   bytes.writeBigInt64BE(BigInt(first), 0);
   return bytes;
@@ -41,6 +42,21 @@ test('offsets count from 1, and begin in the middle of a batch', () => {
     [8n, 'e'],
   ]);
   expect(all(bytes)[0]!.timeMs).toBe(7);
+});
+
+test('a time that is none is not known, or the last that there is; also of a damaged batch', () => {
+  for (const [timestamp, timeMs] of [
+    [-1n, 0],
+    [-(2n ** 63n), 0],
+    [0n, 0],
+    [8_640_000_000_000_000n, 8.64e15],
+    [2n ** 63n - 1n, 8.64e15],
+  ] as const) {
+    const bytes = batch({ first: 0, words: ['a'], timestamp });
+    expect(all(bytes)).toMatchObject([{ timeMs }]);
+    bytes[bytes.length - 1]! ^= 1;
+    expect(all(bytes)).toMatchObject([{ timeMs }]);
+  }
 });
 
 test('what is cut off at the end is left out', () => {
