@@ -198,18 +198,7 @@ export class LogConsumer {
   async #checkIdentity(state: PartitionState): Promise<void> {
     const { log, logger } = this.#options;
     const identity = await log.identify(state.partition);
-    if (state.identity !== identity) {
-      const isFirst = state.identity === '';
-      const next = state.consumed + 1n;
-      [state.identity, state.consumed, state.replayedUntil] = [identity, 0n, 0n];
-      if (!isFirst) {
-        logger.error('a partition of the log was made anew; it is read from its beginning', {
-          partition: state.partition,
-        });
-        // What the earlier one still held is gone.
-        await this.#pass(state, 0n, { from: next, to: next, fromMs: state.storedTimeMs, toMs: Date.now() });
-      }
-    }
+    if (state.identity !== identity) await this.#beginAnew(state, identity);
     state.last = await log.last(state.partition);
     if (state.last < state.consumed) {
       const { partition, consumed, last } = state;
@@ -223,6 +212,19 @@ export class LogConsumer {
     await this.#passDropped(state);
   }
 
+  /** The earlier identity stays until the store has what is missing: otherwise nothing would tell of it after a refusal. */
+  async #beginAnew(state: PartitionState, identity: string): Promise<void> {
+    const { partition, storedTimeMs: fromMs } = state;
+    const known = knownOf(state);
+    [state.consumed, state.replayedUntil] = [0n, known];
+    if (state.identity !== '') {
+      // What the earlier one still held is gone.
+      await this.#pass(state, 0n, { from: known + 1n, to: known + 1n, fromMs, toMs: Date.now() }, identity);
+      this.#options.logger.error('a partition of the log was made anew; it is read from its beginning', { partition });
+    }
+    [state.identity, state.replayedUntil] = [identity, 0n];
+  }
+
   /** What the log no longer has is passed at once: on a quiet partition nothing may come behind it for long. */
   async #passDropped(state: PartitionState): Promise<void> {
     const first = await this.#options.log.first(state.partition);
@@ -233,8 +235,13 @@ export class LogConsumer {
   }
 
   /** Goes on behind `offset`, and says for good what is missing before it. */
-  async #pass(state: PartitionState, offset: bigint, gap: LogGap | undefined): Promise<void> {
-    const { identity, partition, storedTimeMs: timeMs } = state;
+  async #pass(
+    state: PartitionState,
+    offset: bigint,
+    gap: LogGap | undefined,
+    identity: string = state.identity,
+  ): Promise<void> {
+    const { partition, storedTimeMs: timeMs } = state;
     await this.#options.store.consume(noSpans(), { identity, partition, offset, timeMs, gap });
     state.consumed = offset;
     if (gap !== undefined) this.#miss(state, gap);

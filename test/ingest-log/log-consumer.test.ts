@@ -353,3 +353,18 @@ test('a partition that was made anew is read from its beginning, and what the ea
   expect(made.storage.consumed().get(0)).toMatchObject({ identity: 'anew', offset: 4n, gap: { from: 5n, to: 5n } });
   expect(made.lines.join('')).toMatch(/a partition of the log was made anew/);
 });
+
+test('what a partition that was made anew has lost is told, also if the store refuses at first', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 4; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0]);
+  await made.reached(0, 4n);
+  let refusals = 3;
+  const consume: ConsumingStore['consume'] = async (...args) => {
+    if (refusals-- > 0) throw new StoreError('READ_ONLY', 'the disk is full');
+    return await made.storage.consume(...args);
+  };
+  await made.read([0], { log: changed(made.log, { identity: 'anew' }), store: { ...made.store, consume } });
+  await expect.poll(() => made.state(0).messages).toBe(4);
+  expect(made.storage.consumed().get(0)).toMatchObject({ identity: 'anew', offset: 4n, gap: { from: 5n, to: 5n } });
+});
