@@ -324,6 +324,8 @@ export class LogConsumer {
         break;
       }
     }
+    // Then it was not read again.
+    if (this.#closing.signal.aborted) throw new StoreError('UNAVAILABLE', 'the node is closing');
     return false;
   }
 
@@ -378,7 +380,11 @@ export class LogConsumer {
 
   async #look(): Promise<void> {
     while (!this.#closing.signal.aborted) {
-      for (const state of this.#states.values()) await this.#lookAt(state);
+      for (const state of this.#states.values()) {
+        await this.#lookAt(state);
+        // A log that is away takes its time for each of them.
+        if (this.#closing.signal.aborted) return;
+      }
       await this.#lookForGaps();
       await this.#pause(this.#options.lookMs ?? LOOK_MS);
     }

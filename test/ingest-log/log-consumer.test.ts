@@ -184,6 +184,52 @@ test('a damaged message is read again; one that stays damaged is put aside, and 
   expect(made.state(0).messages).toBe(0);
 });
 
+test('a damaged message that is read again while the node closes is not put aside', async () => {
+  await using made = new Reading();
+  await made.log.append(0, messageOf(0), 'a');
+  const damaged = damaging(made.log, 1n, Infinity);
+  const opened = Promise.withResolvers<LogConsumer>();
+  const closed = Promise.withResolvers<void>();
+  let reads = 0;
+  const log: IngestLog = {
+    ...damaged,
+    async *read(...args) {
+      if (++reads === 2) closed.resolve((await opened.promise).close());
+      yield* damaged.read(...args);
+    },
+  };
+  opened.resolve(await made.read([0], { log }));
+  await closed.promise;
+  expect(reads).toBeGreaterThan(1);
+  expect(made.aside).toEqual([]);
+  await made.read([0]);
+  await made.reached(0, 1n);
+  expect(made.stored(DEFAULT_TENANT)).toEqual(spanSet([requestOf({ first: 0, count: 2 })]));
+});
+
+test('a node that closes does not ask a log that is away for one partition after the other', async () => {
+  await using made = new Reading();
+  const away = new StoreError('UNAVAILABLE', 'the log is away');
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<bigint>();
+  let questions = 0;
+  const log: IngestLog = {
+    ...damaging(made.log, 0n, 0),
+    identify: async () => await Promise.reject(away),
+    last: async () => {
+      questions++;
+      asked.resolve();
+      return await answer.promise;
+    },
+  };
+  const consumer = await made.read([0, 1, 2], { log });
+  await asked.promise;
+  const closing = consumer.close();
+  answer.reject(away);
+  await closing;
+  expect(questions).toBe(1);
+});
+
 test('a store with partitions that are other nodes’ now is refused', async () => {
   await using made = new Reading();
   for (const partition of [0, 1, 2]) await made.log.append(partition, messageOf(2 * partition), 'a');
