@@ -16,6 +16,8 @@ const UNIT_BYTES_MAX: number = 4 << 20;
 /** After a failure; doubled until the most. */
 const RETRY_MS = 100;
 const RETRY_MOST_MS = 500;
+/** A log that ends before what was read of it is asked again for so long: a new leader may not know its end for a moment. */
+const SHORT_MS = 15_000;
 /** How often the end of each partition is asked for, for the lag, and the gaps that are still to be filled. */
 const LOOK_MS = 5_000;
 /** A damaged message is read again so often: another replica may have it whole. */
@@ -65,8 +67,9 @@ export interface LogConsumerOptions {
   readonly setAside: (partition: number, message: LogMessage, error: unknown) => void;
   /** Gets the result of each commit. */
   readonly onStored?: (result: WriteResult) => void;
-  /** Default RETRY_MS, LOOK_MS. */
+  /** Default RETRY_MS, SHORT_MS, LOOK_MS. */
   readonly retryMs?: number;
+  readonly shortMs?: number;
   readonly lookMs?: number;
 }
 
@@ -101,6 +104,8 @@ export class LogConsumer {
   readonly #states: ReadonlyMap<number, PartitionState>;
   readonly #closing = new AbortController();
   readonly #loops: Promise<void>[] = [];
+  /** Partitions that ended before what was read of them, when they were asked last. */
+  readonly #short = new Set<number>();
   /** Those that wait for a partition to be stored up to an offset. */
   readonly #waiting = new Set<{ readonly isMet: () => boolean; readonly wake: () => void }>();
 
@@ -199,8 +204,7 @@ export class LogConsumer {
     const { log, logger } = this.#options;
     const identity = await log.identify(state.partition);
     if (state.identity !== identity) await this.#beginAnew(state, identity);
-    state.last = await log.last(state.partition);
-    if (state.last < state.consumed) {
+    if (await this.#hasLostItsEnd(state)) {
       const { partition, consumed, last } = state;
       logger.error('the log ends before what was read of it: it has lost messages; it is read from its beginning', {
         partition,
@@ -210,6 +214,24 @@ export class LogConsumer {
       [state.consumed, state.replayedUntil] = [0n, consumed];
     }
     await this.#passDropped(state);
+  }
+
+  /** Believed if it stays; and if the log is longer again, but has another message at the place. */
+  async #hasLostItsEnd(state: PartitionState): Promise<boolean> {
+    const { log, retryMs = RETRY_MS, shortMs = SHORT_MS } = this.#options;
+    const { partition, consumed, storedTimeMs } = state;
+    // If the node closes, the message is not read, which throws.
+    for (const until = Date.now() + shortMs; !this.#closing.signal.aborted;) {
+      state.last = await log.last(partition);
+      if (state.last >= consumed) break;
+      this.#short.add(partition);
+      if (Date.now() >= until) return this.#short.delete(partition);
+      await this.#pause(retryMs);
+    }
+    if (!this.#short.has(partition)) return false;
+    const { offset, timeMs } = await this.#readAt(partition, consumed);
+    this.#short.delete(partition);
+    return offset !== consumed || Math.round(timeMs) !== storedTimeMs;
   }
 
   /** The earlier identity stays until the store has what is missing: otherwise nothing would tell of it after a refusal. */
@@ -223,6 +245,7 @@ export class LogConsumer {
       this.#options.logger.error('a partition of the log was made anew; it is read from its beginning', { partition });
     }
     [state.identity, state.replayedUntil] = [identity, 0n];
+    this.#short.delete(partition);
   }
 
   /** What the log no longer has is passed at once: on a quiet partition nothing may come behind it for long. */
@@ -315,18 +338,22 @@ export class LogConsumer {
   /** Reads a damaged message again, and stores it if it is whole then. */
   async #isWholeElsewhere(state: PartitionState, { offset }: LogMessage): Promise<boolean> {
     for (let reads = 0; reads < DAMAGED_READS_MAX; reads++) {
-      const ending = new AbortController();
-      const signal = AbortSignal.any([this.#closing.signal, ending.signal]);
-      for await (const again of this.#options.log.read(state.partition, offset, signal)) {
-        ending.abort();
-        const isSame = again.offset === offset;
-        if (!isSame || (await this.#commit(state, [again]).then(() => true, isCorrupt)) === true) return isSame;
-        break;
-      }
+      const again = await this.#readAt(state.partition, offset);
+      if (again.offset !== offset) return false;
+      if (await this.#commit(state, [again]).then(() => true, isCorrupt)) return true;
     }
-    // Then it was not read again.
-    if (this.#closing.signal.aborted) throw new StoreError('UNAVAILABLE', 'the node is closing');
     return false;
+  }
+
+  /** The message at `offset`, or the first behind it. Throws UNAVAILABLE if the node closes before there is one. */
+  async #readAt(partition: number, offset: bigint): Promise<LogMessage> {
+    const ending = new AbortController();
+    const signal = AbortSignal.any([this.#closing.signal, ending.signal]);
+    for await (const message of this.#options.log.read(partition, offset, signal)) {
+      ending.abort();
+      return message;
+    }
+    throw new StoreError('UNAVAILABLE', 'the node is closing');
   }
 
   async #commit(state: PartitionState, messages: readonly LogMessage[]): Promise<void> {

@@ -49,7 +49,16 @@ class Reading extends TemporaryFolder implements AsyncDisposable {
     const { log, store } = this;
     const setAside = (_partition: number, { offset }: LogMessage): void => void this.aside.push(offset);
     const logger = memoryLog(this.lines);
-    return (this.consumer = await LogConsumer.open({ log, store, partitions, logger, setAside, retryMs: 2, ...more }));
+    return (this.consumer = await LogConsumer.open({
+      log,
+      store,
+      partitions,
+      logger,
+      setAside,
+      retryMs: 2,
+      shortMs: 20,
+      ...more,
+    }));
   }
 
   state(partition: number): PartitionState {
@@ -305,8 +314,8 @@ test('however well messages are compressed, one commit gets a few MiB of request
   expect(sizes.reduce((sum, size) => sum + size)).toBeCloseTo(14, 1);
 });
 
-test('a log that lost its end is read from its beginning, which is shown once', async () => {
-  await using made = new Reading();
+/** All five messages that the log had are stored, and it has the first two of them now. */
+async function loseEnd(made: Reading): Promise<void> {
   for (let n = 0; n < 5; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
   await made.read([0]);
   await made.reached(0, 5n);
@@ -316,6 +325,70 @@ test('a log that lost its end is read from its beginning, which is shown once', 
   mkdirSync(join(made.path, 'log'));
   made.log = made.openLog();
   for (let n = 0; n < 2; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+}
+
+test('a log that says for a moment that it ends earlier is not read again', async () => {
+  await using made = new Reading();
+  for (let n = 0; n < 5; n++) await made.log.append(0, messageOf(2 * n), `${n}`);
+  await made.read([0]);
+  await made.reached(0, 5n);
+  let calls = 0;
+  const last: IngestLog['last'] = async (partition) => {
+    if (++calls <= 3) return 2n;
+    if (calls === 4) throw new StoreError('UNAVAILABLE', 'the log is away');
+    return await made.log.last(partition);
+  };
+  await made.read([0], { log: { ...changed(made.log, {}), last }, shortMs: 60_000 });
+  await made.log.append(0, messageOf(10), 'new');
+  await made.reached(0, 6n);
+  expect(made.state(0)).toMatchObject({ messages: 1, replayed: 0 });
+  expect(made.lines.join('')).not.toMatch(/ends before/);
+});
+
+test('a node closes at once while it asks a log for its end again; the place stays', async () => {
+  await using made = new Reading();
+  await loseEnd(made);
+  await made.read([0], { shortMs: 600_000 });
+  await expect.poll(() => made.state(0).last).toBe(2n);
+  await made.consumer!.close();
+  expect(made.state(0)).toMatchObject({ messages: 0, consumed: 5n });
+});
+
+test('a log that ended too early and was made anew then is read from its beginning', async () => {
+  await using made = new Reading();
+  await loseEnd(made);
+  const log = { ...changed(made.log, {}) };
+  await made.read([0], { log, shortMs: 600_000 });
+  await expect.poll(() => made.state(0).last).toBe(2n);
+  log.last = async () => {
+    Object.assign(log, changed(made.log, { identity: 'anew' }));
+    throw new StoreError('UNAVAILABLE', 'the log is away');
+  };
+  await expect.poll(() => made.state(0).messages).toBe(2);
+  expect(made.lines.join('')).toMatch(/was made anew/);
+  expect(made.lines.join('')).not.toMatch(/ends before/);
+});
+
+test('others that come in place of what the log lost are read, even while it is asked for its end again', async () => {
+  await using made = new Reading();
+  await loseEnd(made);
+  let refusals = 4;
+  const last: IngestLog['last'] = async (partition) => {
+    const end = await made.log.last(partition);
+    if (end >= 5n && refusals-- > 0) throw new StoreError('UNAVAILABLE', 'the log is away');
+    return end;
+  };
+  await made.read([0], { log: { ...changed(made.log, {}), last }, shortMs: 60_000 });
+  await expect.poll(() => made.state(0).last).toBe(2n);
+  expect(made.state(0)).toMatchObject({ messages: 0, consumed: 5n });
+  for (let n = 0; n < 6; n++) await made.log.append(0, messageOf(100 + 2 * n), `new ${n}`);
+  await expect.poll(() => made.state(0).messages, { timeout: 10_000 }).toBe(8);
+  expect(new Set(made.stored(DEFAULT_TENANT)).size).toBe(22);
+});
+
+test('a log that lost its end is read from its beginning, which is shown once', async () => {
+  await using made = new Reading();
+  await loseEnd(made);
   await made.read([0]);
   await made.log.append(0, messageOf(100), 'new');
   await expect.poll(() => new Set(made.stored(DEFAULT_TENANT)).size).toBe(12);
