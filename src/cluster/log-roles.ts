@@ -138,7 +138,8 @@ export async function openLogStorage(
   return {
     writer: copiesInto(store),
     place: () => placeOf(consumer, part),
-    placeInLog: () => placeInLog(part, [...consumer.states]),
+    // Other programs write to Kafka only, and put traces where they like.
+    placeInLog: () => placeInLog({ ...part, isOursAlone: config.ingestLog?.kind !== 'kafka' }, [...consumer.states]),
     lacks: () => lacksOf(consumer),
     reached: async (offsets, signal) => {
       const behind = await consumer.reached(offsets, logReadWaitMs, signal);

@@ -10,6 +10,8 @@ export interface PlaceInLog {
   readonly ordinal: number;
   readonly nodes: number;
   readonly partitions: number;
+  /** Only insert nodes write to the log. Others put a trace where they like. Absent in older releases: not known. */
+  readonly isOursAlone?: boolean;
   /** Up to where it has stored them, by partition. */
   readonly stored: Readonly<Record<string, string>>;
   readonly gaps: readonly {
@@ -23,7 +25,7 @@ export interface PlaceInLog {
 
 /** As a node tells it. */
 export function placeInLog(
-  part: Pick<PlaceInLog, 'zone' | 'ordinal' | 'nodes' | 'partitions'>,
+  part: Pick<PlaceInLog, 'zone' | 'ordinal' | 'nodes' | 'partitions' | 'isOursAlone'>,
   states: readonly PartitionState[],
 ): PlaceInLog {
   return {
@@ -44,8 +46,22 @@ export function sharedPartitions(one: PlaceInLog, other: PlaceInLog): number[] {
   return own.filter((partition) => partition % other.nodes === other.ordinal);
 }
 
-/** Of the gaps of `node` those that `other` can fill: it reads the partition, lacks nothing of it, and has all that was missed. */
+/** Both read the same partitions: every trace that one has the other should have, wherever who wrote it put it. */
+export function areTwins(one: PlaceInLog, other: PlaceInLog): boolean {
+  return one.partitions === other.partitions && one.nodes === other.nodes && one.ordinal === other.ordinal;
+}
+
+/** Whether it is known of every trace of one if the other should have it: insert nodes put a trace where its id says. */
+export function areComparable(one: PlaceInLog, other: PlaceInLog): boolean {
+  return areTwins(one, other) || (one.isOursAlone === true && other.isOursAlone === true);
+}
+
+/**
+ * Of the gaps of `node` those that `other` can fill: it reads the partition, lacks nothing of it, has all that was missed, and can
+ * be compared.
+ */
 export function fillableGaps(other: PlaceInLog, node: PlaceInLog): PlaceInLog['gaps'] {
+  if (!areComparable(other, node)) return [];
   const shared = sharedPartitions(other, node).filter((partition) => gapOf(other, partition) === undefined);
   return node.gaps.filter(
     ({ partition, to }) => shared.includes(partition) && BigInt(other.stored[partition] ?? 0) >= BigInt(to),

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import { StoreError } from '../base/errors.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import { partitionOfTrace } from '../cluster/placement.ts';
-import { fillableGaps, sharedPartitions, type PlaceInLog } from '../ingest-log/place-in-log.ts';
+import {
+  areComparable,
+  areTwins,
+  fillableGaps,
+  sharedPartitions,
+  type PlaceInLog,
+} from '../ingest-log/place-in-log.ts';
 import {
   askPlaceInLog,
   askTenants,
@@ -100,10 +106,10 @@ async function fillGaps({ from, to }: SyncNodes, places: Places, terminal: Termi
   const filled = fillableGaps(places.from!, places.to!);
   const shown = (some: PlaceInLog['gaps']): string => some.map(({ what }) => `  ${what}\n`).join('');
   const left = gaps.filter((gap) => !filled.includes(gap));
-  if (left.length > 0)
-    terminal.err(
-      `${from.url} lacks messages of the log itself, so ${to.url} still counts as lacking these:\n${shown(left)}`,
-    );
+  const why = areComparable(places.from!, places.to!)
+    ? `${from.url} lacks messages of the log itself`
+    : 'other programs may write to this log, and only of a twin is known which of their traces it should have';
+  if (left.length > 0) terminal.err(`${why}, so ${to.url} still counts as lacking these:\n${shown(left)}`);
   if (filled.length === 0) return;
   const now = await askPlaceInLog(to);
   // A gap that came meanwhile was not compared.
@@ -153,9 +159,9 @@ export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport)
   }
 }
 
-/** Which traces are compared and copied: those of partitions that both nodes read. */
-function isMeant({ to, shared }: Places): (traceId: Uint8Array) => boolean {
-  if (to === undefined || shared === undefined) return () => true;
+/** Which traces are compared and copied: between twins all, between others those that insert nodes put into partitions that both read. */
+export function isMeant({ from, to, shared }: Places): (traceId: Uint8Array) => boolean {
+  if (from === undefined || to === undefined || shared === undefined || areTwins(from, to)) return () => true;
   const own = new Set(shared);
   return (traceId) => own.has(partitionOfTrace(traceId, 0, to.partitions));
 }

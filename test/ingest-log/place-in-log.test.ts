@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { PartitionState } from '../../src/ingest-log/log-consumer.ts';
 import { fillableGaps, placeInLog, sharedPartitions } from '../../src/ingest-log/place-in-log.ts';
 
-const part = { zone: 'a', ordinal: 1, nodes: 2, partitions: 4 };
+const part = { zone: 'a', ordinal: 1, nodes: 2, partitions: 4, isOursAlone: true };
 const state = (partition: number, consumed: bigint, gap?: PartitionState['gap']): PartitionState => ({
   partition,
   identity: 'log',
@@ -57,4 +57,16 @@ test('a node fills gaps of partitions that it reads, has stored up to there, and
   expect(fillableGaps(larger, placeInLog(part, [state(1, 20n, gap), state(3, 20n, gap)]))).toEqual([
     expect.objectContaining({ partition: 3 }),
   ]);
+});
+
+test('in a log that other programs may write, only a twin fills gaps', () => {
+  const known = { ...part, isOursAlone: false };
+  const states = [state(1, 90n), state(3, 90n)];
+  const lacking = placeInLog(known, [state(1, 20n, gap), state(3, 20n, gap)]);
+  expect(fillableGaps(placeInLog({ ...known, zone: 'b' }, states), lacking)).toHaveLength(2);
+  expect(fillableGaps(placeInLog({ ...known, zone: 'c', nodes: 3, ordinal: 0 }, states), lacking)).toEqual([]);
+  // A node of an older release does not tell.
+  const { isOursAlone, ...older } = placeInLog({ ...part, zone: 'c', nodes: 3, ordinal: 0 }, states);
+  expect(isOursAlone).toBe(true);
+  expect(fillableGaps(older, placeInLog(part, [state(3, 20n, gap)]))).toEqual([]);
 });
