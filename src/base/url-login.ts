@@ -6,8 +6,18 @@ export function splitLogin(url: string): { readonly url: string; readonly header
   const { username, password } = parsed;
   if (username === '' && password === '') return { url, headers: {} };
   parsed.username = parsed.password = '';
-  const login = Buffer.from(`${decodeURIComponent(username)}:${decodeURIComponent(password)}`).toString('base64');
+  const login = Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64');
   return { url: parsed.href, headers: { authorization: `Basic ${login}` } };
+}
+
+/** As it is, where a `%` begins no bytes of UTF-8: whoever wrote it meant that character. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch (error) {
+    if (error instanceof URIError) return text;
+    throw error;
+  }
 }
 
 /** `text` without what stands between `//` and `@` in it. */

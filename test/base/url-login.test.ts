@@ -6,6 +6,8 @@ test.each([
   ['http://me:p%40ss@127.0.0.1:8428/push?key=1', 'http://127.0.0.1:8428/push?key=1', 'me:p@ss'],
   ['https://me@host/', 'https://host/', 'me:'],
   ['https://:token@host/', 'https://host/', ':token'],
+  ['http://u:50%@host/', 'http://host/', 'u:50%'],
+  ['http://u%40:%ff%zz@host/', 'http://host/', 'u@:%ff%zz'],
 ])('%s is a URL and a header', (given, url, login) => {
   const authorization = `Basic ${Buffer.from(login).toString('base64')}`;
   expect(splitLogin(given)).toEqual({ url, headers: { authorization } });
