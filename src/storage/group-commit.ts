@@ -40,13 +40,15 @@ export interface TenantRequest {
   readonly retentionMs?: number | undefined;
   /** These spans are acknowledged already. */
   readonly isAccepted?: boolean | undefined;
+  /** As CallContext. */
+  readonly isCopied?: boolean | undefined;
 }
 
 export interface GroupCommitOptions {
   /** Starts writing a day's blocks. Throws StoreError if the write cannot begin. */
   readonly append: (day: number, blocks: readonly Uint8Array[]) => LogAppend;
   /** The bounds of the spans that are accepted now. */
-  readonly acceptedSpans: (request: Pick<TenantRequest, 'retentionMs' | 'isAccepted'>) => ScanBounds;
+  readonly acceptedSpans: (request: Pick<TenantRequest, 'retentionMs' | 'isAccepted' | 'isCopied'>) => ScanBounds;
   /** Throws the error for a request with spans of `days` if one of these days may not be written now. */
   readonly assertWritable?: (days: Iterable<number>) => void;
   /** Makes the places durable. Rejects with DISK. */

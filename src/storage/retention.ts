@@ -80,6 +80,15 @@ export function acknowledgedSpans(nowNs: bigint, { retentionMs }: Retention): Sc
   return { ...ANY_SPAN, startMinNs };
 }
 
+/**
+ * As acceptedStarts, for spans that a twin has: all of the days that are kept, since a day goes as a whole; when they came is no
+ * matter.
+ */
+export function keptStarts(nowNs: bigint, retention: Retention, tenantMs?: number): ScanBounds {
+  const { startMinNs, startMaxNs } = acceptedStarts(nowNs, { ...retention, backfillMaxMs: 0 }, tenantMs);
+  return { startMinNs: startMinNs - (startMinNs % (BigInt(DAY_MS) * 1_000_000n)), startMaxNs };
+}
+
 /** The days among `days` whose last moment is older than the retention at `nowMs`. */
 export function daysToDrop(days: readonly number[], nowMs: number, retention: Retention): number[] {
   return days.filter((day) => (day + 1) * DAY_MS <= nowMs - retention.retentionMs);

@@ -3,6 +3,7 @@
 // engine worker hosts it; tests and tools use it directly.
 import type { Clock } from '../base/clock.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
+import { limits } from '../base/limits.ts';
 import type { LineLogger } from '../base/logger.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { DirectoryLock } from '../disk/lock.ts';
@@ -36,7 +37,7 @@ import { GroupCommit, type TenantRequest } from './group-commit.ts';
 import { Ledger } from './ledger.ts';
 import { Maintenance, type FinishedWork } from './maintenance.ts';
 import { PartitionSet, type OpenReport } from './partition-set.ts';
-import { acceptedStarts, acknowledgedSpans } from './retention.ts';
+import { acceptedStarts, acknowledgedSpans, keptStarts } from './retention.ts';
 import { RecentWrites } from './recent-writes.ts';
 import { SnapshotFolder } from './snapshot-folder.ts';
 import { Views, type StoreView } from './views.ts';
@@ -88,7 +89,10 @@ export interface StorageOptions {
   readonly takeLock: (path: string) => DirectoryLock;
 }
 
-type WriteHow = Pick<WriteContext, 'retentionMs' | 'strays'>;
+type WriteHow = Pick<WriteContext, 'retentionMs' | 'strays' | 'isCopied'>;
+
+/** Of spans that another node has taken, with limits of its own. */
+const WIDEST = { spanAttributesMax: limits.attributesPerSpanMost, spanBytesMax: limits.spanBytesMost } as const;
 
 /** setTimeout treats longer delays as 1 ms. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -144,15 +148,12 @@ export class Storage implements StoreAdmin {
     const acceptsDay = (day: number): boolean => this.#partitions.acceptsDay(day);
     this.#commit = new GroupCommit({
       append: (day, blocks) => this.#partitions.append(day, blocks),
-      acceptedSpans: ({ retentionMs, isAccepted }) =>
-        isAccepted === true
-          ? { ...acknowledgedSpans(clock.nowNs(), options), acceptsDay }
-          : {
-              ...acceptedStarts(clock.nowNs(), options, retentionMs),
-              acceptsDay,
-              spanAttributesMax,
-              spanBytesMax,
-            },
+      acceptedSpans: ({ retentionMs, isAccepted = false, isCopied = false }) => {
+        const nowNs = clock.nowNs();
+        if (isAccepted) return { ...acknowledgedSpans(nowNs, options), acceptsDay };
+        if (isCopied) return { ...keptStarts(nowNs, options, retentionMs), acceptsDay, ...WIDEST };
+        return { ...acceptedStarts(nowNs, options, retentionMs), acceptsDay, spanAttributesMax, spanBytesMax };
+      },
       assertWritable: (days) => this.#partitions.assertWritable(days),
       writePlaces: (places) => this.#consumed.commit(places),
       onFailedRequest: (failed) => this.#failed.report(failed),
@@ -171,12 +172,12 @@ export class Storage implements StoreAdmin {
   }
 
   /** Strays are noted before they are visible, and once more when the write has made the days that were not there. */
-  async #write(tenant: Tenant, body: Uint8Array, { retentionMs, strays }: WriteHow): Promise<WriteResult> {
+  async #write(tenant: Tenant, body: Uint8Array, { retentionMs, strays, isCopied }: WriteHow): Promise<WriteResult> {
     if (strays !== undefined) await this.#noteStrays(strays);
     this.#assertOpen();
     this.#guard.assertWritable();
     this.#tenants.assertWelcome(tenant);
-    const result = await this.#writeTogether([{ tenant, body, retentionMs }]);
+    const result = await this.#writeTogether([{ tenant, body, retentionMs, isCopied }]);
     if (strays !== undefined) await this.#noteStrays(strays);
     return result;
   }

@@ -39,9 +39,9 @@ export async function openThreadedStore(options: ThreadedStoreOptions): Promise<
   const report = await opened(worker);
   const thread = new EngineThread(worker, { path: options.path, report, watch, meter: engineMeter, onFatal });
   const methods = engineMethods((name, args) => thread.call(name, args));
-  const write: SpanWriter['write'] = async ({ tenant, retentionMs, strays }, body, key) => {
+  const write: SpanWriter['write'] = async ({ tenant, retentionMs, strays, isCopied }, body, key) => {
     const owned = owning(body);
-    return await thread.call('write', [tenant, owned, key, { retentionMs, strays }], [owned.buffer]);
+    return await thread.call('write', [tenant, owned, key, { retentionMs, strays, isCopied }], [owned.buffer]);
   };
   const consume: EngineMethods['consume'] = async (requests, place) => {
     const owned = requests.map(({ body, ...request }) => ({ ...request, body: owning(body) }));

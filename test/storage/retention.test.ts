@@ -6,6 +6,7 @@ import {
   bytesWithinPercent,
   daysInFuture,
   daysToDrop,
+  keptStarts,
   newestDays,
   planSpaceDrops,
   type Drop,
@@ -34,6 +35,14 @@ describe('retention', () => {
       const oldest = Number(startMinNs / 1_000_000n / BigInt(DAY_MS));
       expect(daysToDrop([oldest], nowMs, week)).toEqual([]);
       expect(daysToDrop([oldest - 1], nowMs, week)).toEqual([oldest - 1]);
+    }
+  });
+
+  test('of copied spans accepts the days that it does not drop, whole, whatever the limit of backfill', () => {
+    for (let nowMs = 19 * DAY_MS; nowMs <= 21 * DAY_MS; nowMs += DAY_MS / 48) {
+      const { startMinNs } = keptStarts(BigInt(nowMs) * 1_000_000n, { ...week, backfillMaxMs: 1 } as typeof week);
+      const oldest = Number(startMinNs / 1_000_000n) / DAY_MS;
+      expect(daysToDrop([oldest - 1, oldest], nowMs, week)).toEqual([oldest - 1]);
     }
   });
 

@@ -151,6 +151,15 @@ describe('a threaded store', () => {
     await store.close();
   }, 30_000);
 
+  test('passes on that spans are copied, which are taken as large as any node may take them', async () => {
+    using folder = new TemporaryFolder();
+    const store = await openOn(folder.path, { spanBytesMax: 10 });
+    const call = { tenant: DEFAULT_TENANT };
+    expect((await store.write(call, today({ first: 0, count: 3 }))).stored).toBe(0);
+    expect((await store.write({ ...call, isCopied: true }, today({ first: 0, count: 3 }))).stored).toBe(3);
+    await store.close();
+  });
+
   test('gives errors back with their code', async () => {
     using folder = new TemporaryFolder();
     const store = await openOn(folder.path);

@@ -83,6 +83,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/kafka/kafka-log.test.ts': ['src/ingest-log/kafka-log.ts', 'src/ingest-log/kafka-brokers.ts'],
   'test/system/ingest-log.test.ts': [],
   'test/system/log-sync.test.ts': [],
+  'test/storage/copied-spans.test.ts': [],
   'test/storage/consume.test.ts': ['src/storage/group-commit.ts', 'src/storage/consumed-offsets.ts'],
   'test/contract/store-ports.test.ts': [
     'src/api/cluster-grpc/storage-node-grpc.ts',
