@@ -1,6 +1,8 @@
 // Batches of messages as Kafka keeps them, read one after the other, each against its checksum: the client does not look at it. A batch
-// that is damaged becomes one message of its raw bytes. They begin with a zero, as no request does, so whoever reads puts it aside.
+// that is damaged is read again, and if it stays so becomes one message of its raw bytes. They begin with a zero, as no request does,
+// so whoever reads puts it aside.
 import { crc32c, Reader, readRecordsBatch, ResponseError, type RecordsBatch } from '@platformatic/kafka';
+import { StoreError } from '../base/errors.ts';
 import type { LogMessage } from './ingest-log.ts';
 
 /** Base offset and length. */
@@ -16,6 +18,8 @@ const IS_CONTROL = 0x20;
 const HAS_APPEND_TIME = 0x08;
 /** The last time that a Date has. */
 const TIME_MS_MAX = 8.64e15;
+/** A damaged batch is read again so often: on its way, or in the replica that leads now, it may have been damaged alone. */
+const DAMAGED_READS_MAX = 5;
 
 /** The batches in the answer to a fetch (version 13) of one partition; empty: there are none. Throws ResponseError. */
 export function readFetched(_correlationId: number, apiKey: number, apiVersion: number, reader: Reader): Buffer {
@@ -39,16 +43,47 @@ export function readFetched(_correlationId: number, apiKey: number, apiVersion: 
   return batches;
 }
 
-/** The messages of the batches, in order, from Kafka's offset `from` on. What is cut off at the end is left out. */
-export function* readMessages(batches: Buffer, from: bigint): Generator<LogMessage> {
+/** How often the damaged batch of a partition was read. */
+export class DamagedReads {
+  #first = -1n;
+  #reads = 0;
+
+  /** Throws UNAVAILABLE while the batch that begins at Kafka's offset `first` is to be read again. */
+  check(first: bigint): void {
+    if (this.#first !== first) [this.#first, this.#reads] = [first, 0];
+    if (this.#reads++ < DAMAGED_READS_MAX)
+      throw new StoreError('UNAVAILABLE', `a batch of Kafka at offset ${first} fails its checksum; it is read again`);
+  }
+}
+
+/**
+ * The messages of the batches, in order, from Kafka's offset `from` on. What is cut off at the end is left out. Throws UNAVAILABLE,
+ * so that it is read again: at a damaged batch as `reads` says, and if there are bytes and nothing can be read of them.
+ */
+export function* readMessages(batches: Buffer, from: bigint, reads?: DamagedReads): Generator<LogMessage> {
+  let given = 0;
   for (let at = 0; at + HEADER_BYTES <= batches.length;) {
     const end = at + HEAD_BYTES + batches.readInt32BE(at + 8);
-    if (end > batches.length || end < at + HEADER_BYTES) return;
+    if (end > batches.length || end < at + HEADER_BYTES) break;
     const batch = batches.subarray(at, end);
-    const messages = decoded(batch) ?? [damaged(batch, { from, rest: batches.subarray(end) })];
+    let messages = decoded(batch);
+    if (messages === undefined) {
+      reads?.check(batch.readBigInt64BE(0));
+      messages = [damaged(batch, { from, rest: batches.subarray(end) })];
+    }
     at = end;
-    for (const message of messages) if (message.offset > from) yield message;
+    for (const message of messages) {
+      if (message.offset <= from) continue;
+      given++;
+      yield message;
+    }
   }
+  // A broker always sends one batch whole.
+  if (given === 0 && batches.length > 0)
+    throw new StoreError(
+      'UNAVAILABLE',
+      `the ${batches.length} bytes that Kafka sent hold no message from offset ${from} on`,
+    );
 }
 
 /** undefined: the batch is damaged. */
@@ -72,11 +107,18 @@ function damaged(bytes: Buffer, { from, rest }: { readonly from: bigint; readonl
   return { offset: next > here ? next : here + 1n, bytes: new Uint8Array(bytes), timeMs };
 }
 
-/** What a transaction of another program wrote about itself has an offset, too: it is a message without bytes. */
+/**
+ * What a transaction of another program wrote about itself has an offset, too: it is a message without bytes. So is the end of a
+ * batch whose last messages were compacted away: otherwise nobody would come past it.
+ */
 function messagesOf(batch: RecordsBatch): LogMessage[] {
   const isControl = (batch.attributes & IS_CONTROL) !== 0;
   const appendTime = (batch.attributes & HAS_APPEND_TIME) !== 0 ? batch.maxTimestamp : undefined;
-  return batch.records.map(({ offsetDelta, timestampDelta, key, value }) => ({
+  const { records, lastOffsetDelta } = batch;
+  const timestampDelta = batch.maxTimestamp - batch.firstTimestamp;
+  const isWhole = records.at(-1)?.offsetDelta === lastOffsetDelta;
+  const end = isWhole ? [] : [{ offsetDelta: lastOffsetDelta, timestampDelta, key: undefined, value: null }];
+  return [...records, ...end].map(({ offsetDelta, timestampDelta, key, value }) => ({
     offset: batch.firstOffset + BigInt(offsetDelta) + 1n,
     id: key?.toString(),
     bytes: isControl || value === null ? new Uint8Array(0) : value,

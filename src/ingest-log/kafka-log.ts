@@ -16,7 +16,7 @@ import {
 } from '@platformatic/kafka';
 import { StoreError } from '../base/errors.ts';
 import type { IngestLog, LogDescription, LogMessage } from './ingest-log.ts';
-import { readFetched, readMessages } from './kafka-batches.ts';
+import { DamagedReads, readFetched, readMessages } from './kafka-batches.ts';
 import { apiErrorOf, away, KafkaBrokers, LeaderLink } from './kafka-brokers.ts';
 import { describeTopic, SETTINGS_READ, settingsOfNew } from './kafka-promise.ts';
 
@@ -93,6 +93,7 @@ interface Lane {
   /** The id with the producer's sequence, of which nobody knows whether it is stored. */
   pending: string | undefined;
   appended: { readonly id: string; readonly offset: bigint } | undefined;
+  readonly damagedReads: DamagedReads;
 }
 
 export class KafkaLog implements IngestLog {
@@ -123,6 +124,7 @@ export class KafkaLog implements IngestLog {
       producer: undefined,
       pending: undefined,
       appended: undefined,
+      damagedReads: new DamagedReads(),
     }));
   }
 
@@ -224,7 +226,7 @@ export class KafkaLog implements IngestLog {
     const { id: topicId } = await this.#brokers.topic();
     for (let next = from < 1n ? 0n : from - 1n; ;) {
       const batches = await this.#fetch(link, { topicId, partition, from: next });
-      for (const message of readMessages(batches, next)) {
+      for (const message of readMessages(batches, next, this.#lanes[partition]!.damagedReads)) {
         next = message.offset;
         yield message;
       }

@@ -2,7 +2,7 @@
 import { crc32c, createRecordsBatch, type CompressionAlgorithmValue } from '@platformatic/kafka';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { readMessages } from '../../src/ingest-log/kafka-batches.ts';
+import { DamagedReads, readMessages } from '../../src/ingest-log/kafka-batches.ts';
 import { decodePayload } from '../../src/ingest-log/log-payload.ts';
 import type { LogMessage } from '../../src/ingest-log/ingest-log.ts';
 
@@ -105,4 +105,65 @@ test('a batch whose checksum fits and whose compressed bytes are none is damaged
   raw.writeInt16BE(4, 21);
   raw.writeUInt32BE(crc32c(raw.subarray(21)), 17);
   expect(all(raw)).toMatchObject([{ offset: 1n }]);
+});
+
+test('a damaged batch is asked for again before it is given', () => {
+  const bytes = Buffer.concat([
+    batch({ first: 0, words: ['a'] }),
+    batch({ first: 1, words: ['b', 'c'] }),
+    batch({ first: 3, words: ['d'] }),
+  ]);
+  const whole = Buffer.from(bytes);
+  bytes[bytes.length - batch({ first: 3, words: ['d'] }).length - 1]! ^= 1;
+  const reads = new DamagedReads();
+  const given: string[] = [];
+  const read = (from: bigint, some: Buffer): string => {
+    given.length = 0;
+    try {
+      for (const message of readMessages(some, from, reads)) given.push(String(message.offset));
+      return given.join();
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'UNAVAILABLE' });
+      return `${given.join()} and again`;
+    }
+  };
+  expect(read(0n, bytes)).toBe('1 and again');
+  for (let n = 1; n < 5; n++) expect(read(1n, bytes)).toBe(' and again');
+  // It stays so: then it is put aside, also where it is read from its middle.
+  expect([read(1n, bytes), read(2n, bytes)]).toEqual(['3,4', '3,4']);
+  const fresh = new DamagedReads();
+  expect(() => [...readMessages(bytes, 1n, fresh)]).toThrow('checksum');
+  expect(shown([...readMessages(whole, 1n, fresh)])).toEqual([
+    [2n, 'b'],
+    [3n, 'c'],
+    [4n, 'd'],
+  ]);
+});
+
+test('what cannot be read at all is asked for again, not at full speed', () => {
+  const damaged = batch({ first: 0, words: ['a', 'b'] });
+  for (const length of [-1, 0, 48, damaged.length, 2 ** 31 - 1]) {
+    damaged.writeInt32BE(length, 8);
+    expect(() => all(damaged), String(length)).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }));
+  }
+  expect(() => all(damaged.subarray(0, 20))).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }));
+  expect(all(Buffer.alloc(0))).toEqual([]);
+});
+
+test('a batch whose last messages the log has dropped is passed to its end', () => {
+  const bytes = batch({ first: 4, words: ['a', 'b'] });
+  bytes.writeInt32BE(3, 23);
+  bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17);
+  expect(shown(all(bytes))).toEqual([
+    [5n, 'a'],
+    [6n, 'b'],
+    [8n, ''],
+  ]);
+  expect(shown(all(bytes, 7n))).toEqual([[8n, '']]);
+  const empty = Buffer.from(bytes.subarray(0, 61));
+  empty.writeInt32BE(empty.length - 12, 8);
+  empty.writeInt32BE(0, 57);
+  empty.writeUInt32BE(crc32c(empty.subarray(21)), 17);
+  expect(shown(all(empty, 4n))).toEqual([[8n, '']]);
+  expect(all(empty)[0]!.timeMs).toBe(7);
 });
