@@ -3,6 +3,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { flagTable } from '../../src/config.ts';
 import { runProgram } from '../support/node-process.ts';
@@ -17,6 +18,11 @@ const hasHelm = hasProgram('helm', 'version');
 const schemas = process.env['KUBERNETES_SCHEMAS'];
 const canValidate = hasHelm && schemas !== undefined && hasProgram('kubeconform', '-v');
 
+/** Where an OpenID issuer is. */
+const EGRESS = [
+  ['networkPolicy.egressTo[0].to[0].ipBlock.cidr', '192.0.2.0/24'],
+  ['networkPolicy.egressTo[0].ports[0].port', '443'],
+] as const;
 /** Everything that a chart can make, on. */
 const ALL_ON = [
   ['ingress.enabled', 'true'],
@@ -25,6 +31,7 @@ const ALL_ON = [
   ['httpRoute.hostnames[0]', 'traces.example.com'],
   ['networkPolicy.enabled', 'true'],
   ['networkPolicy.ingressFrom[0].namespaceSelector.matchLabels.team', 'shop'],
+  ...EGRESS,
   ['serviceMonitor.enabled', 'true'],
   ['vmServiceScrape.enabled', 'true'],
   ['envFrom[0].secretRef.name', 'keys'],
@@ -152,6 +159,30 @@ describe.skipIf(!hasHelm)('rendered by helm', () => {
   test.each(CHARTS)('%s refuses a misspelt value, and one of a wrong type', (chart) => {
     expect(() => render(chart, [['persistance.size', '1Gi']])).toThrow(/persistance/);
     expect(() => render(chart, [['image.pullPolicy', 'Sometimes']])).toThrow(/pullPolicy/);
+  });
+
+  test.each(RENDERINGS)(
+    '%s %s: each policy lets a node out to what egressTo names, and the proxy not',
+    (chart, _how, values) => {
+      const egressTo = new Map<string, unknown[]>(
+        parseManifests(render(chart, [...values, ['networkPolicy.enabled', 'true'], ...EGRESS]))
+          .filter(({ kind }) => kind === 'NetworkPolicy')
+          .map(({ metadata, spec }) => [metadata.name, spec.egress as unknown[]]),
+      );
+      expect(egressTo.size).toBeGreaterThan(0);
+      for (const [name, rules] of egressTo) {
+        const isNode = !name.endsWith('-proxy');
+        expect(rules.some(isIssuer), name).toBe(isNode);
+        expect(rules.some(isDns), `${name}: the issuer's name`).toBe(true);
+      }
+    },
+  );
+
+  test.each(CHARTS)('%s without egressTo: a node that stores opens no connection', (chart) => {
+    const egress = parseManifests(render(chart, [['networkPolicy.enabled', 'true']]))
+      .filter(({ kind, metadata }) => kind === 'NetworkPolicy' && /^tracelith(-storage)?$/.test(metadata.name))
+      .map(({ spec }) => spec.egress as unknown);
+    expect(egress).toEqual([[]]);
   });
 
   test('a route without a gateway says what is missing', () => {
@@ -302,6 +333,15 @@ interface Conformity {
 /** As Kubernetes puts a variable into an argument. */
 function asInPod(arg: string): string {
   return arg.replace('$(POD_NAME)', 'tracelith-storage-0');
+}
+
+function isIssuer(rule: unknown): boolean {
+  return isDeepStrictEqual(rule, { to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports: [{ port: 443 }] });
+}
+
+function isDns(rule: unknown): boolean {
+  const ports = ['UDP', 'TCP'].map((protocol) => ({ port: 53, protocol }));
+  return isDeepStrictEqual(rule, { ports });
 }
 
 interface Container {
