@@ -25,7 +25,7 @@ export function Endpoints({ status }: { status: HomeStatus }) {
             <h3>{group}</h3>
             <ul class="paths">
               {endpoints.map((endpoint) => (
-                <EndpointItem key={endpoint.path} endpoint={endpoint} />
+                <EndpointItem key={`${endpoint.method} ${endpoint.path}`} endpoint={endpoint} />
               ))}
             </ul>
           </div>

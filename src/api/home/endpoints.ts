@@ -10,25 +10,49 @@ const GROUPS: Readonly<Record<string, readonly Row[]>> = {
   ],
   Query: [
     ['GET', 'api/services', 'names of services'],
+    ['GET', 'api/services/*/operations', 'names of the operations of a service'],
     ['GET', 'api/operations', 'operations of a service: service=…'],
     ['GET', 'api/traces', 'search: service=…&operation=…&tags={…}&limit=…'],
     ['GET', 'api/traces/*', 'one trace by its id'],
     ['GET', 'api/dependencies', 'calls between services: endTs=…&lookback=…'],
+    ['GET', 'api/deep-dependencies', 'chains of calls through a service: service=…&operation=…'],
     ['GET', 'api/metrics/*', "the Monitor's latencies, calls and errors"],
     ['GET', 'api/v3/services', 'names of services, api_v3'],
     ['GET', 'api/v3/operations', 'operations of a service, api_v3: service=…'],
     ['GET', 'api/v3/traces', 'search as OTLP JSON: query.service_name=…'],
     ['GET', 'api/v3/traces/*', 'one trace as OTLP JSON, without any loss'],
+    ['GET', 'api/v3/trace-summaries', 'search, one line for each trace: query.service_name=…'],
+    ['GET', 'api/v3/dependencies', 'calls between services, api_v3: start_time=…&end_time=…'],
+    ['POST', 'api/transform', 'shows OTLP JSON as Jaeger does, and stores nothing'],
     ['POST', 'api/archive/*', 'keep a trace beyond retention'],
+    ['GET', 'api/archive/*', 'one trace from the archive'],
+    ['DELETE', 'api/archive/*', 'remove a trace from the archive'],
   ],
   Operation: [
     ['GET', 'health', '200 while the node serves'],
+    ['GET', 'ready', '200 while spans are taken and queries are answered'],
+    ['GET', 'insert/ready', '200 while spans are taken'],
+    ['GET', 'select/ready', '200 while queries are answered'],
     ['GET', 'metrics', 'figures for Prometheus'],
     ['GET', 'flags', 'every flag with its value'],
-    ['GET', 'insert/ready', '200 while spans are taken'],
+    ['GET', 'debug/threads', 'what threads and memory do'],
+    ['POST', 'debug/cpu', 'a CPU profile: thread=…&seconds=…'],
+    ['POST', 'debug/heap', 'a profile of what is allocated: thread=…&seconds=…'],
+  ],
+  'Stored data': [
+    ['GET', 'internal/tenants', 'tenants, with what each has stored: usage=1'],
     ['POST', 'internal/force_flush', 'turn the log into parts now'],
     ['POST', 'internal/force_merge', 'merge the parts of each day into one'],
-    ['POST', 'internal/partition/list', 'days in use; detach, attach and snapshots beside it'],
+    ['POST', 'internal/partition/list', 'days in use'],
+    ['POST', 'internal/partition/detach', 'take a day out of use: name=…'],
+    ['POST', 'internal/partition/attach', 'put it back into use: name=…'],
+    ['POST', 'internal/partition/accept_loss', 'answer again without what a day has lost: partition_prefix=…'],
+    ['POST', 'internal/partition/snapshot/create', 'keep days as they are, for a backup'],
+    ['POST', 'internal/partition/snapshot/list', 'snapshots on disk'],
+    ['POST', 'internal/partition/snapshot/delete', 'remove one: path=…'],
+    ['POST', 'delete/run_task', 'delete traces or spans for good, with -delete.enable: traceID=… or a search'],
+    ['POST', 'delete/active_tasks', 'how far these tasks are'],
+    ['POST', 'delete/stop_task', 'stop one: task_id=…'],
   ],
 };
 
@@ -40,17 +64,24 @@ export const ENDPOINTS: readonly HomeEndpoint[] = Object.entries(GROUPS).flatMap
   }),
 );
 
-/** Paths of the last group that every listener with pages has. */
-const FOR_ANYBODY: readonly string[] = ['health', 'insert/ready'];
+/** What a listener serves. */
+export interface Served {
+  /** False: -adminListenAddr has taken away the paths for operators. */
+  readonly isForOperators: boolean;
+  /** False: the node stores nothing, as a select node. */
+  readonly storesSpans: boolean;
+  /** False: -insert.disable. */
+  readonly takesSpans: boolean;
+}
 
-/**
- * Those of a listener. `isForOperators`: false where -adminListenAddr has taken away the paths for operators, and on a node that
- * stores nothing. `takesSpans`: false with -insert.disable.
- */
-export function endpointsOf(isForOperators: boolean, takesSpans: boolean): readonly HomeEndpoint[] {
-  return ENDPOINTS.filter(
-    ({ group, path }) =>
-      (takesSpans || (group !== 'Ingest' && path !== 'insert/ready')) &&
-      (isForOperators || group !== 'Operation' || FOR_ANYBODY.includes(path)),
-  );
+/** Paths of Operation that every listener with pages has. */
+const FOR_ANYBODY: readonly string[] = ['health', 'ready', 'insert/ready', 'select/ready'];
+
+/** Those of a listener. */
+export function endpointsOf({ isForOperators, storesSpans, takesSpans }: Served): readonly HomeEndpoint[] {
+  return ENDPOINTS.filter(({ group, path }) => {
+    if (group === 'Ingest' || path === 'insert/ready') return takesSpans;
+    if (group === 'Operation') return isForOperators || FOR_ANYBODY.includes(path);
+    return group !== 'Stored data' || (isForOperators && storesSpans);
+  });
 }

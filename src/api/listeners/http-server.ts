@@ -250,7 +250,11 @@ function registerHomePage(
   options: HttpServerOptions & Pick<PagesListener, 'isForOperators'>,
 ): void {
   const { config, version, uiDir, admin, inventory, isForOperators, addresses = () => ({}) } = options;
-  const endpoints = endpointsOf(isForOperators && admin !== undefined, !config.isInsertOff);
+  const endpoints = endpointsOf({
+    isForOperators,
+    storesSpans: admin !== undefined,
+    takesSpans: !config.isInsertOff,
+  });
   registerHome(scope, {
     files: uiDir === undefined ? undefined : loadHome(nodeDisk, uiDir),
     status: new HomeStatusReader({ ...options, admin, inventory, addresses, endpoints }),

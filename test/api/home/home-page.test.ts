@@ -2,7 +2,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { ENDPOINTS } from '../../../src/api/home/endpoints.ts';
+import { listedNeeds } from '../../../src/api/access/route-needs.ts';
+import { ENDPOINTS, endpointsOf } from '../../../src/api/home/endpoints.ts';
 import { loadHome } from '../../../src/api/home/home-page.ts';
 import { nodeDisk } from '../../../src/disk/node-disk.ts';
 import type { HomeStatus } from '../../../src/ui/home-status.ts';
@@ -103,4 +104,75 @@ test('every path that is listed is there', async () => {
     if (isJaeger) expect((await edge.send({ method, path: asked })).text, path).not.toContain('404 page not found');
     else expect([path, status, headers['allow']]).toEqual([path, 405, expect.stringContaining(method)]);
   }
+});
+
+/** Rows of the table of needs that the page does not list. */
+const NOT_LISTED: Readonly<Record<string, string>> = {
+  'POST /ready': 'as GET, which is listed',
+  'POST /insert/ready': 'as that',
+  'POST /select/ready': 'as that',
+  'POST /internal/purge': 'is there with -purge.enable alone, for test suites',
+  'POST /internal/partition/fill_log_gaps': 'hides spans unless it is called as docs/operations/log.md says',
+  'POST /internal/partition/tenants': 'tools that copy days between nodes ask it',
+  'POST /internal/partition/digests': 'as that',
+  'POST /internal/partition/traces': 'as that',
+  'POST /internal/partition/log': 'as that',
+  'POST /internal/partition/write': 'as that',
+  'GET /internal/partition/snapshot/file/*': 'as that',
+  'GET /analytics/v1/dependencies': 'is what Jaeger UI calls api/deep-dependencies',
+  'GET /api/quality-metrics': 'has nothing to say: it keeps a tab of Jaeger UI from showing an error',
+  '* /api/*': 'is 404',
+  'GET ': 'is the page itself',
+  'GET /': 'as that',
+  'GET /ui': 'as that',
+  'GET /ui/status.json': 'as that',
+  'GET /ui/*': 'as that',
+  'GET /search': 'is a page of Jaeger UI',
+  'GET /trace': 'as that',
+  'GET /trace/*': 'as that',
+  'GET /dependencies': 'as that',
+  'GET /deep-dependencies': 'as that',
+  'GET /monitor': 'as that',
+  'GET /quality-metrics': 'as that',
+  'GET /plexus-demo': 'as that',
+  'GET /static/*': 'as that',
+};
+
+test('every path of the table of needs is listed, or has a reason why not', () => {
+  const listed = ENDPOINTS.map(({ method, path }) => `${method} /${path}`);
+  const needs = listedNeeds().filter((row) => row.includes(' '));
+  expect(needs.filter((row) => !listed.some((one) => areSame(one, row)))).toEqual(Object.keys(NOT_LISTED));
+  expect(listed.filter((one) => !needs.some((row) => areSame(one, row)))).toEqual([]);
+});
+
+/** The page has one row for four routes of metrics, and names what the route below api/services/ answers. */
+function areSame(listed: string, row: string): boolean {
+  return listed === row || isBelow(listed, row) || isBelow(row, listed);
+}
+
+function isBelow(path: string, pattern: string): boolean {
+  return pattern.endsWith('/*') && path.startsWith(pattern.slice(0, -1));
+}
+
+test.each([
+  ['a select node', { isForOperators: true, storesSpans: false, takesSpans: false }, 'Operation Query', 'metrics'],
+  [
+    'a node beside -adminListenAddr',
+    { isForOperators: false, storesSpans: true, takesSpans: true },
+    'Ingest Operation Query',
+    '',
+  ],
+  [
+    'a node that stores',
+    { isForOperators: true, storesSpans: true, takesSpans: true },
+    'Ingest Operation Query Stored data',
+    'metrics',
+  ],
+])('%s lists the paths that it serves', (_what, served, groups, metrics) => {
+  const listed = endpointsOf(served);
+  expect([...new Set(listed.map(({ group }) => group))].toSorted().join(' ')).toBe(groups);
+  const paths = listed.map(({ path }) => path);
+  expect(paths.includes('metrics')).toBe(metrics !== '');
+  expect(paths.includes('insert/ready')).toBe(served.takesSpans);
+  expect(paths).toEqual(expect.arrayContaining(['health', 'ready', 'select/ready', 'api/traces']));
 });
