@@ -59,7 +59,7 @@ export const searchFlags = {
   hasTagExpressions: flag('search', 'search.tagExpressions', boolean, {
     default: 'false',
     meaning:
-      'In tags, take a value `~re` for a regular expression (RE2) and a key `k!` for its denial: `k=~re`, `k!=v`.',
+      'In tags, a value `~re` is a regular expression (RE2), and a key `k!` negates the condition: `k=~re`, `k!=v`.',
     reason: 'Off, because Jaeger takes both literally.',
     example: '-search.tagExpressions',
   }),
