@@ -64,6 +64,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/system/disk-full.test.ts': 'needs the right to mount a small file system',
   'test/system/examples.test.ts': 'needs opentelemetry-sdk for Python (PYTHON names an interpreter that has it)',
   'test/system/first-page.test.ts': 'needs chromium (apt-get install chromium)',
+  'test/system/flags.test.ts': OPENSSL,
   'test/system/trace-pages.test.ts': 'needs chromium (apt-get install chromium)',
   'test/contract/ingest-log.test.ts': NATS,
   'test/system/demo-log.test.ts': NATS,

@@ -22,6 +22,8 @@ export interface NodeOptions {
   readonly through?: readonly string[];
   /** Another program than this checkout's. */
   readonly program?: string;
+  /** It serves HTTP over TLS; default: if -tls is among the flags. */
+  readonly isTls?: boolean;
 }
 
 /** So many files and sockets the program may open. */
@@ -53,6 +55,7 @@ export class TestNode implements AsyncDisposable {
   readonly #command: readonly string[];
   readonly #ports: readonly number[];
   readonly #isOwnPath: boolean;
+  readonly #isTls: boolean | undefined;
   #child: Child | undefined;
   #earlierLog = '';
   /** http://127.0.0.1:PORT, another one after each start. */
@@ -69,6 +72,7 @@ export class TestNode implements AsyncDisposable {
     this.dataPath = options.dataPath ?? mkdtempSync(join(tmpdir(), 'tracelith-node-'));
     this.#flags = options.flags ?? [];
     this.#ports = options.ports ?? [];
+    this.#isTls = options.isTls;
     this.#command = [...(options.through ?? []), options.program ?? launcher];
   }
 
@@ -100,7 +104,7 @@ export class TestNode implements AsyncDisposable {
     const [, http, grpc, jaeger, otlp] = ready.exec(child.output) ?? [];
     if (http === undefined || grpc === undefined || jaeger === undefined)
       throw new Error(`the node did not start:\n${child.output}`);
-    const isTls = this.#flags.includes('-tls');
+    const isTls = this.#isTls ?? this.#flags.includes('-tls');
     this.url = `http${isTls ? 's' : ''}://${http}`;
     this.grpcAddress = grpc;
     this.jaegerAddress = jaeger;

@@ -74,6 +74,11 @@ export class RoleProcess implements AsyncDisposable {
     return new RoleProcess(role, ports, [`-storageNode=${nodes}`, off, ...own], { through });
   }
 
+  /** A process that `through` and `flags` alone give a role. Not started yet. */
+  static async withFlags(flags: readonly string[], through: readonly string[] = []): Promise<RoleProcess> {
+    return new RoleProcess('node', [await findFreePort(), await findFreePort()], flags, { through });
+  }
+
   get pid(): number {
     return this.#child!.pid;
   }

@@ -2,42 +2,51 @@
 // a wrong value ends the start with a line that names the flag; and what npm or a signal makes of flags.
 import { execFile } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
+import { findFreePort } from '../../native-bench/harness/child.ts';
+import type { FlagRow } from '../../src/base/flag-row.ts';
+import { hashSecret } from '../../src/base/password-hash.ts';
 import { flagTable } from '../../src/config.ts';
+import { hasOpenssl, MadeCertificates } from '../support/made-certificates.ts';
+import { MadeUi } from '../support/made-ui.ts';
 import { ask } from '../support/node-client.ts';
-import { runProgram, startNode } from '../support/node-process.ts';
+import { runProgram, startNode, type TestNode } from '../support/node-process.ts';
+import { RoleProcess } from '../support/role-process.ts';
 import { root } from '../support/source-tree.ts';
 import { TemporaryFolder } from '../storage/open-store.ts';
 
-/** Flags that a test of all together must give itself, or cannot give. */
+/** Flags that none of the tests of all together can give. */
 const OWN: Readonly<Record<string, string>> = {
   storageDataPath: 'the node of a test has its own',
   httpListenAddr: 'as that',
   otlpHTTPListenAddr: 'as that',
   otlpGRPCListenAddr: 'as that',
   'grpc.listenAddr': 'as that',
-  'retention.maxDiskUsagePercent': 'excludes -retention.maxDiskSpaceUsageBytes',
-  'http.pathPrefix': 'moves the paths that the test asks',
   adminListenAddr: 'moves the page that shows the flags',
-  flagsAuthKey: 'protects the page that shows the flags',
   config: 'names the file itself',
   'envflag.enable': 'is how the environment is asked for',
   'envflag.prefix': 'as that',
-  loggerFormat: 'changes the line by which the test knows that the node is ready',
-  loggerLevel: 'as that',
+  loggerLevel: 'hides the line by which the test knows that the node is ready',
   version: 'ends the program',
   help: 'ends the program',
-  'jaegerui.dir': 'names a folder that must be there',
-  'jaegerui.config': 'as that',
-  'tenants.config': 'names a file that must be there',
-  'redaction.config': 'as that',
-  'redaction.keyFile': 'as that',
 };
 
-/** Groups whose flags ask for files, logins or other nodes: access.test.ts, tls.test.ts and cluster.test.ts start nodes with them. */
-const ELSEWHERE: readonly string[] = ['access', 'tls', 'cluster'];
+/** Beside all of access and TLS, those that ask for files, or change how the test has to ask. */
+const GUARDED: readonly string[] = [
+  'retention.maxDiskUsagePercent', // excludes -retention.maxDiskSpaceUsageBytes
+  'http.pathPrefix',
+  'flagsAuthKey',
+  'loggerFormat',
+  'jaegerui.dir',
+  'jaegerui.config',
+  'tenants.config',
+  'redaction.config',
+  'redaction.keyFile',
+];
 
 interface Tried {
   readonly name: string;
@@ -45,9 +54,20 @@ interface Tried {
   readonly isSecret: boolean;
 }
 
-const tried: readonly Tried[] = flagTable
-  .filter(({ name, group }) => OWN[name] === undefined && !ELSEWHERE.includes(group))
-  .map(({ name, example, isSecret }) => ({ name, isSecret, value: /=(.*)/.exec(example)?.[1] ?? 'true' }));
+/** The flags that `isMeant` selects with the values of their examples, or those of `made`. */
+function triedOf(isMeant: (row: FlagRow) => boolean, made: Readonly<Record<string, string>> = {}): Tried[] {
+  return flagTable
+    .filter((row) => OWN[row.name] === undefined && isMeant(row))
+    .map(({ name, example, isSecret }) => ({
+      name,
+      isSecret,
+      value: made[name] ?? /=(.*)/.exec(example)?.[1] ?? 'true',
+    }));
+}
+
+const isGuarded = ({ name, group }: FlagRow): boolean => ['access', 'tls'].includes(group) || GUARDED.includes(name);
+const isOfRole = ({ group }: FlagRow): boolean => group === 'cluster';
+const tried: readonly Tried[] = triedOf((row) => !isGuarded(row) && !isOfRole(row));
 
 function expectShown(page: string, flags: readonly Tried[]): void {
   const shown = new Set(page.split('\n'));
@@ -57,22 +77,106 @@ function expectShown(page: string, flags: readonly Tried[]): void {
   expect(missing).toEqual([]);
 }
 
-test('every flag is taken from the file, and shown', async () => {
+/** Arguments that take `flags` from a file in `folder`, or from the environment. */
+function given(flags: readonly Tried[], folder: string, source: Source): { flags: string[]; through: string[] } {
+  if (source === 'the environment') {
+    const variables = flags.map(({ name, value }) => `T_${name.replaceAll('.', '_')}=${value}`);
+    return { through: ['env', ...variables], flags: ['-envflag.enable', '-envflag.prefix=T_'] };
+  }
+  const file = join(folder, 'tracelith.yaml');
+  writeFileSync(file, flags.map(({ name, value }) => `${name}: ${JSON.stringify(value)}\n`).join(''));
+  return { through: [], flags: [`-config=${file}`] };
+}
+
+type Source = 'the file' | 'the environment';
+const SOURCES: readonly Source[] = ['the file', 'the environment'];
+
+test.each(SOURCES)('every flag is taken from %s, and shown, and the command line wins', async (source) => {
   using folder = new TemporaryFolder();
-  const file = join(folder.path, 'tracelith.yaml');
-  writeFileSync(file, tried.map(({ name, value }) => `${name}: ${JSON.stringify(value)}\n`).join(''));
-  await using node = await startNode({ flags: [`-config=${file}`] });
-  expectShown((await ask(node, '/flags'))[2], tried);
+  const { flags, through } = given(tried, folder.path, source);
+  const [first, ...rest] = tried;
+  await using node = await startNode({ through, flags: [...flags, `-${first!.name}=77d`] });
+  expectShown((await ask(node, '/flags'))[2], [{ ...first!, value: '77d' }, ...rest]);
 });
 
-test('every flag is taken from the environment, and the command line wins', async () => {
-  const [first, ...rest] = tried;
-  const variables = [first!, ...rest].map(({ name, value }) => `T_${name.replaceAll('.', '_')}=${value}`);
-  const flags = ['-envflag.enable', '-envflag.prefix=T_', `-${first!.name}=77d`];
-  await using node = await startNode({ through: ['env', ...variables], flags });
-  const [, , page] = await ask(node, '/flags');
-  expectShown(page, rest);
-  expect(page).toContain(`-${first!.name}="77d"\n`);
+describe.skipIf(!hasOpenssl)('flags of access, TLS and roles (openssl makes the certificates)', () => {
+  const files = new TemporaryFolder();
+  const ui = new MadeUi();
+  const authority = new MadeCertificates();
+  const server = authority.make('DNS:localhost,DNS:tracelith-storage');
+  const client = authority.make('DNS:ann.example');
+  afterAll(() => {
+    for (const each of [files, ui, authority]) each[Symbol.dispose]();
+  });
+
+  const exampleOf = (name: string): string => triedOf((row) => row.name === name)[0]!.value;
+  function made(name: string, content: string): string {
+    const path = join(files.path, name);
+    writeFileSync(path, content);
+    return path;
+  }
+
+  function guardedFlags(): Tried[] {
+    const sha256 = hashSecret(exampleOf('storageNode.bearerToken')).toString('hex');
+    const token = { name: 'select', sha256, scopes: ['ingest', 'query', 'admin'], tenants: ['*'] };
+    const certificates = ['', 'otlpHTTP.', 'otlpGRPC.', 'grpc.', 'storage.'].flatMap((prefix) => [
+      [`${prefix}tlsCertFile`, server.certFile],
+      [`${prefix}tlsKeyFile`, server.keyFile],
+      [`${prefix}mtlsCAFile`, authority.caFile],
+    ]);
+    return triedOf(isGuarded, {
+      ...(Object.fromEntries(certificates) as Record<string, string>),
+      'auth.config': made('auth.json', JSON.stringify({ tokens: [token] })),
+      'tenants.config': made('tenants.json', '{}'),
+      'redaction.config': made('redaction.json', '{"rules":[]}'),
+      'redaction.keyFile': made('redaction.key', '0123456789abcdef'),
+      'jaegerui.dir': ui.dir,
+      'jaegerui.config': made('ui.json', '{}'),
+    });
+  }
+
+  /** Its page of flags, asked with a certificate, a password and a key. */
+  function askGuarded({ httpPort: port }: TestNode): Promise<string> {
+    const { cert, key } = client;
+    const auth = `${exampleOf('httpAuth.username')}:${exampleOf('httpAuth.password')}`;
+    const path = `${exampleOf('http.pathPrefix')}/flags?authKey=${exampleOf('flagsAuthKey')}`;
+    const options = { host: '127.0.0.1', servername: 'localhost', port, path, auth, ca: authority.ca, cert, key };
+    return new Promise((resolve, reject) => {
+      const asked = request(options, (answer) => {
+        text(answer).then(resolve, reject);
+      });
+      asked.on('error', reject).end();
+    });
+  }
+
+  test.each(SOURCES)(
+    'are taken from %s, shown, and together make a guarded node and one in front of it',
+    async (source) => {
+      const guarded = guardedFlags();
+      const address = `127.0.0.1:${await findFreePort()}`;
+      const { through, flags } = given(guarded, files.path, source);
+      await using store = await startNode({
+        through,
+        flags: [...flags, `-storage.listenAddr=${address}`],
+        isTls: true,
+      });
+      expectShown(await askGuarded(store), guarded);
+
+      const role = triedOf(isOfRole, {
+        'storage.listenAddr': '127.0.0.1:0',
+        storageNode: address,
+        'storageNode.tlsCAFile': authority.caFile,
+        'storageNode.tlsCertFile': client.certFile,
+        'storageNode.tlsKeyFile': client.keyFile,
+      });
+      const own = given(role, files.path, source);
+      await using front = await RoleProcess.withFlags(own.flags, own.through);
+      await front.start();
+      expectShown(await (await fetch(`${front.url}/flags`)).text(), role);
+      const metrics = async (): Promise<string> => await (await fetch(`${front.url}/metrics`)).text();
+      await expect.poll(metrics, { timeout: 30_000 }).toMatch(/^vt_insert_remote_is_reachable\{[^}]*\} 1$/m);
+    },
+  );
 });
 
 test('every flag with a form refuses what is not in it, with one line that names it', async () => {
