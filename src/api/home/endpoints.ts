@@ -72,15 +72,23 @@ export interface Served {
   readonly storesSpans: boolean;
   /** False: -insert.disable. */
   readonly takesSpans: boolean;
+  /** False: -select.disable. */
+  readonly answersQueries: boolean;
 }
 
 /** Paths of Operation that every listener with pages has. */
 const FOR_ANYBODY: readonly string[] = ['health', 'ready', 'insert/ready', 'select/ready'];
 
 /** Those of a listener. */
-export function endpointsOf({ isForOperators, storesSpans, takesSpans }: Served): readonly HomeEndpoint[] {
+export function endpointsOf({
+  isForOperators,
+  storesSpans,
+  takesSpans,
+  answersQueries,
+}: Served): readonly HomeEndpoint[] {
   return ENDPOINTS.filter(({ group, path }) => {
     if (group === 'Ingest' || path === 'insert/ready') return takesSpans;
+    if (group === 'Query' || path === 'select/ready') return answersQueries;
     if (group === 'Operation') return isForOperators || FOR_ANYBODY.includes(path);
     return group !== 'Stored data' || (isForOperators && storesSpans);
   });

@@ -254,6 +254,7 @@ function registerHomePage(
     isForOperators,
     storesSpans: admin !== undefined,
     takesSpans: !config.isInsertOff,
+    answersQueries: !config.isSelectOff,
   });
   registerHome(scope, {
     files: uiDir === undefined ? undefined : loadHome(nodeDisk, uiDir),
