@@ -7,12 +7,11 @@ import { describeError, type Logger } from '../base/logger.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
 import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import type { WriteResult } from '../trace/store.ts';
+import { byTenant, takeUnit } from './commit-units.ts';
 import type { IngestLog, LogMessage } from './ingest-log.ts';
-import { contentBytes, decodePayload, type ForeignEncoding, type LogSlice } from './log-payload.ts';
+import { decodePayload, type ForeignEncoding, type LogSlice } from './log-payload.ts';
 import { WaitingMessages } from './waiting-messages.ts';
 
-/** OTLP bytes of one commit's part of a partition: some 8,000 spans, a few milliseconds of the write thread. */
-const UNIT_BYTES_MAX: number = 4 << 20;
 /** After a failure; doubled until the most. */
 const RETRY_MS = 100;
 const RETRY_MOST_MS = 500;
@@ -470,36 +469,6 @@ export function gapText(partition: number, { from, to, fromMs, toMs }: LogGap): 
   const time = (ms: number): string => new Date(ms).toISOString();
   const since = fromMs === 0 ? 'before' : `between ${time(fromMs)} and`;
   return `partition ${partition}: messages ${from} to ${to}, which the log took ${since} ${time(toMs)}`;
-}
-
-/**
- * From `at` on: as many as follow each other and fit into one commit, at least one. This alone bounds the commit: what is acknowledged
- * has no limits any more, and a few KB in the log may be many MB.
- */
-function takeUnit(messages: readonly LogMessage[], at: number): LogMessage[] {
-  const unit: LogMessage[] = [];
-  for (let bytes = 0, i = at; i < messages.length; i++) {
-    bytes += contentBytes(messages[i]!.bytes);
-    if (unit.length > 0 && (bytes > UNIT_BYTES_MAX || messages[i]!.offset !== unit.at(-1)!.offset + 1n)) break;
-    unit.push(messages[i]!);
-  }
-  return unit;
-}
-
-/** One request for each tenant, and one for what of it is not accepted yet: requests back to back are one request. */
-function byTenant(slices: readonly LogSlice[]): LogSlice[] {
-  const requests = Map.groupBy(slices, ({ tenant, isAccepted = false }) => `${tenant} ${isAccepted}`);
-  return [...requests.values()].map((some) => ({ ...some[0]!, body: joined(some.map(({ body }) => body)) }));
-}
-
-function joined(bodies: readonly Uint8Array[]): Uint8Array {
-  const all = new Uint8Array(bodies.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const body of bodies) {
-    all.set(body, at);
-    at += body.length;
-  }
-  return all;
 }
 
 /** The message itself cannot be stored, however often that is tried. */
