@@ -165,7 +165,8 @@ test.each([
   expect([...new Set(listed.map(({ group }) => group))].toSorted()).toEqual(groups);
   const probed = listed.map(({ path }) => path).filter((path) => /^health|ready|^metrics/.test(path));
   expect(probed).toEqual([
-    ...['health', 'ready'],
+    'health',
+    'ready',
     ...(served.takesSpans ? ['insert/ready'] : []),
     ...(served.answersQueries ? ['select/ready'] : []),
     ...(served.isForOperators ? ['metrics'] : []),
