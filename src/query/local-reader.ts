@@ -225,13 +225,13 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
   async listDependencies(call: CallContext, startNs: bigint, endNs: bigint): Promise<FoundLinks> {
     const filter = wholeDays(startNs, endNs);
     const { result } = await this.#run<'dependencies'>(call, filter, { kind: 'dependencies', startNs, endNs });
-    return { links: result.dependencies, warnings: [...result.warnings, ...result.notes] };
+    return { links: result.dependencies, warnings: [...result.warnings, ...(result.notes ?? [])] };
   }
 
   async listCallSeries(call: CallContext, query: MetricsQuery): Promise<FoundSeries> {
     const filter = wholeDays(query.startNs, query.endNs);
     const { result } = await this.#run<'metrics'>(call, filter, { kind: 'metrics', query });
-    return { series: result.series, warnings: [...result.warnings, ...result.notes] };
+    return { series: result.series, warnings: [...result.warnings, ...(result.notes ?? [])] };
   }
 
   /** Each page waits for its turn, so that other queries get theirs; the view pins the files until the last one. */

@@ -119,8 +119,8 @@ export interface QueryJob {
 
 export type QueryResult<K extends QueryKind = QueryKind> = QueryAnswers[K] & {
   readonly warnings: readonly string[];
-  /** As BlockSource.notes. */
-  readonly notes: readonly string[];
+  /** As BlockSource.notes; absent: there are none. */
+  readonly notes?: readonly string[];
   /** Blocks found damaged; the owner of the store quarantines them. */
   readonly damaged: readonly DamagedPlace[];
 };
@@ -135,10 +135,12 @@ export function runQuery(cache: PartCache, job: QueryJob, work: QueryWork = newW
   pulse.begin(ownThreadId());
   const deadline = new Deadline(job.durationMaxMs, { cancelled, pulse, budget: { bytesMax, work } });
   using source = new BlockSource(cache, job.view, job.tenant, work);
+  const result = answer(source, job.task, deadline);
+  const notes = source.notes();
   return {
-    ...answer(source, job.task, deadline),
+    ...result,
     warnings: source.warnings(),
-    notes: source.notes(),
+    ...(notes.length > 0 && { notes }),
     damaged: source.damaged(),
   };
 }

@@ -93,11 +93,13 @@ export interface Copied {
   readonly rejections: readonly string[];
 }
 
-/** The part of the log that the node holds; undefined: it reads none, or is older than logs. Throws UNAVAILABLE. */
+/** The part of the log that the node holds; undefined: it reads none, or is older than logs. Throws UNAVAILABLE, INVALID_REQUEST. */
 export async function askPlaceInLog(node: NodeClient): Promise<PlaceInLog | undefined> {
   const answer = await node.call('/internal/partition/log', { headers: COPY_HEADERS, expected: [200, 404] });
   const text = await answer.text();
-  return answer.status === 404 ? undefined : ((JSON.parse(text) as PlaceInLog | null) ?? undefined);
+  if (answer.status === 404) return undefined;
+  checkProtocol(node, answer);
+  return (JSON.parse(text) as PlaceInLog | null) ?? undefined;
 }
 
 export interface TracesToCopy {
