@@ -18,6 +18,8 @@ const PARTITIONS = 4;
 const ZONES = ['a', 'b'];
 /** A sender or reader gives up and goes to the other node. */
 const PATIENCE_MS = 15_000;
+/** Longer than a select node waits before it tries a storage node again. */
+const RECONNECT_MS = 5_000;
 /** Writes that do not resume until then never do; no measure of how fast they are. */
 const RESUME_MOST_MS = 180_000;
 const LINK_STATES: readonly LinkState[] = ['slow', 'cut', 'silent', 'lossy'];
@@ -271,7 +273,10 @@ export class FaultyLogCluster implements AsyncDisposable {
       for (const process of this.#processes) {
         await process.signal('SIGTERM');
         await process.start();
-        if (this.#storage.some((each) => each.process === process)) await this.#caughtUp();
+        if (!this.#storage.some((each) => each.process === process)) continue;
+        await this.#caughtUp();
+        // As docs/operations/log.md says: the next node only when select nodes reach this one, which they try every few seconds.
+        await delay(RECONNECT_MS);
       }
     };
     // If reads fail, the restarts go on to their end, and the other way round.
