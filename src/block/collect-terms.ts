@@ -115,7 +115,7 @@ export function addColumnTerms(terms: TermSet, column: ColumnValues, ids: LocalI
   assert(rows === column.a.length, 'operations of other rows than a column has');
   const spread = new Spread({ distinct: distinct.count, ends: column.ends, runs: operations, codes });
   for (let id = 0; id < distinct.count; id++) {
-    const isCommon = spread.rows[id]! >= COMMON_ROWS_MIN || spread.isInGroups(id) || values.isConstant(id);
+    const isCommon = spread.rows[id]! >= COMMON_ROWS_MIN || spread.isInSeveralGroups(id) || values.isConstant(id);
     if (!isCommon || spread.operationCount(id) > OPERATIONS_MAX) {
       values.add(id);
       continue;
@@ -263,7 +263,7 @@ class Spread {
     this.#counts[value] = count + 1;
   }
 
-  isInGroups(value: number): boolean {
+  isInSeveralGroups(value: number): boolean {
     return this.#groups[value] === SEVERAL;
   }
 

@@ -5,6 +5,7 @@ import { randomUUID } from 'node:crypto';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { freeBytes, freeWhenSent } from '../bytes/free-bytes.ts';
 import type { SpanWriter, StartWindow, WriteContext, WriteResult } from '../trace/store.ts';
+import { TRACE_ID_BYTES } from '../trace/ids.ts';
 import { sumResults } from '../trace/write-result.ts';
 import { cutRequest } from './cut-request.ts';
 import { NoAnswer } from './grpc-caller.ts';
@@ -30,8 +31,6 @@ const NOT_STORED: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
   'UNAUTHENTICATED',
   'FORBIDDEN',
 ]);
-
-const TRACE_ID_BYTES = 16;
 
 /** A request, or a slice of one. Its strays are those of its sender, or of an earlier attempt. */
 interface Spans extends Slice {

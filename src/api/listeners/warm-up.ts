@@ -56,7 +56,8 @@ async function keepWarming(reader: WarmedReader, signal: AbortSignal): Promise<v
 }
 
 function writeSample(tracesMax: number): void {
+  const out = newJaegerJson();
   for (const view of readTraceViews(sampleRequest()).slice(0, tracesMax)) {
-    for (const _chunk of jaegerTraceToJson(newJaegerJson(), view, { isRaw: false })) continue;
+    for (const _chunk of jaegerTraceToJson(out, view, { isRaw: false })) continue;
   }
 }
