@@ -5,6 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describeError, type Logger } from '../base/logger.ts';
 import { isStoreError, StoreError } from '../base/errors.ts';
+import { joinGaps, type Consumed, type ConsumedPlace, type LogGap } from '../storage/consumed-offsets.ts';
 import { DEFAULT_TENANT } from '../trace/tenant.ts';
 import type { WriteResult } from '../trace/store.ts';
 import { byTenant, takeUnit } from './commit-units.ts';
@@ -25,33 +26,15 @@ const DAMAGED_READS_MAX = 5;
 /** A hole in what is read is read again so often: another replica may have it. */
 const HOLE_READS_MAX = 10;
 
-/** Lost by the log before it was read here, both offsets included. */
-export interface LogGap {
-  readonly from: bigint;
-  readonly to: bigint;
-  /** The log took it between these, ms since the epoch. 0: since the log began. */
-  readonly fromMs: number;
-  readonly toMs: number;
-}
-
 /** Of a commit that only moves the place; a new one each time, because the store takes the bodies away. */
 const noSpans = (): LogSlice[] => [{ tenant: DEFAULT_TENANT, body: new Uint8Array(0) }];
-
-/** How far a partition is stored. */
-interface Stored {
-  readonly identity: string;
-  readonly offset: bigint;
-  /** When the log took the last message that is stored, ms since the epoch; 0: not known. */
-  readonly timeMs: number;
-  readonly gap?: LogGap | undefined;
-}
 
 /** The store of this node. */
 export interface ConsumingStore {
   /** All in one durable commit with the place, or nothing. */
-  consume(requests: readonly LogSlice[], place: Stored & { readonly partition: number }): Promise<WriteResult>;
+  consume(requests: readonly LogSlice[], place: ConsumedPlace): Promise<WriteResult>;
   /** By partition. */
-  consumed(): Promise<ReadonlyMap<number, Stored>>;
+  consumed(): Promise<Consumed>;
 }
 
 export interface LogConsumerOptions {
@@ -396,8 +379,7 @@ export class LogConsumer {
   }
 
   #miss(state: PartitionState, gap: LogGap): void {
-    const { from, fromMs } = state.gap ?? gap;
-    state.gap = { ...gap, from, fromMs };
+    state.gap = joinGaps(state.gap, gap);
     this.#options.logger.error('the log has lost messages before this node read them; copy them from its twin', {
       gap: gapText(state.partition, gap),
       remedy: 'tracelith sync',
