@@ -1,8 +1,7 @@
 // A day comes back while another is written: yesterday, with all of its spans in the log, is put into the folder of a running node and
 // attached, so its log is recovered beside acknowledgements for today. Compares their latencies with those before. A node would have
 // flushed such a log, so a store in this process writes it, whose flushes never end. Only for a node started here.
-import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { createLogger } from '../../src/base/logger.ts';
 import { systemClock } from '../../src/base/clock.ts';
@@ -13,6 +12,7 @@ import { Storage } from '../../src/storage/storage.ts';
 import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
 import { requests } from '../workload/requests.ts';
 import { measureFloor } from '../harness/floor.ts';
+import { inScratch } from '../harness/scratch.ts';
 import { HttpClient } from '../harness/http-client.ts';
 import { driveLoad, type LoadResult } from '../harness/load.ts';
 import { startNode } from '../harness/node-process.ts';
@@ -30,10 +30,7 @@ const dayMs = 86_400_000;
 export async function attach(options: BenchOptions, command: string): Promise<Report> {
   if (options.url !== undefined || options.peer !== undefined)
     throw new Error('attach takes a day out of the node it measures: it takes no --url and no --peer');
-  const scratchPath = mkdtempSync(join(options.dataPath ?? tmpdir(), 'tracelith-bench-'));
-  const remove = (): void => rmSync(scratchPath, { recursive: true, force: true });
-  process.once('exit', remove);
-  try {
+  return await inScratch(options, async (scratchPath) => {
     const frames = [...trafficStream(options, floorSpans)];
     const floor = await measureFloor(frames, { directory: scratchPath, connections: options.connections });
     const rows = mergeRows([{ target: 'tracelith', rows: await measureAttach(join(scratchPath, 'data'), options) }]);
@@ -42,9 +39,7 @@ export async function attach(options: BenchOptions, command: string): Promise<Re
       `profile ${options.profile}, seed ${options.seed}; ${rate} spans/s for today throughout, in requests of ${options.batch}; latency counts from when a request was due`,
     ];
     return { scenario: 'attach', command, targets: ['tracelith'], rows, floor, notes };
-  } finally {
-    remove();
-  }
+  });
 }
 
 async function measureAttach(dataPath: string, options: BenchOptions): Promise<Figure[]> {

@@ -1,12 +1,11 @@
 // Start after a crash: ingest, kill -9 right after the last acknowledgement, start again. What was acknowledged must be there: rows by
 // the start line, and a sample of traces by asking for them. Only for a node started here: it is killed.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fill } from '../harness/fill.ts';
 import type { Filled } from '../harness/fill.ts';
 import type { Floor } from '../harness/floor.ts';
 import { measureFloor } from '../harness/floor.ts';
+import { inScratch } from '../harness/scratch.ts';
 import { HttpClient } from '../harness/http-client.ts';
 import type { NodeProcess } from '../harness/node-process.ts';
 import { startNode } from '../harness/node-process.ts';
@@ -25,10 +24,7 @@ const isLog = /\.log$/;
 export async function recovery(options: BenchOptions, command: string): Promise<Report> {
   if (options.url !== undefined || options.peer !== undefined)
     throw new Error('recovery kills the node it measures: it takes no --url and no --peer');
-  const scratchPath = mkdtempSync(join(options.dataPath ?? tmpdir(), 'tracelith-bench-'));
-  const remove = (): void => rmSync(scratchPath, { recursive: true, force: true });
-  process.once('exit', remove);
-  try {
+  return await inScratch(options, async (scratchPath) => {
     const frames = [...trafficStream(options, floorSpans)];
     const floor = await measureFloor(frames, { directory: scratchPath, connections: options.connections });
     return {
@@ -43,9 +39,7 @@ export async function recovery(options: BenchOptions, command: string): Promise<
         `${options.frames ?? `profile ${options.profile}`}, seed ${options.seed}; ready: the first 200 of /health; ${tracesAsked} acknowledged traces were asked for after the crash and found`,
       ],
     };
-  } finally {
-    remove();
-  }
+  });
 }
 
 async function measureRecovery(dataPath: string, options: BenchOptions, floor: Floor): Promise<Figure[]> {

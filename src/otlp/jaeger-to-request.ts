@@ -5,21 +5,21 @@
 import { ByteWriter } from '../bytes/byte-writer.ts';
 import { malformed, WireReader, WIRE_BYTES, WIRE_FIXED64, WIRE_VARINT } from '../bytes/wire-reader.ts';
 import { kindNumber } from '../trace/span-kinds.ts';
+import { TRACE_ID_BYTES } from '../trace/ids.ts';
 
 /** The field of a text; those of the other values follow by their types. */
 const V_STR_FIELD = 3;
 /** Numbers of ValueType; text is 0. */
-const V_BOOL = 1;
-const V_INT64 = 2;
-const V_FLOAT64 = 3;
-const V_BINARY = 4;
+export const V_BOOL = 1;
+export const V_INT64 = 2;
+export const V_FLOAT64 = 3;
+export const V_BINARY = 4;
 const CHILD_OF = 0;
 const STATUS_OK = 1;
 const STATUS_ERROR = 2;
 const NS_PER_SECOND = 1_000_000_000n;
 /** What Jaeger calls the service of a resource that has none. */
 const NO_SERVICE = 'OTLPResourceNoServiceName';
-const TRACE_ID_BYTES = 16;
 
 interface Tag {
   readonly key: string;

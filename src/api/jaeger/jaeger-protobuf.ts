@@ -2,6 +2,7 @@
 // JSON, with times in nanoseconds and every number exact. Written by hand, because a trace of 100,000 spans has millions of
 // fields.
 import { ByteWriter } from '../../bytes/byte-writer.ts';
+import { V_BINARY, V_BOOL, V_FLOAT64, V_INT64 } from '../../otlp/jaeger-to-request.ts';
 import { BOOL, BYTES, DOUBLE, INT, STRING } from '../../trace/any-value.ts';
 import { textOf, type Attribute } from '../../trace/attributes.ts';
 import { adjustInTurns } from './jaeger-adjusters.ts';
@@ -13,12 +14,6 @@ import type { ResourceView, SpanView, TraceView } from './trace-view.ts';
 const CHUNK_SPANS_MAX = 10;
 /** gRPC clients take 4 MiB by default; a single span may be larger. */
 const CHUNK_BYTES_MAX = 3 << 20;
-
-/** Numbers of ValueType. */
-const V_BOOL = 1;
-const V_INT64 = 2;
-const V_FLOAT64 = 3;
-const V_BINARY = 4;
 
 const FOLLOWS_FROM = 1;
 const NS_PER_SECOND = 1_000_000_000n;
