@@ -4,7 +4,7 @@ import type { TraceSearch } from './place.ts';
 import { localTime } from './format.ts';
 import { parseTags, TAGS_HELP } from './tags.ts';
 import { BETWEEN, RANGES } from './trace-summaries.ts';
-import { goTo } from './use-place.ts';
+import { narrowTo } from './use-place.ts';
 
 interface Props {
   readonly search: TraceSearch;
@@ -12,17 +12,15 @@ interface Props {
 }
 
 export function SearchForm({ search, tenant }: Props) {
-  const narrow = (change: Partial<TraceSearch>): void =>
-    goTo({ view: 'traces', tenant, search: { ...search, ...change } });
   return (
     <div class="controls">
       <ServiceChoice
         service={search.service}
         tenant={tenant}
-        choose={(service) => narrow({ service, operation: '' })}
+        choose={(service) => narrowTo({ service, operation: '' })}
       />
       {search.service !== '' && (
-        <OperationChoice {...{ search, tenant }} choose={(operation) => narrow({ operation })} />
+        <OperationChoice {...{ search, tenant }} choose={(operation) => narrowTo({ operation })} />
       )}
       <label>
         <span>Tags</span>
@@ -33,18 +31,18 @@ export function SearchForm({ search, tenant }: Props) {
           title={TAGS_HELP}
           onChange={({ currentTarget: input }) => {
             input.setCustomValidity(parseTags(input.value) === undefined ? TAGS_HELP : '');
-            if (input.reportValidity()) narrow({ tags: input.value.trim() });
+            if (input.reportValidity()) narrowTo({ tags: input.value.trim() });
           }}
         />
       </label>
-      <DurationInput name="A span takes at least" value={search.atLeast} choose={(atLeast) => narrow({ atLeast })} />
-      <DurationInput name="at most" value={search.atMost} choose={(atMost) => narrow({ atMost })} />
-      <TimeChoice search={search} narrow={narrow} />
+      <DurationInput name="A span takes at least" value={search.atLeast} choose={(atLeast) => narrowTo({ atLeast })} />
+      <DurationInput name="at most" value={search.atMost} choose={(atMost) => narrowTo({ atMost })} />
+      <TimeChoice search={search} />
       <label>
         <input
           type="checkbox"
           checked={search.hasError}
-          onChange={({ currentTarget }) => narrow({ hasError: currentTarget.checked })}
+          onChange={({ currentTarget }) => narrowTo({ hasError: currentTarget.checked })}
         />
         <span>with errors</span>
       </label>
@@ -57,9 +55,7 @@ export function SearchForm({ search, tenant }: Props) {
           placeholder="0:0"
           pattern="\d+(:\d+)?(\|\d+(:\d+)?)*"
           title="ACCOUNT:PROJECT, several with | between them"
-          onChange={({ currentTarget }) =>
-            currentTarget.reportValidity() && goTo({ view: 'traces', tenant: currentTarget.value, search })
-          }
+          onChange={({ currentTarget }) => currentTarget.reportValidity() && narrowTo({}, currentTarget.value)}
         />
       </label>
     </div>
@@ -89,17 +85,12 @@ function DurationInput({ name, value, choose }: DurationProps) {
   );
 }
 
-interface TimeProps {
-  readonly search: TraceSearch;
-  readonly narrow: (change: Partial<TraceSearch>) => void;
-}
-
-function TimeChoice({ search, narrow }: TimeProps) {
+function TimeChoice({ search }: Pick<Props, 'search'>) {
   return (
     <>
       <label>
         <span>Started</span>
-        <select value={search.within} onChange={({ currentTarget }) => narrow({ within: currentTarget.value })}>
+        <select value={search.within} onChange={({ currentTarget }) => narrowTo({ within: currentTarget.value })}>
           <option value="">at any time</option>
           {[...RANGES].map(([within, [, shown]]) => (
             <option key={within} value={within}>
@@ -111,8 +102,8 @@ function TimeChoice({ search, narrow }: TimeProps) {
       </label>
       {search.within === BETWEEN && (
         <>
-          <TimeInput name="from" value={search.from} choose={(from) => narrow({ from })} />
-          <TimeInput name="until" value={search.to} choose={(to) => narrow({ to })} />
+          <TimeInput name="from" value={search.from} choose={(from) => narrowTo({ from })} />
+          <TimeInput name="until" value={search.to} choose={(to) => narrowTo({ to })} />
         </>
       )}
     </>

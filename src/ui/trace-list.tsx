@@ -92,7 +92,7 @@ function Found({ items, atMs, tenant, most, setMost }: FoundProps) {
   const [traceId, other] = chosen;
   // A third one takes the place of the one that was chosen first.
   const choose = (id: string): void =>
-    setChosen(chosen.includes(id) ? chosen.filter((one) => one !== id) : [...chosen, id].slice(-2));
+    setChosen((before) => (before.includes(id) ? before.filter((one) => one !== id) : [...before, id].slice(-2)));
   return (
     <>
       <p class="quiet" role="status">

@@ -1,6 +1,6 @@
 // The place of this browser tab: followed as its address changes, and changed by going there.
 import { useEffect, useState } from 'preact/hooks';
-import { formatPlace, parsePlace, type Place } from './place.ts';
+import { formatPlace, parsePlace, type Place, type TraceSearch } from './place.ts';
 
 export function usePlace(): Place {
   const [place, setPlace] = useState(() => parsePlace(location.hash));
@@ -19,4 +19,13 @@ export function hrefOf(place: Place): string {
 
 export function goTo(place: Place): void {
   location.hash = formatPlace(place);
+}
+
+/**
+ * Changes conditions of the search that is shown, or its tenant. Starts from the address and not from what a component was given: two
+ * choices may be made before the first is drawn, and the second must not undo it.
+ */
+export function narrowTo(change: Partial<TraceSearch>, tenant?: string): void {
+  const from = parsePlace(location.hash);
+  if (from.view === 'traces') goTo({ ...from, tenant: tenant ?? from.tenant, search: { ...from.search, ...change } });
 }

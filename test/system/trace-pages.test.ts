@@ -107,6 +107,26 @@ describe.runIf(existsSync(BROWSER_PATH))('the pages of traces', () => {
     expect(visit.wrong).toEqual([]);
   });
 
+  test('two conditions that are chosen before the page is drawn again both count', async () => {
+    await using node = await startNode();
+    for (const id of [1, 2]) await sendTo(node, traceOf(id, services));
+    await using visit = await visits.begin(`${node.url}/#/traces?service=cart&tags=no%3Dmatch`);
+    await visit.see('No trace meets these conditions.');
+    await visit.page.getByRole('option', { name: 'GET /cart' }).waitFor({ state: 'attached' });
+    await visit.page.evaluate(`
+      const change = (selector, value) => {
+        const field = document.querySelector(selector);
+        field.value = value;
+        field.dispatchEvent(new Event('change', { bubbles: true }));
+      };
+      change('input[placeholder^="http.status_code"]', '');
+      change('label:nth-of-type(2) select', 'GET /cart');
+    `);
+    await expect.poll(() => visit.page.locator('table.traces tbody tr').count(), patience).toBe(2);
+    expect(new URL(visit.page.url()).hash).toBe('#/traces?service=cart&operation=GET+%2Fcart');
+    expect(visit.wrong).toEqual([]);
+  });
+
   test('two chosen from the list are compared step by step, the largest difference first', async () => {
     await using node = await startNode();
     await sendTo(node, traceOf(1, services));
