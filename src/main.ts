@@ -16,7 +16,7 @@ import { LOOK_MS, Pulse } from './base/pulse.ts';
 import { StopClock } from './base/stop-clock.ts';
 import { welcomeLine } from './base/welcome.ts';
 import { allowedMemory, availableMemory, shareMemory, type MemoryShares } from './base/memory.ts';
-import { newMeter, startMeter } from './base/thread-meter.ts';
+import { newMeter, startMeter, type SharedMeter } from './base/thread-meter.ts';
 import { completionFor } from './base/completion.ts';
 import {
   flagTable,
@@ -117,6 +117,8 @@ interface Opening {
   readonly allowedBytes: number;
   readonly memory: MemoryShares;
   readonly tenants: TenantLimits;
+  /** Of the threads that every node has. */
+  readonly meters: Readonly<Record<'main' | 'body', SharedMeter>>;
 }
 
 /** Opens everything that `config` asks for; the returned stack holds it in order of opening. */
@@ -132,9 +134,10 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const connectionCaps = shareConnections(config, logger);
   const allowedBytes = allowedMemory({ percent: config.memoryPercent, bytes: config.memoryBytes }, SYSTEM_MEMORY);
   const memory = shareMemoryOf(allowedBytes, config, logger);
-  const opening = { config, logger, stop, closing, allowedBytes, memory, tenants: tenants.limits };
+  const meters = { main: startMeter(), body: newMeter() };
+  const opening = { config, logger, stop, closing, allowedBytes, memory, tenants: tenants.limits, meters };
   const backend = config.storageNodes.length > 0 ? await openRemote(opening) : await openOwn(opening);
-  const bodies = new BodyPool();
+  const bodies = new BodyPool(meters.body);
   closing.add('body workers', () => bodies.close());
   const { metrics, store, readiness } = backend;
   const reader = new TenantsReader(backend.reader, memory.answerBytesMax);
@@ -192,7 +195,8 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
 }
 
 /** The store of this process. */
-async function openOwn({ config, logger, stop, closing, allowedBytes, memory, tenants }: Opening): Promise<Backend> {
+async function openOwn(opening: Opening): Promise<Backend> {
+  const { config, logger, stop, closing, memory, tenants } = opening;
   const mainPulse = new Pulse();
   mainPulse.start(ownThreadId());
   const store = await openThreadedStore({
@@ -204,7 +208,8 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
   });
   closing.add('store', () => store.close(stop.leftMs()));
   const archived = openArchiveFolder(config, mainPulse);
-  const metrics = openMetrics(config, { store, allowedBytes, logger });
+  const queryMeter = newMeter();
+  const metrics = openMetrics(opening, store, queryMeter);
   let traces: SelfTraces | undefined;
   const stored = watchStoredBytes({ admin: store, limits: tenants, logger });
   closing.add('count of stored bytes', () => stored[Symbol.dispose]());
@@ -213,6 +218,7 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
     archive: archived,
     logger,
     ...queryBounds(config, memory),
+    meter: queryMeter,
     runningMaxOf: (tenant) => tenants.of(tenant).queriesAtOnce,
     bytesMaxOf: (tenant) => tenants.of(tenant).queryBytes,
     observe: (query) => {
@@ -262,8 +268,9 @@ async function openOwn({ config, logger, stop, closing, allowedBytes, memory, te
 }
 
 /** The storage nodes of a cluster. */
-async function openRemote({ config, logger, closing, allowedBytes, memory }: Opening): Promise<Backend> {
-  const metrics = openMetrics(config, { store: undefined, allowedBytes, logger });
+async function openRemote(opening: Opening): Promise<Backend> {
+  const { config, logger, closing, memory } = opening;
+  const metrics = openMetrics(opening);
   const tls = openNodeTls(config, logger);
   if (tls !== undefined) closing.add('certificates for storage nodes', () => tls[Symbol.dispose]());
   const log = config.ingestLog === undefined ? undefined : await openLogFront(config, logger);
@@ -325,22 +332,16 @@ function openArchiveFolder(config: Config, mainPulse: Pulse): ArchiveFolder | un
   return new ArchiveFolder({ path, disk: pulsingDisk(nodeDisk, mainPulse), bytesMax, freeDiskBytesMin });
 }
 
-/** The metrics of the node; measures the main thread from now on. */
-function openMetrics(
-  { storageDataPath, shownFlags }: Config,
-  parts: { readonly store: ThreadedStore | undefined; readonly allowedBytes: number; readonly logger: LineLogger },
-): Metrics {
-  const { store, allowedBytes, logger } = parts;
-  const mainMeter = newMeter();
-  startMeter(mainMeter);
+/** The metrics of the node. `query`: of the query threads. */
+function openMetrics(opening: Opening, store?: ThreadedStore, query?: SharedMeter): Metrics {
+  const { config, allowedBytes, logger, meters } = opening;
   return createMetrics({
+    ...config,
     admin: store,
     version,
-    storageDataPath,
-    shownFlags,
     memory: { allowedBytes, availableBytes: availableMemory(SYSTEM_MEMORY) },
     logCounts: () => logger.counts(),
-    meters: { main: mainMeter, ...(store === undefined ? {} : { engine: store.meter }) },
+    meters: { ...meters, ...store?.meters, ...(query && { query }) },
   });
 }
 

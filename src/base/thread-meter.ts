@@ -1,9 +1,10 @@
-// How a thread feels, in memory shared by two threads: its event-loop delay and the pauses of its garbage collections. The
-// thread itself measures and writes; another one reads at any time, also while the thread hangs.
+// How the threads of one kind feel, in memory that all of them share: their event-loop delays and the pauses of their garbage
+// collections. The threads themselves measure and write, without locks; another one reads at any time, also while they hang, and
+// what ended threads have counted stays.
 import { monitorEventLoopDelay, PerformanceObserver, type PerformanceEntry } from 'node:perf_hooks';
 
-/** The memory of both threads; can be passed to a worker as it is. */
-export type SharedMeter = Float64Array<SharedArrayBuffer>;
+/** The memory of one kind of threads; can be passed to workers as it is. */
+export type SharedMeter = BigInt64Array<SharedArrayBuffer>;
 
 /** Kinds of collections; V8 counts two for young objects, and steps of finalization, which are `other`. */
 export const PAUSE_KINDS = ['minor', 'major', 'incremental', 'other'] as const;
@@ -21,56 +22,94 @@ const PUBLISH_MS = 5_000;
 /** The figures cover this many publications, and once more as many: a scrape a minute misses no peak. */
 const WINDOW_PUBLICATIONS = 6;
 
+/** What is published counts in this tick and the next: each thread publishes twice in one, and those that have ended are forgotten. */
+const TICK_NS = 10_000_000_000n;
+/** If nothing was published for longer, no such thread is left, or each of them has been in one job since. */
+const TICKS_KEPT = 6n;
+
+/** Two cells each, of even and odd ticks: the tick in the upper half, the largest delay published in it, µs, in the lower. */
 const DELAY_P99 = 0;
-const DELAY_MAX = 1;
-const PAUSES = 2;
-/** Sum and buckets of one kind. */
+const DELAY_MAX = 2;
+const PAUSES = 4;
+/** Sum in nanoseconds, and buckets, of one kind. */
 const KIND_SIZE = BUCKETS + 1;
 
 export interface Pauses {
-  /** Pauses of at most PAUSE_BOUNDS[i]; the last ones are longer. Since the start of the thread. */
+  /** Pauses of at most PAUSE_BOUNDS[i]; the last ones are longer. Of all threads, ended ones too, since the meter was made. */
   readonly counts: readonly number[];
   readonly sumSeconds: number;
 }
 
 export interface ThreadFigures {
-  /** How late timers ran, of the last 30 to 60 s. */
-  readonly delayP99Seconds: number;
-  readonly delayMaxSeconds: number;
+  /** How late timers ran in the last 30 to 60 s, in the thread that was latest; undefined: no thread has told for a minute. */
+  readonly delayP99Seconds: number | undefined;
+  readonly delayMaxSeconds: number | undefined;
   readonly pauses: Readonly<Record<PauseKind, Pauses>>;
 }
 
 export function newMeter(): SharedMeter {
-  return new Float64Array(
-    new SharedArrayBuffer((PAUSES + PAUSE_KINDS.length * KIND_SIZE) * Float64Array.BYTES_PER_ELEMENT),
-  );
+  const cells = PAUSES + PAUSE_KINDS.length * KIND_SIZE;
+  return new BigInt64Array(new SharedArrayBuffer(cells * BigInt64Array.BYTES_PER_ELEMENT));
 }
 
-/** The figures as the thread published them last. */
-export function readMeter(meter: SharedMeter): ThreadFigures {
-  const pauses = PAUSE_KINDS.map((kind, i) => {
-    const at = PAUSES + i * KIND_SIZE;
-    return [kind, { sumSeconds: meter[at]!, counts: [...meter.subarray(at + 1, at + KIND_SIZE)] }] as const;
-  });
+/** The figures as the threads published them last. `nowNs` is of process.hrtime, which all threads share. */
+export function readMeter(meter: SharedMeter, nowNs: bigint = process.hrtime.bigint()): ThreadFigures {
+  const pausesOf = (kind: PauseKind): Pauses => {
+    const at = PAUSES + PAUSE_KINDS.indexOf(kind) * KIND_SIZE;
+    const read = (cell: number): number => Number(Atomics.load(meter, at + cell));
+    return { sumSeconds: read(0) / 1e9, counts: Array.from({ length: BUCKETS }, (_, i) => read(1 + i)) };
+  };
   return {
-    delayP99Seconds: meter[DELAY_P99]!,
-    delayMaxSeconds: meter[DELAY_MAX]!,
-    pauses: Object.fromEntries(pauses) as Record<PauseKind, Pauses>,
+    delayP99Seconds: readDelay(meter, DELAY_P99, nowNs),
+    delayMaxSeconds: readDelay(meter, DELAY_MAX, nowNs),
+    pauses: Object.fromEntries(PAUSE_KINDS.map((kind) => [kind, pausesOf(kind)])) as Record<PauseKind, Pauses>,
   };
 }
 
+/** The largest delay of the newest tick in which one was published, and of the one before. */
+function readDelay(meter: SharedMeter, at: number, nowNs: bigint): number | undefined {
+  const cells = [Atomics.load(meter, at), Atomics.load(meter, at + 1)];
+  const newest = cells.reduce((last, cell) => (cell > last ? cell : last)) >> 32n;
+  if (newest === 0n || newest + TICKS_KEPT < nowNs / TICK_NS) return undefined;
+  const delays = cells.filter((cell) => cell >> 32n >= newest - 1n).map((cell) => Number(cell & 0xffff_ffffn));
+  return Math.max(...delays) / 1e6;
+}
+
+/** A newer tick is the larger number, so it takes the place of an older one. */
+function publishDelay(meter: SharedMeter, at: number, seconds: number, nowNs: bigint): void {
+  const tick = nowNs / TICK_NS;
+  const cell = at + Number(tick & 1n);
+  const delayUs = Math.min(Math.round(seconds * 1e6), 0xffff_ffff);
+  const next = (tick << 32n) | BigInt(delayUs);
+  for (let last = Atomics.load(meter, cell); last < next;) {
+    const found = Atomics.compareExchange(meter, cell, last, next);
+    if (found === last) return;
+    last = found;
+  }
+}
+
+type Delays = Pick<ReturnType<typeof monitorEventLoopDelay>, 'max' | 'percentile' | 'count' | 'reset'>;
 type GcEntry = PerformanceEntry & { readonly detail: { readonly kind: number } };
 
-/** Measures the calling thread from now on, as long as it lives. */
-export function startMeter(meter: SharedMeter): void {
+/** What a thread of a pool gets at its start. */
+export interface MeteredThread {
+  /** undefined: it is not measured. */
+  readonly meter?: SharedMeter | undefined;
+}
+
+/** Measures the calling thread in `meter` from now on, as long as it lives, beside other threads of its kind; returns `meter`. */
+export function startMeter(meter: SharedMeter = newMeter()): SharedMeter {
   const delays = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delays.enable();
   const window = new DelayWindow(meter);
+  // At once, so that there is no scrape without it.
+  window.publish(delays);
   setInterval(() => window.publish(delays), PUBLISH_MS).unref();
   const observer = new PerformanceObserver((list) => {
     for (const { duration, detail } of list.getEntries() as GcEntry[]) addPause(meter, detail.kind, duration / 1000);
   });
   observer.observe({ entryTypes: ['gc'] });
+  return meter;
 }
 
 /** Counts one pause of a collection of `kind`, as node:perf_hooks numbers it. */
@@ -78,11 +117,11 @@ export function addPause(meter: SharedMeter, kind: number, seconds: number): voi
   const index = PAUSE_KINDS.indexOf(KIND_OF_NUMBER[kind] ?? 'other');
   const bound = PAUSE_BOUNDS.findIndex((one) => seconds <= one);
   const at = PAUSES + index * KIND_SIZE;
-  meter[at]! += seconds;
-  meter[at + 1 + (bound < 0 ? PAUSE_BOUNDS.length : bound)]! += 1;
+  Atomics.add(meter, at, BigInt(Math.round(seconds * 1e9)));
+  Atomics.add(meter, at + 1 + (bound < 0 ? PAUSE_BOUNDS.length : bound), 1n);
 }
 
-/** The delays of the current window and of the one before. */
+/** The delays of one thread, of its current window and of the one before. */
 export class DelayWindow {
   readonly #meter: SharedMeter;
   #before = { p99: 0, max: 0 };
@@ -93,11 +132,11 @@ export class DelayWindow {
   }
 
   /** Publishes the larger of both windows; a full window becomes the one before. */
-  publish(delays: Pick<ReturnType<typeof monitorEventLoopDelay>, 'max' | 'percentile' | 'count' | 'reset'>): void {
+  publish(delays: Delays, nowNs: bigint = process.hrtime.bigint()): void {
     const p99 = delays.count === 0 ? 0 : delaySeconds(delays.percentile(99));
     const max = delays.count === 0 ? 0 : delaySeconds(delays.max);
-    this.#meter[DELAY_P99] = Math.max(p99, this.#before.p99);
-    this.#meter[DELAY_MAX] = Math.max(max, this.#before.max);
+    publishDelay(this.#meter, DELAY_P99, Math.max(p99, this.#before.p99), nowNs);
+    publishDelay(this.#meter, DELAY_MAX, Math.max(max, this.#before.max), nowNs);
     this.#publications++;
     if (this.#publications < WINDOW_PUBLICATIONS) return;
     this.#publications = 0;

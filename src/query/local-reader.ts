@@ -4,6 +4,7 @@ import { extname } from 'node:path';
 import { BugError } from '../base/assert.ts';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { limits } from '../base/limits.ts';
+import type { SharedMeter } from '../base/thread-meter.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import type { Logger } from '../base/logger.ts';
 import type { DamagedPlace } from '../quarantine/quarantine.ts';
@@ -63,6 +64,8 @@ export interface LocalReaderOptions {
   readonly archive?: ArchivedFiles | undefined;
   /** Query threads. */
   readonly workers: number;
+  /** They measure themselves here. */
+  readonly meter?: SharedMeter;
   /** Queries that hold a view, running or about to run; further ones wait. */
   readonly concurrentMax: number;
   /** Of them those of one tenant; default: all. */
@@ -149,7 +152,7 @@ export class LocalReader implements TraceReader, SearchExplainer, SpanDigester, 
       name: 'run',
       threadsMin: options.workers,
       threadsMax: options.workers,
-      workerData: { cacheBytes: options.cacheBytes } satisfies QueryThread,
+      workerData: { cacheBytes: options.cacheBytes, meter: options.meter } satisfies QueryThread,
       // Turns already bound the queries that come here.
       queueMax: runningMax,
       looksMax: options.hungMaxSeconds ?? HUNG_MAX_SECONDS,

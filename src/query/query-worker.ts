@@ -4,6 +4,7 @@ import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { SpentBuffers } from '../base/idle-memory.ts';
+import { startMeter, type MeteredThread } from '../base/thread-meter.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import type { Identity } from '../part/identity.ts';
 import { ForgetListener } from '../partition/forget-channel.ts';
@@ -20,11 +21,12 @@ export type QueryReply =
       readonly work: QueryWork;
     };
 
-export interface QueryThread {
+export interface QueryThread extends MeteredThread {
   readonly cacheBytes: number | undefined;
 }
 
-const { cacheBytes } = workerData as QueryThread;
+const { cacheBytes, meter } = workerData as QueryThread;
+if (meter !== undefined) startMeter(meter);
 const forgotten = new ForgetListener((identities) => identities.forEach((identity) => cache.drop(identity)));
 const takeGone = (): readonly Identity[] => forgotten.take();
 const cache = new PartCache(nodeDisk, { filterBytesMax: cacheBytes, blockBytesMax: cacheBytes, takeGone });

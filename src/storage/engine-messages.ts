@@ -31,8 +31,9 @@ export interface EngineOptions {
   /** The engine thread beats on enginePulse and watches the main thread's. */
   readonly enginePulse: SharedPulse;
   readonly mainPulse: SharedPulse;
-  /** The engine thread measures itself here. */
+  /** The engine thread measures itself here, and its threads for flushes and merges there. */
   readonly engineMeter: SharedMeter;
+  readonly mergeMeter: SharedMeter;
   readonly patience: Patience;
   readonly nameBounds?: NameBounds | undefined;
   readonly logLevel: LogLevel;

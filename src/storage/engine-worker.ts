@@ -46,7 +46,10 @@ function watchMain({ mainPulse, patience, logLevel: level, logFormat: format }: 
 }
 
 function tryOpen(options: EngineOptions, pulse: Pulse, post: (reply: EngineReply) => void): Storage | undefined {
-  const mergeRunner = createMergePool(options.mergeWorkers, { memoryBytes: options.mergeBytes });
+  const mergeRunner = createMergePool(options.mergeWorkers, {
+    memoryBytes: options.mergeBytes,
+    meter: options.mergeMeter,
+  });
   try {
     const logger = createLogger({ level: options.logLevel, format: options.logFormat });
     return Storage.open({

@@ -3,6 +3,7 @@
 import { extname } from 'node:path';
 import { getHeapStatistics } from 'node:v8';
 import { StoreError } from '../base/errors.ts';
+import type { MeteredThread, SharedMeter } from '../base/thread-meter.ts';
 import { ThreadPool, type PulsingJob } from '../base/thread-pool.ts';
 import { waitsForDisk } from '../disk/thread-state.ts';
 import { isFlush, type MergeJob, type MergeResult } from '../part/merge-parts.ts';
@@ -33,6 +34,8 @@ export interface MergePoolOptions {
   readonly memoryBytes?: number;
   /** Default: Node's own. */
   readonly heapMbMax?: number;
+  /** All threads measure themselves here. */
+  readonly meter?: SharedMeter;
 }
 
 /** Separate threads for flushes and small merges, for `mergeWorkers` large merges, and for a day that opens. */
@@ -123,6 +126,7 @@ function openThreads<Job extends PulsingJob, Reply>(
     threadsMin: threads.min,
     threadsMax: threads.max,
     idleMs: IDLE_MS,
+    workerData: { meter: options.meter } satisfies MeteredThread,
     queueMax: Infinity,
     looksMax: HUNG_MAX_SECONDS,
     isWaiting: waitsForDisk,

@@ -15,7 +15,7 @@ import type { EngineOptions, EngineReply, EngineRequest } from './engine-message
 import type { FinishedWork } from './maintenance.ts';
 import type { OpenReport } from './partition-set.ts';
 
-export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse' | 'engineMeter'> {
+export interface ThreadedStoreOptions extends Omit<EngineOptions, 'enginePulse' | 'engineMeter' | 'mergeMeter'> {
   /** The engine thread died of `error`: nothing can be stored or read, so the process should end. Called once. */
   readonly onFatal: (error: Error) => void;
   /** The engine thread hangs, or died silently: the process should be killed, because an exit would wait for the thread. */
@@ -29,15 +29,15 @@ const ANSWERING_LOOKS_MAX = 4;
 export async function openThreadedStore(options: ThreadedStoreOptions): Promise<ThreadedStore> {
   const { onFatal, onSilent, ...given } = options;
   const enginePulse = new Pulse().shared;
-  const engineMeter = newMeter();
-  const engineOptions = { ...given, enginePulse, engineMeter };
+  const meters = { engine: newMeter(), merge: newMeter() };
+  const engineOptions = { ...given, enginePulse, engineMeter: meters.engine, mergeMeter: meters.merge };
   const url = new URL(`./engine-worker${extname(import.meta.filename)}`, import.meta.url);
   const worker = new Worker(url, { workerData: engineOptions satisfies EngineOptions, name: 'tracelith-engine' });
   const watch = new PulseWatch(enginePulse, options.patience, waitsForDisk);
   const looking = setInterval(() => watch.look() && onSilent(watch.silentLooks), LOOK_MS);
   worker.once('exit', () => clearInterval(looking));
   const report = await opened(worker);
-  const thread = new EngineThread(worker, { path: options.path, report, watch, meter: engineMeter, onFatal });
+  const thread = new EngineThread(worker, { path: options.path, report, watch, meters, onFatal });
   const methods = engineMethods((name, args) => thread.call(name, args));
   const write: SpanWriter['write'] = async ({ tenant, retentionMs, strays, isCopied }, body, key) => {
     const owned = owning(body);
@@ -65,8 +65,8 @@ export type ThreadedStore = EngineThread & Omit<EngineMethods, 'write'> & SpanWr
 class EngineThread {
   /** What opening found and did. */
   readonly report: OpenReport;
-  /** How the engine thread feels, written by itself. */
-  readonly meter: SharedMeter;
+  /** How the engine thread and those for flushes and merges feel, written by themselves. */
+  readonly meters: Readonly<Record<'engine' | 'merge', SharedMeter>>;
   /** Called for each flush and merge, with EngineOptions.tellsWork. */
   onWork: (work: FinishedWork) => void = () => undefined;
   readonly #worker: Worker;
@@ -86,14 +86,14 @@ class EngineThread {
       path: string;
       report: OpenReport;
       watch: PulseWatch;
-      meter: SharedMeter;
+      meters: EngineThread['meters'];
       onFatal: (error: Error) => void;
     },
   ) {
     this.#worker = worker;
     this.#path = options.path;
     this.report = options.report;
-    this.meter = options.meter;
+    this.meters = options.meters;
     this.#watch = options.watch;
     this.#onFatal = options.onFatal;
     worker.on('message', (reply: EngineReply) => this.#settle(reply));

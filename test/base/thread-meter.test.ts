@@ -25,6 +25,16 @@ test('pauses are counted by kind and length; kinds that V8 adds later are not lo
   expect(pauses.other.counts[bucket(0.005)]).toBe(2);
 });
 
+/** The time of process.hrtime, from the beginning of a tick on. */
+function fakeClock() {
+  return {
+    nowNs: 1_000_000_000_000n,
+    pass(seconds: number): bigint {
+      return (this.nowNs += BigInt(seconds) * 1_000_000_000n);
+    },
+  };
+}
+
 /** A histogram of Node whose only interval is `intervalMs`. */
 function delaysOf(intervalMs: number) {
   const resets: number[] = [];
@@ -40,17 +50,43 @@ function delaysOf(intervalMs: number) {
 test('a peak is shown for one to two windows, whenever the scrape comes', () => {
   const meter = newMeter();
   const window = new DelayWindow(meter);
+  const clock = fakeClock();
   const [peak, calm] = [delaysOf(520), delaysOf(20)];
-  window.publish(peak);
-  expect(readMeter(meter).delayMaxSeconds).toBeCloseTo(0.5);
-  for (let i = 1; i < 6; i++) window.publish(peak);
+  window.publish(peak, clock.nowNs);
+  expect(readMeter(meter, clock.nowNs).delayMaxSeconds).toBeCloseTo(0.5);
+  for (let i = 1; i < 6; i++) window.publish(peak, clock.pass(5));
   expect(peak.resets).toHaveLength(1);
   for (let i = 0; i < 6; i++) {
-    window.publish(calm);
-    expect(readMeter(meter).delayP99Seconds).toBeCloseTo(0.5);
+    window.publish(calm, clock.pass(5));
+    expect(readMeter(meter, clock.nowNs).delayP99Seconds).toBeCloseTo(0.5);
   }
-  window.publish(calm);
-  expect(readMeter(meter)).toMatchObject({ delayP99Seconds: 0, delayMaxSeconds: 0 });
+  for (let i = 0; i < 4; i++) window.publish(calm, clock.pass(5));
+  expect(readMeter(meter, clock.nowNs)).toMatchObject({ delayP99Seconds: 0, delayMaxSeconds: 0 });
+});
+
+test('of threads with one meter the latest shows, in whatever order they publish, and one that has ended is forgotten', () => {
+  const meter = newMeter();
+  const [busy, idle] = [new DelayWindow(meter), new DelayWindow(meter)];
+  const clock = fakeClock();
+  expect(readMeter(meter, clock.nowNs).delayMaxSeconds).toBeUndefined();
+  for (let i = 0; i < 4; i++) {
+    for (const [window, delay] of i % 2 === 0
+      ? ([
+          [busy, 320],
+          [idle, 20],
+        ] as const)
+      : ([
+          [idle, 20],
+          [busy, 320],
+        ] as const))
+      window.publish(delaysOf(delay), clock.nowNs);
+    expect(readMeter(meter, clock.pass(5)).delayMaxSeconds).toBeCloseTo(0.3);
+  }
+  for (let i = 0; i < 5; i++) idle.publish(delaysOf(20), clock.pass(5));
+  expect(readMeter(meter, clock.nowNs).delayMaxSeconds).toBe(0);
+  // The other one ends, too.
+  expect(readMeter(meter, clock.pass(50)).delayMaxSeconds).toBe(0);
+  expect(readMeter(meter, clock.pass(40)).delayMaxSeconds).toBeUndefined();
 });
 
 test('a real collection of this thread is counted', async () => {

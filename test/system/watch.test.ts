@@ -141,6 +141,16 @@ describe('of a loaded node', () => {
     expect(wrong).toEqual([]);
   });
 
+  test('every kind of thread shows its delay and its pauses', () => {
+    const threadsOf = (name: string): Set<string | undefined> =>
+      new Set([...scrape.matchAll(new RegExp(`^${name}\\{thread="(\\w+)"`, 'gm'))].map(([, thread]) => thread));
+    const threads = new Set(['main', 'engine', 'query', 'merge', 'body']);
+    expect(threadsOf('tracelith_gc_pause_seconds_count')).toEqual(threads);
+    // Threads for large bodies start with the first one.
+    threads.delete('body');
+    expect(threadsOf('tracelith_event_loop_delay_max_seconds')).toEqual(threads);
+  });
+
   test('an expression with an unknown metric or label would be found', () => {
     expect(shown().has('vt_no_such_metric')).toBe(false);
     expect(shown().get('vt_rows_dropped_total')).toEqual(new Set(['reason']));

@@ -3,6 +3,7 @@
 // pool with two threads, so that one expensive body does not block the others.
 import { extname } from 'node:path';
 import { isStoreError, StoreError } from '../../base/errors.ts';
+import type { MeteredThread, SharedMeter } from '../../base/thread-meter.ts';
 import { ThreadPool } from '../../base/thread-pool.ts';
 import { CONNECTIONS_USEFUL } from '../../base/descriptors.ts';
 import type { BodyJob, BodyReply } from './body-worker.ts';
@@ -19,16 +20,22 @@ const THREADS = 2;
 const BODY_MAX_SECONDS = 60;
 
 export class BodyPool {
-  readonly #threads = new ThreadPool<BodyJob, BodyReply>({
-    workerUrl: new URL(`./body-worker${extname(import.meta.filename)}`, import.meta.url),
-    name: 'convertBody',
-    threadsMin: 0,
-    threadsMax: THREADS,
-    idleMs: IDLE_MS,
-    // The intake bounds the bytes of all bodies; each queued body belongs to one connection.
-    queueMax: CONNECTIONS_USEFUL.http,
-    looksMax: BODY_MAX_SECONDS,
-  });
+  readonly #threads: ThreadPool<BodyJob, BodyReply>;
+
+  /** The threads measure themselves in `meter`. */
+  constructor(meter?: SharedMeter) {
+    this.#threads = new ThreadPool({
+      workerUrl: new URL(`./body-worker${extname(import.meta.filename)}`, import.meta.url),
+      name: 'convertBody',
+      threadsMin: 0,
+      threadsMax: THREADS,
+      idleMs: IDLE_MS,
+      workerData: { meter } satisfies MeteredThread,
+      // The intake bounds the bytes of all bodies; each queued body belongs to one connection.
+      queueMax: CONNECTIONS_USEFUL.http,
+      looksMax: BODY_MAX_SECONDS,
+    });
+  }
 
   /** The body as OTLP protobuf; its own bytes may be gone afterwards. Throws as bodyToOtlp, and OVERLOADED. */
   async toOtlp(body: EncodedBody, options: OtlpBodyOptions): Promise<Uint8Array> {

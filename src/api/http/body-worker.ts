@@ -1,7 +1,8 @@
 // Entry of the body worker thread (piscina): decompresses and converts large bodies, so that the main thread can serve other
 // requests. Errors are returned as values: piscina drops an error's own properties.
-import { move } from 'piscina';
+import { move, workerData } from 'piscina';
 import { Pulse } from '../../base/pulse.ts';
+import { startMeter, type MeteredThread } from '../../base/thread-meter.ts';
 import type { PulsingJob } from '../../base/thread-pool.ts';
 import { StoreError, type StoreErrorCode } from '../../base/errors.ts';
 import { bodyToOtlp, type EncodedBody, type OtlpBodyOptions } from './decode-body.ts';
@@ -13,6 +14,9 @@ export interface BodyJob extends PulsingJob {
 
 /** The OTLP bytes, which own their whole buffer. */
 export type BodyReply = Uint8Array | { readonly code: StoreErrorCode; readonly message: string };
+
+const { meter } = workerData as MeteredThread;
+if (meter !== undefined) startMeter(meter);
 
 /** Runs `job` on this thread. Any error other than a StoreError is a bug and rejects. */
 export function convertBody({ body, options, pulse }: BodyJob): unknown {

@@ -3,11 +3,32 @@ import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { afterAll, describe, expect, test } from 'vitest';
 import { BodyPool } from '../../../src/api/http/body-pool.ts';
 import { bodyToOtlp } from '../../../src/api/http/decode-body.ts';
+import { newMeter, readMeter } from '../../../src/base/thread-meter.ts';
 import { tracesToJson } from '../../../src/otlp/traces-to-json.ts';
 import { requestOf } from '../../storage/stored-spans.ts';
 
 const pool = new BodyPool();
 afterAll(() => pool.close());
+
+test('the threads measure themselves in one meter, in which the pauses of ended ones stay', async () => {
+  const meter = newMeter();
+  const measured = new BodyPool(meter);
+  expect(readMeter(meter).delayMaxSeconds).toBeUndefined();
+  const pausedSeconds = (): number => readMeter(meter).pauses.minor.sumSeconds;
+  await expect
+    .poll(
+      async () => {
+        await measured.toOtlp({ bytes: new Uint8Array(json), encoding: '' }, { sizeMax: SIZE_MAX, isJson: true });
+        return pausedSeconds();
+      },
+      { timeout: 30_000 },
+    )
+    .toBeGreaterThan(0);
+  expect(readMeter(meter).delayMaxSeconds).toBeDefined();
+  const before = pausedSeconds();
+  await measured.close();
+  expect(pausedSeconds()).toBeGreaterThanOrEqual(before);
+});
 
 const SIZE_MAX = 64 << 20;
 const protobuf = requestOf({ first: 0, count: 20_000 });
