@@ -8,6 +8,20 @@ test('METRICS.md is what the program knows; run with -u to write it anew', async
   await expect(metricsPage(allMetrics())).toMatchFileSnapshot(join(root, 'docs/METRICS.md'));
 });
 
+test('what the page says is missing is missing', () => {
+  const [, missing = ''] = metricsPage(allMetrics()).split('\n## What VictoriaTraces has');
+  const named = [...missing.matchAll(/^\| (.*?) \|/gm)].flatMap(([, cell = '']) => [
+    ...cell.matchAll(/`([a-z_]+)(\*|\{([a-z_,]+)\}([a-z_]*))?`/g),
+  ]);
+  const patterns = named.map(([, start = '', , choices, end = '']) => {
+    if (choices === undefined) return start.endsWith('_') ? new RegExp(`^${start}`) : new RegExp(`^${start}$`);
+    return new RegExp(`^${start}(${choices.replaceAll(',', '|')})${end}$`);
+  });
+  expect(patterns.length).toBeGreaterThan(15);
+  const there = allMetrics().filter(({ name }) => patterns.some((pattern) => pattern.test(name)));
+  expect(there.map(({ name }) => name)).toEqual([]);
+});
+
 test('every metric says what it means, counters are totals, and units are in the names', () => {
   const wrong = allMetrics().filter(({ name, kind, unit, help }) => {
     const isTotal = name.endsWith('_total');

@@ -49,6 +49,26 @@ const GROUPS: readonly (readonly [string, RegExp])[] = [
   ['The process', /./],
 ];
 
+/** Of VictoriaTraces' metrics; a test compares that none of them exists here. */
+const MISSING = `
+## What VictoriaTraces has and this node has not
+
+Panels and rules that ask for these stay empty, mostly because what they count does not exist here, or is another thing.
+
+| VictoriaTraces | why not | instead |
+| --- | --- | --- |
+| \`go_*\`, \`vm_gogc\` | no Go runtime | \`tracelith_event_loop_delay_*\`, \`tracelith_gc_pause_seconds\` by kind of thread |
+| \`vt_streams_created_total\` | spans are not stored by streams | \`tracelith_names_folded_total\` tells when names go beyond their bounds |
+| \`vt_indexdb_rows\`, \`vt_indexdb_parts\`, \`vt_indexdb_blocks\` | the index is LMDB, which has no parts | \`vt_data_size_bytes{type="indexdb"}\` |
+| \`vt_storage_per_query_{columns_headers,columns_header_indexes,bloom_filters,values,timestamps,block_headers}_read_bytes\` | a block has other sections | \`vt_storage_per_query_total_read_bytes\` is their sum, with buckets \`le\` instead of \`vmrange\` |
+| \`vt_storage_per_query_processed_{blocks,rows}\`, \`vt_storage_per_query_found_rows\`, \`vt_storage_per_query_read_{values,timestamps}\`, \`vt_storage_per_query_uncompressed_values_processed_bytes\` | a query decides by dictionaries and outlines and does not read row by row, and a trace by id is no scan | \`explain=1\` says for one search what became of each block |
+| \`vt_http_request_errors_total\` | only of VictoriaTraces' calls between nodes | \`vt_http_errors_total\`, \`tracelith_cluster_calls_*\` |
+| \`vt_insert_processors_count\` | promtool refuses a gauge with such a name | \`vm_concurrent_insert_current\` is the same here |
+| \`vt_live_tailing_requests\` | no tailing | |
+| \`vm_cache_*\`, \`vm_fs_*\`, \`vm_filestream_*\`, \`vm_mmapped_files\`, \`vm_zstd_*\`, \`vm_nfs_*\` | of VictoriaMetrics' own file and cache libraries | \`process_io_*\`, \`tracelith_query_scanned_bytes_total\` |
+| \`vm_tcplistener_errors_total\` | a connection that breaks is not counted apart | \`tracelith_requests_refused_total{code="499"}\` counts clients that left |
+`;
+
 /** The whole page. */
 export function metricsPage(rows: readonly MetricRow[]): string {
   const left = new Set([...rows].toSorted((a, b) => (a.name < b.name ? -1 : 1)));
@@ -57,7 +77,7 @@ export function metricsPage(rows: readonly MetricRow[]): string {
     for (const row of own) left.delete(row);
     return `\n## ${title}\n\n| metric | kind | unit | labels | meaning |\n| --- | --- | --- | --- | --- |\n${own.map(lineOf).join('')}`;
   });
-  return HEAD + sections.join('');
+  return HEAD + sections.join('') + MISSING;
 }
 
 function lineOf({ name, kind, unit, labels, help }: MetricRow): string {

@@ -142,10 +142,13 @@ export class Intake {
     tenants?.assertRoom(tenant);
     const { retentionDays } = this.limitsOf(tenant);
     const context = retentionDays === Infinity ? call : { ...call, retentionMs: Math.ceil(retentionDays * DAY_MS) };
-    const result = await writer.write(context, transferable(await this.#redacted(body, held)), key);
+    const owned = transferable(await this.#redacted(body, held));
+    const startMs = performance.now();
+    const result = await writer.write(context, owned, key);
+    const seconds = (performance.now() - startMs) / 1000;
     const rejected = [...result.rejected.values()].reduce((sum, count) => sum + count, 0);
     tenants?.charge(tenant, { spans: result.stored + rejected, bytes });
-    metrics.countIngest(type, { tenant, result, bytes });
+    metrics.countIngest(type, { tenant, result, bytes, seconds });
     this.#rejections.add(tenant, result.rejected);
     return result;
   }

@@ -3,7 +3,7 @@
 // VictoriaTraces' dashboards and alerts work; the others are tracelith_*. docs/METRICS.md lists them all.
 import type { LogCount } from '../../base/logger.ts';
 import type { SharedMeter } from '../../base/thread-meter.ts';
-import type { StoreAdmin, StoreStats, WriteResult } from '../../trace/store.ts';
+import type { StoreAdmin, StoreStats } from '../../trace/store.ts';
 import type { Tenant } from '../../trace/tenant.ts';
 import { PROMETHEUS, type Exposition } from '../metrics/exposition.ts';
 import { createLoginMetrics, type LoginCounters } from '../metrics/login-metrics.ts';
@@ -25,6 +25,7 @@ import {
   type IngestType,
   type IntakeGauges,
   type RequestCounters,
+  type WrittenRequest,
 } from '../metrics/request-metrics.ts';
 import { createStoreMetrics } from '../metrics/store-metrics.ts';
 import { createTenantMetrics } from '../metrics/tenant-metrics.ts';
@@ -35,12 +36,8 @@ export interface ArchiveGauges {
   readonly bytes: number;
 }
 
-/** One request that was written. */
-export interface Ingest {
+export interface Ingest extends WrittenRequest {
   readonly tenant: Tenant;
-  readonly result: WriteResult;
-  /** Of its body. */
-  readonly bytes: number;
 }
 
 export interface MetricsOptions extends Omit<ProcessMetricsOptions, 'logCounts'> {
@@ -104,9 +101,9 @@ export function createMetrics(options: MetricsOptions): Metrics {
   return {
     ...createLoginMetrics(registry),
     countRequest: requests.countRequest,
-    countIngest: (type, { tenant, result, bytes }) => {
-      requests.countIngest(type, result, bytes);
-      tenants.countIngest(tenant, result, bytes);
+    countIngest: (type, { tenant, ...written }) => {
+      requests.countIngest(type, written);
+      tenants.countIngest(tenant, written.result, written.bytes);
     },
     countQuery: ({ tenant, ...query }) => {
       countQuery(query);

@@ -25,6 +25,9 @@ export interface QueryTurns {
   readonly limitTimeouts: number;
 }
 
+/** Bytes of one query: from a small trace by id to what -search.maxScannedBytes may allow. */
+const BYTES_BUCKETS: readonly number[] = Array.from({ length: 12 }, (_, i) => 4 ** (i + 5));
+
 const KINDS = ['search', 'find', 'dependencies', 'metrics'];
 
 /** Registers the metrics; the result counts one query. */
@@ -47,6 +50,14 @@ export function createQueryMetrics(registry: MetricRegistry): (query: RanQuery) 
     help: 'Stored bytes that queries looked at, read from disk or kept from before',
     labels: ['kind'],
   });
+  const bytesOfOne = registry.histogram(
+    {
+      name: 'vt_storage_per_query_total_read_bytes',
+      unit: 'bytes',
+      help: 'Stored bytes that one query looked at',
+    },
+    BYTES_BUCKETS,
+  );
   const slow = registry.counter({
     name: 'tracelith_slow_queries_total',
     unit: 'queries',
@@ -58,6 +69,7 @@ export function createQueryMetrics(registry: MetricRegistry): (query: RanQuery) 
     queries.inc({ kind, outcome });
     durations.observe({ kind }, seconds);
     bytes.inc({ kind }, looked);
+    bytesOfOne.observe(looked);
     if (isSlow) slow.inc({ kind });
   };
 }

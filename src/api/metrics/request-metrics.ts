@@ -28,14 +28,26 @@ export interface AnsweredRequest {
   readonly seconds: number;
 }
 
+/** Of summaries. */
+const RECENT = 'quantiles of the last minutes, an eighth too high at most';
+
 /** A refusal because a flag disables something does not count as a failure. */
 const DISABLED_STATUS = 501;
 
 /** Statuses of requests that VictoriaMetrics counts as errors of the HTTP server itself. */
 const SERVER_ERRORS: Readonly<Record<number, string>> = { 401: 'wrong_auth_key', 404: 'unsupported' };
 
+/** One request that was written. */
+export interface WrittenRequest {
+  readonly result: WriteResult;
+  /** Of its body. */
+  readonly bytes: number;
+  /** That the store, or the nodes behind, took. */
+  readonly seconds: number;
+}
+
 export interface RequestCounters {
-  countIngest(type: IngestType, result: WriteResult, bytes: number): void;
+  countIngest(type: IngestType, written: WrittenRequest): void;
   countRequest(request: AnsweredRequest): void;
 }
 
@@ -58,9 +70,17 @@ export function createRequestMetrics(registry: MetricRegistry): RequestCounters 
     help: 'OTLP requests with a field that is not known and was not stored, named in partial_success',
     labels: ['type'],
   });
+  const flushed = 'vt_insert_flush_duration_seconds';
+  const flushes = new RecentQuantiles(flushed, 'type');
+  const help =
+    'Time from handing the spans of a request to the store until they are on disk (on an insert node: with the storage nodes or the log)';
+  registry
+    .source(() => flushes)
+    .summary({ name: flushed, unit: 'seconds', help: `${help}; ${RECENT}`, labels: ['type'] }, (all) => all.samples());
   for (const type of INGEST_TYPES) for (const counter of [rows, bytes, unknownFields]) counter.inc({ type }, 0);
   return {
-    countIngest: (type, { stored, unknownField }, size) => {
+    countIngest: (type, { result: { stored, unknownField }, bytes: size, seconds }) => {
+      flushes.observe(type, seconds);
       rows.inc({ type }, stored);
       if (unknownField !== undefined) unknownFields.inc({ type });
       bytes.inc({ type }, size);
@@ -98,7 +118,7 @@ function createAnswerCounter(registry: MetricRegistry): RequestCounters['countRe
   });
   const name = 'vt_http_request_duration_seconds';
   const recent = new RecentQuantiles(name, 'path');
-  const recentHelp = `${help}; quantiles of the last minutes, an eighth too high at most`;
+  const recentHelp = `${help}; ${RECENT}`;
   registry
     .source(() => recent)
     .summary({ name, unit: 'seconds', help: recentHelp, labels: ['path'] }, (quantiles) => quantiles.samples());

@@ -9,6 +9,7 @@ test('queries are counted by kind and outcome, timed, and their bytes summed by 
   const count = createQueryMetrics(registry);
   count({ kind: 'search', seconds: 0.003, bytes: 100, outcome: 'ok', isSlow: false });
   count({ kind: 'search', seconds: 31, bytes: 11, outcome: 'TIMEOUT', isSlow: true });
+  count({ kind: 'metrics', seconds: 0.001, bytes: 3_000, outcome: 'ok', isSlow: false });
   count({ kind: 'find', seconds: 0.0001, bytes: 7, outcome: 'ok', isSlow: false });
   const lines = writePrometheus(await registry.collect()).split('\n');
   for (const line of [
@@ -20,6 +21,9 @@ test('queries are counted by kind and outcome, timed, and their bytes summed by 
     'tracelith_query_duration_seconds_count{kind="search"} 2',
     'tracelith_query_scanned_bytes_total{kind="search"} 111',
     'tracelith_query_scanned_bytes_total{kind="find"} 7',
+    'vt_storage_per_query_total_read_bytes_bucket{le="1024"} 3',
+    'vt_storage_per_query_total_read_bytes_bucket{le="4096"} 4',
+    'vt_storage_per_query_total_read_bytes_sum 3118',
     'tracelith_slow_queries_total{kind="search"} 1',
     'tracelith_slow_queries_total{kind="find"} 0',
   ]) {
