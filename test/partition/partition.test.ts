@@ -6,7 +6,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { StoreError } from '../../src/base/errors.ts';
 import type { Disk } from '../../src/disk/disk.ts';
-import { nodeDisk } from '../../src/disk/node-disk.ts';
+import { diskError, nodeDisk } from '../../src/disk/node-disk.ts';
 import { inlineMergeRunner, type MergeRunner } from '../../src/partition/merge-runner.ts';
 import { openRollups } from '../../src/part/rollup-reader.ts';
 import type { Forget } from '../../src/partition/partition-place.ts';
@@ -352,6 +352,42 @@ describe('a merge', () => {
     await partition.mergeAll();
     expect(rows(partition).parts).toEqual([8 * MERGE_PARTS_MIN]);
     expect(partition.parts[0]?.entry.parked).toBeUndefined();
+    await partition.close();
+  });
+
+  test('that is parked while the disk refuses the commit is parked until the next start, and the log says so', async () => {
+    using folder = new TemporaryFolder();
+    let isRefusing = false;
+    const foreign: Disk['foreign'] = (name, action) => {
+      if (isRefusing)
+        throw diskError(name, folder.path, Object.assign(new Error('EIO: made to fail'), { code: 'EIO' }));
+      return action();
+    };
+    const disk = { ...nodeDisk, foreign };
+    const inline = inlineMergeRunner(disk);
+    const run: MergeRunner['run'] = async (job, options) => {
+      if (isFlush(job)) return inline.run(job, options);
+      isRefusing = true;
+      throw new StoreError('WORKER_FAILED', 'the thread died');
+    };
+    const lines: string[] = [];
+    let partition = openIn(folder.path, disk, { ...inline, run }, { lines });
+    for (let i = 0; i < MERGE_PARTS_MIN; i++) {
+      await store(partition, 4 * i);
+      await partition.flush();
+    }
+    expect(await partition.mergeNext()).toBe(true);
+    isRefusing = false;
+    expect(lines.filter((line) => line.includes(' ERROR '))).toEqual([
+      expect.stringMatching(/ parts are parked until the next start only error=.*EIO: made to fail/),
+      expect.stringContaining('a merge failed twice: its parts are parked, served as they are '),
+    ]);
+    expect(await partition.mergeNext()).toBe(false);
+    expect(rows(partition).parts).toHaveLength(MERGE_PARTS_MIN);
+    await partition.close();
+    partition = openIn(folder.path);
+    expect(await partition.mergeNext()).toBe(true);
+    expect(rows(partition).parts).toEqual([4 * MERGE_PARTS_MIN]);
     await partition.close();
   });
 

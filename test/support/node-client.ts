@@ -79,7 +79,11 @@ export async function callExport(address: string, body: Uint8Array, headers: Hea
 }
 
 /** Status, media type and text of a GET. */
-export async function ask(node: TestNode, path: string, headers: Headers = {}): Promise<[number, string, string]> {
+export async function ask(
+  node: Pick<TestNode, 'url'>,
+  path: string,
+  headers: Headers = {},
+): Promise<[number, string, string]> {
   const response = await fetch(node.url + path, { headers });
   return [response.status, response.headers.get('content-type') ?? '', await response.text()];
 }
@@ -147,7 +151,7 @@ export async function force(node: TestNode, what: 'flush' | 'merge'): Promise<vo
 }
 
 /** Every sample of /metrics by its name and labels, for example vt_rows_dropped_total{reason="too_large"}. */
-export async function readMetrics(node: TestNode): Promise<Map<string, number>> {
+export async function readMetrics(node: Pick<TestNode, 'url'>): Promise<Map<string, number>> {
   const [, , text] = await ask(node, '/metrics');
   const samples = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
   return new Map(

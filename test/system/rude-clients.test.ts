@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { findFreePort } from '../../native-bench/harness/child.ts';
 import { exportTrace, PROTOCOLS, readMetrics, sendTo } from '../support/node-client.ts';
 import { runProgram, startNode, withOpenFiles, type TestNode } from '../support/node-process.ts';
 import { oneSpan } from '../support/one-span.ts';
@@ -75,6 +76,23 @@ const FLAGS: Readonly<Record<keyof Ports, string>> = {
   otlpGrpc: 'otlpGRPCListenAddr',
   grpc: 'grpc.listenAddr',
 };
+/** Listeners that a node has only when it is told to. */
+const FURTHER_FLAGS = { admin: 'adminListenAddr', storage: 'storage.listenAddr' } as const;
+const ALL_FLAGS = { ...FLAGS, ...FURTHER_FLAGS };
+type Listener = keyof typeof ALL_FLAGS;
+
+/** A node with the listener, the listener's port, and where the node has its paths for operators. */
+async function startListening(name: Listener): Promise<{ node: TestNode; port: number; operators: { url: string } }> {
+  if (name !== 'admin' && name !== 'storage') {
+    const node = await startNode();
+    return { node, port: portsOf(node)[name], operators: node };
+  }
+  const port = await findFreePort();
+  const address = `127.0.0.1:${port}`;
+  const node = await startNode({ flags: [`-${FURTHER_FLAGS[name]}=${address}`] });
+  return { node, port, operators: name === 'admin' ? { url: `http://${address}` } : node };
+}
+
 const IDLE_SOCKETS = 20_000;
 /** Fewer than a listener's backlog. */
 const AT_ONCE = 250;
@@ -121,11 +139,11 @@ describe('idle sockets', () => {
     },
   );
 
-  test.each(Object.keys(FLAGS) as (keyof Ports)[])(
+  test.each(Object.keys(ALL_FLAGS) as Listener[])(
     '20,000 of them on %s, one after the other: each is taken, the ones idle longest go, and good clients are served meanwhile',
     async (name) => {
-      await using node = await startNode();
-      const port = portsOf(node)[name];
+      const { node: started, port, operators } = await startListening(name);
+      await using node = started;
       const sockets = new Set<Socket>();
       const ids: string[] = [];
       try {
@@ -135,8 +153,8 @@ describe('idle sockets', () => {
         }
         await expectThere(node, ids);
         expect(ids).toHaveLength(5 * PROTOCOLS.length);
-        const metrics = await readMetrics(node);
-        const label = `{name="${FLAGS[name]}"}`;
+        const metrics = await readMetrics(operators);
+        const label = `{name="${ALL_FLAGS[name]}"}`;
         const max = metrics.get(`tracelith_connections_max${label}`)!;
         expect(metrics.get(`vm_tcplistener_conns${label}`)).toBeLessThanOrEqual(max);
         expect(metrics.get(`tracelith_connections_pushed_out_total${label}`)).toBeGreaterThanOrEqual(
