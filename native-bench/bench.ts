@@ -11,6 +11,7 @@ import { byId } from './scenarios/by-id.ts';
 import { calls } from './scenarios/calls.ts';
 import { cluster } from './scenarios/cluster.ts';
 import { density } from './scenarios/density.ts';
+import { fairness } from './scenarios/fairness.ts';
 import { ingest } from './scenarios/ingest.ts';
 import { log } from './scenarios/log.ts';
 import { logins } from './scenarios/logins.ts';
@@ -18,6 +19,7 @@ import { merge } from './scenarios/merge.ts';
 import { micro } from './scenarios/micro.ts';
 import { mixed } from './scenarios/mixed.ts';
 import { recovery } from './scenarios/recovery.ts';
+import { scrape } from './scenarios/scrape.ts';
 import { search } from './scenarios/search.ts';
 import { sustain } from './scenarios/sustain.ts';
 
@@ -40,6 +42,8 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   log,
   logins,
   attach,
+  fairness,
+  scrape,
 };
 const resultsPath = new URL('results', import.meta.url).pathname;
 

@@ -27,7 +27,12 @@ const fillConnections = 8;
 // Ids are read from this many requests at most, chosen at random; one in the thousand traces is sample enough.
 const sampledRequests = 200;
 
-export async function fill(target: Pick<Target, 'url' | 'insertPath'>, options: BenchOptions): Promise<Filled> {
+export interface FillTarget extends Pick<Target, 'url' | 'insertPath'> {
+  /** Sent with every request. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export async function fill(target: FillTarget, options: BenchOptions): Promise<Filled> {
   if (options.store === undefined) return fillNow(target, options);
   const notes = join(options.store, 'filled.json');
   if (existsSync(notes)) return JSON.parse(readFileSync(notes, 'utf8')) as Filled;
@@ -36,7 +41,7 @@ export async function fill(target: Pick<Target, 'url' | 'insertPath'>, options: 
   return filled;
 }
 
-async function fillNow(target: Pick<Target, 'url' | 'insertPath'>, options: BenchOptions): Promise<Filled> {
+async function fillNow(target: FillTarget, options: BenchOptions): Promise<Filled> {
   const toMs = Date.now();
   const spans = options.spans ?? fillSpansDefault;
   const rng = new Rng(options.seed);
@@ -48,7 +53,7 @@ async function fillNow(target: Pick<Target, 'url' | 'insertPath'>, options: Benc
     if (frame !== undefined && rng.chance(share)) for (const id of traceIdsOf(frame.body)) traceIds.add(id);
     return frame;
   };
-  using client = new HttpClient(target.url, fillConnections);
+  using client = new HttpClient(target.url, fillConnections, target);
   const load = await driveLoad({
     client,
     path: target.insertPath,

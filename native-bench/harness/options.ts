@@ -46,19 +46,19 @@ const rows = {
   profile: { ...text, help: `${Object.keys(profiles).join(', ')}; default shop` },
   frames: { ...text, help: 'replicate this frames file (fresh ids, UUIDs and times) instead of a profile' },
   seed: { ...text, help: 'of the workload; default 1' },
-  batch: { ...text, help: 'spans in a request; default 1000' },
+  batch: { ...text, help: 'spans in a request; default 1000, fairness: 100' },
   spans: {
     ...text,
     help: 'ingest, sustain: bodies kept ready (300000); others: spans stored (500000; mixed 200000; big-trace 100000)',
   },
   'over-seconds': { ...text, help: 'the traffic spreads over this long before now; default 300' },
   store: { ...text, help: 'by-id, search, mixed: fill a store in this folder once and keep it for further runs' },
-  seconds: { ...text, help: 'measured time; default 10, sustain: 300' },
+  seconds: { ...text, help: 'measured time; default 10, sustain: 300, fairness: 30' },
   'warmup-seconds': { ...text, help: 'ingest, mixed, sustain: not measured; default 2' },
-  connections: { ...text, help: 'parallel connections; default 8, for queries 1' },
+  connections: { ...text, help: 'parallel connections; default 8, for queries 1, fairness: 4' },
   rate: {
     ...text,
-    help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed, log: 20000, sustain: 100000',
+    help: 'spans/s over all connections; default 0: as fast as acknowledgements come; mixed, log: 20000, sustain: 100000, fairness: 5000',
   },
   storages: { ...text, help: 'cluster: numbers of storage nodes, with commas; default 1,2,3,4,8' },
   readers: { ...text, help: 'mixed: connections that search and find by id meanwhile; default 4' },
@@ -101,7 +101,7 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
     profile,
     frames: values.frames,
     seed: number('seed', values.seed, 1),
-    batch: number('batch', values.batch, 1000),
+    batch: number('batch', values.batch, defaults.batch),
     spans: values.spans === undefined ? undefined : number('spans', values.spans, 0),
     overSeconds: number('over-seconds', values['over-seconds'], 300),
     store: values.store,
@@ -126,11 +126,16 @@ export function parseBenchOptions(argv: readonly string[]): { scenario: string |
   return { scenario, options };
 }
 
-function defaultsOf(scenario = ''): Pick<BenchOptions, 'seconds' | 'connections' | 'rate'> {
-  const rates: Readonly<Record<string, number>> = { mixed: 20_000, log: 20_000, sustain: 100_000 };
+function defaultsOf(scenario = ''): Pick<BenchOptions, 'seconds' | 'connections' | 'rate' | 'batch'> {
+  const rates: Readonly<Record<string, number>> = { mixed: 20_000, log: 20_000, sustain: 100_000, fairness: 5_000 };
+  const seconds: Readonly<Record<string, number>> = { sustain: 300, fairness: 30 };
+  const connections: Readonly<Record<string, number>> = { fairness: 4 };
   return {
-    seconds: scenario === 'sustain' ? 300 : 10,
-    connections: ['ingest', 'density', 'mixed', 'sustain', 'big-trace'].includes(scenario) ? 8 : 1,
+    seconds: seconds[scenario] ?? 10,
+    connections: ['ingest', 'density', 'mixed', 'sustain', 'big-trace'].includes(scenario)
+      ? 8
+      : (connections[scenario] ?? 1),
+    batch: scenario === 'fairness' ? 100 : 1_000,
     rate: rates[scenario] ?? 0,
   };
 }
