@@ -7,10 +7,10 @@ import type { Disk } from '../../src/disk/disk.ts';
 import { diskError, nodeDisk } from '../../src/disk/node-disk.ts';
 import { inlineMergeRunner } from '../../src/partition/merge-runner.ts';
 import type { Storage } from '../../src/storage/storage.ts';
-import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { DEFAULT_TENANT, parseTenant } from '../../src/trace/tenant.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { openStore, TemporaryFolder } from '../storage/open-store.ts';
-import { partitionPath, requestOf, storedRows } from '../storage/stored-spans.ts';
+import { DAY_NS, NOON_NS, partitionPath, requestOf, storedRows } from '../storage/stored-spans.ts';
 
 const rows = (storage: Storage): number => storedRows(storage, nodeDisk, DEFAULT_TENANT);
 const lossesOf = (storage: Storage): readonly string[] => {
@@ -131,5 +131,73 @@ test('quarantine may be cleared, or removed, at any time', async () => {
   await storage.forceMerge('');
   expect([rows(storage), lossesOf(storage).some((line) => line.includes('missing'))]).toEqual([8, true]);
   expect((await storage.stats()).lostParts).toBe(1);
+  await storage.close();
+});
+
+/** Refuses `call` on the folder of today, also under the name of a dropped one, until it is healed. */
+function refusingToday(call: 'rename' | 'removeAsync'): { disk: Disk; heal: () => void } {
+  let isRefused = true;
+  const check = (name: string, path: string): void => {
+    if (isRefused && name === call && /partitions\/20261120(\.\w+\.dropped)?$/.test(path))
+      throw diskError(call, path, Object.assign(new Error('EACCES'), { code: 'EACCES' }));
+  };
+  const disk: Disk = {
+    ...nodeDisk,
+    rename: (from, to) => {
+      check('rename', from);
+      nodeDisk.rename(from, to);
+    },
+    removeAsync: async (path) => {
+      check('removeAsync', path);
+      await nodeDisk.removeAsync(path);
+    },
+  };
+  return { disk, heal: () => (isRefused = false) };
+}
+
+const yesterday = { first: 100, count: 4, startNs: (n: number): bigint => NOON_NS - DAY_NS + BigInt(n) };
+const other = parseTenant('7', '0');
+
+test('today, purged but not to be renamed, refuses its own spans by name; every other day takes them, of every tenant', async () => {
+  using folder = new TemporaryFolder();
+  const { disk, heal } = refusingToday('rename');
+  const clock = new FakeClock();
+  const storage = openStore(folder.path, { disk, clock });
+  for (const tenant of [DEFAULT_TENANT, other]) await storage.write(tenant, requestOf({ first: 0, count: 4 }));
+  await expect(storage.purge()).rejects.toMatchObject({ code: 'DISK' });
+  for (const tenant of [DEFAULT_TENANT, other]) {
+    await storage.write(tenant, requestOf(yesterday));
+    expect(storedRows(storage, nodeDisk, tenant)).toBe(4);
+    await expect(storage.write(tenant, requestOf({ first: 4, count: 4 }))).rejects.toMatchObject({
+      code: 'UNAVAILABLE',
+      message: expect.stringMatching(/20261120 is being dropped/),
+    });
+  }
+  heal();
+  clock.advance(3_600_000);
+  await storage.runMaintenance();
+  await storage.write(other, requestOf({ first: 4, count: 4 }));
+  expect([rows(storage), storedRows(storage, nodeDisk, other)]).toEqual([4, 8]);
+  await storage.close();
+});
+
+test('today, purged but with files that the disk does not remove, leaves the set at once and takes spans again', async () => {
+  using folder = new TemporaryFolder();
+  const { disk, heal } = refusingToday('removeAsync');
+  const clock = new FakeClock();
+  const storage = openStore(folder.path, { disk, clock });
+  await storage.write(DEFAULT_TENANT, requestOf({ first: 0, count: 8 }));
+  await expect(storage.purge()).rejects.toMatchObject({ code: 'DISK' });
+  expect(storage.listPartitions()).toEqual([]);
+  for (const tenant of [DEFAULT_TENANT, other]) await storage.write(tenant, requestOf({ first: 0, count: 4 }));
+  expect([rows(storage), storedRows(storage, nodeDisk, other)]).toEqual([4, 4]);
+  const dropped = (): string[] =>
+    readdirSync(join(folder.path, 'partitions')).filter((name) => name.endsWith('.dropped'));
+  expect(dropped()).toHaveLength(1);
+  heal();
+  clock.advance(3_600_000);
+  await storage.runMaintenance();
+  await expect.poll(dropped).toEqual([]);
+  expect([rows(storage), storedRows(storage, nodeDisk, other)]).toEqual([4, 4]);
   await storage.close();
 });
