@@ -1,5 +1,6 @@
 // A waiting queue with one line per owner. The lines take turns, so an owner with many items delays every other owner
 // by at most one of them per turn.
+import { assert } from './assert.ts';
 
 export class FairQueue<T> {
   /** Lines by owner, in order of service. No line is empty. */
@@ -13,6 +14,7 @@ export class FairQueue<T> {
   /** Appends `item`, which must not be in the queue, to its owner's line. */
   push(owner: string, item: T): void {
     const line = this.#lines.get(owner);
+    assert(line?.has(item) !== true, `an item of ${owner} is queued twice`);
     if (line === undefined) this.#lines.set(owner, new Set([item]));
     else line.add(item);
     this.#size++;

@@ -42,6 +42,8 @@ export class ByteTable {
 
   /** A view of entry `id`, valid until the next intern(). */
   bytes(id: number): Uint8Array {
+    // An id of before clear() would name the bytes of another entry, or of none.
+    assert(id >= 0 && id < this.#count, 'the bytes of an entry that is not in the table');
     return this.#arena.subarray(this.start(id), this.end(id));
   }
 

@@ -101,6 +101,8 @@ export class ByteWriter {
   /** Copies [start, end) of `source`: a byte loop for the short runs that dominate, memcpy for longer ones. */
   rawRange(source: Uint8Array, start: number, end: number): void {
     const size = end - start;
+    // Bytes behind the end of the source would be written as zeros.
+    assert(start >= 0 && size >= 0 && end <= source.length, 'bytes outside of their source are written');
     this.reserve(size);
     const { bytes, length } = this;
     if (size < 48) for (let i = 0; i < size; i++) bytes[length + i] = source[start + i]!;
@@ -144,6 +146,7 @@ export class ByteWriter {
 
   endMessage(start: number): void {
     const size = this.length - start;
+    assert(start > 0 && size >= 0, 'a message ends that did not begin in this writer');
     if (size < 128) {
       this.bytes[start - 1] = size;
       return;

@@ -3,6 +3,7 @@
 // not check integrity: callers check the CRC of a stored frame before they call decompress().
 import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib';
 import { compressSync, uncompressSync } from 'lz4-napi';
+import { assert } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
 export const CODEC_NONE = 0;
@@ -20,6 +21,8 @@ const COMPRESS_BYTES_MIN = 64;
 
 /** Compresses `raw`; falls back to CODEC_NONE when that is not smaller. The result may be `raw` itself. */
 export function compress(raw: Uint8Array, compression: Compression): { codec: number; stored: Uint8Array } {
+  // What is compressed under a number that decompress() does not know is lost.
+  assert(compression.codec >= CODEC_NONE && compression.codec <= CODEC_ZSTD, `codec ${compression.codec}`);
   if (compression.codec !== CODEC_NONE && raw.length >= COMPRESS_BYTES_MIN) {
     const buffer = Buffer.from(raw.buffer, raw.byteOffset, raw.length);
     const stored =

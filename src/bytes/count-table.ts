@@ -1,5 +1,6 @@
 // A hash table from an integer below 2^53 to two running totals, for counting calls span by span: no object and no
 // string per entry; slots are numbered 0, 1, 2 … in order of first occurrence.
+import { assert } from '../base/assert.ts';
 import { copyInto, placeAll } from './slots.ts';
 
 export class CountTable {
@@ -27,6 +28,8 @@ export class CountTable {
       if (this.keys[entry - 1] === key) return entry - 1;
       place = (place + 1) & mask;
     }
+    // NaN equals no key: each would be an entry of its own.
+    assert(key >= 0 && key <= Number.MAX_SAFE_INTEGER, 'a key that is no integer below 2^53');
     const slot = this.count++;
     if (slot === this.keys.length) {
       this.keys = copyInto(new Float64Array(2 * slot), this.keys);

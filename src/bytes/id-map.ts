@@ -29,6 +29,7 @@ export class IdMap implements Disposable {
   }
 
   set(id: number, number: number): void {
+    assert(number >= 0 && id < this.#numbers.length, 'an id or a number that the map cannot hold');
     if (this.#numbers[id] === 0) this.#used.push(id);
     this.#numbers[id] = number + 1;
   }

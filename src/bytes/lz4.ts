@@ -1,6 +1,7 @@
 // Decodes LZ4 frames, which the Collector sends with Content-Encoding lz4 (Go's pierrec/lz4) and Node's zlib does not
 // support. Several frames in a row, blocks independent or not, with or without sizes and checksums; no dictionaries.
 // Never allocates more than the input can fill. Source: lz4_Frame_format.md and lz4_Block_format.md of lz4/lz4.
+import { assert } from '../base/assert.ts';
 import { repeat } from './snappy.ts';
 
 const MAGIC = 0x184d2204;
@@ -49,6 +50,7 @@ class FrameDecoder {
   }
 
   take(): Uint8Array {
+    assert(this.#size <= this.#sizeMax, `${this.#size} bytes were decoded, ${this.#sizeMax} are allowed`);
     return this.#out.subarray(0, this.#size);
   }
 

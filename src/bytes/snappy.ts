@@ -2,6 +2,7 @@
 // block (raw length, then literals and copies; Go's snappy.Encode) and the framed stream (chunks with CRC-32C; Go's
 // snappy.NewBufferedWriter), which begins with an identifier. Never allocates more than the input can fill. Source:
 // google/snappy, format_description.txt and framing_format.txt.
+import { assert } from '../base/assert.ts';
 
 const STREAM_ID = Buffer.from([0xff, 6, 0, 0, 0x73, 0x4e, 0x61, 0x50, 0x70, 0x59]);
 const CHUNK_COMPRESSED = 0x00;
@@ -33,6 +34,7 @@ export function decodeSnappy(bytes: Uint8Array, sizeMax: number, tooLarge: () =>
     if (type >= CHUNK_SKIPPABLE) continue;
     const piece = decodeChunk(type, bytes.subarray(start, at), tooLarge, sizeMax - size);
     size += piece.length;
+    assert(size <= sizeMax, `${size} bytes were decoded, ${sizeMax} are allowed`);
     pieces.push(piece);
   }
   return pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces, size);

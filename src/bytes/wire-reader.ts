@@ -67,6 +67,7 @@ export class WireReader {
 
   /** Moves the cursor to another range of the same buffer, for example a nested message. */
   reset(start: number, end: number): this {
+    assert(start >= 0 && start <= end && end <= this.bytes.length, 'a range outside of the message');
     this.pos = start | 0;
     this.end = end | 0;
     return this;

@@ -1,5 +1,6 @@
 // Converts the two words of start_time_unix_nano to (UTC day, exact ns since its midnight) without a bigint per span.
 // ns since 1970 exceed 2^53, ns since midnight never do.
+import { assert } from '../base/assert.ts';
 import type { SpanBatch } from './span-batch.ts';
 import type { RejectReason } from './store.ts';
 import * as T from './templates.ts';
@@ -51,6 +52,7 @@ export class DayClock {
     if (!(offset >= 0 && offset < DAY_NS)) {
       this.#moveTo(lo, hi);
       offset = (hi - this.#dayHi) * TWO_32 + (lo - this.#dayLo);
+      assert(offset >= 0 && offset < DAY_NS, `a start ${offset} ns from the midnight of its day`);
     }
     const day = this.#day;
     batch.day[row] = day;

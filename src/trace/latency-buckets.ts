@@ -1,6 +1,7 @@
 // The buckets of latency histograms: log-linear over ns, eight per octave, so that a bucket is at most an eighth wider
 // than its lower bound and durations below 16 ns are exact. Bucket numbers are stored in roll-ups
 // (docs/format/part.md), so their meaning never changes.
+import { assert } from '../base/assert.ts';
 
 const SUB_BITS = 3;
 const SUB_BUCKETS: number = 1 << SUB_BITS;
@@ -17,6 +18,7 @@ export function bucketOf(durationNs: number): number {
     const octave = 31 - Math.clz32(durationNs);
     return SUB_BUCKETS * (octave - SUB_BITS) + (durationNs >>> (octave - SUB_BITS));
   }
+  assert(durationNs <= 2 ** 53, `a duration of ${durationNs} ns has no bucket`);
   // In a number above 2^32 the lowest 22 bits do not affect the bucket.
   return SUB_BUCKETS * WIDE_SHIFT + bucketOf(Math.floor(durationNs / 2 ** WIDE_SHIFT));
 }

@@ -41,6 +41,7 @@ export class ChildRows {
   /** Adds a row after its values were pushed; `valuesBefore` was values.count before them. */
   push(template: number, time: number, valuesBefore: number): void {
     if (this.count + 1 >= this.template.length) this.#grow();
+    assert(valuesBefore <= this.values.count, 'an event or link with fewer values than none');
     this.template[this.count] = template;
     this.time[this.count] = time;
     this.valueStart[this.count] = valuesBefore;
@@ -166,6 +167,7 @@ export class SpanBatch {
     const at = this.arenaLength;
     const size = end - start;
     assert(at + size <= 0xffffffff, 'a batch arena beyond 4 GiB');
+    assert(start >= 0 && size >= 0 && end <= bytes.length, 'text outside of its source is appended');
     if (this.arena.length === 0 && size === bytes.length) {
       this.arena = bytes as Uint8Array<ArrayBuffer>;
       this.arenaLength = size;

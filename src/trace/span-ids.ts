@@ -1,4 +1,5 @@
 // The spans of one trace by id, to find parents and repeated ids when a whole trace is processed.
+import { assert } from '../base/assert.ts';
 
 /** A hash table whose memory is reused from trace to trace. An id maps to its first row. */
 export class SpanIds {
@@ -7,6 +8,8 @@ export class SpanIds {
   /** Row + 1; 0: free. */
   #rows = new Int32Array(64);
   #mask = 0;
+  /** Ids that may still be added. */
+  #left = 0;
 
   /** Empties the table and makes room for `count` ids. */
   begin(count: number): void {
@@ -18,6 +21,7 @@ export class SpanIds {
       this.#rows = new Int32Array(size);
     } else this.#rows.fill(0, 0, size);
     this.#mask = size - 1;
+    this.#left = count;
   }
 
   /** Adds `row` under its id; returns -1, or the row that already has the id. */
@@ -25,6 +29,8 @@ export class SpanIds {
     const place = this.#place(lo, hi);
     const known = this.#rows[place]! - 1;
     if (known >= 0) return known;
+    // In a full table, a search for an absent id never ends.
+    assert(this.#left-- > 0, 'more ids than the table was begun for');
     this.#lo[place] = lo;
     this.#hi[place] = hi;
     this.#rows[place] = row + 1;

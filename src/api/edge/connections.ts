@@ -62,6 +62,7 @@ export class Connections {
     this.#open.set(socket, { peer, bytes: 0, requests: 0 });
     this.#byPeer.set(peer, socket);
     assert(this.#open.size <= this.#max, `${this.#open.size} connections, at most ${this.#max} may be open`);
+    assert(this.#byPeer.size <= this.#open.size, `${this.#byPeer.size} peers of ${this.#open.size} connections`);
     socket.once('close', () => this.#remove(socket));
   }
 

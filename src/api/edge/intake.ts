@@ -188,6 +188,7 @@ export class Intake {
   async #takeSlot(tenant: Tenant): Promise<void> {
     const { concurrentInsertsMax, insertQueueMaxMs } = this.#options;
     if (this.#writing < concurrentInsertsMax) {
+      assert(this.#waiting.size === 0, `${this.#waiting.size} requests wait while a slot is free`);
       this.#writing++;
       return;
     }

@@ -1,5 +1,7 @@
 // Whether this process should get requests. Load balancers ask /ready, /insert/ready, /select/ready, /health and gRPC's health;
 // the listeners ask whether to answer at all. A process that is about to stop is not ready any more but still answers.
+import { assert } from '../../base/assert.ts';
+
 const STARTING_OR_CLOSING = 'the server is starting or closing, or its store does not answer';
 
 /** Work that a load balancer may route separately. */
@@ -26,11 +28,13 @@ export class Readiness {
 
   /** Everything is open. */
   begin(): void {
+    assert(this.#state === 'starting', `a node that is ${this.#state} becomes ready`);
     this.#state = 'ready';
   }
 
   /** From now on load balancers should send requests elsewhere. Those that come are answered until close(). */
   leave(): void {
+    assert(this.#state !== 'closed', 'a closed node says that it will leave');
     this.#state = 'leaving';
   }
 

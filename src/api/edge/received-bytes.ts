@@ -37,14 +37,15 @@ export class ReceivedBytes {
   }
 
   #joined(): Buffer {
-    const whole = Buffer.concat(this.#pieces, this.#length);
+    const whole = Buffer.concat(this.#pieces);
+    assert(whole.length === this.#length, `${whole.length} bytes were received, ${this.#length} counted`);
     for (const piece of this.#pieces) if (!freeBytes(piece)) spent.add(piece.length);
     return whole;
   }
 
   /** Removes and returns the first `size` bytes. */
   cut(size: number): Buffer {
-    assert(size <= this.#length, `${size} bytes cut from ${this.#length}`);
+    assert(size >= 0 && size <= this.#length, `${size} bytes cut from ${this.#length}`);
     if (size === 0) return Buffer.alloc(0);
     const whole = this.#pieces.length === 1 ? this.#pieces[0]! : this.#joined();
     this.#pieces = size < whole.length ? [whole.subarray(size)] : [];

@@ -1,5 +1,6 @@
 // What each tenant may send, store and ask at a time, and how long it keeps its spans, by the file of -tenants.config, which is taken up again when it changes. Rates are
 // kept over a few seconds: a tenant that has sent more than its rate is told to come back, and comes back when it has paid.
+import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import type { Clock } from '../../base/clock.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -154,6 +155,8 @@ export class TenantLimits {
   charge(tenant: Tenant, { spans, bytes }: { readonly spans: number; readonly bytes: number }): void {
     const { spansPerSecond, bytesPerSecond } = this.of(tenant);
     if (spansPerSecond === Infinity && bytesPerSecond === Infinity) return;
+    // A balance that is not a number never runs out.
+    assert(spans >= 0 && bytes >= 0, `a request of ${spans} spans and ${bytes} bytes`);
     const balance = this.#balanceOf(tenant);
     balance.spans -= spans;
     balance.bytes -= bytes;
@@ -165,6 +168,7 @@ export class TenantLimits {
     const full = { spans: spansPerSecond * BURST_SECONDS, bytes: bytesPerSecond * BURST_SECONDS };
     const balance = this.#balances.get(tenant) ?? { ...full, atMs: nowMs };
     const seconds = (nowMs - balance.atMs) / 1_000;
+    assert(seconds >= 0, `a monotonic clock that has gone back ${-seconds} s`);
     balance.spans = Math.min(full.spans, balance.spans + seconds * spansPerSecond);
     balance.bytes = Math.min(full.bytes, balance.bytes + seconds * bytesPerSecond);
     balance.atMs = nowMs;

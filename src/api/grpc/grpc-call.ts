@@ -1,5 +1,6 @@
 // Shared by the gRPC services: messages in and out by their schema, the tenant, warnings in the trailing metadata, and the pace
 // of a stream: a message is made only when the earlier ones are on their way, so a slow client costs bounded memory.
+import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { ofTenants, type CallContext } from '../../trace/call-context.ts';
@@ -166,6 +167,7 @@ export class MessageSink {
   readonly #stream: GrpcStream;
   readonly #stallMsMax: number;
   #pendingBytes = 0;
+  #isWaiting = false;
   #wake: () => void = () => undefined;
 
   constructor(stream: GrpcStream, stallMsMax: number) {
@@ -178,6 +180,7 @@ export class MessageSink {
     if (this.#stream.signal.aborted) throw clientLeft();
     this.#pendingBytes += message.length;
     this.#stream.write(message, () => {
+      assert(this.#pendingBytes >= message.length, 'a message is sent twice');
       this.#pendingBytes -= message.length;
       this.#wake();
     });
@@ -194,8 +197,12 @@ export class MessageSink {
 
   #progress(): Promise<void> {
     const { signal } = this.#stream;
+    // Only the last who waits is woken: the other would take the client for stalled.
+    assert(!this.#isWaiting, 'two send messages of one call at a time');
+    this.#isWaiting = true;
     return new Promise((resolve, reject) => {
       const stop = (error?: StoreError): void => {
+        this.#isWaiting = false;
         clearTimeout(stalled);
         signal.removeEventListener('abort', leave);
         if (error === undefined) resolve();

@@ -3,6 +3,7 @@
 import { constants, type IncomingHttpHeaders, type OutgoingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { status } from '@grpc/grpc-js';
+import { assert } from '../../base/assert.ts';
 import { isStoreError, StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { CODE_KEY } from '../../cluster/protocol.ts';
@@ -54,6 +55,7 @@ export class GrpcStream {
   #wake: () => void = () => undefined;
   readonly #onReadable = (): void => this.#wake();
   #isEnded = false;
+  #isWaiting = false;
 
   /** `onEnd` gets the call's status as HTTP has it, once, unless the client left before there was one. */
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, onEnd: (status: number) => void) {
@@ -129,9 +131,18 @@ export class GrpcStream {
         return undefined;
       } else {
         if (this.signal.aborted) throw clientLeft();
-        await new Promise<void>((resolve) => (this.#wake = resolve));
+        await this.#more();
       }
     }
+  }
+
+  /** Resolves when there is more of the request, or its end. */
+  async #more(): Promise<void> {
+    // Only the last who waits is woken: the other would wait for ever.
+    assert(!this.#isWaiting, 'two wait for the next message of a request');
+    this.#isWaiting = true;
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+    this.#isWaiting = false;
   }
 
   async #decode({ bytes, isCompressed }: Frame, { bytesMax, account, bodies }: ReadOptions): Promise<Uint8Array> {

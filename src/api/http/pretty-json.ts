@@ -1,5 +1,6 @@
 // Indents compact JSON by four spaces, as Go's json.MarshalIndent does, chunk by chunk: the "Trace JSON" view of Jaeger UI
 // requests this with ?prettyPrint=true, for traces of any size.
+import { assert } from '../../base/assert.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 
 const INDENT = Buffer.from('    ');
@@ -31,6 +32,7 @@ class Layout {
   push(byte: number): void {
     if (this.#isInString) return this.#pushInString(byte);
     if (CLOSE.has(byte)) {
+      assert(this.#depth > 0, 'JSON closes a bracket that it has not opened');
       this.#depth--;
       if (!this.#isJustOpened) this.#newLine();
       this.#isJustOpened = false;

@@ -1,6 +1,7 @@
 // Splits one trace into several TracesData messages, each small enough for a gRPC client with default limits (contract/jaeger.md
 // §5.3). Works on the wire format: spans are copied as bytes and never decoded; every message repeats the resource and scope of
 // its spans. Concatenated, the messages are the same trace.
+import { assert } from '../../base/assert.ts';
 import { WireReader, WIRE_BYTES } from '../../bytes/wire-reader.ts';
 import { ByteWriter } from '../../bytes/byte-writer.ts';
 
@@ -113,6 +114,7 @@ class Message {
 
   /** Returns the message and empties it. */
   take(): Uint8Array {
+    assert(!this.isEmpty, 'a message without a span is sent');
     const runs = this.#runs;
     const out = new ByteWriter(this.#bytes + GROUP_OVERHEAD_BYTES);
     for (let i = 0; i < runs.length;) {
@@ -130,6 +132,7 @@ class Message {
       }
       out.endMessage(resourceAt);
     }
+    assert(out.length <= this.#bytes, `a message of ${out.length} bytes, which were counted as ${this.#bytes}`);
     this.#runs = [];
     this.#bytes = 0;
     this.#spans = 0;

@@ -118,6 +118,8 @@ export function bucketSamples(
     sum,
   }: { readonly bounds: readonly number[]; readonly counts: readonly number[]; readonly sum: number },
 ): Sample[] {
+  // The last bucket has no bound: with one too few, a series would be there twice.
+  assert(counts.length === bounds.length + 1, `${name}: ${counts.length} counts for ${bounds.length} bounds`);
   let count = 0;
   const buckets = counts.map((inBucket, i) => {
     count += inBucket;

@@ -1,5 +1,6 @@
 // Quantiles of the durations of the last minutes, for each label value, in the buckets of trace/latency-buckets.ts: at most an
 // eighth too high. prom-client's summaries are exact and took 15 ms of every scrape.
+import { assert } from '../../base/assert.ts';
 import { bucketMaxNs, bucketOf, LATENCY_BUCKETS } from '../../trace/latency-buckets.ts';
 import type { Sample } from './metric-registry.ts';
 
@@ -32,6 +33,7 @@ export class RecentQuantiles {
   }
 
   observe(value: string, seconds: number): void {
+    assert(seconds >= 0, `${this.#name}: something took ${seconds} s`);
     this.#turn();
     let series = this.#series.get(value);
     if (series === undefined) this.#series.set(value, (series = new Series()));
@@ -77,5 +79,6 @@ function quantilesOf({ now, before }: Series): [quantile: number, seconds: numbe
     while (found.length < QUANTILES.length && below >= QUANTILES[found.length]! * count)
       found.push([QUANTILES[found.length]!, bucketMaxNs(i) / 1e9]);
   }
+  assert(found.length === QUANTILES.length, `${found.length} quantiles of ${count} values`);
   return found;
 }
