@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import v8 from 'node:v8';
 import { describeMachine } from './harness/machine.ts';
 import { formatReport, saveReport } from './harness/report.ts';
-import { soak } from './scenarios/soak.ts';
+import { shareOfMaximum, soak } from './scenarios/soak.ts';
 
 // As in bench.ts.
 v8.setFlagsFromString('--external-memory-accounted-in-global-limit');
@@ -23,6 +23,9 @@ async function main(argv: readonly string[]): Promise<void> {
   if (!(minutes >= 1 && minutes <= 24 * 60))
     throw new Error(`--minutes ${values.minutes} is not a number from 1 to 1440`);
   if (!Number.isSafeInteger(seed)) throw new Error(`--seed ${values.seed} is not a whole number`);
+  console.error(
+    `soak: first the highest rate, half a minute, then ${minutes} minutes at ${100 * shareOfMaximum} % of it, told of every minute`,
+  );
   const { report, faults } = await soak({ minutes, seed, flags: values.flag }, `npm run soak -- ${argv.join(' ')}`);
   const machine = describeMachine();
   const verdict = faults.length === 0 ? 'verdict: nothing grows' : `verdict: FAILED: ${faults.join('; ')}`;

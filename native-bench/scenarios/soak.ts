@@ -35,7 +35,7 @@ export interface SoakResult {
 const connections = 8;
 const batch = 500;
 const poolSpans = 100_000;
-const shareOfMaximum = 0.6;
+export const shareOfMaximum = 0.6;
 // Long enough for flushes and the first merges.
 const maximumSeconds = 20;
 /** Spans a second of the days before today, as a share of the others. */
