@@ -1,6 +1,7 @@
 // The image, built by deploy/Dockerfile and run: as no root, on a root file system that it cannot write to, without capabilities. It
-// takes a trace, keeps it over another container, says its health, runs the tools and ends by SIGTERM. Needs root, buildah, podman, a
-// kernel that lets containers start, and the base images of test/deploy/tools/base-images.sh.
+// takes a trace, keeps it over another container, says its health, runs the tools and ends by SIGTERM; and it starts from the Compose
+// files. Needs root, buildah, podman, a kernel that lets containers start, and the base images of test/deploy/tools/base-images.sh; for
+// Compose also podman-compose, netavark and aardvark-dns.
 import { execFileSync } from 'node:child_process';
 import { chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +9,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Child, findFreePort } from '../../native-bench/harness/child.ts';
+import { ComposeProject, hasCompose } from '../support/compose-project.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
 import { oneSpan } from '../support/one-span.ts';
 import { hasProgram, run, version } from '../support/repository-copy.ts';
@@ -104,6 +106,51 @@ describe.skipIf(!canRun)('the image', () => {
     } finally {
       expect(await child.stop(), child.output).toBe(0);
     }
+  });
+
+  describe.skipIf(!hasCompose)('by Compose', () => {
+    const own = { tracelith: IMAGE };
+    const send = async (url: string): Promise<number> => {
+      const body = Buffer.from(encodeRequest(oneSpan(1)));
+      const headers = { 'content-type': 'application/x-protobuf' };
+      return (await fetch(`${url}/v1/traces`, { method: 'POST', headers, body })).status;
+    };
+    const find = async (url: string): Promise<number> =>
+      (await fetch(`${url}/api/traces/${'1'.padStart(32, '0')}`)).status;
+
+    test('the node of compose.yaml takes a trace, and has it when it is made anew', { timeout: 600_000 }, async () => {
+      await using project = await ComposeProject.start('compose.yaml', own);
+      const url = project.url(10428);
+      const isHealthy = async (): Promise<boolean> => (await fetch(`${url}/health`)).status === 200;
+      await project.until(isHealthy);
+      expect(await send(url)).toBe(200);
+      project.down();
+      project.up();
+      await project.until(isHealthy);
+      expect(await find(url)).toBe(200);
+    });
+
+    const others = { nats: 'nats-server', haproxy: 'haproxy' };
+    const hasOthers = Object.values(others).every((program) => hasProgram('sh', '-c', `command -v ${program}`));
+    test.skipIf(!hasOthers)(
+      'the cluster of log.yaml takes a trace, and answers it without a server of the log and a storage node',
+      { timeout: 900_000 },
+      async () => {
+        const images = Object.entries(others).map(([name, program]) => {
+          const image = `localhost/tracelith-test/${name}`;
+          const config = name === 'haproxy' ? ['-f', '/usr/local/etc/haproxy/haproxy.cfg'] : [];
+          run(root, 'test/deploy/tools/program-image.sh', image, program, ...config);
+          return [`docker.io/library/${name}`, image];
+        });
+        await using project = await ComposeProject.start('log.yaml', { ...own, ...Object.fromEntries(images) });
+        const url = project.url(8427);
+        await project.until(async () => (await send(url)) === 200);
+        await project.until(async () => (await find(url)) === 200);
+        for (const service of ['nats-1', 'b-0']) project.stopService(service);
+        await project.until(async () => (await find(url)) === 200);
+        await project.until(async () => (await send(url)) === 200);
+      },
+    );
   });
 });
 

@@ -38,7 +38,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
     'needs an OpenTelemetry Collector in OTELCOL (test/deploy/tools/otelcol-builder.yaml)',
   'test/deploy/compose.test.ts': 'needs the schema of the Compose specification in COMPOSE_SCHEMA',
   'test/deploy/image.test.ts':
-    'needs buildah, podman that can run a container, and the images of test/deploy/tools/base-images.sh',
+    'needs buildah, podman that can run a container, and the images of test/deploy/tools/base-images.sh; for Compose podman-compose, netavark and aardvark-dns',
   'test/deploy/newcomer.test.ts': 'needs git, and a checkout with a commit',
   'test/deploy/systemd.test.ts': 'needs systemd-analyze',
   'test/disk/deleted-files.test.ts': LINUX,
