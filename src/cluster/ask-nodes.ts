@@ -91,6 +91,7 @@ export function unanswered(missing: readonly Missing[]): StoreError {
 
 /** Asks one node, on a second connection when the first fails or half of the time is over. Throws the node's failure. */
 export async function askNode<T>(node: StorageNode, call: CallContext, ask: AskNode<T>): Promise<T> {
+  if (!node.isUp) await settlesWithin(node.isBack(), leftMs(call), call.signal);
   if (!node.isUp) throw new StoreError('UNAVAILABLE', node.reason);
   const over = new AbortController();
   try {
@@ -117,16 +118,21 @@ async function askTwice<T>(node: StorageNode, call: CallContext, ask: AskNode<T>
   }
 }
 
-/** Whether the promise is settled after `ms` at most. */
-async function settlesWithin(promise: Promise<unknown>, ms: number): Promise<boolean> {
+/** Whether the promise is settled after `ms` at most, and before `signal` fires. */
+async function settlesWithin(promise: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<boolean> {
   const settled = promise.then(
     () => true,
     () => true,
   );
-  if (!Number.isFinite(ms)) return await settled;
   const { promise: late, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
-  return await Promise.race([settled, late]).finally(() => clearTimeout(timer));
+  const giveUp = (): void => resolve(false);
+  if (signal?.aborted === true) giveUp();
+  const timer = Number.isFinite(ms) ? setTimeout(giveUp, ms) : undefined;
+  signal?.addEventListener('abort', giveUp, { once: true });
+  return await Promise.race([settled, late]).finally(() => {
+    clearTimeout(timer);
+    signal?.removeEventListener('abort', giveUp);
+  });
 }
 
 /** What the node says first, on whichever connection. NoAnswer if it says nothing on both. */

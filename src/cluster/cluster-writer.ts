@@ -91,6 +91,10 @@ export class ClusterWriter implements SpanWriter {
   }
 
   async #send(spans: Spans): Promise<readonly WriteResult[]> {
+    const { all } = this.#options.nodes;
+    // One may be back since it was asked last.
+    if (!all.some(({ isOpen, shownName }) => isOpen && !spans.tried.has(shownName)))
+      await Promise.all(all.map((node) => node.isBack()));
     const slices = this.#cut(spans);
     const sent = slices.map(({ node, ...slice }) => this.#sendSlice(node, { ...spans, ...slice }));
     const bodies = slices.map(({ body }) => body);

@@ -64,6 +64,9 @@ const CODE_OF_STATUS: Readonly<Partial<Record<number, StoreErrorCode>>> = {
   [status.PERMISSION_DENIED]: 'FORBIDDEN',
 };
 
+/** Texts of the library. */
+const UNSENT = /^No connection established|^Channel closed before call started|ECONNREFUSED/;
+
 /** No answer came, or none from the node itself: it may have done what was asked, or not. */
 export class NoAnswer extends StoreError {
   /** True if the request cannot have reached the node. */
@@ -102,11 +105,12 @@ export class GrpcCaller {
   unary(request: CallRequest, call: CallContext): Promise<CallResult> {
     return new Promise((resolve, reject) => {
       let message: Uint8Array | undefined;
+      const client = this.#client(request);
       const done = (error: ServiceError | null, value?: Uint8Array): void => {
-        if (error !== null) reject(this.#failure(error, call));
+        if (error !== null) reject(this.#failure(error, call, client));
         else message = value;
       };
-      const active = this.#client(request).makeUnaryRequest(
+      const active = client.makeUnaryRequest(
         request.path,
         bufferOf,
         (bytes: Buffer) => bytes as Uint8Array,
@@ -127,7 +131,8 @@ export class GrpcCaller {
   /** Passes each message to `take`, which may throw to end the call; resolves with the trailer. Throws as unary. */
   stream(request: CallRequest, call: CallContext, take: (message: Uint8Array) => void): Promise<Metadata> {
     return new Promise((resolve, reject) => {
-      const active = this.#client(request).makeServerStreamRequest(
+      const client = this.#client(request);
+      const active = client.makeServerStreamRequest(
         request.path,
         bufferOf,
         (bytes: Buffer) => bytes as Uint8Array,
@@ -150,7 +155,7 @@ export class GrpcCaller {
       });
       active.on('error', (error: ServiceError) => {
         release();
-        reject(this.#failure(error, call));
+        reject(this.#failure(error, call, client));
       });
       active.on('status', ({ code, metadata }: StatusObject) => {
         release();
@@ -163,9 +168,7 @@ export class GrpcCaller {
     const at = isRepeat ? 1 : 0;
     const { serverName, credentials: secure } = this.#tls ?? {};
     if (this.#credentials !== secure) {
-      // Renewed. Calls under way go on.
-      this.close();
-      this.#clients.fill(undefined);
+      this.connectAnew();
       this.#credentials = secure;
     }
     const options =
@@ -184,7 +187,7 @@ export class GrpcCaller {
     return sent;
   }
 
-  #failure(error: ServiceError, call: CallContext): StoreError {
+  #failure(error: ServiceError, call: CallContext, client: Client): StoreError {
     const [given] = error.metadata?.get(CODE_KEY) ?? [];
     const code = STORE_ERROR_CODES.find((known) => known === given);
     // The node's own text, which says what and where.
@@ -196,11 +199,26 @@ export class GrpcCaller {
     const known = CODE_OF_STATUS[error.code];
     if (known !== undefined && known !== 'CANCELLED' && known !== 'TIMEOUT')
       return new StoreError(known, `${this.address}: ${error.details}`, { cause: error });
-    const isUnsent = error.code === status.UNAVAILABLE && /^No connection established|ECONNREFUSED/.test(error.details);
+    const isUnsent = error.code === status.UNAVAILABLE && UNSENT.test(error.details);
+    if (isUnsent) this.#replace(client);
     const remedy = tlsRemedy(error.details, this.#tls !== undefined);
     const text = remedy === undefined ? error.details : `${remedy} (${error.details})`;
     const what = error.code === status.DEADLINE_EXCEEDED ? 'no answer in time' : text;
     return new NoAnswer(`${this.address}: ${what}`, isUnsent, error);
+  }
+
+  /** The next call connects at once. This client would refuse calls until its back-off is over, though the node may be there again. */
+  #replace(client: Client): void {
+    const at = this.#clients.indexOf(client);
+    if (at < 0) return;
+    client.close();
+    this.#clients[at] = undefined;
+  }
+
+  /** With the next call. Calls under way go on. */
+  connectAnew(): void {
+    this.close();
+    this.#clients.fill(undefined);
   }
 
   close(): void {

@@ -43,6 +43,8 @@ export class StorageNode {
   #reported: StoreErrorCode | undefined;
   #reason = 'it was not reached yet';
   #silent = 0;
+  /** The last question took so long without an answer that nobody should wait for the next one. */
+  #isSlow = false;
   #fullUntilMs = 0;
   #down = new AbortController();
   #probing: Promise<void> | undefined;
@@ -123,8 +125,21 @@ export class StorageNode {
     return this.#probing;
   }
 
+  /**
+   * For who has no other node: whether it answers now, though it was down when it was asked last. Such a question to a process that is not
+   * there fails at once; a node that kept it waiting is not asked.
+   */
+  async isBack(): Promise<boolean> {
+    if (this.#isUp || this.#isSlow || this.#isClosed) return this.#isUp;
+    // One that is under way may have failed just before the node was back.
+    await this.#probing;
+    if (!this.#isUp && !this.#isSlow) await this.probe();
+    return this.#isUp;
+  }
+
   async #probe(): Promise<void> {
     const timeoutMs = this.#options.probeTimeoutMs ?? PROBE_TIMEOUT_MS;
+    const startMs = performance.now();
     const call: CallContext = { tenant: DEFAULT_TENANT, deadlineNs: deadlineAfter(timeoutMs) };
     try {
       const description = await this.store.describe(call);
@@ -133,16 +148,19 @@ export class StorageNode {
       this.#checkName(description);
       this.#description = description;
       this.#silent = 0;
+      this.#isSlow = false;
       this.#checkCircle();
       if (this.#isUp && wasNamed === this.name) return;
       if (!this.#isUp) this.#down = new AbortController();
       assert(!this.#down.signal.aborted, 'a node that is up tells its callers that it is down');
       this.#reported = undefined;
       this.#isUp = true;
+      this.#fullUntilMs = 0;
       this.#options.onChange(this);
     } catch (error) {
       if (this.#isClosed) return;
       if (!isStoreError(error)) throw error;
+      this.#isSlow = performance.now() - startMs > timeoutMs / 2;
       this.#fail(error);
     }
   }
@@ -167,6 +185,8 @@ export class StorageNode {
     // A node that says it is not ready, or refuses the connection, is known not to serve.
     const isCertain = !(error instanceof NoAnswer) || error.isUnsent;
     if (!isCertain && this.#silent < SILENT_MAX) return;
+    // The machine at the other end of the connection may be gone without a word, and another one in its place.
+    if (error instanceof NoAnswer) this.#caller.connectAnew();
     this.#reason = error.message;
     if (!this.#isUp && this.#reported === error.code) return;
     this.#reported = error.code;
