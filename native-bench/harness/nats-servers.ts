@@ -27,6 +27,8 @@ export interface NatsServersOptions {
   readonly storePaths?: readonly (string | undefined)[];
   /** The address under which clients find the server at the given one: of a proxy. Its own when absent. */
   readonly through?: (address: string) => Promise<string>;
+  /** As `through`, for the way of one server (the first number, from 0) to another. Their own when absent. */
+  readonly routeThrough?: (address: string, from: number, to: number) => Promise<string>;
   /** false: acknowledged before it is synced, as nats-server does when nothing is said. */
   readonly syncAlways?: boolean;
   /** max_payload, 8MB for example; 1MB, as NATS has it, when absent. */
@@ -129,6 +131,12 @@ export class NatsServer {
   }
 }
 
+interface Ports {
+  readonly client: number;
+  readonly monitor: number;
+  readonly cluster: number;
+}
+
 interface StreamsPage {
   readonly account_details?: readonly {
     readonly stream_detail?: readonly { readonly name: string; readonly cluster?: { readonly leader?: string } }[];
@@ -152,19 +160,20 @@ export class NatsServers implements AsyncDisposable {
     maxPayload = '1MB',
     program = 'nats-server',
     through = async (address) => address,
+    routeThrough,
   }: NatsServersOptions = {}): Promise<NatsServers> {
     const folder = mkdtempSync(join(tmpdir(), 'tracelith-nats-'));
-    const ports: { readonly client: number; readonly monitor: number; readonly cluster: number }[] = [];
+    const ports: Ports[] = [];
     for (let i = 0; i < count; i++) {
       ports.push({ client: await findFreePort(), monitor: await findFreePort(), cluster: await findFreePort() });
     }
-    const routes = ports.map(({ cluster }) => `nats://127.0.0.1:${cluster}`).join(', ');
     const servers: NatsServer[] = [];
     for (const [i, own] of ports.entries()) {
       const name = `nats-${i + 1}`;
       const storePath = storePaths[i] ?? join(folder, name);
       mkdirSync(storePath, { recursive: true });
       const address = await through(`127.0.0.1:${own.client}`);
+      const routes = await routesOf(ports, i, routeThrough);
       const config = [
         `server_name: ${name}`,
         `client_advertise: "${address}"`,
@@ -172,7 +181,7 @@ export class NatsServers implements AsyncDisposable {
         `http: 127.0.0.1:${own.monitor}`,
         `max_payload: ${maxPayload}`,
         `jetstream { store_dir: "${storePath}"${syncAlways ? ', sync_interval: always' : ''} }`,
-        ...(count > 1 ? [`cluster { name: tracelith, listen: 127.0.0.1:${own.cluster}, routes: [${routes}] }`] : []),
+        ...(count > 1 ? [`cluster { name: tracelith, listen: 127.0.0.1:${own.cluster}, ${routes} }`] : []),
       ].join('\n');
       servers.push(new NatsServer({ program, name, folder, storePath, address, monitorPort: own.monitor, config }));
     }
@@ -232,6 +241,22 @@ export class NatsServers implements AsyncDisposable {
     await Promise.all(this.servers.map((server) => server.kill9()));
     rmSync(this.#folder, { recursive: true, force: true });
   }
+}
+
+/** As the configuration of server `from` has them. */
+async function routesOf(
+  ports: readonly Ports[],
+  from: number,
+  through: NatsServersOptions['routeThrough'],
+): Promise<string> {
+  const routes: string[] = [];
+  for (const [to, { cluster }] of ports.entries()) {
+    const address = `127.0.0.1:${cluster}`;
+    routes.push(`nats://${(await through?.(address, from, to)) ?? address}`);
+  }
+  // Nobody listens there: otherwise servers tell each other ways around the given ones.
+  const advertised = through === undefined ? '' : 'advertise: "127.0.0.1:1", ';
+  return `${advertised}routes: [${routes.join(', ')}]`;
 }
 
 /** Throws with what `describe` says when `isDone` never is. */

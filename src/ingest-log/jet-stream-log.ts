@@ -26,6 +26,13 @@ const CALL_MS = 1_000;
 /** A server that answers no ping for twice this long is taken for gone. */
 const PING_MS = 2_000;
 const RECONNECT_MS = 250;
+/**
+ * A leader that has heard of no majority for so long tells no end: the others elect a new one after 4 s of silence at the earliest
+ * (minElectionTimeout of nats-server), and hear of each other every second.
+ */
+const LEASE_NS = 3e9;
+/** A server that answers nothing for so long may be cut off from the others: another one is taken. Longer than most elections. */
+const CUT_OFF_MS = 5_000;
 /** For each server to prove that it syncs, or to be counted as away. */
 const PROOF_MS = 15_000;
 const PROOF_PAUSE_MS = 500;
@@ -41,6 +48,8 @@ const HEARTBEAT_MS = 500;
 const READ_MESSAGES = 1_000;
 const ID_HEADER = 'Nats-Msg-Id';
 const STREAM_NOT_FOUND = 10_059;
+/** JetStream itself is away, on a server that is not. */
+const NOT_AVAILABLE = 10_008;
 /** What the client tells of a consumer that gives no more messages. */
 const GONE: ReadonlySet<string> = new Set([
   'heartbeats_missed',
@@ -81,6 +90,10 @@ export class JetStreamLog implements IngestLog {
   readonly #closing = new AbortController();
   /** Fires when the connection is lost: the client would keep its consumers, and look for them for up to half a minute. */
   #dropping = new AbortController();
+  /** Since when the server answers nothing; undefined: it answered last. */
+  #silentSinceMs: number | undefined;
+  /** host:port of the server that was left last, because it answered nothing. */
+  #left: string | undefined;
 
   /** Connects with the first call. */
   constructor(options: JetStreamLogOptions) {
@@ -189,7 +202,12 @@ export class JetStreamLog implements IngestLog {
   }
 
   async last(partition: number): Promise<bigint> {
-    return BigInt((await this.#infoOf(partition)).state.last_seq);
+    const { manager } = await this.#connected();
+    return await this.#asked(async () => {
+      const info = await manager.streams.info(this.#nameOf(partition));
+      if (!isHeard(info)) throw new Error(`the leader of ${info.config.name} is cut off from the other servers`);
+      return BigInt(info.state.last_seq);
+    });
   }
 
   async first(partition: number): Promise<bigint> {
@@ -258,9 +276,11 @@ export class JetStreamLog implements IngestLog {
 
   async #connect(): Promise<Connected> {
     const { servers, connection: own } = this.#options;
+    const left = this.#left;
     const connection = await connect({
       ...own,
-      servers: [...servers],
+      servers: left === undefined ? [...servers] : [...servers.filter((server) => server !== left), left],
+      noRandomize: left !== undefined,
       name: 'tracelith',
       timeout: CALL_MS,
       maxReconnectAttempts: -1,
@@ -288,9 +308,7 @@ export class JetStreamLog implements IngestLog {
 
   async #watch(connection: NatsConnection): Promise<void> {
     for await (const { type } of connection.status()) {
-      if (type !== 'disconnect') continue;
-      this.#dropping.abort();
-      this.#dropping = new AbortController();
+      if (type === 'disconnect') this.#drop();
     }
   }
 
@@ -349,11 +367,50 @@ export class JetStreamLog implements IngestLog {
 
   async #asked<T>(call: () => Promise<T>): Promise<T> {
     try {
-      return await call();
+      const result = await call();
+      this.#silentSinceMs = undefined;
+      return result;
     } catch (error) {
+      if (!isAnswer(error)) this.#hearNothing();
       throw away(error);
     }
   }
+
+  /** The client stays with its server, also with one that is cut off from the others. */
+  #hearNothing(): void {
+    const nowMs = performance.now();
+    this.#silentSinceMs ??= nowMs;
+    const connecting = this.#connecting;
+    if (nowMs - this.#silentSinceMs < CUT_OFF_MS || connecting === undefined) return;
+    [this.#silentSinceMs, this.#connecting] = [undefined, undefined];
+    void connecting.then(
+      async ({ connection }) => {
+        this.#left = connection.getServer();
+        this.#drop();
+        await connection.close();
+      },
+      // Who waits for it is told.
+      () => undefined,
+    );
+  }
+
+  #drop(): void {
+    this.#dropping.abort();
+    this.#dropping = new AbortController();
+  }
+}
+
+/** Whoever answers leads, and has heard of most replicas a moment ago: nobody else leads. One that was never heard of has 0, and is not current. */
+function isHeard({ config, cluster }: StreamInfo): boolean {
+  const { leader, replicas = [] } = cluster ?? {};
+  if (config.num_replicas > 1 && leader === undefined) return false;
+  const heard = 1 + replicas.filter(({ active, current }) => active < LEASE_NS && (active > 0 || current)).length;
+  return 2 * heard > config.num_replicas;
+}
+
+/** JetStream said no: it is there. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code !== NOT_AVAILABLE;
 }
 
 /** Ends a read when its server is gone: the client would wait much longer for it. */

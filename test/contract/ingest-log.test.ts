@@ -209,7 +209,7 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
     await gone.servers[0]!.kill9();
     await expect(log.append(0, bytesOf('a'), 'a')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await gone.servers[0]!.start();
-    expect(await log.append(0, bytesOf('a'), 'a')).toBe(1n);
+    await expect.poll(async () => await log.append(0, bytesOf('a'), 'a').catch(() => 0n), { timeout: 60_000 }).toBe(1n);
     await gone.servers[0]!.kill9();
     await expect(log.append(0, bytesOf('b'), 'b')).rejects.toMatchObject({ code: 'UNAVAILABLE' });
     await gone.servers[0]!.start();

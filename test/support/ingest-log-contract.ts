@@ -1,5 +1,6 @@
 // What every log must do, whatever stands behind it. Each test has partitions, or streams, of its own.
 import { expect, test } from 'vitest';
+import { isStoreError } from '../../src/base/errors.ts';
 import type { IngestLog, LogMessage } from '../../src/ingest-log/ingest-log.ts';
 
 export const PARTITIONS = 3;
@@ -12,14 +13,21 @@ export interface Place {
 export const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text));
 export const textOf = ({ bytes }: LogMessage): string => Buffer.from(bytes).toString();
 
-/** The first `count` messages from `from` on. */
+/** The first `count` messages from `from` on. A reading that was interrupted goes on behind what it gave, as that of a storage node. */
 export async function take(log: IngestLog, partition: number, from: bigint, count: number): Promise<LogMessage[]> {
   const taken: LogMessage[] = [];
   const done = new AbortController();
-  for await (const message of log.read(partition, from, done.signal)) {
-    taken.push(message);
-    if (taken.length === count) done.abort();
-    if (taken.length >= count) break;
+  while (taken.length < count) {
+    try {
+      const next = taken.length === 0 ? from : taken.at(-1)!.offset + 1n;
+      for await (const message of log.read(partition, next, done.signal)) {
+        taken.push(message);
+        if (taken.length === count) done.abort();
+        if (taken.length >= count) break;
+      }
+    } catch (error) {
+      if (!isStoreError(error, 'UNAVAILABLE')) throw error;
+    }
   }
   return taken;
 }
@@ -43,7 +51,9 @@ export function contract(newPlace: () => Place, { keepsIds = true }: { readonly 
 
   test('an empty partition ends at 0, and the first message has the offset 1', { timeout: 60_000 }, async () => {
     begin();
-    expect([await log.first(0), await log.last(0)]).toEqual([1n, 0n]);
+    // Its servers may not have heard of each other yet.
+    await expect.poll(async () => await log.last(0), { timeout: 20_000 }).toBe(0n);
+    expect(await log.first(0)).toBe(1n);
     expect(await appendFirst(log, 0, 'a', 'id-a')).toBe(1n);
     expect([await log.first(0), await log.last(0)]).toEqual([1n, 1n]);
     expect(await log.last(1)).toBe(0n);

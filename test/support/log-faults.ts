@@ -18,8 +18,6 @@ const PARTITIONS = 4;
 const ZONES = ['a', 'b'];
 /** A sender or reader gives up and goes to the other node. */
 const PATIENCE_MS = 15_000;
-/** Longer than a select node waits before it tries a storage node again. */
-const RECONNECT_MS = 5_000;
 /** Writes that do not resume until then never do; no measure of how fast they are. */
 const RESUME_MOST_MS = 180_000;
 const LINK_STATES: readonly LinkState[] = ['slow', 'cut', 'silent', 'lossy'];
@@ -44,6 +42,12 @@ interface Linked {
   readonly link: LinkProxy;
 }
 
+/** Between two servers of the log. */
+interface Route {
+  readonly ends: readonly number[];
+  readonly link: LinkProxy;
+}
+
 interface Answered {
   readonly status: number;
   readonly text: string;
@@ -53,7 +57,9 @@ interface Answered {
 export class FaultyLogCluster implements AsyncDisposable {
   readonly #book = new FaultBook();
   readonly #nats: NatsServers;
+  /** Of clients to each server of the log. */
   readonly #natsLinks: readonly LinkProxy[];
+  readonly #routes: readonly Route[];
   /** Of the last server of the log; undefined: this user may not mount. */
   readonly #disk: SmallDisk | undefined;
   /** Zone by zone. */
@@ -71,12 +77,13 @@ export class FaultyLogCluster implements AsyncDisposable {
 
   private constructor(
     nats: NatsServers,
-    natsLinks: readonly LinkProxy[],
+    links: { readonly nats: readonly LinkProxy[]; readonly routes: readonly Route[] },
     disk: SmallDisk | undefined,
     nodes: { storage: readonly Linked[]; inserts: readonly RoleProcess[]; selects: readonly RoleProcess[] },
   ) {
     this.#nats = nats;
-    this.#natsLinks = natsLinks;
+    this.#natsLinks = links.nats;
+    this.#routes = links.routes;
     this.#disk = disk;
     this.#storage = nodes.storage;
     this.#inserts = nodes.inserts;
@@ -92,8 +99,14 @@ export class FaultyLogCluster implements AsyncDisposable {
       natsLinks.push(link);
       return link.address;
     };
+    const routes: Route[] = [];
     const nats = await NatsServers.open({
       through,
+      routeThrough: async (address, from, to) => {
+        const link = await LinkProxy.open(address);
+        routes.push({ ends: [from, to], link });
+        return link.address;
+      },
       storePaths: [undefined, undefined, disk && join(disk.path, 'nats')],
     });
     const log = [`-ingestLog=nats://${nats.addresses}`, `-ingestLog.partitions=${PARTITIONS}`];
@@ -111,7 +124,7 @@ export class FaultyLogCluster implements AsyncDisposable {
       inserts.push(await RoleProcess.inFront('insert', listed, [...log, monitors]));
       selects.push(await RoleProcess.inFront('select', listed, [...log, `-ingestLog.zone=${ZONES[n]}`]));
     }
-    const cluster = new FaultyLogCluster(nats, natsLinks, disk, { storage, inserts, selects });
+    const cluster = new FaultyLogCluster(nats, { nats: natsLinks, routes }, disk, { storage, inserts, selects });
     try {
       await Promise.all(cluster.#processes.map((each) => each.start()));
       await cluster.#heal();
@@ -187,12 +200,13 @@ export class FaultyLogCluster implements AsyncDisposable {
       return await this.#killServer(leader, `nats ${n}`, 'the leader is killed');
     }
     const server = this.#nats.servers[i]!;
-    if (dice < 0.4) return await this.#killServer(server, what, 'a server of the log is killed');
-    if (dice < 0.6) {
+    if (dice < 0.35) return await this.#killServer(server, what, 'a server of the log is killed');
+    if (dice < 0.5) return this.#isolate(random, i, what);
+    if (dice < 0.65) {
       server.pause();
       return this.#add('a server of the log is stopped', what, async () => server.resume());
     }
-    if (dice < 0.75) return await this.#flip(random, server, what);
+    if (dice < 0.8) return await this.#flip(random, server, what);
     const link = this.#natsLinks[i]!;
     if (dice < 0.9 || this.#disk === undefined) return this.#break(random, link, `clients of ${what}`, what);
     if (i !== 2) return 'nothing';
@@ -209,6 +223,17 @@ export class FaultyLogCluster implements AsyncDisposable {
   async #killServer(server: NatsServer, what: string, kind: string): Promise<string> {
     await server.kill9();
     return this.#add(kind, what, async () => await server.start());
+  }
+
+  /** From the other servers, and not from its clients. */
+  #isolate(random: Random, server: number, what: string): string {
+    const state = pick(random, LINK_STATES);
+    this.events.push(`routes of ${what} ${state}`);
+    const links = this.#routes.filter(({ ends }) => ends.includes(server)).map(({ link }) => link);
+    for (const link of links) link.set(state);
+    return this.#add(`links between servers of the log are ${state}`, what, async () => {
+      for (const link of links) link.set('open');
+    });
   }
 
   /** While the server is down, in its files of messages and of the consensus. */
@@ -273,10 +298,7 @@ export class FaultyLogCluster implements AsyncDisposable {
       for (const process of this.#processes) {
         await process.signal('SIGTERM');
         await process.start();
-        if (!this.#storage.some((each) => each.process === process)) continue;
-        await this.#caughtUp();
-        // As docs/operations/log.md says: the next node only when select nodes reach this one, which they try every few seconds.
-        await delay(RECONNECT_MS);
+        if (this.#storage.some((each) => each.process === process)) await this.#caughtUp();
       }
     };
     // If reads fail, the restarts go on to their end, and the other way round.
@@ -393,8 +415,8 @@ export class FaultyLogCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const process of this.#processes) await process[Symbol.asyncDispose]();
     await this.#nats[Symbol.asyncDispose]();
-    for (const link of [...this.#natsLinks, ...this.#storage.map((each) => each.link)])
-      await link[Symbol.asyncDispose]();
+    const links = [...this.#natsLinks, ...[...this.#routes, ...this.#storage].map(({ link }) => link)];
+    for (const link of links) await link[Symbol.asyncDispose]();
     this.#disk?.[Symbol.dispose]();
   }
 }

@@ -1,0 +1,90 @@
+// The network between the servers of the log is cut, and that to their clients is not: a leader on the wrong side of the cut tells no
+// end that is too early, and clients do not stay with its server.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { hasNatsServer, NatsServers } from '../../native-bench/harness/nats-servers.ts';
+import { isStoreError } from '../../src/base/errors.ts';
+import { JetStreamLog } from '../../src/ingest-log/jet-stream-log.ts';
+import { LinkProxy } from '../support/link-proxy.ts';
+import { waitFor } from '../support/role-process.ts';
+
+const STREAM = 'cut';
+
+describe.skipIf(!hasNatsServer())('a server of the log that is cut off from the others', () => {
+  /** Between two servers; of clients to each. */
+  const routes: { readonly ends: readonly number[]; readonly link: LinkProxy }[] = [];
+  const doors: LinkProxy[] = [];
+  let nats: NatsServers;
+  beforeAll(async () => {
+    nats = await NatsServers.open({
+      through: async (address) => {
+        const link = await LinkProxy.open(address);
+        doors.push(link);
+        return link.address;
+      },
+      routeThrough: async (address, from, to) => {
+        const link = await LinkProxy.open(address);
+        routes.push({ ends: [from, to], link });
+        return link.address;
+      },
+    });
+  }, 120_000);
+  afterAll(async () => {
+    await nats?.[Symbol.asyncDispose]();
+    for (const link of [...doors, ...routes.map((route) => route.link)]) await link[Symbol.asyncDispose]();
+  });
+
+  const logAt = async (servers: readonly string[]): Promise<JetStreamLog> => {
+    const log = new JetStreamLog({
+      servers,
+      partitions: 1,
+      stream: STREAM,
+      monitors: [],
+      create: { replicas: 3, retentionMs: Infinity },
+    });
+    await waitFor('an end', async () => (await asked(() => log.last(0))) !== undefined);
+    return log;
+  };
+  /** undefined: the log did not answer. */
+  const asked = async (call: () => Promise<bigint>): Promise<bigint | undefined> => {
+    try {
+      return await call();
+    } catch (error) {
+      if (!isStoreError(error, 'UNAVAILABLE')) throw error;
+      return undefined;
+    }
+  };
+
+  test.for(['silent', 'cut'] as const)(
+    'its leader by links that are %s: no end is too early, and its clients go to another server',
+    { timeout: 300_000 },
+    async (state) => {
+      const all = nats.servers.map(({ address }) => address);
+      await (await logAt(all)).close();
+      const leader = nats.servers.indexOf(await nats.leaderOf(`${STREAM}-0`));
+      // It knows all servers, and begins with the leader.
+      for (const [server, door] of doors.entries()) door.set(server === leader ? 'open' : 'cut');
+      const here = await logAt(all);
+      for (const door of doors) door.set('open');
+      const there = await logAt(all.filter((_, server) => server !== leader));
+      try {
+        for (const { ends, link } of routes) if (ends.includes(leader)) link.set(state);
+        let written = 0n;
+        let appended = 0;
+        const isSeen = async (): Promise<boolean> => {
+          written = (await asked(() => there.append(0, Buffer.from('x'), `${state}-${appended++}`))) ?? written;
+          const end = await asked(() => here.last(0));
+          if (end !== undefined) expect(end).toBeGreaterThanOrEqual(written);
+          return written > 0n && end !== undefined;
+        };
+        await waitFor('the other side to take messages, and this one to know of them', isSeen);
+        const append = async (): Promise<bigint | undefined> =>
+          await asked(() => here.append(0, Buffer.from('y'), state));
+        await waitFor('a message to be taken from here', async () => (await append()) !== undefined);
+      } finally {
+        for (const { link } of routes) link.set('open');
+        for (const log of [here, there]) await log.close();
+      }
+      for (const server of nats.servers) await server.waitUntilHealthy();
+    },
+  );
+});
