@@ -4,7 +4,7 @@
 import { Producer, type CompressionAlgorithmValue } from '@platformatic/kafka';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Child } from '../../native-bench/harness/child.ts';
-import { hasKafka, KafkaBrokers } from '../../native-bench/harness/kafka-brokers.ts';
+import { hasKafka, KafkaBrokers, type KafkaBroker } from '../../native-bench/harness/kafka-brokers.ts';
 import { jaegerToRequest } from '../../src/otlp/jaeger-to-request.ts';
 import { encodeMessage } from '../support/jaeger-messages.ts';
 import { encodeRequest } from '../support/otlp-proto.ts';
@@ -252,36 +252,57 @@ describe.skipIf(!hasKafka())('a cluster with Kafka as its log', () => {
     for (let round = 0; round < 20; round++) await readers.see(await write(5));
   });
 
+  /** Writes before, while and after each of the brokers is away; then everything that was acknowledged is there, once. */
+  const writeThrough = async (
+    brokers: readonly KafkaBroker[],
+    leave: (broker: KafkaBroker) => Promise<void>,
+    comeBack: (broker: KafkaBroker) => Promise<void>,
+  ): Promise<void> => {
+    const written: number[] = [];
+    let isOver = false;
+    const writing = (async () => {
+      while (!isOver) written.push(...(await write(4)));
+    })();
+    const goOn = async (what: string): Promise<void> => {
+      const before = written.length;
+      await waitFor(`writes to go on ${what}`, () => written.length > before + 40);
+    };
+    for (const broker of brokers) {
+      await goOn('before');
+      await leave(broker);
+      await goOn(`without broker ${broker.id}`);
+      await comeBack(broker);
+    }
+    await goOn('afterwards');
+    isOver = true;
+    await writing;
+    await waitFor('the ends of all partitions to be known', async () => {
+      const { status, warnings } = await ask(readers.select, '/api/services');
+      expect(status).toBe(200);
+      return warnings === null;
+    });
+    await readers.see(written);
+  };
+
   test.for(['SIGKILL', 'SIGSTOP'] as const)(
     'the broker that leads may go away by %s under load: nothing acknowledged is lost, and each is shown once',
     async (signal) => {
-      for (let partition = 0; partition < 2; partition++) {
-        const leader = await kafka.leaderOf('spans', partition);
-        const written: number[] = [];
-        let isOver = false;
-        const writing = (async () => {
-          while (!isOver) written.push(...(await write(4)));
-        })();
-        await waitFor('some traces to be written', () => written.length > 20);
-        if (signal === 'SIGKILL') await leader.kill9();
-        else leader.pause();
-        const before = written.length;
-        await waitFor('writes to go on without it', () => written.length > before + 40);
-        if (signal === 'SIGKILL') await leader.start();
-        else leader.resume();
-        const then = written.length;
-        await waitFor('writes to go on with it', () => written.length > then + 40);
-        isOver = true;
-        await writing;
-        await waitFor('the ends of all partitions to be known', async () => {
-          const { status, warnings } = await ask(readers.select, '/api/services');
-          expect(status).toBe(200);
-          return warnings === null;
-        });
-        await readers.see(written);
-      }
+      const leave = async (broker: KafkaBroker): Promise<void> =>
+        signal === 'SIGKILL' ? await broker.kill9() : broker.pause();
+      const comeBack = async (broker: KafkaBroker): Promise<void> =>
+        signal === 'SIGKILL' ? await broker.start() : broker.resume();
+      for (let partition = 0; partition < 2; partition++)
+        await writeThrough([await kafka.leaderOf('spans', partition)], leave, comeBack);
     },
   );
+
+  test('all brokers are restarted in turns under load: nothing acknowledged is lost, and each is shown once', async () => {
+    await writeThrough(
+      kafka.brokers,
+      async (broker) => await broker.stop(),
+      async (broker) => await broker.start(),
+    );
+  });
 
   test('all brokers may go away: spans are refused, and each zone goes on when they are back', async () => {
     for (const broker of kafka.brokers) await broker.kill9();
