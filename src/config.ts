@@ -179,7 +179,7 @@ function refuseLoneUiConfig(given: ReadonlyMap<string, GivenFlag>): void {
 
 /** A log that nobody reads or writes, and a reader of none. */
 function refuseLoneLog(given: ReadonlyMap<string, GivenFlag>): void {
-  const { ingestLog, logNodes, storageNodes } = flags;
+  const { ingestLog, logNodes, logSyncFrom, storageNodes } = flags;
   const [hasLog, nodes, hasNodes] = [
     valueOf(ingestLog, given),
     valueOf(logNodes, given),
@@ -187,6 +187,8 @@ function refuseLoneLog(given: ReadonlyMap<string, GivenFlag>): void {
   ];
   if (nodes > 0 && hasLog === undefined)
     throw new StoreError('CONFIG', `-${logNodes.row.name} is of no use without -${ingestLog.row.name}; set both`);
+  if (nodes === 0 && valueOf(logSyncFrom, given).length > 0)
+    throw new StoreError('CONFIG', `-${logSyncFrom.row.name} is of no use without -${logNodes.row.name}; set both`);
   if (hasLog === undefined || nodes > 0 !== hasNodes > 0) return;
   const who = `-${storageNodes.row.name} (this is an insert or select node) or -${logNodes.row.name} (a storage node)`;
   throw new StoreError('CONFIG', `-${ingestLog.row.name} needs one of ${who}`);

@@ -3,7 +3,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { totalmem } from 'node:os';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { describeError, createLogger, type LineLogger, type LogFields } from './base/logger.ts';
 import { systemClock } from './base/clock.ts';
@@ -37,7 +36,7 @@ import type { SelfTraces } from './api/edge/self-traces.ts';
 import { tellOfItself } from './api/edge/tell-of-itself.ts';
 import { watchStoredBytes } from './api/edge/stored-bytes.ts';
 import { openTenantLimits, type TenantLimits } from './api/edge/tenant-limits.ts';
-import { Readiness } from './api/edge/readiness.ts';
+import { leave, Readiness } from './api/edge/readiness.ts';
 import { openDeletion } from './api/operations/open-deletion.ts';
 import { reloadOnHangup } from './api/operations/reload-on-hangup.ts';
 import { hostName, openCluster } from './cluster/open-cluster.ts';
@@ -63,6 +62,7 @@ import type { StoreInventory } from './trace/inventory.ts';
 import type { SpanDigester } from './trace/span-digests.ts';
 import type { SpanWriter, TraceArchive, TraceReader } from './trace/store.ts';
 import { openWarmUp } from './api/listeners/warm-up.ts';
+import { openGapFiller, type GapFiller } from './tools/gap-filler.ts';
 import { isTool, runTool, TOOL_NAMES, toolsHelp } from './tools/run-tool.ts';
 
 const SYSTEM_MEMORY = { totalBytes: totalmem(), constrainedBytes: process.constrainedMemory() };
@@ -105,6 +105,7 @@ interface Backend {
   readonly reached?: LogStorage['reached'] | undefined;
   /** From now on the store's queries and work are traced. */
   readonly trace?: (traces: SelfTraces) => void;
+  readonly filler?: GapFiller | undefined;
   /** Takes over flags that have changed; undefined: they need a restart. */
   readonly take?: (reloaded: Reloaded) => void;
 }
@@ -187,6 +188,7 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   closing.add('readiness', () => readiness.close());
   closing.add('the wait for load balancers', () => leave(readiness, config.shutdownDelayMs));
   readiness.begin();
+  backend.filler?.begin(addresses, closing);
   reloadOnHangup(config, logger, backend.take);
   logger.info(welcomeLine(addresses, { ...config, pathPrefix: config.httpPathPrefix }));
   if (store === undefined) logger.info('tracelith is ready', { version, ...addresses });
@@ -240,6 +242,8 @@ async function openOwn(opening: Opening): Promise<Backend> {
     closing.add('the log', () => log.close());
     metrics.watchLogReader(config.logZone, log.states);
   }
+  const filler = log && openGapFiller(config, { states: log.states, disk: nodeDisk, logger });
+  if (filler !== undefined) metrics.watchGapFiller(() => filler.state);
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   // The engine answers when its work of now is done, and the probes of a busy node must not wait for that.
   const refusal = new LastKnown<string | undefined>(async () => await store.writeRefusal(), undefined);
@@ -262,9 +266,9 @@ async function openOwn(opening: Opening): Promise<Backend> {
   const readiness = new Readiness({
     isAlive: () => store.isAnswering,
     refusalOf: async (duty) => (duty === 'insert' ? await refusal.look() : undefined),
-    lacks: log?.lacks,
+    lacks: log && (() => log.lacks(filler?.note)),
   });
-  return { writer, reader, archive, store, local, metrics, readiness, describe, reached, trace, take };
+  return { writer, reader, archive, store, local, metrics, readiness, describe, reached, trace, take, filler };
 }
 
 /** The storage nodes of a cluster. */
@@ -317,12 +321,6 @@ async function openRemote(opening: Opening): Promise<Backend> {
     behind: behind(),
   });
   return { writer, reader, archive, store: undefined, local: { uiDir: UI_DIR }, metrics, readiness, describe };
-}
-
-/** Tells load balancers to send requests elsewhere, and goes on answering until they do. */
-async function leave(readiness: Readiness, delayMs: number): Promise<void> {
-  readiness.leave();
-  await delay(delayMs);
 }
 
 /** undefined: nothing can be archived. */
@@ -428,20 +426,17 @@ function fail(logger: LineLogger, what: string, error: unknown): never {
  * disk. A second signal ends the process at once.
  */
 function closeOnSignal(closing: Closing, logger: LineLogger, stop: StopClock): void {
-  const signals = ['SIGTERM', 'SIGINT'] as const;
   const close = async (signal: NodeJS.Signals): Promise<void> => {
     logger.info('closing', { signal });
     stop.start();
-    setTimeout(
-      () => kill(logger, 'the store does not close, the process ends', { signal }),
-      stop.leftMs() + STORE_CLOSE_MS,
-    ).unref();
+    const endMs = stop.leftMs() + STORE_CLOSE_MS;
+    setTimeout(() => kill(logger, 'the store does not close, the process ends', { signal }), endMs).unref();
     await closing.close();
     logger.info('closed: everything acknowledged is on disk');
     process.exit(0);
   };
   let isClosing = false;
-  for (const signal of signals) {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     process.on(signal, () => {
       if (isClosing) return kill(logger, 'killed while closing', { signal });
       isClosing = true;

@@ -429,10 +429,16 @@ describe('the table', () => {
       'jaegerui.config': ['-jaegerui.dir=x'],
       ingestLog: ['-ingestLog.nodes=1'],
       'ingestLog.nodes': ['-ingestLog=nats://h:1'],
+      'ingestLog.syncFrom': ['-ingestLog=nats://h:1', '-ingestLog.nodes=1'],
+    };
+    const MORE_KEYS: Readonly<Record<string, readonly string[]>> = {
+      ingestLog: ['logNodes'],
+      'ingestLog.nodes': ['ingestLog'],
+      'ingestLog.syncFrom': ['ingestLog', 'logNodes'],
     };
     for (const row of flagTable) {
       const more = [...(MORE[row.name] ?? [])];
-      const needed = { ingestLog: ['logNodes'], 'ingestLog.nodes': ['ingestLog'] }[row.name] ?? [];
+      const needed = MORE_KEYS[row.name] ?? [];
       const config = parseConfig([row.example, ...more], {}, empty);
       expect(config.shownFlags.find((flag) => flag.name === row.name)).toMatchObject({ isSet: true });
       const changed = Object.keys(config).filter((key) => {

@@ -106,8 +106,8 @@ export interface LogStorage {
   readonly place: () => LogPlace;
   /** The same for `tracelith sync`. */
   readonly placeInLog: () => PlaceInLog;
-  /** What the log had lost before this node read it, for people; undefined: nothing. */
-  readonly lacks: () => string | undefined;
+  /** What the log had lost before this node read it, and what is done about it, for people; undefined: nothing. */
+  readonly lacks: (note?: string) => string | undefined;
   /** As GrpcCallOptions.reached. */
   readonly reached: (offsets: ReadonlyMap<number, bigint>, signal: AbortSignal) => Promise<readonly Behind[]>;
   readonly states: () => Iterable<PartitionState>;
@@ -140,7 +140,7 @@ export async function openLogStorage(
     place: () => placeOf(consumer, part),
     // Other programs write to Kafka only, and put traces where they like.
     placeInLog: () => placeInLog({ ...part, isOursAlone: config.ingestLog?.kind !== 'kafka' }, [...consumer.states]),
-    lacks: () => lacksOf(consumer),
+    lacks: (note) => lacksOf(consumer, note),
     reached: async (offsets, signal) => {
       const behind = await consumer.reached(offsets, logReadWaitMs, signal);
       const times = new Map([...consumer.states].map((state) => [state.partition, state.storedTimeMs]));
@@ -163,9 +163,9 @@ function placeOf(consumer: LogConsumer, own: Omit<LogPlace, 'consumed' | 'hasGap
   return { ...own, consumed, hasGaps: states.some(({ gap }) => gap !== undefined) };
 }
 
-function lacksOf({ states }: LogConsumer): string | undefined {
+function lacksOf({ states }: LogConsumer, note: string | undefined): string | undefined {
   const gaps = [...states].flatMap(({ partition, gap }) => (gap === undefined ? [] : [gapText(partition, gap)]));
-  return gaps.length === 0 ? undefined : gaps.join('; ');
+  return gaps.length === 0 ? undefined : [...gaps, ...(note === undefined ? [] : [note])].join('; ');
 }
 
 /** Spans that were acknowledged once, and are copied from a twin, do not go through the log again; all others would be on this node alone. */

@@ -3,6 +3,7 @@ import { StoreError } from '../base/errors.ts';
 import { flag } from '../base/flag-row.ts';
 import { boolean, choice, count, duration, text, type FlagKind } from '../base/flag-value.ts';
 import { logAddress, monitorAddresses } from '../base/log-address.ts';
+import { httpUrls } from './push-flags.ts';
 
 const word: FlagKind<string> = {
   ...text,
@@ -19,6 +20,16 @@ const word: FlagKind<string> = {
 const optionalOrdinal: FlagKind<number | undefined> = {
   unit: 'number',
   parse: (value) => (value === '' ? undefined : count('number', { min: 0, max: 1_023 }).parse(value)),
+};
+
+/** Empty: undefined. */
+const optionalUrl: FlagKind<string | undefined> = {
+  unit: 'URL',
+  parse: (value) => {
+    const [url, ...more] = httpUrls.parse(value);
+    if (more.length === 0) return url;
+    throw new StoreError('CONFIG', `expected one URL, got ${JSON.stringify(value.slice(0, 60))}`);
+  },
 };
 
 export const logFlags = {
@@ -124,6 +135,20 @@ export const logFlags = {
       "What other programs than insert nodes write into the log that a storage node reads, in the words of the Collector's kafka exporter: OTLP requests as protobuf or JSON, or single spans of Jaeger's model. Messages of insert nodes are read with each.",
     reason: 'What a Collector, and Jaeger 2, write into Kafka when nothing is said.',
     example: '-ingestLog.encoding=jaeger_proto',
+  }),
+  logSyncFrom: flag('log', 'ingestLog.syncFrom', httpUrls, {
+    default: '',
+    meaning:
+      'Storage nodes of another zone, with commas, from which this one copies by itself what the log had dropped before it read it, as `tracelith sync` does: the twin, or all nodes of a zone of another size. It logs in with -storageNode.bearerToken and -partitionManageAuthKey. Empty: an operator copies it.',
+    reason: 'Where the other nodes serve HTTP only the operator knows.',
+    example: '-ingestLog.syncFrom=http://b-0:10428',
+  }),
+  logSyncTo: flag('log', 'ingestLog.syncTo', optionalUrl, {
+    default: '',
+    meaning:
+      'The URL at which this node reaches itself for -ingestLog.syncFrom. Empty: -adminListenAddr if it is set, otherwise -httpListenAddr; over TLS (-tls) the host must be a name in the certificate.',
+    reason: 'Without TLS the node knows it.',
+    example: '-ingestLog.syncTo=https://a-0.example:10428',
   }),
   logZone: flag('log', 'ingestLog.zone', word, {
     default: '',

@@ -74,13 +74,35 @@ export async function sync(args: readonly string[], terminal: Terminal): Promise
   });
   const prefix = readDayPrefix(given['day']);
   const nodes = { ...nodesOf(given), isBoth: given['both'] === true };
+  const range = { isCompared: (day: string) => day.startsWith(prefix), fillsGaps: prefix === '' };
+  return (await syncDays(nodes, range, terminal)).isEqual ? EXIT_OK : EXIT_FAILED;
+}
+
+export interface SyncRange {
+  /** Whether the day (YYYYMMDD) is compared. */
+  readonly isCompared: (day: string) => boolean;
+  /** These days are all that the target may lack spans of: are they equal, its gaps of the log are filled. */
+  readonly fillsGaps: boolean;
+  /** For temporary files; that of the system when absent. */
+  readonly workFolder?: string;
+}
+
+export interface Synced {
+  /** The target has now every span of the source. */
+  readonly isEqual: boolean;
+  /** Partitions of the log of which the target lacks nothing any more. */
+  readonly filled: readonly number[];
+}
+
+/** Throws as sync(). */
+export async function syncDays(nodes: SyncNodes, range: SyncRange, terminal: Terminal): Promise<Synced> {
   const sums: SyncSums = { spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
   const places = await askPlaces(nodes);
-  const days = await daysOf(nodes, prefix);
-  for (const day of days) await syncDay(nodes, day, { terminal, sums, places });
+  const days = await daysOf(nodes, range);
+  for (const day of days) await syncDay(nodes, day, { ...range, terminal, sums, places });
   terminal.out(summaryOf(days.length, sums));
-  if (sums.left === 0 && sums.warnings === 0 && prefix === '') await fillGaps(nodes, places, terminal);
-  return sums.left === 0 && sums.warnings === 0 ? EXIT_OK : EXIT_FAILED;
+  const isEqual = sums.left === 0 && sums.warnings === 0;
+  return { isEqual, filled: isEqual && range.fillsGaps ? await fillGaps(nodes, places, terminal) : [] };
 }
 
 /** Throws CONFIG if a copy would bring a storage node of a log spans of partitions that are not its own. */
@@ -99,10 +121,10 @@ export async function askPlaces({ from, to, isBoth }: SyncNodes): Promise<Places
   throw new StoreError('CONFIG', `${what}: ${remedy}`);
 }
 
-/** Tells the target what it lacks no more: what the other node had when the comparison began. */
-async function fillGaps({ from, to }: SyncNodes, places: Places, terminal: Terminal): Promise<void> {
+/** Tells the target what it lacks no more: what the other node had when the comparison began. Resolves with these partitions. */
+async function fillGaps({ from, to }: SyncNodes, places: Places, terminal: Terminal): Promise<number[]> {
   const gaps = places.to?.gaps.filter(({ partition }) => places.shared?.includes(partition)) ?? [];
-  if (gaps.length === 0) return;
+  if (gaps.length === 0) return [];
   const filled = fillableGaps(places.from!, places.to!);
   const shown = (some: PlaceInLog['gaps']): string => some.map(({ what }) => `  ${what}\n`).join('');
   const left = gaps.filter((gap) => !filled.includes(gap));
@@ -110,20 +132,22 @@ async function fillGaps({ from, to }: SyncNodes, places: Places, terminal: Termi
     ? `${from.url} lacks messages of the log itself`
     : 'other programs may write to this log, and only of a twin is known which of their traces it should have';
   if (left.length > 0) terminal.err(`${why}, so ${to.url} still counts as lacking these:\n${shown(left)}`);
-  if (filled.length === 0) return;
+  if (filled.length === 0) return [];
   const now = await askPlaceInLog(to);
   // A gap that came meanwhile was not compared.
   if (JSON.stringify(now?.gaps) !== JSON.stringify(places.to!.gaps)) {
     terminal.err(`${to.url} has fallen behind the log again meanwhile: run it again\n`);
-    return;
+    return [];
   }
-  await to.call(`/internal/partition/fill_log_gaps?partitions=${filled.map(({ partition }) => partition).join()}`);
+  const partitions = filled.map(({ partition }) => partition);
+  await to.call(`/internal/partition/fill_log_gaps?partitions=${partitions.join()}`);
   terminal.out(`${to.url} has what it had missed of the log:\n${shown(filled)}`);
+  return partitions;
 }
 
-async function daysOf({ from, to, isBoth }: SyncNodes, prefix: string): Promise<string[]> {
+async function daysOf({ from, to, isBoth }: SyncNodes, { isCompared }: SyncRange): Promise<string[]> {
   const lists = await Promise.all([from, ...(isBoth ? [to] : [])].map((node) => listDays(node)));
-  return [...new Set(lists.flat())].filter((day) => day.startsWith(prefix)).sort();
+  return [...new Set(lists.flat())].filter(isCompared).sort();
 }
 
 export async function listDays(node: NodeClient): Promise<string[]> {
@@ -143,11 +167,13 @@ export interface SyncReport {
   readonly terminal: Terminal;
   readonly sums: SyncSums;
   readonly places: Places;
+  /** As SyncRange has it. */
+  readonly workFolder?: string;
 }
 
 /** Copies what is missing of a day, of every tenant, and adds it to the sums. */
 export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport): Promise<void> {
-  const workPath = join(tmpdir(), `tracelith-sync-${randomBytes(6).toString('hex')}`);
+  const workPath = join(report.workFolder ?? tmpdir(), `tracelith-sync-${randomBytes(6).toString('hex')}`);
   nodeDisk.makeDir(workPath);
   try {
     for (const tenant of await tenantsOf(nodes, day)) {

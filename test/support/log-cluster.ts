@@ -15,6 +15,8 @@ export interface LogClusterOptions {
   /** Of each zone; 2 when absent. */
   readonly nodes?: number;
   readonly nats?: NatsServersOptions;
+  /** Further flags of a storage node whose twin is given. */
+  readonly flagsOf?: (twin: RoleProcess) => readonly string[];
 }
 
 export interface Answer {
@@ -47,7 +49,8 @@ export class LogCluster implements Parts, AsyncDisposable {
     this.single = single;
   }
 
-  static async open({ partitions = 4, nodes: count = 2, nats: options }: LogClusterOptions = {}): Promise<LogCluster> {
+  static async open(settings: LogClusterOptions = {}): Promise<LogCluster> {
+    const { partitions = 4, nodes: count = 2, nats: options, flagsOf = () => [] } = settings;
     const nats = await NatsServers.open(options);
     const log = [`-ingestLog=nats://${nats.addresses}`, `-ingestLog.partitions=${partitions}`];
     const storage: RoleProcess[] = [];
@@ -61,6 +64,7 @@ export class LogCluster implements Parts, AsyncDisposable {
             `-ingestLog.ordinal=${ordinal}`,
           ]),
         );
+    for (const [n, node] of storage.entries()) node.addFlags(flagsOf(storage[(n + count) % storage.length]!));
     const nodes = storage.map(({ address }) => address).join(',');
     const monitors = `-ingestLog.monitor=${nats.monitorUrls}`;
     const insert = await RoleProcess.inFront('insert', nodes, [...log, monitors]);

@@ -19,6 +19,7 @@ export function allMetrics(): readonly MetricRow[] {
   metrics.watchCluster(unread);
   metrics.watchLogFront(unread);
   metrics.watchLogReader('a', unread);
+  metrics.watchGapFiller(unread);
   return metrics.rows;
 }
 

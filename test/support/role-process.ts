@@ -22,7 +22,7 @@ export class RoleProcess implements AsyncDisposable {
   readonly url: string;
   /** For -storageNode. */
   readonly address: string;
-  readonly #command: readonly string[];
+  #command: readonly string[];
   readonly #dataPath: string | undefined;
   readonly #through: readonly string[];
   #child: Child | undefined;
@@ -77,6 +77,11 @@ export class RoleProcess implements AsyncDisposable {
   /** A process that `through` and `flags` alone give a role. Not started yet. */
   static async withFlags(flags: readonly string[], through: readonly string[] = []): Promise<RoleProcess> {
     return new RoleProcess('node', [await findFreePort(), await findFreePort()], flags, { through });
+  }
+
+  /** From the next start on. */
+  addFlags(flags: readonly string[]): void {
+    this.#command = [...this.#command, ...flags];
   }
 
   get pid(): number {

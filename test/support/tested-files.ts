@@ -52,6 +52,7 @@ export const NOT_TESTED: Readonly<Record<string, string>> = {
   'src/tools/move-archive.ts': 'test/system/move.test.ts moves archived traces between real nodes',
   'src/tools/copy-snapshot.ts': 'test/system/move.test.ts runs it on real nodes',
   'src/tools/move.ts': 'test/system/move.test.ts runs it on real nodes',
+  'src/tools/gap-worker.ts': 'test/system/log-gap-filler.test.ts runs it on real nodes',
   'src/tools/copy-day.ts': 'test/system/sync.test.ts runs it on real nodes',
   'src/trace/inventory.ts': 'an interface',
   'src/trace/filter.ts':

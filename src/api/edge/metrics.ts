@@ -13,7 +13,12 @@ import type { LogFrontState } from '../../cluster/log-roles.ts';
 import type { ClusterState } from '../../cluster/open-cluster.ts';
 import type { PartitionState } from '../../ingest-log/log-consumer.ts';
 import { createClusterMetrics } from '../metrics/cluster-metrics.ts';
-import { createLogFrontMetrics, createLogReaderMetrics } from '../metrics/ingest-log-metrics.ts';
+import {
+  createGapFillerMetrics,
+  createLogFrontMetrics,
+  createLogReaderMetrics,
+  type GapFillerState,
+} from '../metrics/ingest-log-metrics.ts';
 import { createLogMetrics, createProcessMetrics, type ProcessMetricsOptions } from '../metrics/process-metrics.ts';
 import { createQueryMetrics, createTurnMetrics, type QueryTurns, type RanQuery } from '../metrics/query-metrics.ts';
 import {
@@ -72,6 +77,8 @@ export interface Metrics extends Omit<RequestCounters, 'countIngest'>, LoginCoun
   watchLogFront(read: () => LogFrontState): void;
   /** Registers the source of what a storage node knows of its partitions of the log. */
   watchLogReader(zone: string, read: () => Iterable<PartitionState>): void;
+  /** Registers the source of its attempts to copy what it lacks of them. */
+  watchGapFiller(read: () => GapFillerState): void;
   /** A push of metrics that ended. */
   countPush(outcome: PushOutcome): void;
   /** Spans of the node itself that were exported. */
@@ -130,6 +137,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
         registry.source(() => [...read()]),
         zone,
       ),
+    watchGapFiller: (read) => createGapFillerMetrics(registry.source(read)),
     watchCertificate: createCertificateMetric(registry),
     watchArchive: (read) => createArchiveMetrics(registry, read),
     watchRedactions: (read) => createRedactionMetric(registry, read),

@@ -1,5 +1,6 @@
 // Whether this process should get requests. Load balancers ask /ready, /insert/ready, /select/ready, /health and gRPC's health;
 // the listeners ask whether to answer at all. A process that is about to stop is not ready any more but still answers.
+import { setTimeout as delay } from 'node:timers/promises';
 import { assert } from '../../base/assert.ts';
 
 const STARTING_OR_CLOSING = 'the server is starting or closing, or its store does not answer';
@@ -77,4 +78,10 @@ export class Readiness {
     }
     return this.isReady ? undefined : STARTING_OR_CLOSING;
   }
+}
+
+/** Tells load balancers to send requests elsewhere, and goes on answering until they do. */
+export async function leave(readiness: Readiness, delayMs: number): Promise<void> {
+  readiness.leave();
+  await delay(delayMs);
 }

@@ -85,6 +85,27 @@ export function createLogReaderMetrics(partitions: MetricSource<readonly Partiti
   );
 }
 
+/** Attempts of a storage node to copy what it lacks (-ingestLog.syncFrom). */
+export interface GapFillerState {
+  readonly attempts: number;
+  /** Those that left something lacking. */
+  readonly failures: number;
+  readonly isRunning: boolean;
+}
+
+/** Registers the figures of a storage node that copies what it lacks by itself. */
+export function createGapFillerMetrics(filler: MetricSource<GapFillerState>): void {
+  const unit = 'attempts';
+  const tried = 'Attempts to copy what the log had dropped before this node read it (-ingestLog.syncFrom)';
+  filler.counter({ name: 'tracelith_ingest_log_gap_syncs_total', unit, help: tried }, (s) => s.attempts);
+  const failed = 'Of these: those after which something was still lacking; they are made again';
+  filler.counter({ name: 'tracelith_ingest_log_gap_syncs_failed_total', unit, help: failed }, (s) => s.failures);
+  const running = 'It is being copied now';
+  filler.gauge({ name: 'tracelith_ingest_log_gap_sync_is_running', unit: '1', help: running }, (s) =>
+    Number(s.isRunning),
+  );
+}
+
 function lagOf({ last, consumed }: PartitionState): number {
   return last === undefined || last <= consumed ? 0 : Number(last - consumed);
 }
