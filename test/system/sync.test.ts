@@ -23,7 +23,7 @@ async function sync(
 const storedOn = async (node: TestNode): Promise<number> =>
   (await readLedger(node))['tracelith_rows_stored_total'] ?? 0;
 
-describe('sync', () => {
+describe('sync', { timeout: 300_000 }, () => {
   test('with --both, each has what the other lacked: traces, spans of traces, tenants, days', async () => {
     await using a = await startNode({ flags: ['-inmemoryDataFlushInterval=1s'] });
     await using b = await startNode();
