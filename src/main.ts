@@ -140,20 +140,12 @@ async function openNode(config: Config, logger: LineLogger, stop: StopClock): Pr
   const backend = config.storageNodes.length > 0 ? await openRemote(opening) : await openOwn(opening);
   const bodies = new BodyPool(meters.body);
   closing.add('body workers', () => bodies.close());
-  const { metrics, store, readiness } = backend;
+  const { writer, metrics, store, readiness } = backend;
   const reader = new TenantsReader(backend.reader, memory.answerBytesMax);
   const archive = backend.archive && archiveOfOneTenant(backend.archive);
   if (redactor !== undefined) metrics.watchRedactions(() => redactor.counts);
   tenants.limits.onRefuse = metrics.countRefusal;
-  const intake = new Intake({
-    ...config,
-    ...memory,
-    writer: backend.writer,
-    metrics,
-    logger,
-    tenants: tenants.limits,
-    redactor,
-  });
+  const intake = new Intake({ ...config, ...memory, writer, metrics, logger, tenants: tenants.limits, redactor });
   const selfTraces = await tellOfItself(closing, { config, metrics, intake, logger, version, instance: INSTANCE });
   if (selfTraces !== undefined) backend.trace?.(selfTraces);
   const parts = {
@@ -237,13 +229,7 @@ async function openOwn(opening: Opening): Promise<Backend> {
   if (archived !== undefined) metrics.watchArchive(() => archived);
   const deletion = openDeletion(config, { store, reader, archive, logger, tenants });
   closing.add('deletion', () => deletion.close());
-  const log = config.logNodes === 0 ? undefined : await openLogStorage(config, { store, logger, disk: nodeDisk });
-  if (log !== undefined) {
-    closing.add('the log', () => log.close());
-    metrics.watchLogReader(config.logZone, log.states);
-  }
-  const filler = log && openGapFiller(config, { states: log.states, disk: nodeDisk, logger });
-  if (filler !== undefined) metrics.watchGapFiller(() => filler.state);
+  const { log, filler } = await openOwnLog(opening, store, metrics);
   const name = config.nodeName || takeNodeId(nodeDisk, config.storageDataPath);
   // The engine answers when its work of now is done, and the probes of a busy node must not wait for that.
   const refusal = new LastKnown<string | undefined>(async () => await store.writeRefusal(), undefined);
@@ -269,6 +255,17 @@ async function openOwn(opening: Opening): Promise<Backend> {
     lacks: log && (() => log.lacks(filler?.note)),
   });
   return { writer, reader, archive, store, local, metrics, readiness, describe, reached, trace, take, filler };
+}
+
+/** What a storage node of a log has of it. */
+async function openOwnLog({ config, logger, closing }: Opening, store: ThreadedStore, metrics: Metrics) {
+  if (config.logNodes === 0) return {};
+  const log = await openLogStorage(config, { store, logger, disk: nodeDisk });
+  closing.add('the log', () => log.close());
+  metrics.watchLogReader(config.logZone, log.states);
+  const filler = openGapFiller(config, { states: log.states, disk: nodeDisk, logger });
+  if (filler !== undefined) metrics.watchGapFiller(() => filler.state);
+  return { log, filler };
 }
 
 /** The storage nodes of a cluster. */

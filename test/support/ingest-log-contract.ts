@@ -16,20 +16,26 @@ export const textOf = ({ bytes }: LogMessage): string => Buffer.from(bytes).toSt
 /** The first `count` messages from `from` on. A reading that was interrupted goes on behind what it gave, as that of a storage node. */
 export async function take(log: IngestLog, partition: number, from: bigint, count: number): Promise<LogMessage[]> {
   const taken: LogMessage[] = [];
-  const done = new AbortController();
   while (taken.length < count) {
-    try {
-      const next = taken.length === 0 ? from : taken.at(-1)!.offset + 1n;
-      for await (const message of log.read(partition, next, done.signal)) {
-        taken.push(message);
-        if (taken.length === count) done.abort();
-        if (taken.length >= count) break;
-      }
-    } catch (error) {
+    const next = taken.length === 0 ? from : taken.at(-1)!.offset + 1n;
+    await readInto(taken, count, (signal) => log.read(partition, next, signal)).catch((error: unknown) => {
       if (!isStoreError(error, 'UNAVAILABLE')) throw error;
-    }
+    });
   }
   return taken;
+}
+
+async function readInto(
+  taken: LogMessage[],
+  count: number,
+  read: (signal: AbortSignal) => AsyncIterable<LogMessage>,
+): Promise<void> {
+  const done = new AbortController();
+  for await (const message of read(done.signal)) {
+    taken.push(message);
+    if (taken.length === count) done.abort();
+    if (taken.length >= count) break;
+  }
 }
 
 /** Of a log that was just made: it may have nobody yet who takes the first message. The same id again is harmless. */
