@@ -49,8 +49,10 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { name: 'system', include: slow, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: 'conformance', include: conformance, pool: 'forks', testTimeout: 60_000, hookTimeout: 60_000 } },
+      { test: { name: 'system', include: slow, pool: 'forks', testTimeout: 180_000, hookTimeout: 180_000 } },
+      {
+        test: { name: 'conformance', include: conformance, pool: 'forks', testTimeout: 180_000, hookTimeout: 180_000 },
+      },
       { test: { name: 'cluster', include: hasProxy('haproxy') ? clusterSample : [], ...clusterRun } },
       {
         test: {

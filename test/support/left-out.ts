@@ -26,6 +26,7 @@ export const SKIP_REASONS: Readonly<Record<string, string>> = {
   'test/crash/cluster-faults.test.ts': LINUX,
   'test/crash/log-faults.test.ts': `${LINUX}; ${NATS}`,
   'test/crash/log-grow.test.ts': NATS,
+  'test/crash/small-container.test.ts': 'needs the right to make a memory cgroup',
   'test/crash/stopped-node.test.ts': LINUX,
   'test/deploy/charts.test.ts':
     'needs helm, kubeconform with KUBERNETES_SCHEMAS (test/deploy/tools/get-tools.sh), and haproxy',

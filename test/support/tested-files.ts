@@ -78,6 +78,7 @@ export const TESTS_OF_SEVERAL: Readonly<Record<string, readonly string[]>> = {
   'test/redaction/redactor.test.ts': ['src/redaction/redact-request.ts'],
   'test/api/home/home-page.test.ts': ['src/api/home/endpoints.ts'],
   'test/api/access/access-matrix.test.ts': ['src/api/access/guard-routes.ts', 'src/api/access/route-needs.ts'],
+  'test/bytes/broken-callers.test.ts': [],
   'test/cluster/acknowledged.test.ts': [],
   'test/contract/cluster-ports.test.ts': [],
   'test/contract/ingest-log.test.ts': ['src/ingest-log/jet-stream-log.ts', 'src/ingest-log/local-log.ts'],

@@ -53,7 +53,7 @@ async function expectKept(node: TestNode, requests: readonly OtlpRequest[]): Pro
 }
 
 describe.skipIf(!existsSync(corpus))('the captured traffic of the OpenTelemetry demo (otel-demo.otlpframes)', () => {
-  test('comes out as it went in, wherever it lies', { timeout: 60_000 }, async () => {
+  test('comes out as it went in, wherever it lies', async () => {
     await using node = await startNode();
     const frames = [...shiftFrames(readFrames(corpus), { nowNs, freshIds: false, seed: 1 })];
     for (const { body } of frames) expect(await sendTo(node, body)).toBeUndefined();
@@ -78,7 +78,7 @@ function requestOfTraces(random: Random, traceIds: readonly Uint8Array[], startN
 }
 
 describe('random requests', () => {
-  test.each(PROTOCOLS)('over %s come out as they went in, wherever they lie', { timeout: 60_000 }, async (protocol) => {
+  test.each(PROTOCOLS)('over %s come out as they went in, wherever they lie', async (protocol) => {
     const random = createRandom(printedSeed(`round trip over ${protocol}`));
     await using node = await startNode();
     const traceIds = Array.from({ length: 60 }, () => randomBytes(random, 16));
@@ -98,7 +98,7 @@ describe('random requests', () => {
     await expectKept(node, requests);
   });
 
-  test('one batch sent by every protocol, before and after each move, is shown once', { timeout: 60_000 }, async () => {
+  test('one batch sent by every protocol, before and after each move, is shown once', async () => {
     const random = createRandom(printedSeed('the same batch again'));
     await using node = await startNode();
     const traceIds = Array.from({ length: 10 }, () => randomBytes(random, 16));
