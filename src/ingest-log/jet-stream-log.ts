@@ -94,6 +94,8 @@ export class JetStreamLog implements IngestLog {
   #silentSinceMs: number | undefined;
   /** host:port of the server that was left last, because it answered nothing. */
   #left: string | undefined;
+  /** All streams were there once. Another connection does not wait until each of them has a leader. */
+  #areMade = false;
 
   /** Connects with the first call. */
   constructor(options: JetStreamLogOptions) {
@@ -315,7 +317,7 @@ export class JetStreamLog implements IngestLog {
   /** Those that are not there. Two processes that make one at the same time make the same. */
   async #makeStreams(manager: JetStreamManager): Promise<void> {
     const { partitions, create } = this.#options;
-    if (create === undefined) return;
+    if (create === undefined || this.#areMade) return;
     for (let partition = 0; partition < partitions; partition++) {
       const name = this.#nameOf(partition);
       const isThere = await manager.streams.info(name).then(
@@ -342,6 +344,7 @@ export class JetStreamLog implements IngestLog {
         metadata: { [PARTITIONS_KEY]: String(partitions) },
       });
     }
+    this.#areMade = true;
   }
 
   #problemsOf(infos: readonly StreamInfo[]): string[] {
