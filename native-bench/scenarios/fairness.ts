@@ -188,7 +188,7 @@ function comparison(what: string, alone: Latencies, beside: Latencies): Figure[]
     { metric: `${what} p99, alone`, unit: 'ms', value: quiet.p99Ms },
     { metric: `${what} p99, beside the flood`, unit: 'ms', value: busy.p99Ms },
     { metric: `${what} p99, beside / alone (goal: 2)`, unit: '×', value: busy.p99Ms / quiet.p99Ms },
-    { metric: `${what}s counted, alone`, unit: '', value: alone.count },
-    { metric: `${what}s counted, beside the flood`, unit: '', value: beside.count },
+    { metric: `${what}: counted, alone`, unit: '', value: alone.count },
+    { metric: `${what}: counted, beside the flood`, unit: '', value: beside.count },
   ];
 }

@@ -1,6 +1,7 @@
-// Many requests share one fdatasync. A request is scanned into the open commit when it arrives. A commit is sealed when the
-// one before it has ended, takes everything scanned by then, and ends when its blocks are on disk and published; only then
-// are its requests answered. So commits grow by themselves under load, and without load nobody waits.
+// Many requests share one fdatasync. A request is scanned into the open commit when it arrives, or, when many do, in one of the next
+// turns of the event loop: tenants take turns, so one that sends a flood delays each request of another by one of its own. A commit is
+// sealed when the one before it has ended, takes everything scanned by then, and ends when its blocks are on disk and published;
+// only then are its requests answered. So commits grow by themselves under load, and without load nobody waits.
 // A failed commit fails only its own requests, and none of their spans become visible. A request that meets a bug while it
 // is scanned fails alone; a bug in shared state breaks the commit for good.
 // Large requests are scanned and encoded in steps, in their own batches, while others go on.
@@ -27,6 +28,8 @@ import { checkDays, OpenBatches, scanStep, type ScanRules, type TenantBatch } fr
 
 /** A request that takes longer to scan is scanned in steps of this length: 6 MiB of usual spans on one core. */
 const STEP_MS = 20;
+/** Requests are scanned for this long, then it is the turn of what else the thread has to do: the end of a write, questions. */
+const SCAN_MS = 2;
 /** Larger requests are scanned in steps from the start. */
 const LARGE_BYTES: number = 8 << 20;
 /** After this time without a request, the memory of batches is freed. */
@@ -107,11 +110,13 @@ export class GroupCommit {
   #committing: Waiter[] = [];
   /** Settles when the next commit has been answered. */
   #answered = Promise.withResolvers<void>();
-  /** Requests that did not fit into the open commit; scanned when it is sealed. */
+  /** Requests that are not scanned yet; while the open commit is full, until it is sealed. */
   readonly #queue = new FairQueue<Request>();
   /** Requests that take more than one step; scanned one after the other. */
   readonly #largeQueue = new FairQueue<Request>();
   #large: Request | undefined;
+  /** When the requests that are scanned in this turn of the event loop have had their time; undefined: none was scanned. */
+  #turnEndMs: number | undefined;
   readonly #unanswered = new Set<Promise<WriteResult>>();
   #pendingBytes = 0;
   /** Set after a bug: nothing is accepted any more, and the process is about to end. */
@@ -180,10 +185,24 @@ export class GroupCommit {
     this.#fill();
   }
 
-  /** Scans waiting requests until the open commit is full. */
+  /** Whether the thread has scanned for long enough in this turn of the event loop; then it goes on in the next one. */
+  #isTurnOver(): boolean {
+    const nowMs = performance.now();
+    if (this.#turnEndMs === undefined) {
+      this.#turnEndMs = nowMs + SCAN_MS;
+      setImmediate(() => {
+        this.#turnEndMs = undefined;
+        if (this.#state !== 'broken' && this.#queue.size > 0) this.#fill();
+      });
+    }
+    return nowMs >= this.#turnEndMs;
+  }
+
+  /** Scans requests that wait, until this turn is over, the open commit is full or each of their tenants has its share of it. */
   #fill(): void {
-    while (!this.#batches.isFull) {
-      const request = this.#queue.take();
+    const mayScan = (tenant: string): boolean => !this.#batches.hasShare(tenant as Tenant);
+    while (this.#queue.size > 0 && !this.#batches.isFull && !this.#isTurnOver()) {
+      const request = this.#queue.take(mayScan);
       if (request === undefined) break;
       this.#scan(request);
     }
@@ -194,7 +213,8 @@ export class GroupCommit {
       setImmediate(() => void this.#run());
     }
     const isWaiting = this.#queue.size + this.#largeQueue.size > 0;
-    assert(!isWaiting || this.#state !== 'idle' || this.#large !== undefined, 'requests wait and nothing is under way');
+    const isUnderWay = this.#state !== 'idle' || this.#large !== undefined || this.#turnEndMs !== undefined;
+    assert(!isWaiting || isUnderWay, 'requests wait and nothing is under way');
   }
 
   #scan(request: Request): void {
@@ -273,8 +293,10 @@ export class GroupCommit {
     try {
       for (;;) {
         const days = await this.#seal();
+        const written = this.#write(days);
+        // While the disk is at work.
         this.#fill();
-        this.#answer(await this.#write(days));
+        this.#answer(await written);
         if (this.#waiters.length === 0) break;
         this.#enter('filling');
       }

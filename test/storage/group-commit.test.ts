@@ -4,7 +4,7 @@ import { BugError } from '../../src/base/assert.ts';
 import { isStoreError, StoreError } from '../../src/base/errors.ts';
 import { LogAppend } from '../../src/partition/log-file.ts';
 import { GroupCommit } from '../../src/storage/group-commit.ts';
-import { DEFAULT_TENANT } from '../../src/trace/tenant.ts';
+import { DEFAULT_TENANT, type Tenant } from '../../src/trace/tenant.ts';
 import { spanSet } from '../support/span-set.ts';
 import { blockSpans, DAY_NS, NOON_NS, requestOf } from './stored-spans.ts';
 
@@ -68,6 +68,38 @@ describe('a group commit', () => {
     log.appends[1]!.finish();
     await Promise.all(later);
     expect(commit.stats.commits).toBe(2);
+  });
+
+  test('takes the request of one tenant behind a flood of another, which has its share and waits for the next', async () => {
+    const log = new HeldLog();
+    // However slow the machine, none of them is large.
+    const commit = log.commit(60_000);
+    const [greedy, modest] = ['1:0', '2:0'] as Tenant[];
+    // Both have sent lately.
+    const before = [greedy!, modest!].map((tenant) => commit.write(tenant, one(0)));
+    await log.waitFor(1);
+    const flood = Array.from({ length: 20 }, (_, i) =>
+      commit.write(greedy!, requestOf({ first: 1_000 * i, count: 1_000 })),
+    );
+    const late = commit.write(modest!, one(1));
+    // Two of the commit under way, five requests of the flood, and the one behind it.
+    await expect.poll(() => commit.stats.pendingRows).toBe(5_003);
+    log.appends[0]!.finish();
+    await Promise.all(before);
+    await log.waitFor(2);
+    expect(commit.stats.pendingRows).toBe(5_001);
+    expect(log.appends[1]!.blocks.map((block) => blockSpans(block).length).toSorted((a, b) => a - b)).toEqual([
+      1, 5_000,
+    ]);
+    log.appends[1]!.finish();
+    await late;
+    let isOver = false;
+    const all = Promise.all(flood).then(() => void (isOver = true));
+    for (let i = 2; !isOver; i++) {
+      await Promise.race([log.waitFor(i + 1), all]);
+      log.appends[i]?.finish();
+    }
+    expect(commit.stats.pendingRows).toBe(0);
   });
 
   test('answers nobody before its blocks are published', async () => {
