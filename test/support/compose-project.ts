@@ -98,11 +98,14 @@ export class ComposeProject implements AsyncDisposable {
       if (await isDone().catch(() => false)) return;
       await delay(300);
     }
-    const names = this.#run('podman', 'ps', '-a', '--format={{.Names}}')
-      .split('\n')
-      .filter((name) => name.startsWith(this.#name));
+    const names = this.#containers();
     const logs = names.map((name) => `${name}:\n${this.#run('podman', 'logs', '--tail=10', name)}`);
     throw new Error(`the services are not ready:\n${logs.join('\n')}`);
+  }
+
+  #containers(): string[] {
+    const names = this.#run('podman', 'ps', '-a', '--format={{.Names}}').split('\n');
+    return names.filter((name) => name.startsWith(this.#name));
   }
 
   /** Returns what it printed on both streams. */
@@ -113,7 +116,9 @@ export class ComposeProject implements AsyncDisposable {
   }
 
   [Symbol.asyncDispose](): Promise<void> {
-    this.down('-v', '-t', '5');
+    // `down -v` leaves the volumes of images, which no service names.
+    this.#run('podman', 'rm', '-f', '-v', '-t', '1', ...this.#containers());
+    this.down('-v');
     rmSync(this.#folder, { recursive: true, force: true });
     return Promise.resolve();
   }
