@@ -16,6 +16,8 @@ const COMMIT_BYTES_MAX: number = 32 << 20;
  * them. A disk that takes 50 ms for fdatasync still stores 80,000 spans/s of each.
  */
 const SHARED_ROWS_MAX = 4_096;
+/** A tenant that has sent nothing for so long gets no share of a commit. */
+const SENDS_MS = 10_000;
 /** Names of spans and attributes in one commit: they cost far more to encode than their bytes suggest. */
 const COMMIT_NAMES_MAX: number = 1 << 16;
 /** Names that a batch keeps for the next commit, which needs most of them again; a batch with more saw a flood of new names. */
@@ -44,11 +46,18 @@ export interface ScanRules {
   readonly assertWritable?: ((days: Int32Array) => void) | undefined;
 }
 
+interface Sender {
+  readonly tenant: Tenant;
+  readonly atMs: number;
+}
+
 export class OpenBatches {
   /** Batches that take rows, least recently used first. Those without rows are kept for their names. */
   readonly #open = new Map<Tenant, SpanBatch>();
   /** Batches of large requests, and batches in which a scan met a bug. All have rows. */
   readonly #closed = new Map<SpanBatch, Tenant>();
+  /** The tenant of the last scan, and the last other one, each with the time of its scan. */
+  #senders: readonly Sender[] = [];
 
   get isEmpty(): boolean {
     return this.#closed.size === 0 && [...this.#open.values()].every(({ rowCount }) => rowCount === 0);
@@ -80,9 +89,11 @@ export class OpenBatches {
     return rows > 0 && (rows >= limits.commitRowsMax || names >= COMMIT_NAMES_MAX || sizeBytes >= COMMIT_BYTES_MAX);
   }
 
-  /** Whether the tenant has its share of the commit, and leaves the rest to others that have sent lately. */
+  /** Whether the tenant has its share of the commit, and leaves the rest to others that send. */
   hasShare(tenant: Tenant): boolean {
-    return this.#open.size > 1 && (this.#open.get(tenant)?.rowCount ?? 0) >= SHARED_ROWS_MAX;
+    if ((this.#open.get(tenant)?.rowCount ?? 0) < SHARED_ROWS_MAX) return false;
+    const other = this.#senders.find((sender) => sender.tenant !== tenant);
+    return other !== undefined && performance.now() - other.atMs < SENDS_MS;
   }
 
   /**
@@ -92,6 +103,7 @@ export class OpenBatches {
   scan(tenant: Tenant, body: Uint8Array, rules: ScanRules): WriteResult | undefined {
     const batch = this.#open.get(tenant) ?? new SpanBatch();
     const { rowCount, arenaLength } = batch;
+    this.#noteSender(tenant);
     try {
       const scan = new RequestScan(batch, body, rules.bounds);
       const result = scanStep(scan, rules.stepMs);
@@ -151,6 +163,13 @@ export class OpenBatches {
   /** Frees batches without rows, after a while without requests. */
   release(): void {
     for (const [tenant, batch] of this.#open) if (batch.rowCount === 0) this.#open.delete(tenant);
+  }
+
+  #noteSender(tenant: Tenant): void {
+    const [last, other] = this.#senders;
+    const before = last?.tenant === tenant ? other : last;
+    const sender = { tenant, atMs: performance.now() };
+    this.#senders = before === undefined ? [sender] : [sender, before];
   }
 
   /** After a scan, keeps a batch if it has rows or was kept before. */

@@ -1,5 +1,5 @@
 // What requests leave behind in the open commit: their rows, or nothing.
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { BugError } from '../../src/base/assert.ts';
 import { StoreError } from '../../src/base/errors.ts';
 import { OpenBatches, type ScanRules } from '../../src/storage/open-batches.ts';
@@ -60,6 +60,39 @@ test('after a bug the rows from before it are committed and the batch is not add
   batches.scan(DEFAULT_TENANT, good, rules);
   expect(rowsOf(batches)).toEqual([5]);
   expect(batches.takeClosed().map(({ tenant, batch }) => [tenant, batch.rowCount])).toEqual([[DEFAULT_TENANT, 5]]);
+});
+
+describe('a tenant with more rows than a share of the commit', () => {
+  afterEach(() => void vi.useRealTimers());
+
+  const [greedy, modest] = ['1:0', '2:0'] as [Tenant, Tenant];
+  const flood = requestOf({ first: 0, count: 5_000 });
+
+  test('has its share while another one sends, also if nothing of that one is stored', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const batches = new OpenBatches();
+    batches.scan(greedy, flood, rules);
+    expect(batches.hasShare(greedy)).toBe(false);
+    batches.scan(modest, tooOld, { ...rules, bounds });
+    batches.scan(greedy, good, rules);
+    expect([batches.hasShare(greedy), batches.hasShare(modest)]).toEqual([true, false]);
+    batches.clear();
+    expect(batches.hasShare(greedy)).toBe(false);
+    batches.scan(greedy, flood, rules);
+    expect(batches.hasShare(greedy)).toBe(true);
+  });
+
+  test('has no share any more when the others have sent nothing for a while', () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const batches = new OpenBatches();
+    batches.scan(modest, good, rules);
+    vi.advanceTimersByTime(9_000);
+    batches.scan(greedy, flood, rules);
+    expect(batches.hasShare(greedy)).toBe(true);
+    vi.advanceTimersByTime(2_000);
+    batches.scan(greedy, good, rules);
+    expect(batches.hasShare(greedy)).toBe(false);
+  });
 });
 
 test('few batches are kept after a commit, and none when nobody sends', () => {
