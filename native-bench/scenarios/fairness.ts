@@ -144,18 +144,20 @@ class ModestTenant {
     const latencies = new Latencies();
     const startMs = performance.now();
     const asks: Promise<void>[] = [];
-    for (let i = 0; i < seconds * queriesPerSecond; i++) {
+    let failure: unknown;
+    for (let i = 0; i < seconds * queriesPerSecond && failure === undefined; i++) {
       const dueMs = startMs + (i * 1_000) / queriesPerSecond;
       await delay(Math.max(0, dueMs - performance.now()));
       const path = this.#paths[this.#asked++ % this.#paths.length] ?? '';
-      asks.push(
-        this.#asker.get(path).then((reply) => {
-          if (reply.status !== 200) throw new Error(`GET ${path}: status ${reply.status}`);
-          latencies.add(performance.now() - dueMs);
-        }),
-      );
+      const answered = this.#asker.get(path).then((reply) => {
+        if (reply.status !== 200) throw new Error(`GET ${path}: status ${reply.status}`);
+        latencies.add(performance.now() - dueMs);
+      });
+      // Told when all have ended: the loop waits for the next one, and nobody for this one.
+      asks.push(answered.catch((error: unknown) => void (failure ??= error)));
     }
     await Promise.all(asks);
+    if (failure !== undefined) throw failure;
     return latencies;
   }
 }

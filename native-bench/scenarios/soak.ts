@@ -161,6 +161,7 @@ export async function soak(options: SoakOptions, command: string): Promise<SoakR
 async function measureMaximum(dataPath: string, { seed, flags }: SoakOptions): Promise<number> {
   const pool = new TrafficPool(trafficOf(seed, 300), poolSpans);
   const node = await startNode({ dataPath, grpc: false, flags });
+  console.error(`soak: the node is process ${node.child.pid}`);
   using client = new HttpClient(node.url, connections);
   const load = { client, path: '/v1/traces', connections, rate: 0, next: () => pool.next() };
   await driveLoad({ ...load, seconds: maximumSeconds / 3 });

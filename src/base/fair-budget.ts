@@ -32,7 +32,7 @@ export class FairBudget {
   /** Adds `bytes` to those `owner` holds; returns false and takes nothing if they would exceed its share. */
   take(owner: string, bytes: number): boolean {
     // NaN would stay for ever, and let everything in.
-    assert(bytes >= 0, `${bytes} bytes are taken`);
+    assert(bytes >= 0, 'a number of bytes that is none is taken');
     const held = this.heldBy(owner) + bytes;
     const free = this.bytesMax - this.#bytes - bytes;
     if (held > SHARE * free) return false;
@@ -42,7 +42,7 @@ export class FairBudget {
 
   giveBack(owner: string, bytes: number): void {
     const left = this.heldBy(owner) - bytes;
-    assert(bytes >= 0 && left >= 0, `${bytes} bytes are given back, of which ${-left} were never taken`);
+    assert(bytes >= 0 && left >= 0, 'bytes are given back that were never taken');
     this.#set(owner, left);
   }
 
@@ -50,6 +50,6 @@ export class FairBudget {
     this.#bytes += held - this.heldBy(owner);
     if (held === 0) this.#held.delete(owner);
     else this.#held.set(owner, held);
-    assert(this.#held.size > 0 || this.#bytes === 0, `${this.#bytes} bytes are held by nobody`);
+    assert(this.#held.size > 0 || this.#bytes === 0, 'bytes are held by nobody');
   }
 }

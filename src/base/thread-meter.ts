@@ -19,7 +19,7 @@ const BUCKETS = PAUSE_BOUNDS.length + 1;
 const RESOLUTION_MS = 20;
 /** How often the figures are published. */
 const PUBLISH_MS = 5_000;
-/** The figures cover this many publications, and once more as many: a scrape a minute misses no peak. */
+/** The figures of a thread cover this many publications, and once more as many: while it lives, a scrape a minute misses no peak. */
 const WINDOW_PUBLICATIONS = 6;
 
 /** What is published counts in this tick and the next: each thread publishes twice in one, and those that have ended are forgotten. */
@@ -52,22 +52,28 @@ export function newMeter(): SharedMeter {
   return new BigInt64Array(new SharedArrayBuffer(cells * BigInt64Array.BYTES_PER_ELEMENT));
 }
 
-/** The figures as the threads published them last. `nowNs` is of process.hrtime, which all threads share. */
-export function readMeter(meter: SharedMeter, nowNs: bigint = process.hrtime.bigint()): ThreadFigures {
+/**
+ * The figures as the threads published them last. `nowNs` is of process.hrtime, which all threads share. `isPool`: threads of this kind come
+ * and go; another one that tells nothing any more hangs, and its last figures stay.
+ */
+export function readMeter(
+  meter: SharedMeter,
+  { nowNs = process.hrtime.bigint(), isPool = true }: { readonly nowNs?: bigint; readonly isPool?: boolean } = {},
+): ThreadFigures {
   const pausesOf = (kind: PauseKind): Pauses => {
     const at = PAUSES + PAUSE_KINDS.indexOf(kind) * KIND_SIZE;
     const read = (cell: number): number => Number(Atomics.load(meter, at + cell));
     return { sumSeconds: read(0) / 1e9, counts: Array.from({ length: BUCKETS }, (_, i) => read(1 + i)) };
   };
   return {
-    delayP99Seconds: readDelay(meter, DELAY_P99, nowNs),
-    delayMaxSeconds: readDelay(meter, DELAY_MAX, nowNs),
+    delayP99Seconds: isPool ? readDelay(meter, DELAY_P99, nowNs) : readDelay(meter, DELAY_P99),
+    delayMaxSeconds: isPool ? readDelay(meter, DELAY_MAX, nowNs) : readDelay(meter, DELAY_MAX),
     pauses: Object.fromEntries(PAUSE_KINDS.map((kind) => [kind, pausesOf(kind)])) as Record<PauseKind, Pauses>,
   };
 }
 
-/** The largest delay of the newest tick in which one was published, and of the one before. */
-function readDelay(meter: SharedMeter, at: number, nowNs: bigint): number | undefined {
+/** The largest delay of the newest tick in which one was published, and of the one before; undefined if that is long before `nowNs`. */
+function readDelay(meter: SharedMeter, at: number, nowNs = 0n): number | undefined {
   const cells = [Atomics.load(meter, at), Atomics.load(meter, at + 1)];
   const newest = cells.reduce((last, cell) => (cell > last ? cell : last)) >> 32n;
   if (newest === 0n || newest + TICKS_KEPT < nowNs / TICK_NS) return undefined;

@@ -3,7 +3,7 @@
 // not check integrity: callers check the CRC of a stored frame before they call decompress().
 import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib';
 import { compressSync, uncompressSync } from 'lz4-napi';
-import { assert } from '../base/assert.ts';
+import { assert, BugError } from '../base/assert.ts';
 import { StoreError } from '../base/errors.ts';
 
 export const CODEC_NONE = 0;
@@ -49,7 +49,7 @@ export function decompress(codec: number, stored: Uint8Array, rawBytes: number):
       raw = zstdDecompressSync(buffer, { chunkSize: Math.max(64, rawBytes), maxOutputLength: Math.max(64, rawBytes) });
     else throw new StoreError('CORRUPTION', `unknown compression codec ${codec}`);
   } catch (cause) {
-    if (cause instanceof StoreError) throw cause;
+    if (cause instanceof StoreError || cause instanceof BugError) throw cause;
     throw new StoreError('CORRUPTION', `a frame of ${stored.length} bytes does not decompress with codec ${codec}`, {
       cause,
     });

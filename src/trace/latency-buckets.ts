@@ -18,7 +18,7 @@ export function bucketOf(durationNs: number): number {
     const octave = 31 - Math.clz32(durationNs);
     return SUB_BUCKETS * (octave - SUB_BITS) + (durationNs >>> (octave - SUB_BITS));
   }
-  assert(durationNs <= 2 ** 53, `a duration of ${durationNs} ns has no bucket`);
+  assert(durationNs <= 2 ** 53, 'a duration beyond 2^53 ns has no bucket');
   // In a number above 2^32 the lowest 22 bits do not affect the bucket.
   return SUB_BUCKETS * WIDE_SHIFT + bucketOf(Math.floor(durationNs / 2 ** WIDE_SHIFT));
 }

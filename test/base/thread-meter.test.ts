@@ -53,22 +53,22 @@ test('a peak is shown for one to two windows, whenever the scrape comes', () => 
   const clock = fakeClock();
   const [peak, calm] = [delaysOf(520), delaysOf(20)];
   window.publish(peak, clock.nowNs);
-  expect(readMeter(meter, clock.nowNs).delayMaxSeconds).toBeCloseTo(0.5);
+  expect(readMeter(meter, { nowNs: clock.nowNs }).delayMaxSeconds).toBeCloseTo(0.5);
   for (let i = 1; i < 6; i++) window.publish(peak, clock.pass(5));
   expect(peak.resets).toHaveLength(1);
   for (let i = 0; i < 6; i++) {
     window.publish(calm, clock.pass(5));
-    expect(readMeter(meter, clock.nowNs).delayP99Seconds).toBeCloseTo(0.5);
+    expect(readMeter(meter, { nowNs: clock.nowNs }).delayP99Seconds).toBeCloseTo(0.5);
   }
   for (let i = 0; i < 4; i++) window.publish(calm, clock.pass(5));
-  expect(readMeter(meter, clock.nowNs)).toMatchObject({ delayP99Seconds: 0, delayMaxSeconds: 0 });
+  expect(readMeter(meter, { nowNs: clock.nowNs })).toMatchObject({ delayP99Seconds: 0, delayMaxSeconds: 0 });
 });
 
 test('of threads with one meter the latest shows, in whatever order they publish, and one that has ended is forgotten', () => {
   const meter = newMeter();
   const [busy, idle] = [new DelayWindow(meter), new DelayWindow(meter)];
   const clock = fakeClock();
-  expect(readMeter(meter, clock.nowNs).delayMaxSeconds).toBeUndefined();
+  expect(readMeter(meter, { nowNs: clock.nowNs }).delayMaxSeconds).toBeUndefined();
   for (let i = 0; i < 4; i++) {
     for (const [window, delay] of i % 2 === 0
       ? ([
@@ -80,13 +80,13 @@ test('of threads with one meter the latest shows, in whatever order they publish
           [busy, 320],
         ] as const))
       window.publish(delaysOf(delay), clock.nowNs);
-    expect(readMeter(meter, clock.pass(5)).delayMaxSeconds).toBeCloseTo(0.3);
+    expect(readMeter(meter, { nowNs: clock.pass(5) }).delayMaxSeconds).toBeCloseTo(0.3);
   }
   for (let i = 0; i < 5; i++) idle.publish(delaysOf(20), clock.pass(5));
-  expect(readMeter(meter, clock.nowNs).delayMaxSeconds).toBe(0);
+  expect(readMeter(meter, { nowNs: clock.nowNs }).delayMaxSeconds).toBe(0);
   // The other one ends, too.
-  expect(readMeter(meter, clock.pass(50)).delayMaxSeconds).toBe(0);
-  expect(readMeter(meter, clock.pass(40)).delayMaxSeconds).toBeUndefined();
+  expect(readMeter(meter, { nowNs: clock.pass(50) }).delayMaxSeconds).toBe(0);
+  expect(readMeter(meter, { nowNs: clock.pass(40) }).delayMaxSeconds).toBeUndefined();
 });
 
 test('a real collection of this thread is counted', async () => {

@@ -115,6 +115,8 @@ class Walk {
       expect(isAt(), `${command} ended:\n${child.output}`).toBe(true);
       process.kill(child.pid, 'SIGINT');
       await expect.poll(() => child.isRunning, { timeout: minutesMs, interval: 50 }).toBe(false);
+      const pid = until.exec(child.output)?.groups?.['pid'];
+      if (pid !== undefined) expect(existsSync(`/proc/${pid}`), `${command} left its process ${pid}`).toBe(false);
     } finally {
       await child.stop();
     }

@@ -2,6 +2,7 @@
 // stand-in are left out. Everything else is as in the file but for ports, which are free ones, and limits that not every kernel lets
 // a container raise.
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -38,7 +39,8 @@ export class ComposeProject implements AsyncDisposable {
 
   /** Starts `file` with `images`: stand-ins by the names of images without their versions. */
   static async start(file: string, images: Readonly<Record<string, string>>): Promise<ComposeProject> {
-    const project = new ComposeProject(`tracelith-test-${file.replace('.yaml', '')}`);
+    // A name of its own: volumes of a run that was cut off must not be taken for this one's.
+    const project = new ComposeProject(`tracelith-test-${file.replace('.yaml', '')}-${randomBytes(4).toString('hex')}`);
     const { services, volumes } = readYaml(join('deploy/compose', file), true) as {
       services: Record<string, Service>;
       volumes: object;
@@ -51,7 +53,12 @@ export class ComposeProject implements AsyncDisposable {
     project.#write('compose.yaml', stringify({ services: kept, volumes }));
     const engine = hasProgram('runc', '--version') ? '[engine]\nruntime = "runc"\n' : '';
     project.#write('containers.conf', `${engine}[network]\nnetwork_backend = "netavark"\n`);
-    project.up();
+    try {
+      project.up();
+    } catch (error) {
+      await project[Symbol.asyncDispose]();
+      throw error;
+    }
     return project;
   }
 
@@ -117,7 +124,8 @@ export class ComposeProject implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     // `down -v` leaves the volumes of images, which no service names.
-    this.#run('podman', 'rm', '-f', '-v', '-t', '1', ...this.#containers());
+    const containers = this.#containers();
+    if (containers.length > 0) this.#run('podman', 'rm', '-f', '-v', '-t', '1', ...containers);
     this.down('-v');
     rmSync(this.#folder, { recursive: true, force: true });
     return Promise.resolve();

@@ -32,7 +32,7 @@ export function commandsInText(page: string): string[] {
 export type Way =
   /** To its end, with `more` behind it, until which it must have printed `prints`. It needs the program `needs`. */
   | { readonly kind: 'whole'; readonly prints: RegExp; readonly more?: string; readonly needs?: string }
-  /** Until it has printed `until`; then Ctrl-C ends it. */
+  /** Until it has printed `until`; then Ctrl-C ends it, and the process `pid` that it has told of. */
   | { readonly kind: 'until'; readonly until: RegExp }
   /** A second node, which runs to the end of the walk. */
   | { readonly kind: 'node' }
@@ -75,7 +75,7 @@ export const WAYS: Readonly<Record<string, Way>> = {
     needs: 'rsync',
   },
   'deploy/tracelith verify DIR': { kind: 'whole', prints: /intact/, needs: 'rsync' },
-  'npm run soak -- --minutes 20': { kind: 'until', until: /^soak: /m },
+  'npm run soak -- --minutes 20': { kind: 'until', until: /^soak: the node is process (?<pid>\d+)$/m },
   'npm run bench -- density': { kind: 'whole', more: '--spans 20000', prints: /all files, after flush and merge/ },
   'npm run bench -- search': { kind: 'whole', more: '--spans 20000 --seconds 1', prints: /p50/ },
 };

@@ -1,7 +1,7 @@
 // Undoes a request body's Content-Encoding and converts JSON to protobuf, for the main thread and the body worker. The size
 // limit also holds for the output: decompression stops at the limit. Pure.
 import { constants, gunzipSync, inflateRawSync, inflateSync, zstdDecompressSync } from 'node:zlib';
-import { assert } from '../../base/assert.ts';
+import { assert, BugError } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { limits } from '../../base/limits.ts';
 import { decodeLz4 } from '../../bytes/lz4.ts';
@@ -62,7 +62,7 @@ export function decodeBody({ bytes, encoding }: EncodedBody, sizeMax: number): U
   try {
     return decode(bytes, sizeMax);
   } catch (cause) {
-    if (cause instanceof StoreError) throw cause;
+    if (cause instanceof StoreError || cause instanceof BugError) throw cause;
     if (codeOf(cause) === 'ERR_BUFFER_TOO_LARGE') throw bodyTooLarge(sizeMax);
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new StoreError('INVALID_REQUEST', `malformed ${encoding} body: ${reason}`, { cause });

@@ -3,12 +3,15 @@
 import { PAUSE_BOUNDS, PAUSE_KINDS, readMeter, type SharedMeter, type ThreadFigures } from '../../base/thread-meter.ts';
 import { bucketSamples, type MetricRegistry } from './metric-registry.ts';
 
+const POOLS: ReadonlySet<string> = new Set(['query', 'merge', 'body']);
+
 /** Registers the figures of threads by what they do: main, engine, query, merge, body. */
 export function createThreadMetrics(registry: MetricRegistry, meters: Readonly<Record<string, SharedMeter>>): void {
   const threads = registry.source((): [string, ThreadFigures][] =>
-    Object.entries(meters).map(([thread, meter]) => [thread, readMeter(meter)]),
+    Object.entries(meters).map(([thread, meter]) => [thread, readMeter(meter, { isPool: POOLS.has(thread) })]),
   );
-  const ofPools = 'of query, merge and body threads the length of their jobs, none while there is no such thread';
+  const ofPools =
+    'of query, merge and body threads the length of their jobs, none if no such thread has told for a minute';
   const delay = (name: string, help: string, read: (figures: ThreadFigures) => number | undefined): void =>
     threads.gauge({ name, unit: 'seconds', help: `${help}; ${ofPools}`, labels: ['thread'] }, (all) =>
       all.flatMap(([thread, figures]) => {

@@ -12,22 +12,24 @@ afterAll(() => pool.close());
 
 test('the threads measure themselves in one meter, in which the pauses of ended ones stay', async () => {
   const meter = newMeter();
-  const measured = new BodyPool(meter);
-  expect(readMeter(meter).delayMaxSeconds).toBeUndefined();
   const pausedSeconds = (): number => readMeter(meter).pauses.minor.sumSeconds;
-  await expect
-    .poll(
-      async () => {
-        await measured.toOtlp({ bytes: new Uint8Array(json), encoding: '' }, { sizeMax: SIZE_MAX, isJson: true });
-        return pausedSeconds();
-      },
-      { timeout: 30_000 },
-    )
-    .toBeGreaterThan(0);
+  const convertUntilPaused = async (measured: BodyPool): Promise<void> => {
+    const before = pausedSeconds();
+    const convert = async (): Promise<number> => {
+      await measured.toOtlp({ bytes: new Uint8Array(json), encoding: '' }, { sizeMax: SIZE_MAX, isJson: true });
+      const seconds = pausedSeconds();
+      expect(seconds, 'what another pool has left').toBeGreaterThanOrEqual(before);
+      return seconds;
+    };
+    await expect.poll(convert, { timeout: 30_000 }).toBeGreaterThan(before);
+  };
+  const [first, second] = [new BodyPool(meter), new BodyPool(meter)];
+  expect(readMeter(meter).delayMaxSeconds).toBeUndefined();
+  await convertUntilPaused(first);
   expect(readMeter(meter).delayMaxSeconds).toBeDefined();
-  const before = pausedSeconds();
-  await measured.close();
-  expect(pausedSeconds()).toBeGreaterThanOrEqual(before);
+  await first.close();
+  await convertUntilPaused(second);
+  await second.close();
 });
 
 const SIZE_MAX = 64 << 20;
