@@ -142,6 +142,7 @@ export const logFlags = {
       'Storage nodes of another zone, with commas, from which this one copies by itself what the log had dropped before it read it, as `tracelith sync` does: the twin, or all nodes of a zone of another size. It logs in with -storageNode.bearerToken and -partitionManageAuthKey. Empty: an operator copies it.',
     reason: 'Where the other nodes serve HTTP only the operator knows.',
     example: '-ingestLog.syncFrom=http://b-0:10428',
+    isSecret: true,
   }),
   logSyncTo: flag('log', 'ingestLog.syncTo', optionalUrl, {
     default: '',
@@ -149,6 +150,7 @@ export const logFlags = {
       'The URL at which this node reaches itself for -ingestLog.syncFrom. Empty: -adminListenAddr if it is set, otherwise -httpListenAddr; over TLS (-tls) the host must be a name in the certificate.',
     reason: 'Without TLS the node knows it.',
     example: '-ingestLog.syncTo=https://a-0.example:10428',
+    isSecret: true,
   }),
   logZone: flag('log', 'ingestLog.zone', word, {
     default: '',
