@@ -142,6 +142,11 @@ export const ALERT_CASES: Readonly<Record<string, AlertCase>> = {
     fires: { [`tracelith_ingest_log_gap_messages{${AT}, zone="a", partition="0"}`]: '0x119 7' },
     quiet: { [`tracelith_ingest_log_gap_messages{${AT}, zone="a", partition="0"}`]: '7x119 0' },
   },
+  TracelithLogGapNotCopied: {
+    fires: { [`tracelith_ingest_log_gap_syncs_failed_total{${AT}}`]: '0x90 1 1 2 2 3 3 4x25' },
+    // The twin was away at first.
+    quiet: { [`tracelith_ingest_log_gap_syncs_failed_total{${AT}}`]: '0x90 1 2x30' },
+  },
   TracelithLogLostItsEnd: {
     fires: { [`tracelith_ingest_log_messages_replayed_total{${AT}, zone="a", partition="0"}`]: late },
     quiet: { [`tracelith_ingest_log_messages_replayed_total{${AT}, zone="a", partition="0"}`]: steady(4) },

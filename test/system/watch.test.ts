@@ -92,7 +92,8 @@ describe('of a loaded node', () => {
     if (!hasNatsServer()) return;
     nats = await NatsServers.open({ servers: 1 });
     const log = [`-ingestLog=nats://${nats.addresses}`, '-ingestLog.partitions=2'];
-    const reader = await RoleProcess.storing('b', false, [...log, '-ingestLog.nodes=1', '-ingestLog.ordinal=0']);
+    const own = ['-ingestLog.nodes=1', '-ingestLog.ordinal=0', '-ingestLog.syncFrom=http://127.0.0.1:1'];
+    const reader = await RoleProcess.storing('b', false, [...log, ...own]);
     const once = ['-ingestLog.replicas=1', '-ingestLog.trust'];
     for (const role of [reader, await RoleProcess.inFront('insert', reader.address, [...log, ...once])]) {
       roles.push(role);
