@@ -3,6 +3,13 @@
 import { partitionsOf } from './open-ingest-log.ts';
 import { gapText, type PartitionState } from './log-consumer.ts';
 
+/** What a node lacks of a partition, both offsets included. */
+export interface GapRange {
+  readonly partition: number;
+  readonly from: string;
+  readonly to: string;
+}
+
 /** POST /internal/partition/log answers this; null: the node reads no log. Offsets are text, as JSON has no 64-bit integers. */
 export interface PlaceInLog {
   readonly zone: string;
@@ -14,13 +21,8 @@ export interface PlaceInLog {
   readonly isOursAlone?: boolean;
   /** Up to where it has stored them, by partition. */
   readonly stored: Readonly<Record<string, string>>;
-  readonly gaps: readonly {
-    readonly partition: number;
-    readonly from: string;
-    readonly to: string;
-    /** For people, with the times. */
-    readonly what: string;
-  }[];
+  /** `what`: for people, with the times. */
+  readonly gaps: readonly (GapRange & { readonly what: string })[];
 }
 
 /** As a node tells it. */
@@ -31,12 +33,19 @@ export function placeInLog(
   return {
     ...part,
     stored: Object.fromEntries(states.map(({ partition, consumed }) => [partition, String(consumed)])),
-    gaps: states.flatMap(({ partition, gap }) =>
-      gap === undefined
-        ? []
-        : [{ partition, from: String(gap.from), to: String(gap.to), what: gapText(partition, gap) }],
-    ),
+    gaps: gapsOf(states),
   };
+}
+
+export function gapsOf(states: readonly PartitionState[]): PlaceInLog['gaps'] {
+  return states.flatMap(({ partition, gap }) =>
+    gap === undefined ? [] : [{ partition, from: String(gap.from), to: String(gap.to), what: gapText(partition, gap) }],
+  );
+}
+
+/** Whether `gap` is one of them, neither more nor less. */
+export function hasGap(gaps: readonly GapRange[], gap: GapRange): boolean {
+  return gaps.some(({ partition, from, to }) => partition === gap.partition && from === gap.from && to === gap.to);
 }
 
 /** The partitions that both read: all of a node's if the other is its twin, some if their zones have other numbers of nodes. */

@@ -12,8 +12,7 @@ import { describeError, type Logger } from '../base/logger.ts';
 import { hideLogins } from '../base/url-login.ts';
 import type { Disk } from '../disk/disk.ts';
 import type { PartitionState } from '../ingest-log/log-consumer.ts';
-import { DAY_MS, formatDay } from '../partition/day.ts';
-import type { LogGap } from '../storage/consumed-offsets.ts';
+import { gapsOf, type PlaceInLog } from '../ingest-log/place-in-log.ts';
 import type { GapJob, GapReport } from './gap-worker.ts';
 import type { NodeClientOptions } from './node-client.ts';
 
@@ -25,20 +24,13 @@ const RETRY_MOST_MS = 600_000;
 const NEAR = 256n;
 const WORK_FOLDER = 'sync';
 
-interface SpanAges {
-  /** -maxBackfillAge: so old a span may be when the log takes it; 0: older than anything that is kept. */
-  readonly backfillMaxMs: number;
-  /** -futureRetention: so far ahead of the log's clock a span may be. */
-  readonly futureRetentionMs: number;
-}
-
 interface GapParts {
   readonly states: () => Iterable<PartitionState>;
   readonly disk: Disk;
   readonly logger: Logger;
 }
 
-export interface GapFillerOptions extends SpanAges, GapParts {
+export interface GapFillerOptions extends GapParts {
   /** -ingestLog.syncFrom */
   readonly sources: readonly NodeClientOptions[];
   /** This node, whose listeners have these addresses, by name. */
@@ -58,16 +50,14 @@ export class GapFiller {
   #loop: Promise<void> | undefined;
   #attempts = 0;
   #failures = 0;
-  /** Why the last attempt left something lacking; undefined: none did, or nothing was lacking since. */
-  #problem: string | undefined;
+  /** Of attempts since something is lacking. */
+  #failuresInTurn = 0;
   #thread: Worker | undefined;
 
   constructor(options: GapFillerOptions) {
     this.#options = options;
     this.#workFolder = join(options.storageDataPath, WORK_FOLDER);
     this.#from = options.sources.map(({ url }) => hideLogins(url)).join(', ');
-    // Of a process that was killed.
-    options.disk.remove(this.#workFolder);
   }
 
   /** The node answers at these addresses, by the names of its listeners. It ends before they close. */
@@ -82,12 +72,12 @@ export class GapFiller {
     return { attempts: this.#attempts, failures: this.#failures, isRunning: this.#thread !== undefined };
   }
 
-  /** For people, while something is lacking. */
+  /** While something is lacking. Anybody may read it, so it names neither other nodes nor what they answered. */
   get note(): string {
-    if (this.#thread !== undefined) return `it is being copied from ${this.#from}`;
-    return this.#problem === undefined
-      ? `it will be copied from ${this.#from}`
-      : `it could not be copied yet and is tried again: ${this.#problem}`;
+    if (this.#thread !== undefined) return 'it is being copied from -ingestLog.syncFrom';
+    return this.#failuresInTurn === 0
+      ? 'it will be copied from -ingestLog.syncFrom'
+      : 'it could not be copied yet and is tried again; the log of the node says why';
   }
 
   /** Ends an attempt under way. */
@@ -99,44 +89,57 @@ export class GapFiller {
 
   async #run(own: NodeClientOptions): Promise<void> {
     const { lookMs = LOOK_MS, retryMs = RETRY_MS } = this.#options;
-    let failed = 0;
     /** The gaps at the look before: more of them come together. */
     let seen = '';
+    // Of a process that was killed.
+    await this.#removeFiles();
     while (!this.#closing.signal.aborted) {
-      const gaps = gapsOf([...this.#options.states()]);
-      const shown = gaps.map(({ from, to }) => `${from}-${to}`).join();
+      const gaps = dueGaps([...this.#options.states()]);
+      const shown = JSON.stringify(gaps);
       const isDue = gaps.length > 0 && shown === seen;
       seen = isDue ? '' : shown;
-      if (isDue) failed = (await this.#attempt(gaps, own)) ? 0 : failed + 1;
-      if (gaps.length === 0) [this.#problem, failed] = [undefined, 0];
+      if (gaps.length === 0 || (isDue && (await this.#attempt(gaps, own)))) this.#failuresInTurn = 0;
+      else if (isDue) this.#failuresInTurn++;
+      const failed = this.#failuresInTurn;
       await this.#pause(failed === 0 || !isDue ? lookMs : Math.min(RETRY_MOST_MS, retryMs * 2 ** (failed - 1)));
     }
   }
 
   /** Whether nothing is lacking any more. */
-  async #attempt(gaps: readonly LogGap[], own: NodeClientOptions): Promise<boolean> {
+  async #attempt(gaps: PlaceInLog['gaps'], own: NodeClientOptions): Promise<boolean> {
     const { sources, disk, logger } = this.#options;
     const workFolder = this.#workFolder;
-    const days = gapDays(gaps, this.#options);
     this.#attempts++;
     const from = this.#from;
-    logger.info('what the log had lost before this node read it is being copied', { from, ...days });
+    logger.info('what the log had lost before this node read it is being copied', { from });
+    let problem: string | undefined;
     try {
       disk.makeDir(workFolder);
-      this.#problem = await this.#runThread({ sources, own, workFolder, ...days });
-      disk.remove(workFolder);
+      problem = await this.#runThread({ sources, own, gaps, workFolder });
     } catch (error) {
       if (!isStoreError(error)) throw error;
-      this.#problem = error.message;
+      problem = error.message;
     }
+    await this.#removeFiles();
     if (this.#closing.signal.aborted) return false;
-    if (this.#problem === undefined) {
+    if (problem === undefined) {
       logger.info('this node has all that the log had lost before it read it', { from });
       return true;
     }
     this.#failures++;
-    logger.warn('something that the log had lost is still lacking; it is tried again', { error: this.#problem });
+    logger.warn('something that the log had lost is still lacking; it is tried again', { error: problem });
     return false;
+  }
+
+  /** Gigabytes, while the node answers. Those that stay are in nobody's way but the disk's. */
+  async #removeFiles(): Promise<void> {
+    const { disk, logger } = this.#options;
+    try {
+      await disk.removeAsync(this.#workFolder);
+    } catch (error) {
+      if (!isStoreError(error)) throw error;
+      logger.warn('temporary files of copying what the log had lost cannot be removed', { error });
+    }
   }
 
   /** Why something is still lacking; undefined: nothing is. */
@@ -147,7 +150,7 @@ export class GapFiller {
     this.#thread = thread;
     let problem: string | undefined = 'the thread ended';
     thread.on('message', (report: GapReport) => {
-      if (report.kind === 'told') logger.info(report.text, {});
+      if (report.kind === 'told') logger.info('copying what the log had lost', { text: report.text });
       else problem = report.problem;
     });
     try {
@@ -167,51 +170,44 @@ export class GapFiller {
 }
 
 /** As the flags of the node say. */
-export interface GapFillerConfig extends SpanAges {
+export interface GapFillerConfig extends OwnUrlConfig {
   readonly logSyncFrom: readonly string[];
-  readonly logSyncTo: string | undefined;
   readonly nodeBearerToken: string;
   readonly partitionManageAuthKey: string;
+  readonly storageDataPath: string;
+}
+
+interface OwnUrlConfig {
+  readonly logSyncTo: string | undefined;
   readonly httpTls: boolean;
   readonly httpPathPrefix: string;
-  readonly storageDataPath: string;
 }
 
 /** undefined: without -ingestLog.syncFrom. */
 export function openGapFiller(config: GapFillerConfig, parts: GapParts): GapFiller | undefined {
-  const { logSyncFrom, logSyncTo, nodeBearerToken, partitionManageAuthKey, httpTls, httpPathPrefix } = config;
+  const { logSyncFrom, nodeBearerToken, partitionManageAuthKey, storageDataPath } = config;
   if (logSyncFrom.length === 0) return undefined;
   const login = { token: nodeBearerToken || undefined, authKey: partitionManageAuthKey || undefined };
-  const { backfillMaxMs, futureRetentionMs, storageDataPath } = config;
   return new GapFiller({
     ...parts,
-    backfillMaxMs,
-    futureRetentionMs,
     storageDataPath,
     sources: logSyncFrom.map((url) => ({ ...login, url })),
-    own: ({ http = '', admin = http }) => {
-      const address = admin.replace(/^(?:0\.0\.0\.0|\[::\]):/, '127.0.0.1:');
-      return { ...login, url: logSyncTo ?? `http${httpTls ? 's' : ''}://${address}${httpPathPrefix}` };
-    },
+    own: (addresses) => ({ ...login, url: ownUrl(addresses, config) }),
   });
 }
 
-/** The days, YYYYMMDD and both included, of the spans that the missing messages may have. At least one gap. */
-export function gapDays(
-  gaps: readonly LogGap[],
-  { backfillMaxMs, futureRetentionMs }: SpanAges,
-): Pick<GapJob, 'firstDay' | 'lastDay'> {
-  const dayOf = (ms: number): string => formatDay(Math.floor(ms / DAY_MS));
-  const fromMs = Math.min(...gaps.map((gap) => gap.fromMs));
-  const isBounded = backfillMaxMs > 0 && fromMs > 0;
-  return {
-    firstDay: isBounded ? dayOf(fromMs - backfillMaxMs) : '',
-    lastDay: dayOf(Math.max(...gaps.map(({ toMs }) => toMs)) + futureRetentionMs),
-  };
+/** Where a node whose listeners have these addresses, by name, reaches itself. */
+export function ownUrl(
+  { http = '', admin = http }: Readonly<Record<string, string>>,
+  { logSyncTo, httpTls, httpPathPrefix }: OwnUrlConfig,
+): string {
+  if (logSyncTo !== undefined) return logSyncTo;
+  // Nobody can connect to an address of every interface; a machine with IPv6 only has no 127.0.0.1.
+  const address = admin.replace(/^0\.0\.0\.0:/, '127.0.0.1:').replace(/^\[::\]:/, '[::1]:');
+  return `http${httpTls ? 's' : ''}://${address}${httpPathPrefix}`;
 }
 
 /** What is lacking; nothing as long as the node is far behind the log. */
-function gapsOf(states: readonly PartitionState[]): LogGap[] {
-  if (states.some(({ last, consumed }) => last === undefined || last - consumed > NEAR)) return [];
-  return states.flatMap(({ gap }) => (gap === undefined ? [] : [gap]));
+function dueGaps(states: readonly PartitionState[]): PlaceInLog['gaps'] {
+  return states.some(({ last, consumed }) => last === undefined || last - consumed > NEAR) ? [] : gapsOf(states);
 }

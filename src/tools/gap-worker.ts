@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { assert } from '../base/assert.ts';
 import { isStoreError } from '../base/errors.ts';
-import { askPlaceInLog } from './copy-day.ts';
+import type { GapRange } from '../ingest-log/place-in-log.ts';
 import { NodeClient, type NodeClientOptions } from './node-client.ts';
 import { syncDays, type Synced } from './sync.ts';
 import type { Terminal } from './terminal.ts';
@@ -13,9 +13,8 @@ export interface GapJob {
   readonly sources: readonly NodeClientOptions[];
   /** This node. */
   readonly own: NodeClientOptions;
-  /** The days that are compared, YYYYMMDD, both included. */
-  readonly firstDay: string;
-  readonly lastDay: string;
+  /** What it lacked when the work began: what comes to a gap later may not have been compared. */
+  readonly gaps: readonly GapRange[];
   /** For files, of this thread alone. */
   readonly workFolder: string;
 }
@@ -40,14 +39,13 @@ async function fill(job: GapJob): Promise<string | undefined> {
     report({ kind: 'told', text });
   };
   const terminal: Terminal = { out: tell, err: tell, isInteractive: false };
-  const { firstDay, lastDay, workFolder } = job;
-  const isCompared = (day: string): boolean => firstDay <= day && day <= lastDay;
+  const range = { prefix: '', gaps: job.gaps, workFolder: job.workFolder };
+  const lacking = new Set(job.gaps.map(({ partition }) => partition));
   try {
-    const lacking = new Set((await askPlaceInLog(own))?.gaps.map(({ partition }) => partition));
     for (const options of job.sources) {
       const from = new NodeClient(options);
       const nodes = { from, to: own, isBoth: false };
-      const copy = syncDays(nodes, { isCompared, fillsGaps: true, workFolder }, terminal);
+      const copy = syncDays(nodes, range, terminal);
       const { filled } = await copy.catch((error: unknown) => failed(error, problems));
       for (const partition of filled) lacking.delete(partition);
       if (lacking.size === 0) return undefined;

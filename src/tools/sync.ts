@@ -9,7 +9,9 @@ import {
   areComparable,
   areTwins,
   fillableGaps,
+  hasGap,
   sharedPartitions,
+  type GapRange,
   type PlaceInLog,
 } from '../ingest-log/place-in-log.ts';
 import {
@@ -74,15 +76,17 @@ export async function sync(args: readonly string[], terminal: Terminal): Promise
   });
   const prefix = readDayPrefix(given['day']);
   const nodes = { ...nodesOf(given), isBoth: given['both'] === true };
-  const range = { isCompared: (day: string) => day.startsWith(prefix), fillsGaps: prefix === '' };
-  return (await syncDays(nodes, range, terminal)).isEqual ? EXIT_OK : EXIT_FAILED;
+  return (await syncDays(nodes, { prefix }, terminal)).isEqual ? EXIT_OK : EXIT_FAILED;
 }
 
 export interface SyncRange {
-  /** Whether the day (YYYYMMDD) is compared. */
-  readonly isCompared: (day: string) => boolean;
-  /** These days are all that the target may lack spans of: are they equal, its gaps of the log are filled. */
-  readonly fillsGaps: boolean;
+  /**
+   * How the days begin that are compared; '': all. Only then gaps of the log are filled: a message may have spans of any day, because insert
+   * nodes with other flags have accepted them.
+   */
+  readonly prefix: string;
+  /** Of the target's gaps only these are filled, if they are still the same; all that it has when the work begins if absent. */
+  readonly gaps?: readonly GapRange[];
   /** For temporary files; that of the system when absent. */
   readonly workFolder?: string;
 }
@@ -99,10 +103,13 @@ export async function syncDays(nodes: SyncNodes, range: SyncRange, terminal: Ter
   const sums: SyncSums = { spans: 0, copied: 0, bytes: 0, left: 0, extra: 0, warnings: 0 };
   const places = await askPlaces(nodes);
   const days = await daysOf(nodes, range);
-  for (const day of days) await syncDay(nodes, day, { ...range, terminal, sums, places });
+  let tenants = 0;
+  for (const day of days) tenants += await syncDay(nodes, day, { ...range, terminal, sums, places });
   terminal.out(summaryOf(days.length, sums));
   const isEqual = sums.left === 0 && sums.warnings === 0;
-  return { isEqual, filled: isEqual && range.fillsGaps ? await fillGaps(nodes, places, terminal) : [] };
+  if (!isEqual || range.prefix !== '') return { isEqual, filled: [] };
+  const isNothingSeen = days.length > 0 && tenants === 0;
+  return { isEqual, filled: await fillGaps(nodes, places, { ...range, terminal, isNothingSeen }) };
 }
 
 /** Throws CONFIG if a copy would bring a storage node of a log spans of partitions that are not its own. */
@@ -121,33 +128,45 @@ export async function askPlaces({ from, to, isBoth }: SyncNodes): Promise<Places
   throw new StoreError('CONFIG', `${what}: ${remedy}`);
 }
 
+interface Compared extends Pick<SyncRange, 'gaps'> {
+  readonly terminal: Terminal;
+  /** There are days, and no tenant of them was compared. */
+  readonly isNothingSeen: boolean;
+}
+
 /** Tells the target what it lacks no more: what the other node had when the comparison began. Resolves with these partitions. */
-async function fillGaps({ from, to }: SyncNodes, places: Places, terminal: Terminal): Promise<number[]> {
+async function fillGaps({ from, to }: SyncNodes, places: Places, compared: Compared): Promise<number[]> {
+  const { terminal, isNothingSeen } = compared;
   const gaps = places.to?.gaps.filter(({ partition }) => places.shared?.includes(partition)) ?? [];
   if (gaps.length === 0) return [];
-  const filled = fillableGaps(places.from!, places.to!);
+  if (isNothingSeen) {
+    terminal.err(`${from.url} has days and told of no spans in them, so nothing was compared\n`);
+    return [];
+  }
+  const fillable = fillableGaps(places.from!, places.to!);
   const shown = (some: PlaceInLog['gaps']): string => some.map(({ what }) => `  ${what}\n`).join('');
-  const left = gaps.filter((gap) => !filled.includes(gap));
+  const left = gaps.filter((gap) => !fillable.includes(gap));
   const why = areComparable(places.from!, places.to!)
     ? `${from.url} lacks messages of the log itself`
     : 'other programs may write to this log, and only of a twin is known which of their traces it should have';
   if (left.length > 0) terminal.err(`${why}, so ${to.url} still counts as lacking these:\n${shown(left)}`);
+  if (fillable.length === 0) return [];
+  const { gaps: begun = places.to!.gaps } = compared;
+  const now = (await askPlaceInLog(to))?.gaps ?? [];
+  // What came to a gap meanwhile was not compared.
+  const filled = fillable.filter((gap) => hasGap(begun, gap) && hasGap(now, gap));
+  if (filled.length < fillable.length)
+    terminal.err(`what ${to.url} lacks of the log has changed meanwhile: run it again\n`);
   if (filled.length === 0) return [];
-  const now = await askPlaceInLog(to);
-  // A gap that came meanwhile was not compared.
-  if (JSON.stringify(now?.gaps) !== JSON.stringify(places.to!.gaps)) {
-    terminal.err(`${to.url} has fallen behind the log again meanwhile: run it again\n`);
-    return [];
-  }
   const partitions = filled.map(({ partition }) => partition);
   await to.call(`/internal/partition/fill_log_gaps?partitions=${partitions.join()}`);
   terminal.out(`${to.url} has what it had missed of the log:\n${shown(filled)}`);
   return partitions;
 }
 
-async function daysOf({ from, to, isBoth }: SyncNodes, { isCompared }: SyncRange): Promise<string[]> {
+async function daysOf({ from, to, isBoth }: SyncNodes, { prefix }: SyncRange): Promise<string[]> {
   const lists = await Promise.all([from, ...(isBoth ? [to] : [])].map((node) => listDays(node)));
-  return [...new Set(lists.flat())].filter(isCompared).sort();
+  return [...new Set(lists.flat())].filter((day) => day.startsWith(prefix)).sort();
 }
 
 export async function listDays(node: NodeClient): Promise<string[]> {
@@ -171,15 +190,17 @@ export interface SyncReport {
   readonly workFolder?: string;
 }
 
-/** Copies what is missing of a day, of every tenant, and adds it to the sums. */
-export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport): Promise<void> {
+/** Copies what is missing of a day, of every tenant, and adds it to the sums. Resolves with the number of tenants. */
+export async function syncDay(nodes: SyncNodes, day: string, report: SyncReport): Promise<number> {
   const workPath = join(report.workFolder ?? tmpdir(), `tracelith-sync-${randomBytes(6).toString('hex')}`);
   nodeDisk.makeDir(workPath);
   try {
-    for (const tenant of await tenantsOf(nodes, day)) {
+    const tenants = await tenantsOf(nodes, day);
+    for (const tenant of tenants) {
       const pair = { disk: nodeDisk, workPath, from: nodes.from, to: nodes.to, day, tenant };
       await syncTenant(nodes, { ...pair, isMeant: isMeant(report.places) }, report);
     }
+    return tenants.length;
   } finally {
     nodeDisk.remove(workPath);
   }
