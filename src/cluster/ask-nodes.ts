@@ -118,11 +118,14 @@ async function askTwice<T>(node: StorageNode, call: CallContext, ask: AskNode<T>
   }
 }
 
-/** Whether the promise is settled after `ms` at most, and before `signal` fires. */
-async function settlesWithin(promise: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<boolean> {
+/** Whether the promise is settled after `ms` at most, and before `signal` fires. Throws our own bugs, of which nobody else may learn. */
+export async function settlesWithin(promise: Promise<unknown>, ms: number, signal?: AbortSignal): Promise<boolean> {
   const settled = promise.then(
     () => true,
-    () => true,
+    (error: unknown) => {
+      if (!isStoreError(error)) throw error;
+      return true;
+    },
   );
   const { promise: late, resolve } = Promise.withResolvers<boolean>();
   const giveUp = (): void => resolve(false);

@@ -4,9 +4,11 @@
 import { randomUUID } from 'node:crypto';
 import { isStoreError, StoreError, type StoreErrorCode } from '../base/errors.ts';
 import { freeBytes, freeWhenSent } from '../bytes/free-bytes.ts';
+import { leftMs, type CallContext } from '../trace/call-context.ts';
 import type { SpanWriter, StartWindow, WriteContext, WriteResult } from '../trace/store.ts';
 import { TRACE_ID_BYTES } from '../trace/ids.ts';
 import { sumResults } from '../trace/write-result.ts';
+import { settlesWithin } from './ask-nodes.ts';
 import { cutRequest } from './cut-request.ts';
 import { NoAnswer } from './grpc-caller.ts';
 import { NodeQueue, type Slice } from './node-queue.ts';
@@ -34,6 +36,8 @@ const NOT_STORED: ReadonlySet<StoreErrorCode> = new Set<StoreErrorCode>([
 
 /** A request, or a slice of one. Its strays are those of its sender, or of an earlier attempt. */
 interface Spans extends Slice {
+  /** Who waits for it, and how long. */
+  readonly sender: CallContext;
   /** When they start. */
   readonly starts: StartWindow;
   /** Names of nodes that did not take the slice. */
@@ -78,7 +82,7 @@ export class ClusterWriter implements SpanWriter {
     const { result: checked, starts } = await this.#check.check(body);
     if (checked.stored === 0) return checked;
     const { tenant, strays } = call;
-    const results = await this.#send({ tenant, strays, body, key, starts, tried: new Set() });
+    const results = await this.#send({ sender: call, tenant, strays, body, key, starts, tried: new Set() });
     freeBytes(body);
     const sum = sumResults(results);
     const [sent, answered] = [countOf(checked), countOf(sum)];
@@ -91,10 +95,13 @@ export class ClusterWriter implements SpanWriter {
   }
 
   async #send(spans: Spans): Promise<readonly WriteResult[]> {
-    const { all } = this.#options.nodes;
+    const { sender, tried } = spans;
+    const { nodes, timeoutMs } = this.#options;
     // One may be back since it was asked last.
-    if (!all.some(({ isOpen, shownName }) => isOpen && !spans.tried.has(shownName)))
-      await Promise.all(all.map((node) => node.isBack()));
+    if (!nodes.all.some(({ isOpen, shownName }) => isOpen && !tried.has(shownName))) {
+      const asked = Promise.all(nodes.all.map((node) => node.isBack()));
+      await settlesWithin(asked, Math.min(leftMs(sender), timeoutMs), sender.signal);
+    }
     const slices = this.#cut(spans);
     const sent = slices.map(({ node, ...slice }) => this.#sendSlice(node, { ...spans, ...slice }));
     const bodies = slices.map(({ body }) => body);
@@ -148,8 +155,10 @@ export class ClusterWriter implements SpanWriter {
       if (!isStoreError(error) || FINAL.has(error.code)) throw error;
       this.counters.rerouted++;
       const isRefused = NOT_STORED.has(error.code);
+      // Its connection was replaced, or it is gone, which the question that the queue asks it then finds.
+      const isNotReached = error instanceof NoAnswer && error.isUnsent && node.isUp;
       // One that did not answer in time, too: further requests would wait for it as long.
-      if (isRefused || error instanceof NoAnswer) node.markFull();
+      if (isRefused || (error instanceof NoAnswer && !isNotReached)) node.markFull();
       if (!isRefused && !(error instanceof NoAnswer && error.isUnsent)) this.counters.possiblyTwice++;
       // Another node may have a slice under the key already.
       return await this.#send({ ...slice, key: randomUUID(), tried: new Set([...slice.tried, node.shownName]) });

@@ -215,7 +215,7 @@ export class GrpcCaller {
     this.#clients[at] = undefined;
   }
 
-  /** With the next call. Calls under way go on. */
+  /** With the next call. Calls that are sent go on; those that wait for a connection fail as unsent. */
   connectAnew(): void {
     this.close();
     this.#clients.fill(undefined);

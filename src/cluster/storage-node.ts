@@ -1,5 +1,6 @@
 // One storage node as the other roles see it: where it is, what it is called, whether it answers. It is asked for its name every
 // second; that is also how it counts as up or down, so that nobody waits for a node that does not answer.
+import { setTimeout as delay } from 'node:timers/promises';
 import { assert } from '../base/assert.ts';
 import type { CallContext } from '../trace/call-context.ts';
 import { deadlineAfter } from '../trace/call-context.ts';
@@ -11,6 +12,8 @@ import { RemoteStore } from './remote-store.ts';
 
 const PROBE_INTERVAL_MS = 1_000;
 const PROBE_TIMEOUT_MS = 3_000;
+/** Between questions for the sake of requests: each that fails costs a connection, on the thread that all requests share. */
+const BACK_PAUSE_MS = 100;
 /** Questions in a row without an answer until the node counts as down. A refused connection counts at once. */
 const SILENT_MAX = 2;
 /** What -storageNode.name takes, and the host names of others. */
@@ -48,6 +51,9 @@ export class StorageNode {
   #fullUntilMs = 0;
   #down = new AbortController();
   #probing: Promise<void> | undefined;
+  #probedMs = -Infinity;
+  /** The next question for the sake of requests, which has not begun. */
+  #asking: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(options: StorageNodeOptions) {
@@ -121,20 +127,35 @@ export class StorageNode {
 
   /** Asks for its description. Resolves when it has answered, or has not within the time for it. */
   probe(): Promise<void> {
-    this.#probing ??= this.#probe().finally(() => (this.#probing = undefined));
+    this.#probing ??= this.#probe().finally(() => {
+      this.#probing = undefined;
+      this.#probedMs = performance.now();
+    });
     return this.#probing;
   }
 
   /**
    * For who has no other node: whether it answers now, though it was down when it was asked last. Such a question to a process that is not
-   * there fails at once; a node that kept it waiting is not asked.
+   * there fails at once; a node that kept it waiting is not asked. All who come before the question begins share it.
    */
   async isBack(): Promise<boolean> {
-    if (this.#isUp || this.#isSlow || this.#isClosed) return this.#isUp;
-    // One that is under way may have failed just before the node was back.
-    await this.#probing;
-    if (!this.#isUp && !this.#isSlow) await this.probe();
+    if (this.#mayBeBack) await (this.#asking ??= this.#askAgain());
     return this.#isUp;
+  }
+
+  get #mayBeBack(): boolean {
+    return !this.#isUp && !this.#isSlow && !this.#isClosed;
+  }
+
+  async #askAgain(): Promise<void> {
+    await delay(Math.max(0, this.#probedMs + BACK_PAUSE_MS - performance.now()));
+    try {
+      // One that is under way may have failed just before the node was back.
+      await this.#probing;
+    } finally {
+      this.#asking = undefined;
+    }
+    if (this.#mayBeBack) await this.probe();
   }
 
   async #probe(): Promise<void> {
