@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { jetstreamManager } from '@nats-io/jetstream';
+import { jetstreamManager, type JetStreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { Child, findFreePort } from './child.ts';
 
@@ -227,11 +227,18 @@ export class NatsServers implements AsyncDisposable {
 
   /** Drops the messages of a stream before the sequence `before`, or all, as the retention does. */
   async drop(stream: string, before?: number): Promise<void> {
+    await this.#manage((streams) => streams.purge(stream, before === undefined ? undefined : { seq: before }));
+  }
+
+  /** With its messages. */
+  async delete(stream: string): Promise<void> {
+    await this.#manage((streams) => streams.delete(stream));
+  }
+
+  async #manage(change: (streams: JetStreamManager['streams']) => Promise<unknown>): Promise<void> {
     const connection = await connect({ servers: this.addresses.split(',') });
     try {
-      await (
-        await jetstreamManager(connection)
-      ).streams.purge(stream, before === undefined ? undefined : { seq: before });
+      await change((await jetstreamManager(connection)).streams);
     } finally {
       await connection.close();
     }

@@ -90,11 +90,11 @@ export class JetStreamLog implements IngestLog {
   readonly #closing = new AbortController();
   /** Fires when the connection is lost: the client would keep its consumers, and look for them for up to half a minute. */
   #dropping = new AbortController();
-  /** Since when the server answers nothing; undefined: it answered last. */
+  /** Since when the server answers nothing, or what nobody else need agree with; undefined: it answered last. */
   #silentSinceMs: number | undefined;
-  /** host:port of the server that was left last, because it answered nothing. */
+  /** host:port of the server that was left because it answered nothing, until another one answers. */
   #left: string | undefined;
-  /** All streams were there once. Another connection does not wait until each of them has a leader. */
+  /** All streams were there, and none was missed since. Another connection does not wait until each of them has a leader. */
   #areMade = false;
 
   /** Connects with the first call. */
@@ -204,12 +204,9 @@ export class JetStreamLog implements IngestLog {
   }
 
   async last(partition: number): Promise<bigint> {
-    const { manager } = await this.#connected();
-    return await this.#asked(async () => {
-      const info = await manager.streams.info(this.#nameOf(partition));
-      if (!isHeard(info)) throw new Error(`the leader of ${info.config.name} is cut off from the other servers`);
-      return BigInt(info.state.last_seq);
-    });
+    const info = await this.#infoOf(partition);
+    if (!isHeard(info)) throw away(new Error(`the leader of ${info.config.name} is cut off from the other servers`));
+    return BigInt(info.state.last_seq);
   }
 
   async first(partition: number): Promise<bigint> {
@@ -263,7 +260,7 @@ export class JetStreamLog implements IngestLog {
 
   async #infoOf(partition: number): Promise<StreamInfo> {
     const { manager } = await this.#connected();
-    return await this.#asked(() => manager.streams.info(this.#nameOf(partition)));
+    return await this.#asked(() => manager.streams.info(this.#nameOf(partition)), isHeard);
   }
 
   /** One connection, made when it is first needed, and again after an attempt that failed. */
@@ -279,10 +276,12 @@ export class JetStreamLog implements IngestLog {
   async #connect(): Promise<Connected> {
     const { servers, connection: own } = this.#options;
     const left = this.#left;
+    const others = shuffle(servers.filter((server) => server !== left));
     const connection = await connect({
       ...own,
-      servers: left === undefined ? [...servers] : [...servers.filter((server) => server !== left), left],
-      noRandomize: left !== undefined,
+      servers: left === undefined ? others : [...others, left],
+      // A single name may stand for several servers: then any of them is taken.
+      noRandomize: left !== undefined && others.length > 0,
       name: 'tracelith',
       timeout: CALL_MS,
       maxReconnectAttempts: -1,
@@ -323,7 +322,7 @@ export class JetStreamLog implements IngestLog {
       const isThere = await manager.streams.info(name).then(
         () => true,
         (error: unknown) => {
-          if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return false;
+          if (isMissing(error)) return false;
           throw error;
         },
       );
@@ -368,13 +367,16 @@ export class JetStreamLog implements IngestLog {
     return problems;
   }
 
-  async #asked<T>(call: () => Promise<T>): Promise<T> {
+  /** `counts`: the result shows that the server is not cut off from the others. */
+  async #asked<T>(call: () => Promise<T>, counts: (result: T) => boolean = () => true): Promise<T> {
     try {
       const result = await call();
-      this.#silentSinceMs = undefined;
+      if (counts(result)) [this.#silentSinceMs, this.#left] = [undefined, undefined];
+      else this.#hearNothing();
       return result;
     } catch (error) {
-      if (!isAnswer(error)) this.#hearNothing();
+      if (isMissing(error)) this.#missStream();
+      else if (!isAnswer(error)) this.#hearNothing();
       throw away(error);
     }
   }
@@ -383,12 +385,24 @@ export class JetStreamLog implements IngestLog {
   #hearNothing(): void {
     const nowMs = performance.now();
     this.#silentSinceMs ??= nowMs;
+    if (nowMs - this.#silentSinceMs >= CUT_OFF_MS) this.#leave((server) => (this.#left = server));
+  }
+
+  /** It was deleted. The next connection makes it anew: who has read of it tells by its identity that its messages are gone. */
+  #missStream(): void {
+    if (!this.#areMade) return;
+    this.#areMade = false;
+    this.#leave();
+  }
+
+  /** The next call connects anew. */
+  #leave(tell?: (server: string) => void): void {
     const connecting = this.#connecting;
-    if (nowMs - this.#silentSinceMs < CUT_OFF_MS || connecting === undefined) return;
+    if (connecting === undefined) return;
     [this.#silentSinceMs, this.#connecting] = [undefined, undefined];
     void connecting.then(
       async ({ connection }) => {
-        this.#left = connection.getServer();
+        tell?.(connection.getServer());
         this.#drop();
         await connection.close();
       },
@@ -403,12 +417,22 @@ export class JetStreamLog implements IngestLog {
   }
 }
 
+/** So that not all processes go to the same server. */
+function shuffle(servers: readonly string[]): string[] {
+  const keyed = servers.map((server) => ({ server, key: Math.random() }));
+  return keyed.sort((x, y) => x.key - y.key).map(({ server }) => server);
+}
+
 /** Whoever answers leads, and has heard of most replicas a moment ago: nobody else leads. One that was never heard of has 0, and is not current. */
 function isHeard({ config, cluster }: StreamInfo): boolean {
   const { leader, replicas = [] } = cluster ?? {};
   if (config.num_replicas > 1 && leader === undefined) return false;
   const heard = 1 + replicas.filter(({ active, current }) => active < LEASE_NS && (active > 0 || current)).length;
   return 2 * heard > config.num_replicas;
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND;
 }
 
 /** JetStream said no: it is there. */

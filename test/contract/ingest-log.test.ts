@@ -107,6 +107,24 @@ describe.skipIf(!hasNatsServer())('NATS JetStream', () => {
     await log.close();
   });
 
+  test(
+    'a stream that is deleted is made anew, as another one, while other messages are taken',
+    { timeout: 120_000 },
+    async () => {
+      const log = open('deleted');
+      await log.append(0, bytesOf('a'), 'a');
+      const identity = await log.identify(0);
+      await nats.delete('deleted-0');
+      // As the guard asks, every minute.
+      await expect(log.describe()).rejects.toMatchObject({ code: 'UNAVAILABLE' });
+      const append = async (partition: number): Promise<bigint> =>
+        await log.append(partition, bytesOf('b'), 'b').catch(() => 0n);
+      await expect.poll(async () => (await append(1)) > 0n && (await append(0)) === 1n, { timeout: 60_000 }).toBe(true);
+      expect(await log.identify(0)).not.toBe(identity);
+      await log.close();
+    },
+  );
+
   test('servers that sync later are told', { timeout: 120_000 }, async () => {
     await using lazy = await NatsServers.open({ servers: 1, syncAlways: false });
     const log = open('lazy', {
