@@ -116,7 +116,10 @@ class Walk {
       process.kill(child.pid, 'SIGINT');
       await expect.poll(() => child.isRunning, { timeout: minutesMs, interval: 50 }).toBe(false);
       const pid = until.exec(child.output)?.groups?.['pid'];
-      if (pid !== undefined) expect(existsSync(`/proc/${pid}`), `${command} left its process ${pid}`).toBe(false);
+      const isLeft = (): boolean => pid !== undefined && existsSync(`/proc/${pid}`);
+      await expect
+        .poll(isLeft, { timeout: minutesMs, interval: 50, message: `process ${pid} of ${command}` })
+        .toBe(false);
     } finally {
       await child.stop();
     }
