@@ -7,6 +7,14 @@ const BUFFERS_KEPT_BYTES: number = 32 << 20;
 /** Buffers that a busy thread may have gained, uncollected ones among them, since its last full collection. */
 const OLD_BUFFERS_BYTES: number = 48 << 20;
 
+/** After this long without work, a thread is idle. */
+const IDLE_MS = 10_000;
+
+/** Collects once the calling thread has been idle; its refresh() says that there is work. */
+export function collectWhenIdle(): NodeJS.Timeout {
+  return setTimeout(collectIdle, IDLE_MS).unref();
+}
+
 /** Takes some 10 ms. Does nothing without --expose-gc (deploy/tracelith sets it). */
 export function collectIdle(): void {
   if (process.memoryUsage().arrayBuffers > BUFFERS_KEPT_BYTES) globalThis.gc?.();

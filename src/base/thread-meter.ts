@@ -60,23 +60,24 @@ export function readMeter(
   meter: SharedMeter,
   { nowNs = process.hrtime.bigint(), isPool = true }: { readonly nowNs?: bigint; readonly isPool?: boolean } = {},
 ): ThreadFigures {
+  const oldestTick = isPool ? nowNs / TICK_NS - TICKS_KEPT : 0n;
   const pausesOf = (kind: PauseKind): Pauses => {
     const at = PAUSES + PAUSE_KINDS.indexOf(kind) * KIND_SIZE;
     const read = (cell: number): number => Number(Atomics.load(meter, at + cell));
     return { sumSeconds: read(0) / 1e9, counts: Array.from({ length: BUCKETS }, (_, i) => read(1 + i)) };
   };
   return {
-    delayP99Seconds: isPool ? readDelay(meter, DELAY_P99, nowNs) : readDelay(meter, DELAY_P99),
-    delayMaxSeconds: isPool ? readDelay(meter, DELAY_MAX, nowNs) : readDelay(meter, DELAY_MAX),
+    delayP99Seconds: readDelay(meter, DELAY_P99, oldestTick),
+    delayMaxSeconds: readDelay(meter, DELAY_MAX, oldestTick),
     pauses: Object.fromEntries(PAUSE_KINDS.map((kind) => [kind, pausesOf(kind)])) as Record<PauseKind, Pauses>,
   };
 }
 
-/** The largest delay of the newest tick in which one was published, and of the one before; undefined if that is long before `nowNs`. */
-function readDelay(meter: SharedMeter, at: number, nowNs = 0n): number | undefined {
+/** The largest delay of the newest tick in which one was published, and of the one before; undefined if that is before `oldestTick`. */
+function readDelay(meter: SharedMeter, at: number, oldestTick: bigint): number | undefined {
   const cells = [Atomics.load(meter, at), Atomics.load(meter, at + 1)];
   const newest = cells.reduce((last, cell) => (cell > last ? cell : last)) >> 32n;
-  if (newest === 0n || newest + TICKS_KEPT < nowNs / TICK_NS) return undefined;
+  if (newest === 0n || newest < oldestTick) return undefined;
   const delays = cells.filter((cell) => cell >> 32n >= newest - 1n).map((cell) => Number(cell & 0xffff_ffffn));
   return Math.max(...delays) / 1e6;
 }

@@ -3,7 +3,7 @@
 import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { BugError } from '../base/assert.ts';
 import { StoreError, type StoreErrorCode } from '../base/errors.ts';
-import { collectIdle, SpentBuffers } from '../base/idle-memory.ts';
+import { collectWhenIdle, SpentBuffers } from '../base/idle-memory.ts';
 import { startMeter, type MeteredThread } from '../base/thread-meter.ts';
 import { nodeDisk } from '../disk/node-disk.ts';
 import type { Identity } from '../part/identity.ts';
@@ -25,16 +25,13 @@ export interface QueryThread extends MeteredThread {
   readonly cacheBytes: number | undefined;
 }
 
-/** After this time without a query, the garbage of the last ones is collected. */
-const IDLE_MS = 10_000;
-
 const { cacheBytes, meter } = workerData as QueryThread;
 if (meter !== undefined) startMeter(meter);
 const forgotten = new ForgetListener((identities) => identities.forEach((identity) => cache.drop(identity)));
 const takeGone = (): readonly Identity[] => forgotten.take();
 const cache = new PartCache(nodeDisk, { filterBytesMax: cacheBytes, blockBytesMax: cacheBytes, takeGone });
 const spent = new SpentBuffers();
-const idle = setTimeout(collectIdle, IDLE_MS).unref();
+const idle = collectWhenIdle();
 
 export function run(job: QueryJob): unknown {
   idle.refresh();

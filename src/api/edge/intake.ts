@@ -6,7 +6,7 @@ import { assert } from '../../base/assert.ts';
 import { StoreError } from '../../base/errors.ts';
 import { FairBudget } from '../../base/fair-budget.ts';
 import { FairQueue } from '../../base/fair-queue.ts';
-import { collectIdle } from '../../base/idle-memory.ts';
+import { collectWhenIdle } from '../../base/idle-memory.ts';
 import { limits } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import { DAY_MS } from '../../partition/day.ts';
@@ -60,15 +60,12 @@ interface HeldRequest {
   readonly held: IntakeAccount;
 }
 
-/** After this long without a request, the main thread is idle. */
-const IDLE_MS = 10_000;
-
 export class Intake {
   readonly requestBytesMax: number;
   readonly jsonBytesMax: number;
   readonly #options: IntakeOptions;
   readonly #budget: FairBudget;
-  readonly #idle = setTimeout(collectIdle, IDLE_MS).unref();
+  readonly #idle = collectWhenIdle();
   #writing = 0;
   readonly #rejections: RejectionLog;
   #limitReached = 0;
